@@ -1,0 +1,301 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.common.conf;
+
+import io.stowage.common.conf.ConfigKey.Tag;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+
+/** Every configuration key, declared once. The reference page is generated from here. */
+public final class Keys {
+  private static final List<ConfigKey<?>> ALL = new ArrayList<>();
+
+  // Addresses.
+  public static final ConfigKey<List<String>> SCM_ADDRESSES =
+      add(
+          ConfigKey.list(
+              "stowage.scm.addresses", null, Tag.BASIC, "host:port of every SCM's RPC server."));
+  public static final ConfigKey<String> SCM_BIND =
+      add(
+          ConfigKey.text(
+              "stowage.scm.bind",
+              "127.0.0.1:9860",
+              Tag.BASIC,
+              "host:port that this SCM serves RPC on."));
+  public static final ConfigKey<List<String>> OM_ADDRESSES =
+      add(
+          ConfigKey.list(
+              "stowage.om.addresses",
+              null,
+              Tag.BASIC,
+              "host:port of every object manager's RPC server."));
+  public static final ConfigKey<String> OM_BIND =
+      add(
+          ConfigKey.text(
+              "stowage.om.bind",
+              "127.0.0.1:9862",
+              Tag.BASIC,
+              "host:port that this object manager serves RPC on."));
+  public static final ConfigKey<String> DATANODE_BIND =
+      add(
+          ConfigKey.text(
+              "stowage.datanode.bind",
+              "127.0.0.1:9864",
+              Tag.BASIC,
+              "host:port of this datanode's data plane."));
+  public static final ConfigKey<String> S3_BIND =
+      add(
+          ConfigKey.text(
+              "stowage.s3.bind",
+              "127.0.0.1:9878",
+              Tag.BASIC,
+              "host:port that the S3 gateway serves HTTP on."));
+  public static final ConfigKey<List<String>> S3_DOMAINS =
+      add(
+          ConfigKey.list(
+              "stowage.s3.domains",
+              "localhost",
+              Tag.BASIC,
+              "Domains under which bucket.domain is virtual-host style."));
+  public static final ConfigKey<String> S3_REGION =
+      add(
+          ConfigKey.text(
+              "stowage.s3.region",
+              "us-east-1",
+              Tag.BASIC,
+              "Region that the gateway answers and signs for."));
+  public static final ConfigKey<String> ZOOKEEPER_QUORUM =
+      add(
+          ConfigKey.text(
+              "stowage.zookeeper.quorum",
+              null,
+              Tag.BASIC,
+              "host:port,… of ZooKeeper, for SCM leadership and registration."));
+  public static final ConfigKey<String> ZOOKEEPER_ROOT =
+      add(
+          ConfigKey.text(
+              "stowage.zookeeper.root",
+              "/stowage",
+              Tag.BASIC,
+              "ZooKeeper node below which Stowage keeps its own."));
+  public static final ConfigKey<Duration> ZOOKEEPER_SESSION_TIMEOUT =
+      add(
+          ConfigKey.duration(
+              "stowage.zookeeper.session-timeout",
+              "6s",
+              Duration.ofSeconds(1),
+              Duration.ofMinutes(2),
+              Tag.TUNING,
+              "A leader that ZooKeeper has not heard for this long is replaced."));
+  public static final ConfigKey<String> HBASE_NAMESPACE =
+      add(
+          ConfigKey.text(
+              "stowage.hbase.namespace",
+              "stowage",
+              Tag.BASIC,
+              "HBase namespace of Stowage's tables."));
+
+  // Storage.
+  public static final ConfigKey<String> DEFAULT_POLICY =
+      add(
+          ConfigKey.text(
+              "stowage.default-policy",
+              "rs-6-3",
+              Tag.BASIC,
+              "Erasure policy of buckets that name none."));
+  public static final ConfigKey<Long> CONTAINER_CAPACITY =
+      add(
+          ConfigKey.bytes(
+              "stowage.container.capacity",
+              "1g",
+              4L << 20,
+              64L << 30,
+              Tag.TUNING,
+              "Address space of one shard of a new container."));
+  public static final ConfigKey<String> FAILURE_DOMAIN =
+      add(
+          ConfigKey.text(
+              "stowage.placement.failure-domain",
+              "host",
+              Tag.BASIC,
+              "disk, host or rack: no two shards of a container share one."));
+  public static final ConfigKey<List<String>> DATANODE_DISKS =
+      add(
+          ConfigKey.list(
+              "stowage.datanode.disks",
+              null,
+              Tag.BASIC,
+              "Directories, one a disk, in which a datanode keeps shards."));
+  public static final ConfigKey<Long> DATANODE_RESERVED =
+      add(
+          ConfigKey.bytes(
+              "stowage.datanode.reserved",
+              "1g",
+              0,
+              1L << 50,
+              Tag.BASIC,
+              "Bytes of every disk that a datanode leaves free."));
+  public static final ConfigKey<String> DATANODE_DURABILITY =
+      add(
+          ConfigKey.text(
+              "stowage.datanode.durability",
+              "sync",
+              Tag.BASIC,
+              "sync: forced to the device; os: page cache, as HDFS."));
+  public static final ConfigKey<Duration> HEARTBEAT_INTERVAL =
+      add(
+          ConfigKey.duration(
+              "stowage.datanode.heartbeat-interval",
+              "1s",
+              Duration.ofMillis(50),
+              Duration.ofMinutes(1),
+              Tag.TUNING,
+              "Time between two heartbeats of a datanode."));
+  public static final ConfigKey<Duration> DEAD_INTERVAL =
+      add(
+          ConfigKey.duration(
+              "stowage.scm.dead-interval",
+              "30s",
+              Duration.ofMillis(500),
+              Duration.ofHours(1),
+              Tag.TUNING,
+              "A datanode silent for this long is dead."));
+  public static final ConfigKey<Duration> LEASE_DURATION =
+      add(
+          ConfigKey.duration(
+              "stowage.scm.lease-duration",
+              "60s",
+              Duration.ofSeconds(1),
+              Duration.ofHours(1),
+              Tag.TUNING,
+              "A writer's lease lapses this long after its grant or renewal."));
+
+  // Commit.
+  public static final ConfigKey<Duration> COMMIT_WINDOW =
+      add(
+          ConfigKey.duration(
+              "stowage.commit-window",
+              "15m",
+              Duration.ofMillis(100),
+              Duration.ofHours(24),
+              Tag.TUNING,
+              "A manifest may be committed this long after its lease was granted; collectors wait"
+                  + " it out."));
+  public static final ConfigKey<Duration> CLOCK_BOUND =
+      add(
+          ConfigKey.duration(
+              "stowage.clock-bound",
+              "10s",
+              Duration.ofMillis(1),
+              Duration.ofMinutes(5),
+              Tag.TUNING,
+              "Clocks of services may differ by at most this; an object manager beyond it refuses"
+                  + " to serve."));
+  public static final ConfigKey<Duration> MUTATION_DEADLINE =
+      add(
+          ConfigKey.duration(
+              "stowage.om.mutation-deadline",
+              "60s",
+              Duration.ofMillis(100),
+              Duration.ofMinutes(10),
+              Tag.TUNING,
+              "A row mutation is not sent again later than this after its stamp."));
+
+  // Client.
+  public static final ConfigKey<Long> PACKING_LIMIT =
+      add(
+          ConfigKey.bytes(
+              "stowage.client.packing-limit",
+              "128k",
+              4096,
+              1L << 20,
+              Tag.TUNING,
+              "Objects up to this size are packed whole into one cell."));
+  public static final ConfigKey<Long> CELL_SIZE =
+      add(
+          ConfigKey.bytes(
+              "stowage.client.cell-size",
+              "1m",
+              4096,
+              16L << 20,
+              Tag.TUNING,
+              "Largest cell of a stripe."));
+  public static final ConfigKey<Long> STRIPE_MEMORY =
+      add(
+          ConfigKey.bytes(
+              "stowage.client.stripe-memory",
+              "256m",
+              1L << 20,
+              1L << 40,
+              Tag.TUNING,
+              "Direct memory for stripes in flight, of the whole process."));
+
+  private Keys() {}
+
+  private static <T> ConfigKey<T> add(ConfigKey<T> key) {
+    ALL.add(key);
+    return key;
+  }
+
+  /** All keys in the order of their declaration. */
+  public static List<ConfigKey<?>> all() {
+    return Collections.unmodifiableList(ALL);
+  }
+
+  /** The key of a name, or null. */
+  static ConfigKey<?> find(String name) {
+    for (ConfigKey<?> key : ALL) {
+      if (key.name().equals(name)) {
+        return key;
+      }
+    }
+    return null;
+  }
+
+  /** The known name with the smallest edit distance. */
+  static String nearest(String name) {
+    String best = "";
+    int bestDistance = Integer.MAX_VALUE;
+    for (ConfigKey<?> key : ALL) {
+      int distance = editDistance(name, key.name());
+      if (distance < bestDistance) {
+        best = key.name();
+        bestDistance = distance;
+      }
+    }
+    return best;
+  }
+
+  private static int editDistance(String a, String b) {
+    int[] row = new int[b.length() + 1];
+    for (int j = 0; j <= b.length(); j++) {
+      row[j] = j;
+    }
+    for (int i = 1; i <= a.length(); i++) {
+      int diagonal = row[0];
+      row[0] = i;
+      for (int j = 1; j <= b.length(); j++) {
+        int above = row[j];
+        int change = diagonal + (a.charAt(i - 1) == b.charAt(j - 1) ? 0 : 1);
+        row[j] = Math.min(change, Math.min(above, row[j - 1]) + 1);
+        diagonal = above;
+      }
+    }
+    return row[b.length()];
+  }
+}

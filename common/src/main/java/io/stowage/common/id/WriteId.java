@@ -1,0 +1,52 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.common.id;
+
+import java.security.SecureRandom;
+import java.util.HexFormat;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
+
+/**
+ * 16 random bytes that name one request of a user, one lease holder or one upload. Stateless,
+ * thread-safe.
+ */
+public final class WriteId {
+  public static final int BYTES = 16;
+
+  private static final SecureRandom RANDOM = new SecureRandom();
+
+  private WriteId() {}
+
+  /** A new id; 128 random bits, so that two never meet. */
+  public static ByteString random() {
+    byte[] bytes = new byte[BYTES];
+    RANDOM.nextBytes(bytes);
+    return ByteString.copyFrom(bytes);
+  }
+
+  /** 32 lower-case hex digits. */
+  public static String toHex(ByteString id) {
+    return HexFormat.of().formatHex(id.toByteArray());
+  }
+
+  /** Reads what {@link #toHex} wrote; throws IllegalArgumentException on anything else. */
+  public static ByteString fromHex(String hex) {
+    if (hex.length() != 2 * BYTES) {
+      throw new IllegalArgumentException("not an id of " + 2 * BYTES + " hex digits: " + hex);
+    }
+    return ByteString.copyFrom(HexFormat.of().parseHex(hex));
+  }
+}

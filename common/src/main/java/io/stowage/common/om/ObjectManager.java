@@ -1,0 +1,121 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.common.om;
+
+import io.stowage.common.error.StoreException;
+import io.stowage.common.proto.AbortUploadReply;
+import io.stowage.common.proto.AbortUploadRequest;
+import io.stowage.common.proto.CompleteUploadReply;
+import io.stowage.common.proto.CompleteUploadRequest;
+import io.stowage.common.proto.CreateBucketReply;
+import io.stowage.common.proto.CreateBucketRequest;
+import io.stowage.common.proto.CreateUploadReply;
+import io.stowage.common.proto.CreateUploadRequest;
+import io.stowage.common.proto.DeleteBucketReply;
+import io.stowage.common.proto.DeleteBucketRequest;
+import io.stowage.common.proto.DeleteObjectsReply;
+import io.stowage.common.proto.DeleteObjectsRequest;
+import io.stowage.common.proto.GetBucketReply;
+import io.stowage.common.proto.GetBucketRequest;
+import io.stowage.common.proto.GetIdentityReply;
+import io.stowage.common.proto.GetIdentityRequest;
+import io.stowage.common.proto.GetObjectReply;
+import io.stowage.common.proto.GetObjectRequest;
+import io.stowage.common.proto.LeaseContainersReply;
+import io.stowage.common.proto.LeaseContainersRequest;
+import io.stowage.common.proto.ListBucketsReply;
+import io.stowage.common.proto.ListBucketsRequest;
+import io.stowage.common.proto.ListObjectsReply;
+import io.stowage.common.proto.ListObjectsRequest;
+import io.stowage.common.proto.ListPartsReply;
+import io.stowage.common.proto.ListPartsRequest;
+import io.stowage.common.proto.ListUploadsReply;
+import io.stowage.common.proto.ListUploadsRequest;
+import io.stowage.common.proto.LocateContainersReply;
+import io.stowage.common.proto.LocateContainersRequest;
+import io.stowage.common.proto.PutIdentityReply;
+import io.stowage.common.proto.PutIdentityRequest;
+import io.stowage.common.proto.PutObjectReply;
+import io.stowage.common.proto.PutObjectRequest;
+import io.stowage.common.proto.PutPartReply;
+import io.stowage.common.proto.PutPartRequest;
+import io.stowage.common.proto.ReleaseLeaseReply;
+import io.stowage.common.proto.ReleaseLeaseRequest;
+import io.stowage.common.proto.RenameObjectReply;
+import io.stowage.common.proto.RenameObjectRequest;
+import io.stowage.common.proto.RenamePrefixReply;
+import io.stowage.common.proto.RenamePrefixRequest;
+import io.stowage.common.proto.RenewLeasesReply;
+import io.stowage.common.proto.RenewLeasesRequest;
+import io.stowage.common.proto.ReportDamageReply;
+import io.stowage.common.proto.ReportDamageRequest;
+
+/**
+ * The namespace: buckets, objects, uploads, and the writer's way to leases. Implemented by the
+ * object manager itself, which the S3 gateway hosts in its own process, and by the RPC client.
+ * Messages and their rules are in om.proto. Blocking; thread-safe.
+ */
+public interface ObjectManager {
+  CreateBucketReply createBucket(CreateBucketRequest request) throws StoreException;
+
+  GetBucketReply getBucket(GetBucketRequest request) throws StoreException;
+
+  DeleteBucketReply deleteBucket(DeleteBucketRequest request) throws StoreException;
+
+  ListBucketsReply listBuckets(ListBucketsRequest request) throws StoreException;
+
+  GetObjectReply getObject(GetObjectRequest request) throws StoreException;
+
+  /** Commits a manifest whose bytes are durable: the put. */
+  PutObjectReply putObject(PutObjectRequest request) throws StoreException;
+
+  DeleteObjectsReply deleteObjects(DeleteObjectsRequest request) throws StoreException;
+
+  RenameObjectReply renameObject(RenameObjectRequest request) throws StoreException;
+
+  RenamePrefixReply renamePrefix(RenamePrefixRequest request) throws StoreException;
+
+  ListObjectsReply listObjects(ListObjectsRequest request) throws StoreException;
+
+  CreateUploadReply createUpload(CreateUploadRequest request) throws StoreException;
+
+  PutPartReply putPart(PutPartRequest request) throws StoreException;
+
+  ListPartsReply listParts(ListPartsRequest request) throws StoreException;
+
+  ListUploadsReply listUploads(ListUploadsRequest request) throws StoreException;
+
+  CompleteUploadReply completeUpload(CompleteUploadRequest request) throws StoreException;
+
+  AbortUploadReply abortUpload(AbortUploadRequest request) throws StoreException;
+
+  /** Passed on to the leading SCM. */
+  LeaseContainersReply leaseContainer(LeaseContainersRequest request) throws StoreException;
+
+  RenewLeasesReply renewLeases(RenewLeasesRequest request) throws StoreException;
+
+  ReleaseLeaseReply releaseLease(ReleaseLeaseRequest request) throws StoreException;
+
+  ReportDamageReply reportDamage(ReportDamageRequest request) throws StoreException;
+
+  /** Cached; at most as stale as the last refresh. */
+  LocateContainersReply locateContainers(LocateContainersRequest request) throws StoreException;
+
+  /** Refused over RPC unless the caller is an administrator. */
+  GetIdentityReply getIdentity(GetIdentityRequest request) throws StoreException;
+
+  PutIdentityReply putIdentity(PutIdentityRequest request) throws StoreException;
+}

@@ -1,0 +1,65 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.common.scm;
+
+import io.stowage.common.error.StoreException;
+import io.stowage.common.proto.ClusterStatusReply;
+import io.stowage.common.proto.ClusterStatusRequest;
+import io.stowage.common.proto.GetContainersReply;
+import io.stowage.common.proto.GetContainersRequest;
+import io.stowage.common.proto.LeaseContainersReply;
+import io.stowage.common.proto.LeaseContainersRequest;
+import io.stowage.common.proto.ListContainersReply;
+import io.stowage.common.proto.ListContainersRequest;
+import io.stowage.common.proto.ListDatanodesReply;
+import io.stowage.common.proto.ListDatanodesRequest;
+import io.stowage.common.proto.ReleaseLeaseReply;
+import io.stowage.common.proto.ReleaseLeaseRequest;
+import io.stowage.common.proto.RenewLeasesReply;
+import io.stowage.common.proto.RenewLeasesRequest;
+import io.stowage.common.proto.ReportDamageReply;
+import io.stowage.common.proto.ReportDamageRequest;
+
+/**
+ * The storage container manager as object managers and the admin CLI see it. Implemented by SCM and
+ * by the RPC client, which finds the leader. Messages and their rules are in scm.proto. Blocking;
+ * thread-safe.
+ */
+public interface ContainerManager {
+  /**
+   * (leader) Grants a lease on an open container, creating one where needed. A repeated call of a
+   * holder gets its lease.
+   */
+  LeaseContainersReply leaseContainer(LeaseContainersRequest request) throws StoreException;
+
+  /** (leader) */
+  RenewLeasesReply renewLeases(RenewLeasesRequest request) throws StoreException;
+
+  /** (leader) A lease that is not released expires. */
+  ReleaseLeaseReply releaseLease(ReleaseLeaseRequest request) throws StoreException;
+
+  /** Any SCM; the leader's answer is at most as old as its last row mutation. */
+  GetContainersReply getContainers(GetContainersRequest request) throws StoreException;
+
+  ListContainersReply listContainers(ListContainersRequest request) throws StoreException;
+
+  ListDatanodesReply listDatanodes(ListDatanodesRequest request) throws StoreException;
+
+  ClusterStatusReply clusterStatus(ClusterStatusRequest request) throws StoreException;
+
+  /** (leader) A hint: SCM probes before it believes. */
+  ReportDamageReply reportDamage(ReportDamageRequest request) throws StoreException;
+}

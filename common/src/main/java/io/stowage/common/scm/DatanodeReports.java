@@ -1,0 +1,32 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.common.scm;
+
+import io.stowage.common.error.StoreException;
+import io.stowage.common.proto.HeartbeatReply;
+import io.stowage.common.proto.HeartbeatRequest;
+import io.stowage.common.proto.RegisterDatanodeReply;
+import io.stowage.common.proto.RegisterDatanodeRequest;
+
+/**
+ * What datanodes tell every SCM, and the orders that they get in return. Implemented by SCM and by
+ * the RPC client of one SCM. Blocking; thread-safe.
+ */
+public interface DatanodeReports {
+  RegisterDatanodeReply register(RegisterDatanodeRequest request) throws StoreException;
+
+  HeartbeatReply heartbeat(HeartbeatRequest request) throws StoreException;
+}
