@@ -49,9 +49,4 @@ public class StoreException extends IOException {
       default -> new StoreException(code, message);
     };
   }
-
-  @Override
-  public String toString() {
-    return code + ": " + getMessage();
-  }
 }
