@@ -42,6 +42,9 @@ public interface ObjectWriter extends AutoCloseable {
   void close();
 
   /**
+   * What a finished writer tells.
+   *
+   * @param manifest where the bytes are
    * @param grants of every (container, epoch) in the manifest
    */
   record Written(Manifest manifest, List<LeaseGrant> grants) {}
