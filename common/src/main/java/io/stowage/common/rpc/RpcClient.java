@@ -1,0 +1,235 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.common.rpc;
+
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.OutcomeUnknownException;
+import io.stowage.common.error.StoreException;
+import java.io.IOException;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Method;
+import java.lang.reflect.Proxy;
+import java.net.ConnectException;
+import java.net.InetSocketAddress;
+import java.net.NoRouteToHostException;
+import java.net.UnknownHostException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.io.retry.RetryPolicies;
+import org.apache.hadoop.ipc.ProtobufRpcEngine2;
+import org.apache.hadoop.ipc.RPC;
+import org.apache.hadoop.ipc.RemoteException;
+import org.apache.hadoop.net.NetUtils;
+import org.apache.hadoop.security.UserGroupInformation;
+import org.apache.hadoop.thirdparty.protobuf.ServiceException;
+
+/**
+ * One of our services at one or more servers. A call goes to the server that answered last; if that
+ * cannot be reached, is not the leader or says that it is unavailable, the call goes to the next,
+ * round and round with a growing pause, until the deadline. Every RPC may be repeated (its comment
+ * in the proto file says how), so a call whose reply was lost is repeated, too; if none of its
+ * repetitions is answered it ends in {@link OutcomeUnknownException}, which for a read just says
+ * that nobody answered. Owns its proxies. Thread-safe.
+ *
+ * @param <T> our interface
+ */
+public final class RpcClient<T> implements AutoCloseable {
+  private static final long FIRST_PAUSE_MILLIS = 20;
+  private static final long LONGEST_PAUSE_MILLIS = 1_000;
+  private static final int CONNECT_TIMEOUT_MILLIS = 3_000;
+
+  private final String service;
+  private final Map<String, Method> pbMethods;
+  private final List<Object> servers = new ArrayList<>();
+  private final List<String> addresses;
+  private final long deadlineNanos;
+  private final AtomicInteger current = new AtomicInteger();
+  private final T api;
+
+  private RpcClient(Class<T> api, Class<?> pb, List<String> addresses, long deadlineNanos) {
+    this.service = api.getSimpleName();
+    this.pbMethods = RpcBridge.pbMethodsByName(pb);
+    this.addresses = List.copyOf(addresses);
+    this.deadlineNanos = deadlineNanos;
+    this.api =
+        api.cast(
+            Proxy.newProxyInstance(
+                api.getClassLoader(),
+                new Class<?>[] {api},
+                (proxy, method, args) ->
+                    method.getDeclaringClass() == Object.class
+                        ? invokeObjectMethod(proxy, method, args)
+                        : call(method.getName(), args[0])));
+  }
+
+  /**
+   * Connects lazily: no server needs to be there yet.
+   *
+   * @param addresses host:port of each server
+   * @param callTimeout for one attempt at one server
+   * @param deadline for the call with all its attempts; zero: a single attempt
+   */
+  public static <T, P> RpcClient<T> create(
+      RpcProtocol<T, P> protocol,
+      Configuration hadoop,
+      List<String> addresses,
+      Duration callTimeout,
+      Duration deadline)
+      throws StoreException {
+    if (addresses.isEmpty()) {
+      throw new StoreException(
+          ErrorCode.BAD_CONFIGURATION,
+          "Cannot reach " + protocol.api().getSimpleName() + ": no address is configured");
+    }
+    Configuration conf = new Configuration(hadoop);
+    conf.setInt("ipc.client.connect.timeout", CONNECT_TIMEOUT_MILLIS);
+    conf.setInt("ipc.client.connect.max.retries", 0);
+    conf.setInt("ipc.client.connect.max.retries.on.timeouts", 0);
+    RPC.setProtocolEngine(conf, protocol.pb(), ProtobufRpcEngine2.class);
+    RpcClient<T> client =
+        new RpcClient<>(protocol.api(), protocol.pb(), addresses, deadline.toNanos());
+    try {
+      UserGroupInformation user = UserGroupInformation.getCurrentUser();
+      for (String address : addresses) {
+        InetSocketAddress socketAddress = NetUtils.createSocketAddr(address);
+        client.servers.add(
+            RPC.getProtocolProxy(
+                    protocol.pb(),
+                    RPC.getProtocolVersion(protocol.pb()),
+                    socketAddress,
+                    user,
+                    conf,
+                    NetUtils.getDefaultSocketFactory(conf),
+                    Math.toIntExact(callTimeout.toMillis()),
+                    RetryPolicies.TRY_ONCE_THEN_FAIL)
+                .getProxy());
+      }
+    } catch (IOException | IllegalArgumentException e) {
+      client.close();
+      throw new StoreException(
+          ErrorCode.BAD_CONFIGURATION,
+          "Cannot reach " + client.service + " at " + addresses + ": " + e.getMessage(),
+          e);
+    }
+    return client;
+  }
+
+  /** The service; valid until close. */
+  public T api() {
+    return api;
+  }
+
+  private static Object invokeObjectMethod(Object proxy, Method method, Object[] args) {
+    return switch (method.getName()) {
+      case "equals" -> proxy == args[0];
+      case "hashCode" -> System.identityHashCode(proxy);
+      default -> "RPC client of " + proxy.getClass().getInterfaces()[0].getSimpleName();
+    };
+  }
+
+  private Object call(String name, Object request) throws StoreException {
+    Method method = pbMethods.get(name);
+    long start = System.nanoTime();
+    long pauseMillis = FIRST_PAUSE_MILLIS;
+    boolean maybeExecuted = false;
+    for (int attempt = 1; ; attempt++) {
+      int server = current.get();
+      StoreException failure;
+      try {
+        return method.invoke(servers.get(server), null, request);
+      } catch (InvocationTargetException e) {
+        Throwable cause =
+            e.getCause() instanceof ServiceException s && s.getCause() != null
+                ? s.getCause()
+                : e.getCause();
+        failure = toStoreException(name, addresses.get(server), cause);
+      } catch (IllegalAccessException e) {
+        throw new IllegalStateException(e);
+      }
+      maybeExecuted |= failure instanceof OutcomeUnknownException;
+      boolean elsewhere =
+          switch (failure.code()) {
+            case NOT_LEADER, UNAVAILABLE, CLOCK_SKEW, OUTCOME_UNKNOWN -> true;
+            default -> false;
+          };
+      if (!elsewhere) {
+        throw failure;
+      }
+      current.compareAndSet(server, (server + 1) % servers.size());
+      if (System.nanoTime() - start + TimeUnit.MILLISECONDS.toNanos(pauseMillis) > deadlineNanos) {
+        throw maybeExecuted && !(failure instanceof OutcomeUnknownException)
+            ? new OutcomeUnknownException(
+                "Cannot tell whether " + name + " happened: " + failure.getMessage(), failure)
+            : failure;
+      }
+      if (attempt % servers.size() == 0) {
+        pause(name, pauseMillis);
+        pauseMillis = Math.min(2 * pauseMillis, LONGEST_PAUSE_MILLIS);
+      }
+    }
+  }
+
+  private static void pause(String name, long millis) throws StoreException {
+    try {
+      Thread.sleep(millis / 2 + ThreadLocalRandom.current().nextLong(millis / 2 + 1));
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new OutcomeUnknownException(
+          "Cannot wait for an answer to " + name + ": interrupted", e);
+    }
+  }
+
+  private StoreException toStoreException(String name, String address, Throwable cause) {
+    if (cause instanceof RemoteException remote) {
+      if (RpcBridge.WireException.class.getName().equals(remote.getClassName())) {
+        return RpcBridge.WireException.parse(remote.getMessage());
+      }
+      return new StoreException(
+          ErrorCode.INTERNAL,
+          "Cannot " + name + " at " + service + " " + address + ": " + remote.getMessage(),
+          remote);
+    }
+    if (cause instanceof ConnectException
+        || cause instanceof UnknownHostException
+        || cause instanceof NoRouteToHostException) {
+      return new StoreException(
+          ErrorCode.UNAVAILABLE,
+          "Cannot " + name + ": " + service + " at " + address + " cannot be reached",
+          cause);
+    }
+    return new OutcomeUnknownException(
+        "Cannot tell whether "
+            + name
+            + " happened: no answer from "
+            + service
+            + " at "
+            + address
+            + ": "
+            + cause,
+        cause);
+  }
+
+  @Override
+  public void close() {
+    servers.forEach(RPC::stopProxy);
+  }
+}

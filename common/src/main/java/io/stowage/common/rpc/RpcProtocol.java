@@ -1,0 +1,86 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.common.rpc;
+
+import io.stowage.common.om.ObjectManager;
+import io.stowage.common.proto.ContainerManagerService;
+import io.stowage.common.proto.DatanodeReportService;
+import io.stowage.common.proto.ObjectManagerService;
+import io.stowage.common.scm.ContainerManager;
+import io.stowage.common.scm.DatanodeReports;
+import java.util.function.Function;
+import org.apache.hadoop.ipc.ProtocolInfo;
+import org.apache.hadoop.thirdparty.protobuf.BlockingService;
+
+/**
+ * One service of the control plane: our interface, the interface that Hadoop RPC wants, and how to
+ * serve it. Methods of both interfaces have the same names and messages, which is what lets one
+ * reflective bridge stand in for translator classes. Immutable.
+ *
+ * @param <T> our interface
+ * @param <P> generated blocking interface, annotated with protocol name and version
+ */
+public final class RpcProtocol<T, P> {
+  public static final RpcProtocol<ObjectManager, ObjectManagerPb> OBJECT_MANAGER =
+      new RpcProtocol<>(
+          ObjectManager.class,
+          ObjectManagerPb.class,
+          ObjectManagerService::newReflectiveBlockingService);
+  public static final RpcProtocol<ContainerManager, ContainerManagerPb> CONTAINER_MANAGER =
+      new RpcProtocol<>(
+          ContainerManager.class,
+          ContainerManagerPb.class,
+          ContainerManagerService::newReflectiveBlockingService);
+  public static final RpcProtocol<DatanodeReports, DatanodeReportsPb> DATANODE_REPORTS =
+      new RpcProtocol<>(
+          DatanodeReports.class,
+          DatanodeReportsPb.class,
+          DatanodeReportService::newReflectiveBlockingService);
+
+  private final Class<T> api;
+  private final Class<P> pb;
+  private final Function<P, BlockingService> service;
+
+  private RpcProtocol(Class<T> api, Class<P> pb, Function<P, BlockingService> service) {
+    this.api = api;
+    this.pb = pb;
+    this.service = service;
+  }
+
+  Class<T> api() {
+    return api;
+  }
+
+  Class<P> pb() {
+    return pb;
+  }
+
+  BlockingService serve(T implementation) {
+    return service.apply(RpcBridge.pbFor(pb, api, implementation));
+  }
+
+  /** Hadoop RPC's view of {@link ObjectManager}. */
+  @ProtocolInfo(protocolName = "io.stowage.ObjectManager", protocolVersion = 1)
+  public interface ObjectManagerPb extends ObjectManagerService.BlockingInterface {}
+
+  /** Hadoop RPC's view of {@link ContainerManager}. */
+  @ProtocolInfo(protocolName = "io.stowage.ContainerManager", protocolVersion = 1)
+  public interface ContainerManagerPb extends ContainerManagerService.BlockingInterface {}
+
+  /** Hadoop RPC's view of {@link DatanodeReports}. */
+  @ProtocolInfo(protocolName = "io.stowage.DatanodeReports", protocolVersion = 1)
+  public interface DatanodeReportsPb extends DatanodeReportService.BlockingInterface {}
+}

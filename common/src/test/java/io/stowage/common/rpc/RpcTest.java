@@ -1,0 +1,155 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.common.rpc;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.NotLeaderException;
+import io.stowage.common.error.OutcomeUnknownException;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.proto.HeartbeatReply;
+import io.stowage.common.proto.HeartbeatRequest;
+import io.stowage.common.proto.RegisterDatanodeReply;
+import io.stowage.common.proto.RegisterDatanodeRequest;
+import io.stowage.common.scm.DatanodeReports;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import org.apache.hadoop.conf.Configuration;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+class RpcTest {
+  private final Configuration hadoop = new Configuration(false);
+  private final List<AutoCloseable> open = new ArrayList<>();
+
+  /** Answers heartbeats with its number, or with an error. */
+  private record Reports(long number, StoreException failure) implements DatanodeReports {
+    @Override
+    public RegisterDatanodeReply register(RegisterDatanodeRequest request) {
+      throw new IllegalStateException("a bug");
+    }
+
+    @Override
+    public HeartbeatReply heartbeat(HeartbeatRequest request) throws StoreException {
+      if (failure != null) {
+        throw failure;
+      }
+      return HeartbeatReply.newBuilder().setLeaderEpoch(number).build();
+    }
+  }
+
+  private String serve(DatanodeReports reports) throws StoreException {
+    RpcServer server =
+        RpcServer.create(hadoop, "127.0.0.1:0", 2, RpcProtocol.DATANODE_REPORTS, reports).start();
+    open.add(server);
+    return "127.0.0.1:" + server.address().getPort();
+  }
+
+  private DatanodeReports client(Duration deadline, String... addresses) throws StoreException {
+    RpcClient<DatanodeReports> client =
+        RpcClient.create(
+            RpcProtocol.DATANODE_REPORTS,
+            hadoop,
+            List.of(addresses),
+            Duration.ofSeconds(1),
+            deadline);
+    open.add(client);
+    return client.api();
+  }
+
+  @AfterEach
+  void closeAll() throws Exception {
+    for (AutoCloseable closeable : open) {
+      closeable.close();
+    }
+  }
+
+  @Test
+  void errorsCrossTheWireWithCodeAndMessage() throws Exception {
+    String address =
+        serve(
+            new Reports(
+                0,
+                new StoreException(ErrorCode.WRONG_CLUSTER, "Cannot register: no\nsecond line")));
+    StoreException e =
+        assertThrows(
+            StoreException.class,
+            () -> client(Duration.ZERO, address).heartbeat(HeartbeatRequest.getDefaultInstance()));
+    assertEquals(ErrorCode.WRONG_CLUSTER, e.code());
+    assertEquals("Cannot register: no\nsecond line", e.getMessage());
+  }
+
+  @Test
+  void bugsOfTheServerAreInternalErrors() throws Exception {
+    DatanodeReports reports = client(Duration.ZERO, serve(new Reports(0, null)));
+    StoreException e =
+        assertThrows(
+            StoreException.class,
+            () -> reports.register(RegisterDatanodeRequest.getDefaultInstance()));
+    assertEquals(ErrorCode.INTERNAL, e.code());
+    assertTrue(e.getMessage().contains("a bug"), e.getMessage());
+  }
+
+  @Test
+  void asksTheNextServerWhenOneIsGoneOrNotTheLeader() throws Exception {
+    String follower = serve(new Reports(1, new NotLeaderException("Cannot order: not the leader")));
+    String leader = serve(new Reports(2, null));
+    DatanodeReports reports = client(Duration.ofSeconds(10), "127.0.0.1:1", follower, leader);
+    assertEquals(2, reports.heartbeat(HeartbeatRequest.getDefaultInstance()).getLeaderEpoch());
+  }
+
+  @Test
+  void nobodyThereIsUnavailable() throws Exception {
+    DatanodeReports reports = client(Duration.ofMillis(100), "127.0.0.1:1");
+    StoreException e =
+        assertThrows(
+            StoreException.class, () -> reports.heartbeat(HeartbeatRequest.getDefaultInstance()));
+    assertEquals(ErrorCode.UNAVAILABLE, e.code());
+  }
+
+  @Test
+  void aCallWithoutAnswerHasAnUnknownOutcome() throws Exception {
+    CountDownLatch release = new CountDownLatch(1);
+    String address =
+        serve(
+            new DatanodeReports() {
+              @Override
+              public RegisterDatanodeReply register(RegisterDatanodeRequest request) {
+                return RegisterDatanodeReply.getDefaultInstance();
+              }
+
+              @Override
+              public HeartbeatReply heartbeat(HeartbeatRequest request) {
+                try {
+                  release.await();
+                } catch (InterruptedException e) {
+                  Thread.currentThread().interrupt();
+                }
+                return HeartbeatReply.getDefaultInstance();
+              }
+            });
+    DatanodeReports reports = client(Duration.ZERO, address);
+    assertThrows(
+        OutcomeUnknownException.class,
+        () -> reports.heartbeat(HeartbeatRequest.getDefaultInstance()));
+    release.countDown();
+  }
+}
