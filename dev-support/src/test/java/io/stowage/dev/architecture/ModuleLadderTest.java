@@ -169,7 +169,7 @@ class ModuleLadderTest {
             "io.stowage.datanode",
             "io.stowage.s3",
             // where the file of keys becomes validated records
-            "io.stowage.common.config..",
+            "io.stowage.common.conf..",
             // Hadoop RPC and HBase take a Configuration by contract
             "io.stowage..rpc..",
             "io.stowage.om.table..",
