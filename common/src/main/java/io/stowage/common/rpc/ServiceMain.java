@@ -1,0 +1,91 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.common.rpc;
+
+import io.stowage.common.conf.StowageConfig;
+import java.nio.file.Path;
+import java.util.concurrent.CountDownLatch;
+import org.apache.hadoop.conf.Configuration;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * What every role's {@code main} does around its own: reads {@code [--conf DIR]}, starts the role,
+ * stops it on SIGTERM or Ctrl-C, and turns a failure into one line on standard error and exit code
+ * 1. The JVM is ended by force after a failure, since threads of ZooKeeper and Hadoop would keep
+ * it. Stateless.
+ */
+public final class ServiceMain {
+  private static final Logger LOG = LoggerFactory.getLogger(ServiceMain.class);
+
+  /** A role. */
+  public interface Service {
+    /** Starts the role and returns what stops it. */
+    AutoCloseable start(StowageConfig config, Configuration hadoop) throws Exception;
+  }
+
+  private ServiceMain() {}
+
+  /** Runs until the process is told to stop. */
+  public static void run(String role, String[] args, Service service) {
+    try {
+      Configuration hadoop = configuration(args);
+      AutoCloseable running = service.start(SiteConfiguration.stowage(hadoop), hadoop);
+      CountDownLatch stopped = new CountDownLatch(1);
+      Runtime.getRuntime()
+          .addShutdownHook(
+              new Thread(
+                  () -> {
+                    stop(role, running);
+                    stopped.countDown();
+                  },
+                  role + "-stop"));
+      LOG.info("{} is serving", role);
+      System.out.println("stowage " + role + ": serving");
+      stopped.await();
+    } catch (Throwable e) {
+      LOG.error("{} cannot run", role, e);
+      System.err.println("stowage " + role + ": " + oneLine(e));
+      Runtime.getRuntime().halt(1);
+    }
+  }
+
+  private static Configuration configuration(String[] args) throws Exception {
+    if (args.length == 0) {
+      return SiteConfiguration.fromClassPath();
+    }
+    if (args.length == 2 && args[0].equals("--conf")) {
+      return SiteConfiguration.fromDirectory(Path.of(args[1]));
+    }
+    throw new IllegalArgumentException("expected [--conf DIR], got " + String.join(" ", args));
+  }
+
+  private static void stop(String role, AutoCloseable running) {
+    LOG.info("{} is stopping", role);
+    try {
+      running.close();
+      LOG.info("{} has stopped", role);
+    } catch (Exception e) {
+      LOG.warn("{} did not stop cleanly", role, e);
+    }
+  }
+
+  private static String oneLine(Throwable failure) {
+    String message = failure.getMessage() == null ? failure.toString() : failure.getMessage();
+    int end = message.indexOf('\n');
+    return end < 0 ? message : message.substring(0, end);
+  }
+}
