@@ -1,0 +1,182 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.minicluster;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Comparator;
+import java.util.stream.Stream;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.hbase.HBaseConfiguration;
+import org.apache.hadoop.hbase.LocalHBaseCluster;
+import org.apache.hadoop.hbase.master.HMaster;
+import org.apache.hadoop.metrics2.lib.DefaultMetricsSystem;
+
+/**
+ * One HBase master and one region server in this JVM, on loopback, with their data in a local
+ * directory. Owns their threads. Confined to the thread that starts and closes it.
+ *
+ * <p>An acknowledged mutation survives the death of the JVM always, and a loss of power when it
+ * asked for a forced log ({@code hbase.wal.hsync}, on here): {@link DurableLocalFileSystem} says
+ * what else that takes.
+ */
+public final class EmbeddedHBase implements AutoCloseable {
+  private static final Duration START_TIMEOUT = Duration.ofSeconds(60);
+  private static final long POLL_MILLIS = 20;
+
+  private final LocalHBaseCluster cluster;
+  private final Configuration clientConfiguration;
+
+  private EmbeddedHBase(LocalHBaseCluster cluster, Configuration clientConfiguration) {
+    this.cluster = cluster;
+    this.clientConfiguration = clientConfiguration;
+  }
+
+  /** Starts HBase with its files in a directory and waits until tables can be made. */
+  public static EmbeddedHBase start(Path directory, EmbeddedZooKeeper zooKeeper)
+      throws IOException, InterruptedException {
+    Files.createDirectories(directory);
+    Configuration configuration = HBaseConfiguration.create();
+    connectTo(configuration, zooKeeper);
+    settle(configuration, directory);
+    startFast(configuration);
+    FileSystem files = FileSystem.get(directory.toUri(), configuration);
+    if (!(files instanceof DurableLocalFileSystem)) {
+      throw new IOException(
+          "Cannot start HBase: this process opened file:/// before as "
+              + files.getClass().getName()
+              + ", which does not survive a loss of power; start HBase first");
+    }
+    // Metrics of a server that was closed stay registered; a second one in this JVM must not trip.
+    DefaultMetricsSystem.setMiniClusterMode(true);
+    LocalHBaseCluster cluster = new LocalHBaseCluster(configuration, 1, 1);
+    Configuration clients = new Configuration(cluster.getConfiguration());
+    EmbeddedHBase hbase = new EmbeddedHBase(cluster, clients);
+    try {
+      cluster.startup();
+      hbase.awaitInitialized();
+      return hbase;
+    } catch (IOException | InterruptedException | RuntimeException e) {
+      hbase.close();
+      throw e;
+    }
+  }
+
+  private static void connectTo(Configuration configuration, EmbeddedZooKeeper zooKeeper) {
+    configuration.set("hbase.zookeeper.quorum", "127.0.0.1");
+    configuration.setInt("hbase.zookeeper.property.clientPort", zooKeeper.port());
+    configuration.setInt("zookeeper.session.timeout", EmbeddedZooKeeper.MAX_SESSION_MILLIS);
+  }
+
+  /** Where things are, and how safe. */
+  private static void settle(Configuration configuration, Path directory) {
+    configuration.setClass("fs.file.impl", DurableLocalFileSystem.class, FileSystem.class);
+    configuration.set("hbase.rootdir", directory.toUri().toString());
+    configuration.set("hbase.tmp.dir", directory.resolve("tmp").toString());
+    configuration.setBoolean("hbase.cluster.distributed", false);
+    configuration.setBoolean("hbase.wal.hsync", true);
+    configuration.setBoolean("hbase.hfile.hsync", true);
+    configuration.set("hbase.master.hostname", "localhost");
+    configuration.set("hbase.unsafe.regionserver.hostname", "localhost");
+    configuration.set("hbase.master.ipc.address", "127.0.0.1");
+    configuration.set("hbase.regionserver.ipc.address", "127.0.0.1");
+    configuration.setInt("hbase.master.port", 0);
+    configuration.setInt("hbase.regionserver.port", 0);
+    configuration.setInt("hbase.master.info.port", -1);
+    configuration.setInt("hbase.regionserver.info.port", -1);
+    // The owner of the cluster stops it in its own order.
+    configuration.setBoolean("hbase.shutdown.hook", false);
+  }
+
+  /** One server in one process: nobody else to wait for, and a heap to share. */
+  private static void startFast(Configuration configuration) {
+    configuration.setInt("hbase.master.wait.on.regionservers.mintostart", 1);
+    configuration.setInt("hbase.master.wait.on.regionservers.maxtostart", 1);
+    configuration.setInt("hbase.master.wait.on.regionservers.timeout", 100);
+    configuration.setInt("hbase.master.wait.on.regionservers.interval", 50);
+    configuration.setInt(
+        "hbase.master.init.timeout.localHBaseCluster", (int) START_TIMEOUT.toMillis());
+    configuration.setInt("hbase.regionserver.msginterval", 500);
+    configuration.setInt("hbase.procedure.remote.dispatcher.delay.msec", 10);
+    configuration.setInt("hbase.assignment.dispatch.wait.msec", 10);
+    configuration.setInt("hbase.regionserver.handler.count", 16);
+    configuration.setInt("hbase.master.handler.count", 8);
+    configuration.setInt("hbase.regionserver.metahandler.count", 4);
+    configuration.setInt("hbase.master.procedure.threads", 4);
+    configuration.setLong("hbase.hregion.memstore.flush.size", 64L << 20);
+    configuration.setFloat("hfile.block.cache.size", 0.25f);
+  }
+
+  private void awaitInitialized() throws IOException, InterruptedException {
+    long deadline = System.nanoTime() + START_TIMEOUT.toNanos();
+    while (true) {
+      HMaster master = cluster.getActiveMaster();
+      if (master != null && master.isInitialized()) {
+        return;
+      }
+      if (!isAlive()) {
+        throw new IOException("Cannot start HBase: it stopped while starting; the log says why");
+      }
+      if (System.nanoTime() > deadline) {
+        throw new IOException("Cannot start HBase: not ready within " + START_TIMEOUT);
+      }
+      Thread.sleep(POLL_MILLIS);
+    }
+  }
+
+  /** False once the master or the region server gave up. */
+  public boolean isAlive() {
+    return cluster.getMasters().stream().allMatch(t -> t.isAlive())
+        && cluster.getRegionServers().stream().allMatch(t -> t.isAlive());
+  }
+
+  /** What a client of this HBase needs; a copy, the caller's own. */
+  public Configuration configuration() {
+    return new Configuration(clientConfiguration);
+  }
+
+  /** Stops both servers and waits for their threads. */
+  @Override
+  public void close() {
+    cluster.shutdown();
+    cluster.join();
+  }
+
+  /** Deletes a directory tree, for clusters that were only a test's. */
+  static void deleteTree(Path root) throws IOException {
+    if (!Files.exists(root)) {
+      return;
+    }
+    try (Stream<Path> paths = Files.walk(root)) {
+      paths
+          .sorted(Comparator.reverseOrder())
+          .forEach(
+              path -> {
+                try {
+                  Files.deleteIfExists(path);
+                } catch (IOException e) {
+                  throw new UncheckedIOException(e);
+                }
+              });
+    } catch (UncheckedIOException e) {
+      throw e.getCause();
+    }
+  }
+}
