@@ -1,0 +1,690 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.client.twin;
+
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.id.WriteId;
+import io.stowage.common.om.ObjectManager;
+import io.stowage.common.proto.AbortUploadReply;
+import io.stowage.common.proto.AbortUploadRequest;
+import io.stowage.common.proto.BucketInfo;
+import io.stowage.common.proto.CompletePart;
+import io.stowage.common.proto.CompleteUploadReply;
+import io.stowage.common.proto.CompleteUploadRequest;
+import io.stowage.common.proto.Condition;
+import io.stowage.common.proto.ContainerInfo;
+import io.stowage.common.proto.ContainerState;
+import io.stowage.common.proto.CreateBucketReply;
+import io.stowage.common.proto.CreateBucketRequest;
+import io.stowage.common.proto.CreateUploadReply;
+import io.stowage.common.proto.CreateUploadRequest;
+import io.stowage.common.proto.DeleteBucketReply;
+import io.stowage.common.proto.DeleteBucketRequest;
+import io.stowage.common.proto.DeleteObjectsReply;
+import io.stowage.common.proto.DeleteObjectsRequest;
+import io.stowage.common.proto.DeletedObject;
+import io.stowage.common.proto.Extent;
+import io.stowage.common.proto.GetBucketReply;
+import io.stowage.common.proto.GetBucketRequest;
+import io.stowage.common.proto.GetIdentityReply;
+import io.stowage.common.proto.GetIdentityRequest;
+import io.stowage.common.proto.GetObjectReply;
+import io.stowage.common.proto.GetObjectRequest;
+import io.stowage.common.proto.Identity;
+import io.stowage.common.proto.LeaseContainersReply;
+import io.stowage.common.proto.LeaseContainersRequest;
+import io.stowage.common.proto.ListBucketsReply;
+import io.stowage.common.proto.ListBucketsRequest;
+import io.stowage.common.proto.ListObjectsReply;
+import io.stowage.common.proto.ListObjectsRequest;
+import io.stowage.common.proto.ListPartsReply;
+import io.stowage.common.proto.ListPartsRequest;
+import io.stowage.common.proto.ListUploadsReply;
+import io.stowage.common.proto.ListUploadsRequest;
+import io.stowage.common.proto.LocateContainersReply;
+import io.stowage.common.proto.LocateContainersRequest;
+import io.stowage.common.proto.Manifest;
+import io.stowage.common.proto.ObjectMetadata;
+import io.stowage.common.proto.ObjectToDelete;
+import io.stowage.common.proto.ObjectVersion;
+import io.stowage.common.proto.PutIdentityReply;
+import io.stowage.common.proto.PutIdentityRequest;
+import io.stowage.common.proto.PutObjectReply;
+import io.stowage.common.proto.PutObjectRequest;
+import io.stowage.common.proto.PutPartReply;
+import io.stowage.common.proto.PutPartRequest;
+import io.stowage.common.proto.ReleaseLeaseReply;
+import io.stowage.common.proto.ReleaseLeaseRequest;
+import io.stowage.common.proto.RenameObjectReply;
+import io.stowage.common.proto.RenameObjectRequest;
+import io.stowage.common.proto.RenamePrefixReply;
+import io.stowage.common.proto.RenamePrefixRequest;
+import io.stowage.common.proto.RenewLeasesReply;
+import io.stowage.common.proto.RenewLeasesRequest;
+import io.stowage.common.proto.ReportDamageReply;
+import io.stowage.common.proto.ReportDamageRequest;
+import io.stowage.common.proto.UploadInfo;
+import io.stowage.common.proto.UploadedPart;
+import io.stowage.common.time.StoreClock;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.function.Function;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
+
+/**
+ * A namespace in sorted maps. Every call is atomic, renames of prefixes too. It grants no leases:
+ * it goes with {@link InMemoryDataPath}. Thread-safe by one lock.
+ */
+public final class InMemoryObjectManager implements ObjectManager {
+  private static final int LONGEST_PAGE = 1_000;
+  private static final long SMALLEST_PART = 5L << 20;
+
+  /** Order of the UTF-8 bytes, which differs from that of Java's strings above U+FFFF. */
+  private static final Comparator<String> KEY_ORDER =
+      Comparator.comparing(
+          ByteString::copyFromUtf8, ByteString.unsignedLexicographicalComparator());
+
+  private final StoreClock clock;
+  private final String defaultPolicy;
+  private final Map<String, Bucket> buckets = new TreeMap<>(KEY_ORDER);
+  private final Map<String, Identity> identities = new HashMap<>();
+  private final Map<ByteString, Object> replies = new HashMap<>();
+  private long lastStamp;
+
+  private static final class Bucket {
+    final BucketInfo info;
+    final TreeMap<String, ObjectVersion> objects = new TreeMap<>(KEY_ORDER);
+    final TreeMap<String, Map<ByteString, Upload>> uploads = new TreeMap<>(KEY_ORDER);
+
+    Bucket(BucketInfo info) {
+      this.info = info;
+    }
+  }
+
+  private static final class Upload {
+    final UploadInfo info;
+    final TreeMap<Integer, UploadedPart> parts = new TreeMap<>();
+
+    Upload(UploadInfo info) {
+      this.info = info;
+    }
+  }
+
+  public InMemoryObjectManager(StoreClock clock, String defaultPolicy) {
+    this.clock = clock;
+    this.defaultPolicy = defaultPolicy;
+  }
+
+  /** Replaces an object's manifest as a repack does: a higher stamp, the same version. */
+  public synchronized void repack(String bucket, String key, Function<Manifest, Manifest> move)
+      throws StoreException {
+    Map<String, ObjectVersion> objects = bucket(bucket).objects;
+    ObjectVersion old = find(objects, key);
+    objects.put(
+        key,
+        old.toBuilder().setStamp(nextStamp()).setManifest(move.apply(old.getManifest())).build());
+  }
+
+  @Override
+  public synchronized CreateBucketReply createBucket(CreateBucketRequest request)
+      throws StoreException {
+    CreateBucketReply earlier = earlier(request.getWriteId(), CreateBucketReply.class);
+    if (earlier != null) {
+      return earlier;
+    }
+    Bucket existing = buckets.get(request.getName());
+    if (existing != null) {
+      throw new StoreException(
+          existing.info.getOwner().equals(request.getOwner())
+              ? ErrorCode.BUCKET_OWNED_BY_CALLER
+              : ErrorCode.BUCKET_EXISTS,
+          "Cannot create bucket " + request.getName() + ": it is there");
+    }
+    BucketInfo info =
+        BucketInfo.newBuilder()
+            .setName(request.getName())
+            .setId(ThreadLocalRandom.current().nextLong())
+            .setOwner(request.getOwner())
+            .setLayout(request.getLayout())
+            .setPolicy(request.getPolicy().isEmpty() ? defaultPolicy : request.getPolicy())
+            .setCreatedMicros(clock.wallMicros())
+            .setRegion(request.getRegion())
+            .build();
+    buckets.put(info.getName(), new Bucket(info));
+    return remember(request.getWriteId(), CreateBucketReply.newBuilder().setBucket(info).build());
+  }
+
+  @Override
+  public synchronized GetBucketReply getBucket(GetBucketRequest request) throws StoreException {
+    return GetBucketReply.newBuilder().setBucket(bucket(request.getName()).info).build();
+  }
+
+  @Override
+  public synchronized DeleteBucketReply deleteBucket(DeleteBucketRequest request)
+      throws StoreException {
+    DeleteBucketReply earlier = earlier(request.getWriteId(), DeleteBucketReply.class);
+    if (earlier != null) {
+      return earlier;
+    }
+    Bucket bucket = bucket(request.getName());
+    if (!bucket.objects.isEmpty() || !bucket.uploads.isEmpty()) {
+      throw new StoreException(
+          ErrorCode.BUCKET_NOT_EMPTY, "Cannot delete bucket " + request.getName() + ": not empty");
+    }
+    buckets.remove(request.getName());
+    return remember(request.getWriteId(), DeleteBucketReply.getDefaultInstance());
+  }
+
+  @Override
+  public synchronized ListBucketsReply listBuckets(ListBucketsRequest request) {
+    ListBucketsReply.Builder reply = ListBucketsReply.newBuilder();
+    for (Bucket bucket : buckets.values()) {
+      BucketInfo info = bucket.info;
+      if (KEY_ORDER.compare(info.getName(), request.getAfter()) <= 0
+          || !info.getName().startsWith(request.getPrefix())
+          || !(request.getOwner().isEmpty() || request.getOwner().equals(info.getOwner()))) {
+        continue;
+      }
+      if (reply.getBucketsCount() == page(request.getLimit())) {
+        return reply.setMore(true).build();
+      }
+      reply.addBuckets(info);
+    }
+    return reply.build();
+  }
+
+  @Override
+  public synchronized GetObjectReply getObject(GetObjectRequest request) throws StoreException {
+    ObjectVersion version = find(bucket(request.getBucket()).objects, request.getKey());
+    if (request.getVersionId() != 0 && request.getVersionId() != version.getVersionId()) {
+      throw new StoreException(
+          ErrorCode.NO_SUCH_VERSION,
+          "Cannot find version " + request.getVersionId() + " of " + request.getKey());
+    }
+    if (request.getPinnedStamp() != 0 && !request.getPinnedWriteId().equals(version.getWriteId())) {
+      throw new StoreException(
+          ErrorCode.PRECONDITION_FAILED, "Cannot read on: " + request.getKey() + " was replaced");
+    }
+    GetObjectReply.Builder reply = GetObjectReply.newBuilder();
+    if (!request.getWantManifest()) {
+      return reply.setVersion(version.toBuilder().clearManifest()).build();
+    }
+    version.getManifest().getExtentsList().stream()
+        .map(Extent::getContainer)
+        .distinct()
+        .forEach(id -> reply.addContainers(container(id)));
+    return reply.setVersion(version).build();
+  }
+
+  @Override
+  public synchronized PutObjectReply putObject(PutObjectRequest request) throws StoreException {
+    PutObjectReply earlier = earlier(request.getWriteId(), PutObjectReply.class);
+    if (earlier != null) {
+      return earlier;
+    }
+    Bucket bucket = bucket(request.getBucket());
+    check(bucket, request.getKey(), request.getCondition());
+    ObjectVersion version =
+        put(
+            bucket,
+            ObjectVersion.newBuilder()
+                .setKey(request.getKey())
+                .setWriteId(request.getWriteId())
+                .setLength(request.getLength())
+                .setMd5(request.getMd5())
+                .addAllChecksums(request.getChecksumsList())
+                .setMetadata(request.getMetadata())
+                .setManifest(request.getManifest()));
+    return remember(
+        request.getWriteId(),
+        PutObjectReply.newBuilder().setVersion(version.toBuilder().clearManifest()).build());
+  }
+
+  @Override
+  public synchronized DeleteObjectsReply deleteObjects(DeleteObjectsRequest request)
+      throws StoreException {
+    Bucket bucket = bucket(request.getBucket());
+    DeleteObjectsReply.Builder reply = DeleteObjectsReply.newBuilder();
+    for (ObjectToDelete object : request.getObjectsList()) {
+      DeletedObject earlier = earlier(object.getWriteId(), DeletedObject.class);
+      if (earlier != null) {
+        reply.addObjects(earlier);
+        continue;
+      }
+      DeletedObject.Builder deleted = DeletedObject.newBuilder().setKey(object.getKey());
+      try {
+        check(bucket, object.getKey(), object.getCondition());
+        if (bucket.objects.remove(object.getKey()) != null) {
+          deleted.setStamp(nextStamp());
+        }
+      } catch (StoreException e) {
+        deleted.setErrorCode(e.code().number()).setErrorMessage(e.getMessage());
+      }
+      reply.addObjects(remember(object.getWriteId(), deleted.build()));
+    }
+    return reply.build();
+  }
+
+  @Override
+  public synchronized RenameObjectReply renameObject(RenameObjectRequest request)
+      throws StoreException {
+    RenameObjectReply earlier = earlier(request.getWriteId(), RenameObjectReply.class);
+    if (earlier != null) {
+      return earlier;
+    }
+    Map<String, ObjectVersion> objects = bucket(request.getBucket()).objects;
+    ObjectVersion source = find(objects, request.getSource());
+    if (!request.getOverwrite() && objects.containsKey(request.getTarget())) {
+      throw new StoreException(
+          ErrorCode.KEY_EXISTS, "Cannot rename to " + request.getTarget() + ": it is there");
+    }
+    objects.remove(request.getSource());
+    ObjectVersion target =
+        source.toBuilder().setKey(request.getTarget()).setStamp(nextStamp()).build();
+    objects.put(request.getTarget(), target);
+    return remember(
+        request.getWriteId(),
+        RenameObjectReply.newBuilder().setVersion(target.toBuilder().clearManifest()).build());
+  }
+
+  @Override
+  public synchronized RenamePrefixReply renamePrefix(RenamePrefixRequest request)
+      throws StoreException {
+    RenamePrefixReply earlier = earlier(request.getWriteId(), RenamePrefixReply.class);
+    if (earlier != null) {
+      return earlier;
+    }
+    TreeMap<String, ObjectVersion> objects = bucket(request.getBucket()).objects;
+    List<String> keys = new ArrayList<>();
+    for (String key : objects.tailMap(request.getSourcePrefix(), true).keySet()) {
+      if (!key.startsWith(request.getSourcePrefix())) {
+        break;
+      }
+      keys.add(key);
+    }
+    for (String key : keys) {
+      String target = request.getTargetPrefix() + key.substring(request.getSourcePrefix().length());
+      ObjectVersion moved = objects.remove(key);
+      objects.put(target, moved.toBuilder().setKey(target).setStamp(nextStamp()).build());
+    }
+    return remember(
+        request.getWriteId(), RenamePrefixReply.newBuilder().setMoved(keys.size()).build());
+  }
+
+  @Override
+  public synchronized ListObjectsReply listObjects(ListObjectsRequest request)
+      throws StoreException {
+    TreeMap<String, ObjectVersion> objects = bucket(request.getBucket()).objects;
+    String prefix = request.getPrefix();
+    String delimiter = request.getDelimiter();
+    String after = request.getStartAfter();
+    ListObjectsReply.Builder reply = ListObjectsReply.newBuilder();
+    int count = 0;
+    for (ObjectVersion version : objects.tailMap(prefix, true).values()) {
+      String key = version.getKey();
+      if (!key.startsWith(prefix)) {
+        break;
+      }
+      int end = delimiter.isEmpty() ? -1 : key.indexOf(delimiter, prefix.length());
+      String entry = end < 0 ? key : key.substring(0, end + delimiter.length());
+      if (KEY_ORDER.compare(entry, after) <= 0 || entry.equals(reply.getLast())) {
+        continue;
+      }
+      if (count == page(request.getLimit())) {
+        return reply.setMore(true).build();
+      }
+      if (end < 0) {
+        reply.addObjects(version.toBuilder().clearManifest().clearPartLengths());
+      } else {
+        reply.addCommonPrefixes(entry);
+      }
+      reply.setLast(entry);
+      count++;
+    }
+    return reply.build();
+  }
+
+  @Override
+  public synchronized CreateUploadReply createUpload(CreateUploadRequest request)
+      throws StoreException {
+    Bucket bucket = bucket(request.getBucket());
+    bucket
+        .uploads
+        .computeIfAbsent(
+            request.getKey(), key -> new TreeMap<>(ByteString.unsignedLexicographicalComparator()))
+        .computeIfAbsent(
+            request.getWriteId(),
+            id ->
+                new Upload(
+                    UploadInfo.newBuilder()
+                        .setKey(request.getKey())
+                        .setUploadId(id)
+                        .setCreatedMicros(clock.wallMicros())
+                        .setMetadata(request.getMetadata())
+                        .setChecksumAlgorithm(request.getChecksumAlgorithm())
+                        .setChecksumFullObject(request.getChecksumFullObject())
+                        .build()));
+    return CreateUploadReply.newBuilder().setUploadId(request.getWriteId()).build();
+  }
+
+  @Override
+  public synchronized PutPartReply putPart(PutPartRequest request) throws StoreException {
+    UploadedPart part = request.getPart();
+    upload(bucket(request.getBucket()), request.getKey(), request.getUploadId())
+        .parts
+        .put(part.getNumber(), part.toBuilder().setModifiedMicros(clock.wallMicros()).build());
+    return PutPartReply.getDefaultInstance();
+  }
+
+  @Override
+  public synchronized ListPartsReply listParts(ListPartsRequest request) throws StoreException {
+    Upload upload = upload(bucket(request.getBucket()), request.getKey(), request.getUploadId());
+    ListPartsReply.Builder reply = ListPartsReply.newBuilder().setUpload(upload.info);
+    for (UploadedPart part : upload.parts.tailMap(request.getAfter(), false).values()) {
+      if (reply.getPartsCount() == page(request.getLimit())) {
+        return reply.setMore(true).build();
+      }
+      reply.addParts(part.toBuilder().clearManifest());
+    }
+    return reply.build();
+  }
+
+  @Override
+  public synchronized ListUploadsReply listUploads(ListUploadsRequest request)
+      throws StoreException {
+    ListUploadsReply.Builder reply = ListUploadsReply.newBuilder();
+    Comparator<ByteString> idOrder = ByteString.unsignedLexicographicalComparator();
+    String lastPrefix = "";
+    int count = 0;
+    for (Map<ByteString, Upload> ofKey : bucket(request.getBucket()).uploads.values()) {
+      for (Upload upload : ofKey.values()) {
+        String key = upload.info.getKey();
+        int marker = KEY_ORDER.compare(key, request.getKeyMarker());
+        boolean passed =
+            marker < 0
+                || (marker == 0
+                    && (request.getUploadIdMarker().isEmpty()
+                        || idOrder.compare(upload.info.getUploadId(), request.getUploadIdMarker())
+                            <= 0));
+        int end =
+            request.getDelimiter().isEmpty() || !key.startsWith(request.getPrefix())
+                ? -1
+                : key.indexOf(request.getDelimiter(), request.getPrefix().length());
+        String common = end < 0 ? "" : key.substring(0, end + request.getDelimiter().length());
+        boolean seen =
+            end >= 0
+                && (common.equals(lastPrefix)
+                    || KEY_ORDER.compare(common, request.getKeyMarker()) <= 0);
+        if (passed || seen || !key.startsWith(request.getPrefix())) {
+          continue;
+        }
+        if (count == page(request.getLimit())) {
+          return reply.setMore(true).build();
+        }
+        count++;
+        if (end < 0) {
+          reply.addUploads(upload.info);
+        } else {
+          reply.addCommonPrefixes(common);
+          lastPrefix = common;
+        }
+      }
+    }
+    return reply.build();
+  }
+
+  @Override
+  public synchronized CompleteUploadReply completeUpload(CompleteUploadRequest request)
+      throws StoreException {
+    CompleteUploadReply earlier = earlier(request.getWriteId(), CompleteUploadReply.class);
+    if (earlier != null) {
+      return earlier;
+    }
+    Bucket bucket = bucket(request.getBucket());
+    Upload upload = upload(bucket, request.getKey(), request.getUploadId());
+    check(bucket, request.getKey(), request.getCondition());
+    if (request.getPartsCount() == 0) {
+      throw new StoreException(ErrorCode.INVALID_PART, "Cannot complete: no part is named");
+    }
+    Manifest.Builder manifest = Manifest.newBuilder();
+    ObjectVersion.Builder version = ObjectVersion.newBuilder();
+    MessageDigest md5 = md5();
+    long length = 0;
+    int last = 0;
+    for (int i = 0; i < request.getPartsCount(); i++) {
+      CompletePart named = request.getParts(i);
+      if (named.getNumber() <= last) {
+        throw new StoreException(
+            ErrorCode.INVALID_PART_ORDER, "Cannot complete: part " + named.getNumber());
+      }
+      last = named.getNumber();
+      UploadedPart part = upload.parts.get(last);
+      if (part == null || !part.getMd5().equals(named.getMd5())) {
+        throw new StoreException(ErrorCode.INVALID_PART, "Cannot complete: no such part " + last);
+      }
+      if (part.getLength() < SMALLEST_PART && i < request.getPartsCount() - 1) {
+        throw new StoreException(
+            ErrorCode.PART_TOO_SMALL,
+            "Cannot complete: part " + last + " has " + part.getLength() + " bytes");
+      }
+      md5.update(part.getMd5().toByteArray());
+      manifest.addAllExtents(part.getManifest().getExtentsList());
+      version.addPartLengths(part.getLength());
+      length += part.getLength();
+    }
+    if (request.getLength() != 0 && request.getLength() != length) {
+      throw new StoreException(
+          ErrorCode.INVALID_ARGUMENT,
+          "Cannot complete: " + length + " bytes instead of " + request.getLength());
+    }
+    ObjectVersion done =
+        put(
+            bucket,
+            version
+                .setKey(request.getKey())
+                .setWriteId(request.getWriteId())
+                .setLength(length)
+                .setMd5(ByteString.copyFrom(md5.digest()))
+                .setPartCount(request.getPartsCount())
+                .addAllChecksums(request.getChecksumsList())
+                .setMetadata(upload.info.getMetadata())
+                .setManifest(manifest.setLength(length)));
+    removeUpload(bucket, request.getKey(), request.getUploadId());
+    return remember(
+        request.getWriteId(),
+        CompleteUploadReply.newBuilder().setVersion(done.toBuilder().clearManifest()).build());
+  }
+
+  @Override
+  public synchronized AbortUploadReply abortUpload(AbortUploadRequest request)
+      throws StoreException {
+    Bucket bucket = bucket(request.getBucket());
+    upload(bucket, request.getKey(), request.getUploadId());
+    removeUpload(bucket, request.getKey(), request.getUploadId());
+    return AbortUploadReply.getDefaultInstance();
+  }
+
+  @Override
+  public LeaseContainersReply leaseContainer(LeaseContainersRequest request) throws StoreException {
+    throw noLeases();
+  }
+
+  @Override
+  public RenewLeasesReply renewLeases(RenewLeasesRequest request) throws StoreException {
+    throw noLeases();
+  }
+
+  @Override
+  public ReleaseLeaseReply releaseLease(ReleaseLeaseRequest request) throws StoreException {
+    throw noLeases();
+  }
+
+  @Override
+  public ReportDamageReply reportDamage(ReportDamageRequest request) throws StoreException {
+    throw noLeases();
+  }
+
+  @Override
+  public LocateContainersReply locateContainers(LocateContainersRequest request) {
+    LocateContainersReply.Builder reply = LocateContainersReply.newBuilder();
+    request.getIdsList().forEach(id -> reply.addContainers(container(id)));
+    return reply.build();
+  }
+
+  @Override
+  public synchronized GetIdentityReply getIdentity(GetIdentityRequest request)
+      throws StoreException {
+    Identity identity = identities.get(request.getAccessKey());
+    if (identity == null) {
+      throw new StoreException(
+          ErrorCode.ACCESS_DENIED, "Cannot find access key " + request.getAccessKey());
+    }
+    return GetIdentityReply.newBuilder().setIdentity(identity).build();
+  }
+
+  @Override
+  public synchronized PutIdentityReply putIdentity(PutIdentityRequest request) {
+    identities.put(request.getIdentity().getAccessKey(), request.getIdentity());
+    return PutIdentityReply.getDefaultInstance();
+  }
+
+  /** ETag as users see it, without quotes. */
+  public static String etagOf(ObjectVersion version) {
+    String hex = HexFormat.of().formatHex(version.getMd5().toByteArray());
+    return version.getPartCount() == 0 ? hex : hex + "-" + version.getPartCount();
+  }
+
+  private ObjectVersion put(Bucket bucket, ObjectVersion.Builder version) {
+    long stamp = nextStamp();
+    ObjectMetadata metadata = version.getMetadata();
+    ObjectVersion done =
+        version
+            .setStamp(stamp)
+            .setVersionId(stamp)
+            .setModifiedMicros(stamp)
+            .setMetadata(metadata)
+            .build();
+    bucket.objects.put(done.getKey(), done);
+    return done;
+  }
+
+  private static void check(Bucket bucket, String key, Condition condition) throws StoreException {
+    ObjectVersion current = bucket.objects.get(key);
+    String etag = current == null ? null : etagOf(current);
+    boolean holds =
+        !(condition.getMustBeAbsent() && current != null)
+            && (condition.getIfMatchEtag().isEmpty()
+                || (current != null
+                    && (condition.getIfMatchEtag().equals("*")
+                        || condition.getIfMatchEtag().equals(etag))))
+            && (condition.getIfNoneMatchEtag().isEmpty()
+                || !condition.getIfNoneMatchEtag().equals(etag))
+            && (condition.getIfVersionId() == 0
+                || (current != null && condition.getIfVersionId() == current.getVersionId()));
+    if (!holds) {
+      throw new StoreException(
+          ErrorCode.PRECONDITION_FAILED, "Cannot change " + key + ": the condition does not hold");
+    }
+  }
+
+  private long nextStamp() {
+    lastStamp = Math.max(lastStamp + 1, clock.wallMicros());
+    return lastStamp;
+  }
+
+  private Bucket bucket(String name) throws StoreException {
+    Bucket bucket = buckets.get(name);
+    if (bucket == null) {
+      throw new StoreException(ErrorCode.NO_SUCH_BUCKET, "Cannot find bucket " + name);
+    }
+    return bucket;
+  }
+
+  private static ObjectVersion find(Map<String, ObjectVersion> objects, String key)
+      throws StoreException {
+    ObjectVersion version = objects.get(key);
+    if (version == null) {
+      throw new StoreException(ErrorCode.NO_SUCH_KEY, "Cannot find " + key);
+    }
+    return version;
+  }
+
+  private static Upload upload(Bucket bucket, String key, ByteString id) throws StoreException {
+    Upload upload = bucket.uploads.getOrDefault(key, Map.of()).get(id);
+    if (upload == null) {
+      throw new StoreException(
+          ErrorCode.NO_SUCH_UPLOAD,
+          "Cannot find upload "
+              + (id.size() == WriteId.BYTES ? WriteId.toHex(id) : "of " + id.size() + " bytes")
+              + " of "
+              + key);
+    }
+    return upload;
+  }
+
+  private static void removeUpload(Bucket bucket, String key, ByteString id) {
+    Map<ByteString, Upload> ofKey = bucket.uploads.get(key);
+    ofKey.remove(id);
+    if (ofKey.isEmpty()) {
+      bucket.uploads.remove(key);
+    }
+  }
+
+  private ContainerInfo container(long id) {
+    return ContainerInfo.newBuilder()
+        .setId(id)
+        .setPolicy(defaultPolicy)
+        .setState(ContainerState.OPEN)
+        .build();
+  }
+
+  private static int page(int limit) {
+    return limit == 0 ? LONGEST_PAGE : Math.min(limit, LONGEST_PAGE);
+  }
+
+  private <T> T earlier(ByteString writeId, Class<T> type) {
+    Object reply = writeId.isEmpty() ? null : replies.get(writeId);
+    return type.isInstance(reply) ? type.cast(reply) : null;
+  }
+
+  private <T> T remember(ByteString writeId, T reply) {
+    if (!writeId.isEmpty()) {
+      replies.put(writeId, reply);
+    }
+    return reply;
+  }
+
+  private static StoreException noLeases() {
+    return new StoreException(ErrorCode.UNAVAILABLE, "Cannot lease: this twin has no containers");
+  }
+
+  private static MessageDigest md5() {
+    try {
+      return MessageDigest.getInstance("MD5");
+    } catch (NoSuchAlgorithmException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+}
