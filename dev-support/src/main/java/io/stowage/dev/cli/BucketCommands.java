@@ -1,0 +1,116 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.dev.cli;
+
+import io.stowage.common.id.WriteId;
+import io.stowage.common.proto.BucketInfo;
+import io.stowage.common.proto.BucketLayout;
+import io.stowage.common.proto.CreateBucketRequest;
+import io.stowage.common.proto.DeleteBucketRequest;
+import io.stowage.common.proto.ListBucketsReply;
+import io.stowage.common.proto.ListBucketsRequest;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** {@code stowage bucket …}. */
+@Command(
+    name = "bucket",
+    mixinStandardHelpOptions = true,
+    description = "Create, list and remove buckets.",
+    subcommands = {BucketCommands.Create.class, BucketCommands.Ls.class, BucketCommands.Rm.class})
+final class BucketCommands {
+  private static final int PAGE = 1000;
+
+  @Command(name = "create", mixinStandardHelpOptions = true, description = "Create a bucket.")
+  static final class Create extends ClusterCommand {
+    @Parameters(paramLabel = "BUCKET")
+    private String name;
+
+    @Option(names = "--policy", description = "rs-3-2, rs-6-3, …; default: the cluster's")
+    private String policy = "";
+
+    @Option(names = "--layout", description = "${COMPLETION-CANDIDATES}")
+    private BucketLayout layout = BucketLayout.OBJECT;
+
+    @Option(names = "--owner", description = "default: you")
+    private String owner = System.getProperty("user.name");
+
+    @Override
+    void run(Session session, Output output) throws Exception {
+      BucketInfo bucket =
+          session
+              .objectManager()
+              .createBucket(
+                  CreateBucketRequest.newBuilder()
+                      .setName(name)
+                      .setOwner(owner)
+                      .setLayout(layout)
+                      .setPolicy(policy)
+                      .setWriteId(WriteId.random())
+                      .build())
+              .getBucket();
+      output.done("created bucket " + bucket.getName() + " with " + bucket.getPolicy());
+    }
+  }
+
+  @Command(name = "ls", mixinStandardHelpOptions = true, description = "List buckets.")
+  static final class Ls extends ClusterCommand {
+    @Override
+    void run(Session session, Output output) throws Exception {
+      List<Map<String, Object>> rows = new ArrayList<>();
+      String after = "";
+      ListBucketsReply page;
+      do {
+        page =
+            session
+                .objectManager()
+                .listBuckets(
+                    ListBucketsRequest.newBuilder().setAfter(after).setLimit(PAGE).build());
+        for (BucketInfo bucket : page.getBucketsList()) {
+          Map<String, Object> row = new LinkedHashMap<>();
+          row.put("created", timeOf(bucket.getCreatedMicros()));
+          row.put("policy", bucket.getPolicy());
+          row.put("layout", bucket.getLayout());
+          row.put("owner", bucket.getOwner());
+          row.put("bucket", bucket.getName());
+          rows.add(row);
+          after = bucket.getName();
+        }
+      } while (page.getMore());
+      output.rows(rows);
+    }
+  }
+
+  @Command(name = "rm", mixinStandardHelpOptions = true, description = "Remove an empty bucket.")
+  static final class Rm extends ClusterCommand {
+    @Parameters(paramLabel = "BUCKET")
+    private String name;
+
+    @Override
+    void run(Session session, Output output) throws Exception {
+      session
+          .objectManager()
+          .deleteBucket(
+              DeleteBucketRequest.newBuilder().setName(name).setWriteId(WriteId.random()).build());
+      output.done("removed bucket " + name);
+    }
+  }
+}

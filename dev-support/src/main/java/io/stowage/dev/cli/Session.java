@@ -1,0 +1,100 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.dev.cli;
+
+import io.stowage.common.conf.Keys;
+import io.stowage.common.conf.StowageConfig;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.om.ObjectManager;
+import io.stowage.common.rpc.RpcClient;
+import io.stowage.common.rpc.RpcProtocol;
+import io.stowage.common.rpc.SiteConfiguration;
+import io.stowage.common.scm.ContainerManager;
+import java.nio.file.Path;
+import java.time.Duration;
+import org.apache.hadoop.conf.Configuration;
+
+/**
+ * One command's way to the cluster: connections are made when first asked for. Confined to one
+ * thread.
+ */
+final class Session implements AutoCloseable {
+  /** A person waits: long enough for a change of leader, short enough to be told. */
+  private static final Duration DEADLINE = Duration.ofSeconds(15);
+
+  private static final Duration CALL_TIMEOUT = Duration.ofSeconds(10);
+
+  private final Configuration hadoop;
+  private final StowageConfig config;
+  private RpcClient<ObjectManager> objectManagers;
+  private RpcClient<ContainerManager> containerManagers;
+
+  private Session(Configuration hadoop, StowageConfig config) {
+    this.hadoop = hadoop;
+    this.config = config;
+  }
+
+  /**
+   * @param directory of the site files; null: the class path's
+   */
+  static Session open(Path directory) throws StoreException {
+    Configuration hadoop =
+        directory == null
+            ? SiteConfiguration.fromClassPath()
+            : SiteConfiguration.fromDirectory(directory);
+    return new Session(hadoop, SiteConfiguration.stowage(hadoop));
+  }
+
+  StowageConfig config() {
+    return config;
+  }
+
+  ObjectManager objectManager() throws StoreException {
+    if (objectManagers == null) {
+      objectManagers =
+          RpcClient.create(
+              RpcProtocol.OBJECT_MANAGER,
+              hadoop,
+              config.get(Keys.OM_ADDRESSES),
+              CALL_TIMEOUT,
+              DEADLINE);
+    }
+    return objectManagers.api();
+  }
+
+  ContainerManager containerManager() throws StoreException {
+    if (containerManagers == null) {
+      containerManagers =
+          RpcClient.create(
+              RpcProtocol.CONTAINER_MANAGER,
+              hadoop,
+              config.get(Keys.SCM_ADDRESSES),
+              CALL_TIMEOUT,
+              DEADLINE);
+    }
+    return containerManagers.api();
+  }
+
+  @Override
+  public void close() {
+    if (objectManagers != null) {
+      objectManagers.close();
+    }
+    if (containerManagers != null) {
+      containerManagers.close();
+    }
+  }
+}

@@ -1,0 +1,147 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.dev.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.stowage.client.twin.InMemoryObjectManager;
+import io.stowage.common.rpc.RpcProtocol;
+import io.stowage.common.rpc.RpcServer;
+import io.stowage.common.time.StoreClock;
+import io.stowage.dev.s3.S3Credentials;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import org.apache.hadoop.conf.Configuration;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import picocli.CommandLine;
+
+/** The command line against an object manager in memory, behind a real RPC server. */
+class StowageCliTest {
+  @TempDir Path directory;
+  private RpcServer server;
+  private String out;
+  private String err;
+
+  @BeforeEach
+  void startServer() throws IOException {
+    server =
+        RpcServer.create(
+                new Configuration(),
+                "127.0.0.1:0",
+                2,
+                RpcProtocol.OBJECT_MANAGER,
+                new InMemoryObjectManager(StoreClock.system(), "rs-3-2"))
+            .start();
+    configure("stowage.om.addresses", "127.0.0.1:" + server.address().getPort());
+  }
+
+  @AfterEach
+  void stopServer() {
+    server.close();
+  }
+
+  @Test
+  void bucketsAreMadeListedAndRemoved() throws IOException {
+    assertEquals(0, stowage("bucket", "create", "pictures"));
+    assertEquals("created bucket pictures with rs-3-2\n", out);
+    assertEquals(0, stowage("bucket", "ls", "--json"));
+    JsonNode rows = new ObjectMapper().readTree(out);
+    assertEquals(1, rows.size());
+    assertEquals("pictures", rows.get(0).get("bucket").asText());
+    assertEquals(0, stowage("bucket", "rm", "pictures"));
+    assertEquals(0, stowage("bucket", "ls"));
+    assertEquals("none\n", out);
+  }
+
+  @Test
+  void aTableHasAHeadingAndAlignedColumns() {
+    assertEquals(0, stowage("bucket", "create", "a1b"));
+    assertEquals(0, stowage("bucket", "create", "another-bucket"));
+    assertEquals(0, stowage("bucket", "ls"));
+    List<String> lines = out.lines().toList();
+    assertEquals(3, lines.size());
+    int column = lines.get(0).indexOf("bucket");
+    assertEquals("a1b", lines.get(1).substring(column));
+    assertEquals("another-bucket", lines.get(2).substring(column));
+  }
+
+  @Test
+  void aFailureIsOneLineAndExitCodeOne() {
+    assertEquals(1, stowage("object", "stat", "nowhere/key"));
+    assertEquals("", out);
+    assertTrue(err.startsWith("stowage: Cannot "), err);
+    assertEquals(1, err.lines().count(), err);
+  }
+
+  @Test
+  void aWrongCommandLineIsExitCodeTwo() {
+    assertEquals(2, stowage("bucket", "create"));
+    assertTrue(err.contains("Missing required parameter"), err);
+  }
+
+  @Test
+  void aConfigurationThatNamesNobodySaysWhatIsMissing() throws IOException {
+    assertEquals(1, stowage("status"));
+    assertTrue(err.contains("stowage.scm.addresses is not set"), err);
+  }
+
+  @Test
+  void anIdentityGoesIntoACredentialsFileThatIsNeverOverwritten() throws IOException {
+    Path file = directory.resolve("aws-credentials");
+    assertEquals(0, stowage("identity", "create", "--admin", "--credentials", file.toString()));
+    S3Credentials credentials = S3Credentials.read(file, "default", "us-east-1");
+    assertTrue(out.contains(credentials.accessKey()));
+    assertFalse(out.contains(credentials.secretKey()));
+    assertEquals(1, stowage("identity", "create", "--credentials", file.toString()));
+    assertEquals(credentials, S3Credentials.read(file, "default", "us-east-1"));
+  }
+
+  private int stowage(String... args) {
+    CommandLine commandLine = StowageCli.commandLine();
+    StringWriter outWriter = new StringWriter();
+    StringWriter errWriter = new StringWriter();
+    commandLine.setOut(new PrintWriter(outWriter));
+    commandLine.setErr(new PrintWriter(errWriter));
+    String[] all = Arrays.copyOf(new String[] {"--conf", directory.toString()}, 2 + args.length);
+    System.arraycopy(args, 0, all, 2, args.length);
+    int exitCode = commandLine.execute(all);
+    out = outWriter.toString();
+    err = errWriter.toString();
+    return exitCode;
+  }
+
+  private void configure(String name, String value) throws IOException {
+    Files.writeString(
+        directory.resolve("stowage-site.xml"),
+        "<configuration><property><name>"
+            + name
+            + "</name><value>"
+            + value
+            + "</value></property></configuration>");
+  }
+}
