@@ -41,6 +41,11 @@ public final class ErasureCoders {
     return CODERS.computeIfAbsent(policy, Fastest.FACTORY);
   }
 
+  /** The coder in plain Java, which every machine has; for comparisons. */
+  public static ErasureCoder plainJava(ErasurePolicy policy) {
+    return new JavaCoder(policy);
+  }
+
   private static Function<ErasurePolicy, ErasureCoder> find() {
     try {
       ErasureCoder coder = new IsaLCoder(ErasurePolicy.RS_3_2);
