@@ -15,6 +15,7 @@
  */
 package io.stowage.dev.bench;
 
+import io.stowage.dev.content.GeneratedContent;
 import java.nio.ByteBuffer;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;

@@ -20,6 +20,7 @@ import io.stowage.common.erasure.ErasureCoder;
 import io.stowage.common.erasure.ErasureCoders;
 import io.stowage.common.erasure.ErasurePolicy;
 import io.stowage.common.error.StoreException;
+import io.stowage.dev.content.GeneratedContent;
 import java.nio.ByteBuffer;
 import java.util.concurrent.TimeUnit;
 import org.openjdk.jmh.annotations.Benchmark;

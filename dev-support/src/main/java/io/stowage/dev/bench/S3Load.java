@@ -15,6 +15,8 @@
  */
 package io.stowage.dev.bench;
 
+import io.stowage.dev.content.ContentVerifier;
+import io.stowage.dev.content.GeneratedContent;
 import io.stowage.dev.s3.S3Connection;
 import io.stowage.dev.s3.S3Credentials;
 import io.stowage.dev.s3.S3Response;
@@ -337,14 +339,14 @@ public final class S3Load implements Callable<Integer> {
     }
 
     private void get(String key) throws IOException {
-      Verifier verifier = new Verifier(key, 0, sizeBytes);
+      ContentVerifier verifier = new ContentVerifier(key, 0, sizeBytes);
       measure(
           Operation.GET, sizeBytes, () -> verifier.complete(connection.get(bucket, key, verifier)));
     }
 
     private void range(String key) throws IOException {
       long offset = random.nextLong(sizeBytes - rangeBytes + 1);
-      Verifier verifier = new Verifier(key, offset, rangeBytes);
+      ContentVerifier verifier = new ContentVerifier(key, offset, rangeBytes);
       measure(
           Operation.RANGE,
           rangeBytes,
@@ -359,7 +361,7 @@ public final class S3Load implements Callable<Integer> {
     }
 
     private void measure(Operation operation, long payloadBytes, Callable<S3Response> call)
-        throws WrongContentException {
+        throws ContentVerifier.WrongContentException {
       LoadReport report = reports.computeIfAbsent(operation, o -> new LoadReport());
       long started = System.nanoTime();
       try {
@@ -369,52 +371,11 @@ public final class S3Load implements Callable<Integer> {
         } else {
           report.failed(response.errorCode());
         }
-      } catch (WrongContentException e) {
+      } catch (ContentVerifier.WrongContentException e) {
         throw e;
       } catch (Exception e) {
         report.failed(e.getClass().getSimpleName());
       }
-    }
-  }
-
-  /**
-   * Compares what arrives with what the key must hold; wrong bytes are not an error rate, they end
-   * the run.
-   */
-  private static final class Verifier implements S3Connection.Sink {
-    private final String key;
-    private final GeneratedContent content;
-    private final long end;
-    private long position;
-
-    Verifier(String key, long offset, long length) {
-      this.key = key;
-      this.content = GeneratedContent.of(key, offset + length);
-      this.position = offset;
-      this.end = offset + length;
-    }
-
-    @Override
-    public void accept(byte[] bytes, int offset, int count) throws WrongContentException {
-      long wrong = content.findMismatch(position, bytes, offset, count);
-      if (wrong >= 0) {
-        throw new WrongContentException(key + " is wrong at byte " + wrong);
-      }
-      position += count;
-    }
-
-    S3Response complete(S3Response response) throws WrongContentException {
-      if (response.isSuccess() && position != end) {
-        throw new WrongContentException(key + " ended at byte " + position + " of " + end);
-      }
-      return response;
-    }
-  }
-
-  /** The store returned bytes that were never put there. */
-  private static final class WrongContentException extends IOException {
-    WrongContentException(String message) {
-      super(message);
     }
   }
 }

@@ -31,6 +31,7 @@ import java.security.NoSuchAlgorithmException;
 import java.time.InstantSource;
 import java.util.HashMap;
 import java.util.HexFormat;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.SortedMap;
@@ -113,6 +114,59 @@ public final class S3Connection implements Closeable {
     return request("GET", bucket, key, new TreeMap<>(), range, NO_BODY, sink);
   }
 
+  public S3Response head(String bucket, String key) throws IOException {
+    return request("HEAD", bucket, key, new TreeMap<>(), Map.of(), NO_BODY, null);
+  }
+
+  /** CreateMultipartUpload; the upload's id is in the XML that the sink gets. */
+  public S3Response createUpload(String bucket, String key, Sink sink) throws IOException {
+    SortedMap<String, String> query = new TreeMap<>(Map.of("uploads", ""));
+    return request("POST", bucket, key, query, Map.of(), NO_BODY, sink);
+  }
+
+  public S3Response putPart(String bucket, String key, String uploadId, int number, Body part)
+      throws IOException {
+    SortedMap<String, String> query =
+        new TreeMap<>(Map.of("partNumber", Integer.toString(number), "uploadId", uploadId));
+    return request("PUT", bucket, key, query, Map.of(), part, null);
+  }
+
+  /**
+   * CompleteMultipartUpload.
+   *
+   * @param etags of parts 1, 2, …, as putPart's responses gave them
+   */
+  public S3Response completeUpload(
+      String bucket, String key, String uploadId, List<String> etags, Sink sink)
+      throws IOException {
+    StringBuilder xml = new StringBuilder("<CompleteMultipartUpload>");
+    for (int i = 0; i < etags.size(); i++) {
+      xml.append("<Part><PartNumber>")
+          .append(i + 1)
+          .append("</PartNumber><ETag>")
+          .append(etags.get(i))
+          .append("</ETag></Part>");
+    }
+    byte[] body =
+        xml.append("</CompleteMultipartUpload>").toString().getBytes(StandardCharsets.UTF_8);
+    SortedMap<String, String> query = new TreeMap<>(Map.of("uploadId", uploadId));
+    return request("POST", bucket, key, query, Map.of(), bytes(body), sink);
+  }
+
+  private static Body bytes(byte[] content) {
+    return new Body() {
+      @Override
+      public long lengthBytes() {
+        return content.length;
+      }
+
+      @Override
+      public void writeTo(OutputStream out) throws IOException {
+        out.write(content);
+      }
+    };
+  }
+
   public S3Response delete(String bucket, String key) throws IOException {
     return request("DELETE", bucket, key, new TreeMap<>(), Map.of(), NO_BODY, null);
   }
@@ -159,7 +213,7 @@ public final class S3Connection implements Closeable {
         connect();
       }
       send(method, bucket, key, query, extraHeaders, body);
-      S3Response response = receive(sink);
+      S3Response response = receive(method, sink);
       whole = !"close".equalsIgnoreCase(response.headers().get("connection"));
       return response;
     } finally {
@@ -214,7 +268,7 @@ public final class S3Connection implements Closeable {
     head.append(" HTTP/1.1\r\n");
     headers.forEach((name, value) -> head.append(name).append(": ").append(value).append("\r\n"));
     head.append("authorization: ").append(authorization).append("\r\n");
-    if (method.equals("PUT")) {
+    if (method.equals("PUT") || method.equals("POST")) {
       head.append("content-length: ").append(body.lengthBytes()).append("\r\n");
     }
     head.append("\r\n");
@@ -250,7 +304,7 @@ public final class S3Connection implements Closeable {
     }
   }
 
-  private S3Response receive(Sink sink) throws IOException {
+  private S3Response receive(String method, Sink sink) throws IOException {
     String statusLine = readLine();
     if (!statusLine.startsWith("HTTP/1.1 ") || statusLine.length() < 12) {
       throw new IOException("Cannot read a response: it starts with '" + statusLine + "'");
@@ -273,7 +327,7 @@ public final class S3Connection implements Closeable {
               errorText.append(new String(bytes, offset, room, StandardCharsets.UTF_8));
             };
     long bodyBytes;
-    if (status == 204 || status == 304) {
+    if (status == 204 || status == 304 || method.equals("HEAD")) {
       bodyBytes = 0;
     } else if ("chunked".equalsIgnoreCase(headers.get("transfer-encoding"))) {
       bodyBytes = receiveChunked(taker);

@@ -13,7 +13,7 @@
  * See the License for the specific language governing permissions and
  * limitations under the License.
  */
-package io.stowage.dev.bench;
+package io.stowage.dev.content;
 
 import io.stowage.dev.s3.S3Connection;
 import java.io.IOException;
@@ -28,12 +28,12 @@ import java.util.Objects;
  * checked without keeping it: eight at a time, SplitMix64 of the word's index (Steele, Lea, Flood:
  * "Fast Splittable Pseudorandom Number Generators"). Does not compress. Immutable.
  */
-record GeneratedContent(long seed, long lengthBytes) implements S3Connection.Body {
+public record GeneratedContent(long seed, long lengthBytes) implements S3Connection.Body {
   private static final VarHandle LONGS =
       MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN);
   private static final int WRITE_BYTES = 64 * 1024;
 
-  GeneratedContent {
+  public GeneratedContent {
     if (lengthBytes < 0) {
       throw new IllegalArgumentException("lengthBytes " + lengthBytes);
     }
@@ -43,7 +43,7 @@ record GeneratedContent(long seed, long lengthBytes) implements S3Connection.Bod
    * The content of a key: a later run, or another process, can tell whether it reads what was
    * written.
    */
-  static GeneratedContent of(String key, long lengthBytes) {
+  public static GeneratedContent of(String key, long lengthBytes) {
     long hash = 0xcbf29ce484222325L; // FNV-1a, 64 bits
     for (int i = 0; i < key.length(); i++) {
       hash = (hash ^ key.charAt(i)) * 0x100000001b3L;
@@ -51,7 +51,7 @@ record GeneratedContent(long seed, long lengthBytes) implements S3Connection.Bod
     return new GeneratedContent(hash, lengthBytes);
   }
 
-  void fill(long position, byte[] bytes, int offset, int count) {
+  public void fill(long position, byte[] bytes, int offset, int count) {
     Objects.checkFromIndexSize(offset, count, bytes.length);
     int i = 0;
     for (; i < count && ((position + i) & 7) != 0; i++) {
@@ -66,7 +66,7 @@ record GeneratedContent(long seed, long lengthBytes) implements S3Connection.Bod
   }
 
   /** The position of the first byte that is not as it should be, or -1. */
-  long findMismatch(long position, byte[] bytes, int offset, int count) {
+  public long findMismatch(long position, byte[] bytes, int offset, int count) {
     Objects.checkFromIndexSize(offset, count, bytes.length);
     if (position < 0 || position + count > lengthBytes) {
       return lengthBytes;
