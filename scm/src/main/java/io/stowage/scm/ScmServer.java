@@ -1,0 +1,249 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.scm;
+
+import io.stowage.common.conf.StowageConfig;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.lifecycle.Lifecycle;
+import io.stowage.common.rpc.RpcProtocol;
+import io.stowage.common.rpc.RpcServer;
+import io.stowage.common.scm.ContainerManager;
+import io.stowage.common.scm.DatanodeReports;
+import io.stowage.common.time.StoreClock;
+import io.stowage.scm.cluster.ClusterMap;
+import io.stowage.scm.cluster.HadoopTopology;
+import io.stowage.scm.cluster.NodeProbe;
+import io.stowage.scm.container.ContainerStore;
+import io.stowage.scm.election.Election;
+import io.stowage.scm.table.HBaseContainerStore;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.UnknownHostException;
+import java.security.SecureRandom;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.ScheduledFuture;
+import java.util.concurrent.TimeUnit;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.CommonConfigurationKeysPublic;
+import org.apache.hadoop.net.CachedDNSToSwitchMapping;
+import org.apache.hadoop.net.DNSToSwitchMapping;
+import org.apache.hadoop.net.ScriptBasedMapping;
+import org.apache.hadoop.util.ReflectionUtils;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A running storage container manager: its table, its RPC server, its part in the election, and two
+ * threads, of which one looks at nodes and leases and one follows the table. Thread-safe.
+ */
+public final class ScmServer implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(ScmServer.class);
+
+  /** Datanodes' heartbeats and object managers' leases wait on HBase, not on the processor. */
+  private static final int RPC_HANDLERS = 32;
+
+  private static final long FOLLOW_MILLIS = 1_000;
+
+  private final Lifecycle lifecycle = new Lifecycle("SCM");
+  private final ContainerStore store;
+  private final StorageContainerManager manager;
+  private final RpcServer rpc;
+  private final String address;
+  private final ScheduledExecutorService ticker = thread("scm-ticker");
+  private final ScheduledExecutorService follower = thread("scm-follower");
+  private Election election;
+
+  private ScmServer(
+      ContainerStore store, StorageContainerManager manager, RpcServer rpc, String address) {
+    this.store = store;
+    this.manager = manager;
+    this.rpc = rpc;
+    this.address = address;
+  }
+
+  /**
+   * Starts; returns when the table was read and the RPC server answers. Somebody leads a little
+   * later.
+   *
+   * @param hadoopAndHBase where HBase is, RPC and topology settings
+   */
+  public static ScmServer start(
+      StowageConfig config, Configuration hadoopAndHBase, StoreClock clock) throws StoreException {
+    ScmConfig scm = ScmConfig.from(config);
+    NodeProbe probe = null;
+    ClusterMap cluster =
+        new ClusterMap(
+            clock,
+            topology(hadoopAndHBase),
+            scm.failureDomain(),
+            scm.deadInterval(),
+            scm.minFreeBytes(),
+            probe);
+    ContainerStore store = HBaseContainerStore.open(hadoopAndHBase, scm.hbaseNamespace(), clock);
+    ScmServer server = null;
+    try {
+      StorageContainerManager manager =
+          new StorageContainerManager(scm, store, cluster, clock, new SecureRandom());
+      RpcServer rpc =
+          RpcServer.create(
+                  hadoopAndHBase, scm.bind(), RPC_HANDLERS, RpcProtocol.CONTAINER_MANAGER, manager)
+              .add(hadoopAndHBase, RpcProtocol.DATANODE_REPORTS, manager)
+              .start();
+      server = new ScmServer(store, manager, rpc, advertised(rpc.address()));
+      server.run(scm);
+      return server;
+    } catch (StoreException | RuntimeException e) {
+      if (server != null) {
+        server.close();
+      } else {
+        store.close();
+      }
+      throw e;
+    }
+  }
+
+  private void run(ScmConfig config) throws StoreException {
+    lifecycle.moveTo(Lifecycle.State.STARTING);
+    manager.named(address);
+    long tickMillis = config.tickInterval().toMillis();
+    // The jobs catch all that they throw: nothing is lost with the futures.
+    ScheduledFuture<?> unusedTicks =
+        ticker.scheduleWithFixedDelay(
+            () -> guarded("look at nodes and leases", manager::tick),
+            tickMillis,
+            tickMillis,
+            TimeUnit.MILLISECONDS);
+    election =
+        Election.join(
+            config.zooKeeperQuorum(),
+            config.zooKeeperRoot(),
+            config.sessionTimeout(),
+            address,
+            manager);
+    manager.standFor(election);
+    ScheduledFuture<?> unusedFollows =
+        follower.scheduleWithFixedDelay(
+            () -> {
+              guarded("ask who leads", election::look);
+              guarded("follow the container table", manager::follow);
+              guarded("check the leader epoch", manager::checkEpoch);
+            },
+            0,
+            FOLLOW_MILLIS,
+            TimeUnit.MILLISECONDS);
+    lifecycle.moveTo(Lifecycle.State.RUNNING);
+    LOG.info("SCM serves on {}", address);
+  }
+
+  private interface Job {
+    void run() throws StoreException;
+  }
+
+  /** A periodic job that throws would never run again. */
+  private static void guarded(String what, Job job) {
+    try {
+      job.run();
+    } catch (StoreException e) {
+      LOG.warn("Cannot {} now: {}", what, e.toString());
+    } catch (RuntimeException e) {
+      LOG.error("Cannot {}: a bug", what, e);
+    }
+  }
+
+  private static HadoopTopology topology(Configuration hadoop) {
+    DNSToSwitchMapping mapping =
+        ReflectionUtils.newInstance(
+            hadoop.getClass(
+                CommonConfigurationKeysPublic.NET_TOPOLOGY_NODE_SWITCH_MAPPING_IMPL_KEY,
+                ScriptBasedMapping.class,
+                DNSToSwitchMapping.class),
+            hadoop);
+    return new HadoopTopology(
+        mapping instanceof CachedDNSToSwitchMapping
+            ? mapping
+            : new CachedDNSToSwitchMapping(mapping));
+  }
+
+  /** A wildcard address is no use to others: the host's name instead. */
+  private static String advertised(InetSocketAddress bound) {
+    String host = bound.getHostString();
+    if (bound.getAddress() != null && bound.getAddress().isAnyLocalAddress()) {
+      try {
+        host = InetAddress.getLocalHost().getCanonicalHostName();
+      } catch (UnknownHostException e) {
+        LOG.warn("This host does not know its own name; SCM is told to others as {}", host);
+      }
+    }
+    return host + ":" + bound.getPort();
+  }
+
+  private static ScheduledExecutorService thread(String name) {
+    return Executors.newSingleThreadScheduledExecutor(
+        work -> {
+          Thread thread = new Thread(work, name);
+          thread.setDaemon(true);
+          return thread;
+        });
+  }
+
+  /** For object managers in this process; others come by RPC. */
+  public ContainerManager containerManager() {
+    return manager;
+  }
+
+  /** For datanodes in this process; others come by RPC. */
+  public DatanodeReports datanodeReports() {
+    return manager;
+  }
+
+  /** host:port that others reach this SCM at. */
+  public String address() {
+    return address;
+  }
+
+  public int port() {
+    return rpc.address().getPort();
+  }
+
+  public boolean isLeader() {
+    return manager.isLeader();
+  }
+
+  @Override
+  public void close() {
+    if (!lifecycle.beginStop()) {
+      return;
+    }
+    if (election != null) {
+      election.close(); // first, so that another SCM leads while this one ends
+    }
+    manager.lost();
+    rpc.close();
+    ticker.shutdownNow();
+    follower.shutdownNow();
+    try {
+      if (!ticker.awaitTermination(10, TimeUnit.SECONDS)
+          || !follower.awaitTermination(10, TimeUnit.SECONDS)) {
+        LOG.warn("SCM's threads do not end");
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+    store.close();
+    lifecycle.moveTo(Lifecycle.State.STOPPED);
+  }
+}

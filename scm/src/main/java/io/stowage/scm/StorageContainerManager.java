@@ -1,0 +1,540 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.scm;
+
+import io.stowage.common.erasure.ErasurePolicy;
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.NotLeaderException;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.id.WriteId;
+import io.stowage.common.proto.ClusterStatusReply;
+import io.stowage.common.proto.ClusterStatusRequest;
+import io.stowage.common.proto.ContainerInfo;
+import io.stowage.common.proto.ContainerState;
+import io.stowage.common.proto.DatanodeInfo;
+import io.stowage.common.proto.DatanodeState;
+import io.stowage.common.proto.DiskInfo;
+import io.stowage.common.proto.GetContainersReply;
+import io.stowage.common.proto.GetContainersRequest;
+import io.stowage.common.proto.HeartbeatReply;
+import io.stowage.common.proto.HeartbeatRequest;
+import io.stowage.common.proto.Lease;
+import io.stowage.common.proto.LeaseContainersReply;
+import io.stowage.common.proto.LeaseContainersRequest;
+import io.stowage.common.proto.ListContainersReply;
+import io.stowage.common.proto.ListContainersRequest;
+import io.stowage.common.proto.ListDatanodesReply;
+import io.stowage.common.proto.ListDatanodesRequest;
+import io.stowage.common.proto.PolicyStatus;
+import io.stowage.common.proto.RegisterDatanodeReply;
+import io.stowage.common.proto.RegisterDatanodeRequest;
+import io.stowage.common.proto.ReleaseLeaseReply;
+import io.stowage.common.proto.ReleaseLeaseRequest;
+import io.stowage.common.proto.RenewLeasesReply;
+import io.stowage.common.proto.RenewLeasesRequest;
+import io.stowage.common.proto.ReportDamageReply;
+import io.stowage.common.proto.ReportDamageRequest;
+import io.stowage.common.proto.ShardPlace;
+import io.stowage.common.scm.ContainerManager;
+import io.stowage.common.scm.DatanodeReports;
+import io.stowage.common.time.StoreClock;
+import io.stowage.scm.cluster.Candidate;
+import io.stowage.scm.cluster.ClusterMap;
+import io.stowage.scm.cluster.Placement;
+import io.stowage.scm.container.ContainerMap;
+import io.stowage.scm.container.ContainerRow;
+import io.stowage.scm.container.ContainerStore;
+import io.stowage.scm.container.LeaderEpoch;
+import io.stowage.scm.container.Leases;
+import io.stowage.scm.container.RowMutations;
+import io.stowage.scm.container.ShardInventory;
+import io.stowage.scm.container.Term;
+import io.stowage.scm.election.Election;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.random.RandomGenerator;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A storage container manager without its sockets and threads: what it answers, and what it does
+ * when elected. Standbys take the same heartbeats and follow the table, so that they are warm.
+ * Thread-safe.
+ *
+ * <p>Leadership is the {@link Term} in {@link #term}. Every request takes it once and works with it
+ * to its end, even if the term ends meanwhile: then its row mutations are those of a stale leader,
+ * which compare-and-set and datanodes make harmless.
+ */
+final class StorageContainerManager
+    implements ContainerManager, DatanodeReports, Election.Listener {
+  private static final Logger LOG = LoggerFactory.getLogger(StorageContainerManager.class);
+
+  private static final int MOST_LISTED = 10_000;
+  private static final int MOST_ASKED = 10_000;
+
+  /** A tally looks at every container: it may take this share of one core, one tenth. */
+  private static final int TALLY_PAUSES = 10;
+
+  /** A mutation may reach the table this long after its stamp was taken. */
+  private static final long LATE_WRITE_MICROS = TimeUnit.SECONDS.toMicros(60);
+
+  private final ScmConfig config;
+  private final String clusterId;
+  private final ContainerStore store;
+  private final ClusterMap cluster;
+  private final StoreClock clock;
+  private final RandomGenerator random;
+  private final ContainerMap map = new ContainerMap();
+  private final RowMutations rows;
+  private final ShardInventory shards;
+
+  /** Counts defeats, so that a term which was lost while it was being prepared does not begin. */
+  private final AtomicLong defeats = new AtomicLong();
+
+  private volatile String scmId = "unbound";
+  private volatile Term term; // null: standby
+  private volatile Election election; // null: before the start
+  private volatile LeaderEpoch latestEpoch = LeaderEpoch.NONE;
+  private long followedToMicros; // guarded by following
+  private final Object following = new Object();
+  private ShardInventory.Tally tally = new ShardInventory.Tally(0, 0); // guarded by tallying
+  private long nextTallyNanos; // guarded by tallying
+  private final Object tallying = new Object();
+
+  StorageContainerManager(
+      ScmConfig config,
+      ContainerStore store,
+      ClusterMap cluster,
+      StoreClock clock,
+      RandomGenerator random)
+      throws StoreException {
+    this.config = config;
+    this.store = store;
+    this.cluster = cluster;
+    this.clock = clock;
+    this.random = random;
+    this.rows = new RowMutations(store, map);
+    this.shards = new ShardInventory(map, cluster);
+    this.nextTallyNanos = clock.monotonicNanos();
+    this.clusterId = store.clusterId();
+    follow();
+  }
+
+  /** Says under which name this SCM is known: host:port of its RPC server, once that is bound. */
+  void named(String address) {
+    scmId = address;
+  }
+
+  /** Who is asked for the leader's address, and to whom this SCM resigns. */
+  void standFor(Election with) {
+    election = with;
+  }
+
+  // ---- leadership
+
+  /** Raises the epoch, catches up with the table, begins a term. */
+  @Override
+  public void won() throws StoreException {
+    long defeatsBefore = defeats.get();
+    LeaderEpoch epoch = store.raiseLeaderEpoch(scmId);
+    follow();
+    Term next =
+        Term.begin(
+            epoch,
+            store,
+            rows,
+            map,
+            cluster,
+            shards,
+            new Leases.Settings(
+                config.containerCapacity(),
+                config.leaseDuration(),
+                config.commitWindow(),
+                config.deadInterval()),
+            clock,
+            random);
+    synchronized (defeats) {
+      if (defeats.get() != defeatsBefore) {
+        return; // elected again later, or never
+      }
+      latestEpoch = epoch;
+      term = next;
+    }
+    LOG.info("{} leads: {}, {} open containers", scmId, epoch, map.count(ContainerState.OPEN));
+  }
+
+  @Override
+  public void lost() {
+    Term ended;
+    synchronized (defeats) {
+      defeats.incrementAndGet();
+      ended = term;
+      term = null;
+    }
+    if (ended != null) {
+      LOG.info("{} leads no longer: {} ended", scmId, ended.epoch());
+    }
+  }
+
+  /** A higher epoch was met: whoever has it leads. */
+  private void deposed(Term deposed, String how) {
+    if (term == deposed) {
+      LOG.warn("{} is deposed: {}", scmId, how);
+      lost();
+      Election stood = election;
+      if (stood != null) {
+        stood.resign();
+      }
+    }
+  }
+
+  private Term leading() throws NotLeaderException {
+    Term now = term;
+    if (now == null) {
+      String leader = leaderAddress();
+      throw new NotLeaderException(
+          "Cannot answer: SCM "
+              + scmId
+              + " is not the leader; "
+              + (leader.isEmpty() ? "nobody is known to lead" : "the leader is " + leader));
+    }
+    return now;
+  }
+
+  private String leaderAddress() {
+    Election stood = election;
+    return isLeader() || stood == null ? scmId : stood.leaderAddress();
+  }
+
+  /** What a leader does, with a deposition noticed on the way. */
+  private interface Work<T> {
+    T of(Term term) throws StoreException;
+  }
+
+  private <T> T asLeader(Work<T> work) throws StoreException {
+    Term now = leading();
+    try {
+      return work.of(now);
+    } catch (NotLeaderException e) {
+      deposed(now, e.getMessage());
+      throw e;
+    }
+  }
+
+  /** Takes in what the table has that this SCM has not seen. Called periodically. */
+  void follow() throws StoreException {
+    synchronized (following) {
+      long startMicros = clock.wallMicros();
+      long slackMicros = LATE_WRITE_MICROS + 2 * config.clockBound().toNanos() / 1_000;
+      Term now = term;
+      store.scan(
+          0,
+          followedToMicros == 0 ? 0 : Math.max(1, followedToMicros - slackMicros),
+          row -> {
+            if (map.put(row) && now != null) {
+              now.learned(row);
+            }
+            return true;
+          });
+      followedToMicros = startMicros;
+    }
+  }
+
+  /** Looks at nodes, leases and its own leadership. Called periodically, by one thread. */
+  void tick() throws StoreException {
+    cluster.tick();
+    Term now = term;
+    if (now == null) {
+      return;
+    }
+    if (cluster.highestHeardEpoch() > now.epoch().value()) {
+      deposed(now, "a datanode has heard of leader epoch " + cluster.highestHeardEpoch());
+      return;
+    }
+    try {
+      now.tick();
+    } catch (NotLeaderException e) {
+      deposed(now, e.getMessage());
+    }
+  }
+
+  /**
+   * Asks the table who leads, for a leader that no longer hears of anybody. Called periodically.
+   */
+  void checkEpoch() throws StoreException {
+    Term now = term;
+    LeaderEpoch highest = store.leaderEpoch();
+    latestEpoch = highest;
+    if (now != null && highest.compareTo(now.epoch()) > 0) {
+      deposed(now, highest + " began");
+    }
+  }
+
+  boolean isLeader() {
+    return term != null;
+  }
+
+  // ---- ContainerManager
+
+  @Override
+  public LeaseContainersReply leaseContainer(LeaseContainersRequest request) throws StoreException {
+    if (request.getHolder().size() != WriteId.BYTES) {
+      throw new StoreException(
+          ErrorCode.INVALID_ARGUMENT,
+          "Cannot lease a container: the holder has "
+              + request.getHolder().size()
+              + " bytes, not 16");
+    }
+    ErasurePolicy policy = ErasurePolicy.named(request.getPolicy());
+    Lease lease =
+        asLeader(
+            now ->
+                now.lease(policy, request.getHolder(), new HashSet<>(request.getAvoidNodesList())));
+    return LeaseContainersReply.newBuilder().setLease(withAddresses(lease)).build();
+  }
+
+  @Override
+  public RenewLeasesReply renewLeases(RenewLeasesRequest request) throws StoreException {
+    RenewLeasesReply.Builder reply = RenewLeasesReply.newBuilder();
+    asLeader(now -> now.renew(request.getLeasesList()))
+        .forEach(lease -> reply.addLeases(withAddresses(lease)));
+    return reply.build();
+  }
+
+  @Override
+  public ReleaseLeaseReply releaseLease(ReleaseLeaseRequest request) throws StoreException {
+    return asLeader(
+        now -> {
+          now.release(request);
+          return ReleaseLeaseReply.getDefaultInstance();
+        });
+  }
+
+  private Lease withAddresses(Lease lease) {
+    return lease.toBuilder().setContainer(withAddresses(lease.getContainer())).build();
+  }
+
+  private ContainerInfo withAddresses(ContainerInfo info) {
+    ContainerInfo.Builder filled = info.toBuilder().setEndOffset(shards.end(info));
+    for (ShardPlace.Builder place : filled.getShardsBuilderList()) {
+      ClusterMap.Address address = cluster.address(place.getNodeId());
+      if (address != null) {
+        place.setHost(address.host()).setPort(address.port());
+      }
+    }
+    return filled.build();
+  }
+
+  @Override
+  public GetContainersReply getContainers(GetContainersRequest request) throws StoreException {
+    if (request.getIdsCount() > MOST_ASKED) {
+      throw new StoreException(
+          ErrorCode.INVALID_ARGUMENT,
+          "Cannot tell " + request.getIdsCount() + " containers at once: at most " + MOST_ASKED);
+    }
+    GetContainersReply.Builder reply = GetContainersReply.newBuilder();
+    for (long id : request.getIdsList()) {
+      ContainerRow row = map.get(id);
+      if (row == null && id > 0) {
+        row = store.read(id); // made by the leader just now
+        if (row != null) {
+          map.put(row);
+        }
+      }
+      if (row != null) {
+        reply.addContainers(withAddresses(row.info()));
+      }
+    }
+    return reply.build();
+  }
+
+  @Override
+  public ListContainersReply listContainers(ListContainersRequest request) throws StoreException {
+    int limit = request.getLimit() <= 0 ? MOST_LISTED : Math.min(request.getLimit(), MOST_LISTED);
+    List<ContainerInfo> found = new ArrayList<>();
+    store.scan(
+        Math.max(0, request.getAfter()),
+        0,
+        row -> {
+          boolean wanted =
+              request.getState() == ContainerState.CONTAINER_UNKNOWN
+                  ? row.info().getState() != ContainerState.DELETED
+                  : row.info().getState() == request.getState();
+          if (wanted) {
+            found.add(withAddresses(row.info()));
+          }
+          return found.size() <= limit;
+        });
+    boolean more = found.size() > limit;
+    return ListContainersReply.newBuilder()
+        .addAllContainers(more ? found.subList(0, limit) : found)
+        .setMore(more)
+        .build();
+  }
+
+  @Override
+  public ListDatanodesReply listDatanodes(ListDatanodesRequest request) {
+    return ListDatanodesReply.newBuilder().addAllDatanodes(cluster.list()).build();
+  }
+
+  @Override
+  public ClusterStatusReply clusterStatus(ClusterStatusRequest request) {
+    Term now = term;
+    ShardInventory.Tally whole = tally();
+    ClusterStatusReply.Builder reply =
+        ClusterStatusReply.newBuilder()
+            .setClusterId(clusterId)
+            .setScmId(scmId)
+            .setLeader(now != null)
+            .setLeaderEpoch(now != null ? now.epoch().value() : latestEpoch.value())
+            .setLeaderAddress(leaderAddress())
+            .setOpenContainers(map.count(ContainerState.OPEN))
+            .setSealedContainers(
+                map.count(ContainerState.SEALED) + map.count(ContainerState.REPACKING))
+            .setEndangeredContainers(whole.endangered())
+            .setUnavailableContainers(whole.unavailable())
+            .setUnknownShards(shards.strangerCount());
+    long capacity = 0;
+    long used = 0;
+    int dead = 0;
+    List<DatanodeInfo> nodes = cluster.list();
+    for (DatanodeInfo node : nodes) {
+      dead += node.getState() == DatanodeState.DEAD ? 1 : 0;
+      for (DiskInfo disk : node.getDisksList()) {
+        capacity += disk.getCapacityBytes();
+        used += disk.getUsedBytes();
+      }
+    }
+    reply
+        .setLiveDatanodes(nodes.size() - dead)
+        .setDeadDatanodes(dead)
+        .setCapacityBytes(capacity)
+        .setUsedBytes(used);
+    List<Candidate> disks = cluster.candidates();
+    Set<String> policies = new TreeSet<>(map.policies());
+    policies.add(config.defaultPolicy());
+    for (ErasurePolicy policy : ErasurePolicy.ALL) {
+      if (policies.contains(policy.name())) {
+        reply.addPolicies(statusOf(policy, disks));
+      }
+    }
+    return reply.build();
+  }
+
+  private PolicyStatus statusOf(ErasurePolicy policy, List<Candidate> disks) {
+    int spare = Placement.spareDomains(disks, policy, cluster.domain());
+    PolicyStatus.Builder status =
+        PolicyStatus.newBuilder()
+            .setPolicy(policy.name())
+            .setWritable(spare >= 0)
+            .setSpareDomains(spare);
+    if (spare < 0) {
+      status.setMissing(Placement.missing(disks, policy, cluster.domain()));
+    }
+    return status.build();
+  }
+
+  private ShardInventory.Tally tally() {
+    synchronized (tallying) {
+      long start = clock.monotonicNanos();
+      if (start - nextTallyNanos >= 0) {
+        tally = shards.tally();
+        long took = clock.monotonicNanos() - start;
+        nextTallyNanos = clock.monotonicNanos() + TALLY_PAUSES * took;
+      }
+      return tally;
+    }
+  }
+
+  @Override
+  public ReportDamageReply reportDamage(ReportDamageRequest request) throws StoreException {
+    return asLeader(
+        now -> {
+          ContainerRow row = map.get(request.getContainer());
+          if (row != null) {
+            for (int index : request.getShardsList()) {
+              if (index >= 0 && index < row.info().getShardsCount()) {
+                cluster.suspect(
+                    row.info().getShards(index).getNodeId(),
+                    "shard " + index + " of container " + row.name() + ": " + request.getWhat());
+              }
+            }
+          }
+          return ReportDamageReply.getDefaultInstance();
+        });
+  }
+
+  // ---- DatanodeReports
+
+  @Override
+  public RegisterDatanodeReply register(RegisterDatanodeRequest request) throws StoreException {
+    if (!request.getClusterId().isEmpty() && !request.getClusterId().equals(clusterId)) {
+      throw new StoreException(
+          ErrorCode.WRONG_CLUSTER,
+          "Cannot register datanode "
+              + request.getNodeId()
+              + ": it belongs to cluster "
+              + request.getClusterId()
+              + ", this is "
+              + clusterId);
+    }
+    if (request.getNodeId().isEmpty() || request.getHost().isEmpty()) {
+      throw new StoreException(
+          ErrorCode.INVALID_ARGUMENT, "Cannot register a datanode without node id or host");
+    }
+    cluster.register(request);
+    Term now = term;
+    return RegisterDatanodeReply.newBuilder()
+        .setClusterId(clusterId)
+        .setLeaderEpoch(now == null ? 0 : now.epoch().value())
+        .build();
+  }
+
+  @Override
+  public HeartbeatReply heartbeat(HeartbeatRequest request) throws StoreException {
+    String node = request.getNodeId();
+    if (!cluster.heartbeat(node, request.getDisksList(), request.getHeardLeaderEpoch())) {
+      return HeartbeatReply.newBuilder().setRegister(true).build();
+    }
+    ShardInventory.Findings findings =
+        shards.report(node, request.getShardsList(), request.getFullReport());
+    HeartbeatReply.Builder reply =
+        HeartbeatReply.newBuilder().setSendFullReport(!cluster.hasFullReport(node));
+    Term now = term;
+    if (now == null) {
+      return reply.build();
+    }
+    if (request.getHeardLeaderEpoch() > now.epoch().value()) {
+      deposed(now, "datanode " + node + " heard of leader epoch " + request.getHeardLeaderEpoch());
+      return reply.build();
+    }
+    try {
+      now.found(node, findings);
+      now.results(node, request.getResultsList());
+    } catch (NotLeaderException e) {
+      deposed(now, e.getMessage());
+      return reply.build();
+    } catch (StoreException e) {
+      LOG.warn("Cannot act on the report of datanode {} now: {}", node, e.toString());
+    }
+    return reply.setLeaderEpoch(now.epoch().value()).addAllOrders(now.ordersFor(node)).build();
+  }
+}

@@ -1,0 +1,441 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.scm.cluster;
+
+import io.stowage.common.proto.DatanodeInfo;
+import io.stowage.common.proto.DatanodeState;
+import io.stowage.common.proto.DiskInfo;
+import io.stowage.common.proto.RegisterDatanodeRequest;
+import io.stowage.common.time.StoreClock;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Nodes and their disks as their heartbeats tell them; every SCM, standby or leader, keeps its own.
+ * Guarded by itself.
+ *
+ * <p><b>DEAD</b> is a node silent for the dead interval. Time in which this process itself stood
+ * still does not count, or else everybody would look dead after a pause.
+ *
+ * <p><b>SUSPECT</b> is a node that a client had trouble with, until its data plane answers a probe
+ * (without a {@link NodeProbe}: until it sent {@link #HEARTBEATS_TO_CLEAR} more heartbeats). No
+ * lease goes to it. A node that answers is used again at once, since with only just enough failure
+ * domains there is nobody else; but it is <i>shunned</i>, that is used only where others do not
+ * suffice, for a time that doubles with every further complaint, so that a node that answers probes
+ * and fails writes does not get every second lease.
+ */
+public final class ClusterMap {
+  private static final Logger LOG = LoggerFactory.getLogger(ClusterMap.class);
+
+  static final int HEARTBEATS_TO_CLEAR = 2;
+  private static final long FIRST_SHUN_NANOS = TimeUnit.SECONDS.toNanos(2);
+  private static final int MOST_STRIKES = 8; // two seconds doubled eight times: nine minutes
+  private static final long STRIKES_FORGOTTEN_NANOS = TimeUnit.MINUTES.toNanos(20);
+
+  private final StoreClock clock;
+  private final RackResolver racks;
+  private final FailureDomain domain;
+  private final long deadNanos;
+  private final long minFreeBytes;
+  private final NodeProbe probe;
+  private final long listeningSinceNanos;
+
+  private final Map<String, Node> nodes = new TreeMap<>();
+  private long lastTickNanos;
+  private long stoodStillUntilNanos;
+
+  /**
+   * @param minFreeBytes a disk with less gets no new shard
+   * @param probe null: heartbeats count as answers
+   */
+  public ClusterMap(
+      StoreClock clock,
+      RackResolver racks,
+      FailureDomain domain,
+      Duration deadInterval,
+      long minFreeBytes,
+      NodeProbe probe) {
+    this.clock = clock;
+    this.racks = racks;
+    this.domain = domain;
+    this.deadNanos = deadInterval.toNanos();
+    this.minFreeBytes = minFreeBytes;
+    this.probe = probe;
+    this.listeningSinceNanos = clock.monotonicNanos();
+    this.lastTickNanos = listeningSinceNanos;
+    this.stoodStillUntilNanos = listeningSinceNanos;
+  }
+
+  public FailureDomain domain() {
+    return domain;
+  }
+
+  /** A node started, or meets this SCM for the first time. */
+  public void register(RegisterDatanodeRequest request) {
+    String rack = racks.rackOf(request.getHost()); // may run a script: outside the lock
+    synchronized (this) {
+      Node node = nodes.computeIfAbsent(request.getNodeId(), Node::new);
+      node.host = request.getHost();
+      node.port = request.getPort();
+      node.rack = rack;
+      node.fullReport = false;
+      node.takeDisks(request.getDisksList());
+      heard(node);
+    }
+    LOG.info(
+        "Datanode {} registered: {}:{}, rack {}, {} disks",
+        request.getNodeId(),
+        request.getHost(),
+        request.getPort(),
+        rack,
+        request.getDisksCount());
+  }
+
+  /** Takes a heartbeat in; false: the node is to register. */
+  public synchronized boolean heartbeat(String nodeId, List<DiskInfo> disks, long heardEpoch) {
+    Node node = nodes.get(nodeId);
+    if (node == null) {
+      return false;
+    }
+    node.takeDisks(disks);
+    node.heardEpoch = Math.max(node.heardEpoch, heardEpoch);
+    heard(node);
+    return true;
+  }
+
+  private void heard(Node node) {
+    long now = clock.monotonicNanos();
+    if (state(node, now) == DatanodeState.DEAD && node.lastHeardNanos != Long.MIN_VALUE) {
+      LOG.info("Datanode {} ({}) is back", node.id, node.address());
+    }
+    node.lastHeardNanos = now;
+    node.lastHeardMicros = clock.wallMicros();
+    node.toldDead = false;
+    if (node.suspect && probe == null && ++node.heartbeatsAsSuspect >= HEARTBEATS_TO_CLEAR) {
+      clear(node);
+    }
+  }
+
+  /** Whether the node's last registration was followed by a full report. */
+  public synchronized boolean hasFullReport(String nodeId) {
+    Node node = nodes.get(nodeId);
+    return node != null && node.fullReport;
+  }
+
+  public synchronized void noteFullReport(String nodeId, int shardCount) {
+    Node node = nodes.get(nodeId);
+    if (node != null) {
+      node.fullReport = true;
+      node.shardCount = shardCount;
+    }
+  }
+
+  public synchronized void noteNewShards(String nodeId, int more) {
+    Node node = nodes.get(nodeId);
+    if (node != null) {
+      node.shardCount += more;
+    }
+  }
+
+  /**
+   * Somebody had trouble with a node. It gets no lease until it answers.
+   *
+   * @param what told to the operator
+   */
+  public void suspect(String nodeId, String what) {
+    synchronized (this) {
+      Node node = nodes.get(nodeId);
+      if (node == null) {
+        return;
+      }
+      long now = clock.monotonicNanos();
+      if (now - node.lastStrikeNanos > STRIKES_FORGOTTEN_NANOS) {
+        node.strikes = 0;
+      }
+      if (!node.suspect) {
+        LOG.warn("Datanode {} ({}) is suspect: {}", nodeId, node.address(), what);
+        node.strikes = Math.min(node.strikes + 1, MOST_STRIKES);
+      }
+      node.suspect = true;
+      node.heartbeatsAsSuspect = 0;
+      node.lastStrikeNanos = now;
+      node.shunnedUntilNanos = now + (FIRST_SHUN_NANOS << (node.strikes - 1));
+    }
+    probeSuspects();
+  }
+
+  private void clear(Node node) {
+    node.suspect = false;
+    LOG.info("Datanode {} ({}) answers again", node.id, node.address());
+  }
+
+  /** Called periodically. */
+  public void tick() {
+    synchronized (this) {
+      long now = clock.monotonicNanos();
+      if (now - lastTickNanos > deadNanos / 3) {
+        LOG.warn(
+            "This SCM stood still for {} ms, which is not held against datanodes",
+            TimeUnit.NANOSECONDS.toMillis(now - lastTickNanos));
+        stoodStillUntilNanos = now;
+      }
+      lastTickNanos = now;
+      for (Node node : nodes.values()) {
+        if (state(node, now) == DatanodeState.DEAD && !node.toldDead) {
+          node.toldDead = true;
+          LOG.warn("Datanode {} is dead: {}", node.id, whyDead(node, now));
+        }
+      }
+    }
+    probeSuspects();
+  }
+
+  private void probeSuspects() {
+    if (probe == null) {
+      return;
+    }
+    List<Node> asked = new ArrayList<>();
+    List<DatanodeInfo> infos = new ArrayList<>();
+    synchronized (this) {
+      long now = clock.monotonicNanos();
+      for (Node node : nodes.values()) {
+        if (node.suspect && !node.probing && state(node, now) != DatanodeState.DEAD) {
+          node.probing = true;
+          asked.add(node);
+          infos.add(info(node, now));
+        }
+      }
+    }
+    for (int i = 0; i < asked.size(); i++) {
+      Node node = asked.get(i);
+      CompletableFuture<?> unused =
+          probe
+              .probe(infos.get(i))
+              .whenComplete(
+                  (answer, failure) -> {
+                    synchronized (this) {
+                      node.probing = false;
+                      if (failure == null && node.suspect) {
+                        clear(node);
+                      }
+                    }
+                  });
+    }
+  }
+
+  private DatanodeState state(Node node, long now) {
+    long since = Math.max(node.lastHeardNanos, stoodStillUntilNanos);
+    if (now - since > deadNanos) {
+      return DatanodeState.DEAD;
+    }
+    return node.suspect ? DatanodeState.SUSPECT : DatanodeState.LIVE;
+  }
+
+  private String whyDead(Node node, long now) {
+    return "node "
+        + node.id
+        + " ("
+        + node.address()
+        + ") silent for "
+        + TimeUnit.NANOSECONDS.toSeconds(now - node.lastHeardNanos)
+        + " s";
+  }
+
+  /** What can be said of the place of a shard. */
+  public synchronized PlaceState placeState(String nodeId, String diskId) {
+    Node node = nodes.get(nodeId);
+    long now = clock.monotonicNanos();
+    if (node == null) {
+      return now - Math.max(listeningSinceNanos, stoodStillUntilNanos) > deadNanos
+          ? PlaceState.LOST
+          : PlaceState.UNHEARD;
+    }
+    DatanodeState state = state(node, now);
+    DiskInfo disk = node.disks.get(diskId);
+    if (state == DatanodeState.DEAD || disk == null || disk.getFailed()) {
+      return PlaceState.LOST;
+    }
+    if (state == DatanodeState.SUSPECT || disk.getFreeBytes() < minFreeBytes / 4) {
+      return PlaceState.NOT_FOR_WRITING;
+    }
+    return node.fullReport ? PlaceState.GOOD_AND_REPORTED : PlaceState.GOOD;
+  }
+
+  /** Nodes to be used only where others do not suffice. */
+  public synchronized Set<String> shunned() {
+    Set<String> shunned = new HashSet<>();
+    long now = clock.monotonicNanos();
+    for (Node node : nodes.values()) {
+      if (node.shunnedUntilNanos > now) {
+        shunned.add(node.id);
+      }
+    }
+    return shunned;
+  }
+
+  /** All disks, as placement wants them. */
+  public synchronized List<Candidate> candidates() {
+    long now = clock.monotonicNanos();
+    List<Candidate> all = new ArrayList<>();
+    for (Node node : nodes.values()) {
+      DatanodeState state = state(node, now);
+      for (DiskInfo disk : node.disks.values()) {
+        String unfit =
+            switch (state) {
+              case DEAD -> whyDead(node, now);
+              case SUSPECT -> "node " + node.id + " (" + node.address() + ") does not answer";
+              default -> whyUnfit(node, disk);
+            };
+        all.add(
+            new Candidate(
+                node.id,
+                disk.getDiskId(),
+                node.host,
+                node.rack,
+                disk.getCapacityBytes(),
+                disk.getFreeBytes(),
+                unfit));
+      }
+    }
+    return all;
+  }
+
+  private String whyUnfit(Node node, DiskInfo disk) {
+    String what = "disk " + disk.getPath() + " of node " + node.id + " (" + node.address() + ")";
+    if (disk.getFailed()) {
+      return what + " has failed";
+    }
+    if (disk.getFreeBytes() < minFreeBytes) {
+      return what + " is full: " + disk.getFreeBytes() + " bytes free, " + minFreeBytes + " needed";
+    }
+    return null;
+  }
+
+  /** Where a node's data plane is; null for a node never heard of. */
+  public synchronized Address address(String nodeId) {
+    Node node = nodes.get(nodeId);
+    return node == null ? null : new Address(node.host, node.port);
+  }
+
+  /** All nodes ever heard of by this process. */
+  public synchronized List<DatanodeInfo> list() {
+    long now = clock.monotonicNanos();
+    return nodes.values().stream().map(node -> info(node, now)).toList();
+  }
+
+  private DatanodeInfo info(Node node, long now) {
+    return DatanodeInfo.newBuilder()
+        .setNodeId(node.id)
+        .setHost(node.host)
+        .setPort(node.port)
+        .setRack(node.rack)
+        .addAllDisks(node.disks.values())
+        .setState(state(node, now))
+        .setLastHeartbeatMicros(node.lastHeardMicros)
+        .setShardCount(node.shardCount)
+        .build();
+  }
+
+  /**
+   * Whether every node that may still obey somebody has heard of an epoch: those alive said so, the
+   * others missed the dead interval.
+   *
+   * @param named nodes that container rows name, of which some may never have been heard here
+   */
+  public synchronized boolean allHeard(long leaderEpoch, Collection<String> named) {
+    long now = clock.monotonicNanos();
+    for (Node node : nodes.values()) {
+      if (node.heardEpoch < leaderEpoch && state(node, now) != DatanodeState.DEAD) {
+        return false;
+      }
+    }
+    boolean waitedForStrangers =
+        now - Math.max(listeningSinceNanos, stoodStillUntilNanos) > deadNanos;
+    return waitedForStrangers || nodes.keySet().containsAll(named);
+  }
+
+  /** Highest leader epoch that any node claims to have heard. */
+  public synchronized long highestHeardEpoch() {
+    long highest = 0;
+    for (Node node : nodes.values()) {
+      highest = Math.max(highest, node.heardEpoch);
+    }
+    return highest;
+  }
+
+  /** Data plane address of a node. */
+  public record Address(String host, int port) {}
+
+  /** What the cluster map says of a disk that a row names. */
+  public enum PlaceState {
+    /** Writable, and its node has told all its shards: what it did not tell is not there. */
+    GOOD_AND_REPORTED,
+    /** Writable; what is there is not known yet. */
+    GOOD,
+    /** Alive, but suspect or full. */
+    NOT_FOR_WRITING,
+    /** This SCM started recently and has not heard the node yet. */
+    UNHEARD,
+    /** Node dead, or disk failed or gone. */
+    LOST
+  }
+
+  /** Guarded by the map. */
+  private static final class Node {
+    private final String id;
+    private String host = "";
+    private int port;
+    private String rack = RackResolver.DEFAULT_RACK;
+    private Map<String, DiskInfo> disks = new HashMap<>();
+    private long lastHeardNanos = Long.MIN_VALUE;
+    private long lastHeardMicros;
+    private long heardEpoch;
+    private boolean fullReport;
+    private boolean toldDead;
+    private int shardCount;
+    private boolean suspect;
+    private boolean probing;
+    private int heartbeatsAsSuspect;
+    private int strikes;
+    private long lastStrikeNanos;
+    private long shunnedUntilNanos = Long.MIN_VALUE;
+
+    Node(String id) {
+      this.id = id;
+    }
+
+    void takeDisks(List<DiskInfo> told) {
+      Map<String, DiskInfo> now = new TreeMap<>();
+      told.forEach(disk -> now.put(disk.getDiskId(), disk));
+      disks = now;
+    }
+
+    String address() {
+      return host + ":" + port;
+    }
+  }
+}

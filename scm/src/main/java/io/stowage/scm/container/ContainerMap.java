@@ -1,0 +1,256 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.scm.container;
+
+import io.stowage.common.proto.ContainerState;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.atomic.AtomicLongArray;
+
+/**
+ * Every container's row as this SCM last saw it, and which of its shards datanodes have reported.
+ * Costs about 130 bytes a container (see {@link PackedContainer}). Never decides anything alone: a
+ * row that is behind the table fails its compare-and-set. Thread-safe: segments guarded by
+ * themselves.
+ */
+public final class ContainerMap {
+  private static final int SEGMENTS = 64;
+
+  private final DiskTable disks = new DiskTable();
+  private final PolicyNames policies = new PolicyNames();
+  private final Segment[] segments = new Segment[SEGMENTS];
+  private final AtomicLongArray countByState = new AtomicLongArray(ContainerState.values().length);
+
+  public ContainerMap() {
+    for (int i = 0; i < SEGMENTS; i++) {
+      segments[i] = new Segment();
+    }
+  }
+
+  /** A container's row, or null. */
+  public ContainerRow get(long id) {
+    byte[] packed;
+    Segment segment = segment(id);
+    synchronized (segment) {
+      int slot = segment.find(id);
+      packed = slot < 0 ? null : segment.packed[slot];
+    }
+    return packed == null ? null : PackedContainer.unpack(id, packed, disks, policies);
+  }
+
+  /** Takes a row in, unless one of a version as high is there; says whether it did. */
+  public boolean put(ContainerRow row) {
+    byte[] packed = PackedContainer.pack(row, disks, policies);
+    Segment segment = segment(row.id());
+    synchronized (segment) {
+      int slot = segment.find(row.id());
+      if (slot < 0) {
+        slot = segment.add(row.id());
+      } else {
+        byte[] before = segment.packed[slot];
+        if (PackedContainer.version(before) >= row.version()) {
+          return false;
+        }
+        countByState.decrementAndGet(PackedContainer.state(before).getNumber());
+        forgetMovedShards(segment, slot, before, packed);
+      }
+      segment.packed[slot] = packed;
+      countByState.incrementAndGet(row.info().getState().getNumber());
+    }
+    return true;
+  }
+
+  /** A shard that now is to be elsewhere, or of another generation, has not been reported yet. */
+  private static void forgetMovedShards(Segment segment, int slot, byte[] before, byte[] after) {
+    int count = PackedContainer.shardCount(before);
+    long[] places = new long[count];
+    PackedContainer.shards(before, (i, disk, generation) -> places[i] = place(disk, generation));
+    PackedContainer.shards(
+        after,
+        (i, disk, generation) -> {
+          if (i >= count || places[i] != place(disk, generation)) {
+            segment.present[slot] &= ~(1 << i);
+            segment.sealed[slot] &= ~(1 << i);
+          }
+        });
+  }
+
+  private static long place(int disk, int generation) {
+    return ((long) disk << 32) | generation;
+  }
+
+  public long count(ContainerState state) {
+    return countByState.get(state.getNumber());
+  }
+
+  /** Names of the policies that any container has or had. */
+  public List<String> policies() {
+    return policies.all();
+  }
+
+  /** All nodes that any row names or named. */
+  public Set<String> nodes() {
+    return disks.nodes();
+  }
+
+  /** Which shards of a container were reported, and which of them as sealed: bit i = shard i. */
+  public Reported reported(long id) {
+    Segment segment = segment(id);
+    synchronized (segment) {
+      int slot = segment.find(id);
+      return slot < 0
+          ? new Reported(0, 0)
+          : new Reported(segment.present[slot], segment.sealed[slot]);
+    }
+  }
+
+  /** Notes what was reported of a shard; of a container that is not here it notes nothing. */
+  public void note(long id, int index, boolean present, boolean sealed) {
+    Segment segment = segment(id);
+    synchronized (segment) {
+      int slot = segment.find(id);
+      if (slot >= 0) {
+        int bit = 1 << index;
+        segment.present[slot] =
+            present ? (segment.present[slot] | bit) : (segment.present[slot] & ~bit);
+        segment.sealed[slot] =
+            present && sealed ? segment.sealed[slot] | bit : segment.sealed[slot] & ~bit;
+      }
+    }
+  }
+
+  /**
+   * Shows every container to a visitor, segment by segment, so that others wait at most for one
+   * segment.
+   */
+  public void forEach(Visitor visitor) {
+    for (Segment segment : segments) {
+      long[] ids;
+      byte[][] packed;
+      int[] present;
+      int[] sealed;
+      synchronized (segment) {
+        ids = segment.ids.clone();
+        packed = segment.packed.clone();
+        present = segment.present.clone();
+        sealed = segment.sealed.clone();
+      }
+      for (int slot = 0; slot < ids.length; slot++) {
+        if (ids[slot] != 0) {
+          visitor.visit(ids[slot], packed[slot], new Reported(present[slot], sealed[slot]));
+        }
+      }
+    }
+  }
+
+  /** k of a packed row's policy. */
+  int dataShards(byte[] packed) {
+    return ShardInventory.dataShards(policies.name(packed[1]));
+  }
+
+  DiskTable.Disk disk(int number) {
+    return disks.disk(number);
+  }
+
+  private Segment segment(long id) {
+    return segments[(int) (mix(id) >>> 58)];
+  }
+
+  /** Ids are random, but tests and golden rows have small ones. */
+  private static long mix(long id) {
+    return id * 0x9E3779B97F4A7C15L;
+  }
+
+  /** Shards of one container by what datanodes said; bit i = shard i. */
+  public record Reported(int present, int sealed) {
+    public boolean isPresent(int index) {
+      return (present & (1 << index)) != 0;
+    }
+
+    public boolean isSealed(int index) {
+      return (sealed & (1 << index)) != 0;
+    }
+  }
+
+  /** Told of one container; reads it by the static methods of {@link PackedContainer}. */
+  interface Visitor {
+    void visit(long id, byte[] packed, Reported reported);
+  }
+
+  /** Open addressing with linear probing; nothing is ever taken out. Guarded by itself. */
+  private static final class Segment {
+    private long[] ids = new long[16];
+    private byte[][] packed = new byte[16][];
+    private int[] present = new int[16];
+    private int[] sealed = new int[16];
+    private int size;
+
+    int find(long id) {
+      int mask = ids.length - 1;
+      for (int slot = start(id, mask); ; slot = (slot + 1) & mask) {
+        if (ids[slot] == id) {
+          return slot;
+        }
+        if (ids[slot] == 0) {
+          return -1;
+        }
+      }
+    }
+
+    int add(long id) {
+      if (4 * (size + 1) > 3 * ids.length) {
+        grow();
+      }
+      int slot = free(ids, id);
+      ids[slot] = id;
+      size++;
+      return slot;
+    }
+
+    private static int free(long[] ids, long id) {
+      int mask = ids.length - 1;
+      int slot = start(id, mask);
+      while (ids[slot] != 0) {
+        slot = (slot + 1) & mask;
+      }
+      return slot;
+    }
+
+    private static int start(long id, int mask) {
+      return ((int) (mix(id) >>> 20)) & mask;
+    }
+
+    private void grow() {
+      long[] oldIds = ids;
+      byte[][] oldPacked = packed;
+      int[] oldPresent = present;
+      int[] oldSealed = sealed;
+      ids = new long[2 * oldIds.length];
+      packed = new byte[ids.length][];
+      present = new int[ids.length];
+      sealed = new int[ids.length];
+      for (int old = 0; old < oldIds.length; old++) {
+        if (oldIds[old] != 0) {
+          int slot = free(ids, oldIds[old]);
+          ids[slot] = oldIds[old];
+          packed[slot] = oldPacked[old];
+          present[slot] = oldPresent[old];
+          sealed[slot] = oldSealed[old];
+        }
+      }
+    }
+  }
+}

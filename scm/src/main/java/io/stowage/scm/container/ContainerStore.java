@@ -1,0 +1,71 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.scm.container;
+
+import io.stowage.common.error.StoreException;
+import io.stowage.common.proto.ContainerInfo;
+import java.util.function.Predicate;
+
+/**
+ * Where container rows, the leader epoch and the cluster id are kept. Every mutation is one atomic
+ * compare-and-set of one row and is durable, beyond a loss of power, when it returns. Blocking;
+ * thread-safe.
+ */
+public interface ContainerStore extends AutoCloseable {
+  /** Id of this cluster: minted by whoever asks first, the same for all who ask later. */
+  String clusterId() throws StoreException;
+
+  /** Raises the leader epoch and returns it: nobody else ever gets the same. */
+  LeaderEpoch raiseLeaderEpoch(String scmId) throws StoreException;
+
+  /** The highest epoch that was ever handed out. */
+  LeaderEpoch leaderEpoch() throws StoreException;
+
+  /** A container's row, or null. */
+  ContainerRow read(long id) throws StoreException;
+
+  /**
+   * Writes a row if it still is what the caller saw.
+   *
+   * @param leader written into the row; a row of a higher epoch is never written over
+   * @param before the row to be replaced; null: there must be none
+   * @param after what to write; its row version and leader epoch are set here
+   * @throws io.stowage.common.error.NotLeaderException if {@code before} is of a higher epoch
+   * @throws io.stowage.common.error.OutcomeUnknownException if the write may have happened or may
+   *     yet happen; a later write with the same {@code before} cannot also succeed
+   */
+  Outcome write(LeaderEpoch leader, ContainerRow before, ContainerInfo after) throws StoreException;
+
+  /**
+   * Rows by ascending id, until {@code more} says false.
+   *
+   * @param afterId rows with higher ids only; 0: from the first
+   * @param sinceMicros rows written with this stamp or a later one only; 0: all
+   */
+  void scan(long afterId, long sinceMicros, Predicate<ContainerRow> more) throws StoreException;
+
+  @Override
+  void close();
+
+  /** What became of a write. */
+  sealed interface Outcome {
+    /** It happened; the row as it is now. */
+    record Written(ContainerRow row) implements Outcome {}
+
+    /** The row was not what the caller saw; it is this now (null: there is none). */
+    record Changed(ContainerRow row) implements Outcome {}
+  }
+}

@@ -1,0 +1,237 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.scm.election;
+
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.StoreException;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.TimeUnit;
+import org.apache.curator.framework.CuratorFramework;
+import org.apache.curator.framework.CuratorFrameworkFactory;
+import org.apache.curator.framework.recipes.leader.LeaderLatch;
+import org.apache.curator.framework.recipes.leader.LeaderLatchListener;
+import org.apache.curator.retry.RetryForever;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Elects the leader among the SCMs by Curator's latch below {@code ROOT/scm/leader}. The latch's
+ * ephemeral nodes carry each participant's address, so they also are the registration of all SCMs.
+ * Owns its ZooKeeper session and one thread, on which it tells of a victory; a defeat is told on
+ * whatever thread notices it, so that it never waits behind the work of becoming leader.
+ *
+ * <p>A lost connection (SUSPENDED) ends leadership at once, not only an expired session: the others
+ * may elect somebody as soon as ZooKeeper has missed us, and there is no way to know when that was.
+ * A process that was paused learns of its defeat late, or in the middle of something; nothing
+ * depends on that, since its row mutations and orders carry its old epoch.
+ */
+public final class Election implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(Election.class);
+  private static final int RETRY_MILLIS = 200;
+
+  /** Told of victories and defeats; defeats may come without a victory, or twice. */
+  public interface Listener {
+    /** This SCM was elected. May block; called again and again while it throws. */
+    void won() throws StoreException;
+
+    /** This SCM does not lead, or no longer. Must not block. */
+    void lost();
+  }
+
+  private final CuratorFramework zooKeeper;
+  private final String path;
+  private final String address;
+  private final Listener listener;
+  private final ExecutorService victories =
+      Executors.newSingleThreadExecutor(
+          work -> {
+            Thread thread = new Thread(work, "scm-election");
+            thread.setDaemon(true);
+            return thread;
+          });
+
+  private LeaderLatch latch; // guarded by this
+  private boolean closed; // guarded by this
+  private volatile String leaderAddress = "";
+
+  private Election(CuratorFramework zooKeeper, String path, String address, Listener listener) {
+    this.zooKeeper = zooKeeper;
+    this.path = path;
+    this.address = address;
+    this.listener = listener;
+  }
+
+  /**
+   * Joins the election.
+   *
+   * @param address host:port of this SCM, told to whoever asks for the leader
+   */
+  public static Election join(
+      String quorum, String root, Duration sessionTimeout, String address, Listener listener)
+      throws StoreException {
+    CuratorFramework zooKeeper =
+        CuratorFrameworkFactory.builder()
+            .connectString(quorum)
+            .sessionTimeoutMs(Math.toIntExact(sessionTimeout.toMillis()))
+            .connectionTimeoutMs(Math.toIntExact(sessionTimeout.toMillis()))
+            .retryPolicy(new RetryForever(RETRY_MILLIS))
+            .build();
+    zooKeeper.start();
+    Election election = new Election(zooKeeper, root + "/scm/leader", address, listener);
+    try {
+      election.contest();
+    } catch (StoreException e) {
+      election.close();
+      throw e;
+    }
+    return election;
+  }
+
+  private synchronized void contest() throws StoreException {
+    if (closed) {
+      return;
+    }
+    LeaderLatch next =
+        new LeaderLatch(zooKeeper, path, address, LeaderLatch.CloseMode.NOTIFY_LEADER);
+    next.addListener(
+        new LeaderLatchListener() {
+          @Override
+          public void isLeader() {
+            tellVictory(next);
+          }
+
+          @Override
+          public void notLeader() {
+            listener.lost();
+          }
+        },
+        Runnable::run);
+    try {
+      next.start();
+    } catch (Exception e) {
+      throw new StoreException(
+          ErrorCode.UNAVAILABLE, "Cannot join the election of the leading SCM: " + e, e);
+    }
+    latch = next;
+  }
+
+  private void tellVictory(LeaderLatch of) {
+    try {
+      victories.execute(
+          () -> {
+            while (of.hasLeadership() && !Thread.currentThread().isInterrupted()) {
+              try {
+                listener.won();
+                return;
+              } catch (StoreException | RuntimeException e) {
+                LOG.warn("Elected, but cannot lead yet: {}", e.toString());
+                pause();
+              }
+            }
+          });
+    } catch (RejectedExecutionException e) {
+      LOG.debug("elected while stopping", e);
+    }
+  }
+
+  private static void pause() {
+    try {
+      TimeUnit.MILLISECONDS.sleep(RETRY_MILLIS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  /** Gives leadership up, and stands for the next election behind all others. Does not block. */
+  public void resign() {
+    listener.lost();
+    try {
+      victories.execute(
+          () -> {
+            LeaderLatch old;
+            synchronized (this) {
+              old = latch;
+              latch = null;
+            }
+            close(old);
+            try {
+              contest();
+            } catch (StoreException e) {
+              LOG.error("Cannot stand for election again: {}", e.toString());
+            }
+          });
+    } catch (RejectedExecutionException e) {
+      LOG.debug("resigned while stopping", e);
+    }
+  }
+
+  /** Address of whoever led when {@link #look} was last called; empty if nobody is known to. */
+  public String leaderAddress() {
+    return leaderAddress;
+  }
+
+  /** Asks ZooKeeper who leads. Called periodically; may block while ZooKeeper is away. */
+  public void look() {
+    LeaderLatch asked;
+    synchronized (this) {
+      asked = latch;
+    }
+    if (asked == null) {
+      return;
+    }
+    try {
+      leaderAddress = asked.getLeader().getId();
+    } catch (Exception e) {
+      LOG.debug("cannot ask for the leader", e);
+      leaderAddress = "";
+    }
+  }
+
+  @Override
+  public void close() {
+    LeaderLatch last;
+    synchronized (this) {
+      closed = true;
+      last = latch;
+      latch = null;
+    }
+    victories.shutdownNow();
+    listener.lost();
+    close(last);
+    zooKeeper.close();
+    try {
+      if (!victories.awaitTermination(10, TimeUnit.SECONDS)) {
+        LOG.warn("The election thread does not end");
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private static void close(LeaderLatch latch) {
+    if (latch != null) {
+      try {
+        latch.close();
+      } catch (IOException | IllegalStateException e) {
+        LOG.debug("latch not closed; its session's end will remove it", e);
+      }
+    }
+  }
+}

@@ -1,0 +1,2 @@
+/** Who leads, by Curator; the only package of SCM that talks to ZooKeeper. */
+package io.stowage.scm.election;

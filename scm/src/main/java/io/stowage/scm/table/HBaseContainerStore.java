@@ -1,0 +1,385 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.scm.table;
+
+import static io.stowage.scm.table.ContainerTableLayout.CLUSTER;
+import static io.stowage.scm.table.ContainerTableLayout.CLUSTER_ROW;
+import static io.stowage.scm.table.ContainerTableLayout.CONTAINER;
+import static io.stowage.scm.table.ContainerTableLayout.CONTAINERS_END;
+import static io.stowage.scm.table.ContainerTableLayout.DEAD_BYTES_FAMILY;
+import static io.stowage.scm.table.ContainerTableLayout.EPOCH;
+import static io.stowage.scm.table.ContainerTableLayout.FORMAT;
+import static io.stowage.scm.table.ContainerTableLayout.FORMAT_KEY;
+import static io.stowage.scm.table.ContainerTableLayout.LEADER_ROW;
+import static io.stowage.scm.table.ContainerTableLayout.STATE_FAMILY;
+
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.NotLeaderException;
+import io.stowage.common.error.OutcomeUnknownException;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.proto.ContainerInfo;
+import io.stowage.common.time.StoreClock;
+import io.stowage.scm.container.ContainerRow;
+import io.stowage.scm.container.ContainerStore;
+import io.stowage.scm.container.LeaderEpoch;
+import java.io.Closeable;
+import java.io.IOException;
+import java.util.Arrays;
+import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.function.Predicate;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.hbase.CompareOperator;
+import org.apache.hadoop.hbase.NamespaceDescriptor;
+import org.apache.hadoop.hbase.NamespaceExistException;
+import org.apache.hadoop.hbase.TableExistsException;
+import org.apache.hadoop.hbase.TableName;
+import org.apache.hadoop.hbase.client.AdvancedScanResultConsumer;
+import org.apache.hadoop.hbase.client.AsyncAdmin;
+import org.apache.hadoop.hbase.client.AsyncConnection;
+import org.apache.hadoop.hbase.client.AsyncTable;
+import org.apache.hadoop.hbase.client.CheckAndMutate;
+import org.apache.hadoop.hbase.client.ColumnFamilyDescriptor;
+import org.apache.hadoop.hbase.client.ColumnFamilyDescriptorBuilder;
+import org.apache.hadoop.hbase.client.ConnectionFactory;
+import org.apache.hadoop.hbase.client.Durability;
+import org.apache.hadoop.hbase.client.Get;
+import org.apache.hadoop.hbase.client.Put;
+import org.apache.hadoop.hbase.client.Result;
+import org.apache.hadoop.hbase.client.ResultScanner;
+import org.apache.hadoop.hbase.client.Scan;
+import org.apache.hadoop.hbase.client.TableDescriptor;
+import org.apache.hadoop.hbase.client.TableDescriptorBuilder;
+import org.apache.hadoop.hbase.filter.BinaryPrefixComparator;
+import org.apache.hadoop.hbase.filter.SingleColumnValueFilter;
+
+/**
+ * {@link ContainerStore} in HBase, table {@link ContainerTableLayout}. Owns its connection.
+ * Thread-safe.
+ *
+ * <p>HBase's client sends a mutation again when a reply is lost, so a compare-and-set may fail
+ * against its own first attempt: whoever lost looks at the row, and finding exactly the bytes that
+ * it wanted to write has won. Those bytes hold leader epoch, row version and stamp, which only one
+ * SCM writes, and within it a repetition with equal content means the same thing.
+ */
+public final class HBaseContainerStore implements ContainerStore {
+  /** An HBase that recovers from a region server's death answers within this; later is an error. */
+  private static final long OPERATION_TIMEOUT_MILLIS = 20_000;
+
+  /** One attempt; a region that moved is looked for anew after it. */
+  private static final long RPC_TIMEOUT_MILLIS = 5_000;
+
+  private static final int SCAN_ROWS = 2_000;
+
+  private final AsyncConnection connection;
+  private final AsyncTable<AdvancedScanResultConsumer> table;
+  private final TableName name;
+  private final StoreClock clock;
+
+  private HBaseContainerStore(AsyncConnection connection, TableName name, StoreClock clock) {
+    this.connection = connection;
+    this.name = name;
+    this.clock = clock;
+    this.table =
+        connection
+            .getTableBuilder(name)
+            .setOperationTimeout(OPERATION_TIMEOUT_MILLIS, TimeUnit.MILLISECONDS)
+            .setRpcTimeout(RPC_TIMEOUT_MILLIS, TimeUnit.MILLISECONDS)
+            .setReadRpcTimeout(RPC_TIMEOUT_MILLIS, TimeUnit.MILLISECONDS)
+            .setWriteRpcTimeout(RPC_TIMEOUT_MILLIS, TimeUnit.MILLISECONDS)
+            .build();
+  }
+
+  /** Connects, and creates namespace and table where they are not there yet. */
+  public static HBaseContainerStore open(Configuration hbase, String namespace, StoreClock clock)
+      throws StoreException {
+    TableName name = TableName.valueOf(namespace, ContainerTableLayout.TABLE);
+    AsyncConnection connection = null;
+    try {
+      connection = await(ConnectionFactory.createAsyncConnection(hbase));
+      AsyncAdmin admin = connection.getAdmin();
+      createIfAbsent(admin, namespace, name);
+      check(await(admin.getDescriptor(name)));
+      return new HBaseContainerStore(connection, name, clock);
+    } catch (IOException e) {
+      closeQuietly(connection);
+      throw e instanceof StoreException known
+          ? known
+          : new StoreException(
+              ErrorCode.UNAVAILABLE, "Cannot open HBase table " + name + ": " + e.getMessage(), e);
+    }
+  }
+
+  private static void createIfAbsent(AsyncAdmin admin, String namespace, TableName name)
+      throws IOException {
+    if (await(admin.tableExists(name))) {
+      return;
+    }
+    if (!await(admin.listNamespaces()).contains(namespace)) {
+      try {
+        await(admin.createNamespace(NamespaceDescriptor.create(namespace).build()));
+      } catch (NamespaceExistException e) {
+        // another service was faster
+      }
+    }
+    TableDescriptor descriptor =
+        TableDescriptorBuilder.newBuilder(name)
+            .setColumnFamily(family(STATE_FAMILY))
+            .setColumnFamily(family(DEAD_BYTES_FAMILY))
+            .setDurability(Durability.FSYNC_WAL)
+            .setValue(FORMAT_KEY, Integer.toString(FORMAT))
+            .build();
+    try {
+      await(admin.createTable(descriptor));
+    } catch (TableExistsException e) {
+      // another SCM was faster
+    }
+  }
+
+  private static ColumnFamilyDescriptor family(byte[] family) {
+    return ColumnFamilyDescriptorBuilder.newBuilder(family).setMaxVersions(1).build();
+  }
+
+  /** What an operator could have changed so that rows vanish or old cells show through. */
+  private static void check(TableDescriptor table) throws StoreException {
+    String format = table.getValue(FORMAT_KEY);
+    if (format == null || !format.matches("\\d{1,6}")) {
+      throw new StoreException(
+          ErrorCode.FORMAT_TOO_OLD,
+          "Cannot use HBase table " + table.getTableName() + ": it carries no Stowage format");
+    }
+    if (Integer.parseInt(format) > FORMAT) {
+      throw new StoreException(
+          ErrorCode.FORMAT_TOO_NEW,
+          "Cannot use HBase table "
+              + table.getTableName()
+              + ": its format is "
+              + format
+              + ", this software knows up to "
+              + FORMAT);
+    }
+    for (ColumnFamilyDescriptor family : table.getColumnFamilies()) {
+      if (family.getMaxVersions() != 1
+          || family.getTimeToLive() != ColumnFamilyDescriptorBuilder.DEFAULT_TTL) {
+        throw new StoreException(
+            ErrorCode.BAD_CONFIGURATION,
+            "Cannot use HBase table "
+                + table.getTableName()
+                + ": family "
+                + family.getNameAsString()
+                + " must have VERSIONS => 1 and no TTL");
+      }
+    }
+    if (table.getDurability() != Durability.FSYNC_WAL) {
+      throw new StoreException(
+          ErrorCode.BAD_CONFIGURATION,
+          "Cannot use HBase table "
+              + table.getTableName()
+              + ": its DURABILITY must be FSYNC_WAL, it is "
+              + table.getDurability());
+    }
+  }
+
+  @Override
+  public String clusterId() throws StoreException {
+    byte[] value = cell(CLUSTER_ROW, CLUSTER);
+    if (value == null) {
+      long stamp = clock.wallMicros();
+      byte[] minted = ContainerTableLayout.encodeCluster(stamp, UUID.randomUUID().toString());
+      checkAndPut(ifAbsent(CLUSTER_ROW, CLUSTER), put(CLUSTER_ROW, CLUSTER, stamp, minted));
+      value = cell(CLUSTER_ROW, CLUSTER);
+    }
+    return ContainerTableLayout.clusterOf(value);
+  }
+
+  @Override
+  public LeaderEpoch raiseLeaderEpoch(String scmId) throws StoreException {
+    while (true) {
+      byte[] before = cell(LEADER_ROW, EPOCH);
+      long epoch = before == null ? 1 : ContainerTableLayout.epochOf(before) + 1;
+      long stamp =
+          ContainerTableLayout.nextStamp(
+              before == null ? 0 : ContainerTableLayout.stampOf(before), clock.wallMicros());
+      byte[] after =
+          ContainerTableLayout.encodeEpoch(stamp, epoch, scmId + " " + UUID.randomUUID());
+      CheckAndMutate.Builder check =
+          before == null
+              ? ifAbsent(LEADER_ROW, EPOCH)
+              : CheckAndMutate.newBuilder(LEADER_ROW).ifEquals(STATE_FAMILY, EPOCH, before);
+      if (checkAndPut(check, put(LEADER_ROW, EPOCH, stamp, after))
+          || Arrays.equals(cell(LEADER_ROW, EPOCH), after)) {
+        return new LeaderEpoch(epoch);
+      }
+    }
+  }
+
+  @Override
+  public LeaderEpoch leaderEpoch() throws StoreException {
+    byte[] value = cell(LEADER_ROW, EPOCH);
+    return value == null ? LeaderEpoch.NONE : new LeaderEpoch(ContainerTableLayout.epochOf(value));
+  }
+
+  @Override
+  public ContainerRow read(long id) throws StoreException {
+    byte[] key = ContainerTableLayout.key(id);
+    byte[] value = cell(key, CONTAINER);
+    return value == null ? null : ContainerTableLayout.decode(key, value);
+  }
+
+  @Override
+  public Outcome write(LeaderEpoch leader, ContainerRow before, ContainerInfo after)
+      throws StoreException {
+    if (before != null && before.info().getLeaderEpoch() > leader.value()) {
+      throw new NotLeaderException(
+          "Cannot write container "
+              + before.name()
+              + " under "
+              + leader
+              + ": its row is of leader epoch "
+              + before.info().getLeaderEpoch());
+    }
+    byte[] key = ContainerTableLayout.key(after.getId());
+    ContainerRow wanted =
+        ContainerTableLayout.successor(before, after, leader.value(), clock.wallMicros());
+    byte[] value = ContainerTableLayout.encode(wanted);
+    CheckAndMutate.Builder check =
+        before == null ? ifAbsent(key, CONTAINER) : ifUnchanged(key, before);
+    boolean done;
+    try {
+      done = checkAndPut(check, put(key, CONTAINER, wanted.stampMicros(), value));
+    } catch (OutcomeUnknownException unknown) {
+      byte[] now = cell(key, CONTAINER);
+      if (Arrays.equals(now, value)) {
+        return new Outcome.Written(wanted);
+      }
+      throw unknown;
+    }
+    if (done) {
+      return new Outcome.Written(wanted);
+    }
+    byte[] now = cell(key, CONTAINER);
+    if (Arrays.equals(now, value)) {
+      return new Outcome.Written(wanted);
+    }
+    return new Outcome.Changed(now == null ? null : ContainerTableLayout.decode(key, now));
+  }
+
+  private static CheckAndMutate.Builder ifAbsent(byte[] key, byte[] qualifier) {
+    return CheckAndMutate.newBuilder(key).ifNotExists(STATE_FAMILY, qualifier);
+  }
+
+  private static CheckAndMutate.Builder ifUnchanged(byte[] key, ContainerRow before) {
+    SingleColumnValueFilter samePrefix =
+        new SingleColumnValueFilter(
+            STATE_FAMILY,
+            CONTAINER,
+            CompareOperator.EQUAL,
+            new BinaryPrefixComparator(ContainerTableLayout.prefix(before)));
+    samePrefix.setFilterIfMissing(true);
+    return CheckAndMutate.newBuilder(key).ifMatches(samePrefix);
+  }
+
+  private static Put put(byte[] key, byte[] qualifier, long stamp, byte[] value) {
+    Put put = new Put(key);
+    put.addColumn(STATE_FAMILY, qualifier, stamp, value);
+    put.setDurability(Durability.FSYNC_WAL);
+    return put;
+  }
+
+  private boolean checkAndPut(CheckAndMutate.Builder check, Put put) throws StoreException {
+    try {
+      return await(table.checkAndMutate(check.build(put))).isSuccess();
+    } catch (IOException e) {
+      throw new OutcomeUnknownException(
+          "Cannot tell whether HBase table " + name + " was written: " + e.getMessage(), e);
+    }
+  }
+
+  private byte[] cell(byte[] key, byte[] qualifier) throws StoreException {
+    try {
+      Get get = new Get(key).addColumn(STATE_FAMILY, qualifier);
+      return await(table.get(get)).getValue(STATE_FAMILY, qualifier);
+    } catch (IOException e) {
+      throw unavailable(e);
+    }
+  }
+
+  @Override
+  public void scan(long afterId, long sinceMicros, Predicate<ContainerRow> more)
+      throws StoreException {
+    if (afterId == Long.MAX_VALUE) {
+      return;
+    }
+    Scan scan =
+        new Scan()
+            .withStartRow(ContainerTableLayout.key(afterId + 1))
+            .withStopRow(CONTAINERS_END)
+            .addColumn(STATE_FAMILY, CONTAINER)
+            .setCaching(SCAN_ROWS);
+    try {
+      if (sinceMicros > 0) {
+        scan.setTimeRange(sinceMicros, Long.MAX_VALUE);
+      }
+      try (ResultScanner results = table.getScanner(scan)) {
+        for (Result result = results.next(); result != null; result = results.next()) {
+          byte[] value = result.getValue(STATE_FAMILY, CONTAINER);
+          if (!more.test(ContainerTableLayout.decode(result.getRow(), value))) {
+            return;
+          }
+        }
+      }
+    } catch (IOException e) {
+      throw e instanceof StoreException known ? known : unavailable(e);
+    }
+  }
+
+  private StoreException unavailable(IOException e) {
+    return new StoreException(
+        ErrorCode.UNAVAILABLE, "Cannot read HBase table " + name + ": " + e.getMessage(), e);
+  }
+
+  private static <T> T await(CompletableFuture<T> reply) throws IOException {
+    try {
+      // The client's own timeouts end the call; the margin only guards against a client that died.
+      return reply.get(2 * OPERATION_TIMEOUT_MILLIS, TimeUnit.MILLISECONDS);
+    } catch (ExecutionException e) {
+      throw e.getCause() instanceof IOException io ? io : new IOException(e.getCause());
+    } catch (TimeoutException e) {
+      throw new IOException("no answer within " + 2 * OPERATION_TIMEOUT_MILLIS + " ms", e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IOException("interrupted", e);
+    }
+  }
+
+  @Override
+  public void close() {
+    closeQuietly(connection);
+  }
+
+  private static void closeQuietly(Closeable closeable) {
+    try {
+      if (closeable != null) {
+        closeable.close();
+      }
+    } catch (IOException e) {
+      // Nothing is buffered here; the sockets are gone either way.
+    }
+  }
+}

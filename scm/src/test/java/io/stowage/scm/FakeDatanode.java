@@ -1,0 +1,297 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.scm;
+
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.proto.ContainerInfo;
+import io.stowage.common.proto.DiskInfo;
+import io.stowage.common.proto.HeartbeatReply;
+import io.stowage.common.proto.HeartbeatRequest;
+import io.stowage.common.proto.Lease;
+import io.stowage.common.proto.Order;
+import io.stowage.common.proto.OrderResult;
+import io.stowage.common.proto.RegisterDatanodeReply;
+import io.stowage.common.proto.RegisterDatanodeRequest;
+import io.stowage.common.proto.ShardKey;
+import io.stowage.common.proto.ShardPlace;
+import io.stowage.common.proto.ShardReport;
+import io.stowage.common.scm.DatanodeReports;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.UUID;
+import java.util.concurrent.ConcurrentHashMap;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
+
+/**
+ * A datanode's control plane and its fencing rules, without bytes: epochs of shards, leader epochs
+ * and row versions, as a real one keeps them durably. Guarded by itself.
+ */
+public final class FakeDatanode {
+  private final String nodeId = UUID.randomUUID().toString();
+  private final String host;
+  private final int port;
+  private final Map<String, DiskInfo> disks = new LinkedHashMap<>();
+  private final Map<String, Shard> shards = new LinkedHashMap<>();
+  private final Map<Long, Long> obeyedVersion = new HashMap<>();
+  private final Map<DatanodeReports, Link> links = new ConcurrentHashMap<>();
+  private String clusterId = "";
+  private long heardEpoch;
+  private final List<String> refusedOrders = new ArrayList<>();
+  private final List<Order> obeyedOrders = new ArrayList<>();
+
+  private static final class Shard {
+    private ShardReport report;
+    private ByteString holder = ByteString.EMPTY;
+
+    Shard(ShardReport report) {
+      this.report = report;
+    }
+  }
+
+  /** What this node has told one SCM. */
+  private static final class Link {
+    private boolean full;
+    private final Map<String, ShardReport> told = new HashMap<>();
+    private final List<OrderResult> results = new ArrayList<>();
+  }
+
+  public FakeDatanode(String host, int port, int diskCount, long diskBytes) {
+    this.host = host;
+    this.port = port;
+    for (int i = 0; i < diskCount; i++) {
+      String disk = UUID.randomUUID().toString();
+      disks.put(
+          disk,
+          DiskInfo.newBuilder()
+              .setDiskId(disk)
+              .setCapacityBytes(diskBytes)
+              .setFreeBytes(diskBytes)
+              .setPath("/disk" + i)
+              .build());
+    }
+  }
+
+  public String nodeId() {
+    return nodeId;
+  }
+
+  public String address() {
+    return host + ":" + port;
+  }
+
+  public synchronized List<String> diskIds() {
+    return List.copyOf(disks.keySet());
+  }
+
+  public synchronized void setDiskFailed(String disk, boolean failed) {
+    disks.put(disk, disks.get(disk).toBuilder().setFailed(failed).build());
+  }
+
+  public synchronized void setFreeBytes(String disk, long free) {
+    disks.put(disk, disks.get(disk).toBuilder().setFreeBytes(free).build());
+  }
+
+  public synchronized long heardEpoch() {
+    return heardEpoch;
+  }
+
+  public synchronized List<Order> obeyedOrders() {
+    return List.copyOf(obeyedOrders);
+  }
+
+  public synchronized List<String> refusedOrders() {
+    return List.copyOf(refusedOrders);
+  }
+
+  /** Starts as a process does: registers, and reports in full with the next heartbeat. */
+  public void register(DatanodeReports scm) throws StoreException {
+    RegisterDatanodeRequest request;
+    synchronized (this) {
+      request =
+          RegisterDatanodeRequest.newBuilder()
+              .setNodeId(nodeId)
+              .setHost(host)
+              .setPort(port)
+              .setClusterId(clusterId)
+              .addAllDisks(disks.values())
+              .build();
+    }
+    RegisterDatanodeReply reply = scm.register(request);
+    synchronized (this) {
+      clusterId = reply.getClusterId();
+      heardEpoch = Math.max(heardEpoch, reply.getLeaderEpoch());
+      links.put(scm, new Link());
+    }
+  }
+
+  /** One heartbeat with what is new, and obedience to the orders in its reply. */
+  public void heartbeat(DatanodeReports scm) throws StoreException {
+    if (!links.containsKey(scm)) {
+      register(scm);
+    }
+    Link link = links.get(scm);
+    HeartbeatRequest.Builder request = HeartbeatRequest.newBuilder().setNodeId(nodeId);
+    synchronized (this) {
+      request
+          .addAllDisks(disks.values())
+          .setHeardLeaderEpoch(heardEpoch)
+          .setFullReport(!link.full)
+          .addAllResults(link.results);
+      for (Map.Entry<String, Shard> shard : shards.entrySet()) {
+        if (!link.full || !shard.getValue().report.equals(link.told.get(shard.getKey()))) {
+          request.addShards(shard.getValue().report);
+          link.told.put(shard.getKey(), shard.getValue().report);
+        }
+      }
+      link.results.clear();
+      link.full = true;
+    }
+    HeartbeatReply reply = scm.heartbeat(request.build());
+    if (reply.getRegister()) {
+      register(scm);
+      return;
+    }
+    synchronized (this) {
+      if (reply.getSendFullReport()) {
+        link.full = false;
+      }
+      for (Order order : reply.getOrdersList()) {
+        link.results.add(obey(order));
+      }
+      heardEpoch = Math.max(heardEpoch, reply.getLeaderEpoch());
+    }
+  }
+
+  /** Obeys an order or refuses it, by the two rules of datanode.proto. */
+  public synchronized OrderResult obey(Order order) {
+    OrderResult.Builder result =
+        OrderResult.newBuilder()
+            .setOrderId(order.getOrderId())
+            .setContainer(order.getShard().getContainer())
+            .setIndex(order.getShard().getIndex())
+            .setGeneration(order.getShard().getGeneration());
+    long container = order.getShard().getContainer();
+    if (order.getLeaderEpoch() < heardEpoch
+        || order.getRowVersion() < obeyedVersion.getOrDefault(container, 0L)) {
+      refusedOrders.add(
+          "leader epoch " + order.getLeaderEpoch() + ", row version " + order.getRowVersion());
+      return result.setErrorCode(ErrorCode.FENCED.number()).build();
+    }
+    heardEpoch = order.getLeaderEpoch();
+    obeyedVersion.put(container, order.getRowVersion());
+    Shard shard = shards.get(key(order.getShard()));
+    if (shard == null) {
+      return result.setErrorCode(ErrorCode.NO_SUCH_SHARD.number()).build();
+    }
+    obeyedOrders.add(order);
+    ShardReport.Builder report = shard.report.toBuilder();
+    if (order.hasSeal()) {
+      report.setSealed(true).setEpoch(Math.max(report.getEpoch(), order.getSeal().getEpoch()));
+    } else if (order.hasQuarantine()) {
+      report.setQuarantined(true);
+    } else {
+      shards.remove(key(order.getShard()));
+    }
+    shard.report = report.build();
+    return result.setEnd(shard.report.getEnd()).build();
+  }
+
+  private static String key(ShardKey shard) {
+    return shard.getContainer() + "/" + shard.getIndex() + "/" + shard.getGeneration();
+  }
+
+  private static String key(ShardReport shard) {
+    return shard.getContainer() + "/" + shard.getIndex() + "/" + shard.getGeneration();
+  }
+
+  /** What a writer does first with a lease: takes one shard for its epoch. */
+  public synchronized void open(ContainerInfo container, ShardPlace place, ByteString holder)
+      throws StoreException {
+    ShardKey key =
+        ShardKey.newBuilder()
+            .setContainer(container.getId())
+            .setIndex(place.getIndex())
+            .setGeneration(place.getGeneration())
+            .setDiskId(place.getDiskId())
+            .build();
+    Shard shard =
+        shards.computeIfAbsent(
+            key(key),
+            k ->
+                new Shard(
+                    ShardReport.newBuilder()
+                        .setContainer(container.getId())
+                        .setIndex(place.getIndex())
+                        .setGeneration(place.getGeneration())
+                        .setDiskId(place.getDiskId())
+                        .build()));
+    if (shard.report.getSealed()) {
+      throw new StoreException(ErrorCode.SHARD_SEALED, "Cannot open a sealed shard");
+    }
+    long epoch = container.getLeaseEpoch();
+    if (epoch < shard.report.getEpoch()
+        || (epoch == shard.report.getEpoch() && !shard.holder.equals(holder))) {
+      throw new StoreException(
+          ErrorCode.FENCED, "Cannot open under epoch " + epoch + ": " + shard.report.getEpoch());
+    }
+    shard.report = shard.report.toBuilder().setEpoch(epoch).build();
+    shard.holder = holder;
+  }
+
+  /** Moves a shard's end on, as writes under an epoch do. */
+  public synchronized void write(Lease lease, ShardPlace place, long end) throws StoreException {
+    Shard shard =
+        shards.get(
+            lease.getContainer().getId() + "/" + place.getIndex() + "/" + place.getGeneration());
+    if (shard == null || shard.report.getSealed()) {
+      throw new StoreException(ErrorCode.SHARD_SEALED, "Cannot write: sealed or not there");
+    }
+    if (shard.report.getEpoch() != lease.getContainer().getLeaseEpoch()) {
+      throw new StoreException(ErrorCode.FENCED, "Cannot write: fenced");
+    }
+    shard.report = shard.report.toBuilder().setEnd(Math.max(end, shard.report.getEnd())).build();
+  }
+
+  /** Puts a shard file there that nobody asked for. */
+  public synchronized void plant(ShardReport report) {
+    shards.put(key(report), new Shard(report));
+  }
+
+  /** Loses a shard file. */
+  public synchronized void lose(long container, int index) {
+    shards
+        .values()
+        .removeIf(s -> s.report.getContainer() == container && s.report.getIndex() == index);
+  }
+
+  public synchronized ShardReport shard(long container, int index) {
+    for (Shard shard : shards.values()) {
+      if (shard.report.getContainer() == container && shard.report.getIndex() == index) {
+        return shard.report;
+      }
+    }
+    return null;
+  }
+
+  /** Forgets what it told: the process restarted. */
+  public void restart() {
+    links.clear();
+  }
+}
