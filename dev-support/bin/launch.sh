@@ -58,7 +58,7 @@ build_if_needed() {
       build_is_stale || exit 0
     fi
     cd "$STOWAGE_ROOT"
-    ./mvnw -Pquick process-classes </dev/null 9>&- >"$log" 2>&1
+    ./mvnw -Pquick -Dstowage.launch process-classes </dev/null 9>&- >"$log" 2>&1
   ) &
   building=$!
   show_progress "$log" "$building" &
