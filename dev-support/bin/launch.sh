@@ -72,7 +72,7 @@ build_if_needed() {
   fi
 }
 
-# The modules as they come by, and the time every ten seconds: the first build downloads some 400 MB.
+# The modules as they come by, and the time every ten seconds: the first build downloads some 200 MB.
 show_progress() {
   local log="$1" pid="$2" shown=0 seconds=0 lines
   while kill -0 "$pid" 2>/dev/null; do
