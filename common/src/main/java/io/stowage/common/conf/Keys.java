@@ -134,6 +134,13 @@ public final class Keys {
               "host",
               Tag.BASIC,
               "disk, host or rack: no two shards of a container share one."));
+  public static final ConfigKey<String> DATANODE_HOST =
+      add(
+          ConfigKey.text(
+              "stowage.datanode.host",
+              "",
+              Tag.BASIC,
+              "Host name that others reach this datanode by; empty: the one that it binds."));
   public static final ConfigKey<List<String>> DATANODE_DISKS =
       add(
           ConfigKey.list(
@@ -157,6 +164,15 @@ public final class Keys {
               "sync",
               Tag.BASIC,
               "sync: forced to the device; os: page cache, as HDFS."));
+  public static final ConfigKey<Long> DATANODE_WRITE_MEMORY =
+      add(
+          ConfigKey.bytes(
+              "stowage.datanode.write-memory",
+              "256m",
+              16L << 20,
+              1L << 40,
+              Tag.TUNING,
+              "Payload that may wait for a datanode's disks; beyond it writers are held back."));
   public static final ConfigKey<Duration> HEARTBEAT_INTERVAL =
       add(
           ConfigKey.duration(

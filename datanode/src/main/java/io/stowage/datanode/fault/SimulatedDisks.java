@@ -1,0 +1,419 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.datanode.fault;
+
+import io.stowage.datanode.disk.DiskFile;
+import io.stowage.datanode.disk.DiskFiles;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.function.Predicate;
+
+/**
+ * File systems in memory that know, of each block of 512 bytes, what is durable and what is only in
+ * the page cache. Thread-safe.
+ *
+ * <ul>
+ *   <li>{@link #losePower} keeps of what was not forced a random part, block by block: pages are
+ *       torn and writes reordered. Names are kept or dropped one by one, too.
+ *   <li>{@link #failForces} makes forces fail as Linux does: the blocks stay readable, are clean
+ *       from then on, and never become durable unless they are written again.
+ *   <li>{@link #lieOnRead} changes a byte of what reads return.
+ *   <li>{@link #setCapacity} fills the disks.
+ * </ul>
+ *
+ * Handles that were open when the power failed fail from then on.
+ */
+public final class SimulatedDisks implements DiskFiles {
+  private static final int BLOCK = 512;
+
+  /** Bytes of one file. */
+  private static final class Node {
+    /** What reads see. */
+    final Map<Long, byte[]> cached = new TreeMap<>();
+
+    final Map<Long, byte[]> durable = new TreeMap<>();
+
+    /** Blocks that a force would write. */
+    final Set<Long> dirty = new TreeSet<>();
+
+    long size;
+    long durableSize;
+  }
+
+  private final Map<Path, Node> names = new HashMap<>();
+  private final Map<Path, Node> durableNames = new LinkedHashMap<>();
+
+  /** Names changed since their directory was forced. */
+  private final Set<Path> dirtyNames = new TreeSet<>();
+
+  private final Set<Path> directories = new HashSet<>();
+  private Predicate<Path> failingForces = path -> false;
+  private Predicate<Path> failingAll = path -> false;
+  private Predicate<Path> lyingReads = path -> false;
+  private Predicate<Path> allowedWrites = path -> true;
+  private long capacity = Long.MAX_VALUE;
+  private long used;
+  private int deaths;
+  private long forces;
+
+  // ---- What tests do
+
+  /** The power fails on all disks at once; what comes back is what a new process finds. */
+  public synchronized void losePower(Random random) {
+    deaths++;
+    Map<Path, Node> survivors = new LinkedHashMap<>(durableNames);
+    for (Path name : dirtyNames) {
+      if (random.nextBoolean()) {
+        Node node = names.get(name);
+        if (node == null) {
+          survivors.remove(name);
+        } else {
+          survivors.put(name, node);
+        }
+      }
+    }
+    for (Node node : new LinkedHashSet<>(survivors.values())) {
+      for (long block : node.dirty) {
+        if (random.nextBoolean()) {
+          node.durable.put(block, node.cached.get(block).clone());
+          node.durableSize = Math.max(node.durableSize, Math.min(node.size, (block + 1) * BLOCK));
+        }
+      }
+      node.dirty.clear();
+      node.cached.clear();
+      node.durable.forEach((block, bytes) -> node.cached.put(block, bytes.clone()));
+      node.size = node.durableSize;
+    }
+    names.clear();
+    names.putAll(survivors);
+    durableNames.clear();
+    durableNames.putAll(survivors);
+    dirtyNames.clear();
+    recount();
+  }
+
+  /** The process dies, the machine lives: open handles are dead, every write is still there. */
+  public synchronized void killProcess() {
+    deaths++;
+  }
+
+  /** From now on forces of these files fail. */
+  public synchronized void failForces(Predicate<Path> which) {
+    failingForces = which;
+  }
+
+  /** From now on every operation on these paths fails, as on a disk that is gone. */
+  public synchronized void failEverything(Predicate<Path> which) {
+    failingAll = which;
+  }
+
+  /** From now on reads of these files return one wrong byte. */
+  public synchronized void lieOnRead(Predicate<Path> which) {
+    lyingReads = which;
+  }
+
+  /** From now on writes of all other files fail, as with a device error. */
+  public synchronized void allowWrites(Predicate<Path> which) {
+    allowedWrites = which;
+  }
+
+  /** Bytes that all files together may have. */
+  public synchronized void setCapacity(long bytes) {
+    capacity = bytes;
+  }
+
+  public synchronized long usedBytes() {
+    return used;
+  }
+
+  /** Forces of files that succeeded so far. */
+  public synchronized long forceCount() {
+    return forces;
+  }
+
+  /** What reads of a file see. */
+  public synchronized byte[] contents(Path path) throws IOException {
+    Node node = node(path);
+    byte[] bytes = new byte[Math.toIntExact(node.size)];
+    copy(node, ByteBuffer.wrap(bytes), 0);
+    return bytes;
+  }
+
+  /** Replaces a file's bytes, durably: damage, or a file from elsewhere. */
+  public synchronized void setContents(Path path, byte[] bytes) {
+    Node node = new Node();
+    put(node, ByteBuffer.wrap(bytes), 0);
+    node.cached.forEach((block, content) -> node.durable.put(block, content.clone()));
+    node.dirty.clear();
+    node.durableSize = node.size;
+    names.put(path, node);
+    durableNames.put(path, node);
+    directories.add(path.getParent());
+    recount();
+  }
+
+  /** All files whose paths end so. */
+  public synchronized List<Path> find(String suffix) {
+    return names.keySet().stream().filter(p -> p.toString().endsWith(suffix)).sorted().toList();
+  }
+
+  // ---- DiskFiles
+
+  @Override
+  public synchronized DiskFile open(Path path) throws IOException {
+    check(path);
+    return new Handle(path, node(path), deaths);
+  }
+
+  @Override
+  public synchronized DiskFile create(Path path) throws IOException {
+    check(path);
+    if (!directories.contains(path.getParent())) {
+      throw new NoSuchFileException(path.toString());
+    }
+    Node node = new Node();
+    names.put(path, node);
+    dirtyNames.add(path);
+    recount();
+    return new Handle(path, node, deaths);
+  }
+
+  @Override
+  public synchronized void rename(Path from, Path to) throws IOException {
+    check(from);
+    check(to);
+    names.put(to, node(from));
+    names.remove(from);
+    dirtyNames.add(from);
+    dirtyNames.add(to);
+  }
+
+  @Override
+  public synchronized void delete(Path path) throws IOException {
+    check(path);
+    if (names.remove(path) != null) {
+      dirtyNames.add(path);
+      recount();
+    }
+  }
+
+  @Override
+  public synchronized boolean exists(Path path) {
+    return names.containsKey(path) || directories.contains(path);
+  }
+
+  @Override
+  public synchronized void createDirectories(Path directory) throws IOException {
+    check(directory);
+    for (Path at = directory; at != null; at = at.getParent()) {
+      directories.add(at);
+    }
+  }
+
+  @Override
+  public synchronized void forceDirectory(Path directory) throws IOException {
+    check(directory);
+    if (failingForces.test(directory)) {
+      throw new IOException("Input/output error");
+    }
+    for (Path name : List.copyOf(dirtyNames)) {
+      if (directory.equals(name.getParent())) {
+        dirtyNames.remove(name);
+        Node node = names.get(name);
+        if (node == null) {
+          durableNames.remove(name);
+        } else {
+          durableNames.put(name, node);
+        }
+      }
+    }
+  }
+
+  @Override
+  public synchronized List<Path> list(Path directory) throws IOException {
+    check(directory);
+    if (!directories.contains(directory)) {
+      throw new NoSuchFileException(directory.toString());
+    }
+    List<Path> entries = new ArrayList<>();
+    names.keySet().stream().filter(p -> directory.equals(p.getParent())).forEach(entries::add);
+    directories.stream().filter(p -> directory.equals(p.getParent())).forEach(entries::add);
+    return entries;
+  }
+
+  @Override
+  public synchronized long usableBytes(Path directory) throws IOException {
+    check(directory);
+    return Math.max(0, capacity - used);
+  }
+
+  @Override
+  public synchronized long totalBytes(Path directory) throws IOException {
+    check(directory);
+    return capacity;
+  }
+
+  @Override
+  public synchronized AutoCloseable tryLock(Path path) throws IOException {
+    check(path);
+    return () -> {};
+  }
+
+  private void check(Path path) throws IOException {
+    if (failingAll.test(path)) {
+      throw new IOException("Input/output error");
+    }
+  }
+
+  private Node node(Path path) throws IOException {
+    Node node = names.get(path);
+    if (node == null) {
+      throw new NoSuchFileException(path.toString());
+    }
+    return node;
+  }
+
+  private void recount() {
+    used = 0;
+    for (Node node : new HashSet<>(names.values())) {
+      used += (long) node.cached.size() * BLOCK;
+    }
+  }
+
+  private static void copy(Node node, ByteBuffer into, long position) {
+    long at = position;
+    while (into.hasRemaining() && at < node.size) {
+      byte[] block = node.cached.get(at / BLOCK);
+      int offset = (int) (at % BLOCK);
+      int n = (int) Math.min(Math.min(into.remaining(), BLOCK - offset), node.size - at);
+      if (block == null) {
+        into.put(new byte[n]);
+      } else {
+        into.put(block, offset, n);
+      }
+      at += n;
+    }
+  }
+
+  private void put(Node node, ByteBuffer from, long position) {
+    long at = position;
+    while (from.hasRemaining()) {
+      long number = at / BLOCK;
+      byte[] block = node.cached.get(number);
+      if (block == null) {
+        block = new byte[BLOCK];
+        node.cached.put(number, block);
+        used += BLOCK;
+      }
+      int offset = (int) (at % BLOCK);
+      int n = Math.min(from.remaining(), BLOCK - offset);
+      from.get(block, offset, n);
+      node.dirty.add(number);
+      at += n;
+    }
+    node.size = Math.max(node.size, at);
+  }
+
+  private final class Handle implements DiskFile {
+    private final Path path;
+    private final Node node;
+    private final int openedAt;
+
+    Handle(Path path, Node node, int openedAt) {
+      this.path = path;
+      this.node = node;
+      this.openedAt = openedAt;
+    }
+
+    private void checkAlive() throws IOException {
+      if (openedAt != deaths) {
+        throw new IOException("the process that opened " + path + " is dead");
+      }
+      check(path);
+    }
+
+    @Override
+    public int read(ByteBuffer into, long position) throws IOException {
+      synchronized (SimulatedDisks.this) {
+        checkAlive();
+        int before = into.position();
+        copy(node, into, position);
+        int n = into.position() - before;
+        if (n > 0 && lyingReads.test(path)) {
+          into.put(before + n / 2, (byte) (into.get(before + n / 2) ^ 1));
+        }
+        return n;
+      }
+    }
+
+    @Override
+    public void write(ByteBuffer from, long position) throws IOException {
+      synchronized (SimulatedDisks.this) {
+        checkAlive();
+        if (!allowedWrites.test(path)) {
+          throw new IOException("Input/output error");
+        }
+        if (used + from.remaining() > capacity) {
+          throw new IOException("No space left on device");
+        }
+        put(node, from, position);
+      }
+    }
+
+    @Override
+    public void force() throws IOException {
+      synchronized (SimulatedDisks.this) {
+        checkAlive();
+        if (failingForces.test(path)) {
+          node.dirty.clear();
+          throw new IOException("Input/output error");
+        }
+        for (long block : node.dirty) {
+          node.durable.put(block, node.cached.get(block).clone());
+        }
+        node.dirty.clear();
+        node.durableSize = Math.max(node.durableSize, node.size);
+        forces++;
+      }
+    }
+
+    @Override
+    public long size() throws IOException {
+      synchronized (SimulatedDisks.this) {
+        checkAlive();
+        return node.size;
+      }
+    }
+
+    @Override
+    public void close() {
+      // nothing is kept for a handle
+    }
+  }
+}

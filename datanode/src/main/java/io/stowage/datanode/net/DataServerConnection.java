@@ -1,0 +1,222 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.datanode.net;
+
+import io.netty.buffer.ByteBuf;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.handler.codec.CorruptedFrameException;
+import io.stowage.common.data.DataFrame;
+import io.stowage.common.data.DataFrameQueue;
+import io.stowage.common.data.ShardService;
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.proto.ByteRange;
+import io.stowage.common.proto.DataReply;
+import io.stowage.common.proto.DataRequest;
+import io.stowage.datanode.shard.MemoryBudget;
+import java.io.IOException;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.function.BiConsumer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * One connection's requests under way. Confined to the channel's event loop, but for {@link
+ * #reply}, which any thread may call.
+ */
+final class DataServerConnection extends ChannelInboundHandlerAdapter {
+  private static final Logger LOG = LoggerFactory.getLogger(DataServerConnection.class);
+
+  /** Of one connection: some of the largest cells, so that the pipeline stays full. */
+  private static final long MAX_BYTES = 64L << 20;
+
+  private static final int MAX_CALLS = 4_096;
+
+  /** What a call costs besides its payload, roughly: so that calls without any are bounded, too. */
+  private static final int CALL_BYTES = 1_024;
+
+  /** How soon a connection looks again whether the server's memory is free. */
+  private static final long LOOK_AGAIN_MILLIS = 2;
+
+  private final Channel channel;
+  private final ShardService service;
+  private final MemoryBudget memory;
+  private final DataFrameQueue out;
+  private long bytes;
+  private int calls;
+
+  /** A look at the server's memory is scheduled. */
+  private boolean looking;
+
+  DataServerConnection(Channel channel, ShardService service, MemoryBudget memory) {
+    this.channel = channel;
+    this.service = service;
+    this.memory = memory;
+    this.out = new DataFrameQueue(channel);
+    out.open();
+  }
+
+  @Override
+  public void channelRead(ChannelHandlerContext context, Object message) {
+    @SuppressWarnings("unchecked") // the decoder in front of this handler makes nothing else
+    DataFrame<DataRequest> frame = (DataFrame<DataRequest>) message;
+    long cost = CALL_BYTES + frame.payload().readableBytes() + replyBytes(frame.header());
+    bytes += cost;
+    calls++;
+    memory.take(cost);
+    readOrPause();
+    serve(frame.header(), frame.payload(), cost);
+  }
+
+  /** Bytes that the reply's payload will have, at most. */
+  private static long replyBytes(DataRequest request) {
+    if (!request.hasRead()) {
+      return 0;
+    }
+    long total = 0;
+    for (ByteRange range : request.getRead().getRangesList()) {
+      // absurd lengths are refused by the store
+      total += Math.min(Math.max(0, range.getLength()), MAX_BYTES);
+    }
+    return Math.min(total, MAX_BYTES);
+  }
+
+  private void serve(DataRequest request, ByteBuf payload, long cost) {
+    long id = request.getCallId();
+    if (request.getOpCase() == DataRequest.OpCase.WRITE) {
+      answer(service.write(request.getWrite(), payload), id, cost, DataReply.Builder::setWrite);
+      return;
+    }
+    payload.release();
+    switch (request.getOpCase()) {
+      case OPEN -> answer(service.open(request.getOpen()), id, cost, DataReply.Builder::setOpen);
+      case SEAL -> answer(service.seal(request.getSeal()), id, cost, DataReply.Builder::setSeal);
+      case STAT -> answer(service.stat(request.getStat()), id, cost, DataReply.Builder::setStat);
+      case LIST -> answer(service.list(request.getList()), id, cost, DataReply.Builder::setList);
+      case READ -> {
+        var unused =
+            service
+                .read(request.getRead())
+                .whenComplete(
+                    (read, failure) -> {
+                      if (failure != null) {
+                        fail(id, failure, cost);
+                      } else {
+                        reply(
+                            DataReply.newBuilder().setCallId(id).setRead(read.reply()),
+                            read.payload(),
+                            cost);
+                      }
+                    });
+      }
+      case WRITE, OP_NOT_SET ->
+          fail(
+              id,
+              new StoreException(
+                  ErrorCode.INVALID_ARGUMENT,
+                  "Cannot serve call " + id + ": this datanode does not know the operation"),
+              cost);
+    }
+  }
+
+  private <T> void answer(
+      CompletableFuture<T> work, long id, long cost, BiConsumer<DataReply.Builder, T> set) {
+    var unused =
+        work.whenComplete(
+            (value, failure) -> {
+              if (failure != null) {
+                fail(id, failure, cost);
+              } else {
+                DataReply.Builder reply = DataReply.newBuilder().setCallId(id);
+                set.accept(reply, value);
+                reply(reply, null, cost);
+              }
+            });
+  }
+
+  private void fail(long id, Throwable failure, long cost) {
+    ErrorCode code = failure instanceof StoreException store ? store.code() : ErrorCode.INTERNAL;
+    if (code == ErrorCode.INTERNAL) {
+      LOG.error("Call {} from {} failed by a bug", id, channel.remoteAddress(), failure);
+    }
+    reply(
+        DataReply.newBuilder()
+            .setCallId(id)
+            .setErrorCode(code.number())
+            .setErrorMessage(String.valueOf(failure.getMessage())),
+        null,
+        cost);
+  }
+
+  private void reply(DataReply.Builder reply, ByteBuf payload, long cost) {
+    out.send(reply.build(), payload, () -> written(cost));
+  }
+
+  private void written(long cost) {
+    memory.give(cost);
+    if (channel.eventLoop().inEventLoop()) {
+      bytes -= cost;
+      calls--;
+      readOrPause();
+    }
+  }
+
+  /** Reads on, or stops reading, as budgets and the peer allow. */
+  private void readOrPause() {
+    boolean own = bytes < MAX_BYTES && calls < MAX_CALLS && channel.isWritable();
+    boolean shared = !memory.isUsedUp();
+    channel.config().setAutoRead(own && shared);
+    // Others free the server's memory without telling this connection.
+    if (own && !shared && !looking) {
+      looking = true;
+      var unused =
+          channel
+              .eventLoop()
+              .schedule(
+                  () -> {
+                    looking = false;
+                    readOrPause();
+                  },
+                  LOOK_AGAIN_MILLIS,
+                  TimeUnit.MILLISECONDS);
+    }
+  }
+
+  @Override
+  public void channelWritabilityChanged(ChannelHandlerContext context) {
+    readOrPause();
+  }
+
+  @Override
+  public void channelInactive(ChannelHandlerContext context) {
+    out.discard();
+  }
+
+  @Override
+  public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
+    if (cause instanceof CorruptedFrameException) {
+      LOG.warn("Closing the connection from {}: {}", channel.remoteAddress(), cause.getMessage());
+    } else if (cause instanceof IOException) {
+      LOG.debug("Connection from {} ended: {}", channel.remoteAddress(), cause.toString());
+    } else {
+      LOG.error("Closing the connection from {}", channel.remoteAddress(), cause);
+    }
+    var unused = context.close();
+  }
+}

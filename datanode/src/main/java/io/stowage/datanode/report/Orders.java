@@ -1,0 +1,149 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.datanode.report;
+
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.proto.Order;
+import io.stowage.common.proto.OrderResult;
+import io.stowage.common.proto.ShardKey;
+import io.stowage.datanode.store.ShardStore;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Carries out what SCM orders, unless the order is stale: of a leader below the highest that this
+ * node has heard of, or of a container row older than one that it has obeyed. Thread-safe: one
+ * order is judged and carried out at a time, so that a stale one cannot overtake.
+ */
+public final class Orders {
+  private static final Logger LOG = LoggerFactory.getLogger(Orders.class);
+
+  /** An order that a hanging disk holds longer is reported as failed; SCM sends it again. */
+  private static final long TIMEOUT_SECONDS = 10;
+
+  /**
+   * Containers whose last row version is remembered. In memory: orders come in replies to our own
+   * heartbeats, so that none from before a restart can arrive after it.
+   */
+  private static final int MAX_REMEMBERED = 100_000;
+
+  private final ShardStore store;
+  private final Map<Long, Long> obeyedVersions =
+      new LinkedHashMap<>(16, 0.75f, true) {
+        @Override
+        protected boolean removeEldestEntry(Map.Entry<Long, Long> eldest) {
+          return size() > MAX_REMEMBERED;
+        }
+      };
+
+  public Orders(ShardStore store) {
+    this.store = store;
+  }
+
+  /** Does what an order says and tells how it went. Never throws. */
+  public synchronized OrderResult obey(Order order) {
+    ShardKey shard = order.getShard();
+    OrderResult.Builder result =
+        OrderResult.newBuilder()
+            .setOrderId(order.getOrderId())
+            .setContainer(shard.getContainer())
+            .setIndex(shard.getIndex())
+            .setGeneration(shard.getGeneration());
+    try {
+      checkFresh(order);
+      result.setEnd(carryOut(order));
+      LOG.debug("Obeyed {}", order);
+    } catch (StoreException e) {
+      LOG.info(
+          "Order {} ({}) about container {} not obeyed: {}",
+          order.getOrderId(),
+          order.getWhatCase(),
+          Long.toHexString(shard.getContainer()),
+          e.toString());
+      result.setErrorCode(e.code().number()).setErrorMessage(e.getMessage());
+    }
+    return result.build();
+  }
+
+  private void checkFresh(Order order) throws StoreException {
+    if (order.getLeaderEpoch() < store.leaderEpoch()) {
+      throw new StoreException(
+          ErrorCode.FENCED,
+          "Cannot obey leader epoch "
+              + order.getLeaderEpoch()
+              + ": "
+              + store.leaderEpoch()
+              + " leads");
+    }
+    store.hearLeaderEpoch(order.getLeaderEpoch());
+    long container = order.getShard().getContainer();
+    long obeyed = obeyedVersions.getOrDefault(container, 0L);
+    if (order.getRowVersion() < obeyed) {
+      throw new StoreException(
+          ErrorCode.FENCED,
+          "Cannot obey row version " + order.getRowVersion() + ": obeyed " + obeyed + " before");
+    }
+    obeyedVersions.put(container, order.getRowVersion());
+  }
+
+  private long carryOut(Order order) throws StoreException {
+    return switch (order.getWhatCase()) {
+      case SEAL ->
+          await(
+                  store.seal(
+                      order.getSeal().hasShard()
+                          ? order.getSeal()
+                          : order.getSeal().toBuilder().setShard(order.getShard()).build()))
+              .getEnd();
+      case DELETE -> {
+        await(store.delete(order.getShard()));
+        yield 0;
+      }
+      case QUARANTINE -> {
+        await(store.quarantine(order.getShard()));
+        yield 0;
+      }
+      case WHAT_NOT_SET ->
+          throw new StoreException(
+              ErrorCode.INVALID_ARGUMENT,
+              "Cannot obey order " + order.getOrderId() + ": this datanode does not know its kind");
+    };
+  }
+
+  private static <T> T await(CompletableFuture<T> work) throws StoreException {
+    try {
+      return work.get(TIMEOUT_SECONDS, TimeUnit.SECONDS);
+    } catch (ExecutionException e) {
+      if (e.getCause() instanceof StoreException store) {
+        throw store;
+      }
+      throw new StoreException(ErrorCode.INTERNAL, "Cannot obey: " + e.getCause(), e.getCause());
+    } catch (TimeoutException e) {
+      throw new StoreException(
+          ErrorCode.TIMEOUT, "Cannot obey: no end after " + TIMEOUT_SECONDS + " s", e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new StoreException(ErrorCode.UNAVAILABLE, "Cannot obey: stopping", e);
+    }
+  }
+}

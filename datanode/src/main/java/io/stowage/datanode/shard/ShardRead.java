@@ -1,0 +1,147 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.datanode.shard;
+
+import io.netty.buffer.ByteBuf;
+import io.stowage.common.error.CorruptDataException;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.proto.ByteRange;
+import io.stowage.common.proto.ReadShardRequest;
+import io.stowage.common.proto.SectorState;
+import io.stowage.datanode.disk.DiskFile;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.util.zip.CRC32C;
+
+/** One read of a shard file. Confined to its thread. */
+final class ShardRead {
+  private final ShardFile shard;
+  private final Superblock superblock;
+  private final DiskFile file;
+  private final ReadShardRequest request;
+  private final ByteBuf into;
+  private final SectorStates states;
+
+  /** Addresses that the epoch asked for may have written. */
+  private final long rangeStart;
+
+  private final long rangeEnd;
+
+  ShardRead(
+      ShardFile shard,
+      Superblock superblock,
+      DiskFile file,
+      ReadShardRequest request,
+      ByteBuf into,
+      SectorStates states) {
+    this.shard = shard;
+    this.superblock = superblock;
+    this.file = file;
+    this.request = request;
+    this.into = into;
+    this.states = states;
+    boolean anyEpoch = request.getEpoch() == 0;
+    this.rangeStart = anyEpoch ? 0 : superblock.startOf(request.getEpoch());
+    this.rangeEnd = anyEpoch ? Long.MAX_VALUE : superblock.endOf(request.getEpoch());
+  }
+
+  void run() throws IOException, StoreException {
+    for (ByteRange range : request.getRangesList()) {
+      if (request.getSectorCrcs()) {
+        readSectors(range.getOffset(), range.getLength());
+      } else {
+        if (range.getOffset() < rangeStart
+            || rangeStart < 0
+            || range.getOffset() + range.getLength() > rangeEnd) {
+          throw new CorruptDataException(
+              String.format(
+                  "Cannot read %d bytes at %d of %s: epoch %d wrote from %d to %d",
+                  range.getLength(),
+                  range.getOffset(),
+                  shard.id(),
+                  request.getEpoch(),
+                  rangeStart,
+                  rangeEnd));
+        }
+        readBytes(range.getOffset(), range.getLength());
+      }
+    }
+  }
+
+  /** Reads bytes as they lie; zeros where the file has ended. */
+  private void readBytes(long offset, long length) throws IOException {
+    long address = offset;
+    long left = length;
+    while (left > 0) {
+      int piece = (int) Math.min(left, ShardFormat.contiguousBytes(address));
+      int at = into.writerIndex();
+      int got = file.read(into.nioBuffer(at, piece), ShardFormat.filePosition(address));
+      into.setZero(at + got, piece - got);
+      into.writerIndex(at + piece);
+      address += piece;
+      left -= piece;
+    }
+  }
+
+  private void readSectors(long offset, long length) throws IOException {
+    int sectors = (int) (length / ShardFormat.SECTOR_BYTES);
+    SectorEntries entries = new SectorEntries(sectors);
+    // Entries before data: the committer writes data before entries.
+    while (entries.count() < sectors) {
+      long address = offset + (long) entries.count() * ShardFormat.SECTOR_BYTES;
+      int inSegment =
+          Math.min(
+              sectors - entries.count(),
+              (int) (ShardFormat.contiguousBytes(address) / ShardFormat.SECTOR_BYTES));
+      shard.copyEntries(
+          file,
+          ShardFormat.segmentOf(address),
+          ShardFormat.sectorInSegment(address),
+          inSegment,
+          entries);
+    }
+    int at = into.writerIndex();
+    readBytes(offset, length);
+    ByteBuffer bytes = into.nioBuffer(at, sectors * ShardFormat.SECTOR_BYTES);
+    CRC32C crc = new CRC32C();
+    for (int i = 0; i < sectors; i++) {
+      long address = offset + (long) i * ShardFormat.SECTOR_BYTES;
+      int first = i * ShardFormat.SECTOR_BYTES;
+      crc.reset();
+      crc.update(bytes.limit(first + ShardFormat.SECTOR_BYTES).position(first));
+      int found = (int) crc.getValue();
+      SectorState state = judge(entries, i, address, found);
+      if (state == SectorState.WRITTEN) {
+        states.add(state, found, entries.used[i]);
+      } else {
+        states.add(state, 0, state == SectorState.LOST ? entries.used[i] : 0);
+        into.setZero(at + first, ShardFormat.SECTOR_BYTES);
+      }
+    }
+  }
+
+  private SectorState judge(SectorEntries entries, int i, long address, int found) {
+    if (entries.lost[i]) {
+      return SectorState.LOST;
+    }
+    if (entries.crcs[i] == 0) {
+      return SectorState.NEVER_WRITTEN;
+    }
+    boolean ofEpoch = rangeStart >= 0 && address >= rangeStart && address < rangeEnd;
+    boolean whole = entries.crcs[i] == ChecksumPage.stored(found) && address < superblock.capacity;
+    return ofEpoch && whole ? SectorState.WRITTEN : SectorState.LOST;
+  }
+}

@@ -1,0 +1,488 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.datanode.store;
+
+import io.netty.util.concurrent.DefaultThreadFactory;
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.proto.DiskInfo;
+import io.stowage.common.proto.ShardReport;
+import io.stowage.common.time.StoreClock;
+import io.stowage.datanode.disk.DiskFile;
+import io.stowage.datanode.disk.DiskFiles;
+import io.stowage.datanode.disk.DiskIdentity;
+import io.stowage.datanode.disk.SmallFile;
+import io.stowage.datanode.shard.MemoryBudget;
+import io.stowage.datanode.shard.OpenFiles;
+import io.stowage.datanode.shard.PageCache;
+import io.stowage.datanode.shard.ShardFile;
+import io.stowage.datanode.shard.ShardHost;
+import io.stowage.datanode.shard.ShardId;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * One disk: its shards, its threads, its room. Owns everything that could hang with the disk, so
+ * that a disk that fails, fills or hangs takes only itself out. Thread-safe.
+ *
+ * <p>In its directory: {@code disk.properties}, {@code in-use.lock}, {@code leader-epoch}, {@code
+ * shards/xx/*.shard}, {@code quarantine/*.shard}.
+ */
+final class Disk implements ShardHost, AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(Disk.class);
+
+  /** Shard files forced at the same time; a device gains little from more. */
+  private static final int WRITER_THREADS = 4;
+
+  /** Reads under way; deeper queues than a device has of its own only add waiting. */
+  private static final int READER_THREADS = 4;
+
+  /** Reads that may wait; beyond, callers are told that the disk is overloaded. */
+  private static final int MAX_QUEUED_READS = 4_096;
+
+  /** Descriptors of idle shard files kept open. */
+  private static final int MAX_OPEN_FILES = 512;
+
+  private static final int DIRECTORIES = 256;
+  private static final long ROOM_CHECK_NANOS = TimeUnit.MILLISECONDS.toNanos(500);
+
+  private final Path directory;
+  private final DiskFiles files;
+  private final StoreSettings settings;
+  private final MemoryBudget writeMemory;
+  private final PageCache pageCache;
+  private final StoreClock clock;
+  private final ShardListener listener;
+  private final AutoCloseable lock;
+  private final OpenFiles openFiles;
+  private final ThreadPoolExecutor writers;
+  private final ThreadPoolExecutor readers;
+  private final Map<ShardId, ShardFile> shards = new ConcurrentHashMap<>();
+  private final Map<ShardId, ShardReport> quarantined = new ConcurrentHashMap<>();
+
+  private volatile DiskIdentity identity;
+
+  /** Why the disk is out; null while it is not. */
+  private volatile String failure;
+
+  /** Guarded by this: bytes that may be written before the file system is asked again, and when. */
+  private long room;
+
+  private long roomCheckedNanos;
+
+  Disk(
+      Path directory,
+      DiskIdentity identity,
+      AutoCloseable lock,
+      DiskFiles files,
+      StoreSettings settings,
+      MemoryBudget writeMemory,
+      PageCache pageCache,
+      StoreClock clock,
+      ShardListener listener) {
+    this.directory = directory;
+    this.identity = identity;
+    this.lock = lock;
+    this.files = files;
+    this.settings = settings;
+    this.writeMemory = writeMemory;
+    this.pageCache = pageCache;
+    this.clock = clock;
+    this.listener = listener;
+    this.openFiles = new OpenFiles(files, MAX_OPEN_FILES);
+    String name = directory.getFileName().toString();
+    // The writers' queue holds at most one entry a shard file; each file bounds its own.
+    this.writers = pool("disk-write-" + name, WRITER_THREADS, new LinkedBlockingQueue<>());
+    this.readers =
+        pool("disk-read-" + name, READER_THREADS, new ArrayBlockingQueue<>(MAX_QUEUED_READS));
+  }
+
+  private static ThreadPoolExecutor pool(
+      String name, int threads, java.util.concurrent.BlockingQueue<Runnable> queue) {
+    ThreadPoolExecutor pool =
+        new ThreadPoolExecutor(
+            threads, threads, 30, TimeUnit.SECONDS, queue, new DefaultThreadFactory(name, true));
+    pool.allowCoreThreadTimeOut(true);
+    return pool;
+  }
+
+  /** Finds the shards; removes what a creation that was cut short left. */
+  void scan() throws IOException {
+    Path root = shardRoot();
+    files.createDirectories(root);
+    files.createDirectories(quarantine());
+    for (int i = 0; i < DIRECTORIES; i++) {
+      files.createDirectories(root.resolve(String.format("%02x", i)));
+    }
+    files.forceDirectory(root);
+    files.forceDirectory(directory);
+    for (Path group : files.list(root)) {
+      for (Path file : files.list(group)) {
+        String name = file.getFileName().toString();
+        ShardId id = ShardId.ofFileName(name);
+        if (id != null) {
+          shards.put(id, ShardFile.load(id, file, this));
+        } else if (name.endsWith(".new")) {
+          files.delete(file);
+        }
+      }
+    }
+    for (Path file : files.list(quarantine())) {
+      ShardId id = ShardId.ofFileName(file.getFileName().toString());
+      if (id != null) {
+        quarantined.put(id, quarantineReport(id).build());
+      }
+    }
+    probe();
+  }
+
+  private Path shardRoot() {
+    return directory.resolve("shards");
+  }
+
+  private Path leaderEpochFile() {
+    return directory.resolve("leader-epoch");
+  }
+
+  Path directory() {
+    return directory;
+  }
+
+  String id() {
+    return identity.diskId();
+  }
+
+  DiskIdentity identity() {
+    return identity;
+  }
+
+  /** Notes, durably, which cluster the disk belongs to. */
+  void joinCluster(String clusterId) throws IOException {
+    DiskIdentity joined = identity.inCluster(clusterId);
+    joined.write(files, directory);
+    identity = joined;
+  }
+
+  /** Highest leader epoch noted here; 0 if none was. */
+  long readLeaderEpoch() throws IOException {
+    String text = SmallFile.read(files, leaderEpochFile());
+    try {
+      return text == null ? 0 : Long.parseLong(text.trim());
+    } catch (NumberFormatException e) {
+      throw new IOException(leaderEpochFile() + " holds no number", e);
+    }
+  }
+
+  void writeLeaderEpoch(long epoch) throws IOException {
+    SmallFile.replace(files, leaderEpochFile(), epoch + "\n");
+  }
+
+  // ---- Shards
+
+  /**
+   * The shard of an id.
+   *
+   * @throws StoreException NO_SUCH_SHARD, or SHARD_FAILED if the disk is out
+   */
+  ShardFile shard(ShardId shardId) throws StoreException {
+    checkNotFailed(shardId);
+    ShardFile shard = shards.get(shardId);
+    if (shard == null) {
+      throw new StoreException(
+          ErrorCode.NO_SUCH_SHARD,
+          "Cannot use " + shardId + ": it is not on disk " + id() + " (" + directory + ")");
+    }
+    return shard;
+  }
+
+  /** The shard of an id, which its first open creates. */
+  ShardFile shardToOpen(ShardId shardId) throws StoreException {
+    checkNotFailed(shardId);
+    ShardFile shard = shards.get(shardId);
+    if (shard != null) {
+      return shard;
+    }
+    for (ShardId other : shards.keySet()) {
+      if (other.container() == shardId.container()
+          && other.index() == shardId.index()
+          && other.generation() > shardId.generation()) {
+        throw new StoreException(
+            ErrorCode.NO_SUCH_SHARD,
+            "Cannot open " + shardId + ": it was rebuilt as generation " + other.generation());
+      }
+    }
+    Path path = shardRoot().resolve(shardId.directoryName()).resolve(shardId.fileName());
+    return shards.computeIfAbsent(shardId, absent -> ShardFile.absent(absent, path, this));
+  }
+
+  private void checkNotFailed(ShardId shardId) throws StoreException {
+    String why = failure;
+    if (why != null) {
+      throw new StoreException(
+          ErrorCode.SHARD_FAILED,
+          "Cannot use " + shardId + ": disk " + id() + " (" + directory + ") is out: " + why);
+    }
+  }
+
+  /** Report of one shard; null if it is not here any more. */
+  ShardReport report(ShardId shardId) {
+    ShardFile shard = shards.get(shardId);
+    ShardReport.Builder report = shard == null ? null : shard.report();
+    if (report == null) {
+      return quarantined.get(shardId);
+    }
+    return report.setDiskId(id()).setFailed(report.getFailed() || failure != null).build();
+  }
+
+  List<ShardReport> reports() {
+    List<ShardReport> reports = new ArrayList<>(shards.size());
+    for (ShardId shardId : shards.keySet()) {
+      ShardReport report = report(shardId);
+      if (report != null) {
+        reports.add(report);
+      }
+    }
+    quarantined.forEach(
+        (shardId, report) -> {
+          if (!shards.containsKey(shardId)) {
+            reports.add(report);
+          }
+        });
+    return reports;
+  }
+
+  int shardCount() {
+    return shards.size();
+  }
+
+  void noteQuarantined(ShardId shardId) {
+    quarantined.put(shardId, quarantineReport(shardId).build());
+  }
+
+  private ShardReport.Builder quarantineReport(ShardId shardId) {
+    return ShardReport.newBuilder()
+        .setContainer(shardId.container())
+        .setIndex(shardId.index())
+        .setGeneration(shardId.generation())
+        .setDiskId(id())
+        .setQuarantined(true);
+  }
+
+  /** Runs a read on the disk's own threads. */
+  void executeRead(Runnable read) throws StoreException {
+    try {
+      readers.execute(read);
+    } catch (RejectedExecutionException e) {
+      throw new StoreException(
+          readers.isShutdown() ? ErrorCode.UNAVAILABLE : ErrorCode.OVERLOADED,
+          "Cannot read from disk "
+              + id()
+              + ": "
+              + (readers.isShutdown() ? "it is closed" : MAX_QUEUED_READS + " reads wait for it"),
+          e);
+    }
+  }
+
+  // ---- Health and room
+
+  boolean isFailed() {
+    return failure != null;
+  }
+
+  DiskInfo info() {
+    DiskInfo.Builder info =
+        DiskInfo.newBuilder().setDiskId(id()).setPath(directory.toString()).setFailed(isFailed());
+    if (!isFailed()) {
+      try {
+        long used = 0;
+        for (ShardFile shard : shards.values()) {
+          ShardReport.Builder report = shard.report();
+          used += report == null ? 0 : report.getBytesOnDisk();
+        }
+        info.setCapacityBytes(files.totalBytes(directory))
+            .setUsedBytes(used)
+            .setFreeBytes(Math.max(0, files.usableBytes(directory) - settings.reservedBytes()));
+      } catch (IOException e) {
+        fail("its room cannot be told: " + e.getMessage());
+        info.setFailed(true);
+      }
+    }
+    return info.build();
+  }
+
+  /** Looks whether the disk is still there and still this one. */
+  void checkPresence() {
+    if (isFailed()) {
+      return;
+    }
+    try {
+      DiskIdentity found = DiskIdentity.read(files, directory);
+      if (found == null) {
+        fail(DiskIdentity.file(directory) + " is gone");
+      } else if (!found.diskId().equals(id())) {
+        fail("another disk is in its place, " + found.diskId());
+      }
+    } catch (IOException e) {
+      fail("its identity cannot be read: " + e.getMessage());
+    }
+  }
+
+  private void fail(String why) {
+    if (failure == null) {
+      failure = why;
+      LOG.error("Disk {} ({}) is out: {}", id(), directory, why);
+      shards.keySet().forEach(shard -> listener.shardChanged(id(), shard));
+    }
+  }
+
+  /** Writes, forces and reads a small file: what fails here fails for every shard. */
+  private void probe() {
+    Path path = directory.resolve("probe");
+    byte[] bytes = new byte[512];
+    ByteBuffer.wrap(bytes).putLong(clock.wallMicros());
+    try (DiskFile file = files.create(path)) {
+      file.write(ByteBuffer.wrap(bytes), 0);
+      file.force();
+      ByteBuffer back = ByteBuffer.allocate(bytes.length);
+      file.read(back, 0);
+      if (!back.flip().equals(ByteBuffer.wrap(bytes))) {
+        fail("it reads back other bytes than were written");
+      }
+    } catch (IOException e) {
+      if (!String.valueOf(e.getMessage()).contains("No space left")) {
+        fail("a write to it fails: " + e.getMessage());
+      }
+    }
+  }
+
+  @Override
+  public synchronized void admit(long bytes) throws StoreException {
+    long now = clock.monotonicNanos();
+    if (now - roomCheckedNanos > ROOM_CHECK_NANOS || room < bytes || roomCheckedNanos == 0) {
+      try {
+        room = files.usableBytes(directory) - settings.reservedBytes();
+      } catch (IOException e) {
+        throw new StoreException(
+            ErrorCode.SHARD_FAILED,
+            "Cannot write to disk " + id() + ": its room cannot be told: " + e.getMessage(),
+            e);
+      }
+      roomCheckedNanos = now;
+    }
+    if (room < bytes) {
+      throw new StoreException(
+          ErrorCode.DISK_FULL,
+          String.format(
+              "Cannot write %d bytes to disk %s (%s): %d are left above the reserve of %d",
+              bytes, id(), directory, Math.max(0, room), settings.reservedBytes()));
+    }
+    room -= bytes;
+  }
+
+  // ---- For shard files
+
+  @Override
+  public DiskFiles files() {
+    return files;
+  }
+
+  @Override
+  public OpenFiles openFiles() {
+    return openFiles;
+  }
+
+  @Override
+  public PageCache pageCache() {
+    return pageCache;
+  }
+
+  @Override
+  public MemoryBudget writeMemory() {
+    return writeMemory;
+  }
+
+  @Override
+  public boolean forcesData() {
+    return settings.forcesData();
+  }
+
+  @Override
+  public void execute(Runnable work) {
+    writers.execute(work);
+  }
+
+  @Override
+  public boolean othersWait() {
+    return !writers.getQueue().isEmpty();
+  }
+
+  @Override
+  public void changed(ShardFile shard) {
+    listener.shardChanged(id(), shard.id());
+  }
+
+  @Override
+  public void failed(ShardFile shard, Throwable cause) {
+    LOG.error("{} takes no more writes", shard, cause);
+    changed(shard);
+    probe();
+  }
+
+  @Override
+  public void gone(ShardFile shard) {
+    shards.remove(shard.id(), shard);
+    changed(shard);
+  }
+
+  @Override
+  public Path quarantine() {
+    return directory.resolve("quarantine");
+  }
+
+  /** Finishes what was begun, for a while; a disk that hangs is left to itself. */
+  @Override
+  public void close() {
+    writers.shutdown();
+    readers.shutdown();
+    try {
+      if (!writers.awaitTermination(10, TimeUnit.SECONDS)
+          || !readers.awaitTermination(10, TimeUnit.SECONDS)) {
+        LOG.warn("Disk {} ({}) still works on requests; leaving it", id(), directory);
+        return;
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+    try {
+      openFiles.close();
+      lock.close();
+    } catch (Exception e) {
+      LOG.warn("Cannot close disk {} ({})", id(), directory, e);
+    }
+  }
+}

@@ -1,0 +1,703 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.datanode.store;
+
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.PooledByteBufAllocator;
+import io.stowage.common.data.DataLimits;
+import io.stowage.common.data.ShardService;
+import io.stowage.common.erasure.ErasurePolicy;
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.proto.ByteRange;
+import io.stowage.common.proto.DiskInfo;
+import io.stowage.common.proto.ListShardsReply;
+import io.stowage.common.proto.ListShardsRequest;
+import io.stowage.common.proto.OpenShardReply;
+import io.stowage.common.proto.OpenShardRequest;
+import io.stowage.common.proto.ReadShardRequest;
+import io.stowage.common.proto.SealShardReply;
+import io.stowage.common.proto.SealShardRequest;
+import io.stowage.common.proto.ShardKey;
+import io.stowage.common.proto.ShardReport;
+import io.stowage.common.proto.StatShardReply;
+import io.stowage.common.proto.StatShardRequest;
+import io.stowage.common.proto.WriteShardReply;
+import io.stowage.common.proto.WriteShardRequest;
+import io.stowage.common.time.StoreClock;
+import io.stowage.datanode.disk.DiskFiles;
+import io.stowage.datanode.disk.DiskIdentity;
+import io.stowage.datanode.shard.MemoryBudget;
+import io.stowage.datanode.shard.PageCache;
+import io.stowage.datanode.shard.SectorStates;
+import io.stowage.datanode.shard.ShardFile;
+import io.stowage.datanode.shard.ShardFormat;
+import io.stowage.datanode.shard.ShardId;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.zip.CRC32C;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * All disks of a node as one {@link ShardService}: the datanode itself, to whoever is in the same
+ * process. Owns the disks. Thread-safe.
+ *
+ * <p>A call is checked, CRCs included, on the caller's thread, then waits on the disk's.
+ */
+public final class ShardStore implements ShardService, AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(ShardStore.class);
+
+  /** About 16 MiB of checksum pages for reads of segments that nobody writes to. */
+  private static final int CACHED_PAGES = 4_096;
+
+  private static final ThreadLocal<CRC32C> CRC = ThreadLocal.withInitial(CRC32C::new);
+
+  private final DiskFiles files;
+  private final StoreSettings settings;
+  private final StoreClock clock;
+  private final MemoryBudget writeMemory;
+  private final PageCache pageCache = new PageCache(CACHED_PAGES);
+  private final List<ShardListener> listeners = new CopyOnWriteArrayList<>();
+
+  /**
+   * By configured directory, in that order; null where there is no usable disk. Guarded by this.
+   */
+  private final Map<Path, Disk> byDirectory = new LinkedHashMap<>();
+
+  /** By disk id; replaced as a whole. */
+  private volatile Map<String, Disk> disks = Map.of();
+
+  private final String nodeId;
+  private volatile String clusterId;
+  private volatile long leaderEpoch;
+
+  private ShardStore(
+      DiskFiles files, StoreSettings settings, StoreClock clock, String nodeId, String clusterId) {
+    this.files = files;
+    this.settings = settings;
+    this.clock = clock;
+    this.writeMemory = new MemoryBudget(settings.writeMemoryBytes());
+    this.nodeId = nodeId;
+    this.clusterId = clusterId;
+  }
+
+  /**
+   * Opens the disks of a node; new directories become disks of it. A directory that cannot be used
+   * is left out, with an error in the log.
+   *
+   * @throws StoreException if the directories do not belong together, are of a later format or in
+   *     use by another process, or none can be used
+   */
+  public static ShardStore open(
+      List<Path> directories, DiskFiles files, StoreSettings settings, StoreClock clock)
+      throws StoreException {
+    Map<Path, DiskIdentity> identities = readIdentities(directories, files);
+    String nodeId = null;
+    String clusterId = "";
+    Path named = null;
+    Map<String, Path> diskIds = new HashMap<>();
+    for (Map.Entry<Path, DiskIdentity> entry : identities.entrySet()) {
+      DiskIdentity identity = entry.getValue();
+      if (identity == null) {
+        continue;
+      }
+      if (nodeId != null && !nodeId.equals(identity.nodeId())) {
+        throw new StoreException(
+            ErrorCode.BAD_CONFIGURATION,
+            String.format(
+                "Cannot start: disk %s belongs to datanode %s, disk %s to datanode %s",
+                named, nodeId, entry.getKey(), identity.nodeId()));
+      }
+      if (!clusterId.isEmpty()
+          && !identity.clusterId().isEmpty()
+          && !clusterId.equals(identity.clusterId())) {
+        throw new StoreException(
+            ErrorCode.WRONG_CLUSTER,
+            String.format(
+                "Cannot start: disk %s belongs to cluster %s, disk %s to cluster %s",
+                named, clusterId, entry.getKey(), identity.clusterId()));
+      }
+      Path twin = diskIds.put(identity.diskId(), entry.getKey());
+      if (twin != null) {
+        throw new StoreException(
+            ErrorCode.BAD_CONFIGURATION,
+            String.format(
+                "Cannot start: %s and %s are both disk %s; one is a copy of the other",
+                twin, entry.getKey(), identity.diskId()));
+      }
+      nodeId = identity.nodeId();
+      named = entry.getKey();
+      if (!identity.clusterId().isEmpty()) {
+        clusterId = identity.clusterId();
+      }
+    }
+    ShardStore store =
+        new ShardStore(
+            files,
+            settings,
+            clock,
+            nodeId == null ? UUID.randomUUID().toString() : nodeId,
+            clusterId);
+    try {
+      store.openDisks(directories);
+      return store;
+    } catch (StoreException e) {
+      store.close();
+      throw e;
+    }
+  }
+
+  private static Map<Path, DiskIdentity> readIdentities(List<Path> directories, DiskFiles files)
+      throws StoreException {
+    Map<Path, DiskIdentity> identities = new LinkedHashMap<>();
+    for (Path directory : directories) {
+      Path path = directory.toAbsolutePath().normalize();
+      if (identities.containsKey(path)) {
+        throw new StoreException(
+            ErrorCode.BAD_CONFIGURATION, "Cannot start: disk " + path + " is named twice");
+      }
+      DiskIdentity identity = null;
+      try {
+        identity = DiskIdentity.read(files, path);
+      } catch (StoreException e) {
+        throw e;
+      } catch (IOException e) {
+        LOG.error("Cannot read whose disk {} is", path, e);
+      }
+      identities.put(path, identity);
+    }
+    return identities;
+  }
+
+  private synchronized void openDisks(List<Path> directories) throws StoreException {
+    for (Path directory : directories) {
+      Path path = directory.toAbsolutePath().normalize();
+      byDirectory.put(path, null);
+      try {
+        byDirectory.put(path, openDisk(path));
+      } catch (StoreException e) {
+        throw e;
+      } catch (IOException e) {
+        LOG.error("Disk {} is out: {}", path, e.toString());
+      }
+    }
+    publishDisks();
+    if (disks.values().stream().allMatch(Disk::isFailed)) {
+      throw new StoreException(
+          ErrorCode.UNAVAILABLE, "Cannot start: none of the disks " + directories + " can be used");
+    }
+  }
+
+  private Disk openDisk(Path directory) throws IOException {
+    files.createDirectories(directory);
+    AutoCloseable lock = files.tryLock(directory.resolve("in-use.lock"));
+    if (lock == null) {
+      throw new StoreException(
+          ErrorCode.BAD_CONFIGURATION,
+          "Cannot start: disk " + directory + " is in use by another datanode process");
+    }
+    Disk disk = null;
+    try {
+      DiskIdentity identity = DiskIdentity.read(files, directory);
+      if (identity == null) {
+        identity = new DiskIdentity(clusterId, nodeId, UUID.randomUUID().toString());
+        identity.write(files, directory);
+        LOG.info(
+            "Directory {} is now disk {} of datanode {}", directory, identity.diskId(), nodeId);
+      } else if (!identity.nodeId().equals(nodeId)) {
+        throw new StoreException(
+            ErrorCode.BAD_CONFIGURATION,
+            "Cannot use disk " + directory + ": it belongs to datanode " + identity.nodeId());
+      }
+      disk =
+          new Disk(
+              directory,
+              identity,
+              lock,
+              files,
+              settings,
+              writeMemory,
+              pageCache,
+              clock,
+              (diskId, shard) -> listeners.forEach(each -> each.shardChanged(diskId, shard)));
+      disk.scan();
+      if (!clusterId.isEmpty() && identity.clusterId().isEmpty()) {
+        disk.joinCluster(clusterId);
+      }
+      leaderEpoch = Math.max(leaderEpoch, disk.readLeaderEpoch());
+      LOG.info("Disk {} ({}) has {} shards", disk.id(), directory, disk.shardCount());
+      return disk;
+    } catch (IOException | RuntimeException e) {
+      try {
+        if (disk != null) {
+          disk.close();
+        } else {
+          lock.close();
+        }
+      } catch (Exception suppressed) {
+        e.addSuppressed(suppressed);
+      }
+      throw e;
+    }
+  }
+
+  private void publishDisks() {
+    Map<String, Disk> next = new LinkedHashMap<>();
+    for (Disk disk : byDirectory.values()) {
+      if (disk != null) {
+        next.put(disk.id(), disk);
+      }
+    }
+    disks = next;
+  }
+
+  // ---- The node
+
+  public String nodeId() {
+    return nodeId;
+  }
+
+  /** Empty until the node has joined one. */
+  public String clusterId() {
+    return clusterId;
+  }
+
+  /**
+   * Joins a cluster, durably, at the first start; afterwards checks that it is still the same.
+   *
+   * @throws StoreException WRONG_CLUSTER
+   */
+  public synchronized void joinCluster(String id) throws StoreException {
+    if (clusterId.equals(id)) {
+      return;
+    }
+    if (!clusterId.isEmpty()) {
+      throw new StoreException(
+          ErrorCode.WRONG_CLUSTER,
+          "Cannot join cluster " + id + ": the disks of this datanode belong to " + clusterId);
+    }
+    for (Disk disk : disks.values()) {
+      try {
+        disk.joinCluster(id);
+      } catch (IOException e) {
+        throw new StoreException(
+            ErrorCode.UNAVAILABLE,
+            "Cannot join cluster " + id + ": disk " + disk.directory() + ": " + e.getMessage(),
+            e);
+      }
+    }
+    clusterId = id;
+    LOG.info("Datanode {} belongs to cluster {}", nodeId, id);
+  }
+
+  /** Highest leader epoch that this node has heard of, durably. */
+  public long leaderEpoch() {
+    return leaderEpoch;
+  }
+
+  /** Notes a leader epoch on every working disk before anybody is told that it was heard. */
+  public synchronized void hearLeaderEpoch(long epoch) throws StoreException {
+    if (epoch <= leaderEpoch) {
+      return;
+    }
+    int noted = 0;
+    IOException last = null;
+    for (Disk disk : disks.values()) {
+      if (disk.isFailed()) {
+        continue;
+      }
+      try {
+        disk.writeLeaderEpoch(epoch);
+        noted++;
+      } catch (IOException e) {
+        last = e;
+        LOG.warn("Cannot note leader epoch {} on disk {}", epoch, disk.directory(), e);
+      }
+    }
+    if (noted == 0) {
+      throw new StoreException(
+          ErrorCode.UNAVAILABLE, "Cannot note leader epoch " + epoch + " on any disk", last);
+    }
+    leaderEpoch = epoch;
+  }
+
+  public void addListener(ShardListener listener) {
+    listeners.add(listener);
+  }
+
+  public void removeListener(ShardListener listener) {
+    listeners.remove(listener);
+  }
+
+  public List<DiskInfo> diskInfos() {
+    return disks.values().stream().map(Disk::info).toList();
+  }
+
+  /** Reports of all shards of all disks. */
+  public List<ShardReport> reports() {
+    List<ShardReport> all = new ArrayList<>();
+    disks.values().forEach(disk -> all.addAll(disk.reports()));
+    return all;
+  }
+
+  /** Report of one shard; null if it is not here. */
+  public ShardReport report(String diskId, ShardId shard) {
+    Disk disk = disks.get(diskId);
+    return disk == null ? null : disk.report(shard);
+  }
+
+  /**
+   * Looks after the disks: takes those out that are no longer there, takes those in again that work
+   * again. Blocks on disks; called every few seconds.
+   *
+   * @return whether a disk came or went
+   */
+  public synchronized boolean checkDisks() {
+    boolean changed = false;
+    for (Map.Entry<Path, Disk> entry : byDirectory.entrySet()) {
+      Disk disk = entry.getValue();
+      if (disk != null && !disk.isFailed()) {
+        disk.checkPresence();
+        changed |= disk.isFailed();
+        continue;
+      }
+      try {
+        if (disk == null || DiskIdentity.read(files, entry.getKey()) != null) {
+          changed |= reopen(entry, disk);
+        }
+      } catch (IOException e) {
+        LOG.debug("Disk {} is still out: {}", entry.getKey(), e.toString());
+      }
+    }
+    if (changed) {
+      publishDisks();
+    }
+    return changed;
+  }
+
+  private boolean reopen(Map.Entry<Path, Disk> entry, Disk old) throws IOException {
+    if (old != null) {
+      old.close();
+    }
+    Disk disk = openDisk(entry.getKey());
+    if (disk.isFailed()) {
+      disk.close();
+      entry.setValue(disk);
+      return false;
+    }
+    LOG.info("Disk {} ({}) is in again", disk.id(), disk.directory());
+    entry.setValue(disk);
+    return true;
+  }
+
+  // ---- ShardService
+
+  @Override
+  public CompletableFuture<OpenShardReply> open(OpenShardRequest request) {
+    try {
+      ErasurePolicy policy = ErasurePolicy.named(request.getPolicy());
+      checkOpen(request, policy);
+      ShardId id = idOf(request.getShard());
+      return disk(request.getShard()).shardToOpen(id).open(request, policy.k(), policy.m());
+    } catch (StoreException e) {
+      return CompletableFuture.failedFuture(e);
+    }
+  }
+
+  private void checkOpen(OpenShardRequest request, ErasurePolicy policy) throws StoreException {
+    if (request.getEpoch() < 1
+        || request.getHolder().size() != 16
+        || policy.k() > ShardFormat.MAX_DATA_SHARDS
+        || request.getShard().getIndex() >= policy.shards()
+        || request.getCapacityBytes() < ShardFormat.SECTOR_BYTES
+        || request.getCapacityBytes() > ShardFormat.MAX_CAPACITY
+        || request.getCapacityBytes() % ShardFormat.SECTOR_BYTES != 0) {
+      throw new StoreException(
+          ErrorCode.INVALID_ARGUMENT,
+          String.format(
+              "Cannot open shard %d of container %016x: epoch %d, holder of %d bytes, %s, capacity"
+                  + " %d",
+              request.getShard().getIndex(),
+              request.getShard().getContainer(),
+              request.getEpoch(),
+              request.getHolder().size(),
+              policy,
+              request.getCapacityBytes()));
+    }
+    if (!clusterId.isEmpty()
+        && !request.getClusterId().isEmpty()
+        && !clusterId.equals(request.getClusterId())) {
+      throw new StoreException(
+          ErrorCode.WRONG_CLUSTER,
+          "Cannot open a shard of cluster "
+              + request.getClusterId()
+              + ": this datanode belongs to "
+              + clusterId);
+    }
+  }
+
+  @Override
+  public CompletableFuture<WriteShardReply> write(WriteShardRequest request, ByteBuf payload) {
+    int length = payload.readableBytes();
+    boolean taken = false;
+    try {
+      ShardFile shard = disk(request.getShard()).shard(idOf(request.getShard()));
+      checkWrite(request, payload);
+      taken = writeMemory.tryTake(length);
+      if (!taken) {
+        throw new StoreException(
+            ErrorCode.OVERLOADED,
+            "Cannot write "
+                + shard.id()
+                + ": "
+                + writeMemory.used()
+                + " bytes wait to be written on this datanode");
+      }
+      return shard.write(request, payload);
+    } catch (StoreException e) {
+      payload.release();
+      return CompletableFuture.failedFuture(e);
+    }
+  }
+
+  private static void checkWrite(WriteShardRequest request, ByteBuf payload) throws StoreException {
+    int length = payload.readableBytes();
+    long offset = request.getOffset();
+    if (length == 0
+        || length > DataLimits.MAX_PAYLOAD_BYTES
+        || length % ShardFormat.SECTOR_BYTES != 0
+        || request.getCrcsCount() != length / ShardFormat.SECTOR_BYTES
+        || offset < 0
+        || offset % ShardFormat.SECTOR_BYTES != 0) {
+      throw new StoreException(
+          ErrorCode.INVALID_ARGUMENT,
+          String.format(
+              "Cannot write %d bytes with %d CRCs at %d: whole sectors of 4096 bytes, a CRC each,"
+                  + " at most %d bytes",
+              length, request.getCrcsCount(), offset, DataLimits.MAX_PAYLOAD_BYTES));
+    }
+    ByteBuffer[] pieces =
+        payload.nioBufferCount() == 1
+            ? new ByteBuffer[] {payload.nioBuffer()}
+            : payload.nioBuffers();
+    CRC32C crc = CRC.get();
+    int piece = 0;
+    for (int sector = 0; sector < request.getCrcsCount(); sector++) {
+      crc.reset();
+      int left = ShardFormat.SECTOR_BYTES;
+      while (left > 0) {
+        ByteBuffer bytes = pieces[piece];
+        int n = Math.min(left, bytes.remaining());
+        int limit = bytes.limit();
+        crc.update(bytes.limit(bytes.position() + n));
+        bytes.limit(limit);
+        left -= n;
+        if (!bytes.hasRemaining()) {
+          piece++;
+        }
+      }
+      if ((int) crc.getValue() != request.getCrcs(sector)) {
+        throw new StoreException(
+            ErrorCode.BAD_CHECKSUM,
+            String.format(
+                "Cannot write sector at %d of container %016x: its CRC is %08x, not %08x",
+                offset + (long) sector * ShardFormat.SECTOR_BYTES,
+                request.getShard().getContainer(),
+                (int) crc.getValue(),
+                request.getCrcs(sector)));
+      }
+    }
+  }
+
+  @Override
+  public CompletableFuture<ShardBytes> read(ReadShardRequest request) {
+    CompletableFuture<ShardBytes> result = new CompletableFuture<>();
+    try {
+      int length = checkRead(request);
+      Disk disk = disk(request.getShard());
+      ShardFile shard = disk.shard(idOf(request.getShard()));
+      disk.executeRead(() -> read(shard, request, length, result));
+    } catch (StoreException e) {
+      result.completeExceptionally(e);
+    }
+    return result;
+  }
+
+  private static int checkRead(ReadShardRequest request) throws StoreException {
+    long total = 0;
+    for (ByteRange range : request.getRangesList()) {
+      long offset = range.getOffset();
+      long length = range.getLength();
+      if (offset < 0
+          || length < 1
+          || length > DataLimits.MAX_PAYLOAD_BYTES
+          || offset > ShardFormat.MAX_CAPACITY
+          || (request.getSectorCrcs() && (offset | length) % ShardFormat.SECTOR_BYTES != 0)) {
+        throw new StoreException(
+            ErrorCode.INVALID_ARGUMENT,
+            String.format(
+                "Cannot read %d bytes at %d: 1 to %d bytes, and whole sectors if CRCs are asked"
+                    + " for",
+                length, offset, DataLimits.MAX_PAYLOAD_BYTES));
+      }
+      total += length;
+    }
+    if (total == 0 || total > DataLimits.MAX_PAYLOAD_BYTES) {
+      throw new StoreException(
+          ErrorCode.INVALID_ARGUMENT,
+          "Cannot read "
+              + total
+              + " bytes at once: 1 to "
+              + DataLimits.MAX_PAYLOAD_BYTES
+              + " are allowed");
+    }
+    return (int) total;
+  }
+
+  private static void read(
+      ShardFile shard, ReadShardRequest request, int length, CompletableFuture<ShardBytes> result) {
+    ByteBuf payload = null;
+    try {
+      payload = PooledByteBufAllocator.DEFAULT.directBuffer(length, length);
+      SectorStates states = new SectorStates();
+      shard.read(request, payload, states);
+      if (result.complete(new ShardBytes(states.reply(), payload))) {
+        payload = null;
+      }
+    } catch (StoreException e) {
+      result.completeExceptionally(e);
+    } catch (RuntimeException | OutOfMemoryError e) {
+      result.completeExceptionally(
+          new StoreException(
+              ErrorCode.INTERNAL, "Cannot read " + shard.id() + ": " + e.getMessage(), e));
+    } finally {
+      if (payload != null) {
+        payload.release();
+      }
+    }
+  }
+
+  @Override
+  public CompletableFuture<SealShardReply> seal(SealShardRequest request) {
+    try {
+      return disk(request.getShard()).shard(idOf(request.getShard())).seal(request);
+    } catch (StoreException e) {
+      return CompletableFuture.failedFuture(e);
+    }
+  }
+
+  @Override
+  public CompletableFuture<StatShardReply> stat(StatShardRequest request) {
+    try {
+      Disk disk = disk(request.getShard());
+      ShardId id = idOf(request.getShard());
+      ShardReport report = disk.report(id);
+      if (report == null) {
+        disk.shard(id); // says what is wrong, unless the shard is being created just now
+        throw new StoreException(
+            ErrorCode.NO_SUCH_SHARD, "Cannot stat " + id + ": it has no file yet");
+      }
+      return CompletableFuture.completedFuture(
+          StatShardReply.newBuilder().setReport(report).build());
+    } catch (StoreException e) {
+      return CompletableFuture.failedFuture(e);
+    }
+  }
+
+  @Override
+  public CompletableFuture<ListShardsReply> list(ListShardsRequest request) {
+    if (request.getDiskId().isEmpty()) {
+      return CompletableFuture.completedFuture(
+          ListShardsReply.newBuilder().addAllShards(reports()).build());
+    }
+    Disk disk = disks.get(request.getDiskId());
+    if (disk == null) {
+      return CompletableFuture.failedFuture(noSuchDisk(request.getDiskId()));
+    }
+    return CompletableFuture.completedFuture(
+        ListShardsReply.newBuilder().addAllShards(disk.reports()).build());
+  }
+
+  // ---- Orders of SCM
+
+  /** Deletes a shard, durably. One that is not here is no error: it was deleted before. */
+  public CompletableFuture<Void> delete(ShardKey key) {
+    return remove(key, false);
+  }
+
+  /** Renames a shard's file away, durably. */
+  public CompletableFuture<Void> quarantine(ShardKey key) {
+    return remove(key, true);
+  }
+
+  private CompletableFuture<Void> remove(ShardKey key, boolean keep) {
+    ShardId id;
+    Disk disk;
+    ShardFile shard;
+    try {
+      id = idOf(key);
+      disk = disk(key);
+      shard = disk.shard(id);
+    } catch (StoreException e) {
+      return e.code() == ErrorCode.NO_SUCH_SHARD && disks.containsKey(key.getDiskId())
+          ? CompletableFuture.completedFuture(null)
+          : CompletableFuture.failedFuture(e);
+    }
+    if (!keep) {
+      return shard.delete();
+    }
+    return shard.quarantine().thenRun(() -> disk.noteQuarantined(id));
+  }
+
+  private static ShardId idOf(ShardKey key) throws StoreException {
+    try {
+      return ShardId.of(key);
+    } catch (IllegalArgumentException e) {
+      throw new StoreException(
+          ErrorCode.INVALID_ARGUMENT, "Cannot use a shard: " + e.getMessage(), e);
+    }
+  }
+
+  private Disk disk(ShardKey key) throws StoreException {
+    Disk disk = disks.get(key.getDiskId());
+    if (disk == null) {
+      throw noSuchDisk(key.getDiskId());
+    }
+    return disk;
+  }
+
+  private StoreException noSuchDisk(String diskId) {
+    return new StoreException(
+        ErrorCode.NO_SUCH_SHARD,
+        "Cannot use disk " + diskId + ": it is not one of datanode " + nodeId);
+  }
+
+  @Override
+  public void close() {
+    Map<String, Disk> open = disks;
+    open.values().forEach(Disk::close);
+  }
+}

@@ -1,0 +1,179 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.datanode.net;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.stowage.common.data.NetworkDatanodes;
+import io.stowage.common.data.ShardService;
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.proto.ListShardsRequest;
+import io.stowage.common.proto.StatShardRequest;
+import io.stowage.common.time.StoreClock;
+import io.stowage.datanode.fault.SimulatedDisks;
+import io.stowage.datanode.store.Shard;
+import io.stowage.datanode.store.ShardStore;
+import io.stowage.datanode.store.StoreSettings;
+import java.io.DataInputStream;
+import java.io.DataOutputStream;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.Socket;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** The data plane over real sockets. */
+class DataServerTest {
+  private ShardStore store;
+  private DataServer server;
+  private NetworkDatanodes network;
+  private Shard shard;
+
+  @BeforeEach
+  void start() throws Exception {
+    store =
+        ShardStore.open(
+            List.of(Path.of("/sim/d1")),
+            new SimulatedDisks(),
+            new StoreSettings(0, true, 64 << 20),
+            StoreClock.system());
+    server =
+        DataServer.start(
+            new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), store, 32 << 20);
+    network = new NetworkDatanodes(Duration.ofSeconds(10));
+    shard = shard(network.datanode("127.0.0.1", server.port()));
+  }
+
+  private Shard shard(ShardService service) {
+    return new Shard(service, store.diskInfos().get(0).getDiskId());
+  }
+
+  @AfterEach
+  void stop() {
+    network.close();
+    server.close();
+    store.close();
+  }
+
+  @Test
+  void everyOperationWorksAsInProcess() throws Exception {
+    assertEquals(0, shard.open(1, 1));
+    byte[] bytes = Shard.bytes(1, 3 << 20);
+    shard.write(1, 0, bytes, 0b101);
+    assertArrayEquals(bytes, shard.read(1, 0, bytes.length));
+    assertEquals(768, Shard.states(shard.readSectors(1, 0, bytes.length).reply()).size());
+    ShardService service = network.datanode("127.0.0.1", server.port());
+    assertEquals(
+        bytes.length,
+        Shard.await(service.stat(StatShardRequest.newBuilder().setShard(shard.key()).build()))
+            .getReport()
+            .getEnd());
+    assertEquals(
+        1, Shard.await(service.list(ListShardsRequest.getDefaultInstance())).getShardsCount());
+    assertEquals(bytes.length, shard.seal(1));
+    shard.expect(ErrorCode.SHARD_SEALED, () -> shard.open(2, 2));
+  }
+
+  @Test
+  void manyCallsAreInFlightAtOnce() throws Exception {
+    shard.open(1, 1);
+    List<CompletableFuture<?>> writes = new ArrayList<>();
+    for (int i = 0; i < 2_000; i++) {
+      writes.add(shard.writeAsync(1, i * 4096L, Shard.bytes(i, 4096), 1));
+    }
+    for (CompletableFuture<?> write : writes) {
+      Shard.await(write);
+    }
+    for (int i = 0; i < 2_000; i += 37) {
+      assertArrayEquals(Shard.bytes(i, 4096), shard.read(1, i * 4096L, 4096));
+    }
+  }
+
+  @Test
+  void moreThanTheBudgetsIsHeldBackAndNotLost() throws Exception {
+    shard.open(1, 1);
+    List<CompletableFuture<?>> writes = new ArrayList<>();
+    byte[] bytes = Shard.bytes(1, 1 << 20);
+    for (int round = 0; round < 8; round++) {
+      for (int i = 0; i < 15; i++) {
+        writes.add(shard.writeAsync(1, i * (1L << 20), bytes, 1));
+      }
+    }
+    for (CompletableFuture<?> write : writes) {
+      Shard.await(write);
+    }
+  }
+
+  @Test
+  void aMalformedFrameClosesItsConnectionOnly() throws Exception {
+    shard.open(1, 1);
+    byte[][] malformed = {
+      {0x7f, 0, 0, 0, 0, 0, 0, 0},
+      {0, 0, 0, 1, 0x7f, 0, 0, 0},
+      {0, 0, 0, 2, 0, 0, 0, 0, (byte) 0xff, (byte) 0xff},
+      "GET / HTTP/1.1\r\n\r\n".getBytes(java.nio.charset.StandardCharsets.US_ASCII),
+    };
+    for (byte[] bytes : malformed) {
+      try (Socket socket = new Socket(InetAddress.getLoopbackAddress(), server.port())) {
+        socket.setSoTimeout(10_000);
+        new DataOutputStream(socket.getOutputStream()).write(bytes);
+        assertEquals(-1, new DataInputStream(socket.getInputStream()).read(), "not closed");
+      }
+    }
+    shard.write(1, 0, Shard.bytes(1, 4096), 1);
+  }
+
+  @Test
+  void aNodeThatIsGoneFailsCallsAndIsFoundAgain() throws Exception {
+    shard.open(1, 1);
+    int port = server.port();
+    server.close();
+    assertEquals(
+        ErrorCode.UNAVAILABLE, Shard.failure(shard.writeAsync(1, 0, new byte[4096], 1)).code());
+    server =
+        DataServer.start(
+            new InetSocketAddress(InetAddress.getLoopbackAddress(), port), store, 32 << 20);
+    long deadline = System.nanoTime() + 10_000_000_000L;
+    boolean back = false;
+    while (!back && System.nanoTime() < deadline) {
+      try {
+        shard.write(1, 0, new byte[4096], 1);
+        back = true;
+      } catch (io.stowage.common.error.StoreException e) {
+        assertEquals(ErrorCode.UNAVAILABLE, e.code());
+      }
+    }
+    assertTrue(back);
+  }
+
+  @Test
+  void aCallWithoutAnswerTimesOut() throws Exception {
+    try (java.net.ServerSocket silent = new java.net.ServerSocket(0);
+        NetworkDatanodes impatient = new NetworkDatanodes(Duration.ofMillis(100))) {
+      Shard unanswered = shard(impatient.datanode("127.0.0.1", silent.getLocalPort()));
+      assertEquals(
+          ErrorCode.TIMEOUT, Shard.failure(unanswered.writeAsync(1, 0, new byte[4096], 1)).code());
+    }
+  }
+}
