@@ -232,6 +232,17 @@ public final class Keys {
               Tag.TUNING,
               "A row mutation is not sent again later than this after its stamp."));
 
+  public static final ConfigKey<Duration> BUCKET_CACHE_AGE =
+      add(
+          ConfigKey.duration(
+              "stowage.om.bucket-cache-age",
+              "2s",
+              Duration.ofMillis(10),
+              Duration.ofSeconds(2),
+              Tag.TEST,
+              "An object manager knows a bucket's settings at most this long; deleting a bucket"
+                  + " waits it out. The same for all object managers."));
+
   // Client.
   public static final ConfigKey<Long> PACKING_LIMIT =
       add(
@@ -260,27 +271,6 @@ public final class Keys {
               1L << 40,
               Tag.TUNING,
               "Direct memory for stripes in flight, of the whole process."));
-
-  // Hadoop's FileSystem.
-  public static final ConfigKey<Long> FS_BLOCK_SIZE =
-      add(
-          ConfigKey.bytes(
-              "stowage.fs.block-size",
-              "128m",
-              1L << 10,
-              1L << 40,
-              Tag.TUNING,
-              "Block size that the FileSystem tells of a file, by which jobs split their input."));
-  public static final ConfigKey<Long> FS_READ_AHEAD =
-      add(
-          ConfigKey.bytes(
-              "stowage.fs.read-ahead",
-              "4m",
-              64L << 10,
-              64L << 20,
-              Tag.TUNING,
-              "Largest piece that a file being read in sequence fetches at once; one more piece is"
-                  + " fetched ahead."));
 
   private Keys() {}
 

@@ -1,0 +1,403 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.om;
+
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.om.ObjectManager;
+import io.stowage.common.proto.AbortUploadReply;
+import io.stowage.common.proto.AbortUploadRequest;
+import io.stowage.common.proto.CompleteUploadReply;
+import io.stowage.common.proto.CompleteUploadRequest;
+import io.stowage.common.proto.CreateBucketReply;
+import io.stowage.common.proto.CreateBucketRequest;
+import io.stowage.common.proto.CreateUploadReply;
+import io.stowage.common.proto.CreateUploadRequest;
+import io.stowage.common.proto.DeleteBucketReply;
+import io.stowage.common.proto.DeleteBucketRequest;
+import io.stowage.common.proto.DeleteObjectsReply;
+import io.stowage.common.proto.DeleteObjectsRequest;
+import io.stowage.common.proto.DeletedObject;
+import io.stowage.common.proto.GetBucketReply;
+import io.stowage.common.proto.GetBucketRequest;
+import io.stowage.common.proto.GetIdentityReply;
+import io.stowage.common.proto.GetIdentityRequest;
+import io.stowage.common.proto.GetObjectReply;
+import io.stowage.common.proto.GetObjectRequest;
+import io.stowage.common.proto.LeaseContainersReply;
+import io.stowage.common.proto.LeaseContainersRequest;
+import io.stowage.common.proto.ListBucketsReply;
+import io.stowage.common.proto.ListBucketsRequest;
+import io.stowage.common.proto.ListObjectsReply;
+import io.stowage.common.proto.ListObjectsRequest;
+import io.stowage.common.proto.ListPartsReply;
+import io.stowage.common.proto.ListPartsRequest;
+import io.stowage.common.proto.ListUploadsReply;
+import io.stowage.common.proto.ListUploadsRequest;
+import io.stowage.common.proto.LocateContainersReply;
+import io.stowage.common.proto.LocateContainersRequest;
+import io.stowage.common.proto.ObjectToDelete;
+import io.stowage.common.proto.ObjectVersion;
+import io.stowage.common.proto.PutIdentityReply;
+import io.stowage.common.proto.PutIdentityRequest;
+import io.stowage.common.proto.PutObjectReply;
+import io.stowage.common.proto.PutObjectRequest;
+import io.stowage.common.proto.PutPartReply;
+import io.stowage.common.proto.PutPartRequest;
+import io.stowage.common.proto.ReleaseLeaseReply;
+import io.stowage.common.proto.ReleaseLeaseRequest;
+import io.stowage.common.proto.RenameObjectReply;
+import io.stowage.common.proto.RenameObjectRequest;
+import io.stowage.common.proto.RenamePrefixReply;
+import io.stowage.common.proto.RenamePrefixRequest;
+import io.stowage.common.proto.RenewLeasesReply;
+import io.stowage.common.proto.RenewLeasesRequest;
+import io.stowage.common.proto.ReportDamageReply;
+import io.stowage.common.proto.ReportDamageRequest;
+import io.stowage.common.scm.ContainerManager;
+import io.stowage.common.time.StoreClock;
+import io.stowage.om.bucket.Buckets;
+import io.stowage.om.bucket.PrefixRenames;
+import io.stowage.om.identity.Identities;
+import io.stowage.om.object.Deletes;
+import io.stowage.om.object.Gets;
+import io.stowage.om.object.Listing;
+import io.stowage.om.object.ObjectRows;
+import io.stowage.om.object.Puts;
+import io.stowage.om.object.Renames;
+import io.stowage.om.row.CommitFence;
+import io.stowage.om.row.ContainerLocations;
+import io.stowage.om.row.Pause;
+import io.stowage.om.row.RowCommitter;
+import io.stowage.om.row.Stamps;
+import io.stowage.om.table.RowStore;
+import io.stowage.om.upload.UploadListing;
+import io.stowage.om.upload.Uploads;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Future;
+import java.util.concurrent.SynchronousQueue;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/**
+ * The object manager: resolves a request's bucket, hands it to the operation, and looks whether the
+ * bucket still stands before it answers a mutation. Keeps nothing but caches. Thread-safe.
+ */
+final class Namespace implements ObjectManager, AutoCloseable {
+  private static final int MOST_DELETES = 1_000;
+
+  /** Threads for the keys of one request; beyond them its caller works itself. */
+  private static final int MOST_WORKERS = 32;
+
+  private final ContainerManager scm;
+  private final Buckets buckets;
+  private final ContainerLocations locations;
+  private final Identities identities;
+  private final Puts puts;
+  private final Gets gets;
+  private final Deletes deletes;
+  private final Listing listing;
+  private final Renames renames;
+  private final PrefixRenames prefixRenames;
+  private final Uploads uploads;
+  private final UploadListing uploadListing;
+  private final ExecutorService workers;
+
+  Namespace(
+      OmConfig config,
+      RowStore bucketTable,
+      RowStore objectTable,
+      RowStore identityTable,
+      ContainerManager scm,
+      StoreClock clock,
+      Pause pause) {
+    this.scm = scm;
+    this.workers = workers();
+    Stamps stamps = new Stamps(clock, config.clockBound());
+    RowCommitter bucketRows =
+        new RowCommitter(bucketTable, clock, pause, config.mutationDeadline());
+    RowCommitter objectRows =
+        new RowCommitter(objectTable, clock, pause, config.mutationDeadline());
+    RowCommitter identityRows =
+        new RowCommitter(identityTable, clock, pause, config.mutationDeadline());
+    ObjectRows objects = new ObjectRows(objectRows, stamps);
+    CommitFence fence =
+        new CommitFence(clock, stamps, scm, config.commitWindow(), config.clockBound());
+    this.buckets =
+        new Buckets(
+            bucketRows, objects, stamps, clock, config.bucketCacheAge(), config.defaultPolicy());
+    this.locations = new ContainerLocations(scm);
+    this.identities = new Identities(identityRows, stamps);
+    this.puts = new Puts(objects, fence);
+    this.gets = new Gets(objects, locations);
+    this.deletes = new Deletes(objects);
+    this.listing = new Listing(objects);
+    this.renames = new Renames(objects);
+    this.prefixRenames = new PrefixRenames(bucketRows, stamps, listing, renames, workers);
+    this.uploads = new Uploads(objects, puts, fence);
+    this.uploadListing = new UploadListing(objectRows);
+  }
+
+  private static ExecutorService workers() {
+    AtomicInteger number = new AtomicInteger();
+    return new ThreadPoolExecutor(
+        0,
+        MOST_WORKERS,
+        10,
+        TimeUnit.SECONDS,
+        new SynchronousQueue<>(),
+        work -> {
+          Thread thread = new Thread(work, "om-worker-" + number.incrementAndGet());
+          thread.setDaemon(true);
+          return thread;
+        },
+        new ThreadPoolExecutor.CallerRunsPolicy());
+  }
+
+  @Override
+  public CreateBucketReply createBucket(CreateBucketRequest request) throws StoreException {
+    Puts.requireWriteId(request.getWriteId());
+    return CreateBucketReply.newBuilder().setBucket(buckets.create(request)).build();
+  }
+
+  @Override
+  public GetBucketReply getBucket(GetBucketRequest request) throws StoreException {
+    return GetBucketReply.newBuilder()
+        .setBucket(buckets.require(request.getName()).bucket())
+        .build();
+  }
+
+  @Override
+  public DeleteBucketReply deleteBucket(DeleteBucketRequest request) throws StoreException {
+    Puts.requireWriteId(request.getWriteId());
+    buckets.delete(request);
+    return DeleteBucketReply.getDefaultInstance();
+  }
+
+  @Override
+  public ListBucketsReply listBuckets(ListBucketsRequest request) throws StoreException {
+    return buckets.list(request);
+  }
+
+  @Override
+  public GetObjectReply getObject(GetObjectRequest request) throws StoreException {
+    return gets.get(buckets.require(request.getBucket()).id(), request);
+  }
+
+  @Override
+  public PutObjectReply putObject(PutObjectRequest request) throws StoreException {
+    Buckets.Known bucket = buckets.require(request.getBucket());
+    PutObjectReply reply = puts.put(bucket.id(), request);
+    buckets.recheck(bucket);
+    return reply;
+  }
+
+  @Override
+  public DeleteObjectsReply deleteObjects(DeleteObjectsRequest request) throws StoreException {
+    if (request.getObjectsCount() > MOST_DELETES) {
+      throw new StoreException(
+          ErrorCode.INVALID_ARGUMENT,
+          "Cannot delete "
+              + request.getObjectsCount()
+              + " objects at once: at most "
+              + MOST_DELETES);
+    }
+    Buckets.Known bucket = buckets.require(request.getBucket());
+    List<Future<DeletedObject>> deleted = new ArrayList<>(request.getObjectsCount());
+    DeleteObjectsReply.Builder reply = DeleteObjectsReply.newBuilder();
+    if (request.getObjectsCount() == 1) {
+      reply.addObjects(delete(bucket.id(), request.getObjects(0)));
+    } else {
+      for (ObjectToDelete what : request.getObjectsList()) {
+        deleted.add(workers.submit(() -> delete(bucket.id(), what)));
+      }
+      for (Future<DeletedObject> one : deleted) {
+        reply.addObjects(await(one));
+      }
+    }
+    buckets.recheck(bucket);
+    return reply.build();
+  }
+
+  private DeletedObject delete(long bucketId, ObjectToDelete what) {
+    DeletedObject.Builder deleted = DeletedObject.newBuilder().setKey(what.getKey());
+    try {
+      deleted.setStamp(deletes.delete(bucketId, what));
+    } catch (StoreException e) {
+      deleted.setErrorCode(e.code().number()).setErrorMessage(e.getMessage());
+    }
+    return deleted.build();
+  }
+
+  private static <T> T await(Future<T> future) throws StoreException {
+    try {
+      return future.get();
+    } catch (ExecutionException e) {
+      if (e.getCause() instanceof Error error) {
+        throw error;
+      }
+      throw new StoreException(
+          ErrorCode.INTERNAL, "Cannot work on a key: " + e.getCause(), e.getCause());
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new StoreException(ErrorCode.OUTCOME_UNKNOWN, "Cannot go on: interrupted", e);
+    }
+  }
+
+  @Override
+  public RenameObjectReply renameObject(RenameObjectRequest request) throws StoreException {
+    Buckets.Known bucket = buckets.require(request.getBucket());
+    ObjectVersion version =
+        renames.rename(
+            bucket.id(),
+            request.getSource(),
+            request.getTarget(),
+            request.getWriteId(),
+            request.getOverwrite());
+    buckets.recheck(bucket);
+    return RenameObjectReply.newBuilder().setVersion(version).build();
+  }
+
+  @Override
+  public RenamePrefixReply renamePrefix(RenamePrefixRequest request) throws StoreException {
+    Buckets.Known bucket = buckets.require(request.getBucket());
+    long moved =
+        prefixRenames.rename(
+            bucket, request.getSourcePrefix(), request.getTargetPrefix(), request.getWriteId());
+    buckets.recheck(bucket);
+    return RenamePrefixReply.newBuilder().setMoved(moved).build();
+  }
+
+  /** Ends directory renames whose object manager died. */
+  void sweepPrefixRenames() throws StoreException {
+    ListBucketsRequest.Builder page = ListBucketsRequest.newBuilder();
+    while (true) {
+      ListBucketsReply found = buckets.list(page.build());
+      for (var bucket : found.getBucketsList()) {
+        try {
+          prefixRenames.sweep(buckets.require(bucket.getName()));
+        } catch (StoreException e) {
+          if (e.code() != ErrorCode.NO_SUCH_BUCKET) {
+            throw e;
+          }
+        }
+        page.setAfter(bucket.getName());
+      }
+      if (!found.getMore()) {
+        return;
+      }
+    }
+  }
+
+  @Override
+  public ListObjectsReply listObjects(ListObjectsRequest request) throws StoreException {
+    return listing.list(buckets.require(request.getBucket()).id(), request);
+  }
+
+  @Override
+  public CreateUploadReply createUpload(CreateUploadRequest request) throws StoreException {
+    Buckets.Known bucket = buckets.require(request.getBucket());
+    uploads.create(bucket.id(), request);
+    buckets.recheck(bucket);
+    return CreateUploadReply.newBuilder().setUploadId(request.getWriteId()).build();
+  }
+
+  @Override
+  public PutPartReply putPart(PutPartRequest request) throws StoreException {
+    Buckets.Known bucket = buckets.require(request.getBucket());
+    uploads.putPart(bucket.id(), request);
+    buckets.recheck(bucket);
+    return PutPartReply.getDefaultInstance();
+  }
+
+  @Override
+  public ListPartsReply listParts(ListPartsRequest request) throws StoreException {
+    return uploads.listParts(buckets.require(request.getBucket()).id(), request);
+  }
+
+  @Override
+  public ListUploadsReply listUploads(ListUploadsRequest request) throws StoreException {
+    return uploadListing.list(buckets.require(request.getBucket()).id(), request);
+  }
+
+  @Override
+  public CompleteUploadReply completeUpload(CompleteUploadRequest request) throws StoreException {
+    Buckets.Known bucket = buckets.require(request.getBucket());
+    ObjectVersion version = uploads.complete(bucket.id(), request);
+    buckets.recheck(bucket);
+    return CompleteUploadReply.newBuilder().setVersion(version).build();
+  }
+
+  @Override
+  public AbortUploadReply abortUpload(AbortUploadRequest request) throws StoreException {
+    Buckets.Known bucket = buckets.require(request.getBucket());
+    uploads.abort(bucket.id(), request);
+    buckets.recheck(bucket);
+    return AbortUploadReply.getDefaultInstance();
+  }
+
+  @Override
+  public LeaseContainersReply leaseContainer(LeaseContainersRequest request) throws StoreException {
+    LeaseContainersReply reply = scm.leaseContainer(request);
+    locations.learn(reply.getLease().getContainer());
+    return reply;
+  }
+
+  @Override
+  public RenewLeasesReply renewLeases(RenewLeasesRequest request) throws StoreException {
+    return scm.renewLeases(request);
+  }
+
+  @Override
+  public ReleaseLeaseReply releaseLease(ReleaseLeaseRequest request) throws StoreException {
+    return scm.releaseLease(request);
+  }
+
+  @Override
+  public ReportDamageReply reportDamage(ReportDamageRequest request) throws StoreException {
+    return scm.reportDamage(request);
+  }
+
+  @Override
+  public LocateContainersReply locateContainers(LocateContainersRequest request)
+      throws StoreException {
+    return LocateContainersReply.newBuilder()
+        .addAllContainers(locations.locate(request.getIdsList(), request.getRefresh()))
+        .build();
+  }
+
+  @Override
+  public GetIdentityReply getIdentity(GetIdentityRequest request) throws StoreException {
+    return GetIdentityReply.newBuilder()
+        .setIdentity(identities.get(request.getAccessKey()))
+        .build();
+  }
+
+  @Override
+  public PutIdentityReply putIdentity(PutIdentityRequest request) throws StoreException {
+    identities.put(request.getIdentity());
+    return PutIdentityReply.getDefaultInstance();
+  }
+
+  @Override
+  public void close() {
+    workers.shutdownNow();
+  }
+}

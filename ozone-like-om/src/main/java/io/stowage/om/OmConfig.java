@@ -1,0 +1,60 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.om;
+
+import io.stowage.common.conf.Keys;
+import io.stowage.common.conf.StowageConfig;
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.StoreException;
+import java.time.Duration;
+
+/** Settings of an object manager, validated. Immutable. */
+public record OmConfig(
+    String namespace,
+    String defaultPolicy,
+    Duration commitWindow,
+    Duration clockBound,
+    Duration mutationDeadline,
+    Duration bucketCacheAge) {
+  public OmConfig {
+    if (commitWindow.compareTo(clockBound) <= 0) {
+      throw new IllegalArgumentException(
+          Keys.COMMIT_WINDOW.name()
+              + " ("
+              + commitWindow
+              + ") has to exceed "
+              + Keys.CLOCK_BOUND.name()
+              + " ("
+              + clockBound
+              + "), or nothing could be committed");
+    }
+  }
+
+  public static OmConfig from(StowageConfig config) throws StoreException {
+    try {
+      return new OmConfig(
+          config.get(Keys.HBASE_NAMESPACE),
+          config.get(Keys.DEFAULT_POLICY),
+          config.get(Keys.COMMIT_WINDOW),
+          config.get(Keys.CLOCK_BOUND),
+          config.get(Keys.MUTATION_DEADLINE),
+          config.get(Keys.BUCKET_CACHE_AGE));
+    } catch (IllegalArgumentException e) {
+      throw new StoreException(
+          ErrorCode.BAD_CONFIGURATION, "Cannot start an object manager: " + e.getMessage(), e);
+    }
+  }
+}

@@ -1,0 +1,198 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.om;
+
+import io.stowage.common.conf.Keys;
+import io.stowage.common.conf.StowageConfig;
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.lifecycle.Lifecycle;
+import io.stowage.common.om.ObjectManager;
+import io.stowage.common.rpc.RpcProtocol;
+import io.stowage.common.rpc.RpcServer;
+import io.stowage.common.scm.ContainerManager;
+import io.stowage.common.time.StoreClock;
+import io.stowage.om.row.Pause;
+import io.stowage.om.table.HBaseTables;
+import java.io.IOException;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Proxy;
+import java.net.InetSocketAddress;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.ScheduledFuture;
+import java.util.concurrent.TimeUnit;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.ipc.Server;
+import org.apache.hadoop.security.UserGroupInformation;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * An object manager with its connection to HBase: hosted by a gateway in its own process, or
+ * serving Hadoop RPC. Owns the connection, the RPC server and one thread that ends directory
+ * renames of object managers that died. Thread-safe.
+ */
+public final class OmServer implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(OmServer.class);
+
+  /** Calls block on HBase for a millisecond or few; so many in one process keep two cores busy. */
+  private static final int RPC_HANDLERS = 64;
+
+  private static final int SWEEP_SECONDS = 60;
+
+  private final Lifecycle lifecycle = new Lifecycle("object manager");
+  private final StowageConfig config;
+  private final Configuration hadoop;
+  private final HBaseTables tables;
+  private final Namespace namespace;
+  private final ScheduledExecutorService sweeper;
+  private ScheduledFuture<?> sweeps;
+  private RpcServer rpc;
+
+  private OmServer(
+      StowageConfig config, Configuration hadoop, HBaseTables tables, Namespace namespace) {
+    this.config = config;
+    this.hadoop = hadoop;
+    this.tables = tables;
+    this.namespace = namespace;
+    this.sweeper =
+        Executors.newSingleThreadScheduledExecutor(
+            work -> {
+              Thread thread = new Thread(work, "om-sweeper");
+              thread.setDaemon(true);
+              return thread;
+            });
+  }
+
+  /**
+   * Starts an object manager that serves callers in this process.
+   *
+   * @param hadoopAndHBase where HBase is
+   * @param scm not closed with the object manager
+   */
+  public static OmServer start(
+      StowageConfig config, Configuration hadoopAndHBase, ContainerManager scm, StoreClock clock)
+      throws StoreException {
+    OmConfig settings = OmConfig.from(config);
+    HBaseTables tables =
+        HBaseTables.open(
+            hadoopAndHBase, settings.namespace(), settings.mutationDeadline(), clock.wallMicros());
+    Namespace namespace =
+        new Namespace(
+            settings,
+            tables.buckets(),
+            tables.objects(),
+            tables.identities(),
+            scm,
+            clock,
+            Pause.REAL);
+    OmServer server = new OmServer(config, hadoopAndHBase, tables, namespace);
+    server.lifecycle.moveTo(Lifecycle.State.STARTING);
+    server.sweeps =
+        server.sweeper.scheduleWithFixedDelay(
+            server::sweep, SWEEP_SECONDS, SWEEP_SECONDS, TimeUnit.SECONDS);
+    server.lifecycle.moveTo(Lifecycle.State.RUNNING);
+    return server;
+  }
+
+  private void sweep() {
+    try {
+      namespace.sweepPrefixRenames();
+    } catch (StoreException | RuntimeException e) {
+      LOG.warn("Cannot look for renames to take up; trying again later", e);
+    }
+  }
+
+  /** The object manager itself, for callers in this process. */
+  public ObjectManager objectManager() {
+    return namespace;
+  }
+
+  /** Serves Hadoop RPC too, on the configured address; returns the address with the real port. */
+  public synchronized InetSocketAddress serveRpc() throws StoreException {
+    if (!lifecycle.isRunning() || rpc != null) {
+      throw new IllegalStateException("serves RPC already, or no longer runs");
+    }
+    rpc =
+        RpcServer.create(
+                hadoop,
+                config.get(Keys.OM_BIND),
+                RPC_HANDLERS,
+                RpcProtocol.OBJECT_MANAGER,
+                guarded(namespace))
+            .start();
+    LOG.info("Object manager serves RPC on {}", rpc.address());
+    return rpc.address();
+  }
+
+  /** Keeps secrets from callers over RPC that are not the user whom this process runs as. */
+  private static ObjectManager guarded(ObjectManager target) throws StoreException {
+    String administrator;
+    try {
+      administrator = UserGroupInformation.getLoginUser().getShortUserName();
+    } catch (IOException e) {
+      throw new StoreException(
+          ErrorCode.BAD_CONFIGURATION, "Cannot tell which user we run as: " + e.getMessage(), e);
+    }
+    return (ObjectManager)
+        Proxy.newProxyInstance(
+            ObjectManager.class.getClassLoader(),
+            new Class<?>[] {ObjectManager.class},
+            (proxy, method, arguments) -> {
+              if (method.getName().endsWith("Identity")) {
+                UserGroupInformation caller = Server.getRemoteUser();
+                if (caller == null || !administrator.equals(caller.getShortUserName())) {
+                  throw new StoreException(
+                      ErrorCode.ACCESS_DENIED,
+                      "Cannot "
+                          + method.getName()
+                          + " over RPC: "
+                          + caller
+                          + " is no administrator");
+                }
+              }
+              try {
+                return method.invoke(target, arguments);
+              } catch (InvocationTargetException e) {
+                throw e.getCause();
+              }
+            });
+  }
+
+  @Override
+  public void close() throws StoreException {
+    if (!lifecycle.beginStop()) {
+      return;
+    }
+    sweeps.cancel(true);
+    sweeper.shutdownNow();
+    synchronized (this) {
+      if (rpc != null) {
+        rpc.close();
+      }
+    }
+    namespace.close();
+    try {
+      tables.close();
+    } catch (IOException e) {
+      throw new StoreException(
+          ErrorCode.INTERNAL, "Cannot close the connection to HBase: " + e.getMessage(), e);
+    } finally {
+      lifecycle.moveTo(Lifecycle.State.STOPPED);
+    }
+  }
+}

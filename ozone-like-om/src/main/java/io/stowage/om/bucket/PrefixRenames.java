@@ -1,0 +1,236 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.om.bucket;
+
+import io.stowage.common.error.CorruptDataException;
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.fault.CrashPoint;
+import io.stowage.common.id.WriteId;
+import io.stowage.common.proto.ListObjectsReply;
+import io.stowage.common.proto.ListObjectsRequest;
+import io.stowage.common.proto.ObjectVersion;
+import io.stowage.common.proto.PrefixRenameRecord;
+import io.stowage.om.object.Listing;
+import io.stowage.om.object.Puts;
+import io.stowage.om.object.Renames;
+import io.stowage.om.row.RowCommitter;
+import io.stowage.om.row.Stamps;
+import io.stowage.om.table.BucketRowLayout;
+import io.stowage.om.table.Cell;
+import io.stowage.om.table.Check;
+import io.stowage.om.table.Column;
+import io.stowage.om.table.Row;
+import io.stowage.om.table.RowChange;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Future;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
+import org.apache.hadoop.thirdparty.protobuf.InvalidProtocolBufferException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Renames a directory of an OBJECT bucket: key by key, each atomically, the whole not. Thread-safe.
+ *
+ * <p>Before the first key is moved, a record of the rename is written into the bucket's row ({@code
+ * m:p}), and deleted after the last. A record whose author died is taken up by the next rename of a
+ * prefix that overlaps with either name, or by {@link #sweep}. Taking it up while its author lives
+ * does no harm: a key that one of the two has moved is no longer there for the other.
+ */
+public final class PrefixRenames {
+  static final CrashPoint AFTER_RECORD = CrashPoint.named("om.rename-prefix.after-record");
+  static final CrashPoint AFTER_KEY = CrashPoint.named("om.rename-prefix.after-key");
+
+  private static final Logger LOG = LoggerFactory.getLogger(PrefixRenames.class);
+  private static final int FORMAT = 1;
+  private static final int PAGE = 1_000;
+
+  /** Renames under way of one bucket; more than this is refused. */
+  private static final int MOST_RECORDS = 1_000;
+
+  private static final Duration ABANDONED = Duration.ofMinutes(2);
+
+  private final RowCommitter buckets;
+  private final Stamps stamps;
+  private final Listing listing;
+  private final Renames renames;
+  private final ExecutorService workers;
+
+  public PrefixRenames(
+      RowCommitter buckets,
+      Stamps stamps,
+      Listing listing,
+      Renames renames,
+      ExecutorService workers) {
+    this.buckets = buckets;
+    this.stamps = stamps;
+    this.listing = listing;
+    this.renames = renames;
+    this.workers = workers;
+  }
+
+  /** Moves every key under a prefix; returns how many this call moved. */
+  public long rename(
+      Buckets.Known bucket, String sourcePrefix, String targetPrefix, ByteString writeId)
+      throws StoreException {
+    Puts.requireWriteId(writeId);
+    if (!sourcePrefix.endsWith("/") || !targetPrefix.endsWith("/")) {
+      throw new StoreException(
+          ErrorCode.INVALID_ARGUMENT,
+          "Cannot rename " + sourcePrefix + " to " + targetPrefix + ": both have to end with /");
+    }
+    if (overlap(sourcePrefix, targetPrefix)) {
+      throw new StoreException(
+          ErrorCode.INVALID_ARGUMENT,
+          "Cannot rename " + sourcePrefix + " to " + targetPrefix + ": one contains the other");
+    }
+    ByteString row = BucketRowLayout.row(bucket.bucket().getName());
+    Row records =
+        buckets.getRange(
+            row,
+            'm',
+            BucketRowLayout.PREFIX_RENAMES,
+            BucketRowLayout.BEHIND_PREFIX_RENAMES,
+            MOST_RECORDS);
+    if (records.cells().size() >= MOST_RECORDS) {
+      throw new StoreException(
+          ErrorCode.OVERLOADED,
+          "Cannot rename " + sourcePrefix + ": " + MOST_RECORDS + " renames are under way");
+    }
+    for (Cell cell : records.cells()) {
+      PrefixRenameRecord other = parse(cell);
+      if (touches(other, sourcePrefix) || touches(other, targetPrefix)) {
+        run(bucket, row, cell.column(), cell.stamp(), other);
+      }
+    }
+    Column column = BucketRowLayout.prefixRename(writeId);
+    long stamp = stamps.now();
+    PrefixRenameRecord record =
+        PrefixRenameRecord.newBuilder()
+            .setFormat(FORMAT)
+            .setSourcePrefix(sourcePrefix)
+            .setTargetPrefix(targetPrefix)
+            .setStartedMicros(stamp)
+            .build();
+    buckets.commit(
+        row, new Check.Absent(column), new RowChange(stamp).put(column, record.toByteString()));
+    AFTER_RECORD.reach();
+    return run(bucket, row, column, stamp, record);
+  }
+
+  /** Ends the renames of a bucket that their authors seem to have left. */
+  public void sweep(Buckets.Known bucket) throws StoreException {
+    ByteString row = BucketRowLayout.row(bucket.bucket().getName());
+    Row records =
+        buckets.getRange(
+            row,
+            'm',
+            BucketRowLayout.PREFIX_RENAMES,
+            BucketRowLayout.BEHIND_PREFIX_RENAMES,
+            MOST_RECORDS);
+    for (Cell cell : records.cells()) {
+      PrefixRenameRecord record = parse(cell);
+      if (stamps.now() - record.getStartedMicros() > ABANDONED.toNanos() / 1_000) {
+        LOG.info("Taking up the rename of {} to {}", record.getSourcePrefix(), record);
+        run(bucket, row, cell.column(), cell.stamp(), record);
+      }
+    }
+  }
+
+  private long run(
+      Buckets.Known bucket, ByteString row, Column column, long stamp, PrefixRenameRecord record)
+      throws StoreException {
+    String source = record.getSourcePrefix();
+    String target = record.getTargetPrefix();
+    long moved = 0;
+    String after = "";
+    while (true) {
+      ListObjectsReply page =
+          listing.list(
+              bucket.id(),
+              ListObjectsRequest.newBuilder()
+                  .setPrefix(source)
+                  .setStartAfter(after)
+                  .setLimit(PAGE)
+                  .build());
+      List<Future<Boolean>> moves = new ArrayList<>();
+      for (ObjectVersion version : page.getObjectsList()) {
+        String key = version.getKey();
+        moves.add(
+            workers.submit(() -> move(bucket.id(), key, target + key.substring(source.length()))));
+      }
+      for (Future<Boolean> move : moves) {
+        moved += await(move) ? 1 : 0;
+      }
+      if (!page.getMore()) {
+        break;
+      }
+      after = page.getLast();
+    }
+    buckets.write(row, new RowChange(stamps.above(stamp)).delete(column));
+    return moved;
+  }
+
+  private boolean move(long bucketId, String from, String to) throws StoreException {
+    try {
+      renames.rename(bucketId, from, to, WriteId.random(), true);
+      AFTER_KEY.reach();
+      return true;
+    } catch (StoreException e) {
+      if (e.code() == ErrorCode.NO_SUCH_KEY) {
+        return false; // deleted or moved by others
+      }
+      throw e;
+    }
+  }
+
+  private static boolean await(Future<Boolean> move) throws StoreException {
+    try {
+      return move.get();
+    } catch (ExecutionException e) {
+      if (e.getCause() instanceof StoreException known) {
+        throw known;
+      }
+      if (e.getCause() instanceof Error error) {
+        throw error;
+      }
+      throw new StoreException(ErrorCode.INTERNAL, "Cannot move a key: " + e.getCause(), e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new StoreException(ErrorCode.UNAVAILABLE, "Cannot go on: interrupted", e);
+    }
+  }
+
+  private static boolean touches(PrefixRenameRecord record, String prefix) {
+    return overlap(record.getSourcePrefix(), prefix) || overlap(record.getTargetPrefix(), prefix);
+  }
+
+  private static boolean overlap(String a, String b) {
+    return a.startsWith(b) || b.startsWith(a);
+  }
+
+  private static PrefixRenameRecord parse(Cell cell) throws StoreException {
+    try {
+      return PrefixRenameRecord.parseFrom(cell.value());
+    } catch (InvalidProtocolBufferException e) {
+      throw new CorruptDataException("Cannot read a directory rename: " + e.getMessage());
+    }
+  }
+}

@@ -1,0 +1,225 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.om.object;
+
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.proto.HeadRecord;
+import io.stowage.common.proto.ObjectVersion;
+import io.stowage.om.row.RowCommitter;
+import io.stowage.om.row.RowCommitter.Outcome;
+import io.stowage.om.row.Stamps;
+import io.stowage.om.table.Column;
+import io.stowage.om.table.Details;
+import io.stowage.om.table.Head;
+import io.stowage.om.table.HeadState;
+import io.stowage.om.table.ObjectRowLayout;
+import io.stowage.om.table.Row;
+import io.stowage.om.table.RowChange;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
+
+/**
+ * Reads and commits of rows of table {@code object}, with renames that are under way resolved:
+ * readers learn what a key holds, writers get a head that may be replaced. Thread-safe.
+ */
+public final class ObjectRows {
+  /** Attempts of one request against rivals on the same key; each lost one means another won. */
+  public static final int MOST_ATTEMPTS = 1_000;
+
+  /** Keys seen to have a head, for which "put if absent" would be a call in vain. A hint only. */
+  private static final int MOST_HINTS = 8_192;
+
+  private final RowCommitter committer;
+  private final Stamps stamps;
+  private final RenameRecovery recovery;
+  private final Set<ByteString> hints =
+      Collections.synchronizedSet(
+          Collections.newSetFromMap(
+              new LinkedHashMap<>(1_024, 0.75f, true) {
+                @Override
+                protected boolean removeEldestEntry(Map.Entry<ByteString, Boolean> eldest) {
+                  return size() > MOST_HINTS;
+                }
+              }));
+
+  public ObjectRows(RowCommitter committer, Stamps stamps) {
+    this.committer = committer;
+    this.stamps = stamps;
+    this.recovery = new RenameRecovery(committer, stamps);
+  }
+
+  public RowCommitter committer() {
+    return committer;
+  }
+
+  public Stamps stamps() {
+    return stamps;
+  }
+
+  RenameRecovery recovery() {
+    return recovery;
+  }
+
+  /** A row's key, checked. */
+  public static ByteString row(long bucketId, String key) throws StoreException {
+    if (key.isEmpty()) {
+      throw new StoreException(ErrorCode.INVALID_NAME, "Cannot use an empty key");
+    }
+    if (!StandardCharsets.UTF_8.newEncoder().canEncode(key)) {
+      throw new StoreException(
+          ErrorCode.INVALID_NAME, "Cannot use a key that is not a Unicode text");
+    }
+    ByteString row = ObjectRowLayout.row(bucketId, key);
+    if (row.size() - ObjectRowLayout.BUCKET_ID_BYTES > ObjectRowLayout.MAX_KEY_BYTES) {
+      throw new StoreException(
+          ErrorCode.INVALID_NAME,
+          "Cannot use a key of "
+              + (row.size() - ObjectRowLayout.BUCKET_ID_BYTES)
+              + " bytes: the longest has "
+              + ObjectRowLayout.MAX_KEY_BYTES);
+    }
+    return row;
+  }
+
+  /** Whether the row was lately seen to have a head. */
+  public boolean probablyHasHead(ByteString row) {
+    return hints.contains(row);
+  }
+
+  /** Reads a head as it stands, and other columns with it. */
+  public SeenRow read(ByteString row, List<Column> more) throws StoreException {
+    List<Column> columns = new ArrayList<>(more.size() + 1);
+    columns.add(ObjectRowLayout.HEAD);
+    columns.addAll(more);
+    Row cells = committer.get(row, columns);
+    Head head = Head.parseOrNull(cells.value(ObjectRowLayout.HEAD));
+    if (head != null) {
+      hints.add(row);
+    }
+    return new SeenRow(row, head, cells);
+  }
+
+  /**
+   * Reads a row for a writer: finishes or undoes a rename under way, until the head is absent, LIVE
+   * or one that may be replaced.
+   */
+  public SeenRow readSettled(ByteString row, List<Column> more) throws StoreException {
+    for (int attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
+      SeenRow seen = read(row, more);
+      if (recovery.isSettled(seen)) {
+        return seen;
+      }
+      committer.pause().backOff(attempt);
+    }
+    throw contended(row);
+  }
+
+  /** What a key holds, for a reader; null if nothing. Changes nothing. */
+  public ObjectVersion find(ByteString row, boolean wantDetails) throws StoreException {
+    for (int attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
+      SeenRow seen = read(row, List.of());
+      Resolved resolved = resolve(seen);
+      if (resolved == null) {
+        continue;
+      }
+      if (resolved.record() == null) {
+        return null;
+      }
+      if (resolved.record().getChunkCount() == 0 || !wantDetails) {
+        return SeenRow.version(row, resolved.head(), resolved.record());
+      }
+      ObjectVersion joined =
+          Details.join(
+              resolved.record(), committer.get(row, Details.chunkColumns(resolved.record())));
+      if (joined != null) {
+        return SeenRow.named(row, resolved.head(), joined);
+      }
+      // The manifest was superseded and collected since: start from the head again.
+    }
+    throw contended(row);
+  }
+
+  /** The version of a live head with all its details; null if the head is no longer the row's. */
+  ObjectVersion details(SeenRow seen) throws StoreException {
+    HeadRecord record = seen.head().record();
+    if (record.getChunkCount() == 0) {
+      return record.getVersion();
+    }
+    return Details.join(record, committer.get(seen.key(), Details.chunkColumns(record)));
+  }
+
+  /** A head and the live record in force under it; the record is null where nothing is there. */
+  record Resolved(Head head, HeadRecord record) {}
+
+  /** What a head means for a reader; null if it changed while we looked at a rename's source. */
+  Resolved resolve(SeenRow seen) throws StoreException {
+    Head head = seen.head();
+    if (head == null) {
+      return new Resolved(null, null);
+    }
+    return switch (head.state()) {
+      case LIVE -> new Resolved(head, head.record());
+      case ABSENT, MOVED, DELETING -> new Resolved(head, null);
+      case PENDING -> recovery.resolve(seen);
+    };
+  }
+
+  /** Replaces the head that was seen. */
+  public Outcome commit(SeenRow seen, RowChange change) throws StoreException {
+    hints.add(seen.key());
+    return committer.commit(seen.key(), seen.unchanged(), change);
+  }
+
+  /**
+   * Writes a version's chunks, which nothing names yet, and notes them as pending. Returns a stamp
+   * above which the head's has to be.
+   */
+  public long writeChunks(ByteString row, ByteString owner, List<ByteString> chunks)
+      throws StoreException {
+    long stamp = stamps.now();
+    for (int i = 0; i < chunks.size(); i++) {
+      RowChange change = new RowChange(stamp);
+      change.put(ObjectRowLayout.chunk(owner, i), chunks.get(i));
+      if (i == 0) {
+        change.put(ObjectRowLayout.pendingChunks(owner), ByteString.EMPTY);
+      }
+      committer.write(row, change);
+    }
+    return stamp;
+  }
+
+  static StoreException contended(ByteString row) {
+    return new StoreException(
+        ErrorCode.CONFLICT,
+        "Cannot get a turn at key "
+            + ObjectRowLayout.key(row)
+            + ": lost "
+            + MOST_ATTEMPTS
+            + " attempts to others");
+  }
+
+  /** Whether nothing keeps the head of this state from being replaced. */
+  static boolean isReplaceable(HeadState state) {
+    return state == HeadState.LIVE || state == HeadState.ABSENT;
+  }
+}

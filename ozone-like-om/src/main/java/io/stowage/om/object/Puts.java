@@ -1,0 +1,219 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.om.object;
+
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.OutcomeUnknownException;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.id.WriteId;
+import io.stowage.common.proto.Condition;
+import io.stowage.common.proto.HeadRecord;
+import io.stowage.common.proto.LeaseGrant;
+import io.stowage.common.proto.Manifest;
+import io.stowage.common.proto.ObjectVersion;
+import io.stowage.common.proto.PutObjectReply;
+import io.stowage.common.proto.PutObjectRequest;
+import io.stowage.om.row.CommitFence;
+import io.stowage.om.row.RowCommitter.Outcome;
+import io.stowage.om.table.Column;
+import io.stowage.om.table.Details;
+import io.stowage.om.table.Head;
+import io.stowage.om.table.HeadState;
+import io.stowage.om.table.ObjectRowLayout;
+import io.stowage.om.table.RowChange;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.UnaryOperator;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
+
+/**
+ * Commits versions. A put to a key that was never written is one conditional mutation and no read.
+ * Thread-safe.
+ */
+public final class Puts {
+  private final ObjectRows rows;
+  private final CommitFence fence;
+
+  public Puts(ObjectRows rows, CommitFence fence) {
+    this.rows = rows;
+    this.fence = fence;
+  }
+
+  /**
+   * What is committed to a row's head.
+   *
+   * @param version without stamp, version id and time of modification, which the commit gives it
+   * @param grants leases of its containers that are judged by their age; empty where the bytes are
+   *     named by something else already
+   * @param record completes the record of the head
+   * @param alsoChange what else the mutation changes; runs once for each attempt
+   */
+  public record Commit(
+      ByteString row,
+      ByteString writeId,
+      ObjectVersion version,
+      Condition condition,
+      List<LeaseGrant> grants,
+      UnaryOperator<HeadRecord> record,
+      Attempt alsoChange) {}
+
+  /** Part of a commit that its caller contributes. */
+  public interface Attempt {
+    /** Columns that {@link #amend} wants to see, read in one with the head. */
+    List<Column> columns();
+
+    /** A stamp above which the mutation's has to be, so that its deletions reach what they name. */
+    long above();
+
+    /** Adds to the mutation that replaces the head seen; throws to give up. */
+    void amend(SeenRow seen, RowChange change) throws StoreException;
+  }
+
+  /** A version committed, and whether its stamp was pushed above the clock by an earlier one. */
+  public record Committed(ObjectVersion version, boolean pushed) {}
+
+  public PutObjectReply put(long bucketId, PutObjectRequest request) throws StoreException {
+    ByteString row = ObjectRows.row(bucketId, request.getKey());
+    requireWriteId(request.getWriteId());
+    Manifest manifest = request.getManifest();
+    if (manifest.getLength() != request.getLength()) {
+      throw new StoreException(
+          ErrorCode.INVALID_ARGUMENT,
+          "Cannot put "
+              + request.getLength()
+              + " bytes under a manifest of "
+              + manifest.getLength());
+    }
+    fence.checkGrants(manifest, request.getGrantsList());
+    ObjectVersion version =
+        ObjectVersion.newBuilder()
+            .setLength(request.getLength())
+            .setMd5(request.getMd5())
+            .addAllChecksums(request.getChecksumsList())
+            .setMetadata(request.getMetadata())
+            .setManifest(manifest)
+            .build();
+    Committed committed =
+        commit(
+            new Commit(
+                row,
+                request.getWriteId(),
+                version,
+                request.getCondition(),
+                request.getGrantsList(),
+                UnaryOperator.identity(),
+                null));
+    return PutObjectReply.newBuilder()
+        .setVersion(committed.version())
+        .setWantsRecord(committed.pushed())
+        .build();
+  }
+
+  /** Makes a version the current one; idempotent by its write id. */
+  public Committed commit(Commit commit) throws StoreException {
+    ByteString writeId = commit.writeId();
+    ByteString row = commit.row();
+    List<Column> columns = new ArrayList<>();
+    columns.add(ObjectRowLayout.superseded(writeId));
+    if (commit.alsoChange() != null) {
+      columns.addAll(commit.alsoChange().columns());
+    }
+    boolean late = fence.isLate(commit.grants());
+    boolean blind =
+        commit.alsoChange() == null
+            && !late
+            && !Conditions.needsPresence(commit.condition())
+            && commit.version().getManifest().getExtentsCount()
+                <= ObjectRowLayout.MAX_INLINE_EXTENTS
+            && !rows.probablyHasHead(row);
+    long chunksStamp = 0;
+    long floor = commit.alsoChange() == null ? 0 : commit.alsoChange().above();
+    for (int attempt = 0; attempt < ObjectRows.MOST_ATTEMPTS; attempt++) {
+      SeenRow seen = blind ? SeenRow.unread(row) : rows.readSettled(row, columns);
+      if (!blind) {
+        Head own = seen.writtenBy(writeId);
+        if (own != null && own.isLive()) {
+          fence.after(commit.grants());
+          return new Committed(reply(row, own), true);
+        }
+        if (late) {
+          throw fence.tooLate();
+        }
+        Conditions.require(commit.condition(), seen);
+      }
+      blind = false;
+      long stamp = rows.stamps().above(Math.max(floor, Math.max(seen.stamp(), chunksStamp)));
+      ObjectVersion version =
+          commit.version().toBuilder()
+              .setVersionId(stamp)
+              .setModifiedMicros(rows.stamps().now())
+              .build();
+      Details.Split split = Details.split(version, writeId);
+      if (!split.chunks().isEmpty() && chunksStamp == 0) {
+        if (seen.cells() == null) {
+          continue; // metadata too large for the head: look first whether this happened before
+        }
+        chunksStamp = rows.writeChunks(row, writeId, split.chunks());
+        stamp = Math.max(stamp, chunksStamp + 1);
+      }
+      Head head = Head.of(stamp, writeId, HeadState.LIVE, commit.record().apply(split.record()));
+      RowChange change = new RowChange(stamp).put(ObjectRowLayout.HEAD, head.cell());
+      if (!split.chunks().isEmpty()) {
+        change.delete(ObjectRowLayout.pendingChunks(writeId));
+      }
+      seen.supersede(change);
+      if (commit.alsoChange() != null) {
+        commit.alsoChange().amend(seen, change);
+      }
+      late = fence.isLate(commit.grants());
+      if (late) {
+        continue;
+      }
+      Outcome outcome = rows.commit(seen, change);
+      switch (outcome) {
+        case APPLIED -> {
+          fence.after(commit.grants());
+          return new Committed(reply(row, head), stamp == seen.stamp() + 1);
+        }
+        case REFUSED -> rows.committer().pause().backOff(Math.max(0, attempt - 1));
+        case UNKNOWN -> {
+          Head own = rows.readSettled(row, columns).writtenBy(writeId);
+          if (own != null && own.isLive()) {
+            fence.after(commit.grants());
+            return new Committed(reply(row, own), true);
+          }
+          throw new OutcomeUnknownException(
+              "Cannot tell whether a version of " + ObjectRowLayout.key(row) + " was committed",
+              null);
+        }
+      }
+    }
+    throw ObjectRows.contended(row);
+  }
+
+  private static ObjectVersion reply(ByteString row, Head head) {
+    return SeenRow.withoutManifest(SeenRow.version(row, head));
+  }
+
+  /** Refuses a mutation that could not be found again. */
+  public static void requireWriteId(ByteString writeId) throws StoreException {
+    if (writeId.size() != WriteId.BYTES) {
+      throw new StoreException(
+          ErrorCode.INVALID_ARGUMENT,
+          "Cannot use a write id of " + writeId.size() + " bytes: it has " + WriteId.BYTES);
+    }
+  }
+}

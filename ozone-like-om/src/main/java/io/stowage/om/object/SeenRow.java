@@ -1,0 +1,114 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.om.object;
+
+import io.stowage.common.error.StoreException;
+import io.stowage.common.proto.HeadRecord;
+import io.stowage.common.proto.ObjectVersion;
+import io.stowage.om.table.Check;
+import io.stowage.om.table.Head;
+import io.stowage.om.table.ObjectRowLayout;
+import io.stowage.om.table.Row;
+import io.stowage.om.table.RowChange;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
+
+/**
+ * A key's row as it was at one moment: its head, or null, and the other cells that were asked for.
+ * Immutable.
+ */
+public record SeenRow(ByteString key, Head head, Row cells) {
+  /** A row of which nothing was read, taken for empty; a compare-and-set will tell. */
+  public static SeenRow unread(ByteString key) {
+    return new SeenRow(key, null, null);
+  }
+
+  /** Whether there is a version. */
+  public boolean isLive() {
+    return head != null && head.isLive();
+  }
+
+  public long stamp() {
+    return head == null ? 0 : head.stamp();
+  }
+
+  /** That the head is still the one that was seen. */
+  public Check unchanged() {
+    return Check.of(ObjectRowLayout.HEAD, head == null ? null : head.cell());
+  }
+
+  /** The head that a request superseded long since wrote, or null. */
+  public Head supersededBy(ByteString writeId) throws StoreException {
+    ByteString value = cells.value(ObjectRowLayout.superseded(writeId));
+    return value == null ? null : ObjectRowLayout.supersededHead(value);
+  }
+
+  /**
+   * The head that a request wrote, if it ever wrote one here, be it superseded or not; else null.
+   * Its cell must have been among those read.
+   */
+  public Head writtenBy(ByteString writeId) throws StoreException {
+    if (head != null && head.writeId().equals(writeId)) {
+      return head;
+    }
+    return supersededBy(writeId);
+  }
+
+  /**
+   * Adds to a mutation that replaces the head what has to become of the one it replaces: it moves
+   * to {@code g}, under its write id, where its bytes are counted as garbage and where a request
+   * whose answer was lost finds that it happened. With versioning it moves to {@code v} instead.
+   */
+  public RowChange supersede(RowChange change) {
+    return head == null ? change : supersede(change, head, fateOf(head));
+  }
+
+  static RowChange supersede(RowChange change, Head old, ObjectRowLayout.Fate fate) {
+    return change.put(
+        ObjectRowLayout.superseded(old.writeId()), ObjectRowLayout.supersededValue(fate, old));
+  }
+
+  private static ObjectRowLayout.Fate fateOf(Head old) {
+    return switch (old.state()) {
+      case LIVE -> ObjectRowLayout.Fate.GARBAGE;
+      case ABSENT, MOVED -> ObjectRowLayout.Fate.NOTHING;
+      case PENDING, DELETING ->
+          throw new IllegalStateException("a head in state " + old.state() + " is settled first");
+    };
+  }
+
+  /** A live head's version as callers see it; without manifest if that is in chunks. */
+  static ObjectVersion version(ByteString row, Head head) {
+    return version(row, head, head.record());
+  }
+
+  static ObjectVersion version(ByteString row, Head head, HeadRecord record) {
+    return named(row, head, record.getVersion());
+  }
+
+  static ObjectVersion named(ByteString row, Head head, ObjectVersion stored) {
+    ObjectVersion.Builder version =
+        stored.toBuilder().setKey(ObjectRowLayout.key(row)).setStamp(head.stamp());
+    if (version.getWriteId().isEmpty()) {
+      version.setWriteId(head.writeId());
+    }
+    return version.build();
+  }
+
+  /** Leaves out what only a reader of the bytes needs. */
+  static ObjectVersion withoutManifest(ObjectVersion version) {
+    return version.toBuilder().clearManifest().clearPartLengths().build();
+  }
+}

@@ -1,0 +1,123 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.om.table;
+
+import io.stowage.common.error.CorruptDataException;
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.id.WriteId;
+import io.stowage.common.proto.BucketInfo;
+import io.stowage.common.proto.BucketRecord;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
+import org.apache.hadoop.thirdparty.protobuf.InvalidProtocolBufferException;
+import org.apache.hadoop.thirdparty.protobuf.UnsafeByteOperations;
+
+/**
+ * Rows of table {@code bucket}. Described in {@code docs/format/hbase-tables.md}.
+ *
+ * <pre>
+ * row key   bucket name (ASCII)
+ *
+ * m:h          head: stamp (8), write id (16), state (1: LIVE, ABSENT, DELETING), BucketRecord
+ * m:r          rename slot of a FILE_SYSTEM bucket (reserved)
+ * m:p WRITEID  a directory rename under way: PrefixRenameRecord
+ * </pre>
+ */
+public final class BucketRowLayout {
+  public static final String TABLE = "bucket";
+  public static final String FAMILIES = "m";
+  public static final int FORMAT = 1;
+
+  public static final Column HEAD = new Column('m', Column.letter('h'));
+
+  private BucketRowLayout() {}
+
+  public static ByteString row(String name) {
+    return ByteString.copyFromUtf8(name);
+  }
+
+  /** First row that a bucket may have; names begin with a letter or digit. */
+  public static final ByteString FIRST = UnsafeByteOperations.unsafeWrap(new byte[] {'0'});
+
+  /** Where the first start proves that the region servers take our stamps. */
+  static final ByteString PROBE = UnsafeByteOperations.unsafeWrap(new byte[] {0});
+
+  public static Column prefixRename(ByteString writeId) {
+    return Column.of('m', 'p', writeId);
+  }
+
+  public static final ByteString PREFIX_RENAMES = Column.letter('p');
+  public static final ByteString BEHIND_PREFIX_RENAMES = Column.letter('q');
+
+  /** A bucket's head. Immutable. */
+  public record BucketHead(
+      long stamp,
+      ByteString writeId,
+      HeadState state,
+      BucketInfo bucket,
+      ByteString deletedBy,
+      ByteString cell) {
+    /**
+     * A head to be written.
+     *
+     * @param deletedBy write id of the deletion that removed the bucket of this name before, by
+     *     which it is known when it is asked for again; empty if there was none
+     */
+    public static BucketHead of(
+        long stamp, ByteString writeId, HeadState state, BucketInfo bucket, ByteString deletedBy) {
+      BucketRecord record =
+          BucketRecord.newBuilder()
+              .setFormat(FORMAT)
+              .setBucket(bucket.toBuilder().clearName())
+              .setDeletedBy(deletedBy)
+              .build();
+      return new BucketHead(
+          stamp,
+          writeId,
+          state,
+          bucket,
+          deletedBy,
+          Head.fixed(stamp, writeId, state).concat(record.toByteString()));
+    }
+
+    /** Reads a cell that may not be there. */
+    public static BucketHead parseOrNull(String name, ByteString cell) throws StoreException {
+      if (cell == null) {
+        return null;
+      }
+      try {
+        HeadState state = HeadState.of(cell.byteAt(Head.FIXED_BYTES - 1));
+        BucketRecord record = BucketRecord.parseFrom(cell.substring(Head.FIXED_BYTES));
+        if (record.getFormat() > FORMAT) {
+          throw new StoreException(
+              ErrorCode.FORMAT_TOO_NEW,
+              "Cannot read bucket " + name + ": its format is " + record.getFormat());
+        }
+        return new BucketHead(
+            cell.asReadOnlyByteBuffer().getLong(),
+            cell.substring(8, 8 + WriteId.BYTES),
+            state,
+            record.getBucket().toBuilder().setName(name).build(),
+            record.getDeletedBy(),
+            cell);
+      } catch (InvalidProtocolBufferException
+          | IllegalArgumentException
+          | IndexOutOfBoundsException e) {
+        throw new CorruptDataException("Cannot read bucket " + name + ": " + e.getMessage());
+      }
+    }
+  }
+}

@@ -1,0 +1,30 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.om.table;
+
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
+
+/** A column of a row: a family, named by one letter, and a qualifier. Immutable. */
+public record Column(char family, ByteString qualifier) {
+  /** A column whose qualifier is a letter followed by an id. */
+  public static Column of(char family, char kind, ByteString id) {
+    return new Column(family, letter(kind).concat(id));
+  }
+
+  static ByteString letter(char kind) {
+    return ByteString.copyFrom(new byte[] {(byte) kind});
+  }
+}

@@ -1,0 +1,41 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.om.table;
+
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
+
+/**
+ * Rows of table {@code identity}. Described in {@code docs/format/hbase-tables.md}.
+ *
+ * <pre>
+ * row key   'a' access key
+ *
+ * i:k       what the access key stands for, and its secret: IdentityRecord
+ * </pre>
+ */
+public final class IdentityRowLayout {
+  public static final String TABLE = "identity";
+  public static final String FAMILIES = "i";
+  public static final int FORMAT = 1;
+
+  public static final Column ACCESS_KEY = new Column('i', Column.letter('k'));
+
+  private IdentityRowLayout() {}
+
+  public static ByteString row(String accessKey) {
+    return ByteString.copyFromUtf8("a" + accessKey);
+  }
+}

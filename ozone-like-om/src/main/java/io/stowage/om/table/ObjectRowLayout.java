@@ -1,0 +1,162 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.om.table;
+
+import io.stowage.common.error.StoreException;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
+import org.apache.hadoop.thirdparty.protobuf.UnsafeByteOperations;
+
+/**
+ * Rows of table {@code object}. Described in {@code docs/format/hbase-tables.md}.
+ *
+ * <pre>
+ * row key   bucket id (8, big-endian)  key (UTF-8)
+ *
+ * c:h                 head ({@link Head})
+ * m:WRITEID number    chunk (number: 4, big-endian) of a DetailRecord
+ * v:                  older versions, newest first (reserved: complement of the version id)
+ * g:d WRITEID         a superseded head: fate (1, {@link Fate}), then the cell as it was
+ * g:p WRITEID         chunks of this write id are written, their head is not yet
+ * g:s WRITEID         a superseded or unused part of an upload: UploadedPart
+ * g:c UPLOADID        a completed upload: write id of the head that it became
+ * x:f                 file lease (reserved)
+ * x:g UPLOADID        generation of an upload: UploadGeneration
+ * x:h UPLOADID        header of an upload: UploadRecord
+ * x:p UPLOADID number part (number: 2, big-endian): UploadedPart
+ * x:r ROW             forwarding: this row may hold needles that name the row we are in
+ * </pre>
+ */
+public final class ObjectRowLayout {
+  public static final String TABLE = "object";
+  public static final String FAMILIES = "cmvgx";
+
+  public static final int BUCKET_ID_BYTES = 8;
+  public static final int MAX_KEY_BYTES = 1_024;
+
+  /** What is inline in a head; more goes to chunks. */
+  public static final int MAX_INLINE_EXTENTS = 8;
+
+  public static final int MAX_HEAD_BYTES = 1_024;
+  public static final int MAX_CHUNK_BYTES = 1 << 20;
+
+  public static final Column HEAD = new Column('c', Column.letter('h'));
+
+  public static final ByteString UPLOAD_HEADERS = Column.letter('h');
+
+  private ObjectRowLayout() {}
+
+  /** What became of the needles that a superseded head named. */
+  public enum Fate {
+    /** The head named none. */
+    NOTHING('N'),
+    /** No head of this row names them any more. */
+    GARBAGE('G'),
+    /** Another row's head names them. */
+    MOVED('M');
+
+    private final byte letter;
+
+    Fate(char letter) {
+      this.letter = (byte) letter;
+    }
+  }
+
+  public static ByteString row(long bucketId, String key) {
+    byte[] utf8 = key.getBytes(StandardCharsets.UTF_8);
+    ByteBuffer row = ByteBuffer.allocate(BUCKET_ID_BYTES + utf8.length);
+    row.putLong(bucketId).put(utf8).flip();
+    return UnsafeByteOperations.unsafeWrap(row);
+  }
+
+  public static String key(ByteString row) {
+    return row.substring(BUCKET_ID_BYTES).toString(StandardCharsets.UTF_8);
+  }
+
+  public static long bucketId(ByteString row) {
+    return row.asReadOnlyByteBuffer().getLong();
+  }
+
+  /** First row behind all that begin with this one; no UTF-8 text holds a byte 0xFF. */
+  public static ByteString behindPrefix(ByteString rowPrefix) {
+    return rowPrefix.concat(UnsafeByteOperations.unsafeWrap(new byte[] {(byte) 0xFF}));
+  }
+
+  /** First row behind this one. */
+  public static ByteString behind(ByteString row) {
+    return row.concat(UnsafeByteOperations.unsafeWrap(new byte[] {0}));
+  }
+
+  public static Column chunk(ByteString owner, int number) {
+    return new Column('m', owner.concat(bigEndian(number, 4)));
+  }
+
+  public static Column superseded(ByteString writeId) {
+    return Column.of('g', 'd', writeId);
+  }
+
+  public static Column pendingChunks(ByteString writeId) {
+    return Column.of('g', 'p', writeId);
+  }
+
+  public static Column supersededPart(ByteString writeId) {
+    return Column.of('g', 's', writeId);
+  }
+
+  public static Column completedUpload(ByteString uploadId) {
+    return Column.of('g', 'c', uploadId);
+  }
+
+  public static Column uploadGeneration(ByteString uploadId) {
+    return Column.of('x', 'g', uploadId);
+  }
+
+  public static Column uploadHeader(ByteString uploadId) {
+    return Column.of('x', 'h', uploadId);
+  }
+
+  public static Column part(ByteString uploadId, int number) {
+    return new Column('x', partsFrom(uploadId, number));
+  }
+
+  /** Qualifier of a part, for ranges. */
+  public static ByteString partsFrom(ByteString uploadId, int number) {
+    return Column.letter('p').concat(uploadId).concat(bigEndian(number, 2));
+  }
+
+  public static Column forwarding(ByteString toRow) {
+    return Column.of('x', 'r', toRow);
+  }
+
+  /** Value of a {@code g:d} cell. */
+  public static ByteString supersededValue(Fate fate, Head head) {
+    return UnsafeByteOperations.unsafeWrap(new byte[] {fate.letter}).concat(head.cell());
+  }
+
+  /** The head in a {@code g:d} cell. */
+  public static Head supersededHead(ByteString value) throws StoreException {
+    return Head.parse(value.substring(1));
+  }
+
+  private static ByteString bigEndian(int number, int bytes) {
+    byte[] out = new byte[bytes];
+    for (int i = 0; i < bytes; i++) {
+      out[i] = (byte) (number >>> (8 * (bytes - 1 - i)));
+    }
+    return UnsafeByteOperations.unsafeWrap(out);
+  }
+}

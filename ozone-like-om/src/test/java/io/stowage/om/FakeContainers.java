@@ -1,0 +1,107 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.om;
+
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.proto.ClusterStatusReply;
+import io.stowage.common.proto.ClusterStatusRequest;
+import io.stowage.common.proto.ContainerInfo;
+import io.stowage.common.proto.ContainerState;
+import io.stowage.common.proto.GetContainersReply;
+import io.stowage.common.proto.GetContainersRequest;
+import io.stowage.common.proto.Lease;
+import io.stowage.common.proto.LeaseContainersReply;
+import io.stowage.common.proto.LeaseContainersRequest;
+import io.stowage.common.proto.ListContainersReply;
+import io.stowage.common.proto.ListContainersRequest;
+import io.stowage.common.proto.ListDatanodesReply;
+import io.stowage.common.proto.ListDatanodesRequest;
+import io.stowage.common.proto.ReleaseLeaseReply;
+import io.stowage.common.proto.ReleaseLeaseRequest;
+import io.stowage.common.proto.RenewLeasesReply;
+import io.stowage.common.proto.RenewLeasesRequest;
+import io.stowage.common.proto.ReportDamageReply;
+import io.stowage.common.proto.ReportDamageRequest;
+import io.stowage.common.scm.ContainerManager;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/** Containers that are what a test says they are; OPEN where it says nothing. Thread-safe. */
+final class FakeContainers implements ContainerManager {
+  final Map<Long, ContainerState> states = new ConcurrentHashMap<>();
+  final AtomicInteger lookUps = new AtomicInteger();
+  volatile boolean unreachable;
+
+  @Override
+  public GetContainersReply getContainers(GetContainersRequest request) throws StoreException {
+    lookUps.incrementAndGet();
+    if (unreachable) {
+      throw new StoreException(ErrorCode.UNAVAILABLE, "no container manager answers");
+    }
+    GetContainersReply.Builder reply = GetContainersReply.newBuilder();
+    for (long id : request.getIdsList()) {
+      reply.addContainers(info(id));
+    }
+    return reply.build();
+  }
+
+  private ContainerInfo info(long id) {
+    return ContainerInfo.newBuilder()
+        .setId(id)
+        .setPolicy("rs-3-2")
+        .setState(states.getOrDefault(id, ContainerState.OPEN))
+        .build();
+  }
+
+  @Override
+  public LeaseContainersReply leaseContainer(LeaseContainersRequest request) {
+    return LeaseContainersReply.newBuilder()
+        .setLease(Lease.newBuilder().setContainer(info(7)).setHolder(request.getHolder()))
+        .build();
+  }
+
+  @Override
+  public RenewLeasesReply renewLeases(RenewLeasesRequest request) {
+    return RenewLeasesReply.getDefaultInstance();
+  }
+
+  @Override
+  public ReleaseLeaseReply releaseLease(ReleaseLeaseRequest request) {
+    return ReleaseLeaseReply.getDefaultInstance();
+  }
+
+  @Override
+  public ListContainersReply listContainers(ListContainersRequest request) {
+    return ListContainersReply.getDefaultInstance();
+  }
+
+  @Override
+  public ListDatanodesReply listDatanodes(ListDatanodesRequest request) {
+    return ListDatanodesReply.getDefaultInstance();
+  }
+
+  @Override
+  public ClusterStatusReply clusterStatus(ClusterStatusRequest request) {
+    return ClusterStatusReply.getDefaultInstance();
+  }
+
+  @Override
+  public ReportDamageReply reportDamage(ReportDamageRequest request) {
+    return ReportDamageReply.getDefaultInstance();
+  }
+}

@@ -1,0 +1,383 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.om;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.id.WriteId;
+import io.stowage.common.proto.Condition;
+import io.stowage.common.proto.CreateBucketRequest;
+import io.stowage.common.proto.DeleteBucketRequest;
+import io.stowage.common.proto.DeleteObjectsReply;
+import io.stowage.common.proto.DeleteObjectsRequest;
+import io.stowage.common.proto.GetBucketRequest;
+import io.stowage.common.proto.GetIdentityRequest;
+import io.stowage.common.proto.GetObjectReply;
+import io.stowage.common.proto.GetObjectRequest;
+import io.stowage.common.proto.Identity;
+import io.stowage.common.proto.ListBucketsRequest;
+import io.stowage.common.proto.ListObjectsReply;
+import io.stowage.common.proto.ObjectMetadata;
+import io.stowage.common.proto.ObjectToDelete;
+import io.stowage.common.proto.ObjectVersion;
+import io.stowage.common.proto.PutIdentityRequest;
+import io.stowage.common.proto.PutObjectRequest;
+import java.util.ArrayList;
+import java.util.List;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
+
+/** Buckets, keys and identities as users meet them, over HBase and over its twin. */
+abstract class NamespaceContract {
+  private TestOm om;
+  private String bucket;
+
+  abstract TestOm open() throws Exception;
+
+  @BeforeEach
+  void createABucket() throws Exception {
+    om = open();
+    bucket = "b" + System.nanoTime();
+    om.createBucket(bucket);
+  }
+
+  @Test
+  void readsBackWhatWasPut() throws StoreException {
+    PutObjectRequest request =
+        om.putRequest(bucket, "a/ключ", "content")
+            .setMetadata(ObjectMetadata.newBuilder().putHeaders("content-type", "text/plain"))
+            .build();
+    ObjectVersion put = om.om.putObject(request).getVersion();
+    assertFalse(put.hasManifest());
+    GetObjectReply reply =
+        om.om.getObject(
+            GetObjectRequest.newBuilder()
+                .setBucket(bucket)
+                .setKey("a/ключ")
+                .setWantManifest(true)
+                .build());
+    ObjectVersion got = reply.getVersion();
+    assertEquals(request.getManifest(), got.getManifest());
+    assertEquals(request.getMd5(), got.getMd5());
+    assertEquals(request.getMetadata(), got.getMetadata());
+    assertEquals(request.getWriteId(), got.getWriteId());
+    assertEquals(put.getStamp(), got.getStamp());
+    assertEquals(put.getStamp(), got.getVersionId());
+    assertEquals("a/ключ", got.getKey());
+    assertEquals(7, reply.getContainers(0).getId());
+    assertEquals(0, head("a/ключ").getManifest().getExtentsCount());
+  }
+
+  private ObjectVersion head(String key) throws StoreException {
+    return om.om
+        .getObject(GetObjectRequest.newBuilder().setBucket(bucket).setKey(key).build())
+        .getVersion();
+  }
+
+  @Test
+  void anOverwriteWinsAndADeletionHides() throws StoreException {
+    ObjectVersion first = om.put(bucket, "k", "one");
+    ObjectVersion second = om.put(bucket, "k", "two");
+    assertTrue(second.getStamp() > first.getStamp());
+    assertEquals(TestOm.md5("two"), om.get(bucket, "k").getMd5());
+    assertTrue(om.delete(bucket, "k").getStamp() > second.getStamp());
+    assertNull(om.get(bucket, "k"));
+    assertEquals(0, om.delete(bucket, "k").getStamp());
+    om.put(bucket, "k", "three");
+    assertEquals(TestOm.md5("three"), om.get(bucket, "k").getMd5());
+  }
+
+  @Test
+  void aRepeatedPutAnswersAsTheFirstAndChangesNothing() throws StoreException {
+    PutObjectRequest request = om.putRequest(bucket, "k", "one").build();
+    ObjectVersion first = om.om.putObject(request).getVersion();
+    assertEquals(first, om.om.putObject(request).getVersion());
+    om.put(bucket, "k", "two");
+    assertEquals(first, om.om.putObject(request).getVersion());
+    assertEquals(TestOm.md5("two"), om.get(bucket, "k").getMd5());
+    om.delete(bucket, "k");
+    assertEquals(first, om.om.putObject(request).getVersion());
+    assertNull(om.get(bucket, "k"));
+  }
+
+  @Test
+  void aRepeatedDeletionAnswersAsTheFirstAndSparesWhatCameLater() throws StoreException {
+    om.put(bucket, "k", "one");
+    ByteString id = WriteId.random();
+    long stamp = om.delete(bucket, "k", id).getStamp();
+    assertEquals(stamp, om.delete(bucket, "k", id).getStamp());
+    om.put(bucket, "k", "two");
+    assertEquals(stamp, om.delete(bucket, "k", id).getStamp());
+    assertNotNull(om.get(bucket, "k"));
+  }
+
+  @Test
+  void conditionsAreKept() throws StoreException {
+    ObjectVersion one = om.putIfAbsent(bucket, "k", "one");
+    fails(ErrorCode.PRECONDITION_FAILED, () -> om.putIfAbsent(bucket, "k", "x"));
+    String etag = java.util.HexFormat.of().formatHex(TestOm.md5("one").toByteArray());
+    om.om.putObject(
+        om.putRequest(bucket, "k", "two")
+            .setCondition(Condition.newBuilder().setIfMatchEtag(etag))
+            .build());
+    PutObjectRequest stale =
+        om.putRequest(bucket, "k", "x")
+            .setCondition(Condition.newBuilder().setIfMatchEtag(etag))
+            .build();
+    fails(ErrorCode.PRECONDITION_FAILED, () -> om.om.putObject(stale));
+    fails(
+        ErrorCode.PRECONDITION_FAILED,
+        () ->
+            om.om.putObject(
+                om.putRequest(bucket, "k", "x")
+                    .setCondition(Condition.newBuilder().setIfVersionId(one.getVersionId()))
+                    .build()));
+    om.delete(bucket, "k");
+    om.putIfAbsent(bucket, "k", "three");
+    assertEquals(TestOm.md5("three"), om.get(bucket, "k").getMd5());
+  }
+
+  @Test
+  void largeManifestsAndMetadataLieInChunks() throws StoreException {
+    ObjectMetadata.Builder metadata = ObjectMetadata.newBuilder();
+    metadata.putUser("long", "x".repeat(2_000));
+    for (int extents : new int[] {1, 9, 40_000}) {
+      String key = "large" + extents;
+      PutObjectRequest request =
+          om.putRequest(bucket, key, "content")
+              .setManifest(TestOm.manifest(7, extents))
+              .setMetadata(metadata)
+              .build();
+      om.om.putObject(request);
+      assertEquals(request.getManifest(), om.get(bucket, key).getManifest());
+      assertEquals(metadata.build(), om.get(bucket, key).getMetadata());
+      assertEquals(metadata.build(), head(key).getMetadata());
+      om.om.putObject(request);
+      om.put(bucket, key, "small");
+      assertEquals(1, om.get(bucket, key).getManifest().getExtentsCount());
+    }
+  }
+
+  @Test
+  void aPinnedReadEndsWhereAnotherVersionBegins() throws StoreException {
+    ObjectVersion one = om.put(bucket, "k", "one");
+    GetObjectRequest pinned =
+        GetObjectRequest.newBuilder()
+            .setBucket(bucket)
+            .setKey("k")
+            .setWantManifest(true)
+            .setPinnedStamp(one.getStamp())
+            .setPinnedWriteId(one.getWriteId())
+            .build();
+    om.om.getObject(pinned);
+    om.put(bucket, "k", "two");
+    fails(ErrorCode.PRECONDITION_FAILED, () -> om.om.getObject(pinned));
+    om.delete(bucket, "k");
+    fails(ErrorCode.PRECONDITION_FAILED, () -> om.om.getObject(pinned));
+  }
+
+  @Test
+  void listsInOrderOfUtf8WithDelimiterAndPages() throws StoreException {
+    for (int i = 0; i < 60; i++) {
+      om.put(bucket, String.format("dir%d/%03d", i % 3, i), "x");
+    }
+    for (String key : List.of("a", "dir", "dir1", "z/", "é", "\uD83D\uDE00", "\uFFFD")) {
+      om.put(bucket, key, "x");
+    }
+    om.put(bucket, "gone/1", "x");
+    om.delete(bucket, "gone/1");
+    for (int limit : new int[] {1, 2, 3, 100}) {
+      List<String> found = pages("", "/", limit);
+      assertEquals(
+          List.of(
+              "a", "dir", "dir0/", "dir1", "dir1/", "dir2/", "z/", "é", "\uFFFD", "\uD83D\uDE00"),
+          found);
+    }
+    assertEquals(20, pages("dir1/", "/", 7).size());
+    assertEquals(67, pages("", "", 13).size());
+    assertEquals(List.of("dir0/", "dir1", "dir1/"), pages("dir", "/", 5).subList(1, 4));
+    assertEquals(0, pages("nothing", "/", 5).size());
+  }
+
+  private List<String> pages(String prefix, String delimiter, int limit) throws StoreException {
+    List<String> all = new ArrayList<>();
+    String after = "";
+    while (true) {
+      ListObjectsReply page = om.list(bucket, prefix, delimiter, after, limit);
+      List<String> found = new ArrayList<>(page.getCommonPrefixesList());
+      page.getObjectsList().forEach(version -> found.add(version.getKey()));
+      assertTrue(found.size() <= limit);
+      found.sort(
+          (a, b) ->
+              ByteString.unsignedLexicographicalComparator()
+                  .compare(ByteString.copyFromUtf8(a), ByteString.copyFromUtf8(b)));
+      all.addAll(found);
+      if (!page.getMore()) {
+        return all;
+      }
+      assertEquals(limit, found.size());
+      assertEquals(found.get(found.size() - 1), page.getLast());
+      after = page.getLast();
+    }
+  }
+
+  @Test
+  void deletesManyAtOnceInOrder() throws StoreException {
+    DeleteObjectsRequest.Builder request = DeleteObjectsRequest.newBuilder().setBucket(bucket);
+    for (int i = 0; i < 100; i++) {
+      if (i % 2 == 0) {
+        om.put(bucket, "k" + i, "x");
+      }
+      request.addObjects(ObjectToDelete.newBuilder().setKey("k" + i).setWriteId(WriteId.random()));
+    }
+    DeleteObjectsReply reply = om.om.deleteObjects(request.build());
+    for (int i = 0; i < 100; i++) {
+      assertEquals("k" + i, reply.getObjects(i).getKey());
+      assertEquals(i % 2 == 0, reply.getObjects(i).getStamp() != 0);
+      assertEquals(0, reply.getObjects(i).getErrorCode());
+    }
+    assertEquals(0, om.list(bucket, "", "", "", 0).getObjectsCount());
+  }
+
+  @Test
+  void aRenameMovesOneVersionAndKeepsIt() throws StoreException {
+    ObjectVersion put = om.put(bucket, "from", "content");
+    ObjectVersion before = om.get(bucket, "from");
+    ByteString id = WriteId.random();
+    ObjectVersion renamed = om.rename(bucket, "from", "to", false, id);
+    assertEquals("to", renamed.getKey());
+    assertNull(om.get(bucket, "from"));
+    ObjectVersion got = om.get(bucket, "to");
+    assertEquals(put.getVersionId(), got.getVersionId());
+    assertEquals(put.getWriteId(), got.getWriteId());
+    assertEquals(before.getManifest().getExtentsList(), got.getManifest().getExtentsList());
+    assertFalse(got.getManifest().getOriginRow().isEmpty());
+    assertEquals(renamed, om.rename(bucket, "from", "to", false, id));
+    om.put(bucket, "from", "new");
+    assertEquals(renamed, om.rename(bucket, "from", "to", false, id));
+    assertEquals(TestOm.md5("new"), om.get(bucket, "from").getMd5());
+    om.rename(bucket, "to", "third", false);
+    om.delete(bucket, "from");
+    om.rename(bucket, "third", "from", false);
+    assertTrue(om.get(bucket, "from").getManifest().getOriginRow().isEmpty());
+  }
+
+  @Test
+  void aRenameRespectsItsTarget() throws StoreException {
+    om.put(bucket, "a", "one");
+    om.put(bucket, "b", "two");
+    fails(ErrorCode.KEY_EXISTS, () -> om.rename(bucket, "a", "b", false));
+    om.rename(bucket, "a", "b", true);
+    assertEquals(TestOm.md5("one"), om.get(bucket, "b").getMd5());
+    fails(ErrorCode.NO_SUCH_KEY, () -> om.rename(bucket, "a", "b", true));
+    om.delete(bucket, "b");
+    fails(ErrorCode.NO_SUCH_KEY, () -> om.rename(bucket, "b", "a", true));
+  }
+
+  @Test
+  void aRenameCarriesChunksAlong() throws StoreException {
+    PutObjectRequest request =
+        om.putRequest(bucket, "from", "content").setManifest(TestOm.manifest(7, 500)).build();
+    om.om.putObject(request);
+    om.rename(bucket, "from", "to", false);
+    assertEquals(
+        request.getManifest().getExtentsList(),
+        om.get(bucket, "to").getManifest().getExtentsList());
+  }
+
+  @Test
+  void bucketsAreCreatedListedAndDeletedWhenEmpty() throws StoreException {
+    fails(ErrorCode.BUCKET_OWNED_BY_CALLER, () -> om.createBucket(bucket));
+    fails(
+        ErrorCode.BUCKET_EXISTS,
+        () ->
+            om.om.createBucket(
+                CreateBucketRequest.newBuilder()
+                    .setName(bucket)
+                    .setOwner("somebody else")
+                    .setWriteId(WriteId.random())
+                    .build()));
+    for (String bad : List.of("ab", "Upper", "a..b", "1.2.3.4", "-ab", "ab_c")) {
+      fails(ErrorCode.INVALID_NAME, () -> om.createBucket(bad));
+    }
+    om.put(bucket, "k", "x");
+    DeleteBucketRequest delete =
+        DeleteBucketRequest.newBuilder().setName(bucket).setWriteId(WriteId.random()).build();
+    fails(ErrorCode.BUCKET_NOT_EMPTY, () -> om.om.deleteBucket(delete));
+    om.delete(bucket, "k");
+    om.om.deleteBucket(delete);
+    om.om.deleteBucket(delete);
+    fails(ErrorCode.NO_SUCH_BUCKET, () -> om.put(bucket, "k", "x"));
+    fails(
+        ErrorCode.NO_SUCH_BUCKET,
+        () -> om.om.getBucket(GetBucketRequest.newBuilder().setName(bucket).build()));
+    om.createBucket(bucket);
+    om.om.deleteBucket(delete);
+    assertNull(om.get(bucket, "k"));
+    assertEquals(
+        List.of(bucket),
+        om
+            .om
+            .listBuckets(ListBucketsRequest.newBuilder().setPrefix(bucket).build())
+            .getBucketsList()
+            .stream()
+            .map(b -> b.getName())
+            .toList());
+  }
+
+  @Test
+  void badKeysAreRefused() {
+    fails(ErrorCode.INVALID_NAME, () -> om.put(bucket, "", "x"));
+    fails(ErrorCode.INVALID_NAME, () -> om.put(bucket, "k".repeat(1_025), "x"));
+    fails(ErrorCode.INVALID_NAME, () -> om.put(bucket, "é".repeat(513), "x"));
+    fails(ErrorCode.INVALID_NAME, () -> om.put(bucket, "\uD800", "x"));
+    fails(
+        ErrorCode.INVALID_ARGUMENT,
+        () -> om.om.putObject(om.putRequest(bucket, "k", "x").clearGrants().build()));
+  }
+
+  @Test
+  void identitiesAreKept() throws StoreException {
+    String key = "AK" + System.nanoTime();
+    GetIdentityRequest get = GetIdentityRequest.newBuilder().setAccessKey(key).build();
+    fails(ErrorCode.ACCESS_DENIED, () -> om.om.getIdentity(get));
+    for (String secret : List.of("one", "two")) {
+      Identity identity =
+          Identity.newBuilder()
+              .setAccessKey(key)
+              .setSecretKey(secret)
+              .setUser("user")
+              .setAdmin(true)
+              .build();
+      om.om.putIdentity(PutIdentityRequest.newBuilder().setIdentity(identity).build());
+      assertEquals(identity, om.om.getIdentity(get).getIdentity());
+    }
+  }
+
+  static void fails(ErrorCode code, Executable call) {
+    StoreException e = assertThrows(StoreException.class, call);
+    assertEquals(code, e.code(), e.getMessage());
+  }
+}

@@ -1,0 +1,299 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.om;
+
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.id.WriteId;
+import io.stowage.common.proto.CompletePart;
+import io.stowage.common.proto.CompleteUploadRequest;
+import io.stowage.common.proto.Condition;
+import io.stowage.common.proto.CreateBucketRequest;
+import io.stowage.common.proto.CreateUploadRequest;
+import io.stowage.common.proto.DeleteObjectsRequest;
+import io.stowage.common.proto.DeletedObject;
+import io.stowage.common.proto.Extent;
+import io.stowage.common.proto.GetObjectRequest;
+import io.stowage.common.proto.LeaseGrant;
+import io.stowage.common.proto.ListObjectsReply;
+import io.stowage.common.proto.ListObjectsRequest;
+import io.stowage.common.proto.Manifest;
+import io.stowage.common.proto.ObjectToDelete;
+import io.stowage.common.proto.ObjectVersion;
+import io.stowage.common.proto.PutObjectRequest;
+import io.stowage.common.proto.PutPartRequest;
+import io.stowage.common.proto.RenameObjectRequest;
+import io.stowage.common.proto.UploadedPart;
+import io.stowage.common.time.StoreClock;
+import io.stowage.om.row.Pause;
+import io.stowage.om.table.HBaseFixture;
+import io.stowage.om.table.HBaseTables;
+import io.stowage.om.table.MemoryRowStore;
+import io.stowage.om.table.RowStore;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.time.Duration;
+import java.util.concurrent.atomic.AtomicLong;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
+
+/**
+ * An object manager over given tables, and requests in one line each. What an object holds is told
+ * by its MD5, which is that of a text; its bytes are nowhere.
+ */
+final class TestOm {
+  static final OmConfig CONFIG =
+      new OmConfig(
+          "stowage",
+          "rs-3-2",
+          Duration.ofMinutes(15),
+          Duration.ofSeconds(10),
+          Duration.ofSeconds(60),
+          Duration.ofMillis(50));
+
+  private static final AtomicLong OFFSETS = new AtomicLong();
+
+  /** Three tables, shared by as many object managers as a test wants. */
+  record Tables(RowStore buckets, RowStore objects, RowStore identities) {
+    static Tables inMemory() {
+      return new Tables(new MemoryRowStore(), new MemoryRowStore(), new MemoryRowStore());
+    }
+
+    Tables withObjects(RowStore other) {
+      return new Tables(buckets, other, identities);
+    }
+  }
+
+  private static HBaseTables hbase;
+
+  /** The tables of this JVM's HBase. */
+  static synchronized Tables onHBase() throws Exception {
+    if (hbase == null) {
+      hbase =
+          HBaseTables.open(
+              HBaseFixture.configuration(),
+              "stowage",
+              Duration.ofSeconds(60),
+              StoreClock.system().wallMicros());
+    }
+    return new Tables(hbase.buckets(), hbase.objects(), hbase.identities());
+  }
+
+  final Namespace om;
+  final StoreClock clock;
+
+  TestOm(Tables tables, FakeContainers containers, StoreClock clock) {
+    this(CONFIG, tables, containers, clock, Pause.REAL);
+  }
+
+  TestOm(OmConfig config, Tables tables, FakeContainers containers, StoreClock clock, Pause pause) {
+    this.clock = clock;
+    this.om =
+        new Namespace(
+            config,
+            tables.buckets(),
+            tables.objects(),
+            tables.identities(),
+            containers,
+            clock,
+            pause);
+  }
+
+  static TestOm inMemory() {
+    return new TestOm(Tables.inMemory(), new FakeContainers(), StoreClock.system());
+  }
+
+  void createBucket(String name) throws StoreException {
+    om.createBucket(
+        CreateBucketRequest.newBuilder()
+            .setName(name)
+            .setOwner("owner")
+            .setWriteId(WriteId.random())
+            .build());
+  }
+
+  static ByteString md5(String content) {
+    return md5(content.getBytes(StandardCharsets.UTF_8));
+  }
+
+  static ByteString md5(byte[] content) {
+    try {
+      return ByteString.copyFrom(MessageDigest.getInstance("MD5").digest(content));
+    } catch (NoSuchAlgorithmException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  static Manifest manifest(long length, int extents) {
+    Manifest.Builder manifest = Manifest.newBuilder().setLength(length);
+    for (int i = 0; i < extents; i++) {
+      manifest.addExtents(
+          Extent.newBuilder()
+              .setContainer(7)
+              .setEpoch(1)
+              .setOffset(OFFSETS.addAndGet(4_096))
+              .setCellLength(4_096)
+              .setWidth(1)
+              .setLength(length / extents + 64)
+              .setHeaderLength(64));
+    }
+    return manifest.build();
+  }
+
+  LeaseGrant grant() {
+    return LeaseGrant.newBuilder()
+        .setContainer(7)
+        .setEpoch(1)
+        .setGrantedMicros(clock.wallMicros())
+        .build();
+  }
+
+  PutObjectRequest.Builder putRequest(String bucket, String key, String content) {
+    return PutObjectRequest.newBuilder()
+        .setBucket(bucket)
+        .setKey(key)
+        .setWriteId(WriteId.random())
+        .setLength(content.length())
+        .setMd5(md5(content))
+        .setManifest(manifest(content.length(), content.isEmpty() ? 0 : 1))
+        .addGrants(grant());
+  }
+
+  ObjectVersion put(String bucket, String key, String content) throws StoreException {
+    return om.putObject(putRequest(bucket, key, content).build()).getVersion();
+  }
+
+  ObjectVersion putIfAbsent(String bucket, String key, String content) throws StoreException {
+    return om.putObject(
+            putRequest(bucket, key, content)
+                .setCondition(Condition.newBuilder().setMustBeAbsent(true))
+                .build())
+        .getVersion();
+  }
+
+  /** The current version with its manifest, or null. */
+  ObjectVersion get(String bucket, String key) throws StoreException {
+    try {
+      return om.getObject(
+              GetObjectRequest.newBuilder()
+                  .setBucket(bucket)
+                  .setKey(key)
+                  .setWantManifest(true)
+                  .build())
+          .getVersion();
+    } catch (StoreException e) {
+      if (e.code() == ErrorCode.NO_SUCH_KEY) {
+        return null;
+      }
+      throw e;
+    }
+  }
+
+  DeletedObject delete(String bucket, String key, ByteString writeId) throws StoreException {
+    DeletedObject deleted =
+        om.deleteObjects(
+                DeleteObjectsRequest.newBuilder()
+                    .setBucket(bucket)
+                    .addObjects(ObjectToDelete.newBuilder().setKey(key).setWriteId(writeId))
+                    .build())
+            .getObjects(0);
+    if (deleted.getErrorCode() != 0) {
+      throw StoreException.of(
+          ErrorCode.ofNumber(deleted.getErrorCode()), deleted.getErrorMessage());
+    }
+    return deleted;
+  }
+
+  DeletedObject delete(String bucket, String key) throws StoreException {
+    return delete(bucket, key, WriteId.random());
+  }
+
+  ObjectVersion rename(String bucket, String from, String to, boolean overwrite)
+      throws StoreException {
+    return rename(bucket, from, to, overwrite, WriteId.random());
+  }
+
+  ObjectVersion rename(String bucket, String from, String to, boolean overwrite, ByteString writeId)
+      throws StoreException {
+    return om.renameObject(
+            RenameObjectRequest.newBuilder()
+                .setBucket(bucket)
+                .setSource(from)
+                .setTarget(to)
+                .setOverwrite(overwrite)
+                .setWriteId(writeId)
+                .build())
+        .getVersion();
+  }
+
+  ListObjectsReply list(String bucket, String prefix, String delimiter, String after, int limit)
+      throws StoreException {
+    return om.listObjects(
+        ListObjectsRequest.newBuilder()
+            .setBucket(bucket)
+            .setPrefix(prefix)
+            .setDelimiter(delimiter)
+            .setStartAfter(after)
+            .setLimit(limit)
+            .build());
+  }
+
+  ByteString createUpload(String bucket, String key) throws StoreException {
+    return om.createUpload(
+            CreateUploadRequest.newBuilder()
+                .setBucket(bucket)
+                .setKey(key)
+                .setWriteId(WriteId.random())
+                .build())
+        .getUploadId();
+  }
+
+  PutPartRequest.Builder partRequest(
+      String bucket, String key, ByteString uploadId, int number, String content, long length) {
+    return PutPartRequest.newBuilder()
+        .setBucket(bucket)
+        .setKey(key)
+        .setUploadId(uploadId)
+        .setPart(
+            UploadedPart.newBuilder()
+                .setNumber(number)
+                .setLength(length)
+                .setMd5(md5(content))
+                .setWriteId(WriteId.random())
+                .setManifest(manifest(length, 1)))
+        .addGrants(grant());
+  }
+
+  void putPart(
+      String bucket, String key, ByteString uploadId, int number, String content, long length)
+      throws StoreException {
+    om.putPart(partRequest(bucket, key, uploadId, number, content, length).build());
+  }
+
+  static CompletePart named(int number, String content) {
+    return CompletePart.newBuilder().setNumber(number).setMd5(md5(content)).build();
+  }
+
+  static CompleteUploadRequest.Builder completeRequest(
+      String bucket, String key, ByteString uploadId, CompletePart... parts) {
+    return CompleteUploadRequest.newBuilder()
+        .setBucket(bucket)
+        .setKey(key)
+        .setUploadId(uploadId)
+        .setWriteId(WriteId.random())
+        .addAllParts(java.util.List.of(parts));
+  }
+}

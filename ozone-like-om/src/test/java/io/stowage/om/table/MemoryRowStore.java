@@ -1,0 +1,128 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.om.table;
+
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
+
+/**
+ * The in-memory twin of a table of HBase, with its way with timestamps: a put below the stamp of
+ * what is there, or not above a delete marker, is taken and never seen. Thread-safe.
+ */
+public final class MemoryRowStore implements RowStore {
+  private static final Comparator<ByteString> BYTES =
+      ByteString.unsignedLexicographicalComparator();
+  private static final Comparator<Column> COLUMNS =
+      Comparator.comparing(Column::family).thenComparing(Column::qualifier, BYTES);
+
+  private static final class Slot {
+    private long putStamp = Long.MIN_VALUE;
+    private long deleteStamp = Long.MIN_VALUE;
+    private ByteString value;
+
+    private ByteString visible() {
+      return putStamp > deleteStamp ? value : null;
+    }
+  }
+
+  private final TreeMap<ByteString, TreeMap<Column, Slot>> rows = new TreeMap<>(BYTES);
+
+  @Override
+  public synchronized Row get(ByteString row, List<Column> columns) {
+    TreeMap<Column, Slot> slots = rows.getOrDefault(row, new TreeMap<>(COLUMNS));
+    List<Cell> cells = new ArrayList<>();
+    for (Column column : columns) {
+      add(cells, column, slots.get(column));
+    }
+    return new Row(row, cells);
+  }
+
+  private static void add(List<Cell> cells, Column column, Slot slot) {
+    if (slot != null && slot.visible() != null) {
+      cells.add(new Cell(column, slot.putStamp, slot.value));
+    }
+  }
+
+  @Override
+  public synchronized Row getRange(
+      ByteString row, char family, ByteString from, ByteString to, int limit) {
+    List<Cell> cells = new ArrayList<>();
+    for (Map.Entry<Column, Slot> entry :
+        rows.getOrDefault(row, new TreeMap<>(COLUMNS))
+            .subMap(new Column(family, from), new Column(family, to))
+            .entrySet()) {
+      if (cells.size() < limit) {
+        add(cells, entry.getKey(), entry.getValue());
+      }
+    }
+    return new Row(row, cells);
+  }
+
+  @Override
+  public synchronized boolean checkAndMutate(
+      ByteString row, Check check, RowChange change, Duration timeout) {
+    if (!check.holds(get(row, List.of(check.column())))) {
+      return false;
+    }
+    mutate(row, change, timeout);
+    return true;
+  }
+
+  @Override
+  public synchronized void mutate(ByteString row, RowChange change, Duration timeout) {
+    TreeMap<Column, Slot> slots = rows.computeIfAbsent(row, r -> new TreeMap<>(COLUMNS));
+    for (Map.Entry<Column, ByteString> put : change.puts().entrySet()) {
+      Slot slot = slots.computeIfAbsent(put.getKey(), c -> new Slot());
+      if (change.stamp() >= slot.putStamp) {
+        slot.putStamp = change.stamp();
+        slot.value = put.getValue();
+      }
+    }
+    for (Column column : change.deletes()) {
+      Slot slot = slots.computeIfAbsent(column, c -> new Slot());
+      slot.deleteStamp = Math.max(slot.deleteStamp, change.stamp());
+    }
+  }
+
+  @Override
+  public synchronized List<Row> scan(
+      ByteString from, ByteString to, char family, ByteString qualifierPrefix, int limit) {
+    List<Row> found = new ArrayList<>();
+    for (Map.Entry<ByteString, TreeMap<Column, Slot>> entry : rows.subMap(from, to).entrySet()) {
+      if (found.size() == limit) {
+        break;
+      }
+      List<Cell> cells = new ArrayList<>();
+      entry
+          .getValue()
+          .forEach(
+              (column, slot) -> {
+                if (column.family() == family && column.qualifier().startsWith(qualifierPrefix)) {
+                  add(cells, column, slot);
+                }
+              });
+      if (!cells.isEmpty()) {
+        found.add(new Row(entry.getKey(), cells));
+      }
+    }
+    return found;
+  }
+}

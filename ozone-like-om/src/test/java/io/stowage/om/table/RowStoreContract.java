@@ -1,0 +1,183 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.om.table;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.time.Duration;
+import java.util.List;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** What a table does, held of HBase and of its twin alike. */
+abstract class RowStoreContract {
+  private static final Duration TIMEOUT = Duration.ofSeconds(10);
+  private static final Column HEAD = ObjectRowLayout.HEAD;
+
+  abstract RowStore store();
+
+  private ByteString row;
+
+  @BeforeEach
+  void takeANewRow() {
+    row = bytes("row" + System.nanoTime());
+  }
+
+  private boolean swap(String from, String to, long stamp) throws IOException {
+    return store()
+        .checkAndMutate(
+            row,
+            Check.of(HEAD, from == null ? null : bytes(from)),
+            new RowChange(stamp).put(HEAD, bytes(to)),
+            TIMEOUT);
+  }
+
+  private String head() throws IOException {
+    ByteString value = store().get(row, List.of(HEAD)).value(HEAD);
+    return value == null ? null : value.toStringUtf8();
+  }
+
+  @Test
+  void putsIfAbsentOnce() throws IOException {
+    assertTrue(swap(null, "a", 1_000));
+    assertFalse(swap(null, "b", 2_000));
+    assertEquals("a", head());
+  }
+
+  @Test
+  void swapsWhatIsThereOnly() throws IOException {
+    swap(null, "a", 1_000);
+    assertFalse(swap("x", "b", 2_000));
+    assertFalse(swap("a longer", "b", 2_000));
+    assertTrue(swap("a", "b", 2_000));
+    assertFalse(swap("a", "c", 3_000), "an older version still satisfies the check");
+    assertEquals("b", head());
+  }
+
+  @Test
+  void takesAPutBelowTheStampThatIsThereAndNeverShowsIt() throws IOException {
+    swap(null, "a", 2_000);
+    assertTrue(swap("a", "b", 1_000));
+    assertEquals("a", head());
+  }
+
+  @Test
+  void hidesAPutThatIsNotAboveADeletion() throws IOException {
+    Column part = new Column('x', bytes("p"));
+    store().mutate(row, new RowChange(1_000).put(part, bytes("1")), TIMEOUT);
+    store().mutate(row, new RowChange(2_000).delete(part), TIMEOUT);
+    assertNull(store().get(row, List.of(part)).value(part));
+    store().mutate(row, new RowChange(2_000).put(part, bytes("2")), TIMEOUT);
+    assertNull(store().get(row, List.of(part)).value(part));
+    store().mutate(row, new RowChange(2_001).put(part, bytes("3")), TIMEOUT);
+    assertEquals(bytes("3"), store().get(row, List.of(part)).value(part));
+  }
+
+  @Test
+  void aDeletionUncoversNothingOlder() throws IOException {
+    Column part = new Column('x', bytes("p"));
+    store().mutate(row, new RowChange(1_000).put(part, bytes("1")), TIMEOUT);
+    store().mutate(row, new RowChange(2_000).put(part, bytes("2")), TIMEOUT);
+    store().mutate(row, new RowChange(2_000).delete(part), TIMEOUT);
+    assertNull(store().get(row, List.of(part)).value(part));
+  }
+
+  @Test
+  void changesSeveralFamiliesAtOnceAndTellsTheStamp() throws IOException {
+    Column garbage = new Column('g', bytes("d1"));
+    Column upload = new Column('x', bytes("p1"));
+    store().mutate(row, new RowChange(900).put(upload, bytes("u")), TIMEOUT);
+    assertTrue(
+        store()
+            .checkAndMutate(
+                row,
+                new Check.Absent(HEAD),
+                new RowChange(1_000).put(HEAD, bytes("a")).put(garbage, bytes("g")).delete(upload),
+                TIMEOUT));
+    Row read = store().get(row, List.of(HEAD, garbage, upload));
+    assertEquals(2, read.cells().size());
+    assertEquals(1_000, read.cell(garbage).stamp());
+    assertNull(read.value(upload));
+  }
+
+  @Test
+  void checksOneColumnWhileOthersAreThere() throws IOException {
+    Column upload = new Column('x', bytes("g1"));
+    swap(null, "a", 1_000);
+    assertTrue(
+        store()
+            .checkAndMutate(
+                row,
+                new Check.Absent(upload),
+                new RowChange(1_000).put(upload, bytes("open")),
+                TIMEOUT));
+    assertTrue(
+        store()
+            .checkAndMutate(
+                row,
+                new Check.Equal(upload, bytes("open")),
+                new RowChange(1_001).put(upload, bytes("shut")),
+                TIMEOUT));
+    assertEquals("a", head());
+  }
+
+  @Test
+  void readsARangeOfColumnsInOrder() throws IOException {
+    RowChange change = new RowChange(1_000);
+    for (String qualifier : List.of("p3", "p1", "q", "p2", "o")) {
+      change.put(new Column('x', bytes(qualifier)), bytes(qualifier));
+    }
+    store().mutate(row, change, TIMEOUT);
+    List<String> found =
+        store().getRange(row, 'x', bytes("p1"), bytes("q"), 2).cells().stream()
+            .map(cell -> cell.value().toStringUtf8())
+            .toList();
+    assertEquals(List.of("p1", "p2"), found);
+    assertEquals(3, store().getRange(row, 'x', bytes("p"), bytes("q"), 10).cells().size());
+  }
+
+  @Test
+  void scansRowsThatHoldTheColumn() throws IOException {
+    for (int i = 0; i < 5; i++) {
+      store()
+          .mutate(
+              row.concat(bytes("/" + i)),
+              new RowChange(1_000)
+                  .put(i == 2 ? new Column('x', bytes("h1")) : HEAD, bytes("v" + i)),
+              TIMEOUT);
+    }
+    List<Row> rows =
+        store().scan(row.concat(bytes("/1")), row.concat(bytes("/9")), 'c', HEAD.qualifier(), 2);
+    assertEquals(
+        List.of(row.concat(bytes("/1")), row.concat(bytes("/3"))),
+        rows.stream().map(Row::key).toList());
+    assertEquals(bytes("v3"), rows.get(1).value(HEAD));
+    assertEquals(
+        List.of(row.concat(bytes("/2"))),
+        store().scan(row, row.concat(bytes("/9")), 'x', bytes("h"), 10).stream()
+            .map(Row::key)
+            .toList());
+  }
+
+  static ByteString bytes(String text) {
+    return ByteString.copyFromUtf8(text);
+  }
+}
