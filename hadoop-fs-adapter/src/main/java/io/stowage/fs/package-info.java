@@ -13,6 +13,13 @@
  * See the License for the specific language governing permissions and
  * limitations under the License.
  */
-
-/** The Hadoop FileSystem {@code stow://bucket/path}. */
+/**
+ * {@code stow://bucket/path} as a Hadoop FileSystem.
+ *
+ * <p>{@link io.stowage.fs.StowageFileSystem} and {@link io.stowage.fs.StowageFs} are what a
+ * configuration names; compiled for Java 8, they refuse an older Java in words and hand everything
+ * on to BucketFileSystem, which is Hadoop's contract over {@code ObjectTree}, the directories that
+ * a bucket's keys imply. Bytes go through one ClusterConnection a process and cluster straight to
+ * the datanodes.
+ */
 package io.stowage.fs;

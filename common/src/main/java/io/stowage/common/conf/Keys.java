@@ -272,6 +272,27 @@ public final class Keys {
               Tag.TUNING,
               "Direct memory for stripes in flight, of the whole process."));
 
+  // Hadoop's FileSystem.
+  public static final ConfigKey<Long> FS_BLOCK_SIZE =
+      add(
+          ConfigKey.bytes(
+              "stowage.fs.block-size",
+              "128m",
+              1L << 10,
+              1L << 40,
+              Tag.TUNING,
+              "Block size that the FileSystem tells of a file, by which jobs split their input."));
+  public static final ConfigKey<Long> FS_READ_AHEAD =
+      add(
+          ConfigKey.bytes(
+              "stowage.fs.read-ahead",
+              "4m",
+              64L << 10,
+              64L << 20,
+              Tag.TUNING,
+              "Largest piece that a file being read in sequence fetches at once; one more piece is"
+                  + " fetched ahead."));
+
   private Keys() {}
 
   private static <T> ConfigKey<T> add(ConfigKey<T> key) {

@@ -1,0 +1,154 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.fs;
+
+import io.stowage.client.DataPath;
+import io.stowage.common.conf.StowageConfig;
+import io.stowage.common.om.ObjectManager;
+import java.io.IOException;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.SynchronousQueue;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.security.UserGroupInformation;
+
+/**
+ * A FileSystem's hold on a cluster. All FileSystems of a process with the same settings and user
+ * share one namespace client, one data path (whose leases and stripes only pay if writers share
+ * them) and one pool of read-ahead threads; the last one to close it ends them. Thread-safe.
+ */
+final class ClusterConnection implements AutoCloseable {
+  /**
+   * Reads in flight ahead of their readers, of the whole process; beyond it a stream waits for its
+   * own reads.
+   */
+  private static final int READ_AHEAD_THREADS = 16;
+
+  private static final Map<Key, Shared> OPEN = new HashMap<>(); // guarded by itself
+
+  private static volatile ClusterConnector connector = new NetworkConnector();
+
+  private record Key(Map<String, String> settings, UserGroupInformation user) {}
+
+  private static final class Shared {
+    final ClusterConnector.Connected cluster;
+    final ExecutorService readAhead;
+    int holders;
+
+    Shared(ClusterConnector.Connected cluster, ExecutorService readAhead) {
+      this.cluster = cluster;
+      this.readAhead = readAhead;
+    }
+  }
+
+  private final Key key;
+  private final Shared shared;
+  private final StowageConfig config;
+  private final AtomicBoolean closed = new AtomicBoolean();
+
+  private ClusterConnection(Key key, Shared shared, StowageConfig config) {
+    this.key = key;
+    this.shared = shared;
+    this.config = config;
+  }
+
+  /** Shares the connection that is there, or makes one. */
+  static ClusterConnection open(Configuration hadoop) throws IOException {
+    Map<String, String> settings = new TreeMap<>();
+    hadoop
+        .getPropsWithPrefix(StowageConfig.PREFIX)
+        .forEach((name, value) -> settings.put(StowageConfig.PREFIX + name, value));
+    StowageConfig config = StowageConfig.of(settings);
+    Key key = new Key(settings, UserGroupInformation.getCurrentUser());
+    synchronized (OPEN) {
+      Shared shared = OPEN.get(key);
+      if (shared == null) {
+        shared = new Shared(connector.connect(config, hadoop), readAheadThreads());
+        OPEN.put(key, shared);
+      }
+      shared.holders++;
+      return new ClusterConnection(key, shared, config);
+    }
+  }
+
+  /** Tests only: from now on, connections are made by this; returns what made them before. */
+  static ClusterConnector replaceConnector(ClusterConnector replacement) {
+    ClusterConnector before = connector;
+    connector = replacement;
+    return before;
+  }
+
+  /** Clusters that this process holds. */
+  static int openClusters() {
+    synchronized (OPEN) {
+      return OPEN.size();
+    }
+  }
+
+  private static ExecutorService readAheadThreads() {
+    AtomicInteger count = new AtomicInteger();
+    // No queue: a read that finds no thread is not made ahead, and its reader makes it when it
+    // comes to it.
+    return new ThreadPoolExecutor(
+        0,
+        READ_AHEAD_THREADS,
+        30,
+        TimeUnit.SECONDS,
+        new SynchronousQueue<>(),
+        task -> {
+          Thread thread = new Thread(task, "stowage-read-ahead-" + count.incrementAndGet());
+          thread.setDaemon(true);
+          return thread;
+        });
+  }
+
+  ObjectManager objectManager() {
+    return shared.cluster.objectManager();
+  }
+
+  DataPath dataPath() {
+    return shared.cluster.dataPath();
+  }
+
+  ExecutorService readAhead() {
+    return shared.readAhead;
+  }
+
+  StowageConfig config() {
+    return config;
+  }
+
+  @Override
+  public void close() {
+    if (!closed.compareAndSet(false, true)) {
+      return;
+    }
+    synchronized (OPEN) {
+      if (--shared.holders > 0) {
+        return;
+      }
+      OPEN.remove(key);
+    }
+    shared.readAhead.shutdown();
+    shared.cluster.close().run();
+  }
+}

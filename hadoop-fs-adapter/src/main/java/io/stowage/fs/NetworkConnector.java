@@ -1,0 +1,29 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.fs;
+
+import io.stowage.common.conf.StowageConfig;
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.StoreException;
+import org.apache.hadoop.conf.Configuration;
+
+/** Object managers by Hadoop RPC, datanodes by the network. Stateless. */
+final class NetworkConnector implements ClusterConnector {
+  @Override
+  public Connected connect(StowageConfig config, Configuration hadoop) throws StoreException {
+    throw new StoreException(ErrorCode.INTERNAL, "Cannot connect: to be wired");
+  }
+}

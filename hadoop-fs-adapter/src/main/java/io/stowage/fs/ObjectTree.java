@@ -1,0 +1,358 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.fs;
+
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.OutcomeUnknownException;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.id.WriteId;
+import io.stowage.common.om.ObjectManager;
+import io.stowage.common.proto.Condition;
+import io.stowage.common.proto.DeleteObjectsReply;
+import io.stowage.common.proto.DeleteObjectsRequest;
+import io.stowage.common.proto.DeletedObject;
+import io.stowage.common.proto.GetObjectReply;
+import io.stowage.common.proto.GetObjectRequest;
+import io.stowage.common.proto.ListObjectsReply;
+import io.stowage.common.proto.ListObjectsRequest;
+import io.stowage.common.proto.Manifest;
+import io.stowage.common.proto.ObjectMetadata;
+import io.stowage.common.proto.ObjectToDelete;
+import io.stowage.common.proto.ObjectVersion;
+import io.stowage.common.proto.PutObjectRequest;
+import io.stowage.common.proto.RenameObjectRequest;
+import io.stowage.common.proto.RenamePrefixRequest;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
+
+/**
+ * The tree of directories that the keys of one OBJECT bucket imply, by the rules that users of S3A
+ * know: {@code a/b} is a file, and the directory {@code a} is there if the marker {@code a/} (an
+ * object of 0 bytes) or any key below it is. A directory is named by its key without the last
+ * slash, the root by "".
+ *
+ * <p>A directory must not vanish when its last child does. So before a child goes, the marker of
+ * its parent is put if it is not there yet ({@link #keep}). S3A does that afterwards, which a crash
+ * in between turns into a lost directory, and removes markers when files are created, which races
+ * with whoever deletes these files; here markers stay. The price is one look-up a delete or rename,
+ * and one object of 0 bytes a directory.
+ *
+ * <p>Nothing here is atomic over several keys: a file and a directory of one name can be made by
+ * two clients at once, and are both listed then; the file is what its name finds. Thread-safe.
+ */
+final class ObjectTree {
+  private static final String SLASH = "/";
+  private static final int PAGE = 1_000;
+
+  /**
+   * Repetitions of a directory's rename whose reply was lost. Each call goes on where the one
+   * before was, under the same write id, so a directory of many keys may take several deadlines.
+   */
+  private static final int RENAME_ATTEMPTS = 10;
+
+  private static final ByteString MD5_OF_NOTHING = md5OfNothing();
+
+  private final ObjectManager objectManager;
+  private final String bucket;
+
+  /**
+   * A file or a directory.
+   *
+   * @param key of a directory: without the last slash
+   * @param file null if it is a directory
+   * @param modifiedMicros 0 if nothing says
+   */
+  record Entry(String key, ObjectVersion file, long modifiedMicros) {
+    static Entry ofFile(ObjectVersion version) {
+      return new Entry(version.getKey(), version, version.getModifiedMicros());
+    }
+
+    static Entry ofDirectory(String key, long modifiedMicros) {
+      return new Entry(key, null, modifiedMicros);
+    }
+
+    boolean isDirectory() {
+      return file == null;
+    }
+  }
+
+  /**
+   * Children of a directory, some of them.
+   *
+   * @param exists false if this is the first page and shows no sign of the directory
+   * @param last where the next page begins; null: there is none
+   */
+  record Page(List<Entry> children, boolean exists, String last) {}
+
+  ObjectTree(ObjectManager objectManager, String bucket) {
+    this.objectManager = objectManager;
+    this.bucket = bucket;
+  }
+
+  /** What has this name, if anything. */
+  Optional<Entry> find(String key) throws StoreException {
+    if (key.isEmpty()) {
+      return Optional.of(Entry.ofDirectory("", 0));
+    }
+    Optional<ObjectVersion> file = findObject(key);
+    return file.isPresent() ? file.map(Entry::ofFile) : findDirectory(key);
+  }
+
+  private Optional<ObjectVersion> findObject(String key) throws StoreException {
+    try {
+      return Optional.of(
+          objectManager
+              .getObject(GetObjectRequest.newBuilder().setBucket(bucket).setKey(key).build())
+              .getVersion());
+    } catch (StoreException e) {
+      if (e.code() == ErrorCode.NO_SUCH_KEY) {
+        return Optional.empty();
+      }
+      throw e;
+    }
+  }
+
+  private Optional<Entry> findDirectory(String key) throws StoreException {
+    ListObjectsReply first = list(key + SLASH, "", "", 1);
+    if (first.getObjectsCount() == 0) {
+      return Optional.empty();
+    }
+    ObjectVersion object = first.getObjects(0);
+    boolean marker = object.getKey().equals(key + SLASH); // sorts before all that is below
+    return Optional.of(Entry.ofDirectory(key, marker ? object.getModifiedMicros() : 0));
+  }
+
+  /** A file's version with its manifest, or NO_SUCH_KEY. */
+  GetObjectReply open(String key) throws StoreException {
+    return objectManager.getObject(
+        GetObjectRequest.newBuilder().setBucket(bucket).setKey(key).setWantManifest(true).build());
+  }
+
+  /**
+   * Where the bytes of a version are now; PRECONDITION_FAILED if it was replaced, NO_SUCH_KEY if it
+   * is gone.
+   */
+  GetObjectReply reopen(ObjectVersion version) throws StoreException {
+    return objectManager.getObject(
+        GetObjectRequest.newBuilder()
+            .setBucket(bucket)
+            .setKey(version.getKey())
+            .setWantManifest(true)
+            .setPinnedStamp(version.getStamp())
+            .setPinnedWriteId(version.getWriteId())
+            .build());
+  }
+
+  /**
+   * Lists children, from the first on ({@code after} is null) or behind the last of an earlier
+   * page.
+   */
+  Page children(String key, String after) throws StoreException {
+    String prefix = key.isEmpty() ? "" : key + SLASH;
+    ListObjectsReply reply = list(prefix, SLASH, after == null ? "" : after, PAGE);
+    List<Entry> children = new ArrayList<>();
+    for (ObjectVersion object : reply.getObjectsList()) {
+      if (isName(object.getKey().substring(prefix.length()))) {
+        children.add(Entry.ofFile(object));
+      }
+    }
+    for (String common : reply.getCommonPrefixesList()) {
+      String child = common.substring(0, common.length() - 1);
+      if (isName(child.substring(prefix.length()))) {
+        children.add(Entry.ofDirectory(child, 0));
+      }
+    }
+    boolean exists =
+        key.isEmpty() || reply.getObjectsCount() > 0 || reply.getCommonPrefixesCount() > 0;
+    return new Page(children, exists, reply.getMore() ? reply.getLast() : null);
+  }
+
+  /**
+   * False for the marker itself and for what S3 allows and a Hadoop path cannot say: "a//b",
+   * "a/./b".
+   */
+  private static boolean isName(String name) {
+    return !name.isEmpty() && !name.equals(".") && !name.equals("..");
+  }
+
+  /** Whether nothing but its marker says that a directory is there. */
+  boolean isEmpty(String key) throws StoreException {
+    String prefix = key.isEmpty() ? "" : key + SLASH;
+    ListObjectsReply reply = list(prefix, "", "", 2);
+    return reply.getObjectsList().stream().allMatch(object -> object.getKey().equals(prefix));
+  }
+
+  /** The nearest ancestor that is there: a directory as it should be, or a file in the way. */
+  Entry nearestAncestor(String key) throws StoreException {
+    for (String ancestor = parentOf(key); ; ancestor = parentOf(ancestor)) {
+      Optional<Entry> entry = find(ancestor); // the root always is
+      if (entry.isPresent()) {
+        return entry.get();
+      }
+    }
+  }
+
+  /** Makes sure that a directory has its marker. */
+  void keep(String key) throws StoreException {
+    if (!key.isEmpty() && findObject(key + SLASH).isEmpty()) {
+      mark(key);
+    }
+  }
+
+  /** Puts a directory's marker; one that is there stays. */
+  void mark(String key) throws StoreException {
+    try {
+      objectManager.putObject(
+          PutObjectRequest.newBuilder()
+              .setBucket(bucket)
+              .setKey(key + SLASH)
+              .setWriteId(WriteId.random())
+              .setMd5(MD5_OF_NOTHING)
+              .setMetadata(
+                  ObjectMetadata.newBuilder().putHeaders("content-type", "application/x-directory"))
+              .setManifest(Manifest.getDefaultInstance())
+              .setCondition(Condition.newBuilder().setMustBeAbsent(true))
+              .build());
+    } catch (StoreException e) {
+      if (e.code() != ErrorCode.PRECONDITION_FAILED) {
+        throw e;
+      }
+    }
+  }
+
+  /** Deletes one file; false if it was not there any more. */
+  boolean deleteFile(String key) throws StoreException {
+    keep(parentOf(key));
+    return delete(List.of(key)).get(0).getStamp() != 0;
+  }
+
+  /**
+   * Deletes a directory and all below it; its own marker last, so that what is cut short can be
+   * repeated.
+   */
+  void deleteDirectory(String key) throws StoreException {
+    keep(parentOf(key));
+    deleteBelow(key + SLASH);
+    delete(List.of(key + SLASH));
+  }
+
+  private void deleteBelow(String prefix) throws StoreException {
+    String after = prefix; // the marker
+    ListObjectsReply page;
+    do {
+      page = list(prefix, "", after, PAGE);
+      if (page.getObjectsCount() > 0) {
+        delete(page.getObjectsList().stream().map(ObjectVersion::getKey).toList());
+      }
+      after = page.getLast();
+    } while (page.getMore());
+  }
+
+  private List<DeletedObject> delete(List<String> keys) throws StoreException {
+    DeleteObjectsRequest.Builder request = DeleteObjectsRequest.newBuilder().setBucket(bucket);
+    for (String key : keys) {
+      request.addObjects(ObjectToDelete.newBuilder().setKey(key).setWriteId(WriteId.random()));
+    }
+    DeleteObjectsReply reply = objectManager.deleteObjects(request.build());
+    for (DeletedObject deleted : reply.getObjectsList()) {
+      if (deleted.getErrorCode() != 0) {
+        throw StoreException.of(
+            ErrorCode.ofNumber(deleted.getErrorCode()),
+            deleted.getKey() + ": " + deleted.getErrorMessage());
+      }
+    }
+    return reply.getObjectsList();
+  }
+
+  /** Renames a file, atomically; KEY_EXISTS if the target is there and may not be replaced. */
+  void renameFile(String source, String target, boolean overwrite) throws StoreException {
+    keep(parentOf(source));
+    objectManager.renameObject(
+        RenameObjectRequest.newBuilder()
+            .setBucket(bucket)
+            .setSource(source)
+            .setTarget(target)
+            .setWriteId(WriteId.random())
+            .setOverwrite(overwrite)
+            .build());
+  }
+
+  /** Renames a directory key by key: not atomic, but whatever was cut short can be repeated. */
+  void renameDirectory(String source, String target) throws StoreException {
+    keep(parentOf(source));
+    RenamePrefixRequest request =
+        RenamePrefixRequest.newBuilder()
+            .setBucket(bucket)
+            .setSourcePrefix(source + SLASH)
+            .setTargetPrefix(target + SLASH)
+            .setWriteId(WriteId.random())
+            .build();
+    for (int attempt = 1; ; attempt++) {
+      try {
+        objectManager.renamePrefix(request);
+        return;
+      } catch (OutcomeUnknownException e) {
+        if (attempt == RENAME_ATTEMPTS) {
+          throw e;
+        }
+      }
+    }
+  }
+
+  private ListObjectsReply list(String prefix, String delimiter, String after, int limit)
+      throws StoreException {
+    return objectManager.listObjects(
+        ListObjectsRequest.newBuilder()
+            .setBucket(bucket)
+            .setPrefix(prefix)
+            .setDelimiter(delimiter)
+            .setStartAfter(after)
+            .setLimit(limit)
+            .build());
+  }
+
+  /** Key of the directory that something is in; "" of the root itself. */
+  static String parentOf(String key) {
+    return key.substring(0, Math.max(0, key.lastIndexOf('/')));
+  }
+
+  /** The last component of a key. */
+  static String nameOf(String key) {
+    return key.substring(key.lastIndexOf('/') + 1);
+  }
+
+  /** Key of a directory's child. */
+  static String childOf(String directory, String name) {
+    return directory.isEmpty() ? name : directory + SLASH + name;
+  }
+
+  /** Whether a key is the directory itself or below it. */
+  static boolean isWithin(String key, String directory) {
+    return directory.isEmpty() || (key + SLASH).startsWith(directory + SLASH);
+  }
+
+  private static ByteString md5OfNothing() {
+    try {
+      return ByteString.copyFrom(MessageDigest.getInstance("MD5").digest());
+    } catch (NoSuchAlgorithmException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+}

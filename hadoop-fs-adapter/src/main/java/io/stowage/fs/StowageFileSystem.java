@@ -1,0 +1,95 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.fs;
+
+import java.io.IOException;
+import java.lang.reflect.Constructor;
+import java.net.URI;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.FilterFileSystem;
+
+/**
+ * The class that a Hadoop configuration names for {@code stow://}. Compiled for Java 8, so that an
+ * older Java loads it and gets told what is missing instead of an UnsupportedClassVersionError; the
+ * FileSystem itself is loaded by name in {@link #initialize}. Nothing happens before that, since
+ * Hadoop makes an instance of every FileSystem on its classpath only to ask for the scheme.
+ *
+ * <p>No method here may name a type that Hadoop 3.3.4 lacks: reflection over this class, which
+ * PySpark does, would fail there. Thread-safe as any FileSystem.
+ */
+public class StowageFileSystem extends FilterFileSystem {
+  static final String SCHEME = "stow";
+
+  private static final int OLDEST_JAVA = 17;
+  private static final String REAL_CLASS = "io.stowage.fs.BucketFileSystem";
+
+  @Override
+  public String getScheme() {
+    return SCHEME;
+  }
+
+  @Override
+  public void initialize(URI name, Configuration conf) throws IOException {
+    requireJava(System.getProperty("java.specification.version"));
+    fs = newBucketFileSystem();
+    super.initialize(name, conf);
+  }
+
+  /**
+   * Fails with one plain line if this Java (as in java.specification.version) cannot run the rest
+   * of the jar.
+   */
+  static void requireJava(String version) throws IOException {
+    String major = version.startsWith("1.") ? version.substring(2) : version;
+    if (Integer.parseInt(major) < OLDEST_JAVA) {
+      throw new IOException(
+          "Cannot use "
+              + SCHEME
+              + ":// : Stowage's FileSystem needs Java "
+              + OLDEST_JAVA
+              + " or newer, and this process runs on Java "
+              + version
+              + " ("
+              + System.getProperty("java.home")
+              + "); set JAVA_HOME of the job to a newer one");
+    }
+  }
+
+  private static FileSystem newBucketFileSystem() throws IOException {
+    try {
+      Constructor<?> constructor =
+          Class.forName(REAL_CLASS, true, StowageFileSystem.class.getClassLoader())
+              .getDeclaredConstructor();
+      return (FileSystem) constructor.newInstance();
+    } catch (ReflectiveOperationException e) {
+      throw new IOException("Cannot load " + REAL_CLASS + ": is the jar complete?", e);
+    }
+  }
+
+  @Override
+  public void close() throws IOException {
+    if (fs == null) { // never initialized
+      return;
+    }
+    super.close();
+  }
+
+  @Override
+  public String toString() {
+    return fs == null ? "StowageFileSystem, not initialized" : fs.toString();
+  }
+}

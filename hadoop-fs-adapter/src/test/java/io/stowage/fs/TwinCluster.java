@@ -1,0 +1,86 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.fs;
+
+import io.stowage.client.twin.InMemoryDataPath;
+import io.stowage.client.twin.InMemoryObjectManager;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.id.WriteId;
+import io.stowage.common.proto.CreateBucketRequest;
+import io.stowage.common.time.StoreClock;
+import java.io.IOException;
+import java.net.URI;
+import java.util.Map;
+import java.util.UUID;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.FileSystem;
+
+/**
+ * Twins of object manager and data path behind {@code stow://}, for this JVM until closed. One at a
+ * time.
+ */
+final class TwinCluster implements AutoCloseable {
+  final InMemoryObjectManager objectManager =
+      new InMemoryObjectManager(StoreClock.system(), "rs-3-2");
+  final InMemoryDataPath dataPath = new InMemoryDataPath();
+  final AtomicInteger connected = new AtomicInteger();
+
+  /** Keeps FileSystems of an earlier twin, which Hadoop may cache, apart. */
+  private final String address = UUID.randomUUID() + ":1";
+
+  private ClusterConnector before;
+
+  private TwinCluster() {}
+
+  static TwinCluster start() {
+    TwinCluster twins = new TwinCluster();
+    twins.before =
+        ClusterConnection.replaceConnector(
+            (config, hadoop) -> {
+              twins.connected.incrementAndGet();
+              return new ClusterConnector.Connected(
+                  twins.objectManager, twins.dataPath, twins.connected::decrementAndGet);
+            });
+    return twins;
+  }
+
+  void createBucket(String name) throws StoreException {
+    objectManager.createBucket(
+        CreateBucketRequest.newBuilder().setName(name).setWriteId(WriteId.random()).build());
+  }
+
+  Map<String, String> settings() {
+    return Map.of("stowage.om.addresses", address);
+  }
+
+  Configuration configuration() {
+    Configuration conf = new Configuration(false);
+    settings().forEach(conf::set);
+    return conf;
+  }
+
+  /** A FileSystem of its own, which the caller closes. */
+  FileSystem open(String bucket) throws IOException {
+    return FileSystem.newInstance(URI.create("stow://" + bucket), configuration());
+  }
+
+  @Override
+  public void close() throws IOException {
+    FileSystem.closeAll();
+    ClusterConnection.replaceConnector(before);
+  }
+}
