@@ -1,0 +1,44 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.client;
+
+import io.stowage.common.conf.Keys;
+import io.stowage.common.conf.StowageConfig;
+import io.stowage.common.error.StoreException;
+import java.time.Duration;
+
+/**
+ * Settings of the data path. Immutable.
+ *
+ * @param packingLimit payload bytes up to which an object lies whole in one cell
+ * @param maxCellBytes largest cell of a streamed stripe, whole sectors
+ * @param stripeMemoryBytes direct memory for stripes being filled or in flight
+ * @param commitWindow how old a lease's grant may be when a manifest is committed
+ */
+record ClientConfig(
+    int packingLimit, int maxCellBytes, long stripeMemoryBytes, Duration commitWindow) {
+  ClientConfig {
+    maxCellBytes = Sectors.roundUp(maxCellBytes);
+  }
+
+  static ClientConfig from(StowageConfig config) throws StoreException {
+    return new ClientConfig(
+        Math.toIntExact(config.get(Keys.PACKING_LIMIT)),
+        Math.toIntExact(config.get(Keys.CELL_SIZE)),
+        config.get(Keys.STRIPE_MEMORY),
+        config.get(Keys.COMMIT_WINDOW));
+  }
+}

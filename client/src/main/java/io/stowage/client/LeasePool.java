@@ -1,0 +1,440 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.client;
+
+import io.stowage.common.data.DatanodeDirectory;
+import io.stowage.common.erasure.ErasurePolicy;
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.id.WriteId;
+import io.stowage.common.proto.Lease;
+import io.stowage.common.proto.LeaseContainersRequest;
+import io.stowage.common.proto.LeaseOutcome;
+import io.stowage.common.proto.LeaseRef;
+import io.stowage.common.proto.OpenShardReply;
+import io.stowage.common.proto.OpenShardRequest;
+import io.stowage.common.proto.ReleaseLeaseRequest;
+import io.stowage.common.proto.RenewLeasesRequest;
+import io.stowage.common.time.StoreClock;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Executor;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.concurrent.locks.ReentrantLock;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The few containers that this process may append to, of one policy. Gets leases through the object
+ * manager when a writer finds none, keeps them alive, gives them back. Thread-safe: the list is
+ * copied on write; one thread at a time asks for a lease, the others wait for what it gets.
+ *
+ * <p>A second lease is taken when the first has more than {@link #BUSY_BYTES} in flight, to use
+ * more disks of a large cluster, never more than {@link #MOST_LEASES}: every lease is an open
+ * container that must be filled or repacked.
+ */
+final class LeasePool {
+  private static final Logger LOG = LoggerFactory.getLogger(LeasePool.class);
+
+  static final int MOST_LEASES = 4;
+
+  /** A stripe of rs-6-3 with the largest cells has 9 MiB. */
+  private static final long BUSY_BYTES = 96L << 20;
+
+  /** An unused lease is given back, so that others fill its container. */
+  private static final Duration IDLE = Duration.ofMinutes(2);
+
+  /**
+   * A shard that does not open in this time is treated as gone. Creating a file forces it and its
+   * directory.
+   */
+  private static final long OPEN_MILLIS = 5_000;
+
+  /** A leader's fail-over takes up to ten seconds; writers bear it. */
+  private static final Duration PATIENCE = Duration.ofSeconds(20);
+
+  /**
+   * Nodes that are suspects come back when SCM has probed them: worth this wait before saying no.
+   */
+  private static final Duration PATIENCE_WITHOUT_NODES = Duration.ofSeconds(3);
+
+  private static final long RETRY_MILLIS = 200;
+  private static final Duration AVOID = Duration.ofSeconds(10);
+
+  private final ErasurePolicy policy;
+  private final Containers containers;
+  private final DatanodeDirectory directory;
+  private final StoreClock clock;
+  private final StripeTimeouts timeouts;
+  private final Executor background;
+  private final Duration oldest;
+
+  private final List<ContainerLease> open = new CopyOnWriteArrayList<>();
+  private final Set<ContainerLease> unreleased = ConcurrentHashMap.newKeySet();
+  private final Map<String, Long> avoidUntilNanos = new ConcurrentHashMap<>();
+  private final ReentrantLock asking = new ReentrantLock();
+  private volatile boolean closed;
+
+  LeasePool(
+      ErasurePolicy policy,
+      Containers containers,
+      DatanodeDirectory directory,
+      StoreClock clock,
+      StripeTimeouts timeouts,
+      Executor background,
+      ClientConfig config) {
+    this.policy = policy;
+    this.containers = containers;
+    this.directory = directory;
+    this.clock = clock;
+    this.timeouts = timeouts;
+    this.background = background;
+    this.oldest = config.commitWindow().dividedBy(2);
+  }
+
+  ErasurePolicy policy() {
+    return policy;
+  }
+
+  /**
+   * Addresses for up to so many stripes; blocks while a lease has to be got.
+   *
+   * @throws StoreException NOT_ENOUGH_NODES, naming what is missing, or UNAVAILABLE
+   */
+  ContainerLease.Run begin(int cellBytes, int stripes) throws StoreException {
+    long deadline = clock.monotonicNanos() + PATIENCE.toNanos();
+    while (true) {
+      List<ContainerLease> seen = List.copyOf(open);
+      ContainerLease.Run run = beginOnOpen(cellBytes, stripes, seen);
+      if (run != null) {
+        return run;
+      }
+      asking.lock();
+      try {
+        if (seen.containsAll(open)) {
+          open.add(lease(deadline));
+        }
+      } finally {
+        asking.unlock();
+      }
+    }
+  }
+
+  private ContainerLease.Run beginOnOpen(int cellBytes, int stripes, List<ContainerLease> leases) {
+    long now = clock.monotonicNanos();
+    ContainerLease best = null;
+    for (ContainerLease lease : leases) {
+      if (lease.isRetired()) {
+        open.remove(lease);
+        continue;
+      }
+      if (best == null || lease.bytesInFlight() < best.bytesInFlight()) {
+        best = lease;
+      }
+      if (best.bytesInFlight() <= BUSY_BYTES) {
+        break; // the first that has room, so that its stripes fill
+      }
+    }
+    if (best == null) {
+      return null;
+    }
+    if (best.bytesInFlight() > BUSY_BYTES && leases.size() < MOST_LEASES && !asking.isLocked()) {
+      Executors.tryExecute(background, this::takeOneMore);
+    }
+    ContainerLease.Run run = best.begin(cellBytes, stripes, now);
+    if (run == null) {
+      open.remove(best); // full or lapsed
+      best.retire();
+    }
+    return run;
+  }
+
+  /** Another lease beside busy ones, which do if there is none to be had. */
+  private void takeOneMore() {
+    if (!asking.tryLock()) {
+      return;
+    }
+    try {
+      if (open.size() < MOST_LEASES && !closed) {
+        open.add(lease(clock.monotonicNanos()));
+      }
+    } catch (StoreException e) {
+      LOG.info("No further lease of {} beside {}: {}", policy, open, e.toString());
+    } finally {
+      asking.unlock();
+    }
+  }
+
+  private ContainerLease lease(long deadline) throws StoreException {
+    if (closed) {
+      throw new StoreException(ErrorCode.UNAVAILABLE, "Cannot write: the client is closed");
+    }
+    long withoutNodes = clock.monotonicNanos() + PATIENCE_WITHOUT_NODES.toNanos();
+    ByteString holder = WriteId.random();
+    while (true) {
+      StoreException failure;
+      long asked = clock.monotonicNanos();
+      try {
+        Lease granted =
+            containers
+                .leaseContainer(
+                    LeaseContainersRequest.newBuilder()
+                        .setPolicy(policy.name())
+                        .setHolder(holder)
+                        .addAllAvoidNodes(avoided())
+                        .build())
+                .getLease();
+        return openShards(granted, asked);
+      } catch (StoreException e) {
+        failure = e;
+      }
+      long now = clock.monotonicNanos();
+      boolean again =
+          switch (failure.code()) {
+            case NOT_ENOUGH_NODES -> now < Math.min(withoutNodes, deadline);
+            case UNAVAILABLE, TIMEOUT, NOT_LEADER, OVERLOADED, OUTCOME_UNKNOWN, INTERNAL ->
+                now < deadline;
+            case SHARD_FAILED -> {
+              holder = WriteId.random(); // that lease was given back
+              yield now < deadline;
+            }
+            default -> false;
+          };
+      if (!again || closed) {
+        throw failure;
+      }
+      LOG.debug("Asking for a lease of {} again: {}", policy, failure.toString());
+      pause();
+    }
+  }
+
+  private static void pause() throws StoreException {
+    try {
+      TimeUnit.MILLISECONDS.sleep(RETRY_MILLIS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new StoreException(
+          ErrorCode.UNAVAILABLE, "Cannot write: interrupted while waiting for a lease", e);
+    }
+  }
+
+  private Set<String> avoided() {
+    long now = clock.monotonicNanos();
+    avoidUntilNanos.values().removeIf(until -> now - until >= 0);
+    return new TreeSet<>(avoidUntilNanos.keySet());
+  }
+
+  private void avoid(Set<String> nodes) {
+    long until = clock.monotonicNanos() + AVOID.toNanos();
+    for (String node : nodes) {
+      avoidUntilNanos.put(node, until);
+    }
+  }
+
+  /**
+   * Opens every shard under the lease's epoch. SHARD_FAILED, with the lease given back, if one does
+   * not.
+   */
+  private ContainerLease openShards(Lease granted, long asked) throws StoreException {
+    ShardPlaces places = ShardPlaces.of(granted.getContainer());
+    List<CompletableFuture<OpenShardReply>> answers = new ArrayList<>();
+    for (int shard = 0; shard < policy.shards(); shard++) {
+      if (!places.knows(shard)) {
+        throw new StoreException(
+            ErrorCode.INTERNAL,
+            "Cannot use the lease on container "
+                + ShardPlaces.name(places.container())
+                + ": it has no shard "
+                + shard);
+      }
+      answers.add(
+          places
+              .service(directory, shard)
+              .open(
+                  OpenShardRequest.newBuilder()
+                      .setShard(places.key(shard))
+                      .setEpoch(granted.getContainer().getLeaseEpoch())
+                      .setHolder(granted.getHolder())
+                      .setPolicy(policy.name())
+                      .setCapacityBytes(granted.getContainer().getCapacityBytes())
+                      .setToken(granted.getToken())
+                      .build()));
+    }
+    long start = 0;
+    Set<String> suspects = new TreeSet<>();
+    StringBuilder failures = new StringBuilder();
+    boolean full = false;
+    long deadline = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(OPEN_MILLIS);
+    for (int shard = 0; shard < answers.size(); shard++) {
+      Throwable failure;
+      try {
+        OpenShardReply reply =
+            answers.get(shard).get(Math.max(0, deadline - System.nanoTime()), TimeUnit.NANOSECONDS);
+        start = Math.max(start, reply.getEnd());
+        continue;
+      } catch (ExecutionException e) {
+        failure = e.getCause();
+      } catch (TimeoutException e) {
+        failure = new TimeoutException("no answer in " + OPEN_MILLIS + " ms");
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        failure = e;
+      }
+      ErrorCode code = failure instanceof StoreException known ? known.code() : ErrorCode.TIMEOUT;
+      if (code == ErrorCode.EPOCH_LIST_FULL) {
+        full = true;
+      } else if (code != ErrorCode.FENCED
+          && code != ErrorCode.LEASE_LOST
+          && code != ErrorCode.SHARD_SEALED) {
+        suspects.add(places.nodeId(shard));
+      }
+      failures
+          .append("; ")
+          .append(places.describe(shard))
+          .append(": ")
+          .append(failure.getMessage());
+    }
+    if (failures.length() == 0) {
+      ContainerLease lease =
+          new ContainerLease(granted, places, directory, asked, start, timeouts, this::giveBack);
+      unreleased.add(lease);
+      LOG.info("Writing to {} from {} on", lease, start);
+      return lease;
+    }
+    avoid(suspects);
+    tellReleased(
+        ReleaseLeaseRequest.newBuilder()
+            .setLease(
+                LeaseRef.newBuilder()
+                    .setContainer(places.container())
+                    .setEpoch(granted.getContainer().getLeaseEpoch())
+                    .setHolder(granted.getHolder()))
+            .setOutcome(
+                full && suspects.isEmpty() ? LeaseOutcome.LEASE_FULL : LeaseOutcome.LEASE_DAMAGED)
+            .setEndOffset(start)
+            .addAllSuspectNodes(suspects)
+            .build());
+    throw new StoreException(
+        ErrorCode.SHARD_FAILED,
+        "Cannot open container " + ShardPlaces.name(places.container()) + failures);
+  }
+
+  /** The lease takes no more runs and has none left. */
+  private void giveBack(ContainerLease lease) {
+    open.remove(lease);
+    avoid(lease.suspects());
+    if (!Executors.tryExecute(background, () -> release(lease))) {
+      unreleased.remove(lease); // it lapses
+    }
+  }
+
+  private void release(ContainerLease lease) {
+    if (!unreleased.remove(lease)) {
+      return;
+    }
+    ReleaseLeaseRequest request = lease.release();
+    if (request != null) {
+      tellReleased(request);
+    }
+  }
+
+  private void tellReleased(ReleaseLeaseRequest request) {
+    try {
+      containers.releaseLease(request);
+    } catch (StoreException e) {
+      LOG.info(
+          "Container {} is not released but its lease lapses: {}",
+          ShardPlaces.name(request.getLease().getContainer()),
+          e.toString());
+    }
+  }
+
+  /**
+   * Renews what is due and lets go of what is old or unused. Called at short intervals, by one
+   * thread.
+   */
+  void maintain() {
+    long now = clock.monotonicNanos();
+    List<ContainerLease> due = new ArrayList<>();
+    for (ContainerLease lease : unreleased) {
+      if (!lease.isRetired()
+          && (lease.isUnusedSince(IDLE, now) || lease.isOlderThan(oldest, clock.wallMicros()))) {
+        open.remove(lease);
+        lease.retire();
+      } else if (lease.wantsRenewal(now)) {
+        due.add(lease);
+      }
+    }
+    if (!due.isEmpty()) {
+      renew(due);
+    }
+  }
+
+  private void renew(List<ContainerLease> due) {
+    RenewLeasesRequest.Builder request = RenewLeasesRequest.newBuilder();
+    for (ContainerLease lease : due) {
+      request.addLeases(lease.ref());
+    }
+    long asked = clock.monotonicNanos();
+    Set<ContainerLease> lost = new HashSet<>(due);
+    try {
+      for (Lease renewed : containers.renewLeases(request.build()).getLeasesList()) {
+        for (ContainerLease lease : due) {
+          if (lease.container() == renewed.getContainer().getId()
+              && lease.epoch() == renewed.getContainer().getLeaseEpoch()) {
+            lease.extend(renewed, asked);
+            lost.remove(lease);
+          }
+        }
+      }
+    } catch (StoreException e) {
+      LOG.info("Leases of {} are not renewed now: {}", policy, e.toString());
+      return; // asked again at the next call; begin() stops by itself when they lapse
+    }
+    for (ContainerLease lease : lost) {
+      LOG.info("The lease on {} is lost", lease);
+      open.remove(lease);
+      lease.lose();
+    }
+  }
+
+  /** Gives every lease back; those with runs in flight lapse. */
+  void close() {
+    asking.lock();
+    try {
+      closed = true;
+    } finally {
+      asking.unlock();
+    }
+    for (ContainerLease lease : open) {
+      lease.retire();
+    }
+    for (ContainerLease lease : unreleased) {
+      release(lease);
+    }
+  }
+}

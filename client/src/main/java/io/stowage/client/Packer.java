@@ -1,0 +1,290 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.client;
+
+import io.netty.buffer.ByteBuf;
+import io.stowage.common.erasure.ErasureCoder;
+import io.stowage.common.erasure.ErasureCoders;
+import io.stowage.common.erasure.ErasurePolicy;
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.needle.NeedleCodec;
+import io.stowage.common.proto.Extent;
+import io.stowage.common.proto.LeaseGrant;
+import java.nio.ByteBuffer;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * Packs small objects of one policy into stripes: group commit without a timer. While {@link
+ * #STRIPES_IN_FLIGHT} stripes are in flight, arrivals gather in a queue; when one ends, what
+ * gathered becomes the next. An arrival that finds a free place in flight packs at once.
+ *
+ * <p>There is no packing thread. A writer that queued its needle either finds a place and packs
+ * what is queued on its own thread, or waits; when a stripe ends, its place is passed to the writer
+ * at the head of the queue, which wakes up as the next packer. A put thus costs no hand-over but
+ * the waking of its own thread, and the I/O threads that bring acknowledgements never encode.
+ *
+ * <p>Thread-safe; the queue and the count are guarded by this. The queue is bounded by the callers:
+ * each waits with one needle. Records, which nobody waits for, are bounded by {@link
+ * #MOST_RECORDS}.
+ *
+ * <p>A needle whose stripe failed goes back to the head of the queue and into another stripe, on
+ * another lease, since the failure retired that one; the first try may land as well, which makes a
+ * twin that no manifest names. After {@link #MOST_ATTEMPTS} its writer is told.
+ */
+final class Packer {
+  /** One being encoded, one on the way, and as many being forced by disks that overlap them. */
+  static final int STRIPES_IN_FLIGHT = 4;
+
+  static final int MOST_ATTEMPTS = 6;
+
+  /** Needles looked at for one stripe; with 4 KiB objects a megabyte of data cells. */
+  private static final int MOST_NEEDLES = 512;
+
+  /** Facts for a rebuild, dropped beyond this: they are hints. */
+  private static final int MOST_RECORDS = 10_000;
+
+  private final LeasePool leases;
+  private final StripeMemory memory;
+  private final ErasureCoder coder;
+  private final int maxCellBytes;
+
+  // Guarded by this.
+  private final Deque<PackedNeedle> queue = new ArrayDeque<>();
+  private final Deque<PackedNeedle> records = new ArrayDeque<>();
+  private int inFlight;
+
+  Packer(LeasePool leases, StripeMemory memory, int maxCellBytes) {
+    this.leases = leases;
+    this.memory = memory;
+    this.coder = ErasureCoders.of(leases.policy());
+    this.maxCellBytes = maxCellBytes;
+  }
+
+  /** Stores a needle of the calling thread; returns when it is durable. */
+  ObjectWriter.Written put(PackedNeedle needle) throws StoreException {
+    boolean lead;
+    synchronized (this) {
+      queue.addLast(needle);
+      lead = inFlight < STRIPES_IN_FLIGHT;
+      if (lead) {
+        inFlight++;
+      }
+    }
+    if (lead) {
+      packNext();
+    }
+    while (needle.await() == PackedNeedle.State.LEAD) {
+      packNext();
+    }
+    return needle.result();
+  }
+
+  /** Adds a needle that nobody waits for. */
+  synchronized void addRecord(PackedNeedle needle) {
+    if (records.size() >= MOST_RECORDS) {
+      records.removeFirst().failed(new StoreException(ErrorCode.OVERLOADED, "too many records"));
+    }
+    records.addLast(needle);
+  }
+
+  /** Sends records that no stripe came by for. May block; called now and then, and at the end. */
+  void flushRecords() {
+    synchronized (this) {
+      if (records.isEmpty() || inFlight > 0) {
+        return; // a stripe in flight means that others follow
+      }
+      inFlight++;
+    }
+    packNext();
+  }
+
+  /** Called with a place in flight, which it passes on. */
+  private void packNext() {
+    List<PackedNeedle> batch = new ArrayList<>();
+    try {
+      PackPlan plan = take(batch);
+      if (plan == null) {
+        passOn();
+      } else {
+        send(batch, plan);
+      }
+    } catch (StoreException e) {
+      fail(batch, e);
+      passOn();
+    } catch (RuntimeException | Error e) {
+      fail(
+          batch,
+          new StoreException(ErrorCode.INTERNAL, "Cannot pack a stripe: " + e.getMessage(), e));
+      passOn();
+      throw e;
+    }
+  }
+
+  /** Takes from the queue what goes into the next stripe; null if nothing is there. */
+  private synchronized PackPlan take(List<PackedNeedle> batch) {
+    List<PackedNeedle> candidates = new ArrayList<>(Math.min(queue.size() + 1, MOST_NEEDLES));
+    for (PackedNeedle needle : queue) {
+      if (candidates.size() == MOST_NEEDLES) {
+        break;
+      }
+      candidates.add(needle);
+    }
+    int waitedFor = candidates.size();
+    for (PackedNeedle record : records) {
+      if (candidates.size() == MOST_NEEDLES) {
+        break;
+      }
+      candidates.add(record);
+    }
+    if (candidates.isEmpty()) {
+      return null;
+    }
+    int[] sizes = new int[candidates.size()];
+    for (int i = 0; i < sizes.length; i++) {
+      sizes[i] = candidates.get(i).bytes();
+    }
+    ErasurePolicy policy = leases.policy();
+    PackPlan plan = PackPlan.of(sizes, policy.k(), policy.m(), maxCellBytes);
+    for (int i = 0; i < plan.count(); i++) {
+      batch.add(i < waitedFor ? queue.removeFirst() : records.removeFirst());
+    }
+    return plan;
+  }
+
+  private void send(List<PackedNeedle> batch, PackPlan plan) throws StoreException {
+    ErasurePolicy policy = leases.policy();
+    int height = plan.cellBytes();
+    ContainerLease.Run run = leases.begin(height, 1);
+    ByteBuf[] cells = new ByteBuf[policy.shards()];
+    Extent[] extents;
+    try {
+      memory.reserve((long) (plan.width() + policy.m()) * height);
+      try {
+        extents = fill(batch, plan, run, cells);
+        Stripes.addParity(coder, cells, height, memory);
+      } catch (RuntimeException | Error e) {
+        memory.release((plan.width() + policy.m() - Stripes.release(cells)) * (long) height);
+        throw e;
+      }
+    } catch (StoreException | RuntimeException | Error e) {
+      run.close();
+      throw e;
+    }
+    Executors.whenDone(
+        run.write(cells, height).done(),
+        (nothing, error) -> {
+          if (error == null) {
+            LeaseGrant grant = run.lease().grant();
+            for (int i = 0; i < extents.length; i++) {
+              batch.get(i).stored(extents[i], grant);
+            }
+          } else {
+            again(batch, (StoreException) error);
+          }
+          run.close();
+          passOn();
+        });
+  }
+
+  /** Copies the needles into data cells, the rest of which becomes zeros. */
+  private Extent[] fill(
+      List<PackedNeedle> batch, PackPlan plan, ContainerLease.Run run, ByteBuf[] cells) {
+    int k = leases.policy().k();
+    int height = plan.cellBytes();
+    for (int cell = 0; cell < plan.width(); cell++) {
+      cells[(run.firstShard() + cell) % k] = memory.cell(height).writerIndex(0);
+    }
+    Extent[] extents = new Extent[batch.size()];
+    for (int i = 0; i < extents.length; i++) {
+      PackedNeedle needle = batch.get(i);
+      int shard = (run.firstShard() + plan.cellOf(i)) % k;
+      ByteBuf cell = cells[shard];
+      int start = NeedleCodec.align(cell.writerIndex());
+      cell.writeZero(start - cell.writerIndex());
+      ByteBuffer header = cell.nioBuffer(start, needle.headerBytes());
+      NeedleCodec.encode(needle.header(), header);
+      cell.writerIndex(start + needle.headerBytes());
+      for (ByteBuf bytes : needle.payload()) {
+        cell.writeBytes(bytes, bytes.readerIndex(), bytes.readableBytes());
+      }
+      extents[i] =
+          Extent.newBuilder()
+              .setContainer(run.lease().container())
+              .setEpoch(run.lease().epoch())
+              .setOffset(run.offset() + start)
+              .setCellLength(height)
+              .setWidth(1)
+              .setFirstShard(shard)
+              .setLength(needle.bytes())
+              .setHeaderLength(needle.headerBytes())
+              .setPacked(true)
+              .build();
+    }
+    for (ByteBuf cell : cells) {
+      if (cell != null) {
+        cell.writeZero(height - cell.writerIndex());
+      }
+    }
+    return extents;
+  }
+
+  /** Puts the needles of a failed stripe back to the front, in their order. */
+  private void again(List<PackedNeedle> batch, StoreException cause) {
+    synchronized (this) {
+      for (int i = batch.size() - 1; i >= 0; i--) {
+        PackedNeedle needle = batch.get(i);
+        if (needle.failedAgain() < MOST_ATTEMPTS) {
+          (needle.isWaitedFor() ? queue : records).addFirst(needle);
+        } else {
+          needle.failed(cause);
+        }
+      }
+    }
+  }
+
+  private void fail(List<PackedNeedle> batch, StoreException cause) {
+    for (PackedNeedle needle : batch) {
+      needle.failed(cause);
+    }
+  }
+
+  /** Hands a place in flight to the writer at the head of the queue, or frees it. */
+  private synchronized void passOn() {
+    for (PackedNeedle next : queue) {
+      if (next.lead()) {
+        return;
+      }
+    }
+    inFlight--;
+    notifyAll();
+  }
+
+  /** Waits until no stripe is in flight, or for the deadline. */
+  synchronized void awaitIdle(long deadlineNanos) {
+    try {
+      while (inFlight > 0 && deadlineNanos - System.nanoTime() > 0) {
+        TimeUnit.NANOSECONDS.timedWait(this, deadlineNanos - System.nanoTime());
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+}

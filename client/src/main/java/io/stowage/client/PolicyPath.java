@@ -1,0 +1,89 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.client;
+
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.needle.NeedleCodec;
+import io.stowage.common.needle.NeedleHeader;
+import io.stowage.common.proto.Manifest;
+import io.stowage.common.time.StoreClock;
+import java.nio.ByteBuffer;
+import java.util.List;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
+
+/** Everything that writes under one erasure policy: its leases, its packer. Thread-safe. */
+final class PolicyPath {
+  private final LeasePool leases;
+  private final Packer packer;
+  private final StripeMemory streamMemory;
+  private final CellLengths cellLengths;
+  private final StoreClock clock;
+
+  PolicyPath(
+      LeasePool leases,
+      Packer packer,
+      StripeMemory streamMemory,
+      CellLengths cellLengths,
+      StoreClock clock) {
+    this.leases = leases;
+    this.packer = packer;
+    this.streamMemory = streamMemory;
+    this.cellLengths = cellLengths;
+    this.clock = clock;
+  }
+
+  LeasePool leases() {
+    return leases;
+  }
+
+  Packer packer() {
+    return packer;
+  }
+
+  /** Takes over the payload; returns when it is durable. */
+  ObjectWriter.Written pack(NeedleHeader header, List<ByteBuf> payload) throws StoreException {
+    return packer.put(new PackedNeedle(header, payload, Thread.currentThread()));
+  }
+
+  StreamedObject stream(NeedleHeader template, long length) {
+    return new StreamedObject(template, length, leases, streamMemory, cellLengths, clock);
+  }
+
+  /** Tells where an object ends whose headers could not. The fact is its manifest. */
+  void recordEnd(NeedleHeader of, Manifest manifest) {
+    record(of.bucketId(), of.rowKey(), of.writeId(), of.clockMicros(), manifest.toByteString());
+  }
+
+  /** A record needle. */
+  void record(long bucketId, ByteString rowKey, ByteString writeId, long stamp, ByteString what) {
+    ByteBuffer payload = what.asReadOnlyByteBuffer();
+    NeedleHeader header =
+        new NeedleHeader(
+            NeedleHeader.Kind.RECORD,
+            bucketId,
+            rowKey,
+            writeId,
+            stamp,
+            0,
+            0,
+            payload.remaining(),
+            NeedleCodec.crc(payload),
+            ByteString.EMPTY);
+    packer.addRecord(new PackedNeedle(header, List.of(Unpooled.wrappedBuffer(payload)), null));
+  }
+}

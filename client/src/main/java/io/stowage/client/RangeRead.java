@@ -1,0 +1,362 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.client;
+
+import io.netty.buffer.ByteBuf;
+import io.stowage.common.data.ShardService.ShardBytes;
+import io.stowage.common.error.CorruptDataException;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.needle.NeedleCodec;
+import io.stowage.common.needle.NeedleHeader;
+import io.stowage.common.proto.ByteRange;
+import io.stowage.common.proto.Extent;
+import io.stowage.common.proto.ReadShardRequest;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+
+/**
+ * Bytes of one shard that a read wants, and the answers that bring them: from that shard, or from k
+ * others at the same addresses. Confined to the reading thread.
+ */
+final class RangeRead implements AutoCloseable {
+  /** A part of the result: {@code length} bytes of {@code bytes} from {@code index} on. */
+  record Part(ByteBuf bytes, int index, int length, int resultOffset) {
+    /** The part as a buffer of its own, with a reference of its own. */
+    ByteBuf take() {
+      return bytes.retainedSlice(index, length);
+    }
+  }
+
+  private record Wanted(ExtentMap.Piece piece, int resultOffset) {}
+
+  private final Extent extent;
+  private final int shard;
+  private final boolean wholeNeedle;
+  private final List<Wanted> wanted = new ArrayList<>();
+  private final List<ByteRange> sectorRanges =
+      new ArrayList<>(); // whole sectors around what is wanted
+
+  private ShardPlaces places;
+  private final ShardAnswer[] answers;
+  private int asked; // bitmap of shards with a request that is neither answered nor given up
+  private boolean othersAsked;
+  private boolean restAsked;
+  private ByteBuf result; // bytes of the sector ranges in order, or the needle's
+  private boolean done;
+
+  private RangeRead(Extent extent, ShardPlaces places, int shard, boolean wholeNeedle) {
+    this.extent = extent;
+    this.places = places;
+    this.shard = shard;
+    this.wholeNeedle = wholeNeedle;
+    this.answers = new ShardAnswer[places.policy().shards()];
+  }
+
+  /** Reads a packed needle whole, of which {@code count} bytes from {@code from} on are wanted. */
+  static RangeRead wholeNeedle(
+      Extent extent, ShardPlaces places, int from, int count, int resultOffset) {
+    RangeRead range = new RangeRead(extent, places, extent.getFirstShard(), true);
+    long begin = Sectors.roundDown(extent.getOffset());
+    long end = Sectors.roundUp(extent.getOffset() + extent.getLength());
+    range.sectorRanges.add(byteRange(begin, end));
+    range.wanted.add(
+        new Wanted(
+            new ExtentMap.Piece(extent.getFirstShard(), extent.getOffset() + from, count),
+            resultOffset));
+    return range;
+  }
+
+  /** Reads the sectors around pieces that {@link #want} adds. */
+  static RangeRead sectors(Extent extent, ShardPlaces places, int shard) {
+    return new RangeRead(extent, places, shard, false);
+  }
+
+  void want(ExtentMap.Piece piece, int resultOffset) {
+    wanted.add(new Wanted(piece, resultOffset));
+    long begin = Sectors.roundDown(piece.offset());
+    long end = Sectors.roundUp(piece.offset() + piece.length());
+    int last = sectorRanges.size() - 1;
+    if (last >= 0) {
+      ByteRange before = sectorRanges.get(last);
+      if (begin <= before.getOffset() + before.getLength()) {
+        sectorRanges.set(last, byteRange(before.getOffset(), end));
+        return;
+      }
+    }
+    sectorRanges.add(byteRange(begin, end));
+  }
+
+  private static ByteRange byteRange(long begin, long end) {
+    return ByteRange.newBuilder().setOffset(begin).setLength(end - begin).build();
+  }
+
+  long container() {
+    return extent.getContainer();
+  }
+
+  int shard() {
+    return shard;
+  }
+
+  ShardPlaces places() {
+    return places;
+  }
+
+  boolean isDone() {
+    return done;
+  }
+
+  boolean othersAsked() {
+    return othersAsked;
+  }
+
+  /** What to ask a shard: the bare needle of its own, else sectors with their states and CRCs. */
+  ReadShardRequest request(int of) {
+    ReadShardRequest.Builder request =
+        ReadShardRequest.newBuilder().setShard(places.key(of)).setEpoch(extent.getEpoch());
+    if (wholeNeedle && of == shard) {
+      request.addRanges(byteRange(extent.getOffset(), extent.getOffset() + extent.getLength()));
+    } else {
+      request.addAllRanges(sectorRanges).setSectorCrcs(true);
+    }
+    return request.build();
+  }
+
+  void asked(int of) {
+    asked |= 1 << of;
+  }
+
+  boolean waitsFor(int of) {
+    return (asked >>> of & 1) != 0;
+  }
+
+  boolean waitsForAny() {
+    return asked != 0;
+  }
+
+  /**
+   * Shards to ask next; empty if all were. Data before parity, since the healthy ones need no
+   * decoding.
+   */
+  List<Integer> othersToAsk() {
+    int k = places.policy().k();
+    List<Integer> others = new ArrayList<>();
+    if (!othersAsked) {
+      othersAsked = true;
+      for (int i = 0; i < answers.length && others.size() < k; i++) {
+        if (i != shard && places.knows(i)) {
+          others.add(i);
+        }
+      }
+    } else if (!restAsked) {
+      restAsked = true;
+      for (int i = 0; i < answers.length; i++) {
+        if (i != shard && places.knows(i) && !waitsFor(i) && answers[i] == null) {
+          others.add(i);
+        }
+      }
+    }
+    return others;
+  }
+
+  /**
+   * Takes places that were looked up again; forgets failures of shards that moved, and says which.
+   */
+  List<Integer> moved(ShardPlaces now) {
+    List<Integer> again = new ArrayList<>();
+    for (int i = 0; i < answers.length; i++) {
+      if (now.differsFrom(places, i)) {
+        if (answers[i] != null) {
+          answers[i].close();
+          answers[i] = null;
+        }
+        asked &= ~(1 << i);
+        if (now.knows(i) && (i == shard || othersAsked)) {
+          again.add(i);
+        }
+      }
+    }
+    places = now;
+    return again;
+  }
+
+  /**
+   * Takes a shard's answer, with its bytes. Gives what was wrong with it, for the report, or null.
+   */
+  String accept(int of, ShardBytes bytes) {
+    asked &= ~(1 << of);
+    if (done || answers[of] != null) {
+      bytes.payload().release();
+      return null;
+    }
+    if (wholeNeedle && of == shard) {
+      try {
+        checkNeedle(bytes.payload(), 0);
+      } catch (StoreException e) {
+        bytes.payload().release();
+        answers[of] = ShardAnswer.none(e.getMessage());
+        return e.getMessage();
+      }
+      finish(bytes.payload());
+      return null;
+    }
+    ShardAnswer answer = ShardAnswer.of(bytes, sectors());
+    answers[of] = answer;
+    if (of == shard && answer.isAllWritten()) {
+      finish(bytes.payload().retain());
+      return null;
+    }
+    return answer.damage();
+  }
+
+  /** Takes a shard's refusal. */
+  void fail(int of, String why) {
+    asked &= ~(1 << of);
+    if (!done && answers[of] == null) {
+      answers[of] = ShardAnswer.none(why);
+    }
+  }
+
+  /** Whether the shard itself is known not to give the bytes. */
+  boolean hasFailedItself() {
+    return !done && answers[shard] != null;
+  }
+
+  /** Decodes if the answers suffice; gives what the decoded bytes are wrong about, or null. */
+  void tryDecode() throws StoreException {
+    if (done || !othersAsked) {
+      return;
+    }
+    ByteBuf decoded = Decoding.decode(places.policy(), shard, answers, sectors());
+    if (decoded == null) {
+      return;
+    }
+    if (!wholeNeedle) {
+      finish(decoded);
+      return;
+    }
+    int before = (int) (extent.getOffset() - sectorRanges.get(0).getOffset());
+    try {
+      checkNeedle(decoded, before);
+    } catch (StoreException e) {
+      decoded.release();
+      throw new CorruptDataException(
+          "Cannot read from container "
+              + ShardPlaces.name(container())
+              + ": the needle at "
+              + extent.getOffset()
+              + " of shard "
+              + shard
+              + " is wrong, and so is what the other shards say of it: "
+              + e.getMessage());
+    }
+    decoded.readerIndex(decoded.readerIndex() + before);
+    finish(decoded);
+  }
+
+  private int sectors() {
+    long sectors = 0;
+    for (ByteRange range : sectorRanges) {
+      sectors += range.getLength() / Sectors.BYTES;
+    }
+    return Math.toIntExact(sectors);
+  }
+
+  private void finish(ByteBuf bytes) {
+    result = bytes;
+    done = true;
+    releaseAnswers();
+  }
+
+  /** The header's and the payload's CRC, and that it is the needle that the manifest means. */
+  private void checkNeedle(ByteBuf bytes, int at) throws StoreException {
+    int length = (int) extent.getLength();
+    if (bytes.readableBytes() < at + length) {
+      throw new CorruptDataException(
+          "needle of " + length + " bytes, but " + bytes.readableBytes() + " were sent");
+    }
+    ByteBuffer needle = bytes.nioBuffer(bytes.readerIndex() + at, length);
+    NeedleHeader header = NeedleCodec.decode(needle);
+    if (header.encodedLength() != extent.getHeaderLength()
+        || header.payloadLength() != needle.remaining()
+        || !header.kind().hasPayloadCrc()) {
+      throw new CorruptDataException("another needle than the manifest's");
+    }
+    if (NeedleCodec.crc(needle) != header.payloadCrc()) {
+      throw new CorruptDataException("payload of a needle fails its checksum");
+    }
+  }
+
+  /** Adds what is wanted of the result. */
+  void addParts(List<Part> parts) {
+    for (Wanted want : wanted) {
+      long start = wholeNeedle ? extent.getOffset() : startOf(want.piece().offset());
+      int index = result.readerIndex() + (int) (want.piece().offset() - start);
+      parts.add(new Part(result, index, want.piece().length(), want.resultOffset()));
+    }
+  }
+
+  /** The shard address that the result would begin at if its range of this address came first. */
+  private long startOf(long address) {
+    long before = 0;
+    for (ByteRange range : sectorRanges) {
+      if (address < range.getOffset() + range.getLength()) {
+        return range.getOffset() - before;
+      }
+      before += range.getLength();
+    }
+    throw new IllegalStateException("address " + address + " was not asked for");
+  }
+
+  /** What every shard answered, for the message of a read that cannot succeed. */
+  String describeFailures() {
+    StringBuilder text = new StringBuilder();
+    for (int i = 0; i < answers.length; i++) {
+      String why =
+          answers[i] != null
+              ? answers[i].damage()
+              : places.knows(i) ? (waitsFor(i) ? "no answer" : "not asked") : "nowhere";
+      if (why != null) {
+        text.append(text.length() == 0 ? "" : "; ")
+            .append(places.describe(i))
+            .append(": ")
+            .append(why);
+      }
+    }
+    return text.toString();
+  }
+
+  private void releaseAnswers() {
+    for (ShardAnswer answer : answers) {
+      if (answer != null) {
+        answer.close();
+      }
+    }
+    Arrays.fill(answers, null);
+  }
+
+  @Override
+  public void close() {
+    done = true;
+    releaseAnswers();
+    if (result != null) {
+      result.release();
+      result = null;
+    }
+  }
+}

@@ -1,0 +1,324 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.client;
+
+import io.stowage.common.data.DatanodeDirectory;
+import io.stowage.common.data.ShardService.ShardBytes;
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.proto.ContainerInfo;
+import io.stowage.common.proto.LocateContainersRequest;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * Runs the shard reads of one caller side by side, on the caller's thread: answers arrive on I/O
+ * threads and are only queued there; checking and decoding is the caller's. Thread-safe.
+ *
+ * <p>A shard that refuses, is damaged or does not answer within the hedging delay is decoded
+ * around: k others are asked for the same addresses, then the rest. Whatever comes first wins, be
+ * it the late answer itself. Places that turn out stale are looked up again once a read.
+ */
+final class RangeReads {
+  /** A read that no shard lets finish ends after this, whatever is still open. */
+  private static final long GIVE_UP_MILLIS = 30_000;
+
+  private static final long LEAST_HEDGE_MILLIS = 50;
+  private static final long MOST_HEDGE_MILLIS = 1_000;
+  private static final long NANOS_PER_MILLI = 1_000_000;
+
+  private final Containers containers;
+  private final DatanodeDirectory directory;
+  private final DamageReports damage;
+
+  private final SmoothedTime smoothed = new SmoothedTime(10, 20);
+
+  RangeReads(Containers containers, DatanodeDirectory directory, DamageReports damage) {
+    this.containers = containers;
+    this.directory = directory;
+    this.damage = damage;
+  }
+
+  /** Where a container is: as the caller was told, or by asking. */
+  ShardPlaces places(long container, Map<Long, ShardPlaces> known) throws StoreException {
+    ShardPlaces places = known.get(container);
+    return places != null ? places : locate(container, known, false);
+  }
+
+  private ShardPlaces locate(long container, Map<Long, ShardPlaces> known, boolean refresh)
+      throws StoreException {
+    List<ContainerInfo> found =
+        containers
+            .locateContainers(
+                LocateContainersRequest.newBuilder().addIds(container).setRefresh(refresh).build())
+            .getContainersList();
+    if (found.isEmpty()) {
+      known.remove(container);
+      throw new StoreException(
+          ErrorCode.NO_SUCH_CONTAINER,
+          "Cannot read from container "
+              + ShardPlaces.name(container)
+              + ": it is gone, so the manifest that names it is old");
+    }
+    ShardPlaces places = ShardPlaces.of(found.get(0));
+    known.put(container, places);
+    return places;
+  }
+
+  /** Returns when every range is done; throws for the first that cannot be. */
+  void run(List<RangeRead> ranges, Map<Long, ShardPlaces> known) throws StoreException {
+    new Running(ranges, known).run();
+  }
+
+  private record Answer(
+      RangeRead range, int shard, ShardPlaces askedAt, ShardBytes bytes, Throwable error) {}
+
+  /**
+   * One caller's reads. The queue is guarded by this; the rest is confined to the caller's thread.
+   */
+  private final class Running {
+    private final List<RangeRead> ranges;
+    private final Map<Long, ShardPlaces> known;
+    private final Set<Long> refreshed = new HashSet<>();
+    private final long start = System.nanoTime();
+    private final Deque<Answer> answers = new ArrayDeque<>();
+    private boolean over;
+
+    Running(List<RangeRead> ranges, Map<Long, ShardPlaces> known) {
+      this.ranges = ranges;
+      this.known = known;
+    }
+
+    void run() throws StoreException {
+      try {
+        for (RangeRead range : ranges) {
+          if (range.places().knows(range.shard())) {
+            ask(range, range.shard());
+          } else {
+            range.fail(range.shard(), "nowhere");
+            askOthers(range);
+          }
+        }
+        long hedgeNanos = hedgeNanos();
+        int hedges = 0;
+        while (!allDone()) {
+          long until =
+              switch (hedges) {
+                case 0 -> hedgeNanos; // then k others are asked
+                case 1 -> 3 * hedgeNanos; // then the rest
+                default -> GIVE_UP_MILLIS * NANOS_PER_MILLI;
+              };
+          Answer answer = poll(until - age());
+          if (answer != null) {
+            take(answer);
+          } else if (hedges == 2) {
+            throw unavailable();
+          } else {
+            hedges++;
+            for (RangeRead range : ranges) {
+              if (!range.isDone()) {
+                askOthers(range);
+              }
+            }
+          }
+        }
+        if (hedges == 0) {
+          smoothed.add(age());
+        }
+      } finally {
+        end();
+      }
+    }
+
+    private long age() {
+      return System.nanoTime() - start;
+    }
+
+    private boolean allDone() {
+      for (RangeRead range : ranges) {
+        if (!range.isDone()) {
+          return false;
+        }
+      }
+      return true;
+    }
+
+    private void ask(RangeRead range, int shard) {
+      range.asked(shard);
+      ShardPlaces at = range.places();
+      Executors.whenDone(
+          at.service(directory, shard).read(range.request(shard)),
+          (bytes, error) -> arrive(new Answer(range, shard, at, bytes, error)));
+    }
+
+    private void arrive(Answer answer) {
+      synchronized (this) {
+        if (!over) {
+          answers.addLast(answer);
+          notifyAll();
+          return;
+        }
+      }
+      if (answer.bytes() != null) {
+        answer.bytes().payload().release();
+      }
+    }
+
+    private synchronized Answer poll(long nanos) throws StoreException {
+      long deadline = System.nanoTime() + nanos;
+      while (answers.isEmpty()) {
+        long left = deadline - System.nanoTime();
+        if (left <= 0) {
+          return null;
+        }
+        try {
+          TimeUnit.NANOSECONDS.timedWait(this, left);
+        } catch (InterruptedException e) {
+          Thread.currentThread().interrupt();
+          throw new StoreException(ErrorCode.UNAVAILABLE, "Cannot read: interrupted", e);
+        }
+      }
+      return answers.removeFirst();
+    }
+
+    private void take(Answer answer) throws StoreException {
+      RangeRead range = answer.range();
+      int shard = answer.shard();
+      if (answer.askedAt() != range.places()
+          && answer.askedAt().differsFrom(range.places(), shard)) {
+        if (answer.bytes() != null) {
+          answer.bytes().payload().release(); // the place was given up meanwhile
+        }
+        return;
+      }
+      boolean bad = true;
+      if (answer.error() == null) {
+        String wrong = range.accept(shard, answer.bytes());
+        bad = wrong != null;
+        if (bad) {
+          damage.report(range.container(), shard, wrong);
+        }
+      } else {
+        failed(range, shard, answer.error());
+      }
+      if (range.isDone()) {
+        return;
+      }
+      if (shard == range.shard() ? !range.othersAsked() && range.hasFailedItself() : bad) {
+        askOthers(range);
+      }
+      range.tryDecode();
+      while (!range.isDone() && range.othersAsked() && !range.waitsForAny()) {
+        if (!askOthers(range) && !refresh(range)) {
+          throw unavailable(range);
+        }
+      }
+    }
+
+    private void failed(RangeRead range, int shard, Throwable error) throws StoreException {
+      Throwable cause =
+          error instanceof CompletionException && error.getCause() != null
+              ? error.getCause()
+              : error;
+      ErrorCode code = cause instanceof StoreException known ? known.code() : ErrorCode.UNAVAILABLE;
+      range.fail(shard, code + " " + cause.getMessage());
+      switch (code) {
+        case NO_SUCH_SHARD, NO_SUCH_CONTAINER, WRONG_CLUSTER -> {
+          // Rebuilt elsewhere, most likely: cheaper to look up than to decode around.
+          refresh(range);
+          if (range.hasFailedItself()) {
+            damage.report(range.container(), shard, code.toString());
+          }
+        }
+        case SHARD_FAILED, CORRUPT_DATA -> damage.report(range.container(), shard, code.toString());
+        default -> {
+          // A node that is away or busy: its heartbeats tell SCM more than we could.
+        }
+      }
+    }
+
+    /** Asks k others, or when they were, those left over; false if there is nobody left to ask. */
+    private boolean askOthers(RangeRead range) {
+      List<Integer> others = range.othersToAsk();
+      for (int other : others) {
+        ask(range, other);
+      }
+      return !others.isEmpty();
+    }
+
+    /** Looks the places up again, once a read; false if that gave nobody new to ask. */
+    private boolean refresh(RangeRead range) throws StoreException {
+      ShardPlaces now;
+      if (refreshed.add(range.container())) {
+        now = locate(range.container(), known, true);
+      } else {
+        now = known.get(range.container());
+      }
+      if (now == null || now == range.places()) {
+        return false;
+      }
+      List<Integer> again = range.moved(now);
+      for (int shard : again) {
+        ask(range, shard);
+      }
+      return !again.isEmpty();
+    }
+
+    private StoreException unavailable() {
+      for (RangeRead range : ranges) {
+        if (!range.isDone()) {
+          return unavailable(range);
+        }
+      }
+      throw new IllegalStateException("all ranges are done");
+    }
+
+    private StoreException unavailable(RangeRead range) {
+      return new StoreException(
+          ErrorCode.DATA_UNAVAILABLE,
+          "Cannot read from container "
+              + ShardPlaces.name(range.container())
+              + " ("
+              + range.places().policy()
+              + "): too few of its shards answer: "
+              + range.describeFailures());
+    }
+
+    private void end() {
+      Deque<Answer> late;
+      synchronized (this) {
+        over = true;
+        late = new ArrayDeque<>(answers);
+        answers.clear();
+      }
+      for (Answer answer : late) {
+        if (answer.bytes() != null) {
+          answer.bytes().payload().release();
+        }
+      }
+    }
+  }
+
+  private long hedgeNanos() {
+    return smoothed.patienceMillis(LEAST_HEDGE_MILLIS, MOST_HEDGE_MILLIS) * NANOS_PER_MILLI;
+  }
+}

@@ -1,0 +1,59 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.client;
+
+import io.netty.buffer.ByteBuf;
+import java.nio.ByteBuffer;
+import java.util.zip.CRC32C;
+
+/** Arithmetic and checksums of 4 KiB sectors, the grain of shard files. Stateless. */
+final class Sectors {
+  static final int BYTES = 4096;
+
+  private Sectors() {}
+
+  static int roundUp(int bytes) {
+    return Math.addExact(bytes, BYTES - 1) & -BYTES;
+  }
+
+  static long roundUp(long bytes) {
+    return Math.addExact(bytes, BYTES - 1) & -BYTES;
+  }
+
+  static long roundDown(long bytes) {
+    return bytes & -BYTES;
+  }
+
+  static boolean areWhole(long bytes) {
+    return (bytes & (BYTES - 1)) == 0;
+  }
+
+  /**
+   * CRC32C of one sector as pages and wire have it: 0 stands for "never written", so it is not
+   * used.
+   */
+  static int crc(ByteBuffer bytes, int at) {
+    CRC32C crc = new CRC32C();
+    crc.update(bytes.limit(at + BYTES).position(at));
+    int value = (int) crc.getValue();
+    return value == 0 ? -1 : value;
+  }
+
+  /** A view of bytes of a buffer, without a copy unless the buffer is in many pieces. */
+  static ByteBuffer view(ByteBuf buffer, int index, int length) {
+    return buffer.nioBuffer(index, length);
+  }
+}

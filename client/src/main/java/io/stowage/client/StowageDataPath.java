@@ -1,0 +1,216 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.client;
+
+import io.netty.buffer.PooledByteBufAllocator;
+import io.stowage.common.conf.StowageConfig;
+import io.stowage.common.data.DatanodeDirectory;
+import io.stowage.common.erasure.ErasurePolicy;
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.lifecycle.Lifecycle;
+import io.stowage.common.om.ObjectManager;
+import io.stowage.common.time.StoreClock;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ScheduledThreadPoolExecutor;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The data path of one process: stripes out, ranges in. Owns the budgets of stripe memory, a timer
+ * thread that gives up late stripes, and two threads that renew and release leases and report
+ * damage. The bytes themselves are worked on by the callers' threads. Thread-safe.
+ *
+ * <p>The object manager and the directory of datanodes are the caller's, and outlive this.
+ */
+public final class StowageDataPath implements DataPath {
+  private static final Logger LOG = LoggerFactory.getLogger(StowageDataPath.class);
+
+  /** How late a stripe may be given up. */
+  private static final long TIMEOUT_CHECK_MILLIS = 20;
+
+  /** A lease's margin at its end is an eighth of at least a second. */
+  private static final long MAINTENANCE_MILLIS = 100;
+
+  /** Small stripes have a part of the budget that slow uploads of large objects cannot hold. */
+  private static final int PACKING_DIVISOR = 4;
+
+  private static final long CLOSE_SECONDS = 3;
+
+  private final ClientConfig config;
+  private final Containers containers;
+  private final DatanodeDirectory directory;
+  private final StoreClock clock;
+  private final Lifecycle lifecycle = new Lifecycle("data path");
+  private final ScheduledThreadPoolExecutor timer = Executors.timer();
+  private final ThreadPoolExecutor background = Executors.background();
+  private final StripeTimeouts timeouts;
+  private final StripeMemory packingMemory;
+  private final StripeMemory streamMemory;
+  private final CellLengths cellLengths;
+  private final RangeReads reads;
+  private final Map<String, PolicyPath> paths = new ConcurrentHashMap<>();
+
+  private StowageDataPath(
+      ClientConfig config, Containers containers, DatanodeDirectory directory, StoreClock clock) {
+    this.config = config;
+    this.containers = containers;
+    this.directory = directory;
+    this.clock = clock;
+    timeouts = new StripeTimeouts(clock);
+    long packing = config.stripeMemoryBytes() / PACKING_DIVISOR;
+    packingMemory = new StripeMemory(packing, PooledByteBufAllocator.DEFAULT);
+    streamMemory =
+        new StripeMemory(config.stripeMemoryBytes() - packing, PooledByteBufAllocator.DEFAULT);
+    cellLengths = new CellLengths(streamMemory, config.maxCellBytes());
+    reads = new RangeReads(containers, directory, new DamageReports(containers, background, clock));
+  }
+
+  /** Starts a data path; asks nobody for anything yet. */
+  public static StowageDataPath create(
+      StowageConfig config, ObjectManager om, DatanodeDirectory directory, StoreClock clock)
+      throws StoreException {
+    return create(ClientConfig.from(config), Containers.of(om), directory, clock);
+  }
+
+  static StowageDataPath create(
+      ClientConfig config, Containers containers, DatanodeDirectory directory, StoreClock clock) {
+    StowageDataPath path = new StowageDataPath(config, containers, directory, clock);
+    path.lifecycle.moveTo(Lifecycle.State.RUNNING);
+    Executors.every(path.timer, path.timeouts::check, TIMEOUT_CHECK_MILLIS);
+    Executors.later(path.timer, path::maintainInBackground, MAINTENANCE_MILLIS);
+    return path;
+  }
+
+  @Override
+  public ObjectWriter write(WriteSpec spec) throws StoreException {
+    return new GatheringWriter(
+        spec, clock.wallMicros(), config.packingLimit(), path(spec.policy()));
+  }
+
+  @Override
+  public ObjectReader read(ReadSpec spec) {
+    return new ManifestReader(spec, reads);
+  }
+
+  @Override
+  public void record(RecordSpec spec) {
+    try {
+      path(spec.policy())
+          .record(spec.bucketId(), spec.rowKey(), spec.writeId(), spec.stamp(), spec.what());
+    } catch (StoreException e) {
+      LOG.debug("A record needle is dropped: {}", e.toString());
+    }
+  }
+
+  private PolicyPath path(String policyName) throws StoreException {
+    if (!lifecycle.isRunning()) {
+      throw new StoreException(ErrorCode.UNAVAILABLE, "Cannot write: the client is closed");
+    }
+    PolicyPath known = paths.get(policyName);
+    if (known != null) {
+      return known;
+    }
+    ErasurePolicy policy = ErasurePolicy.named(policyName);
+    return paths.computeIfAbsent(
+        policyName,
+        name -> {
+          LeasePool leases =
+              new LeasePool(policy, containers, directory, clock, timeouts, background, config);
+          return new PolicyPath(
+              leases,
+              new Packer(leases, packingMemory, config.maxCellBytes()),
+              streamMemory,
+              cellLengths,
+              clock);
+        });
+  }
+
+  /** Calls of the object manager block, so they are not made on the timer's thread. */
+  private void maintainInBackground() {
+    if (!Executors.tryExecute(background, this::maintain)) {
+      maintainAgain();
+    }
+  }
+
+  private void maintain() {
+    try {
+      for (PolicyPath path : paths.values()) {
+        path.leases().maintain();
+        path.packer().flushRecords();
+      }
+    } catch (RuntimeException e) {
+      LOG.warn("Leases are not looked after this time", e);
+    } finally {
+      maintainAgain();
+    }
+  }
+
+  private void maintainAgain() {
+    try {
+      Executors.later(timer, this::maintainInBackground, MAINTENANCE_MILLIS);
+    } catch (java.util.concurrent.RejectedExecutionException e) {
+      LOG.debug("The data path is closing");
+    }
+  }
+
+  /** Bytes of stripe memory that are not in use; all of it once nothing is in flight. For tests. */
+  long freeStripeMemory() {
+    return packingMemory.freeBytes() + streamMemory.freeBytes();
+  }
+
+  /**
+   * Gives the last stripes, of records or of writers that were caught by the close, time to land.
+   */
+  private void awaitIdlePackers() {
+    long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(CLOSE_SECONDS);
+    for (PolicyPath path : paths.values()) {
+      path.packer().awaitIdle(deadline);
+    }
+  }
+
+  long stripeMemory() {
+    return packingMemory.limitBytes() + streamMemory.limitBytes();
+  }
+
+  @Override
+  public void close() {
+    if (!lifecycle.beginStop()) {
+      return;
+    }
+    for (PolicyPath path : paths.values()) {
+      path.packer().flushRecords();
+    }
+    awaitIdlePackers();
+    for (PolicyPath path : paths.values()) {
+      path.leases().close();
+    }
+    background.shutdown();
+    try {
+      if (!background.awaitTermination(CLOSE_SECONDS, TimeUnit.SECONDS)) {
+        background.shutdownNow();
+      }
+    } catch (InterruptedException e) {
+      background.shutdownNow();
+      Thread.currentThread().interrupt();
+    }
+    timer.shutdownNow();
+    lifecycle.moveTo(Lifecycle.State.STOPPED);
+  }
+}

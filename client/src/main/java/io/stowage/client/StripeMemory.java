@@ -1,0 +1,126 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.client;
+
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufAllocator;
+import io.netty.buffer.UnpooledUnsafeDirectByteBuf;
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.StoreException;
+import java.util.concurrent.Semaphore;
+
+/**
+ * The budget of direct memory for stripes, of one data path. Who begins a stripe reserves all its
+ * cells at once, in the order of asking, and blocks until they are to be had: since whoever holds a
+ * part of the budget holds a whole stripe, everybody who holds some can finish. A cell's bytes go
+ * back when the last reference to its buffer is released, which may be a datanode's or a socket's,
+ * long after the stripe was given up. Thread-safe.
+ *
+ * <p>Writing failed stripes again takes memory beyond the budget ({@link #overdraw}), as waiting
+ * for it while holding the failed ones could wait for ever. That is at most what the failed stripes
+ * hold, so that twice the budget is a bound.
+ */
+final class StripeMemory {
+  /** Semaphores count with ints: in sectors they reach 8 TiB. */
+  private static final class Budget extends Semaphore {
+    private static final long serialVersionUID = 1L;
+
+    Budget(int sectors) {
+      super(sectors, true);
+    }
+
+    void takeBeyond(int sectors) {
+      reducePermits(sectors);
+    }
+  }
+
+  private final long limitBytes;
+  private final Budget budget;
+  private final ByteBufAllocator allocator;
+
+  StripeMemory(long limitBytes, ByteBufAllocator allocator) {
+    this.limitBytes = limitBytes;
+    this.budget = new Budget((int) Math.min(Integer.MAX_VALUE, limitBytes / Sectors.BYTES));
+    this.allocator = allocator;
+  }
+
+  long limitBytes() {
+    return limitBytes;
+  }
+
+  long freeBytes() {
+    return (long) budget.availablePermits() * Sectors.BYTES;
+  }
+
+  /** Reserves memory for cells of whole sectors. Blocks. */
+  void reserve(long bytes) throws StoreException {
+    try {
+      budget.acquire(sectors(bytes));
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new StoreException(
+          ErrorCode.UNAVAILABLE,
+          "Cannot write: interrupted while waiting for " + bytes + " bytes of stripe memory",
+          e);
+    }
+  }
+
+  /** Reserves memory if it is there now. */
+  boolean tryReserve(long bytes) {
+    return budget.tryAcquire(sectors(bytes));
+  }
+
+  /** Takes memory for stripes that are written again, whether it is there or not. */
+  void overdraw(long bytes) {
+    budget.takeBeyond(sectors(bytes));
+  }
+
+  /** Gives back what was reserved and not made into cells. */
+  void release(long bytes) {
+    budget.release(sectors(bytes));
+  }
+
+  /** A cell out of reserved memory, its content undefined; releasing it gives the memory back. */
+  ByteBuf cell(int bytes) {
+    ByteBuf pooled = allocator.directBuffer(bytes, bytes);
+    return new Cell(allocator, pooled, bytes);
+  }
+
+  private static int sectors(long bytes) {
+    if (!Sectors.areWhole(bytes)) {
+      throw new IllegalArgumentException(bytes + " bytes are not whole sectors");
+    }
+    return Math.toIntExact(bytes / Sectors.BYTES);
+  }
+
+  private final class Cell extends UnpooledUnsafeDirectByteBuf {
+    private final ByteBuf pooled;
+    private final int bytes;
+
+    Cell(ByteBufAllocator allocator, ByteBuf pooled, int bytes) {
+      super(allocator, pooled.nioBuffer(0, bytes), bytes);
+      this.pooled = pooled;
+      this.bytes = bytes;
+    }
+
+    @Override
+    protected void deallocate() {
+      super.deallocate();
+      pooled.release();
+      StripeMemory.this.release(bytes);
+    }
+  }
+}
