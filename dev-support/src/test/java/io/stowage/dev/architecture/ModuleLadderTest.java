@@ -16,6 +16,7 @@
 package io.stowage.dev.architecture;
 
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.tngtech.archunit.core.domain.JavaClasses;
@@ -183,6 +184,16 @@ class ModuleLadderTest {
         .haveFullyQualifiedName("org.apache.hadoop.conf.Configuration")
         .because(
             "below the mains nobody sees a string key: each component takes one validated record")
+        .check(stowage);
+  }
+
+  @Test
+  void packagesFormNoCycles() {
+    slices()
+        .matching("io.stowage.(**)")
+        .should()
+        .beFreeOfCycles()
+        .because("two packages that need each other are one, and nobody can read either alone")
         .check(stowage);
   }
 
