@@ -15,15 +15,56 @@
  */
 package io.stowage.fs;
 
+import io.stowage.client.StowageDataPath;
+import io.stowage.common.conf.Keys;
 import io.stowage.common.conf.StowageConfig;
-import io.stowage.common.error.ErrorCode;
+import io.stowage.common.data.NetworkDatanodes;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.om.ObjectManager;
+import io.stowage.common.rpc.RpcClient;
+import io.stowage.common.rpc.RpcProtocol;
+import io.stowage.common.time.StoreClock;
+import java.time.Duration;
 import org.apache.hadoop.conf.Configuration;
 
-/** Object managers by Hadoop RPC, datanodes by the network. Stateless. */
+/**
+ * Object managers by Hadoop RPC, as the user of the moment; datanodes by the network. Stateless.
+ */
 final class NetworkConnector implements ClusterConnector {
+  /**
+   * One attempt at one object manager. A page of a directory's rename takes seconds, nothing else
+   * does.
+   */
+  private static final Duration CALL_TIMEOUT = Duration.ofSeconds(30);
+
+  /** All attempts together: longer than a failover of HBase's region servers takes. */
+  private static final Duration DEADLINE = Duration.ofSeconds(90);
+
   @Override
   public Connected connect(StowageConfig config, Configuration hadoop) throws StoreException {
-    throw new StoreException(ErrorCode.INTERNAL, "Cannot connect: to be wired");
+    RpcClient<ObjectManager> client =
+        RpcClient.create(
+            RpcProtocol.OBJECT_MANAGER,
+            hadoop,
+            config.get(Keys.OM_ADDRESSES),
+            CALL_TIMEOUT,
+            DEADLINE);
+    NetworkDatanodes datanodes = new NetworkDatanodes();
+    try {
+      StowageDataPath dataPath =
+          StowageDataPath.create(config, client.api(), datanodes, StoreClock.system());
+      return new Connected(
+          client.api(),
+          dataPath,
+          () -> {
+            dataPath.close(); // releases its leases through the client
+            datanodes.close();
+            client.close();
+          });
+    } catch (StoreException e) {
+      datanodes.close();
+      client.close();
+      throw e;
+    }
   }
 }

@@ -27,6 +27,8 @@ import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.Condition;
 import io.stowage.common.proto.Manifest;
 import io.stowage.common.proto.ObjectMetadata;
+import io.stowage.common.proto.ObjectVersion;
+import io.stowage.common.proto.PutObjectReply;
 import io.stowage.common.proto.PutObjectRequest;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -248,17 +250,21 @@ final class StowageOutputStream extends OutputStream
         manifest = written.manifest();
         request.addAllGrants(written.grants());
       }
-      objectManager.putObject(
-          request
-              .setBucket(bucket.getName())
-              .setKey(key)
-              .setWriteId(writeId)
-              .setLength(length)
-              .setMd5(ByteString.copyFrom(md5.digest()))
-              .setMetadata(metadata)
-              .setManifest(manifest)
-              .setCondition(Condition.newBuilder().setMustBeAbsent(!overwrite))
-              .build());
+      PutObjectReply reply =
+          objectManager.putObject(
+              request
+                  .setBucket(bucket.getName())
+                  .setKey(key)
+                  .setWriteId(writeId)
+                  .setLength(length)
+                  .setMd5(ByteString.copyFrom(md5.digest()))
+                  .setMetadata(metadata)
+                  .setManifest(manifest)
+                  .setCondition(Condition.newBuilder().setMustBeAbsent(!overwrite))
+                  .build());
+      if (reply.getWantsRecord() && length > 0) {
+        record(reply.getVersion());
+      }
     } catch (StoreException e) {
       if (!overwrite && e.code() == ErrorCode.PRECONDITION_FAILED) {
         FileAlreadyExistsException exists =
@@ -268,6 +274,21 @@ final class StowageOutputStream extends OutputStream
       }
       throw HadoopErrors.of(e, path);
     }
+  }
+
+  /**
+   * Tells fsck what the needle's own clock does not: that this version came after what it seems to
+   * precede.
+   */
+  private void record(ObjectVersion version) {
+    dataPath.record(
+        new DataPath.RecordSpec(
+            bucket.getId(),
+            ByteString.copyFromUtf8(key),
+            writeId,
+            bucket.getPolicy(),
+            version.getStamp(),
+            version.toBuilder().clearManifest().build().toByteString()));
   }
 
   /** Ends without committing: there will be no such file, or the one there was stays. */
