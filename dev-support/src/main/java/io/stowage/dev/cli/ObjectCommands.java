@@ -15,38 +15,258 @@
  */
 package io.stowage.dev.cli;
 
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.PooledByteBufAllocator;
+import io.stowage.client.DataPath;
+import io.stowage.client.ObjectReader;
+import io.stowage.client.ObjectWriter;
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
+import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.DeleteObjectsRequest;
 import io.stowage.common.proto.DeletedObject;
 import io.stowage.common.proto.Extent;
+import io.stowage.common.proto.GetBucketRequest;
+import io.stowage.common.proto.GetObjectReply;
 import io.stowage.common.proto.GetObjectRequest;
 import io.stowage.common.proto.ListObjectsReply;
 import io.stowage.common.proto.ListObjectsRequest;
+import io.stowage.common.proto.ObjectMetadata;
 import io.stowage.common.proto.ObjectToDelete;
 import io.stowage.common.proto.ObjectVersion;
+import io.stowage.common.proto.PutObjectReply;
+import io.stowage.common.proto.PutObjectRequest;
 import io.stowage.dev.cli.Output.Bytes;
 import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.nio.file.AtomicMoveNotSupportedException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-/** {@code stowage object …}. */
+/** {@code stowage object …}: bytes go straight between this process and the datanodes. */
 @Command(
     name = "object",
     mixinStandardHelpOptions = true,
-    description = "List, look at and remove objects.",
-    subcommands = {ObjectCommands.Ls.class, ObjectCommands.Stat.class, ObjectCommands.Rm.class})
+    description = "Put, get, list, look at and remove objects.",
+    subcommands = {
+      ObjectCommands.Put.class,
+      ObjectCommands.Get.class,
+      ObjectCommands.Ls.class,
+      ObjectCommands.Stat.class,
+      ObjectCommands.Rm.class
+    })
 final class ObjectCommands {
   private static final int PAGE = 1000;
+  private static final int CHUNK_BYTES = 1 << 20;
 
   private static String etagOf(ObjectVersion version) {
     String md5 = HexFormat.of().formatHex(version.getMd5().toByteArray());
     return version.getPartCount() == 0 ? md5 : md5 + "-" + version.getPartCount();
+  }
+
+  @Command(name = "put", mixinStandardHelpOptions = true, description = "Store a file.")
+  static final class Put extends ClusterCommand {
+    @Parameters(
+        index = "0",
+        paramLabel = "BUCKET/KEY",
+        description = "a key that ends with / gets the file's name")
+    private String target;
+
+    @Parameters(index = "1", paramLabel = "FILE", description = "- is standard input")
+    private String file;
+
+    @Option(names = "--content-type", description = "kept with the object")
+    private String contentType;
+
+    @Override
+    void run(Session session, Output output) throws Exception {
+      boolean standardInput = file.equals("-");
+      Path path = Path.of(file);
+      if (!standardInput && !Files.isRegularFile(path)) {
+        throw new StoreException(
+            ErrorCode.INVALID_ARGUMENT, "Cannot put " + file + ": no such file");
+      }
+      boolean folder = target.endsWith("/") || target.indexOf('/') < 0;
+      ObjectName name =
+          ObjectName.parseWithKey(
+              folder && !standardInput
+                  ? target + (target.endsWith("/") ? "" : "/") + path.getFileName()
+                  : target);
+      long length = standardInput ? -1 : Files.size(path);
+      try (InputStream in = standardInput ? System.in : Files.newInputStream(path)) {
+        ObjectVersion version = store(session, name, in, length);
+        output.done(
+            "stored " + name + ", " + new Bytes(version.getLength()) + ", ETag " + etagOf(version));
+      }
+    }
+
+    private ObjectVersion store(Session session, ObjectName name, InputStream in, long length)
+        throws IOException {
+      BucketInfo bucket =
+          session
+              .objectManager()
+              .getBucket(GetBucketRequest.newBuilder().setName(name.bucket()).build())
+              .getBucket();
+      ByteString writeId = WriteId.random();
+      ObjectMetadata.Builder metadata =
+          ObjectMetadata.newBuilder().setOwner(System.getProperty("user.name"));
+      if (contentType != null) {
+        metadata.putHeaders("content-type", contentType);
+      }
+      DataPath.WriteSpec spec =
+          new DataPath.WriteSpec(
+              bucket.getId(),
+              ByteString.copyFromUtf8(name.key()),
+              writeId,
+              bucket.getPolicy(),
+              length,
+              metadata.build().toByteString());
+      MessageDigest md5 = md5();
+      try (ObjectWriter writer = session.dataPath().write(spec)) {
+        long written = copy(in, writer, md5);
+        ObjectWriter.Written where = writer.finish();
+        PutObjectReply reply =
+            session
+                .objectManager()
+                .putObject(
+                    PutObjectRequest.newBuilder()
+                        .setBucket(name.bucket())
+                        .setKey(name.key())
+                        .setWriteId(writeId)
+                        .setLength(written)
+                        .setMd5(ByteString.copyFrom(md5.digest()))
+                        .setMetadata(metadata)
+                        .setManifest(where.manifest())
+                        .addAllGrants(where.grants())
+                        .build());
+        if (reply.getWantsRecord()) {
+          session
+              .dataPath()
+              .record(
+                  new DataPath.RecordSpec(
+                      bucket.getId(),
+                      ByteString.copyFromUtf8(name.key()),
+                      writeId,
+                      bucket.getPolicy(),
+                      reply.getVersion().getStamp(),
+                      reply.getVersion().toByteString()));
+        }
+        return reply.getVersion();
+      }
+    }
+
+    private static long copy(InputStream in, ObjectWriter writer, MessageDigest md5)
+        throws IOException {
+      byte[] chunk = new byte[CHUNK_BYTES];
+      long total = 0;
+      for (int count = in.readNBytes(chunk, 0, chunk.length);
+          count > 0;
+          count = in.readNBytes(chunk, 0, chunk.length)) {
+        md5.update(chunk, 0, count);
+        ByteBuf bytes = PooledByteBufAllocator.DEFAULT.directBuffer(count);
+        bytes.writeBytes(chunk, 0, count);
+        writer.write(bytes);
+        total += count;
+      }
+      return total;
+    }
+
+    private static MessageDigest md5() {
+      try {
+        return MessageDigest.getInstance("MD5");
+      } catch (NoSuchAlgorithmException e) {
+        throw new IllegalStateException("every JDK has MD5", e);
+      }
+    }
+  }
+
+  @Command(name = "get", mixinStandardHelpOptions = true, description = "Fetch an object.")
+  static final class Get extends ClusterCommand {
+    @Parameters(index = "0", paramLabel = "BUCKET/KEY")
+    private String source;
+
+    @Parameters(
+        index = "1",
+        arity = "0..1",
+        paramLabel = "FILE",
+        description = "- is standard output; default: the key's last part, here")
+    private String file;
+
+    @Override
+    void run(Session session, Output output) throws Exception {
+      ObjectName name = ObjectName.parseWithKey(source);
+      GetObjectReply object =
+          session
+              .objectManager()
+              .getObject(
+                  GetObjectRequest.newBuilder()
+                      .setBucket(name.bucket())
+                      .setKey(name.key())
+                      .setWantManifest(true)
+                      .build());
+      if ("-".equals(file)) {
+        fetch(session, object, System.out);
+        System.out.flush();
+        return;
+      }
+      Path target =
+          Path.of(file != null ? file : name.key().substring(name.key().lastIndexOf('/') + 1));
+      if (Files.isDirectory(target)) {
+        target = target.resolve(name.key().substring(name.key().lastIndexOf('/') + 1));
+      }
+      // Half a file never stands under the name that was asked for.
+      Path partial = target.resolveSibling(target.getFileName() + ".part");
+      try {
+        try (OutputStream out = Files.newOutputStream(partial)) {
+          fetch(session, object, out);
+        }
+        move(partial, target);
+      } finally {
+        Files.deleteIfExists(partial);
+      }
+      output.done(
+          "fetched " + name + " to " + target + ", " + new Bytes(object.getVersion().getLength()));
+    }
+
+    private static void fetch(Session session, GetObjectReply object, OutputStream out)
+        throws IOException {
+      DataPath.ReadSpec spec =
+          new DataPath.ReadSpec(object.getVersion().getManifest(), object.getContainersList());
+      try (ObjectReader reader = session.dataPath().read(spec)) {
+        long length = reader.length();
+        int step = Math.min(CHUNK_BYTES, reader.maxRead());
+        for (long offset = 0; offset < length; offset += step) {
+          ByteBuf bytes = reader.read(offset, (int) Math.min(step, length - offset));
+          try {
+            bytes.readBytes(out, bytes.readableBytes());
+          } finally {
+            bytes.release();
+          }
+        }
+      }
+    }
+
+    private static void move(Path from, Path to) throws IOException {
+      try {
+        Files.move(from, to, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+      } catch (AtomicMoveNotSupportedException e) {
+        Files.move(from, to, StandardCopyOption.REPLACE_EXISTING);
+      }
+    }
   }
 
   @Command(

@@ -130,7 +130,7 @@ final class Output {
       map.forEach(
           (name, item) ->
               text.append(text.isEmpty() ? "" : ", ").append(name).append(' ').append(text(item)));
-      return text.toString();
+      return text.isEmpty() ? "-" : text.toString();
     }
     return value == null || value.toString().isEmpty() ? "-" : value.toString();
   }

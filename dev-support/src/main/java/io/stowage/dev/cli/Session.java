@@ -15,14 +15,18 @@
  */
 package io.stowage.dev.cli;
 
+import io.stowage.client.DataPath;
+import io.stowage.client.StowageDataPath;
 import io.stowage.common.conf.Keys;
 import io.stowage.common.conf.StowageConfig;
+import io.stowage.common.data.NetworkDatanodes;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.om.ObjectManager;
 import io.stowage.common.rpc.RpcClient;
 import io.stowage.common.rpc.RpcProtocol;
 import io.stowage.common.rpc.SiteConfiguration;
 import io.stowage.common.scm.ContainerManager;
+import io.stowage.common.time.StoreClock;
 import java.nio.file.Path;
 import java.time.Duration;
 import org.apache.hadoop.conf.Configuration;
@@ -41,6 +45,8 @@ final class Session implements AutoCloseable {
   private final StowageConfig config;
   private RpcClient<ObjectManager> objectManagers;
   private RpcClient<ContainerManager> containerManagers;
+  private NetworkDatanodes datanodes;
+  private DataPath dataPath;
 
   private Session(Configuration hadoop, StowageConfig config) {
     this.hadoop = hadoop;
@@ -88,8 +94,20 @@ final class Session implements AutoCloseable {
     return containerManagers.api();
   }
 
+  DataPath dataPath() throws StoreException {
+    if (dataPath == null) {
+      datanodes = new NetworkDatanodes();
+      dataPath = StowageDataPath.create(config, objectManager(), datanodes, StoreClock.system());
+    }
+    return dataPath;
+  }
+
   @Override
   public void close() {
+    if (dataPath != null) {
+      dataPath.close(); // gives its leases back, through the object manager
+      datanodes.close();
+    }
     if (objectManagers != null) {
       objectManagers.close();
     }
