@@ -59,8 +59,11 @@ public final class SimulatedDisks implements DiskFiles {
 
     final Map<Long, byte[]> durable = new TreeMap<>();
 
-    /** Blocks that a force would write. */
+    /** Blocks that a force would write. Blocks never change, they are replaced. */
     final Set<Long> dirty = new TreeSet<>();
+
+    /** Blocks that a failed force has dropped: readable, clean, and not on the disk. */
+    final Set<Long> ghosts = new TreeSet<>();
 
     long size;
     long durableSize;
@@ -72,7 +75,9 @@ public final class SimulatedDisks implements DiskFiles {
   /** Names changed since their directory was forced. */
   private final Set<Path> dirtyNames = new TreeSet<>();
 
-  private final Set<Path> directories = new HashSet<>();
+  /** Directories with the directories in them. Always durable: nothing is answered from one. */
+  private final Map<Path, Set<Path>> directories = new HashMap<>();
+
   private Predicate<Path> failingForces = path -> false;
   private Predicate<Path> failingAll = path -> false;
   private Predicate<Path> lyingReads = path -> false;
@@ -81,12 +86,14 @@ public final class SimulatedDisks implements DiskFiles {
   private long used;
   private int deaths;
   private long forces;
+  private long operationsLeft = Long.MAX_VALUE;
 
   // ---- What tests do
 
   /** The power fails on all disks at once; what comes back is what a new process finds. */
   public synchronized void losePower(Random random) {
     deaths++;
+    operationsLeft = Long.MAX_VALUE;
     Map<Path, Node> survivors = new LinkedHashMap<>(durableNames);
     for (Path name : dirtyNames) {
       if (random.nextBoolean()) {
@@ -101,13 +108,21 @@ public final class SimulatedDisks implements DiskFiles {
     for (Node node : new LinkedHashSet<>(survivors.values())) {
       for (long block : node.dirty) {
         if (random.nextBoolean()) {
-          node.durable.put(block, node.cached.get(block).clone());
+          node.durable.put(block, node.cached.get(block));
           node.durableSize = Math.max(node.durableSize, Math.min(node.size, (block + 1) * BLOCK));
         }
       }
+      node.ghosts.addAll(node.dirty);
+      for (long block : node.ghosts) {
+        byte[] durable = node.durable.get(block);
+        if (durable == null) {
+          node.cached.remove(block);
+        } else {
+          node.cached.put(block, durable);
+        }
+      }
       node.dirty.clear();
-      node.cached.clear();
-      node.durable.forEach((block, bytes) -> node.cached.put(block, bytes.clone()));
+      node.ghosts.clear();
       node.size = node.durableSize;
     }
     names.clear();
@@ -121,6 +136,15 @@ public final class SimulatedDisks implements DiskFiles {
   /** The process dies, the machine lives: open handles are dead, every write is still there. */
   public synchronized void killProcess() {
     deaths++;
+    operationsLeft = Long.MAX_VALUE;
+  }
+
+  /**
+   * Freezes everything after some more operations that change something: from then on every call
+   * fails, until {@link #losePower} or {@link #killProcess}.
+   */
+  public synchronized void stopAfter(long operations) {
+    operationsLeft = operations;
   }
 
   /** From now on forces of these files fail. */
@@ -169,12 +193,12 @@ public final class SimulatedDisks implements DiskFiles {
   public synchronized void setContents(Path path, byte[] bytes) {
     Node node = new Node();
     put(node, ByteBuffer.wrap(bytes), 0);
-    node.cached.forEach((block, content) -> node.durable.put(block, content.clone()));
+    node.durable.putAll(node.cached);
     node.dirty.clear();
     node.durableSize = node.size;
     names.put(path, node);
     durableNames.put(path, node);
-    directories.add(path.getParent());
+    addDirectory(path.getParent());
     recount();
   }
 
@@ -194,9 +218,10 @@ public final class SimulatedDisks implements DiskFiles {
   @Override
   public synchronized DiskFile create(Path path) throws IOException {
     check(path);
-    if (!directories.contains(path.getParent())) {
+    if (!directories.containsKey(path.getParent())) {
       throw new NoSuchFileException(path.toString());
     }
+    countChange();
     Node node = new Node();
     names.put(path, node);
     dirtyNames.add(path);
@@ -208,6 +233,7 @@ public final class SimulatedDisks implements DiskFiles {
   public synchronized void rename(Path from, Path to) throws IOException {
     check(from);
     check(to);
+    countChange();
     names.put(to, node(from));
     names.remove(from);
     dirtyNames.add(from);
@@ -217,6 +243,7 @@ public final class SimulatedDisks implements DiskFiles {
   @Override
   public synchronized void delete(Path path) throws IOException {
     check(path);
+    countChange();
     if (names.remove(path) != null) {
       dirtyNames.add(path);
       recount();
@@ -225,20 +252,19 @@ public final class SimulatedDisks implements DiskFiles {
 
   @Override
   public synchronized boolean exists(Path path) {
-    return names.containsKey(path) || directories.contains(path);
+    return names.containsKey(path) || directories.containsKey(path);
   }
 
   @Override
   public synchronized void createDirectories(Path directory) throws IOException {
     check(directory);
-    for (Path at = directory; at != null; at = at.getParent()) {
-      directories.add(at);
-    }
+    addDirectory(directory);
   }
 
   @Override
   public synchronized void forceDirectory(Path directory) throws IOException {
     check(directory);
+    countChange();
     if (failingForces.test(directory)) {
       throw new IOException("Input/output error");
     }
@@ -258,12 +284,12 @@ public final class SimulatedDisks implements DiskFiles {
   @Override
   public synchronized List<Path> list(Path directory) throws IOException {
     check(directory);
-    if (!directories.contains(directory)) {
+    Set<Path> inside = directories.get(directory);
+    if (inside == null) {
       throw new NoSuchFileException(directory.toString());
     }
-    List<Path> entries = new ArrayList<>();
+    List<Path> entries = new ArrayList<>(inside);
     names.keySet().stream().filter(p -> directory.equals(p.getParent())).forEach(entries::add);
-    directories.stream().filter(p -> directory.equals(p.getParent())).forEach(entries::add);
     return entries;
   }
 
@@ -288,6 +314,28 @@ public final class SimulatedDisks implements DiskFiles {
   private void check(Path path) throws IOException {
     if (failingAll.test(path)) {
       throw new IOException("Input/output error");
+    }
+    if (operationsLeft <= 0) {
+      throw new IOException("the power is off");
+    }
+  }
+
+  private void addDirectory(Path directory) {
+    Path at = directory;
+    while (at != null && !directories.containsKey(at)) {
+      directories.put(at, new HashSet<>());
+      at = at.getParent();
+    }
+    for (at = directory; at.getParent() != null; at = at.getParent()) {
+      if (!directories.get(at.getParent()).add(at)) {
+        return;
+      }
+    }
+  }
+
+  private void countChange() throws IOException {
+    if (operationsLeft != Long.MAX_VALUE && --operationsLeft <= 0) {
+      throw new IOException("the power is off");
     }
   }
 
@@ -325,15 +373,15 @@ public final class SimulatedDisks implements DiskFiles {
     long at = position;
     while (from.hasRemaining()) {
       long number = at / BLOCK;
-      byte[] block = node.cached.get(number);
-      if (block == null) {
-        block = new byte[BLOCK];
-        node.cached.put(number, block);
+      byte[] before = node.cached.get(number);
+      if (before == null) {
         used += BLOCK;
       }
       int offset = (int) (at % BLOCK);
       int n = Math.min(from.remaining(), BLOCK - offset);
+      byte[] block = before == null || n == BLOCK ? new byte[BLOCK] : before.clone();
       from.get(block, offset, n);
+      node.cached.put(number, block);
       node.dirty.add(number);
       at += n;
     }
@@ -376,6 +424,7 @@ public final class SimulatedDisks implements DiskFiles {
     public void write(ByteBuffer from, long position) throws IOException {
       synchronized (SimulatedDisks.this) {
         checkAlive();
+        countChange();
         if (!allowedWrites.test(path)) {
           throw new IOException("Input/output error");
         }
@@ -390,13 +439,16 @@ public final class SimulatedDisks implements DiskFiles {
     public void force() throws IOException {
       synchronized (SimulatedDisks.this) {
         checkAlive();
+        countChange();
         if (failingForces.test(path)) {
+          node.ghosts.addAll(node.dirty);
           node.dirty.clear();
           throw new IOException("Input/output error");
         }
         for (long block : node.dirty) {
-          node.durable.put(block, node.cached.get(block).clone());
+          node.durable.put(block, node.cached.get(block));
         }
+        node.ghosts.removeAll(node.dirty);
         node.dirty.clear();
         node.durableSize = Math.max(node.durableSize, node.size);
         forces++;

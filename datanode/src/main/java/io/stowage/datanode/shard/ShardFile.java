@@ -68,7 +68,7 @@ import org.slf4j.LoggerFactory;
  *   <li><i>The process dies, the machine lives.</i> The page cache holds pages and superblocks that
  *       are newer than the disk's. Taking such a copy for durable and writing its twin would leave
  *       none if the power failed then. So the first thing done to a file before anything is written
- *       by a new process is a force.
+ *       by a new process is a force, of the file and of its directory, whose entry may be as new.
  *   <li><i>The force fails.</i> The kernel may have dropped what was written and may say "clean"
  *       from then on, to the next process too. The shard has failed: never forced, never written
  *       again; a marker file beside it tells the next process, which only has to outlive this one
@@ -542,6 +542,7 @@ public final class ShardFile {
       return;
     }
     file.force();
+    host.files().forceDirectory(path.getParent());
     if (!superblock.sealed && end > 0) {
       int last = ShardFormat.segmentOf(end - 1);
       for (int segment = last; segment >= 0 && segment > last - SEGMENTS_IN_FLIGHT; segment--) {
@@ -995,7 +996,7 @@ public final class ShardFile {
   }
 
   /** The JDK tells errno by its text alone. */
-  static boolean isDiskFull(IOException e) {
+  public static boolean isDiskFull(IOException e) {
     String text = String.valueOf(e.getMessage());
     return text.contains("No space left") || text.contains("quota exceeded");
   }

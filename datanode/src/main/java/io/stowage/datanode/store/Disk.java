@@ -38,11 +38,14 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -69,6 +72,10 @@ final class Disk implements ShardHost, AutoCloseable {
   private static final int MAX_OPEN_FILES = 512;
 
   private static final int DIRECTORIES = 256;
+
+  /** A look at a disk takes milliseconds; one that takes this long hangs. */
+  private static final long CHECK_TIMEOUT_NANOS = TimeUnit.SECONDS.toNanos(30);
+
   private static final long ROOM_CHECK_NANOS = TimeUnit.MILLISECONDS.toNanos(500);
 
   private final Path directory;
@@ -94,6 +101,14 @@ final class Disk implements ShardHost, AutoCloseable {
   private long room;
 
   private long roomCheckedNanos;
+
+  /** As last asked, off the callers' threads: asking may hang with the disk. */
+  private volatile long totalBytes;
+
+  private volatile long usableBytes;
+
+  /** When the look at the disk that is under way began; 0 while none is. */
+  private final AtomicLong checkBeganNanos = new AtomicLong();
 
   Disk(
       Path directory,
@@ -122,8 +137,7 @@ final class Disk implements ShardHost, AutoCloseable {
         pool("disk-read-" + name, READER_THREADS, new ArrayBlockingQueue<>(MAX_QUEUED_READS));
   }
 
-  private static ThreadPoolExecutor pool(
-      String name, int threads, java.util.concurrent.BlockingQueue<Runnable> queue) {
+  private static ThreadPoolExecutor pool(String name, int threads, BlockingQueue<Runnable> queue) {
     ThreadPoolExecutor pool =
         new ThreadPoolExecutor(
             threads, threads, 30, TimeUnit.SECONDS, queue, new DefaultThreadFactory(name, true));
@@ -136,12 +150,16 @@ final class Disk implements ShardHost, AutoCloseable {
     Path root = shardRoot();
     files.createDirectories(root);
     files.createDirectories(quarantine());
-    for (int i = 0; i < DIRECTORIES; i++) {
-      files.createDirectories(root.resolve(String.format("%02x", i)));
+    List<Path> groups = files.list(root);
+    if (groups.size() < DIRECTORIES) {
+      for (int i = 0; i < DIRECTORIES; i++) {
+        files.createDirectories(root.resolve(String.format("%02x", i)));
+      }
+      files.forceDirectory(root);
+      files.forceDirectory(directory);
+      groups = files.list(root);
     }
-    files.forceDirectory(root);
-    files.forceDirectory(directory);
-    for (Path group : files.list(root)) {
+    for (Path group : groups) {
       for (Path file : files.list(group)) {
         String name = file.getFileName().toString();
         ShardId id = ShardId.ofFileName(name);
@@ -158,6 +176,7 @@ final class Disk implements ShardHost, AutoCloseable {
         quarantined.put(id, quarantineReport(id).build());
       }
     }
+    measureRoom();
     probe();
   }
 
@@ -198,8 +217,23 @@ final class Disk implements ShardHost, AutoCloseable {
     }
   }
 
-  void writeLeaderEpoch(long epoch) throws IOException {
-    SmallFile.replace(files, leaderEpochFile(), epoch + "\n");
+  /** Notes a leader epoch durably, on the disk's own threads. */
+  CompletableFuture<Void> writeLeaderEpoch(long epoch) {
+    CompletableFuture<Void> result = new CompletableFuture<>();
+    try {
+      writers.execute(
+          () -> {
+            try {
+              SmallFile.replace(files, leaderEpochFile(), epoch + "\n");
+              result.complete(null);
+            } catch (IOException e) {
+              result.completeExceptionally(e);
+            }
+          });
+    } catch (RejectedExecutionException e) {
+      result.completeExceptionally(new IOException("the disk is closed", e));
+    }
+    return result;
   }
 
   // ---- Shards
@@ -314,32 +348,48 @@ final class Disk implements ShardHost, AutoCloseable {
     return failure != null;
   }
 
+  /** From memory: a disk that hangs must not keep the node from its heartbeats. */
   DiskInfo info() {
     DiskInfo.Builder info =
         DiskInfo.newBuilder().setDiskId(id()).setPath(directory.toString()).setFailed(isFailed());
     if (!isFailed()) {
-      try {
-        long used = 0;
-        for (ShardFile shard : shards.values()) {
-          ShardReport.Builder report = shard.report();
-          used += report == null ? 0 : report.getBytesOnDisk();
-        }
-        info.setCapacityBytes(files.totalBytes(directory))
-            .setUsedBytes(used)
-            .setFreeBytes(Math.max(0, files.usableBytes(directory) - settings.reservedBytes()));
-      } catch (IOException e) {
-        fail("its room cannot be told: " + e.getMessage());
-        info.setFailed(true);
+      long used = 0;
+      for (ShardFile shard : shards.values()) {
+        ShardReport.Builder report = shard.report();
+        used += report == null ? 0 : report.getBytesOnDisk();
       }
+      info.setCapacityBytes(totalBytes)
+          .setUsedBytes(used)
+          .setFreeBytes(Math.max(0, usableBytes - settings.reservedBytes()));
     }
     return info.build();
   }
 
-  /** Looks whether the disk is still there and still this one. */
-  void checkPresence() {
+  /**
+   * Looks, on the disk's own threads, whether it is still there and still this one. A look that
+   * does not end takes the disk out.
+   */
+  void check() {
     if (isFailed()) {
       return;
     }
+    long now = clock.monotonicNanos();
+    long began = checkBeganNanos.get();
+    if (began != 0) {
+      if (now - began > CHECK_TIMEOUT_NANOS) {
+        fail("it has not answered for " + TimeUnit.NANOSECONDS.toSeconds(now - began) + " s");
+      }
+      return;
+    }
+    checkBeganNanos.set(now == 0 ? 1 : now);
+    try {
+      readers.execute(this::checkNow);
+    } catch (RejectedExecutionException e) {
+      LOG.debug("Disk {} has too much to do to be looked at", id(), e);
+    }
+  }
+
+  private void checkNow() {
     try {
       DiskIdentity found = DiskIdentity.read(files, directory);
       if (found == null) {
@@ -347,9 +397,17 @@ final class Disk implements ShardHost, AutoCloseable {
       } else if (!found.diskId().equals(id())) {
         fail("another disk is in its place, " + found.diskId());
       }
+      measureRoom();
     } catch (IOException e) {
-      fail("its identity cannot be read: " + e.getMessage());
+      fail("its identity or room cannot be read: " + e.getMessage());
+    } finally {
+      checkBeganNanos.set(0);
     }
+  }
+
+  private void measureRoom() throws IOException {
+    totalBytes = files.totalBytes(directory);
+    usableBytes = files.usableBytes(directory);
   }
 
   private void fail(String why) {
@@ -361,22 +419,29 @@ final class Disk implements ShardHost, AutoCloseable {
   }
 
   /** Writes, forces and reads a small file: what fails here fails for every shard. */
-  private void probe() {
-    Path path = directory.resolve("probe");
+  static void probe(DiskFiles files, Path directory, StoreClock clock) throws IOException {
     byte[] bytes = new byte[512];
     ByteBuffer.wrap(bytes).putLong(clock.wallMicros());
-    try (DiskFile file = files.create(path)) {
+    try (DiskFile file = files.create(directory.resolve("probe"))) {
       file.write(ByteBuffer.wrap(bytes), 0);
       file.force();
       ByteBuffer back = ByteBuffer.allocate(bytes.length);
       file.read(back, 0);
       if (!back.flip().equals(ByteBuffer.wrap(bytes))) {
-        fail("it reads back other bytes than were written");
+        throw new IOException("it reads back other bytes than were written");
       }
     } catch (IOException e) {
-      if (!String.valueOf(e.getMessage()).contains("No space left")) {
-        fail("a write to it fails: " + e.getMessage());
+      if (!ShardFile.isDiskFull(e)) {
+        throw e;
       }
+    }
+  }
+
+  private void probe() {
+    try {
+      probe(files, directory, clock);
+    } catch (IOException e) {
+      fail("a write to it fails: " + e.getMessage());
     }
   }
 

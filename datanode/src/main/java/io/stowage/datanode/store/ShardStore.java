@@ -51,12 +51,17 @@ import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.zip.CRC32C;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -73,6 +78,9 @@ public final class ShardStore implements ShardService, AutoCloseable {
   /** About 16 MiB of checksum pages for reads of segments that nobody writes to. */
   private static final int CACHED_PAGES = 4_096;
 
+  /** For a leader epoch to be on the disks; those that take longer are not waited for. */
+  private static final long NOTE_TIMEOUT_NANOS = TimeUnit.SECONDS.toNanos(5);
+
   private static final ThreadLocal<CRC32C> CRC = ThreadLocal.withInitial(CRC32C::new);
 
   private final DiskFiles files;
@@ -83,9 +91,15 @@ public final class ShardStore implements ShardService, AutoCloseable {
   private final List<ShardListener> listeners = new CopyOnWriteArrayList<>();
 
   /**
-   * By configured directory, in that order; null where there is no usable disk. Guarded by this.
+   * Held while disks are opened, apart from {@code this}: that may take as long as a disk hangs.
    */
+  private final Object disksLock = new Object();
+
+  /** By configured directory, in that order; null where there is no usable disk. */
   private final Map<Path, Disk> byDirectory = new LinkedHashMap<>();
+
+  /** Disks that are out and were told of. */
+  private final Set<Disk> knownOut = new HashSet<>();
 
   /** By disk id; replaced as a whole. */
   private volatile Map<String, Disk> disks = Map.of();
@@ -192,7 +206,13 @@ public final class ShardStore implements ShardService, AutoCloseable {
     return identities;
   }
 
-  private synchronized void openDisks(List<Path> directories) throws StoreException {
+  private void openDisks(List<Path> directories) throws StoreException {
+    synchronized (disksLock) {
+      openDisksLocked(directories);
+    }
+  }
+
+  private void openDisksLocked(List<Path> directories) throws StoreException {
     for (Path directory : directories) {
       Path path = directory.toAbsolutePath().normalize();
       byDirectory.put(path, null);
@@ -225,12 +245,22 @@ public final class ShardStore implements ShardService, AutoCloseable {
       if (identity == null) {
         identity = new DiskIdentity(clusterId, nodeId, UUID.randomUUID().toString());
         identity.write(files, directory);
+        forceParent(directory);
         LOG.info(
             "Directory {} is now disk {} of datanode {}", directory, identity.diskId(), nodeId);
       } else if (!identity.nodeId().equals(nodeId)) {
         throw new StoreException(
             ErrorCode.BAD_CONFIGURATION,
             "Cannot use disk " + directory + ": it belongs to datanode " + identity.nodeId());
+      }
+      if (!clusterId.isEmpty()
+          && !identity.clusterId().isEmpty()
+          && !clusterId.equals(identity.clusterId())) {
+        throw new StoreException(
+            ErrorCode.WRONG_CLUSTER,
+            String.format(
+                "Cannot use disk %s: it belongs to cluster %s, the others to %s",
+                directory, identity.clusterId(), clusterId));
       }
       disk =
           new Disk(
@@ -247,7 +277,7 @@ public final class ShardStore implements ShardService, AutoCloseable {
       if (!clusterId.isEmpty() && identity.clusterId().isEmpty()) {
         disk.joinCluster(clusterId);
       }
-      leaderEpoch = Math.max(leaderEpoch, disk.readLeaderEpoch());
+      raiseLeaderEpoch(disk.readLeaderEpoch());
       LOG.info("Disk {} ({}) has {} shards", disk.id(), directory, disk.shardCount());
       return disk;
     } catch (IOException | RuntimeException e) {
@@ -261,6 +291,15 @@ public final class ShardStore implements ShardService, AutoCloseable {
         e.addSuppressed(suppressed);
       }
       throw e;
+    }
+  }
+
+  /** The directory's own name; a parent that is not ours to open is the operator's affair. */
+  private void forceParent(Path directory) {
+    try {
+      files.forceDirectory(directory.getParent());
+    } catch (IOException e) {
+      LOG.info("Cannot force the directory that {} is in: {}", directory, e.toString());
     }
   }
 
@@ -313,6 +352,10 @@ public final class ShardStore implements ShardService, AutoCloseable {
     LOG.info("Datanode {} belongs to cluster {}", nodeId, id);
   }
 
+  private synchronized void raiseLeaderEpoch(long found) {
+    leaderEpoch = Math.max(leaderEpoch, found);
+  }
+
   /** Highest leader epoch that this node has heard of, durably. */
   public long leaderEpoch() {
     return leaderEpoch;
@@ -323,23 +366,29 @@ public final class ShardStore implements ShardService, AutoCloseable {
     if (epoch <= leaderEpoch) {
       return;
     }
-    int noted = 0;
-    IOException last = null;
+    Map<Disk, CompletableFuture<Void>> notes = new LinkedHashMap<>();
     for (Disk disk : disks.values()) {
-      if (disk.isFailed()) {
-        continue;
+      if (!disk.isFailed()) {
+        notes.put(disk, disk.writeLeaderEpoch(epoch));
       }
+    }
+    long deadline = System.nanoTime() + NOTE_TIMEOUT_NANOS;
+    int noted = 0;
+    for (Map.Entry<Disk, CompletableFuture<Void>> note : notes.entrySet()) {
       try {
-        disk.writeLeaderEpoch(epoch);
+        note.getValue().get(deadline - System.nanoTime(), TimeUnit.NANOSECONDS);
         noted++;
-      } catch (IOException e) {
-        last = e;
-        LOG.warn("Cannot note leader epoch {} on disk {}", epoch, disk.directory(), e);
+      } catch (ExecutionException | TimeoutException e) {
+        // the others remember it for this node; a restart reads the highest of all disks
+        LOG.warn("Cannot note leader epoch {} on disk {}", epoch, note.getKey().directory(), e);
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        break;
       }
     }
     if (noted == 0) {
       throw new StoreException(
-          ErrorCode.UNAVAILABLE, "Cannot note leader epoch " + epoch + " on any disk", last);
+          ErrorCode.UNAVAILABLE, "Cannot note leader epoch " + epoch + " on any disk");
     }
     leaderEpoch = epoch;
   }
@@ -375,25 +424,27 @@ public final class ShardStore implements ShardService, AutoCloseable {
    *
    * @return whether a disk came or went
    */
-  public synchronized boolean checkDisks() {
+  public boolean checkDisks() {
     boolean changed = false;
-    for (Map.Entry<Path, Disk> entry : byDirectory.entrySet()) {
-      Disk disk = entry.getValue();
-      if (disk != null && !disk.isFailed()) {
-        disk.checkPresence();
-        changed |= disk.isFailed();
-        continue;
-      }
-      try {
-        if (disk == null || DiskIdentity.read(files, entry.getKey()) != null) {
-          changed |= reopen(entry, disk);
+    synchronized (disksLock) {
+      for (Map.Entry<Path, Disk> entry : byDirectory.entrySet()) {
+        Disk disk = entry.getValue();
+        if (disk != null && !disk.isFailed()) {
+          disk.check();
+          continue;
         }
-      } catch (IOException e) {
-        LOG.debug("Disk {} is still out: {}", entry.getKey(), e.toString());
+        changed |= disk != null && knownOut.add(disk);
+        try {
+          if (disk == null || DiskIdentity.read(files, entry.getKey()) != null) {
+            changed |= reopen(entry, disk);
+          }
+        } catch (IOException e) {
+          LOG.debug("Disk {} is still out: {}", entry.getKey(), e.toString());
+        }
       }
-    }
-    if (changed) {
-      publishDisks();
+      if (changed) {
+        publishDisks();
+      }
     }
     return changed;
   }
@@ -402,14 +453,16 @@ public final class ShardStore implements ShardService, AutoCloseable {
     if (old != null) {
       old.close();
     }
+    Disk.probe(files, entry.getKey(), clock);
     Disk disk = openDisk(entry.getKey());
+    entry.setValue(disk);
+    knownOut.remove(old);
     if (disk.isFailed()) {
-      disk.close();
-      entry.setValue(disk);
+      knownOut.add(disk);
+      publishDisks();
       return false;
     }
     LOG.info("Disk {} ({}) is in again", disk.id(), disk.directory());
-    entry.setValue(disk);
     return true;
   }
 
