@@ -79,6 +79,44 @@ public final class Keys {
               "us-east-1",
               Tag.BASIC,
               "Region that the gateway answers and signs for."));
+  public static final ConfigKey<Integer> S3_WORKERS =
+      add(
+          ConfigKey.integer(
+              "stowage.s3.workers",
+              128,
+              4,
+              4096,
+              Tag.TUNING,
+              "Threads of a gateway that run operations; three quarters of them may follow uploads"
+                  + " at their senders' pace."));
+  public static final ConfigKey<Integer> S3_CONNECTIONS =
+      add(
+          ConfigKey.integer(
+              "stowage.s3.connections",
+              4096,
+              1,
+              1 << 20,
+              Tag.TUNING,
+              "Connections that a gateway has open at most; a further one is closed at once."));
+  public static final ConfigKey<Long> S3_MEMORY =
+      add(
+          ConfigKey.bytes(
+              "stowage.s3.memory",
+              "256m",
+              16L << 20,
+              1L << 40,
+              Tag.TUNING,
+              "Direct memory of a gateway for gathered requests and for responses on their way"
+                  + " out."));
+  public static final ConfigKey<Duration> S3_IDLE_TIMEOUT =
+      add(
+          ConfigKey.duration(
+              "stowage.s3.idle-timeout",
+              "60s",
+              Duration.ofMillis(100),
+              Duration.ofHours(1),
+              Tag.TUNING,
+              "A connection on which nothing moves for this long is closed."));
   public static final ConfigKey<String> ZOOKEEPER_QUORUM =
       add(
           ConfigKey.text(

@@ -1,0 +1,66 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.s3;
+
+import io.stowage.common.conf.Keys;
+import io.stowage.common.conf.StowageConfig;
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.StoreException;
+import io.stowage.s3.http.HttpLimits;
+import java.net.InetSocketAddress;
+import java.util.List;
+
+/**
+ * What a gateway is told. Immutable.
+ *
+ * @param bind where it listens
+ * @param domains below which {@code bucket.domain} is virtual-host style
+ * @param region that it answers and signs for
+ */
+public record S3GatewayConfig(
+    InetSocketAddress bind, List<String> domains, String region, HttpLimits limits) {
+
+  /** Reads and checks the settings. */
+  public static S3GatewayConfig from(StowageConfig config) throws StoreException {
+    String bind = config.get(Keys.S3_BIND);
+    int colon = bind.lastIndexOf(':');
+    int port = -1;
+    try {
+      port = Integer.parseInt(bind.substring(colon + 1));
+    } catch (NumberFormatException e) {
+      // refused below
+    }
+    if (colon <= 0 || port < 0 || port > 65_535) {
+      throw new StoreException(
+          ErrorCode.BAD_CONFIGURATION,
+          "Cannot use " + Keys.S3_BIND.name() + " = '" + bind + "': expected host:port");
+    }
+    int workers = config.get(Keys.S3_WORKERS);
+    long packingLimit = config.get(Keys.PACKING_LIMIT);
+    return new S3GatewayConfig(
+        new InetSocketAddress(bind.substring(0, colon), port),
+        config.get(Keys.S3_DOMAINS),
+        config.get(Keys.S3_REGION),
+        new HttpLimits(
+            workers,
+            Math.max(1, workers * 3 / 4),
+            config.get(Keys.S3_CONNECTIONS),
+            // A packed object with the framing of aws-chunked, which adds 2 % to a small body.
+            (int) packingLimit + (16 << 10),
+            config.get(Keys.S3_MEMORY),
+            config.get(Keys.S3_IDLE_TIMEOUT)));
+  }
+}

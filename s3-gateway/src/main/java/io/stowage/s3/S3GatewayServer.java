@@ -1,0 +1,106 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.s3;
+
+import io.netty.util.concurrent.DefaultThreadFactory;
+import io.stowage.client.DataPath;
+import io.stowage.common.conf.StowageConfig;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.om.ObjectManager;
+import io.stowage.common.time.StoreClock;
+import io.stowage.s3.auth.AccessKeys;
+import io.stowage.s3.auth.Authenticator;
+import io.stowage.s3.auth.Authorizer;
+import io.stowage.s3.http.HttpServer;
+import io.stowage.s3.operation.Backend;
+import io.stowage.s3.operation.Dispatcher;
+import java.nio.charset.StandardCharsets;
+import java.util.Base64;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * An S3 endpoint over a namespace and a data path, which it does not own. Keeps nothing: start as
+ * many as there is traffic for. Thread-safe.
+ */
+public final class S3GatewayServer implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(S3GatewayServer.class);
+
+  private final HttpServer http;
+  private final ThreadPoolExecutor hashThreads;
+
+  private S3GatewayServer(HttpServer http, ThreadPoolExecutor hashThreads) {
+    this.http = http;
+    this.hashThreads = hashThreads;
+  }
+
+  /** Serves from the moment that this returns. */
+  public static S3GatewayServer start(
+      StowageConfig settings, ObjectManager namespace, DataPath data, StoreClock clock)
+      throws StoreException {
+    S3GatewayConfig config = S3GatewayConfig.from(settings);
+    // As many as can compute at once. Each lane has one task in the queue at most, and there are
+    // three lanes a request at most: the workers bound the queue.
+    int cores = Math.max(2, Runtime.getRuntime().availableProcessors());
+    ThreadPoolExecutor hashThreads =
+        new ThreadPoolExecutor(
+            cores,
+            cores,
+            30,
+            TimeUnit.SECONDS,
+            new LinkedBlockingQueue<>(),
+            new DefaultThreadFactory("s3-hash", true));
+    hashThreads.allowCoreThreadTimeOut(true);
+    Backend backend =
+        new Backend(namespace, data, clock, new Authorizer(), config.region(), hashThreads);
+    Authenticator authenticator =
+        new Authenticator(new AccessKeys(namespace, clock), config.region(), clock);
+    String hostId =
+        Base64.getEncoder()
+            .encodeToString(
+                (config.bind().getHostString() + ":" + config.bind().getPort())
+                    .getBytes(StandardCharsets.UTF_8));
+    Dispatcher dispatcher = new Dispatcher(backend, authenticator, config.domains(), hostId);
+    try {
+      HttpServer http = HttpServer.start(config.bind(), config.limits(), dispatcher, clock);
+      LOG.info("S3 is served on {}:{}", config.bind().getHostString(), http.port());
+      return new S3GatewayServer(http, hashThreads);
+    } catch (StoreException e) {
+      hashThreads.shutdownNow();
+      throw e;
+    }
+  }
+
+  /** Port that is listened on. */
+  public int port() {
+    return http.port();
+  }
+
+  /** The HTTP server below, for what it tells of its state. */
+  public HttpServer http() {
+    return http;
+  }
+
+  /** Answers what is at work, then stops. */
+  @Override
+  public void close() {
+    http.close();
+    hashThreads.shutdownNow();
+  }
+}

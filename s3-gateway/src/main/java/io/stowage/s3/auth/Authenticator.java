@@ -1,0 +1,376 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.s3.auth;
+
+import io.netty.handler.codec.http.HttpHeaderNames;
+import io.netty.handler.codec.http.HttpHeaders;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.proto.Identity;
+import io.stowage.common.time.StoreClock;
+import io.stowage.s3.error.S3Error;
+import io.stowage.s3.error.S3Exception;
+import java.time.DateTimeException;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.LocalDateTime;
+import java.time.ZoneOffset;
+import java.time.ZonedDateTime;
+import java.time.format.DateTimeFormatter;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+
+/**
+ * Proves who sent a request by its signature, in the Authorization header or in the query string
+ * (presigned). How the signature goes on over the body is handed on as {@link PayloadSigning}.
+ * Thread-safe.
+ */
+public final class Authenticator {
+  private static final Duration MOST_SKEW = Duration.ofMinutes(15);
+  private static final long LONGEST_EXPIRY_SECONDS = 604_800;
+  private static final DateTimeFormatter TIMESTAMP =
+      DateTimeFormatter.ofPattern("yyyyMMdd'T'HHmmss'Z'", Locale.ROOT);
+
+  private static final String CONTENT_SHA256 = "x-amz-content-sha256";
+  private static final String UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD";
+
+  /** access key / date / region / service / aws4_request. */
+  private record Scope(String accessKey, String date, String region) {
+    String text() {
+      return date + "/" + region + "/s3/aws4_request";
+    }
+  }
+
+  private record Claim(
+      Scope scope, List<String> signedHeaders, String signature, String timestamp, Instant time) {}
+
+  private final AccessKeys keys;
+  private final String region;
+  private final StoreClock clock;
+
+  /**
+   * @param region the one that scopes must name
+   */
+  public Authenticator(AccessKeys keys, String region, StoreClock clock) {
+    this.keys = keys;
+    this.region = region;
+    this.clock = clock;
+  }
+
+  /** Who sent the request. May ask the store for the identity. */
+  public Caller authenticate(String method, RequestTarget target, HttpHeaders headers)
+      throws S3Exception, StoreException {
+    String authorization = headers.get(HttpHeaderNames.AUTHORIZATION);
+    if (authorization != null) {
+      if (target.query().containsKey("X-Amz-Algorithm")) {
+        throw new S3Exception(
+            S3Error.INVALID_ARGUMENT,
+            "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature"
+                + " query string parameter or the Authorization header should be specified");
+      }
+      return byHeader(authorization, method, target, headers);
+    }
+    if (target.query().containsKey("X-Amz-Algorithm")) {
+      return byQuery(method, target, headers);
+    }
+    if (target.query().containsKey("AWSAccessKeyId")) {
+      throw unsupportedMechanism();
+    }
+    throw new S3Exception(S3Error.ACCESS_DENIED);
+  }
+
+  private Caller byHeader(
+      String authorization, String method, RequestTarget target, HttpHeaders headers)
+      throws S3Exception, StoreException {
+    Claim claim = headerClaim(authorization, headers);
+    String payloadHash = headers.get(CONTENT_SHA256);
+    if (payloadHash == null) {
+      throw new S3Exception(
+          S3Error.INVALID_REQUEST,
+          "Missing required header for this request: x-amz-content-sha256");
+    }
+    Duration skew = Duration.between(claim.time, now()).abs();
+    if (skew.compareTo(MOST_SKEW) > 0) {
+      throw new S3Exception(S3Error.REQUEST_TIME_TOO_SKEWED)
+          .with("RequestTime", claim.timestamp)
+          .with("ServerTime", now().toString())
+          .with("MaxAllowedSkewMilliseconds", Long.toString(MOST_SKEW.toMillis()));
+    }
+    return prove(claim, method, target, headers, payloadHash);
+  }
+
+  private Caller byQuery(String method, RequestTarget target, HttpHeaders headers)
+      throws S3Exception, StoreException {
+    Map<String, String> query = target.query();
+    if (!SignatureV4.ALGORITHM.equals(query.get("X-Amz-Algorithm"))) {
+      throw queryError("X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\"");
+    }
+    for (String name :
+        List.of(
+            "X-Amz-Credential",
+            "X-Amz-Signature",
+            "X-Amz-Date",
+            "X-Amz-SignedHeaders",
+            "X-Amz-Expires")) {
+      if (!query.containsKey(name)) {
+        throw queryError(
+            "Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential,"
+                + " X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires"
+                + " parameters.");
+      }
+    }
+    long expires;
+    try {
+      expires = Long.parseLong(query.get("X-Amz-Expires"));
+    } catch (NumberFormatException e) {
+      throw queryError("X-Amz-Expires should be a number");
+    }
+    if (expires < 0) {
+      throw queryError("X-Amz-Expires must be non-negative");
+    }
+    if (expires > LONGEST_EXPIRY_SECONDS) {
+      throw queryError("X-Amz-Expires must be less than a week (in seconds) that is 604800");
+    }
+    Instant time = instant(query.get("X-Amz-Date"));
+    if (time == null) {
+      throw queryError("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"");
+    }
+    Claim claim =
+        new Claim(
+            scope(query.get("X-Amz-Credential"), S3Error.AUTHORIZATION_QUERY_PARAMETERS_ERROR),
+            Arrays.asList(query.get("X-Amz-SignedHeaders").split(";", -1)),
+            query.get("X-Amz-Signature"),
+            query.get("X-Amz-Date"),
+            time);
+    if (Duration.between(now(), time).compareTo(MOST_SKEW) > 0) {
+      throw new S3Exception(S3Error.ACCESS_DENIED, "Request is not valid yet")
+          .with("ServerTime", now().toString());
+    }
+    Instant end = time.plusSeconds(expires);
+    if (now().isAfter(end)) {
+      throw new S3Exception(S3Error.ACCESS_DENIED, "Request has expired")
+          .with("X-Amz-Expires", Long.toString(expires))
+          .with("Expires", end.toString())
+          .with("ServerTime", now().toString());
+    }
+    String payloadHash = query.get("X-Amz-Content-Sha256");
+    if (payloadHash == null) {
+      payloadHash = headers.get(CONTENT_SHA256);
+    }
+    return prove(
+        claim, method, target, headers, payloadHash == null ? UNSIGNED_PAYLOAD : payloadHash);
+  }
+
+  private Caller prove(
+      Claim claim, String method, RequestTarget target, HttpHeaders headers, String payloadHash)
+      throws S3Exception, StoreException {
+    checkScope(claim);
+    checkSignedHeaders(claim, headers);
+    Identity identity = keys.find(claim.scope.accessKey);
+    if (identity == null) {
+      throw new S3Exception(S3Error.INVALID_ACCESS_KEY_ID)
+          .with("AWSAccessKeyId", claim.scope.accessKey);
+    }
+    String canonical =
+        SignatureV4.canonicalRequest(method, target, headers, claim.signedHeaders, payloadHash);
+    String toSign = SignatureV4.stringToSign(claim.timestamp, claim.scope.text(), canonical);
+    SigningKey key = keys.signingKey(identity, claim.scope.date, claim.scope.region);
+    String signature = key.sign(toSign);
+    if (!SignatureV4.matches(signature, claim.signature)) {
+      throw new S3Exception(S3Error.SIGNATURE_DOES_NOT_MATCH)
+          .with("AWSAccessKeyId", claim.scope.accessKey)
+          .with("StringToSign", toSign)
+          .with("SignatureProvided", claim.signature)
+          .with("CanonicalRequest", canonical);
+    }
+    return new Caller(identity, payloadSigning(payloadHash, claim, key, signature));
+  }
+
+  private static PayloadSigning payloadSigning(
+      String payloadHash, Claim claim, SigningKey key, String signature) throws S3Exception {
+    switch (payloadHash) {
+      case UNSIGNED_PAYLOAD -> {
+        return new PayloadSigning.Unsigned();
+      }
+      case "STREAMING-UNSIGNED-PAYLOAD-TRAILER" -> {
+        return new PayloadSigning.UnsignedChunks();
+      }
+      case "STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER" -> {
+        return new PayloadSigning.SignedChunks(
+            key, claim.timestamp, claim.scope.text(), signature, payloadHash.endsWith("-TRAILER"));
+      }
+      default -> {
+        if (!payloadHash.matches("[0-9a-fA-F]{64}")) {
+          throw new S3Exception(
+              S3Error.INVALID_ARGUMENT,
+              "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER,"
+                  + " STREAMING-AWS4-HMAC-SHA256-PAYLOAD,"
+                  + " STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a valid sha256 value.");
+        }
+        return new PayloadSigning.WholeBody(payloadHash.toLowerCase(Locale.ROOT));
+      }
+    }
+  }
+
+  // ---- reading what the request claims
+
+  private Claim headerClaim(String authorization, HttpHeaders headers) throws S3Exception {
+    if (!authorization.startsWith(SignatureV4.ALGORITHM)) {
+      throw unsupportedMechanism();
+    }
+    String credential = null;
+    String signedHeaders = null;
+    String signature = null;
+    for (String field : authorization.substring(SignatureV4.ALGORITHM.length()).split(",", -1)) {
+      String text = field.trim();
+      if (text.startsWith("Credential=")) {
+        credential = text.substring("Credential=".length());
+      } else if (text.startsWith("SignedHeaders=")) {
+        signedHeaders = text.substring("SignedHeaders=".length());
+      } else if (text.startsWith("Signature=")) {
+        signature = text.substring("Signature=".length());
+      }
+    }
+    if (credential == null || signedHeaders == null || signature == null) {
+      throw new S3Exception(
+          S3Error.AUTHORIZATION_HEADER_MALFORMED,
+          "The authorization header is malformed; it requires Credential, SignedHeaders and"
+              + " Signature.");
+    }
+    Scope scope = scope(credential, S3Error.AUTHORIZATION_HEADER_MALFORMED);
+    String timestamp = headers.get("x-amz-date");
+    Instant time;
+    if (timestamp != null) {
+      time = instant(timestamp);
+    } else {
+      time = httpDate(headers.get(HttpHeaderNames.DATE));
+      timestamp = time == null ? null : TIMESTAMP.format(time.atOffset(ZoneOffset.UTC));
+    }
+    if (time == null) {
+      throw new S3Exception(
+          S3Error.ACCESS_DENIED, "AWS authentication requires a valid Date or x-amz-date header");
+    }
+    return new Claim(
+        scope, Arrays.asList(signedHeaders.split(";", -1)), signature, timestamp, time);
+  }
+
+  private static Scope scope(String credential, S3Error error) throws S3Exception {
+    // An access key may hold slashes; the scope behind it does not.
+    String[] parts = credential.split("/", -1);
+    int n = parts.length;
+    if (n < 5 || !parts[n - 1].equals("aws4_request")) {
+      throw new S3Exception(
+          error,
+          "Error parsing the Credential; it should be <access-key>/<date>/<region>/<service>/"
+              + "aws4_request.");
+    }
+    if (!parts[n - 2].equals("s3")) {
+      throw new S3Exception(
+          error, "Error parsing the Credential; incorrect service \"" + parts[n - 2] + "\".");
+    }
+    String accessKey = String.join("/", Arrays.asList(parts).subList(0, n - 4));
+    if (accessKey.isEmpty()) {
+      throw new S3Exception(error, "Error parsing the Credential; the access key is empty.");
+    }
+    return new Scope(accessKey, parts[n - 4], parts[n - 3]);
+  }
+
+  private void checkScope(Claim claim) throws S3Exception {
+    if (!claim.scope.region.equals(region)) {
+      throw new S3Exception(
+              S3Error.AUTHORIZATION_HEADER_MALFORMED,
+              "The authorization header is malformed; the region '"
+                  + claim.scope.region
+                  + "' is wrong; expecting '"
+                  + region
+                  + "'")
+          .with("Region", region);
+    }
+    if (!claim.timestamp.startsWith(claim.scope.date)) {
+      throw new S3Exception(
+          S3Error.AUTHORIZATION_HEADER_MALFORMED,
+          "The authorization header is malformed; Invalid credential date \""
+              + claim.scope.date
+              + "\". This date is not the same as X-Amz-Date.");
+    }
+  }
+
+  /**
+   * The host and every x-amz header must be under the signature: whoever could add one to a signed
+   * request could change what it does.
+   */
+  private static void checkSignedHeaders(Claim claim, HttpHeaders headers) throws S3Exception {
+    String previous = "";
+    for (String name : claim.signedHeaders) {
+      if (name.compareTo(previous) <= 0 || !name.equals(name.toLowerCase(Locale.ROOT))) {
+        throw new S3Exception(
+            S3Error.AUTHORIZATION_HEADER_MALFORMED,
+            "The authorization header is malformed; SignedHeaders must be sorted, distinct and in"
+                + " lower case.");
+      }
+      previous = name;
+    }
+    if (!claim.signedHeaders.contains("host")) {
+      throw new S3Exception(
+          S3Error.SIGNATURE_DOES_NOT_MATCH, "The host header must be among the SignedHeaders");
+    }
+    for (Map.Entry<String, String> header : headers) {
+      String name = header.getKey().toLowerCase(Locale.ROOT);
+      if (name.startsWith("x-amz-")
+          && !name.equals(CONTENT_SHA256)
+          && !claim.signedHeaders.contains(name)) {
+        throw new S3Exception(
+                S3Error.ACCESS_DENIED,
+                "There were headers present in the request which were not signed")
+            .with("HeadersNotSigned", name);
+      }
+    }
+  }
+
+  private static Instant instant(String timestamp) {
+    try {
+      return LocalDateTime.parse(timestamp, TIMESTAMP).toInstant(ZoneOffset.UTC);
+    } catch (DateTimeException e) {
+      return null;
+    }
+  }
+
+  private static Instant httpDate(String text) {
+    try {
+      return text == null
+          ? null
+          : ZonedDateTime.parse(text, DateTimeFormatter.RFC_1123_DATE_TIME).toInstant();
+    } catch (DateTimeException e) {
+      return null;
+    }
+  }
+
+  private Instant now() {
+    return Instant.ofEpochSecond(0, clock.wallMicros() * 1_000);
+  }
+
+  private static S3Exception queryError(String message) {
+    return new S3Exception(S3Error.AUTHORIZATION_QUERY_PARAMETERS_ERROR, message);
+  }
+
+  private static S3Exception unsupportedMechanism() {
+    return new S3Exception(
+        S3Error.INVALID_REQUEST,
+        "The authorization mechanism you have provided is not supported. Please use"
+            + " AWS4-HMAC-SHA256.");
+  }
+}

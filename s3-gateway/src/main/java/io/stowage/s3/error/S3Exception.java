@@ -1,0 +1,79 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.s3.error;
+
+import io.stowage.common.error.StoreException;
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/**
+ * A request that is answered with an S3 error. It is ordinary control flow of a busy gateway, so it
+ * carries no stack trace of its own; what went wrong inside is its cause. Immutable.
+ */
+public final class S3Exception extends Exception {
+  private static final long serialVersionUID = 1L;
+
+  private final S3Error error;
+  private final transient Map<String, String> facts;
+
+  private S3Exception(S3Error error, String message, Throwable cause, Map<String, String> facts) {
+    super(message, cause, false, false);
+    this.error = error;
+    this.facts = facts;
+  }
+
+  public S3Exception(S3Error error) {
+    this(error, error.message(), null, Map.of());
+  }
+
+  public S3Exception(S3Error error, String message) {
+    this(error, message, null, Map.of());
+  }
+
+  /**
+   * What a user is told of a failure of the store. The store's own words are passed on where they
+   * help the caller (a bad argument) or the operator (what is missing); internals stay inside.
+   */
+  public static S3Exception of(StoreException e) {
+    S3Error error = S3Error.of(e.code());
+    boolean telling =
+        error == S3Error.INVALID_ARGUMENT
+            || error == S3Error.SERVICE_UNAVAILABLE
+            || error == S3Error.SLOW_DOWN
+            || error == S3Error.BAD_DIGEST;
+    String message =
+        telling && e.getMessage() != null && !e.getMessage().isBlank()
+            ? e.getMessage()
+            : error.message();
+    return new S3Exception(error, message, e, Map.of());
+  }
+
+  /** The same with one more element in the XML, as {@code Region} or {@code BucketName}. */
+  public S3Exception with(String element, String value) {
+    Map<String, String> more = new LinkedHashMap<>(facts);
+    more.put(element, value);
+    return new S3Exception(error, getMessage(), getCause(), more);
+  }
+
+  public S3Error error() {
+    return error;
+  }
+
+  /** Further elements of the error document, in order. */
+  public Map<String, String> facts() {
+    return facts;
+  }
+}

@@ -1,0 +1,521 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.s3.http;
+
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelFutureListener;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.socket.DuplexChannel;
+import io.netty.handler.codec.TooLongFrameException;
+import io.netty.handler.codec.http.DefaultFullHttpResponse;
+import io.netty.handler.codec.http.DefaultHttpResponse;
+import io.netty.handler.codec.http.EmptyHttpHeaders;
+import io.netty.handler.codec.http.HttpContent;
+import io.netty.handler.codec.http.HttpHeaderNames;
+import io.netty.handler.codec.http.HttpHeaderValues;
+import io.netty.handler.codec.http.HttpRequest;
+import io.netty.handler.codec.http.HttpResponse;
+import io.netty.handler.codec.http.HttpResponseStatus;
+import io.netty.handler.codec.http.HttpUtil;
+import io.netty.handler.codec.http.HttpVersion;
+import io.netty.handler.codec.http.LastHttpContent;
+import io.netty.handler.codec.http.TooLongHttpHeaderException;
+import io.netty.handler.timeout.IdleStateEvent;
+import io.netty.util.ReferenceCountUtil;
+import io.stowage.s3.error.S3Error;
+import io.stowage.s3.error.S3Exception;
+import java.io.IOException;
+import java.util.ArrayDeque;
+import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * One connection: takes its requests one after the other, hands each to a worker and sends the
+ * answers in the same order. Requests that a client sends ahead wait here, and while any waits the
+ * socket is read no more. Owns the request at work and its body. Confined to its event loop, but
+ * for {@link #run}, {@link #send} (workers) and {@link #whenWritable}.
+ */
+// A write or close that fails ends the channel, and channelInactive cleans up.
+@SuppressWarnings("FutureReturnValueIgnored")
+final class ConnectionHandler extends ChannelInboundHandlerAdapter {
+  private static final Logger LOG = LoggerFactory.getLogger(ConnectionHandler.class);
+
+  /** One request and where it stands. */
+  private static final class Exchange {
+    final String requestId;
+    final HttpRequest head;
+    final boolean keepAlive;
+    GatheredBody gathered;
+    StreamedBody streamed;
+    long reservedBytes;
+
+    Exchange(String requestId, HttpRequest head, boolean keepAlive) {
+      this.requestId = requestId;
+      this.head = head;
+      this.keepAlive = keepAlive;
+    }
+  }
+
+  private final HttpServer server;
+  private final RequestHandler handler;
+  private final ArrayDeque<Object> ahead = new ArrayDeque<>();
+  private ChannelHandlerContext ctx;
+  private Exchange current;
+
+  /** The end of the current request's body has not been read. */
+  private volatile boolean bodyOpen;
+
+  /** Whatever comes in is dropped; the connection is about to close. */
+  private boolean discarding;
+
+  private volatile boolean draining;
+  private Runnable onWritable;
+
+  ConnectionHandler(HttpServer server, RequestHandler handler) {
+    this.server = server;
+    this.handler = handler;
+  }
+
+  // ---- what the channel tells
+
+  @Override
+  public void handlerAdded(ChannelHandlerContext context) {
+    ctx = context;
+  }
+
+  @Override
+  public void channelActive(ChannelHandlerContext context) {
+    if (!server.admit(this)) {
+      context.close();
+    }
+  }
+
+  @Override
+  public void channelInactive(ChannelHandlerContext context) {
+    discarding = true;
+    server.forget(this);
+    failBody(S3Error.INCOMPLETE_BODY);
+    for (Object message; (message = ahead.poll()) != null; ) {
+      ReferenceCountUtil.release(message);
+    }
+    if (current != null && current.gathered != null && bodyOpen) {
+      // It never reached a worker, so that nobody else frees it.
+      current.gathered.close();
+      release(current);
+      current = null;
+    }
+    wakeWriter();
+  }
+
+  @Override
+  public void channelRead(ChannelHandlerContext context, Object message) {
+    if (discarding) {
+      ReferenceCountUtil.release(message);
+    } else {
+      ahead.add(message);
+      takeNext();
+    }
+  }
+
+  @Override
+  public void channelWritabilityChanged(ChannelHandlerContext context) {
+    if (context.channel().isWritable()) {
+      wakeWriter();
+      takeNext();
+    }
+  }
+
+  @Override
+  public void userEventTriggered(ChannelHandlerContext context, Object event) {
+    if (!(event instanceof IdleStateEvent)) {
+      return;
+    }
+    if (current == null || isOutputStuck()) {
+      context.close();
+    } else if (current.gathered != null && bodyOpen) {
+      refuse(new S3Exception(S3Error.REQUEST_TIMEOUT));
+    } else if (current.streamed != null && current.streamed.isStarving()) {
+      failBody(S3Error.REQUEST_TIMEOUT);
+    }
+  }
+
+  @Override
+  public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
+    if (cause instanceof IOException) {
+      LOG.debug("Connection {} failed", context.channel(), cause);
+    } else {
+      LOG.warn("Cannot go on with connection {}", context.channel(), cause);
+    }
+    context.close();
+  }
+
+  // ---- requests in
+
+  private void accept(Object message) {
+    if (message instanceof HttpRequest request) {
+      begin(request);
+    }
+    if (message instanceof HttpContent content) {
+      if (current == null || discarding) {
+        content.release();
+      } else {
+        take(content);
+      }
+    } else if (!(message instanceof HttpRequest)) {
+      ReferenceCountUtil.release(message);
+    }
+  }
+
+  private void begin(HttpRequest head) {
+    bodyOpen = true;
+    boolean keepAlive = HttpUtil.isKeepAlive(head);
+    current = new Exchange(server.newRequestId(), head, keepAlive);
+    if (head.decoderResult().isFailure()) {
+      refuse(decoderFailure(head.decoderResult().cause()));
+      return;
+    }
+    String expect = head.headers().get(HttpHeaderNames.EXPECT);
+    boolean awaitsContinue = HttpUtil.is100ContinueExpected(head);
+    if (expect != null && !awaitsContinue && head.protocolVersion().equals(HttpVersion.HTTP_1_1)) {
+      refuse(new S3Exception(S3Error.BAD_REQUEST, "Only 100-continue can be expected"));
+      return;
+    }
+    boolean chunked = HttpUtil.isTransferEncodingChunked(head);
+    long length = chunked ? -1 : HttpUtil.getContentLength(head, 0L);
+    if (length >= 0 && length <= server.limits().gatherBytes()) {
+      if (length > 0 && !server.memory().tryAcquire(length)) {
+        refuse(new S3Exception(S3Error.SLOW_DOWN));
+        return;
+      }
+      current.reservedBytes = length;
+      current.gathered = new GatheredBody();
+      if (awaitsContinue && length > 0) {
+        sendContinue();
+      }
+      return; // a worker is taken when the last of it is here
+    }
+    if (!server.beginStreaming()) {
+      refuse(new S3Exception(S3Error.SLOW_DOWN));
+      return;
+    }
+    current.streamed =
+        new StreamedBody(ctx.channel(), length, awaitsContinue ? this::sendContinue : null);
+    work(current, current.streamed);
+  }
+
+  private void take(HttpContent content) {
+    boolean last = content instanceof LastHttpContent;
+    if (content.decoderResult().isFailure()) {
+      content.release();
+      if (current.streamed != null) {
+        failBody(S3Error.INCOMPLETE_BODY);
+        discarding = true;
+      } else {
+        refuse(new S3Exception(S3Error.INCOMPLETE_BODY));
+      }
+      return;
+    }
+    if (last) {
+      bodyOpen = false;
+    }
+    ByteBuf bytes = content.content();
+    if (current.streamed != null) {
+      current.streamed.offer(bytes);
+      if (last) {
+        current.streamed.end();
+      }
+    } else if (current.gathered != null) {
+      current.gathered.add(bytes);
+      if (last) {
+        work(current, current.gathered);
+      }
+    } else {
+      bytes.release();
+    }
+  }
+
+  private static S3Exception decoderFailure(Throwable cause) {
+    if (cause instanceof TooLongHttpHeaderException) {
+      return new S3Exception(S3Error.REQUEST_HEADER_SECTION_TOO_LARGE);
+    }
+    if (cause instanceof TooLongFrameException) {
+      return new S3Exception(S3Error.INVALID_URI, "The specified URI is too long");
+    }
+    return new S3Exception(S3Error.BAD_REQUEST, "An error occurred when parsing the HTTP request");
+  }
+
+  private void sendContinue() {
+    ctx.channel()
+        .writeAndFlush(
+            new DefaultFullHttpResponse(
+                HttpVersion.HTTP_1_1, HttpResponseStatus.CONTINUE, Unpooled.EMPTY_BUFFER));
+  }
+
+  private void failBody(S3Error error) {
+    if (current != null && current.streamed != null && bodyOpen) {
+      current.streamed.fail(error);
+    }
+  }
+
+  /**
+   * Goes through what has been read: content of the current body always, a new request only once
+   * the one before is answered and its answer has room in the socket.
+   */
+  private void takeNext() {
+    while (!ahead.isEmpty()) {
+      if (current == null ? !ctx.channel().isWritable() : !bodyOpen) {
+        ctx.channel().config().setAutoRead(false);
+        return;
+      }
+      Object message = ahead.poll();
+      if (discarding) {
+        ReferenceCountUtil.release(message);
+      } else {
+        accept(message);
+      }
+    }
+    if (current == null || bodyOpen) {
+      ctx.channel().config().setAutoRead(true);
+    }
+  }
+
+  // ---- work
+
+  private void work(Exchange exchange, BodySource body) {
+    Request request =
+        new Request(
+            exchange.requestId,
+            exchange.head.method().name(),
+            exchange.head.uri(),
+            exchange.head.headers(),
+            body);
+    if (!server.submitRequest(() -> run(exchange, request))) {
+      body.close();
+      refuse(new S3Exception(S3Error.SLOW_DOWN));
+    }
+  }
+
+  /** On a worker. */
+  private void run(Exchange exchange, Request request) {
+    Response response;
+    try {
+      response = handler.handle(request);
+    } catch (Exception | Error e) {
+      response = handler.failure(request.id(), request.method(), request.target(), e);
+    } finally {
+      request.body().close();
+    }
+    send(exchange, response);
+  }
+
+  /** On a worker or on the event loop. */
+  private void send(Exchange exchange, Response response) {
+    if (response.stream() == null || response.length() == 0) {
+      if (response.stream() != null) {
+        response.stream().close();
+      }
+      ctx.executor().execute(() -> sendWhole(exchange, response));
+      return;
+    }
+    new ResponsePump(
+            this,
+            ctx.channel(),
+            server.memory(),
+            head(exchange, response),
+            response.stream(),
+            end -> streamed(exchange, end))
+        .run();
+  }
+
+  private void streamed(Exchange exchange, ResponsePump.PumpEnd end) {
+    switch (end.end()) {
+      case SENT -> ctx.executor().execute(() -> answered(exchange));
+      case FAILED_BEFORE_HEAD ->
+          send(
+              exchange,
+              handler.failure(
+                  exchange.requestId,
+                  exchange.head.method().name(),
+                  exchange.head.uri(),
+                  end.cause()));
+      case CUT -> {
+        if (end.cause() != null) {
+          LOG.warn(
+              "Cannot finish the response to request {} ({}): closing the connection",
+              exchange.requestId,
+              exchange.head.uri(),
+              end.cause());
+        }
+        ctx.executor()
+            .execute(
+                () -> {
+                  release(exchange);
+                  current = null;
+                  ctx.close();
+                });
+      }
+    }
+  }
+
+  private void sendWhole(Exchange exchange, Response response) {
+    HttpResponse head = head(exchange, response);
+    ctx.writeAndFlush(
+        new DefaultFullHttpResponse(
+            head.protocolVersion(),
+            head.status(),
+            response.content(),
+            head.headers(),
+            EmptyHttpHeaders.INSTANCE));
+    answered(exchange);
+  }
+
+  private HttpResponse head(Exchange exchange, Response response) {
+    HttpResponseStatus status = HttpResponseStatus.valueOf(response.status());
+    HttpResponse head = new DefaultHttpResponse(HttpVersion.HTTP_1_1, status, response.headers());
+    if (!status.equals(HttpResponseStatus.NO_CONTENT)
+        && !status.equals(HttpResponseStatus.NOT_MODIFIED)) {
+      head.headers().set(HttpHeaderNames.CONTENT_LENGTH, response.length());
+    }
+    head.headers().set(HttpHeaderNames.DATE, server.httpDate());
+    head.headers().set(HttpHeaderNames.SERVER, "Stowage");
+    if (!exchange.keepAlive || bodyOpen || draining) {
+      head.headers().set(HttpHeaderNames.CONNECTION, HttpHeaderValues.CLOSE);
+    } else if (exchange.head.protocolVersion().equals(HttpVersion.HTTP_1_0)) {
+      head.headers().set(HttpHeaderNames.CONNECTION, HttpHeaderValues.KEEP_ALIVE);
+    }
+    return head;
+  }
+
+  /** The answer is with the channel: on to the next request, or to the end. */
+  private void answered(Exchange exchange) {
+    release(exchange);
+    if (current != exchange) {
+      return; // the channel went away meanwhile
+    }
+    boolean unread = bodyOpen || discarding;
+    current = null;
+    bodyOpen = false;
+    if (unread) {
+      linger();
+    } else if (!exchange.keepAlive || draining) {
+      discarding = true;
+      ctx.writeAndFlush(Unpooled.EMPTY_BUFFER).addListener(ChannelFutureListener.CLOSE);
+    } else {
+      takeNext();
+    }
+  }
+
+  /** On the event loop: answers a request that reached no worker. */
+  private void refuse(S3Exception why) {
+    Exchange exchange = current;
+    if (exchange.gathered != null) {
+      exchange.gathered.close();
+    }
+    discarding |= bodyOpen;
+    sendWhole(
+        exchange,
+        handler.failure(
+            exchange.requestId, exchange.head.method().name(), exchange.head.uri(), why));
+  }
+
+  /**
+   * Closes without losing the answer: a socket closed over unread bytes is reset, and the client
+   * would see that instead. So what still comes is read and dropped for a while.
+   */
+  private void linger() {
+    discarding = true;
+    for (Object message; (message = ahead.poll()) != null; ) {
+      ReferenceCountUtil.release(message);
+    }
+    Channel channel = ctx.channel();
+    channel.config().setAutoRead(true);
+    ctx.writeAndFlush(Unpooled.EMPTY_BUFFER)
+        .addListener(
+            flushed -> {
+              if (channel instanceof DuplexChannel duplex && flushed.isSuccess()) {
+                duplex.shutdownOutput();
+              }
+              ctx.executor()
+                  .schedule(
+                      () -> channel.close(), HttpLimits.LINGER.toMillis(), TimeUnit.MILLISECONDS);
+            });
+  }
+
+  private void release(Exchange exchange) {
+    if (exchange.reservedBytes > 0) {
+      server.memory().release(exchange.reservedBytes);
+      exchange.reservedBytes = 0;
+    }
+    if (exchange.streamed != null) {
+      exchange.streamed.close();
+      exchange.streamed = null;
+      server.endStreaming();
+    }
+  }
+
+  // ---- for the response pump and the server
+
+  boolean submit(Runnable task) {
+    return server.submitContinuation(task);
+  }
+
+  /** Runs the task once the channel takes bytes again, or is gone. Any thread. */
+  void whenWritable(Runnable task) {
+    ctx.executor()
+        .execute(
+            () -> {
+              if (ctx.channel().isWritable() || !ctx.channel().isActive()) {
+                task.run();
+              } else {
+                onWritable = task;
+              }
+            });
+  }
+
+  private void wakeWriter() {
+    Runnable task = onWritable;
+    onWritable = null;
+    if (task != null) {
+      task.run();
+    }
+  }
+
+  private boolean isOutputStuck() {
+    var outbound = ctx.channel().unsafe().outboundBuffer();
+    return outbound != null && outbound.totalPendingWriteBytes() > 0;
+  }
+
+  /** Answers what is at work, then closes. Any thread. */
+  void drain() {
+    ctx.executor()
+        .execute(
+            () -> {
+              draining = true;
+              if (current == null) {
+                ctx.close();
+              }
+            });
+  }
+
+  /** Any thread. */
+  void closeNow() {
+    ctx.close();
+  }
+}

@@ -1,0 +1,54 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.s3.http;
+
+import io.netty.buffer.ByteBuf;
+import java.util.ArrayDeque;
+
+/**
+ * A body that had arrived whole before its worker was taken. Filled on the event loop, then handed
+ * over to one worker.
+ */
+final class GatheredBody implements BodySource {
+  private final ArrayDeque<ByteBuf> pieces = new ArrayDeque<>(2);
+  private long length;
+
+  void add(ByteBuf piece) {
+    if (piece.isReadable()) {
+      length += piece.readableBytes();
+      pieces.add(piece);
+    } else {
+      piece.release();
+    }
+  }
+
+  @Override
+  public ByteBuf next() {
+    return pieces.poll();
+  }
+
+  @Override
+  public long declaredLength() {
+    return length;
+  }
+
+  @Override
+  public void close() {
+    for (ByteBuf piece; (piece = pieces.poll()) != null; ) {
+      piece.release();
+    }
+  }
+}

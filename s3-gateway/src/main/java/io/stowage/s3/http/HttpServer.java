@@ -1,0 +1,323 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.s3.http;
+
+import io.netty.bootstrap.ServerBootstrap;
+import io.netty.buffer.PooledByteBufAllocator;
+import io.netty.channel.AdaptiveRecvByteBufAllocator;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelFuture;
+import io.netty.channel.ChannelInitializer;
+import io.netty.channel.ChannelOption;
+import io.netty.channel.EventLoopGroup;
+import io.netty.channel.ServerChannel;
+import io.netty.channel.WriteBufferWaterMark;
+import io.netty.channel.epoll.Epoll;
+import io.netty.channel.epoll.EpollEventLoopGroup;
+import io.netty.channel.epoll.EpollServerSocketChannel;
+import io.netty.channel.nio.NioEventLoopGroup;
+import io.netty.channel.socket.nio.NioServerSocketChannel;
+import io.netty.handler.codec.http.HttpDecoderConfig;
+import io.netty.handler.codec.http.HttpRequestDecoder;
+import io.netty.handler.codec.http.HttpResponseEncoder;
+import io.netty.handler.timeout.IdleStateHandler;
+import io.netty.util.concurrent.DefaultThreadFactory;
+import io.netty.util.concurrent.Future;
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.lifecycle.Lifecycle;
+import io.stowage.common.time.StoreClock;
+import java.net.InetSocketAddress;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.ZoneOffset;
+import java.time.format.DateTimeFormatter;
+import java.util.Locale;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The listening socket, its event loops and the workers. Owns every thread and connection of the
+ * gateway. Thread-safe.
+ *
+ * <p>Event loops only move bytes; whatever may block runs on a worker. Memory is bounded by {@link
+ * HttpLimits#memoryBytes} for gathered bodies and responses, and by {@link
+ * HttpLimits#BODY_QUEUE_HIGH} plus one read for each streaming request.
+ */
+public final class HttpServer implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(HttpServer.class);
+
+  /** Requests that wait for a worker: beyond this the answer is "slow down", at once. */
+  private static final int WAITING_REQUESTS = 1024;
+
+  private static final DateTimeFormatter HTTP_DATE =
+      DateTimeFormatter.ofPattern("EEE, dd MMM yyyy HH:mm:ss 'GMT'", Locale.ENGLISH)
+          .withZone(ZoneOffset.UTC);
+
+  private record SecondText(long second, String text) {}
+
+  private final HttpLimits limits;
+  private final StoreClock clock;
+  private final MemoryBudget memory;
+  private final Lifecycle lifecycle = new Lifecycle("the HTTP server");
+  private final ThreadPoolExecutor workers;
+  private final EventLoopGroup acceptor;
+  private final EventLoopGroup loops;
+  private final Set<ConnectionHandler> connections = ConcurrentHashMap.newKeySet();
+  private final AtomicInteger streaming = new AtomicInteger();
+  private volatile SecondText date = new SecondText(Long.MIN_VALUE, "");
+  private Channel listener;
+
+  private HttpServer(HttpLimits limits, StoreClock clock) {
+    this.limits = limits;
+    this.clock = clock;
+    memory = new MemoryBudget(limits.memoryBytes());
+    // The queue needs no bound of its own: each connection has one task at most, and new requests
+    // are turned away at WAITING_REQUESTS.
+    workers =
+        new ThreadPoolExecutor(
+            limits.workers(),
+            limits.workers(),
+            30,
+            TimeUnit.SECONDS,
+            new LinkedBlockingQueue<>(),
+            new DefaultThreadFactory("s3-worker", true));
+    workers.allowCoreThreadTimeOut(true);
+    boolean epoll = Epoll.isAvailable();
+    DefaultThreadFactory acceptorThreads = new DefaultThreadFactory("s3-accept", true);
+    DefaultThreadFactory loopThreads = new DefaultThreadFactory("s3-io", true);
+    // Loops only parse and copy: a few carry what the workers can do.
+    int loopCount = Math.min(8, Math.max(2, Runtime.getRuntime().availableProcessors()));
+    acceptor =
+        epoll
+            ? new EpollEventLoopGroup(1, acceptorThreads)
+            : new NioEventLoopGroup(1, acceptorThreads);
+    loops =
+        epoll
+            ? new EpollEventLoopGroup(loopCount, loopThreads)
+            : new NioEventLoopGroup(loopCount, loopThreads);
+  }
+
+  /** Listens, and serves from then on. */
+  public static HttpServer start(
+      InetSocketAddress bind, HttpLimits limits, RequestHandler handler, StoreClock clock)
+      throws StoreException {
+    HttpServer server = new HttpServer(limits, clock);
+    server.lifecycle.moveTo(Lifecycle.State.STARTING);
+    try {
+      server.listen(bind, handler);
+    } catch (StoreException e) {
+      server.close();
+      throw e;
+    }
+    server.lifecycle.moveTo(Lifecycle.State.RUNNING);
+    return server;
+  }
+
+  private void listen(InetSocketAddress bind, RequestHandler handler) throws StoreException {
+    Class<? extends ServerChannel> type =
+        Epoll.isAvailable() ? EpollServerSocketChannel.class : NioServerSocketChannel.class;
+    HttpDecoderConfig decoding =
+        new HttpDecoderConfig()
+            .setMaxInitialLineLength(HttpLimits.REQUEST_LINE_BYTES)
+            .setMaxHeaderSize(HttpLimits.HEADER_BYTES)
+            .setMaxChunkSize(HttpLimits.PIECE_BYTES);
+    ServerBootstrap bootstrap =
+        new ServerBootstrap()
+            .group(acceptor, loops)
+            .channel(type)
+            .option(ChannelOption.SO_BACKLOG, 1024)
+            .option(ChannelOption.SO_REUSEADDR, true)
+            .childOption(ChannelOption.TCP_NODELAY, true)
+            .childOption(ChannelOption.ALLOCATOR, PooledByteBufAllocator.DEFAULT)
+            .childOption(
+                ChannelOption.RCVBUF_ALLOCATOR,
+                new AdaptiveRecvByteBufAllocator(2048, 8192, HttpLimits.PIECE_BYTES))
+            .childOption(
+                ChannelOption.WRITE_BUFFER_WATER_MARK,
+                new WriteBufferWaterMark(HttpLimits.WRITE_LOW, HttpLimits.WRITE_HIGH))
+            .childHandler(
+                new ChannelInitializer<Channel>() {
+                  @Override
+                  protected void initChannel(Channel channel) {
+                    channel
+                        .pipeline()
+                        .addLast(
+                            new IdleStateHandler(
+                                true, 0, 0, limits.idle().toMillis(), TimeUnit.MILLISECONDS),
+                            new HttpRequestDecoder(decoding),
+                            new HttpResponseEncoder(),
+                            new ConnectionHandler(HttpServer.this, handler));
+                  }
+                });
+    ChannelFuture bound = bootstrap.bind(bind).awaitUninterruptibly();
+    if (!bound.isSuccess()) {
+      throw new StoreException(
+          ErrorCode.BAD_CONFIGURATION,
+          "Cannot serve S3 on "
+              + bind.getHostString()
+              + ":"
+              + bind.getPort()
+              + ": "
+              + bound.cause().getMessage(),
+          bound.cause());
+    }
+    listener = bound.channel();
+  }
+
+  /** Port that is listened on. */
+  public int port() {
+    return ((InetSocketAddress) listener.localAddress()).getPort();
+  }
+
+  /** Connections open now. */
+  public int connectionCount() {
+    return connections.size();
+  }
+
+  /** Bytes of bodies and responses held now. */
+  public long memoryInUse() {
+    return memory.used();
+  }
+
+  /** Streamed bodies being received now. */
+  public int streamingCount() {
+    return streaming.get();
+  }
+
+  /**
+   * Stops: no new connections, requests at work are answered for as long as {@code grace}, then
+   * everything is closed.
+   */
+  public void stop(Duration grace) {
+    if (!lifecycle.beginStop()) {
+      return;
+    }
+    if (listener != null) {
+      listener.close().awaitUninterruptibly();
+    }
+    connections.forEach(ConnectionHandler::drain);
+    long deadline = System.nanoTime() + grace.toNanos();
+    boolean interrupted = false;
+    while (!connections.isEmpty() && System.nanoTime() < deadline && !interrupted) {
+      try {
+        TimeUnit.MILLISECONDS.sleep(5);
+      } catch (InterruptedException e) {
+        interrupted = true;
+      }
+    }
+    if (!connections.isEmpty()) {
+      LOG.warn("Closing {} connections that did not end within {}", connections.size(), grace);
+      connections.forEach(ConnectionHandler::closeNow);
+    }
+    workers.shutdownNow();
+    try {
+      if (!workers.awaitTermination(10, TimeUnit.SECONDS)) {
+        LOG.warn("Operations are still running: {}", workers.getActiveCount());
+      }
+    } catch (InterruptedException e) {
+      interrupted = true;
+    }
+    Future<?> acceptorEnd = acceptor.shutdownGracefully(0, 5, TimeUnit.SECONDS);
+    Future<?> loopsEnd = loops.shutdownGracefully(0, 5, TimeUnit.SECONDS);
+    acceptorEnd.awaitUninterruptibly(6, TimeUnit.SECONDS);
+    loopsEnd.awaitUninterruptibly(6, TimeUnit.SECONDS);
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
+    lifecycle.moveTo(Lifecycle.State.STOPPED);
+  }
+
+  @Override
+  public void close() {
+    stop(Duration.ofSeconds(30));
+  }
+
+  // ---- for the connections
+
+  HttpLimits limits() {
+    return limits;
+  }
+
+  MemoryBudget memory() {
+    return memory;
+  }
+
+  boolean admit(ConnectionHandler connection) {
+    connections.add(connection);
+    return lifecycle.state().compareTo(Lifecycle.State.RUNNING) <= 0
+        && connections.size() <= limits.connections();
+  }
+
+  void forget(ConnectionHandler connection) {
+    connections.remove(connection);
+  }
+
+  boolean beginStreaming() {
+    if (streaming.incrementAndGet() > limits.streamingRequests()) {
+      streaming.decrementAndGet();
+      return false;
+    }
+    return true;
+  }
+
+  void endStreaming() {
+    streaming.decrementAndGet();
+  }
+
+  /** False if there is no room for a new request. */
+  boolean submitRequest(Runnable task) {
+    return workers.getQueue().size() < WAITING_REQUESTS && submitContinuation(task);
+  }
+
+  /** Goes on with a request that was begun; false only when the server is stopping. */
+  boolean submitContinuation(Runnable task) {
+    try {
+      workers.execute(task);
+      return true;
+    } catch (RejectedExecutionException e) {
+      return false;
+    }
+  }
+
+  String newRequestId() {
+    long id = ThreadLocalRandom.current().nextLong();
+    char[] digits = new char[16];
+    for (int i = 15; i >= 0; i--, id >>>= 4) {
+      digits[i] = Character.toUpperCase(Character.forDigit((int) (id & 15), 16));
+    }
+    return new String(digits);
+  }
+
+  /** Now, as HTTP writes it; made once a second. */
+  String httpDate() {
+    long second = clock.wallMicros() / 1_000_000;
+    SecondText now = date;
+    if (now.second != second) {
+      now = new SecondText(second, HTTP_DATE.format(Instant.ofEpochSecond(second)));
+      date = now;
+    }
+    return now.text;
+  }
+}

@@ -1,0 +1,47 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.s3.operation;
+
+import io.stowage.common.error.StoreException;
+import io.stowage.common.id.WriteId;
+import io.stowage.common.proto.DeleteBucketRequest;
+import io.stowage.s3.http.Response;
+
+/** DELETE of a bucket, which must be empty. */
+final class DeleteBucket implements Operation {
+  private final Backend backend;
+
+  DeleteBucket(Backend backend) {
+    this.backend = backend;
+  }
+
+  @Override
+  public String action() {
+    return "s3:DeleteBucket";
+  }
+
+  @Override
+  public Response handle(S3Call call) throws StoreException {
+    backend
+        .namespace()
+        .deleteBucket(
+            DeleteBucketRequest.newBuilder()
+                .setName(call.bucketName())
+                .setWriteId(WriteId.random())
+                .build());
+    return Response.empty(204);
+  }
+}

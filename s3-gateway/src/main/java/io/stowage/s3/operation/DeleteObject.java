@@ -1,0 +1,61 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.s3.operation;
+
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.id.WriteId;
+import io.stowage.common.proto.DeleteObjectsRequest;
+import io.stowage.common.proto.DeletedObject;
+import io.stowage.common.proto.ObjectToDelete;
+import io.stowage.s3.error.S3Exception;
+import io.stowage.s3.http.Response;
+
+/** DELETE of a key: done, too, if it was not there. */
+final class DeleteObject implements Operation {
+  private final Backend backend;
+
+  DeleteObject(Backend backend) {
+    this.backend = backend;
+  }
+
+  @Override
+  public String action() {
+    return "s3:DeleteObject";
+  }
+
+  @Override
+  public Response handle(S3Call call) throws S3Exception, StoreException {
+    DeletedObject deleted =
+        backend
+            .namespace()
+            .deleteObjects(
+                DeleteObjectsRequest.newBuilder()
+                    .setBucket(call.bucketName())
+                    .addObjects(
+                        ObjectToDelete.newBuilder()
+                            .setKey(call.key())
+                            .setWriteId(WriteId.random())
+                            .setCondition(Preconditions.ofDelete(call.headers())))
+                    .build())
+            .getObjects(0);
+    if (deleted.getErrorCode() != 0) {
+      throw StoreException.of(
+          ErrorCode.ofNumber(deleted.getErrorCode()), deleted.getErrorMessage());
+    }
+    return Response.empty(204);
+  }
+}

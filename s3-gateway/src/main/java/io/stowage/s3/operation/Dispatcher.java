@@ -1,0 +1,163 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.s3.operation;
+
+import io.netty.handler.codec.http.HttpHeaderNames;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.proto.BucketInfo;
+import io.stowage.common.proto.GetBucketRequest;
+import io.stowage.s3.auth.Authenticator;
+import io.stowage.s3.auth.Caller;
+import io.stowage.s3.auth.RequestTarget;
+import io.stowage.s3.error.S3Error;
+import io.stowage.s3.error.S3Exception;
+import io.stowage.s3.http.Request;
+import io.stowage.s3.http.RequestHandler;
+import io.stowage.s3.http.Response;
+import io.stowage.s3.operation.S3Address.Level;
+import io.stowage.s3.xml.XmlOut;
+import java.util.List;
+import java.util.Map;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The way of every request: address, authentication, operation, bucket, authorisation, operation's
+ * own work; and the way of every error into S3's document. Thread-safe.
+ */
+public final class Dispatcher implements RequestHandler {
+  private static final Logger LOG = LoggerFactory.getLogger(Dispatcher.class);
+
+  private final Backend backend;
+  private final Authenticator authenticator;
+  private final OperationTable operations;
+  private final List<String> domains;
+  private final String hostId;
+
+  /**
+   * @param domains for virtual-host style
+   * @param hostId names this gateway in answers
+   */
+  public Dispatcher(
+      Backend backend, Authenticator authenticator, List<String> domains, String hostId) {
+    this.backend = backend;
+    this.authenticator = authenticator;
+    this.operations = new OperationTable(backend);
+    this.domains = domains;
+    this.hostId = hostId;
+  }
+
+  @Override
+  public Response handle(Request request) throws S3Exception {
+    try {
+      return identified(request.id(), answer(request));
+    } catch (StoreException e) {
+      throw S3Exception.of(e);
+    }
+  }
+
+  private Response answer(Request request) throws S3Exception, StoreException {
+    RequestTarget target = RequestTarget.parse(request.target());
+    Caller caller = authenticator.authenticate(request.method(), target, request.headers());
+    S3Address address =
+        S3Address.of(request.headers().get(HttpHeaderNames.HOST), target.path(), domains);
+    Level level = address.level();
+    Operation operation =
+        operations.find(request.method(), level, target.query(), request.headers());
+    String version = target.query().get("versionId");
+    if (version != null && !version.isEmpty() && !version.equals("null")) {
+      throw new S3Exception(S3Error.NO_SUCH_VERSION).with("VersionId", version);
+    }
+    BucketInfo bucket = null;
+    if (level != Level.SERVICE) {
+      BucketNames.check(address.bucket());
+      if (!(operation instanceof CreateBucket)) {
+        bucket =
+            backend
+                .namespace()
+                .getBucket(GetBucketRequest.newBuilder().setName(address.bucket()).build())
+                .getBucket();
+        checkExpectedOwner(request, bucket);
+      }
+    }
+    backend.authorizer().authorize(caller, operation.action(), bucket, address.key());
+    return operation.handle(
+        new S3Call(request, caller, address, target.query(), bucket, backend.hashThreads()));
+  }
+
+  private static void checkExpectedOwner(Request request, BucketInfo bucket) throws S3Exception {
+    String expected = request.headers().get("x-amz-expected-bucket-owner");
+    if (expected != null && !expected.equals(bucket.getOwner())) {
+      throw new S3Exception(S3Error.ACCESS_DENIED);
+    }
+  }
+
+  @Override
+  public Response failure(String requestId, String method, String target, Throwable cause) {
+    S3Exception error;
+    if (cause instanceof S3Exception known) {
+      error = known;
+    } else if (cause instanceof StoreException store) {
+      error = S3Exception.of(store);
+    } else {
+      LOG.error("Request {} failed: {} {}", requestId, method, target, cause);
+      error = new S3Exception(S3Error.INTERNAL_ERROR);
+    }
+    int status = error.error().status();
+    if (status >= 500 && error.getCause() != null) {
+      LOG.warn(
+          "Request {} is answered {}: {} {}: {}",
+          requestId,
+          error.error().code(),
+          method,
+          target,
+          error.getCause().toString());
+    }
+    // HEAD has no body to put the reason in, and 304 must not have one.
+    Response response =
+        method.equals("HEAD") || status == 304
+            ? Response.empty(status)
+            : Response.xml(status, document(requestId, target, error));
+    if (error.error() == S3Error.INVALID_RANGE) {
+      String size = error.facts().get("ActualObjectSize");
+      if (size != null) {
+        response.header(HttpHeaderNames.CONTENT_RANGE, "bytes */" + size);
+      }
+    }
+    if (error.error() == S3Error.SLOW_DOWN || error.error() == S3Error.SERVICE_UNAVAILABLE) {
+      response.header(HttpHeaderNames.RETRY_AFTER, "1");
+    }
+    return identified(requestId, response);
+  }
+
+  private String document(String requestId, String target, S3Exception error) {
+    XmlOut out = XmlOut.plainDocument("Error");
+    out.text("Code", error.error().code());
+    out.text("Message", error.getMessage());
+    for (Map.Entry<String, String> fact : error.facts().entrySet()) {
+      out.text(fact.getKey(), fact.getValue());
+    }
+    int mark = target.indexOf('?');
+    out.text("Resource", mark < 0 ? target : target.substring(0, mark));
+    out.text("RequestId", requestId);
+    out.text("HostId", hostId);
+    return out.finish();
+  }
+
+  private Response identified(String requestId, Response response) {
+    return response.header("x-amz-request-id", requestId).header("x-amz-id-2", hostId);
+  }
+}

@@ -1,0 +1,147 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.s3.operation;
+
+import io.netty.handler.codec.http.HttpHeaderNames;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.proto.GetObjectReply;
+import io.stowage.common.proto.GetObjectRequest;
+import io.stowage.common.proto.ObjectVersion;
+import io.stowage.s3.error.S3Error;
+import io.stowage.s3.error.S3Exception;
+import io.stowage.s3.http.Response;
+
+/** GET and HEAD of a key: the same answer, with the bytes or without. */
+final class GetObject implements Operation {
+  private static final int MOST_PARTS = 10_000;
+
+  private final Backend backend;
+  private final boolean withBody;
+
+  private GetObject(Backend backend, boolean withBody) {
+    this.backend = backend;
+    this.withBody = withBody;
+  }
+
+  static GetObject get(Backend backend) {
+    return new GetObject(backend, true);
+  }
+
+  static GetObject head(Backend backend) {
+    return new GetObject(backend, false);
+  }
+
+  @Override
+  public String action() {
+    return "s3:GetObject";
+  }
+
+  @Override
+  public Response handle(S3Call call) throws S3Exception, StoreException {
+    ObjectHeaders.refuseUnsupported(call.headers());
+    int partNumber = call.intParam("partNumber", 0, 1, MOST_PARTS);
+    GetObjectReply found =
+        backend
+            .namespace()
+            .getObject(
+                GetObjectRequest.newBuilder()
+                    .setBucket(call.bucketName())
+                    .setKey(call.key())
+                    .setWantManifest(withBody)
+                    .build());
+    ObjectVersion version = found.getVersion();
+    Preconditions.checkRead(call.headers(), version);
+    String rangeHeader = rangeHeader(call, version);
+    ByteRange range;
+    if (partNumber > 0) {
+      if (rangeHeader != null) {
+        throw new S3Exception(
+            S3Error.INVALID_REQUEST,
+            "Cannot specify both Range header and partNumber query parameter");
+      }
+      range = part(version, partNumber);
+    } else {
+      range = ByteRange.of(rangeHeader, version.getLength());
+    }
+    boolean partial = partNumber > 0 || range != null;
+    Response response = response(call, found, range, partial ? 206 : 200);
+    try {
+      ObjectHeaders.describe(version, response);
+      if ("ENABLED".equalsIgnoreCase(call.header("x-amz-checksum-mode")) && !partial) {
+        ObjectHeaders.checksums(version, response);
+      }
+      if (range != null) {
+        response.header(HttpHeaderNames.CONTENT_RANGE, range.contentRange(version.getLength()));
+      }
+      if (partNumber > 0 && version.getPartCount() > 0) {
+        response.header("x-amz-mp-parts-count", version.getPartCount());
+      }
+      ObjectHeaders.override(call.query(), response);
+      return response;
+    } catch (S3Exception | RuntimeException e) {
+      response.discard();
+      throw e;
+    }
+  }
+
+  /** A range counts only for the version that If-Range names. */
+  private static String rangeHeader(S3Call call, ObjectVersion version) {
+    String range = call.header("range");
+    String ifRange = call.header("if-range");
+    if (range == null || ifRange == null) {
+      return range;
+    }
+    Long time = Times.parseHttp(ifRange);
+    boolean same =
+        time != null
+            ? version.getModifiedMicros() / 1_000_000 == time
+            : Etags.unquote(ifRange).equals(Etags.of(version));
+    return same ? range : null;
+  }
+
+  private Response response(S3Call call, GetObjectReply found, ByteRange range, int status) {
+    long size = found.getVersion().getLength();
+    ByteRange bytes = range != null ? range : new ByteRange(0, size);
+    if (!withBody) {
+      return Response.headOnly(status, bytes.length());
+    }
+    if (bytes.length() == 0) {
+      return Response.empty(status);
+    }
+    return Response.streaming(status, new ObjectSource(backend, call.bucketName(), found, bytes));
+  }
+
+  /** Bytes of one part; null if they are none. An object that was put whole is its only part. */
+  private static ByteRange part(ObjectVersion version, int number) throws S3Exception {
+    if (version.getPartCount() == 0) {
+      if (number > 1) {
+        throw new S3Exception(S3Error.INVALID_PART_NUMBER);
+      }
+      return version.getLength() == 0 ? null : new ByteRange(0, version.getLength());
+    }
+    if (number > version.getPartLengthsCount()) {
+      throw new S3Exception(S3Error.INVALID_PART_NUMBER)
+          .with("ActualPartCount", Integer.toString(version.getPartCount()))
+          .with("PartNumberRequested", Integer.toString(number));
+    }
+    long first = 0;
+    for (int i = 0; i < number - 1; i++) {
+      first += version.getPartLengths(i);
+    }
+    long length = version.getPartLengths(number - 1);
+    return length == 0 ? null : new ByteRange(first, length);
+  }
+}

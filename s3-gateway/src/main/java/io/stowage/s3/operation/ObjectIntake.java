@@ -1,0 +1,58 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.s3.operation;
+
+import io.netty.buffer.ByteBuf;
+import io.stowage.client.DataPath;
+import io.stowage.client.ObjectWriter;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.proto.BucketInfo;
+import io.stowage.common.proto.ObjectMetadata;
+import io.stowage.s3.error.S3Exception;
+import io.stowage.s3.payload.Payload;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
+
+/**
+ * The way of an object's bytes from a request into containers. What it returns may be committed:
+ * every byte is durable, and everything that the request claimed of its body was right. If it
+ * throws, the bytes that were written are named by nobody and do not exist. Thread-safe.
+ */
+final class ObjectIntake {
+  private final DataPath data;
+
+  ObjectIntake(DataPath data) {
+    this.data = data;
+  }
+
+  ObjectWriter.Written store(
+      BucketInfo bucket, String key, ByteString writeId, ObjectMetadata metadata, Payload payload)
+      throws S3Exception, StoreException {
+    DataPath.WriteSpec spec =
+        new DataPath.WriteSpec(
+            bucket.getId(),
+            ByteString.copyFromUtf8(key),
+            writeId,
+            bucket.getPolicy(),
+            payload.length(),
+            metadata.toByteString());
+    try (ObjectWriter writer = data.write(spec)) {
+      for (ByteBuf piece; (piece = payload.next()) != null; ) {
+        writer.write(piece);
+      }
+      return writer.finish();
+    }
+  }
+}

@@ -1,0 +1,155 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.s3.operation;
+
+import io.netty.handler.codec.http.HttpHeaders;
+import io.stowage.s3.error.S3Error;
+import io.stowage.s3.error.S3Exception;
+import io.stowage.s3.operation.S3Address.Level;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * Which operation a request is: one row each, the more particular before the more general. A new
+ * operation is a class and a row here. Immutable.
+ */
+public final class OperationTable {
+  /** Query parameters that make a request another operation, whether we have that one or not. */
+  private static final Set<String> SUB_RESOURCES =
+      Set.of(
+          "accelerate",
+          "acl",
+          "analytics",
+          "attributes",
+          "cors",
+          "delete",
+          "encryption",
+          "intelligent-tiering",
+          "inventory",
+          "legal-hold",
+          "lifecycle",
+          "location",
+          "logging",
+          "metadataTable",
+          "metrics",
+          "notification",
+          "object-lock",
+          "ownershipControls",
+          "policy",
+          "policyStatus",
+          "publicAccessBlock",
+          "renameObject",
+          "replication",
+          "requestPayment",
+          "restore",
+          "retention",
+          "select",
+          "session",
+          "tagging",
+          "torrent",
+          "uploadId",
+          "uploads",
+          "versioning",
+          "versions",
+          "website");
+
+  /**
+   * One row.
+   *
+   * @param query parameters that must be there; {@code name=value} or just a name
+   * @param copies whether x-amz-copy-source must be there
+   */
+  private record Row(
+      String method, Level level, Set<String> query, boolean copies, Operation operation) {
+    boolean matches(String otherMethod, Level otherLevel, Map<String, String> q, HttpHeaders h) {
+      if (!method.equals(otherMethod) || level != otherLevel) {
+        return false;
+      }
+      for (String condition : query) {
+        int equals = condition.indexOf('=');
+        boolean holds =
+            equals < 0
+                ? q.containsKey(condition)
+                : condition.substring(equals + 1).equals(q.get(condition.substring(0, equals)));
+        if (!holds) {
+          return false;
+        }
+      }
+      return !copies || h.contains(CopySource.HEADER);
+    }
+  }
+
+  private final List<Row> rows = new ArrayList<>();
+
+  public OperationTable(Backend backend) {
+    row("GET", Level.SERVICE, new ListBuckets(backend));
+
+    row("PUT", Level.BUCKET, new CreateBucket(backend));
+    row("HEAD", Level.BUCKET, new HeadBucket(backend));
+    row("DELETE", Level.BUCKET, new DeleteBucket(backend));
+    row("POST", Level.BUCKET, new DeleteObjects(backend), "delete");
+    row("GET", Level.BUCKET, new GetBucketLocation(backend), "location");
+    row("GET", Level.BUCKET, new GetBucketVersioning(), "versioning");
+    row("GET", Level.BUCKET, new ListMultipartUploads(backend), "uploads");
+    row("GET", Level.BUCKET, ListObjects.v2(backend), "list-type=2");
+    row("GET", Level.BUCKET, ListObjects.v1(backend));
+
+    copyRow("PUT", Level.OBJECT, new UploadPartCopy(backend), "partNumber", "uploadId");
+    row("PUT", Level.OBJECT, new UploadPart(backend), "partNumber", "uploadId");
+    copyRow("PUT", Level.OBJECT, new CopyObject(backend));
+    row("PUT", Level.OBJECT, new PutObject(backend));
+    row("GET", Level.OBJECT, new ListParts(backend), "uploadId");
+    row("GET", Level.OBJECT, GetObject.get(backend));
+    row("HEAD", Level.OBJECT, GetObject.head(backend));
+    row("POST", Level.OBJECT, new CreateMultipartUpload(backend), "uploads");
+    row("POST", Level.OBJECT, new CompleteMultipartUpload(backend), "uploadId");
+    row("DELETE", Level.OBJECT, new AbortMultipartUpload(backend), "uploadId");
+    row("DELETE", Level.OBJECT, new DeleteObject(backend));
+  }
+
+  private void row(String method, Level level, Operation operation, String... query) {
+    rows.add(new Row(method, level, Set.of(query), false, operation));
+  }
+
+  private void copyRow(String method, Level level, Operation operation, String... query) {
+    rows.add(new Row(method, level, Set.of(query), true, operation));
+  }
+
+  /** The operation, or NotImplemented for one of S3's that is not here. */
+  Operation find(String method, Level level, Map<String, String> query, HttpHeaders headers)
+      throws S3Exception {
+    for (Row row : rows) {
+      if (row.matches(method, level, query, headers)) {
+        for (String name : query.keySet()) {
+          if (SUB_RESOURCES.contains(name) && !row.query.contains(name)) {
+            throw new S3Exception(S3Error.NOT_IMPLEMENTED).with("SubResource", name);
+          }
+        }
+        return row.operation;
+      }
+    }
+    for (String name : query.keySet()) {
+      if (SUB_RESOURCES.contains(name)) {
+        throw new S3Exception(S3Error.NOT_IMPLEMENTED).with("SubResource", name);
+      }
+    }
+    throw new S3Exception(S3Error.METHOD_NOT_ALLOWED)
+        .with("Method", method)
+        .with("ResourceType", level.name());
+  }
+}

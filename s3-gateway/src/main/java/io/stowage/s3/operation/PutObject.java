@@ -1,0 +1,98 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.s3.operation;
+
+import io.netty.handler.codec.http.HttpHeaderNames;
+import io.stowage.client.ObjectWriter;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.id.WriteId;
+import io.stowage.common.proto.Condition;
+import io.stowage.common.proto.ObjectMetadata;
+import io.stowage.common.proto.ObjectVersion;
+import io.stowage.common.proto.PutObjectReply;
+import io.stowage.common.proto.PutObjectRequest;
+import io.stowage.s3.error.S3Exception;
+import io.stowage.s3.http.Response;
+import io.stowage.s3.payload.HashKind;
+import io.stowage.s3.payload.Payload;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
+
+/** PUT of a key. The manifest is committed after every byte is durable and every claim checked. */
+final class PutObject implements Operation {
+  /** S3's limit of one PUT, and of one part. */
+  static final long LARGEST_BODY = 5L << 30;
+
+  private final Backend backend;
+  private final ObjectIntake intake;
+
+  PutObject(Backend backend) {
+    this.backend = backend;
+    this.intake = new ObjectIntake(backend.data());
+  }
+
+  @Override
+  public String action() {
+    return "s3:PutObject";
+  }
+
+  @Override
+  public Response handle(S3Call call) throws S3Exception, StoreException {
+    ObjectMetadata metadata = ObjectHeaders.metadata(call.headers(), call.caller().user());
+    Condition condition = Preconditions.ofWrite(call.headers());
+    ObjectVersion version;
+    try (Payload payload = call.objectPayload(HashKind.CRC64NVME, LARGEST_BODY)) {
+      version = put(backend, intake, call, metadata, condition, payload);
+    }
+    Response response = Response.empty(200);
+    response.header(HttpHeaderNames.ETAG, Etags.quoted(Etags.of(version)));
+    ObjectHeaders.checksums(version, response);
+    return response;
+  }
+
+  /** Stores a body and commits it as the key's new version. */
+  static ObjectVersion put(
+      Backend backend,
+      ObjectIntake intake,
+      S3Call call,
+      ObjectMetadata metadata,
+      Condition condition,
+      Payload payload)
+      throws S3Exception, StoreException {
+    ByteString writeId = WriteId.random();
+    ObjectWriter.Written written =
+        intake.store(call.bucket(), call.key(), writeId, metadata, payload);
+    PutObjectReply reply =
+        backend
+            .namespace()
+            .putObject(
+                PutObjectRequest.newBuilder()
+                    .setBucket(call.bucketName())
+                    .setKey(call.key())
+                    .setWriteId(writeId)
+                    .setLength(payload.length())
+                    .setMd5(ByteString.copyFrom(payload.value(HashKind.MD5)))
+                    .addChecksums(payload.checksum())
+                    .setMetadata(metadata)
+                    .setManifest(written.manifest())
+                    .addAllGrants(written.grants())
+                    .setCondition(condition)
+                    .build());
+    if (reply.getWantsRecord()) {
+      Records.committed(backend.data(), call.bucket(), call.key(), reply.getVersion());
+    }
+    return reply.getVersion();
+  }
+}

@@ -1,0 +1,208 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.s3.operation;
+
+import io.netty.buffer.ByteBuf;
+import io.netty.handler.codec.http.DefaultHttpHeaders;
+import io.netty.handler.codec.http.HttpHeaders;
+import io.stowage.common.proto.BucketInfo;
+import io.stowage.s3.auth.Caller;
+import io.stowage.s3.error.S3Error;
+import io.stowage.s3.error.S3Exception;
+import io.stowage.s3.http.Request;
+import io.stowage.s3.payload.HashKind;
+import io.stowage.s3.payload.Payload;
+import io.stowage.s3.xml.XmlElement;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.Executor;
+
+/** One authenticated call of an operation. Immutable but for the body. */
+public final class S3Call {
+  private static final List<String> FRAMING =
+      List.of("x-amz-decoded-content-length", "content-md5", "x-amz-trailer");
+
+  private final Request request;
+  private final Caller caller;
+  private final S3Address address;
+  private final Map<String, String> query;
+  private final BucketInfo bucket;
+  private final Executor hashThreads;
+
+  S3Call(
+      Request request,
+      Caller caller,
+      S3Address address,
+      Map<String, String> query,
+      BucketInfo bucket,
+      Executor hashThreads) {
+    this.request = request;
+    this.caller = caller;
+    this.address = address;
+    this.query = query;
+    this.bucket = bucket;
+    this.hashThreads = hashThreads;
+  }
+
+  public Caller caller() {
+    return caller;
+  }
+
+  /** Name as asked for, also of a bucket that is yet to be made. */
+  public String bucketName() {
+    return address.bucket();
+  }
+
+  /** The bucket that the operation works in. */
+  public BucketInfo bucket() {
+    return bucket;
+  }
+
+  public String key() {
+    return address.key();
+  }
+
+  public HttpHeaders headers() {
+    return request.headers();
+  }
+
+  /** A header's value; null if it was not sent. */
+  public String header(String name) {
+    return request.headers().get(name);
+  }
+
+  /** A query parameter; null if it was not sent. */
+  public String param(String name) {
+    return query.get(name);
+  }
+
+  /** A query parameter, or the empty text. */
+  public String paramOrEmpty(String name) {
+    return query.getOrDefault(name, "");
+  }
+
+  /** A query parameter that is a number; {@code absent} if it was not sent. */
+  public int intParam(String name, int absent, int min, int max) throws S3Exception {
+    String text = query.get(name);
+    if (text == null || text.isEmpty()) {
+      return absent;
+    }
+    try {
+      long value = Long.parseLong(text);
+      if (value >= min && value <= max) {
+        return (int) value;
+      }
+    } catch (NumberFormatException e) {
+      throw invalid(name, text, "Provided " + name + " not an integer or within integer range");
+    }
+    throw invalid(
+        name, text, "Argument " + name + " must be an integer between " + min + " and " + max);
+  }
+
+  static S3Exception invalid(String name, String value, String message) {
+    return new S3Exception(S3Error.INVALID_ARGUMENT, message)
+        .with("ArgumentName", name)
+        .with("ArgumentValue", value);
+  }
+
+  /** Whether listings are to be percent-encoded. */
+  public boolean wantsUrlEncoding() throws S3Exception {
+    String encoding = query.get("encoding-type");
+    if (encoding == null) {
+      return false;
+    }
+    if (!encoding.equals("url")) {
+      throw invalid("encoding-type", encoding, "Invalid Encoding Method specified in Request");
+    }
+    return true;
+  }
+
+  /**
+   * The body as an object's bytes: MD5 and a checksum come with it.
+   *
+   * @param fallback checksum to compute if the request declares none
+   */
+  public Payload objectPayload(HashKind fallback, long maxLength) throws S3Exception {
+    return Payload.open(
+        request.body(),
+        request.headers(),
+        caller.payload(),
+        EnumSet.of(HashKind.MD5),
+        fallback,
+        maxLength,
+        hashThreads);
+  }
+
+  /** The whole body as a document; null if it is empty. */
+  public XmlElement document(String root, int maxBytes) throws S3Exception {
+    return document(root, maxBytes, request.headers(), false);
+  }
+
+  /** The same, for an operation that does not believe a body without Content-MD5 or checksum. */
+  public XmlElement vouchedDocument(String root, int maxBytes) throws S3Exception {
+    return document(root, maxBytes, request.headers(), true);
+  }
+
+  /** The same, for an operation whose checksum headers describe something else than this body. */
+  public XmlElement documentUnvouched(String root, int maxBytes) throws S3Exception {
+    HttpHeaders framing = new DefaultHttpHeaders();
+    for (String name : FRAMING) {
+      framing.set(name, request.headers().getAll(name));
+    }
+    return document(root, maxBytes, framing, false);
+  }
+
+  private XmlElement document(
+      String root, int maxBytes, HttpHeaders claims, boolean mustBeVouchedFor) throws S3Exception {
+    try (Payload payload =
+        Payload.open(
+            request.body(),
+            claims,
+            caller.payload(),
+            EnumSet.noneOf(HashKind.class),
+            null,
+            Long.MAX_VALUE,
+            hashThreads)) {
+      if (payload.length() > maxBytes) {
+        throw new S3Exception(S3Error.MAX_MESSAGE_LENGTH_EXCEEDED)
+            .with("MaxMessageLengthBytes", Integer.toString(maxBytes));
+      }
+      if (mustBeVouchedFor && !payload.isVouchedFor()) {
+        throw new S3Exception(
+            S3Error.INVALID_REQUEST, "Missing required header for this request: Content-MD5");
+      }
+      byte[] bytes = new byte[(int) payload.length()];
+      int filled = 0;
+      for (ByteBuf piece; (piece = payload.next()) != null; ) {
+        int length = piece.readableBytes();
+        piece.readBytes(bytes, filled, length);
+        filled += length;
+        piece.release();
+      }
+      return bytes.length == 0 ? null : XmlElement.parse(bytes, root);
+    }
+  }
+
+  /** All query parameters. */
+  public Map<String, String> query() {
+    return query;
+  }
+
+  Executor hashThreads() {
+    return hashThreads;
+  }
+}

@@ -1,0 +1,81 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.s3.operation;
+
+import io.stowage.common.error.StoreException;
+import io.stowage.common.id.WriteId;
+import io.stowage.common.proto.ListPartsReply;
+import io.stowage.common.proto.ListPartsRequest;
+import io.stowage.common.proto.UploadInfo;
+import io.stowage.s3.error.S3Error;
+import io.stowage.s3.error.S3Exception;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
+
+/** What the multipart operations share. Stateless. */
+final class Uploads {
+  static final int MOST_PARTS = 10_000;
+
+  private Uploads() {}
+
+  /** The upload that the call names; one that cannot be is NoSuchUpload. */
+  static ByteString id(S3Call call) throws S3Exception {
+    String text = call.paramOrEmpty("uploadId");
+    try {
+      return WriteId.fromHex(text);
+    } catch (IllegalArgumentException e) {
+      throw new S3Exception(S3Error.NO_SUCH_UPLOAD).with("UploadId", text);
+    }
+  }
+
+  static int partNumber(S3Call call) throws S3Exception {
+    String text = call.paramOrEmpty("partNumber");
+    try {
+      int number = Integer.parseInt(text);
+      if (number >= 1 && number <= MOST_PARTS) {
+        return number;
+      }
+    } catch (NumberFormatException e) {
+      throw wrongNumber(text);
+    }
+    throw wrongNumber(text);
+  }
+
+  private static S3Exception wrongNumber(String text) {
+    return S3Call.invalid(
+        "partNumber",
+        text,
+        "Part number must be an integer between 1 and " + MOST_PARTS + ", inclusive");
+  }
+
+  /** What was said when the upload began. Found before a part's bytes are taken in. */
+  static UploadInfo find(Backend backend, S3Call call, ByteString id) throws StoreException {
+    return parts(backend, call, id, 0, 1).getUpload();
+  }
+
+  static ListPartsReply parts(Backend backend, S3Call call, ByteString id, int after, int limit)
+      throws StoreException {
+    return backend
+        .namespace()
+        .listParts(
+            ListPartsRequest.newBuilder()
+                .setBucket(call.bucketName())
+                .setKey(call.key())
+                .setUploadId(id)
+                .setAfter(after)
+                .setLimit(limit)
+                .build());
+  }
+}

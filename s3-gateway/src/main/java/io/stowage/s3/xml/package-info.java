@@ -1,0 +1,2 @@
+/** S3's documents, out and in. */
+package io.stowage.s3.xml;
