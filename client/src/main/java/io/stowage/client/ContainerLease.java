@@ -286,8 +286,8 @@ final class ContainerLease {
     return failure;
   }
 
-  void stripeEnded(StripeWrite stripe, boolean acknowledged) {
-    timeouts.ended(stripe, acknowledged);
+  void stripeEnded(StripeWrite stripe) {
+    timeouts.ended(stripe);
     synchronized (this) {
       bytesInFlight -= stripe.bytes();
     }

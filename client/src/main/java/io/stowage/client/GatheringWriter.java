@@ -20,6 +20,7 @@ import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.needle.NeedleHeader;
 import io.stowage.common.proto.Manifest;
+import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.zip.CRC32C;
@@ -42,10 +43,10 @@ final class GatheringWriter implements ObjectWriter {
   private StreamedObject stream; // null: still small
   private boolean ended;
 
-  GatheringWriter(DataPath.WriteSpec spec, long clockMicros, int packingLimit, PolicyPath path) {
+  GatheringWriter(DataPath.WriteSpec spec, long clockMicros, PolicyPath path) {
     this.spec = spec;
     this.clockMicros = clockMicros;
-    this.packingLimit = packingLimit;
+    this.packingLimit = path.packingLimit();
     this.path = path;
   }
 
@@ -117,7 +118,7 @@ final class GatheringWriter implements ObjectWriter {
   private int crcOfGathered() {
     CRC32C crc = new CRC32C();
     for (ByteBuf bytes : gathered) {
-      for (java.nio.ByteBuffer part : bytes.nioBuffers()) {
+      for (ByteBuffer part : bytes.nioBuffers()) {
         crc.update(part);
       }
     }

@@ -72,7 +72,7 @@ final class LeasePool {
    * A shard that does not open in this time is treated as gone. Creating a file forces it and its
    * directory.
    */
-  private static final long OPEN_MILLIS = 5_000;
+  private static final long OPEN_MILLIS = 3_000;
 
   /** A leader's fail-over takes up to ten seconds; writers bear it. */
   private static final Duration PATIENCE = Duration.ofSeconds(20);
@@ -97,6 +97,8 @@ final class LeasePool {
   private final Set<ContainerLease> unreleased = ConcurrentHashMap.newKeySet();
   private final Map<String, Long> avoidUntilNanos = new ConcurrentHashMap<>();
   private final ReentrantLock asking = new ReentrantLock();
+  private StoreException failure; // of the last try, guarded by asking
+  private long failedNanos;
   private volatile boolean closed;
 
   LeasePool(
@@ -126,7 +128,8 @@ final class LeasePool {
    * @throws StoreException NOT_ENOUGH_NODES, naming what is missing, or UNAVAILABLE
    */
   ContainerLease.Run begin(int cellBytes, int stripes) throws StoreException {
-    long deadline = clock.monotonicNanos() + PATIENCE.toNanos();
+    long arrived = clock.monotonicNanos();
+    long deadline = arrived + PATIENCE.toNanos();
     while (true) {
       List<ContainerLease> seen = List.copyOf(open);
       ContainerLease.Run run = beginOnOpen(cellBytes, stripes, seen);
@@ -135,8 +138,12 @@ final class LeasePool {
       }
       asking.lock();
       try {
+        if (failure != null && failedNanos - arrived > 0) {
+          // The one that we waited for tried long enough for all of us.
+          throw new StoreException(failure.code(), failure.getMessage(), failure);
+        }
         if (seen.containsAll(open)) {
-          open.add(lease(deadline));
+          open.add(leaseAndRemember(deadline));
         }
       } finally {
         asking.unlock();
@@ -189,6 +196,17 @@ final class LeasePool {
     }
   }
 
+  private ContainerLease leaseAndRemember(long deadline) throws StoreException {
+    try {
+      failure = null;
+      return lease(deadline);
+    } catch (StoreException e) {
+      failure = e;
+      failedNanos = clock.monotonicNanos();
+      throw e;
+    }
+  }
+
   private ContainerLease lease(long deadline) throws StoreException {
     if (closed) {
       throw new StoreException(ErrorCode.UNAVAILABLE, "Cannot write: the client is closed");
@@ -196,7 +214,7 @@ final class LeasePool {
     long withoutNodes = clock.monotonicNanos() + PATIENCE_WITHOUT_NODES.toNanos();
     ByteString holder = WriteId.random();
     while (true) {
-      StoreException failure;
+      StoreException refusal;
       long asked = clock.monotonicNanos();
       try {
         Lease granted =
@@ -210,11 +228,11 @@ final class LeasePool {
                 .getLease();
         return openShards(granted, asked);
       } catch (StoreException e) {
-        failure = e;
+        refusal = e;
       }
       long now = clock.monotonicNanos();
       boolean again =
-          switch (failure.code()) {
+          switch (refusal.code()) {
             case NOT_ENOUGH_NODES -> now < Math.min(withoutNodes, deadline);
             case UNAVAILABLE, TIMEOUT, NOT_LEADER, OVERLOADED, OUTCOME_UNKNOWN, INTERNAL ->
                 now < deadline;
@@ -225,9 +243,9 @@ final class LeasePool {
             default -> false;
           };
       if (!again || closed) {
-        throw failure;
+        throw refusal;
       }
-      LOG.debug("Asking for a lease of {} again: {}", policy, failure.toString());
+      LOG.debug("Asking for a lease of {} again: {}", policy, refusal.toString());
       pause();
     }
   }
@@ -302,7 +320,10 @@ final class LeasePool {
         failure = new TimeoutException("no answer in " + OPEN_MILLIS + " ms");
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();
-        failure = e;
+        tellReleased(
+            releaseOf(granted).setOutcome(LeaseOutcome.LEASE_IDLE).setEndOffset(start).build());
+        throw new StoreException(
+            ErrorCode.UNAVAILABLE, "Cannot write: interrupted while shards were opened", e);
       }
       ErrorCode code = failure instanceof StoreException known ? known.code() : ErrorCode.TIMEOUT;
       if (code == ErrorCode.EPOCH_LIST_FULL) {
@@ -327,12 +348,7 @@ final class LeasePool {
     }
     avoid(suspects);
     tellReleased(
-        ReleaseLeaseRequest.newBuilder()
-            .setLease(
-                LeaseRef.newBuilder()
-                    .setContainer(places.container())
-                    .setEpoch(granted.getContainer().getLeaseEpoch())
-                    .setHolder(granted.getHolder()))
+        releaseOf(granted)
             .setOutcome(
                 full && suspects.isEmpty() ? LeaseOutcome.LEASE_FULL : LeaseOutcome.LEASE_DAMAGED)
             .setEndOffset(start)
@@ -341,6 +357,15 @@ final class LeasePool {
     throw new StoreException(
         ErrorCode.SHARD_FAILED,
         "Cannot open container " + ShardPlaces.name(places.container()) + failures);
+  }
+
+  private static ReleaseLeaseRequest.Builder releaseOf(Lease granted) {
+    return ReleaseLeaseRequest.newBuilder()
+        .setLease(
+            LeaseRef.newBuilder()
+                .setContainer(granted.getContainer().getId())
+                .setEpoch(granted.getContainer().getLeaseEpoch())
+                .setHolder(granted.getHolder()));
   }
 
   /** The lease takes no more runs and has none left. */

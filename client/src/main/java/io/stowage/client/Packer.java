@@ -88,11 +88,15 @@ final class Packer {
         inFlight++;
       }
     }
-    if (lead) {
-      packNext();
+    boolean interrupted = false;
+    while (lead || needle.await() == PackedNeedle.State.LEAD) {
+      // Others' needles are in the stripe: an interrupt of this writer must not fail them.
+      interrupted |= Thread.interrupted();
+      interrupted |= packNext();
+      lead = false;
     }
-    while (needle.await() == PackedNeedle.State.LEAD) {
-      packNext();
+    if (interrupted) {
+      Thread.currentThread().interrupt();
     }
     return needle.result();
   }
@@ -113,11 +117,13 @@ final class Packer {
       }
       inFlight++;
     }
-    packNext();
+    if (packNext()) {
+      Thread.currentThread().interrupt();
+    }
   }
 
-  /** Called with a place in flight, which it passes on. */
-  private void packNext() {
+  /** Called with a place in flight, which it passes on. True if it was interrupted. */
+  private boolean packNext() {
     List<PackedNeedle> batch = new ArrayList<>();
     try {
       PackPlan plan = take(batch);
@@ -127,8 +133,13 @@ final class Packer {
         send(batch, plan);
       }
     } catch (StoreException e) {
-      fail(batch, e);
+      if (e.getCause() instanceof InterruptedException) {
+        again(batch, e);
+      } else {
+        fail(batch, e);
+      }
       passOn();
+      return Thread.interrupted();
     } catch (RuntimeException | Error e) {
       fail(
           batch,
@@ -136,6 +147,7 @@ final class Packer {
       passOn();
       throw e;
     }
+    return false;
   }
 
   /** Takes from the queue what goes into the next stripe; null if nothing is there. */

@@ -30,6 +30,7 @@ import org.apache.hadoop.thirdparty.protobuf.ByteString;
 final class PolicyPath {
   private final LeasePool leases;
   private final Packer packer;
+  private final int packingLimit;
   private final StripeMemory streamMemory;
   private final CellLengths cellLengths;
   private final StoreClock clock;
@@ -37,11 +38,13 @@ final class PolicyPath {
   PolicyPath(
       LeasePool leases,
       Packer packer,
+      int packingLimit,
       StripeMemory streamMemory,
       CellLengths cellLengths,
       StoreClock clock) {
     this.leases = leases;
     this.packer = packer;
+    this.packingLimit = packingLimit;
     this.streamMemory = streamMemory;
     this.cellLengths = cellLengths;
     this.clock = clock;
@@ -53,6 +56,11 @@ final class PolicyPath {
 
   Packer packer() {
     return packer;
+  }
+
+  /** Payload bytes up to which an object is packed. */
+  int packingLimit() {
+    return packingLimit;
   }
 
   /** Takes over the payload; returns when it is durable. */

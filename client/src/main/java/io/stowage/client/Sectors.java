@@ -41,15 +41,11 @@ final class Sectors {
     return (bytes & (BYTES - 1)) == 0;
   }
 
-  /**
-   * CRC32C of one sector as pages and wire have it: 0 stands for "never written", so it is not
-   * used.
-   */
+  /** CRC32C of one sector. */
   static int crc(ByteBuffer bytes, int at) {
     CRC32C crc = new CRC32C();
     crc.update(bytes.limit(at + BYTES).position(at));
-    int value = (int) crc.getValue();
-    return value == 0 ? -1 : value;
+    return (int) crc.getValue();
   }
 
   /** A view of bytes of a buffer, without a copy unless the buffer is in many pieces. */

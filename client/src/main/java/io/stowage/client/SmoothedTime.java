@@ -36,9 +36,13 @@ final class SmoothedTime {
     deviationNanos = deviation + (Math.abs(error) - deviation) / 4;
   }
 
-  /** What all but a few stay below: the mean and eight deviations, within bounds. */
+  long meanMillis() {
+    return meanNanos / 1_000_000;
+  }
+
+  /** What all but a few stay below: three means and eight deviations, within bounds. */
   long patienceMillis(long leastMillis, long mostMillis) {
-    long millis = (meanNanos + 8 * deviationNanos) / 1_000_000;
+    long millis = (3 * meanNanos + 8 * deviationNanos) / 1_000_000;
     return Math.max(leastMillis, Math.min(mostMillis, millis));
   }
 }

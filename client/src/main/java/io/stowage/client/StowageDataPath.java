@@ -22,6 +22,7 @@ import io.stowage.common.erasure.ErasurePolicy;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.lifecycle.Lifecycle;
+import io.stowage.common.needle.NeedleCodec;
 import io.stowage.common.om.ObjectManager;
 import io.stowage.common.time.StoreClock;
 import java.util.Map;
@@ -41,9 +42,6 @@ import org.slf4j.LoggerFactory;
  */
 public final class StowageDataPath implements DataPath {
   private static final Logger LOG = LoggerFactory.getLogger(StowageDataPath.class);
-
-  /** How late a stripe may be given up. */
-  private static final long TIMEOUT_CHECK_MILLIS = 20;
 
   /** A lease's margin at its end is an eighth of at least a second. */
   private static final long MAINTENANCE_MILLIS = 100;
@@ -93,15 +91,14 @@ public final class StowageDataPath implements DataPath {
       ClientConfig config, Containers containers, DatanodeDirectory directory, StoreClock clock) {
     StowageDataPath path = new StowageDataPath(config, containers, directory, clock);
     path.lifecycle.moveTo(Lifecycle.State.RUNNING);
-    Executors.every(path.timer, path.timeouts::check, TIMEOUT_CHECK_MILLIS);
+    Executors.every(path.timer, path.timeouts::check, StripeTimeouts.CHECK_MILLIS);
     Executors.later(path.timer, path::maintainInBackground, MAINTENANCE_MILLIS);
     return path;
   }
 
   @Override
   public ObjectWriter write(WriteSpec spec) throws StoreException {
-    return new GatheringWriter(
-        spec, clock.wallMicros(), config.packingLimit(), path(spec.policy()));
+    return new GatheringWriter(spec, clock.wallMicros(), path(spec.policy()));
   }
 
   @Override
@@ -135,11 +132,26 @@ public final class StowageDataPath implements DataPath {
               new LeasePool(policy, containers, directory, clock, timeouts, background, config);
           return new PolicyPath(
               leases,
-              new Packer(leases, packingMemory, config.maxCellBytes()),
+              new Packer(leases, packingMemory, packedCellBytes(policy)),
+              packingLimit(policy),
               streamMemory,
               cellLengths,
               clock);
         });
+  }
+
+  /** As configured, or what a quarter of a small budget can still hold with all parities. */
+  private int packingLimit(ErasurePolicy policy) {
+    long stripe = packingMemory.limitBytes() / 2;
+    long cell = Sectors.roundDown(stripe / (1 + policy.m()));
+    return Math.toIntExact(
+        Math.max(0, Math.min(config.packingLimit(), cell - NeedleCodec.MAX_HEADER_BYTES)));
+  }
+
+  /** Two full stripes fit the budget, so that one can be filled while another is in flight. */
+  private int packedCellBytes(ErasurePolicy policy) {
+    long share = Sectors.roundDown(packingMemory.limitBytes() / 2 / policy.shards());
+    return Math.toIntExact(Math.max(Sectors.BYTES, Math.min(config.maxCellBytes(), share)));
   }
 
   /** Calls of the object manager block, so they are not made on the timer's thread. */

@@ -24,17 +24,29 @@ import java.util.concurrent.atomic.LongAdder;
  * Watches stripes in flight and gives up those that take too long. Thread-safe; {@link #check} is
  * called by the data path's timer.
  *
- * <p>How long is too long adapts as a TCP sender's timer does: smoothed time plus eight mean
- * deviations, between {@value #LEAST_MILLIS} and {@value #MOST_MILLIS} ms. A big stripe gets the
- * time that its bytes and those in front of it need on a slow disk on top, and a stripe of which no
- * shard has acknowledged anything is not a slow node's fault but everybody's (a paused process, a
- * disk that all shards share): it is given up only after {@value #STALLED_MILLIS} ms, since writing
- * the same bytes again would only make the jam worse.
+ * <p>How long is too long adapts as a TCP sender's timer does: three smoothed means and eight mean
+ * deviations, between {@value #LEAST_MILLIS} and {@value #MOST_MILLIS} ms. Where giving up would
+ * only make a jam worse, it waits longer:
+ *
+ * <ul>
+ *   <li>A big stripe gets the time that its bytes and those in front of it need on a slow disk on
+ *       top.
+ *   <li>Where all stripes are slow, the bound is {@value #MEANS} times their mean: a shard is late
+ *       by comparison with the others, not by the clock. Given-up stripes count in the mean, so
+ *       that a system that became slow is not given up for long.
+ *   <li>A stripe of which no shard has acknowledged anything waits {@value #STALLED_MILLIS} ms:
+ *       that is no slow node but a paused process or a disk that all shards share.
+ *   <li>A timer that was itself held up skips a turn: the answers are there and have not been read.
+ * </ul>
  */
 final class StripeTimeouts {
   static final long LEAST_MILLIS = 200;
   static final long MOST_MILLIS = 500;
+  static final long MEANS = 6;
   static final long STALLED_MILLIS = 5_000;
+
+  /** How often {@link #check} is called. */
+  static final long CHECK_MILLIS = 20;
 
   /** What a disk that is still worth waiting for writes in a millisecond, shared by all writers. */
   private static final long SLOW_DISK_BYTES_PER_MILLI = 40_000;
@@ -47,30 +59,36 @@ final class StripeTimeouts {
 
   private final SmoothedTime smoothed = new SmoothedTime(50, 50);
 
+  private long lastCheckNanos; // of the timer's thread
+
   StripeTimeouts(StoreClock clock) {
     this.clock = clock;
+    lastCheckNanos = clock.monotonicNanos();
   }
 
   void started(StripeWrite stripe) {
     bytesInFlight.add(stripe.bytes());
-    long millis = smoothed.patienceMillis(LEAST_MILLIS, MOST_MILLIS);
+    long most = Math.max(MOST_MILLIS, MEANS * smoothed.meanMillis());
+    long millis = smoothed.patienceMillis(LEAST_MILLIS, most);
     stripe.startedAt(
         clock.monotonicNanos(), millis + bytesInFlight.sum() / SLOW_DISK_BYTES_PER_MILLI);
     inFlight.add(stripe);
   }
 
-  void ended(StripeWrite stripe, boolean acknowledged) {
-    if (!inFlight.remove(stripe)) {
-      return;
-    }
-    bytesInFlight.add(-stripe.bytes());
-    if (acknowledged) {
+  void ended(StripeWrite stripe) {
+    if (inFlight.remove(stripe)) {
+      bytesInFlight.add(-stripe.bytes());
       smoothed.add(clock.monotonicNanos() - stripe.startNanos());
     }
   }
 
   void check() {
     long now = clock.monotonicNanos();
+    boolean heldUp = (now - lastCheckNanos) / NANOS_PER_MILLI > 5 * CHECK_MILLIS;
+    lastCheckNanos = now;
+    if (heldUp) {
+      return;
+    }
     for (StripeWrite stripe : inFlight) {
       long ageMillis = (now - stripe.startNanos()) / NANOS_PER_MILLI;
       if (ageMillis > stripe.timeoutMillis()

@@ -85,7 +85,7 @@ final class StripeWrite {
       ended = true;
     }
     if (error == null) {
-      lease.stripeEnded(this, true);
+      lease.stripeEnded(this);
       done.complete(null);
     } else {
       fail(lease.shardFailed(shard, error));
@@ -123,7 +123,7 @@ final class StripeWrite {
   }
 
   private void fail(StoreException cause) {
-    lease.stripeEnded(this, false);
+    lease.stripeEnded(this);
     done.completeExceptionally(cause);
   }
 }

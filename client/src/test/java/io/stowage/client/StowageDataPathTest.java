@@ -25,6 +25,7 @@ import io.netty.buffer.PooledByteBufAllocator;
 import io.stowage.client.DataPath.ReadSpec;
 import io.stowage.client.DataPath.RecordSpec;
 import io.stowage.client.DataPath.WriteSpec;
+import io.stowage.client.twin.LeakCheck;
 import io.stowage.common.erasure.ErasurePolicy;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
@@ -49,6 +50,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.function.BooleanSupplier;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
+import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -56,6 +58,10 @@ import org.junit.jupiter.api.Timeout;
 /** The whole data path over datanodes in memory, which misbehave on order. */
 @Timeout(120)
 class StowageDataPathTest {
+  static {
+    LeakCheck.turnOn();
+  }
+
   private static final int PACKING_LIMIT = 8 << 10;
   private static final int CELL = 32 << 10;
   private static final long MEMORY = 16 << 20;
@@ -87,6 +93,11 @@ class StowageDataPathTest {
       await(() -> !hasThreads());
       assertFalse(hasThreads());
     }
+  }
+
+  @AfterAll
+  static void noBufferLeaked() throws Exception {
+    assertEquals(List.of(), LeakCheck.leaks());
   }
 
   private static boolean hasThreads() {

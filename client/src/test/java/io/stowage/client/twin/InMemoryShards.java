@@ -390,8 +390,7 @@ public final class InMemoryShards implements ShardService {
   private static int crc(byte[] bytes) {
     CRC32C crc = new CRC32C();
     crc.update(bytes);
-    int value = (int) crc.getValue();
-    return value == 0 ? -1 : value;
+    return (int) crc.getValue();
   }
 
   private <T> CompletableFuture<T> answer(boolean hold, Work<T> work) {

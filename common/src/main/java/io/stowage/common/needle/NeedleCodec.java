@@ -59,6 +59,9 @@ public final class NeedleCodec {
   /** Of a row key or a blob: its length has two bytes, and so has that of the header. */
   static final int MAX_FIELD_BYTES = 30_000;
 
+  /** The largest header that there can be. */
+  public static final int MAX_HEADER_BYTES = FIXED_BYTES + 2 * MAX_FIELD_BYTES;
+
   static final int MAGIC = 0x53544E44;
   static final byte VERSION = 1;
 
