@@ -1,0 +1,94 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.s3;
+
+import io.stowage.client.DataPath;
+import io.stowage.client.StowageDataPath;
+import io.stowage.common.conf.Keys;
+import io.stowage.common.conf.StowageConfig;
+import io.stowage.common.data.NetworkDatanodes;
+import io.stowage.common.rpc.RpcClient;
+import io.stowage.common.rpc.RpcProtocol;
+import io.stowage.common.rpc.ServiceMain;
+import io.stowage.common.scm.ContainerManager;
+import io.stowage.common.time.StoreClock;
+import io.stowage.om.OmServer;
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import org.apache.hadoop.conf.Configuration;
+
+/**
+ * A gateway as a process: it hosts an object manager of its own, so that a request reaches HBase
+ * without another hop, and writes to the datanodes itself.
+ */
+public final class S3GatewayMain {
+  private static final Duration SCM_CALL_TIMEOUT = Duration.ofSeconds(5);
+
+  /** Longer than a change of leaders takes. */
+  private static final Duration SCM_DEADLINE = Duration.ofSeconds(20);
+
+  private S3GatewayMain() {}
+
+  public static void main(String[] args) {
+    ServiceMain.run("s3g", args, S3GatewayMain::start);
+  }
+
+  private static AutoCloseable start(StowageConfig config, Configuration hadoop) throws Exception {
+    Deque<AutoCloseable> parts = new ArrayDeque<>(); // the last started is first
+    try {
+      RpcClient<ContainerManager> scm =
+          RpcClient.create(
+              RpcProtocol.CONTAINER_MANAGER,
+              hadoop,
+              config.get(Keys.SCM_ADDRESSES),
+              SCM_CALL_TIMEOUT,
+              SCM_DEADLINE);
+      parts.push(scm);
+      OmServer objectManager = OmServer.start(config, hadoop, scm.api(), StoreClock.system());
+      parts.push(objectManager);
+      NetworkDatanodes datanodes = new NetworkDatanodes();
+      parts.push(datanodes);
+      DataPath data =
+          StowageDataPath.create(
+              config, objectManager.objectManager(), datanodes, StoreClock.system());
+      parts.push(data);
+      parts.push(
+          S3GatewayServer.start(config, objectManager.objectManager(), data, StoreClock.system()));
+    } catch (Exception e) {
+      closeAll(parts, e);
+      throw e;
+    }
+    return () -> {
+      Exception failure = new Exception("the gateway did not stop cleanly");
+      closeAll(parts, failure);
+      if (failure.getSuppressed().length > 0) {
+        throw failure;
+      }
+    };
+  }
+
+  /** Closes all of them, whatever one of them says; what they say is added to a failure. */
+  private static void closeAll(Deque<AutoCloseable> parts, Exception failure) {
+    for (AutoCloseable part : parts) {
+      try {
+        part.close();
+      } catch (Exception e) {
+        failure.addSuppressed(e);
+      }
+    }
+  }
+}
