@@ -45,7 +45,7 @@ public final class Deletes {
     Puts.requireWriteId(writeId);
     List<Column> columns = List.of(ObjectRowLayout.superseded(writeId));
     for (int attempt = 0; attempt < ObjectRows.MOST_ATTEMPTS; attempt++) {
-      SeenRow seen = rows.readSettled(row, columns);
+      SeenRow seen = rows.readSettled(row, columns, attempt > 0);
       Head own = seen.writtenBy(writeId);
       if (own != null && own.state() == HeadState.ABSENT) {
         return own.stamp();
@@ -68,7 +68,7 @@ public final class Deletes {
         }
         case REFUSED -> rows.committer().pause().backOff(attempt);
         case UNKNOWN -> {
-          own = rows.readSettled(row, columns).writtenBy(writeId);
+          own = rows.readSettled(row, columns, true).writtenBy(writeId);
           if (own != null && own.state() == HeadState.ABSENT) {
             return own.stamp();
           }

@@ -134,6 +134,16 @@ public final class ObjectRows {
     throw contended(row);
   }
 
+  /** As {@link #readSettled}, by one who may have sent a change already. */
+  public SeenRow readSettled(ByteString row, List<Column> more, boolean sent)
+      throws StoreException {
+    try {
+      return readSettled(row, more);
+    } catch (StoreException e) {
+      throw sent ? RowCommitter.afterSending(e) : e;
+    }
+  }
+
   /** What a key holds, for a reader; null if nothing. Changes nothing. */
   public ObjectVersion find(ByteString row, boolean wantDetails) throws StoreException {
     for (int attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {

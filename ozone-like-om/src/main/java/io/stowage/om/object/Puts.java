@@ -131,6 +131,7 @@ public final class Puts {
     if (commit.alsoChange() != null) {
       columns.addAll(commit.alsoChange().columns());
     }
+    boolean sent = false;
     boolean late = fence.isLate(commit.grants());
     boolean blind =
         commit.alsoChange() == null
@@ -142,7 +143,7 @@ public final class Puts {
     long chunksStamp = 0;
     long floor = commit.alsoChange() == null ? 0 : commit.alsoChange().above();
     for (int attempt = 0; attempt < ObjectRows.MOST_ATTEMPTS; attempt++) {
-      SeenRow seen = blind ? SeenRow.unread(row) : rows.readSettled(row, columns);
+      SeenRow seen = blind ? SeenRow.unread(row) : rows.readSettled(row, columns, sent);
       if (!blind) {
         Head own = seen.writtenBy(writeId);
         if (own != null && own.isLive()) {
@@ -182,6 +183,7 @@ public final class Puts {
       if (late) {
         continue;
       }
+      sent = true;
       Outcome outcome = rows.commit(seen, change);
       switch (outcome) {
         case APPLIED -> {
@@ -190,7 +192,7 @@ public final class Puts {
         }
         case REFUSED -> rows.committer().pause().backOff(Math.max(0, attempt - 1));
         case UNKNOWN -> {
-          Head own = rows.readSettled(row, columns).writtenBy(writeId);
+          Head own = rows.readSettled(row, columns, true).writtenBy(writeId);
           if (own != null && own.isLive()) {
             fence.after(commit.grants());
             return new Committed(reply(row, own), true);

@@ -15,7 +15,7 @@
  */
 package io.stowage.om.object;
 
-import io.stowage.common.error.OutcomeUnknownException;
+import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.HeadRecord;
@@ -149,9 +149,16 @@ final class RenameRecovery {
     commit(targetRow, pending, change);
   }
 
-  private Outcome commit(ByteString row, Head seen, RowChange change)
-      throws OutcomeUnknownException {
-    return rows.commit(row, Check.of(ObjectRowLayout.HEAD, seen.cell()), change);
+  private Outcome commit(ByteString row, Head seen, RowChange change) throws StoreException {
+    Outcome outcome = rows.commit(row, Check.of(ObjectRowLayout.HEAD, seen.cell()), change);
+    if (outcome == Outcome.UNKNOWN) {
+      throw new StoreException(
+          ErrorCode.UNAVAILABLE,
+          "Cannot end the rename that "
+              + ObjectRowLayout.key(row)
+              + " is part of: HBase does not answer");
+    }
+    return outcome;
   }
 
   /** Whether a source's head says that the rename of this PENDING head happened. */

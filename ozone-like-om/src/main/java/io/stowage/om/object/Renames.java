@@ -177,7 +177,7 @@ public final class Renames {
     SeenRow.supersede(change, from.head(), ObjectRowLayout.Fate.MOVED);
     Outcome second = rows.commit(from, change);
     if (second != Outcome.APPLIED) {
-      SeenRow now = rows.readSettled(from.key(), List.of(ObjectRowLayout.superseded(id)));
+      SeenRow now = rows.readSettled(from.key(), List.of(ObjectRowLayout.superseded(id)), true);
       if (isDone(now, id)) {
         return done(to.key(), id);
       }
@@ -274,7 +274,7 @@ public final class Renames {
 
   /** Answers as the first call did, after making sure that its target is out of PENDING. */
   private ObjectVersion done(ByteString target, ByteString id) throws StoreException {
-    SeenRow to = rows.readSettled(target, List.of(ObjectRowLayout.superseded(id)));
+    SeenRow to = rows.readSettled(target, List.of(ObjectRowLayout.superseded(id)), true);
     Head own = to.writtenBy(id);
     if (own == null || !own.isLive()) {
       return ObjectVersion.newBuilder().setKey(ObjectRowLayout.key(target)).build();

@@ -33,6 +33,7 @@ import io.stowage.common.proto.UploadGeneration;
 import io.stowage.common.proto.UploadInfo;
 import io.stowage.common.proto.UploadRecord;
 import io.stowage.common.proto.UploadedPart;
+import io.stowage.om.object.Conditions;
 import io.stowage.om.object.ObjectRows;
 import io.stowage.om.object.Puts;
 import io.stowage.om.object.SeenRow;
@@ -143,7 +144,7 @@ public final class Uploads {
     Column own = ObjectRowLayout.supersededPart(part.getWriteId());
     boolean unknown = false;
     for (int attempt = 0; attempt < ObjectRows.MOST_ATTEMPTS; attempt++) {
-      Row seen = rows.get(row, List.of(generation, place, own));
+      Row seen = get(row, List.of(generation, place, own), attempt > 0);
       UploadedPart before = part(seen.value(place));
       boolean there = before != null && before.getWriteId().equals(part.getWriteId());
       if (there || seen.value(own) != null) {
@@ -180,6 +181,14 @@ public final class Uploads {
     }
     throw new StoreException(
         ErrorCode.CONFLICT, "Cannot get a turn at the upload of " + request.getKey());
+  }
+
+  private Row get(ByteString row, List<Column> columns, boolean sent) throws StoreException {
+    try {
+      return rows.get(row, columns);
+    } catch (StoreException e) {
+      throw sent ? RowCommitter.afterSending(e) : e;
+    }
   }
 
   private static void requireStorable(UploadedPart part) throws StoreException {
@@ -266,7 +275,7 @@ public final class Uploads {
       long frozen = found.stamp();
       try {
         Completion completion = Completion.of(upload, parts, request);
-        io.stowage.om.object.Conditions.require(request.getCondition(), seen);
+        Conditions.require(request.getCondition(), seen);
         if (completing.isEmpty()) {
           frozen = stamps.above(found.stamp());
           Outcome outcome =
@@ -346,7 +355,7 @@ public final class Uploads {
     if (by.isEmpty()) {
       throw noSuchUpload(request.getKey());
     }
-    SeenRow seen = objects.readSettled(row, List.of(ObjectRowLayout.superseded(by)));
+    SeenRow seen = objects.readSettled(row, List.of(ObjectRowLayout.superseded(by)), true);
     Head made = seen.writtenBy(by);
     if (made == null || !made.isLive()) {
       throw noSuchUpload(request.getKey());
@@ -366,7 +375,7 @@ public final class Uploads {
     Column generation = ObjectRowLayout.uploadGeneration(uploadId);
     Column completed = ObjectRowLayout.completedUpload(uploadId);
     for (int attempt = 0; attempt < ObjectRows.MOST_ATTEMPTS; attempt++) {
-      Row seen = rows.get(row, List.of(generation, completed));
+      Row seen = get(row, List.of(generation, completed), attempt > 0);
       ByteString by = seen.value(completed);
       if (by != null && by.isEmpty()) {
         return; // aborted before
