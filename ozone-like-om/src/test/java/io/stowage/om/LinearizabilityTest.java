@@ -258,6 +258,7 @@ class LinearizabilityTest {
     private void mutate(
         String what,
         String stampedKey,
+        String sourceKey,
         java.util.function.UnaryOperator<Map<String, String>> step,
         java.util.function.UnaryOperator<Map<String, String>> refused,
         Call<Long> call)
@@ -278,8 +279,8 @@ class LinearizabilityTest {
                 what + " " + e.code(),
                 called,
                 contents ->
-                    e.code() == ErrorCode.NO_SUCH_KEY && kind.equals("rename")
-                        ? (contents.containsKey(what.split(" ")[1]) ? null : contents)
+                    e.code() == ErrorCode.NO_SUCH_KEY && sourceKey != null
+                        ? (contents.containsKey(sourceKey) ? null : contents)
                         : refused.apply(contents));
           }
           // Nothing came of it, which is checked: nothing is recorded.
@@ -295,6 +296,7 @@ class LinearizabilityTest {
       mutate(
           "put " + key + " " + content,
           key,
+          null,
           contents -> StampedHistory.with(contents, key, content),
           contents -> null,
           om -> om.om.putObject(request).getVersion().getStamp());
@@ -309,6 +311,7 @@ class LinearizabilityTest {
       mutate(
           "put " + key + " if absent " + content,
           key,
+          null,
           contents ->
               contents.containsKey(key) ? null : StampedHistory.with(contents, key, content),
           contents -> contents.containsKey(key) ? contents : null,
@@ -335,6 +338,7 @@ class LinearizabilityTest {
       mutate(
           "put " + key + " if " + old + " " + content,
           key,
+          null,
           contents ->
               old.equals(contents.get(key)) ? StampedHistory.with(contents, key, content) : null,
           contents -> old.equals(contents.get(key)) ? null : contents,
@@ -370,6 +374,7 @@ class LinearizabilityTest {
       mutate(
           "rename " + from + " " + to + (overwrite ? " over" : ""),
           to,
+          from,
           contents ->
               !contents.containsKey(from) || (contents.containsKey(to) && !overwrite)
                   ? null
@@ -393,6 +398,7 @@ class LinearizabilityTest {
       mutate(
           "complete " + key + " " + content,
           key,
+          null,
           contents -> StampedHistory.with(contents, key, content),
           contents -> null,
           om ->
