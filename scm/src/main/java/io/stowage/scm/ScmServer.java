@@ -16,7 +16,10 @@
 package io.stowage.scm;
 
 import io.stowage.common.conf.StowageConfig;
+import io.stowage.common.data.DatanodeDirectory;
+import io.stowage.common.data.NetworkDatanodes;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.fault.CrashPoint;
 import io.stowage.common.lifecycle.Lifecycle;
 import io.stowage.common.rpc.RpcProtocol;
 import io.stowage.common.rpc.RpcServer;
@@ -24,8 +27,8 @@ import io.stowage.common.scm.ContainerManager;
 import io.stowage.common.scm.DatanodeReports;
 import io.stowage.common.time.StoreClock;
 import io.stowage.scm.cluster.ClusterMap;
+import io.stowage.scm.cluster.DataPlaneProbe;
 import io.stowage.scm.cluster.HadoopTopology;
-import io.stowage.scm.cluster.NodeProbe;
 import io.stowage.scm.container.ContainerStore;
 import io.stowage.scm.election.Election;
 import io.stowage.scm.table.HBaseContainerStore;
@@ -33,6 +36,7 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.UnknownHostException;
 import java.security.SecureRandom;
+import java.time.Duration;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
@@ -58,21 +62,33 @@ public final class ScmServer implements AutoCloseable {
 
   private static final long FOLLOW_MILLIS = 1_000;
 
+  /** A node that a client had trouble with answers a probe within this, or stays suspect. */
+  private static final Duration PROBE_TIMEOUT = Duration.ofSeconds(1);
+
   private final Lifecycle lifecycle = new Lifecycle("SCM");
+  private final DatanodeDirectory datanodes; // for probes
   private final ContainerStore store;
   private final StorageContainerManager manager;
   private final RpcServer rpc;
   private final String address;
+  private final CrashPoint work;
   private final ScheduledExecutorService ticker = thread("scm-ticker");
   private final ScheduledExecutorService follower = thread("scm-follower");
   private Election election;
 
   private ScmServer(
-      ContainerStore store, StorageContainerManager manager, RpcServer rpc, String address) {
+      DatanodeDirectory datanodes,
+      ContainerStore store,
+      StorageContainerManager manager,
+      RpcServer rpc,
+      String address) {
+    this.datanodes = datanodes;
     this.store = store;
     this.manager = manager;
     this.rpc = rpc;
     this.address = address;
+    // Of this SCM alone, so that a test pauses one of two in a JVM: its own threads all come by.
+    this.work = CrashPoint.named("scm.work@" + address);
   }
 
   /**
@@ -84,7 +100,7 @@ public final class ScmServer implements AutoCloseable {
   public static ScmServer start(
       StowageConfig config, Configuration hadoopAndHBase, StoreClock clock) throws StoreException {
     ScmConfig scm = ScmConfig.from(config);
-    NodeProbe probe = null;
+    DatanodeDirectory datanodes = new NetworkDatanodes(PROBE_TIMEOUT);
     ClusterMap cluster =
         new ClusterMap(
             clock,
@@ -92,10 +108,11 @@ public final class ScmServer implements AutoCloseable {
             scm.failureDomain(),
             scm.deadInterval(),
             scm.minFreeBytes(),
-            probe);
-    ContainerStore store = HBaseContainerStore.open(hadoopAndHBase, scm.hbaseNamespace(), clock);
+            new DataPlaneProbe(datanodes));
+    ContainerStore store = null;
     ScmServer server = null;
     try {
+      store = HBaseContainerStore.open(hadoopAndHBase, scm.hbaseNamespace(), clock);
       StorageContainerManager manager =
           new StorageContainerManager(scm, store, cluster, clock, new SecureRandom());
       RpcServer rpc =
@@ -103,14 +120,17 @@ public final class ScmServer implements AutoCloseable {
                   hadoopAndHBase, scm.bind(), RPC_HANDLERS, RpcProtocol.CONTAINER_MANAGER, manager)
               .add(hadoopAndHBase, RpcProtocol.DATANODE_REPORTS, manager)
               .start();
-      server = new ScmServer(store, manager, rpc, advertised(rpc.address()));
+      server = new ScmServer(datanodes, store, manager, rpc, advertised(rpc.address()));
       server.run(scm);
       return server;
     } catch (StoreException | RuntimeException e) {
       if (server != null) {
         server.close();
       } else {
-        store.close();
+        datanodes.close();
+        if (store != null) {
+          store.close();
+        }
       }
       throw e;
     }
@@ -133,7 +153,7 @@ public final class ScmServer implements AutoCloseable {
             config.zooKeeperRoot(),
             config.sessionTimeout(),
             address,
-            manager);
+            new PausableListener());
     manager.standFor(election);
     ScheduledFuture<?> unusedFollows =
         follower.scheduleWithFixedDelay(
@@ -149,13 +169,28 @@ public final class ScmServer implements AutoCloseable {
     LOG.info("SCM serves on {}", address);
   }
 
+  private final class PausableListener implements Election.Listener {
+    @Override
+    public void won() throws StoreException {
+      work.reach();
+      manager.won();
+    }
+
+    @Override
+    public void lost() {
+      work.reach();
+      manager.lost();
+    }
+  }
+
   private interface Job {
     void run() throws StoreException;
   }
 
   /** A periodic job that throws would never run again. */
-  private static void guarded(String what, Job job) {
+  private void guarded(String what, Job job) {
     try {
+      work.reach();
       job.run();
     } catch (StoreException e) {
       LOG.warn("Cannot {} now: {}", what, e.toString());
@@ -243,6 +278,7 @@ public final class ScmServer implements AutoCloseable {
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
+    datanodes.close();
     store.close();
     lifecycle.moveTo(Lifecycle.State.STOPPED);
   }

@@ -48,6 +48,7 @@ import io.stowage.common.proto.RenewLeasesRequest;
 import io.stowage.common.proto.ReportDamageReply;
 import io.stowage.common.proto.ReportDamageRequest;
 import io.stowage.common.proto.ShardPlace;
+import io.stowage.common.proto.ShardReport;
 import io.stowage.common.scm.ContainerManager;
 import io.stowage.common.scm.DatanodeReports;
 import io.stowage.common.time.StoreClock;
@@ -509,12 +510,12 @@ final class StorageContainerManager
   }
 
   @Override
-  public HeartbeatReply heartbeat(HeartbeatRequest request) throws StoreException {
+  public HeartbeatReply heartbeat(HeartbeatRequest request) {
     String node = request.getNodeId();
     if (!cluster.heartbeat(node, request.getDisksList(), request.getHeardLeaderEpoch())) {
       return HeartbeatReply.newBuilder().setRegister(true).build();
     }
-    ShardInventory.Findings findings =
+    List<ShardReport> unsealed =
         shards.report(node, request.getShardsList(), request.getFullReport());
     HeartbeatReply.Builder reply =
         HeartbeatReply.newBuilder().setSendFullReport(!cluster.hasFullReport(node));
@@ -526,15 +527,9 @@ final class StorageContainerManager
       deposed(now, "datanode " + node + " heard of leader epoch " + request.getHeardLeaderEpoch());
       return reply.build();
     }
-    try {
-      now.found(node, findings);
-      now.results(node, request.getResultsList());
-    } catch (NotLeaderException e) {
-      deposed(now, e.getMessage());
-      return reply.build();
-    } catch (StoreException e) {
-      LOG.warn("Cannot act on the report of datanode {} now: {}", node, e.toString());
-    }
+    // Nothing here waits for HBase: heartbeats come in while it is away.
+    now.unsealed(node, unsealed);
+    now.results(node, request.getResultsList());
     return reply.setLeaderEpoch(now.epoch().value()).addAllOrders(now.ordersFor(node)).build();
   }
 }

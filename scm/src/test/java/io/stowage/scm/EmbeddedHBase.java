@@ -19,15 +19,18 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.hbase.HBaseConfiguration;
 import org.apache.hadoop.hbase.LocalHBaseCluster;
+import org.apache.zookeeper.data.Stat;
 import org.apache.zookeeper.server.NIOServerCnxnFactory;
-import org.apache.zookeeper.server.ServerCnxn;
+import org.apache.zookeeper.server.ZKDatabase;
 import org.apache.zookeeper.server.ZooKeeperServer;
 
 /**
@@ -123,27 +126,20 @@ public final class EmbeddedHBase {
   }
 
   /**
-   * Ends every session that has an ephemeral node below a path, as if it had been silent too long.
+   * Ends the session that made an ephemeral node with this text in it, as ZooKeeper does with one
+   * that was silent too long.
    */
-  public void expireSessionsBelow(String path) {
-    zooKeeper.getZKDatabase().getSessions().stream()
-        .filter(
-            session ->
-                zooKeeper.getZKDatabase().getEphemerals(session).stream()
-                    .anyMatch(node -> node.startsWith(path)))
-        .toList()
-        .forEach(
-            session -> {
-              zooKeeper.closeSession(session);
-            });
-  }
-
-  /** Sessions now connected, for tests that count. */
-  public int connections() {
-    int count = 0;
-    for (ServerCnxn ignored : zooKeeper.getServerCnxnFactory().getConnections()) {
-      count++;
+  public void expireSession(String text) throws Exception {
+    ZKDatabase database = zooKeeper.getZKDatabase();
+    for (long session : List.copyOf(database.getSessions())) {
+      for (String node : List.copyOf(database.getEphemerals(session))) {
+        if (new String(database.getData(node, new Stat(), null), StandardCharsets.UTF_8)
+            .equals(text)) {
+          zooKeeper.closeSession(session);
+          return;
+        }
+      }
     }
-    return count;
+    throw new AssertionError("no session has a node that says " + text);
   }
 }

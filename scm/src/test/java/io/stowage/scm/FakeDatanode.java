@@ -143,6 +143,11 @@ public final class FakeDatanode {
 
   /** One heartbeat with what is new, and obedience to the orders in its reply. */
   public void heartbeat(DatanodeReports scm) throws StoreException {
+    take(scm, ask(scm));
+  }
+
+  /** Sends a heartbeat; its reply is on its way. */
+  public HeartbeatReply ask(DatanodeReports scm) throws StoreException {
     if (!links.containsKey(scm)) {
       register(scm);
     }
@@ -163,7 +168,12 @@ public final class FakeDatanode {
       link.results.clear();
       link.full = true;
     }
-    HeartbeatReply reply = scm.heartbeat(request.build());
+    return scm.heartbeat(request.build());
+  }
+
+  /** Receives a heartbeat's reply. */
+  public void take(DatanodeReports scm, HeartbeatReply reply) throws StoreException {
+    Link link = links.get(scm);
     if (reply.getRegister()) {
       register(scm);
       return;

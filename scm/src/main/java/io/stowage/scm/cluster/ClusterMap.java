@@ -146,10 +146,17 @@ public final class ClusterMap {
     return node != null && node.fullReport;
   }
 
+  /** Whether the node ever reported in full: then another full report tells also what is gone. */
+  public synchronized boolean everHadFullReport(String nodeId) {
+    Node node = nodes.get(nodeId);
+    return node != null && node.everFullReport;
+  }
+
   public synchronized void noteFullReport(String nodeId, int shardCount) {
     Node node = nodes.get(nodeId);
     if (node != null) {
       node.fullReport = true;
+      node.everFullReport = true;
       node.shardCount = shardCount;
     }
   }
@@ -414,7 +421,8 @@ public final class ClusterMap {
     private long lastHeardNanos = Long.MIN_VALUE;
     private long lastHeardMicros;
     private long heardEpoch;
-    private boolean fullReport;
+    private boolean fullReport; // since it registered last
+    private boolean everFullReport;
     private boolean toldDead;
     private int shardCount;
     private boolean suspect;

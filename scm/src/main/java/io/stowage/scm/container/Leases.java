@@ -169,7 +169,7 @@ public final class Leases {
       } else {
         container.holder = row.info().getLeaseHolder();
         container.deadlineNanos = clock.monotonicNanos() + settings.duration.toNanos();
-        containerOfHolder.put(container.holder, container.id);
+        containerOfHolder.putIfAbsent(container.holder, container.id);
       }
     }
   }

@@ -139,7 +139,7 @@ final class Sealing {
   }
 
   /** Takes a node's answers in. */
-  void results(String nodeId, List<OrderResult> results) throws StoreException {
+  void results(String nodeId, List<OrderResult> results) {
     for (OrderResult result : results) {
       Order order = orders.done(nodeId, result);
       if (order == null) {
@@ -149,7 +149,6 @@ final class Sealing {
         quarantined(nodeId, result);
       } else if (result.getErrorCode() == 0) {
         shards.noteSealed(result.getContainer(), result.getIndex(), result.getEnd());
-        recordEnd(result.getContainer());
       } else if (result.getErrorCode() == ErrorCode.NO_SUCH_SHARD.number()) {
         shards.noteMissing(result.getContainer(), result.getIndex());
       } else {
@@ -174,16 +173,15 @@ final class Sealing {
   }
 
   /**
-   * Writes every end that is final and not in its row: what {@link #recordEnd} could not at once.
+   * Writes how far containers reach of which k shards are sealed, where the row does not say so.
    */
-  void settleEnds() throws StoreException {
+  void recordEnds() throws StoreException {
     for (long id : shards.containersWithNewEnds()) {
       recordEnd(id);
     }
   }
 
-  /** Writes how far a container reaches, once k shards are sealed and it is not in the row yet. */
-  void recordEnd(long id) throws StoreException {
+  private void recordEnd(long id) throws StoreException {
     ContainerRow row = map.get(id);
     if (row == null || !isEndNews(row.info())) {
       return;

@@ -66,10 +66,13 @@ public final class ShardInventory {
     }
   }
 
-  /** Takes a node's report in and tells what is to be looked at because of it. */
-  public Findings report(String nodeId, List<ShardReport> shards, boolean full) {
-    Findings findings = new Findings(new ArrayList<>(), new HashSet<>());
-    boolean again = full && cluster.hasFullReport(nodeId);
+  /**
+   * Takes a node's report in and tells which shards stand open although their container's row is
+   * sealed.
+   */
+  public List<ShardReport> report(String nodeId, List<ShardReport> shards, boolean full) {
+    List<ShardReport> unsealed = new ArrayList<>();
+    boolean again = full && cluster.everHadFullReport(nodeId);
     if (full) {
       forgetStrangers(nodeId);
     }
@@ -79,7 +82,7 @@ public final class ShardInventory {
       if (again) {
         told.add(ShardId.of(shard));
       }
-      more += take(nodeId, shard, findings) ? 1 : 0;
+      more += take(nodeId, shard, unsealed) ? 1 : 0;
     }
     if (again) {
       forgetUntold(nodeId, told);
@@ -89,19 +92,11 @@ public final class ShardInventory {
     } else {
       cluster.noteNewShards(nodeId, more);
     }
-    return findings;
+    return unsealed;
   }
 
-  /**
-   * What a report calls for.
-   *
-   * @param unsealed shards that stand open although their container's row is sealed
-   * @param sealed containers of which a shard was reported sealed
-   */
-  public record Findings(List<ShardReport> unsealed, Set<Long> sealed) {}
-
   /** Says whether the shard was not known to be there before. */
-  private boolean take(String nodeId, ShardReport shard, Findings findings) {
+  private boolean take(String nodeId, ShardReport shard, List<ShardReport> unsealed) {
     ContainerRow row = map.get(shard.getContainer());
     if (row == null || !isPlace(row.info(), nodeId, shard)) {
       addStranger(nodeId, shard);
@@ -113,12 +108,8 @@ public final class ShardInventory {
     if (shard.getEnd() > row.info().getEndOffset()) {
       ends.merge(row.id(), shard.getEnd(), Math::max);
     }
-    if (there && row.info().getState() == ContainerState.SEALED) {
-      if (shard.getSealed()) {
-        findings.sealed.add(row.id());
-      } else {
-        findings.unsealed.add(shard);
-      }
+    if (there && !shard.getSealed() && row.info().getState() == ContainerState.SEALED) {
+      unsealed.add(shard);
     }
     return there && !before;
   }

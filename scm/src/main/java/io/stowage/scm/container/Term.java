@@ -134,18 +134,15 @@ public final class Term {
     }
   }
 
-  /** Acts on what a node's report showed. */
-  public void found(String nodeId, ShardInventory.Findings findings) throws StoreException {
-    for (ShardReport shard : findings.unsealed()) {
+  /** Acts on shards that a node reported open although their rows are sealed. */
+  public void unsealed(String nodeId, List<ShardReport> reported) {
+    for (ShardReport shard : reported) {
       sealing.orderFor(nodeId, shard);
-    }
-    for (long container : findings.sealed()) {
-      sealing.recordEnd(container);
     }
   }
 
   /** Takes a node's answers to orders in. */
-  public void results(String nodeId, List<OrderResult> results) throws StoreException {
+  public void results(String nodeId, List<OrderResult> results) {
     sealing.results(nodeId, results);
   }
 
@@ -165,8 +162,19 @@ public final class Term {
   /** Called periodically, by one thread at a time. */
   public void tick() throws StoreException {
     leases.sweep();
-    sealing.settleEnds();
+    sealing.recordEnds();
     lookAtStrangers();
+  }
+
+  /** Whether a stranger's row has come in by now; it may say that the shard is to be sealed. */
+  private boolean recognised(ShardInventory.Stranger stranger) {
+    if (!shards.recognise(stranger)) {
+      return false;
+    }
+    if (!stranger.shard().getSealed()) {
+      sealing.orderFor(stranger.nodeId(), stranger.shard());
+    }
+    return true;
   }
 
   private void lookAtStrangers() throws StoreException {
@@ -174,7 +182,7 @@ public final class Term {
     long strangers = shards.strangerCount();
     boolean tooMany = strangers > MANY_STRANGERS && strangers > known / 1_000;
     for (ShardInventory.Stranger stranger : shards.strangersAtLarge(STRANGERS_A_TICK)) {
-      if (shards.recognise(stranger)
+      if (recognised(stranger)
           || tooMany
           || orders.isQuarantinePending(stranger.nodeId(), stranger.shard())) {
         continue;
@@ -183,7 +191,7 @@ public final class Term {
           stranger.shard().getContainer() > 0 ? store.read(stranger.shard().getContainer()) : null;
       if (row != null) {
         map.put(row);
-        if (shards.recognise(stranger)) {
+        if (recognised(stranger)) {
           continue;
         }
       }

@@ -159,9 +159,11 @@ public final class Election implements AutoCloseable {
     }
   }
 
-  /** Gives leadership up, and stands for the next election behind all others. Does not block. */
+  /**
+   * Gives up a leadership that the caller already exercises no longer, and stands for the next
+   * election behind all others. Does not block.
+   */
   public void resign() {
-    listener.lost();
     try {
       victories.execute(
           () -> {

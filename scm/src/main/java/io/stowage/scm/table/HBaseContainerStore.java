@@ -264,8 +264,7 @@ public final class HBaseContainerStore implements ContainerStore {
     try {
       done = checkAndPut(check, put(key, CONTAINER, wanted.stampMicros(), value));
     } catch (OutcomeUnknownException unknown) {
-      byte[] now = cell(key, CONTAINER);
-      if (Arrays.equals(now, value)) {
+      if (isThere(key, value)) {
         return new Outcome.Written(wanted);
       }
       throw unknown;
@@ -278,6 +277,14 @@ public final class HBaseContainerStore implements ContainerStore {
       return new Outcome.Written(wanted);
     }
     return new Outcome.Changed(now == null ? null : ContainerTableLayout.decode(key, now));
+  }
+
+  private boolean isThere(byte[] key, byte[] value) {
+    try {
+      return Arrays.equals(cell(key, CONTAINER), value);
+    } catch (StoreException e) {
+      return false; // as unknown as before
+    }
   }
 
   private static CheckAndMutate.Builder ifAbsent(byte[] key, byte[] qualifier) {

@@ -1,0 +1,323 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.scm;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.id.WriteId;
+import io.stowage.common.proto.ContainerInfo;
+import io.stowage.common.proto.ContainerState;
+import io.stowage.common.proto.HeartbeatReply;
+import io.stowage.common.proto.Lease;
+import io.stowage.common.proto.LeaseContainersRequest;
+import io.stowage.common.proto.LeaseOutcome;
+import io.stowage.common.proto.Order;
+import io.stowage.common.proto.ReleaseLeaseRequest;
+import io.stowage.common.proto.RenewLeasesRequest;
+import io.stowage.common.proto.ShardPlace;
+import io.stowage.common.proto.ShardReport;
+import io.stowage.scm.container.ContainerRow;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import org.apache.log4j.Level;
+import org.apache.log4j.Logger;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+
+/**
+ * Every order in which two SCMs that both believe to lead can do what matters, up to a depth, and
+ * long random ones beyond it: the real SCM code over the in-memory table, with datanodes that keep
+ * the fencing rules. Nobody is ever told that it lost; only compare-and-set and epochs stand
+ * between the two.
+ */
+class TwoLeadersTest {
+  private static final String POLICY = "rs-1-2";
+  private static final int NODES = 3;
+  private static final int DATA_SHARDS = 1;
+
+  private static final int EXHAUSTIVE_DEPTH = 4;
+  private static final int RANDOM_WALKS = 1_500;
+  private static final int RANDOM_LENGTH = 40;
+
+  private static Level levelBefore;
+
+  /** Two hundred thousand SCMs would tell of every datanode that registers. */
+  @BeforeAll
+  static void beQuiet() {
+    levelBefore = Logger.getLogger("io.stowage").getLevel();
+    Logger.getLogger("io.stowage").setLevel(Level.OFF);
+  }
+
+  @AfterAll
+  static void speakAgain() {
+    Logger.getLogger("io.stowage").setLevel(levelBefore);
+  }
+
+  /** What one of the two SCMs does next. */
+  private enum Step {
+    WIN,
+    GRANT,
+    RENEW_LATEST,
+    RELEASE_LATEST_IDLE,
+    SEAL_LATEST,
+    REPORT,
+    ANSWER_UNDER_WAY,
+    DELIVER_LATE,
+    FOLLOW
+  }
+
+  private static final List<Step> STEPS = List.of(Step.values());
+
+  /** One run from the beginning. */
+  private static final class World {
+    private final ScmHarness h = new ScmHarness(NODES, null);
+    private final StorageContainerManager[] scms = {h.scm, h.newScm()};
+    private final Map<FakeDatanode, HeartbeatReply> underWay = new HashMap<>();
+    private final int[] underWayFrom = new int[1];
+    private final Map<String, Lease> byContainerAndEpoch = new HashMap<>();
+    private final List<Lease> granted = new ArrayList<>();
+    private final Map<Long, ContainerRow> latestRow = new HashMap<>();
+
+    World() throws StoreException {
+      for (FakeDatanode node : h.nodes) {
+        node.heartbeat(scms[1]);
+        node.heartbeat(scms[1]);
+      }
+      step(0, Step.GRANT);
+      step(0, Step.REPORT);
+    }
+
+    void step(int who, Step step) throws StoreException {
+      StorageContainerManager scm = scms[who];
+      h.clock.advance(Duration.ofMillis(1));
+      try {
+        switch (step) {
+          case WIN -> {
+            if (!scm.isLeader()) {
+              scm.won();
+            }
+          }
+          case GRANT -> grant(scm);
+          case RENEW_LATEST ->
+              scm.renewLeases(
+                  RenewLeasesRequest.newBuilder().addLeases(ScmHarness.ref(latest())).build());
+          case RELEASE_LATEST_IDLE -> release(scm, LeaseOutcome.LEASE_IDLE);
+          case SEAL_LATEST -> release(scm, LeaseOutcome.LEASE_FULL);
+          case REPORT -> {
+            for (FakeDatanode node : h.nodes) {
+              node.heartbeat(scm);
+            }
+          }
+          case ANSWER_UNDER_WAY -> {
+            underWayFrom[0] = who;
+            for (FakeDatanode node : h.nodes) {
+              underWay.put(node, node.ask(scm));
+            }
+          }
+          case DELIVER_LATE -> {
+            for (Map.Entry<FakeDatanode, HeartbeatReply> reply : underWay.entrySet()) {
+              reply.getKey().take(scms[underWayFrom[0]], reply.getValue());
+            }
+            underWay.clear();
+          }
+          case FOLLOW -> scm.follow();
+        }
+      } catch (StoreException e) {
+        switch (e.code()) {
+          case NOT_LEADER -> {} // it noticed
+          default -> throw e;
+        }
+      }
+      check();
+    }
+
+    private void grant(StorageContainerManager scm) throws StoreException {
+      Lease lease =
+          scm.leaseContainer(
+                  LeaseContainersRequest.newBuilder()
+                      .setPolicy(POLICY)
+                      .setHolder(WriteId.random())
+                      .build())
+              .getLease();
+      ContainerInfo container = lease.getContainer();
+      Lease twin =
+          byContainerAndEpoch.put(container.getId() + "/" + container.getLeaseEpoch(), lease);
+      assertTrue(twin == null, () -> "granted twice: " + twin + lease);
+      granted.add(lease);
+      for (ShardPlace place : container.getShardsList()) {
+        try {
+          h.node(place).open(container, place, lease.getHolder());
+        } catch (StoreException e) {
+          // Fenced or sealed meanwhile: the writer asks for another lease.
+          assertTrue(e.code() == ErrorCode.FENCED || e.code() == ErrorCode.SHARD_SEALED);
+        }
+      }
+    }
+
+    private Lease latest() {
+      return granted.get(granted.size() - 1);
+    }
+
+    private void release(StorageContainerManager scm, LeaseOutcome outcome) throws StoreException {
+      scm.releaseLease(
+          ReleaseLeaseRequest.newBuilder()
+              .setLease(ScmHarness.ref(latest()))
+              .setOutcome(outcome)
+              .build());
+    }
+
+    private void check() throws StoreException {
+      h.store.scan(
+          0,
+          0,
+          row -> {
+            ContainerRow before = latestRow.put(row.id(), row);
+            if (before != null) {
+              assertTrue(row.version() >= before.version());
+              assertTrue(row.info().getLeaderEpoch() >= before.info().getLeaderEpoch());
+              assertTrue(row.info().getLeaseEpoch() >= before.info().getLeaseEpoch());
+              assertTrue(row.info().getState().getNumber() >= before.info().getState().getNumber());
+            }
+            if (row.info().getState() == ContainerState.SEALED) {
+              for (Lease lease : granted) {
+                if (lease.getContainer().getId() == row.id()) {
+                  assertTrue(lease.getGrantedMicros() <= row.info().getSealedMicros());
+                }
+              }
+            }
+            return true;
+          });
+      for (FakeDatanode node : h.nodes) {
+        long heard = 0;
+        for (Order order : node.obeyedOrders()) {
+          assertTrue(order.getLeaderEpoch() >= heard, "obeyed a stale leader");
+          heard = order.getLeaderEpoch();
+          // Whoever gave it, the row had said so before: what a stale leader orders is harmless.
+          ContainerRow row = latestRow.get(order.getShard().getContainer());
+          assertNotNull(row);
+          assertEquals(ContainerState.SEALED, row.info().getState());
+          assertTrue(row.version() >= order.getRowVersion());
+        }
+      }
+      for (Lease lease : granted) {
+        checkNoStripeAfterSeal(lease);
+      }
+    }
+
+    /** A stripe needs all cells; once k shards are sealed none gets them. */
+    private void checkNoStripeAfterSeal(Lease lease) {
+      int sealed = 0;
+      int acknowledged = 0;
+      for (ShardPlace place : lease.getContainer().getShardsList()) {
+        ShardReport shard = h.node(place).shard(lease.getContainer().getId(), place.getIndex());
+        sealed += shard != null && shard.getSealed() ? 1 : 0;
+        try {
+          h.node(place).write(lease, place, 4096);
+          acknowledged++;
+        } catch (StoreException e) {
+          // This cell is not there: one more that the stripe lacks.
+        }
+      }
+      assertTrue(sealed < DATA_SHARDS || acknowledged < NODES);
+    }
+
+    /** Left alone with one leader, the cluster works: whatever happened before. */
+    void checkThatWorkGoesOn() throws StoreException {
+      StorageContainerManager last = scms[1];
+      scms[0].lost();
+      last.lost();
+      last.won();
+      h.scm = last;
+      h.pass(ScmHarness.LEASE.plusSeconds(35));
+      Lease lease = null;
+      for (int i = 0; i < 3; i++) {
+        lease =
+            last.leaseContainer(
+                    LeaseContainersRequest.newBuilder()
+                        .setPolicy(POLICY)
+                        .setHolder(WriteId.random())
+                        .build())
+                .getLease();
+        h.open(lease);
+        h.write(lease, 4096);
+      }
+      assertEquals(0, h.status().getUnknownShards());
+      for (FakeDatanode node : h.nodes) {
+        for (ContainerRow row : latestRow.values()) {
+          if (row.info().getState() == ContainerState.SEALED) {
+            for (int i = 0; i < NODES; i++) {
+              ShardReport shard = node.shard(row.id(), i);
+              assertTrue(shard == null || shard.getSealed(), "a shard still stands open");
+            }
+          }
+        }
+      }
+    }
+  }
+
+  @Test
+  void everyShortInterleavingIsHarmless() throws Exception {
+    int choices = 2 * STEPS.size();
+    int runs = (int) Math.pow(choices, EXHAUSTIVE_DEPTH);
+    for (int run = 0; run < runs; run++) {
+      int rest = run;
+      List<String> path = new ArrayList<>();
+      World world = new World();
+      try {
+        world.step(1, Step.WIN); // from here on there are two
+        for (int i = 0; i < EXHAUSTIVE_DEPTH; i++) {
+          int choice = rest % choices;
+          rest /= choices;
+          Step step = STEPS.get(choice / 2);
+          path.add("scm " + choice % 2 + " " + step);
+          world.step(choice % 2, step);
+        }
+      } catch (AssertionError | StoreException e) {
+        throw new AssertionError("after " + path, e);
+      }
+    }
+    assertEquals(104_976, runs);
+  }
+
+  @Test
+  void longRandomInterleavingsAreHarmlessAndWorkGoesOn() throws Exception {
+    for (int seed = 0; seed < RANDOM_WALKS; seed++) {
+      Random random = new Random(seed);
+      List<String> path = new ArrayList<>();
+      World world = new World();
+      try {
+        for (int i = 0; i < RANDOM_LENGTH; i++) {
+          int who = random.nextInt(2);
+          Step step = STEPS.get(random.nextInt(STEPS.size()));
+          path.add("scm " + who + " " + step);
+          world.step(who, step);
+        }
+        world.checkThatWorkGoesOn();
+      } catch (AssertionError | StoreException e) {
+        throw new AssertionError("seed " + seed + ": " + path, e);
+      }
+    }
+  }
+}

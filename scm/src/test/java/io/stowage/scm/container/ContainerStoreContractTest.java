@@ -1,0 +1,247 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.scm.container;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.stowage.common.error.NotLeaderException;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.id.WriteId;
+import io.stowage.common.proto.ContainerInfo;
+import io.stowage.common.proto.ContainerState;
+import io.stowage.common.proto.ShardPlace;
+import io.stowage.common.time.ManualClock;
+import io.stowage.scm.container.ContainerStore.Outcome;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** What any {@link ContainerStore} does: run by the in-memory twin and by HBase. */
+public abstract class ContainerStoreContractTest {
+  private static final LeaderEpoch FIRST = new LeaderEpoch(1);
+  private static final LeaderEpoch SECOND = new LeaderEpoch(2);
+
+  private final ManualClock clock = new ManualClock(1_700_000_000_000_000L);
+  private ContainerStore store;
+
+  /** An empty store. */
+  protected abstract ContainerStore open(ManualClock clock) throws StoreException;
+
+  @BeforeEach
+  void openStore() throws Exception {
+    store = open(clock);
+  }
+
+  @AfterEach
+  void closeStore() {
+    store.close();
+  }
+
+  static ContainerInfo info(long id) {
+    ContainerInfo.Builder info =
+        ContainerInfo.newBuilder()
+            .setId(id)
+            .setPolicy("rs-1-2")
+            .setState(ContainerState.OPEN)
+            .setCapacityBytes(1 << 30)
+            .setLeaseEpoch(1)
+            .setLeaseHolder(WriteId.random());
+    for (int i = 0; i < 3; i++) {
+      info.addShards(
+          ShardPlace.newBuilder().setIndex(i).setNodeId("n" + i).setDiskId("d").setGeneration(1));
+    }
+    return info.build();
+  }
+
+  private ContainerRow create(LeaderEpoch leader, ContainerInfo info) throws StoreException {
+    return assertInstanceOf(Outcome.Written.class, store.write(leader, null, info)).row();
+  }
+
+  private ContainerRow replace(LeaderEpoch leader, ContainerRow before, ContainerInfo after)
+      throws StoreException {
+    return assertInstanceOf(Outcome.Written.class, store.write(leader, before, after)).row();
+  }
+
+  @Test
+  void keepsWhatWasWrittenUnderVersionAndEpoch() throws Exception {
+    ContainerInfo info = info(7);
+    ContainerRow created = create(SECOND, info);
+    assertEquals(clock.wallMicros(), created.stampMicros());
+    assertEquals(info.toBuilder().setRowVersion(1).setLeaderEpoch(2).build(), created.info());
+    assertEquals(created, store.read(7));
+    assertNull(store.read(8));
+  }
+
+  @Test
+  void keepsNoAddresses() throws Exception {
+    ContainerInfo info = info(7);
+    ShardPlace told = info.getShards(0).toBuilder().setHost("h").setPort(9).build();
+    create(FIRST, info.toBuilder().setShards(0, told).build());
+    assertEquals(info.getShards(0), store.read(7).info().getShards(0));
+  }
+
+  @Test
+  void createsAnIdOnce() throws Exception {
+    ContainerRow first = create(FIRST, info(7));
+    Outcome second = store.write(SECOND, null, info(7));
+    assertEquals(first, assertInstanceOf(Outcome.Changed.class, second).row());
+    assertEquals(first, store.read(7));
+  }
+
+  @Test
+  void writesOverWhatTheCallerSawOnly() throws Exception {
+    ContainerRow first = create(FIRST, info(7));
+    ContainerInfo sealed = first.info().toBuilder().setState(ContainerState.SEALED).build();
+    ContainerRow second = replace(FIRST, first, sealed);
+    assertEquals(2, second.version());
+    assertTrue(second.stampMicros() > first.stampMicros());
+
+    Outcome late = store.write(SECOND, first, first.info());
+    assertEquals(second, assertInstanceOf(Outcome.Changed.class, late).row());
+    assertEquals(second, store.read(7));
+
+    ContainerRow third = replace(SECOND, second, sealed);
+    assertEquals(3, third.version());
+    assertEquals(2, third.info().getLeaderEpoch());
+    assertEquals(third, store.read(7));
+  }
+
+  @Test
+  void replacesNothingThatIsNotThere() throws Exception {
+    ContainerRow imagined = new ContainerRow(5, info(7).toBuilder().setRowVersion(1).build());
+    Outcome outcome = store.write(FIRST, imagined, info(7));
+    assertNull(assertInstanceOf(Outcome.Changed.class, outcome).row());
+    assertNull(store.read(7));
+  }
+
+  @Test
+  void refusesToWriteOverAHigherEpoch() throws Exception {
+    ContainerRow first = create(SECOND, info(7));
+    assertThrows(NotLeaderException.class, () -> store.write(FIRST, first, first.info()));
+    assertEquals(first, store.read(7));
+  }
+
+  @Test
+  void staysVisibleWhenTheClockGoesBack() throws Exception {
+    ContainerRow row = create(FIRST, info(7));
+    clock.setWallMicros(clock.wallMicros() - Duration.ofHours(1).toNanos() / 1_000);
+    for (int i = 0; i < 20; i++) {
+      ContainerRow next = replace(FIRST, row, row.info());
+      assertEquals(row.stampMicros() + 1, next.stampMicros());
+      assertEquals(next, store.read(7));
+      row = next;
+    }
+  }
+
+  @Test
+  void scansByIdAndByTime() throws Exception {
+    long early = clock.wallMicros();
+    for (long id : new long[] {Long.MAX_VALUE, 300, 1, 1L << 62}) {
+      create(FIRST, info(id));
+    }
+    clock.advance(Duration.ofSeconds(10));
+    ContainerRow old = store.read(300);
+    replace(FIRST, old, old.info());
+    store.raiseLeaderEpoch("scm"); // a row, too, but of no container
+    store.clusterId();
+
+    assertEquals(List.of(1L, 300L, 1L << 62, Long.MAX_VALUE), scan(0, 0, 10));
+    assertEquals(List.of(1L << 62, Long.MAX_VALUE), scan(300, 0, 10));
+    assertEquals(List.of(1L, 300L), scan(0, 0, 2));
+    assertEquals(List.of(), scan(Long.MAX_VALUE, 0, 10));
+    assertEquals(List.of(300L), scan(0, early + 1, 10));
+    assertEquals(4, scan(0, early, 10).size());
+  }
+
+  private List<Long> scan(long after, long since, int limit) throws StoreException {
+    List<Long> ids = new ArrayList<>();
+    store.scan(
+        after,
+        since,
+        row -> {
+          ids.add(row.id());
+          return ids.size() < limit;
+        });
+    return ids;
+  }
+
+  @Test
+  void handsEveryLeaderEpochOutOnce() throws Exception {
+    assertEquals(LeaderEpoch.NONE, store.leaderEpoch());
+    List<LeaderEpoch> epochs = inParallel(8, () -> store.raiseLeaderEpoch("scm"));
+    assertEquals(8, new HashSet<>(epochs).size());
+    assertEquals(new LeaderEpoch(8), store.leaderEpoch());
+    assertEquals(new LeaderEpoch(9), store.raiseLeaderEpoch("scm"));
+  }
+
+  @Test
+  void mintsOneClusterId() throws Exception {
+    assertEquals(1, Set.copyOf(inParallel(8, () -> store.clusterId())).size());
+  }
+
+  @Test
+  void letsOneOfManyWritersWin() throws Exception {
+    ContainerRow row = create(FIRST, info(7));
+    for (int round = 0; round < 10; round++) {
+      ContainerRow before = row;
+      List<Outcome> outcomes =
+          inParallel(
+              8,
+              () ->
+                  store.write(
+                      FIRST,
+                      before,
+                      before.info().toBuilder().setLeaseHolder(WriteId.random()).build()));
+      List<ContainerRow> winners = new ArrayList<>();
+      for (Outcome outcome : outcomes) {
+        if (outcome instanceof Outcome.Written written) {
+          winners.add(written.row());
+        }
+      }
+      assertEquals(1, winners.size());
+      row = winners.get(0);
+      assertEquals(row, store.read(7));
+      assertEquals(before.version() + 1, row.version());
+    }
+  }
+
+  private static <T> List<T> inParallel(int threads, Callable<T> task) throws Exception {
+    ExecutorService pool = Executors.newFixedThreadPool(threads);
+    try {
+      List<T> results = new ArrayList<>();
+      for (Future<T> future : pool.invokeAll(Collections.nCopies(threads, task))) {
+        results.add(future.get());
+      }
+      return results;
+    } finally {
+      pool.shutdownNow();
+    }
+  }
+}

@@ -1,0 +1,143 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.scm.container;
+
+import io.stowage.common.error.NotLeaderException;
+import io.stowage.common.error.OutcomeUnknownException;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.proto.ContainerInfo;
+import io.stowage.common.proto.ShardPlace;
+import io.stowage.common.time.StoreClock;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.TreeMap;
+import java.util.UUID;
+import java.util.function.Predicate;
+
+/**
+ * In-memory twin of the HBase store, which {@link ContainerStoreContractTest} holds to the same
+ * behaviour. Several SCMs of a test share one, as they share a table. Guarded by itself.
+ */
+public final class MemoryContainerStore implements ContainerStore {
+  private final StoreClock clock;
+  private final TreeMap<Long, ContainerRow> rows = new TreeMap<>();
+  private String clusterId;
+  private long epoch;
+  private Fault fault = Fault.NONE;
+  private int mutations;
+
+  /** What becomes of the next write. */
+  public enum Fault {
+    NONE,
+    /** It happens, and the reply is lost. */
+    REPLY_LOST,
+    /** It does not happen, and nobody can tell. */
+    REQUEST_LOST
+  }
+
+  public MemoryContainerStore(StoreClock clock) {
+    this.clock = clock;
+  }
+
+  public synchronized void failNextWrite(Fault next) {
+    fault = next;
+  }
+
+  /** Row mutations since the beginning. */
+  public synchronized int mutations() {
+    return mutations;
+  }
+
+  @Override
+  public synchronized String clusterId() {
+    if (clusterId == null) {
+      clusterId = UUID.randomUUID().toString();
+    }
+    return clusterId;
+  }
+
+  @Override
+  public synchronized LeaderEpoch raiseLeaderEpoch(String scmId) {
+    return new LeaderEpoch(++epoch);
+  }
+
+  @Override
+  public synchronized LeaderEpoch leaderEpoch() {
+    return new LeaderEpoch(epoch);
+  }
+
+  @Override
+  public synchronized ContainerRow read(long id) {
+    return rows.get(id);
+  }
+
+  @Override
+  public synchronized Outcome write(LeaderEpoch leader, ContainerRow before, ContainerInfo after)
+      throws StoreException {
+    if (before != null && before.info().getLeaderEpoch() > leader.value()) {
+      throw new NotLeaderException("Cannot write: the row is of a higher epoch");
+    }
+    Fault now = fault;
+    fault = Fault.NONE;
+    if (now == Fault.REQUEST_LOST) {
+      throw new OutcomeUnknownException("Cannot tell: request lost", null);
+    }
+    ContainerRow there = rows.get(after.getId());
+    if (before == null ? there != null : !isSame(before, there)) {
+      return new Outcome.Changed(there);
+    }
+    ContainerInfo.Builder info =
+        after.toBuilder()
+            .setRowVersion(before == null ? 1 : before.version() + 1)
+            .setLeaderEpoch(leader.value());
+    for (ShardPlace.Builder shard : info.getShardsBuilderList()) {
+      shard.clearHost().clearPort();
+    }
+    ContainerRow row =
+        new ContainerRow(
+            Math.max(before == null ? 0 : before.stampMicros() + 1, clock.wallMicros()),
+            info.build());
+    rows.put(row.id(), row);
+    mutations++;
+    if (now == Fault.REPLY_LOST) {
+      throw new OutcomeUnknownException("Cannot tell: reply lost", null);
+    }
+    return new Outcome.Written(row);
+  }
+
+  private static boolean isSame(ContainerRow seen, ContainerRow there) {
+    return there != null
+        && there.stampMicros() == seen.stampMicros()
+        && there.version() == seen.version()
+        && there.info().getLeaderEpoch() == seen.info().getLeaderEpoch();
+  }
+
+  @Override
+  public void scan(long afterId, long sinceMicros, Predicate<ContainerRow> more) {
+    List<ContainerRow> seen;
+    synchronized (this) {
+      seen = new ArrayList<>(rows.tailMap(afterId, false).values());
+    }
+    for (ContainerRow row : seen) {
+      if (row.stampMicros() >= sinceMicros && !more.test(row)) {
+        return;
+      }
+    }
+  }
+
+  @Override
+  public void close() {}
+}
