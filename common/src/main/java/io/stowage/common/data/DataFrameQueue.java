@@ -71,6 +71,7 @@ public final class DataFrameQueue {
       try {
         channel.eventLoop().execute(this::drain);
       } catch (RejectedExecutionException e) {
+        scheduled.set(false);
         discard(); // the event loop has ended
       }
     }

@@ -30,6 +30,8 @@ import io.stowage.common.proto.DataReply;
 import io.stowage.common.proto.DataRequest;
 import io.stowage.datanode.shard.MemoryBudget;
 import java.io.IOException;
+import java.util.ArrayDeque;
+import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BiConsumer;
@@ -54,6 +56,8 @@ final class DataServerConnection extends ChannelInboundHandlerAdapter {
   /** How soon a connection looks again whether the server's memory is free. */
   private static final long LOOK_AGAIN_MILLIS = 2;
 
+  private static final int STALL_SECONDS = 30;
+
   private final Channel channel;
   private final ShardService service;
   private final MemoryBudget memory;
@@ -61,8 +65,17 @@ final class DataServerConnection extends ChannelInboundHandlerAdapter {
   private long bytes;
   private int calls;
 
+  /** Replies written. */
+  private long written;
+
+  /** Requests that came in with others, before reading could be stopped: of one receive buffer. */
+  private final Queue<DataFrame<DataRequest>> waiting = new ArrayDeque<>();
+
   /** A look at the server's memory is scheduled. */
   private boolean looking;
+
+  /** A look at whether replies are read is scheduled. */
+  private boolean watching;
 
   DataServerConnection(Channel channel, ShardService service, MemoryBudget memory) {
     this.channel = channel;
@@ -76,12 +89,56 @@ final class DataServerConnection extends ChannelInboundHandlerAdapter {
   public void channelRead(ChannelHandlerContext context, Object message) {
     @SuppressWarnings("unchecked") // the decoder in front of this handler makes nothing else
     DataFrame<DataRequest> frame = (DataFrame<DataRequest>) message;
-    long cost = CALL_BYTES + frame.payload().readableBytes() + replyBytes(frame.header());
-    bytes += cost;
-    calls++;
-    memory.take(cost);
-    readOrPause();
-    serve(frame.header(), frame.payload(), cost);
+    waiting.add(frame);
+    serveWaiting();
+  }
+
+  /** Begins what the budgets allow; reads on from the socket only if nothing is left waiting. */
+  private void serveWaiting() {
+    while (!waiting.isEmpty() && mayBegin()) {
+      DataFrame<DataRequest> frame = waiting.remove();
+      long cost = CALL_BYTES + frame.payload().readableBytes() + replyBytes(frame.header());
+      bytes += cost;
+      calls++;
+      memory.take(cost);
+      serve(frame.header(), frame.payload(), cost);
+    }
+    channel.config().setAutoRead(waiting.isEmpty() && mayBegin());
+  }
+
+  /**
+   * A connection with nothing under way may always begin one call: else one peer that reads no
+   * replies could use up the server's memory and stop all the others.
+   */
+  private boolean mayBegin() {
+    if (calls == 0) {
+      return true;
+    }
+    if (bytes >= MAX_BYTES || calls >= MAX_CALLS || !channel.isWritable()) {
+      return false; // goes on when replies were written
+    }
+    if (memory.isUsedUp()) {
+      lookAgain(); // others free it without telling this connection
+      return false;
+    }
+    return true;
+  }
+
+  private void lookAgain() {
+    if (looking) {
+      return;
+    }
+    looking = true;
+    var unused =
+        channel
+            .eventLoop()
+            .schedule(
+                () -> {
+                  looking = false;
+                  serveWaiting();
+                },
+                LOOK_AGAIN_MILLIS,
+                TimeUnit.MILLISECONDS);
   }
 
   /** Bytes that the reply's payload will have, at most. */
@@ -173,39 +230,60 @@ final class DataServerConnection extends ChannelInboundHandlerAdapter {
     if (channel.eventLoop().inEventLoop()) {
       bytes -= cost;
       calls--;
-      readOrPause();
-    }
-  }
-
-  /** Reads on, or stops reading, as budgets and the peer allow. */
-  private void readOrPause() {
-    boolean own = bytes < MAX_BYTES && calls < MAX_CALLS && channel.isWritable();
-    boolean shared = !memory.isUsedUp();
-    channel.config().setAutoRead(own && shared);
-    // Others free the server's memory without telling this connection.
-    if (own && !shared && !looking) {
-      looking = true;
-      var unused =
-          channel
-              .eventLoop()
-              .schedule(
-                  () -> {
-                    looking = false;
-                    readOrPause();
-                  },
-                  LOOK_AGAIN_MILLIS,
-                  TimeUnit.MILLISECONDS);
+      written++;
+      serveWaiting();
     }
   }
 
   @Override
   public void channelWritabilityChanged(ChannelHandlerContext context) {
-    readOrPause();
+    if (!channel.isWritable()) {
+      watchForStall(written);
+    }
+    serveWaiting();
+  }
+
+  /**
+   * Closes the connection if no reply could be written for a while: it holds memory for nothing.
+   */
+  private void watchForStall(long writtenBefore) {
+    if (watching) {
+      return;
+    }
+    watching = true;
+    var unused =
+        channel
+            .eventLoop()
+            .schedule(
+                () -> {
+                  watching = false;
+                  if (channel.isWritable() || !channel.isActive()) {
+                    return;
+                  }
+                  if (written == writtenBefore) {
+                    LOG.warn(
+                        "Closing the connection from {}: it has read no reply for {} s",
+                        channel.remoteAddress(),
+                        STALL_SECONDS);
+                    close();
+                  } else {
+                    watchForStall(written);
+                  }
+                },
+                STALL_SECONDS,
+                TimeUnit.SECONDS);
+  }
+
+  private void close() {
+    var unused = channel.close();
   }
 
   @Override
   public void channelInactive(ChannelHandlerContext context) {
     out.discard();
+    for (DataFrame<DataRequest> frame = waiting.poll(); frame != null; frame = waiting.poll()) {
+      frame.payload().release();
+    }
   }
 
   @Override
