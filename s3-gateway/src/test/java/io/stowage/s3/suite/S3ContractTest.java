@@ -813,7 +813,8 @@ public abstract class S3ContractTest {
     assertError(
         404,
         "NoSuchUpload",
-        fails(() -> s3.abortMultipartUpload(b -> b.bucket(bucket).key("a").uploadId(ids.get(0)))));
+        // Another key has no such upload. Aborting one twice may be answered either way.
+        fails(() -> s3.abortMultipartUpload(b -> b.bucket(bucket).key("z").uploadId(ids.get(0)))));
     assertEquals(3, s3.listMultipartUploads(b -> b.bucket(bucket)).uploads().size());
     assertTrue(s3.listObjectsV2(b -> b.bucket(bucket)).contents().isEmpty());
   }

@@ -1,0 +1,222 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.minicluster;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import io.netty.buffer.PooledByteBufAllocator;
+import io.netty.util.ResourceLeakDetector;
+import java.io.File;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.net.Socket;
+import java.net.URI;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
+import org.apache.log4j.AppenderSkeleton;
+import org.apache.log4j.Logger;
+import org.apache.log4j.spi.LoggingEvent;
+import org.junit.jupiter.api.Test;
+import software.amazon.awssdk.core.sync.RequestBody;
+import software.amazon.awssdk.services.s3.S3Client;
+import software.amazon.awssdk.services.s3.model.S3Exception;
+
+/**
+ * A cluster that was used, also badly, and closed leaves nothing behind in its JVM: no thread, no
+ * buffer, no open file.
+ */
+class LeaksIT {
+  private static final String BUCKET = "leaks";
+
+  /** Threads of the HBase that all clusters of the JVM share, and of the JVM and its tools. */
+  private static final List<String> NOT_OURS =
+      List.of(
+          "RS",
+          "master/",
+          "regionserver/",
+          "MASTER",
+          "PEWorker",
+          "RpcServer",
+          "NIOWorker",
+          "SyncThread",
+          "SessionTracker",
+          "ProcessThread",
+          "RequestThrottler",
+          "zkserver",
+          "ConnectionExpirer",
+          "MemStoreFlusher",
+          "LogRoller",
+          "Store",
+          "MobFile",
+          "HFile",
+          "OldWALs",
+          "LruBlock",
+          "Metrics",
+          "org.apache.hadoop.fs",
+          "org.apache.hadoop.hbase",
+          "Common-Cleaner",
+          "process reaper",
+          "surefire",
+          "ForkJoin",
+          "Cleaner-",
+          "WAL-",
+          "AsyncFSWAL",
+          "region-location",
+          "snapshot",
+          "SnapshotHandler",
+          "Idle-Rpc",
+          "Timer for",
+          "NamespaceStat",
+          "RollingWAL",
+          "LeaseRecovery",
+          "log-roller",
+          "split",
+          "procedure",
+          "Chore",
+          "idle-connection-timeout-thread",
+          "java-sdk-http");
+
+  private final List<String> leaks = new ArrayList<>(); // guarded by itself
+
+  @Test
+  void nothingIsLeftOfAUsedCluster() throws Exception {
+    ResourceLeakDetector.Level before = ResourceLeakDetector.getLevel();
+    ResourceLeakDetector.setLevel(ResourceLeakDetector.Level.PARANOID);
+    AppenderSkeleton appender =
+        new AppenderSkeleton() {
+          @Override
+          protected void append(LoggingEvent event) {
+            if (event.getRenderedMessage().contains("LEAK:")) {
+              synchronized (leaks) {
+                leaks.add(event.getRenderedMessage());
+              }
+            }
+          }
+
+          @Override
+          public void close() {}
+
+          @Override
+          public boolean requiresLayout() {
+            return false;
+          }
+        };
+    Logger.getRootLogger().addAppender(appender);
+    try {
+      useAndClose(); // what is made once a JVM is made here
+      Set<String> threads = threads();
+      int files = openFiles();
+      useAndClose();
+      awaitNoMoreThan(threads);
+      assertEquals(files, awaitNoMoreFilesThan(files), "open files");
+      collect();
+      synchronized (leaks) {
+        assertEquals(List.of(), leaks);
+      }
+    } finally {
+      Logger.getRootLogger().removeAppender(appender);
+      ResourceLeakDetector.setLevel(before);
+    }
+  }
+
+  private static void useAndClose() throws Exception {
+    try (MiniStowageCluster cluster = MiniStowageCluster.builder().start();
+        S3Client s3 =
+            S3Clients.impatient(cluster.s3Endpoint(), cluster.accessKey(), cluster.secretKey())) {
+      s3.createBucket(b -> b.bucket(BUCKET));
+      for (int length : new int[] {0, 100, 70_000, 3_000_000}) {
+        String key = "key" + length;
+        s3.putObject(
+            b -> b.bucket(BUCKET).key(key), RequestBody.fromBytes(TestContent.of(key, length)));
+        assertEquals(
+            null,
+            TestContent.mismatch(
+                key, length, s3.getObjectAsBytes(b -> b.bucket(BUCKET).key(key)).asByteArray()));
+      }
+      assertThrows(S3Exception.class, () -> s3.getObjectAsBytes(b -> b.bucket(BUCKET).key("none")));
+      // A reader that goes away in the middle, and writers that send less than they said.
+      s3.getObject(b -> b.bucket(BUCKET).key("key3000000")).abort();
+      for (int i = 0; i < 5; i++) {
+        cutShort(cluster.s3Endpoint());
+      }
+    }
+  }
+
+  private static void cutShort(URI endpoint) throws IOException {
+    try (Socket socket = new Socket(endpoint.getHost(), endpoint.getPort())) {
+      OutputStream out = socket.getOutputStream();
+      out.write(
+          ("PUT /" + BUCKET + "/cut HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n")
+              .getBytes(StandardCharsets.ISO_8859_1));
+      out.write(new byte[10_000]);
+      out.flush();
+    }
+  }
+
+  private static Set<String> threads() {
+    return Thread.getAllStackTraces().keySet().stream()
+        // Pools grow and shrink: what counts is whether one is there.
+        .map(thread -> thread.getName().replaceAll("[0-9]+$", ""))
+        .filter(name -> NOT_OURS.stream().noneMatch(name::contains))
+        .collect(Collectors.toCollection(TreeSet::new));
+  }
+
+  private static void awaitNoMoreThan(Set<String> allowed) throws InterruptedException {
+    long deadline = System.nanoTime() + 15_000_000_000L;
+    Set<String> more;
+    do {
+      more = threads();
+      more.removeAll(allowed);
+      if (more.isEmpty()) {
+        return;
+      }
+      Thread.sleep(50);
+    } while (System.nanoTime() < deadline);
+    throw new AssertionError("threads left behind: " + more);
+  }
+
+  private static int openFiles() {
+    String[] files = new File("/proc/self/fd").list();
+    return files == null ? 0 : files.length;
+  }
+
+  private static int awaitNoMoreFilesThan(int limit) throws InterruptedException {
+    long deadline = System.nanoTime() + 15_000_000_000L;
+    int now = openFiles();
+    while (now > limit && System.nanoTime() < deadline) {
+      Thread.sleep(50);
+      now = openFiles();
+    }
+    return Math.min(now, limit) == now ? limit : now;
+  }
+
+  /** Leaks are found when a lost buffer was collected and another one is taken. */
+  private static void collect() throws InterruptedException {
+    for (int i = 0; i < 5; i++) {
+      System.gc();
+      Thread.sleep(100);
+      for (int j = 0; j < 100; j++) {
+        PooledByteBufAllocator.DEFAULT.directBuffer(16).release();
+        PooledByteBufAllocator.DEFAULT.heapBuffer(16).release();
+      }
+    }
+  }
+}

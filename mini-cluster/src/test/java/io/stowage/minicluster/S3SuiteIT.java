@@ -1,0 +1,35 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.minicluster;
+
+import io.stowage.s3.suite.S3ContractTest;
+import org.junit.jupiter.api.AfterAll;
+
+/** The S3 suite over the whole store. */
+class S3SuiteIT extends S3ContractTest {
+  private MiniStowageCluster cluster;
+
+  @Override
+  protected Target startTarget() throws Exception {
+    cluster = MiniStowageCluster.builder().start();
+    return new Target(cluster.s3Endpoint(), cluster.accessKey(), cluster.secretKey(), "us-east-1");
+  }
+
+  @AfterAll
+  void stop() {
+    cluster.close();
+  }
+}
