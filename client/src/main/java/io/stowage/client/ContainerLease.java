@@ -27,7 +27,6 @@ import io.stowage.common.proto.LeaseOutcome;
 import io.stowage.common.proto.LeaseRef;
 import io.stowage.common.proto.ReleaseLeaseRequest;
 import io.stowage.common.proto.WriteShardRequest;
-import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.Set;
 import java.util.TreeSet;
@@ -406,10 +405,8 @@ final class ContainerLease {
               .setEpoch(epoch())
               .setOffset(address)
               .setUsedShards(used);
-      ByteBuffer bytes = cell.nioBuffer();
-      int length = bytes.remaining();
-      for (int at = 0; at < length; at += Sectors.BYTES) {
-        request.addCrcs(Sectors.crc(bytes, at));
+      for (int crc : Sectors.crcs(cell)) {
+        request.addCrcs(crc);
       }
       Executors.whenDone(
           services[shard].write(request.build(), cell),

@@ -41,15 +41,29 @@ final class Sectors {
     return (bytes & (BYTES - 1)) == 0;
   }
 
-  /** CRC32C of one sector. */
-  static int crc(ByteBuffer bytes, int at) {
+  /** CRC32C of each sector of a buffer's readable bytes, which may lie in many pieces. */
+  static int[] crcs(ByteBuf sectors) {
+    int[] crcs = new int[sectors.readableBytes() / BYTES];
+    ByteBuffer[] parts =
+        sectors.nioBufferCount() == 1
+            ? new ByteBuffer[] {sectors.nioBuffer()}
+            : sectors.nioBuffers();
     CRC32C crc = new CRC32C();
-    crc.update(bytes.limit(at + BYTES).position(at));
-    return (int) crc.getValue();
-  }
-
-  /** A view of bytes of a buffer, without a copy unless the buffer is in many pieces. */
-  static ByteBuffer view(ByteBuf buffer, int index, int length) {
-    return buffer.nioBuffer(index, length);
+    int part = 0;
+    for (int i = 0; i < crcs.length; i++) {
+      crc.reset();
+      int missing = BYTES;
+      while (missing > 0) {
+        ByteBuffer bytes = parts[part];
+        int count = Math.min(missing, bytes.remaining());
+        int end = bytes.limit();
+        crc.update(bytes.limit(bytes.position() + count));
+        bytes.limit(end);
+        missing -= count;
+        part += bytes.hasRemaining() ? 0 : 1;
+      }
+      crcs[i] = (int) crc.getValue();
+    }
+    return crcs;
   }
 }

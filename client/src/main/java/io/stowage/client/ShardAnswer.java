@@ -16,6 +16,7 @@
 package io.stowage.client;
 
 import io.netty.buffer.ByteBuf;
+import io.netty.buffer.PooledByteBufAllocator;
 import io.stowage.common.data.ShardService.ShardBytes;
 import io.stowage.common.proto.ReadShardReply;
 import io.stowage.common.proto.SectorRun;
@@ -31,21 +32,19 @@ final class ShardAnswer implements AutoCloseable {
   private final SectorState[] states;
   private final int[] usedShards;
   private final ByteBuf payload;
-  private final ByteBuffer bytes;
+  private ByteBuf inOnePiece; // made when first needed
   private final String damage;
 
-  private ShardAnswer(
-      SectorState[] states, int[] usedShards, ByteBuf payload, ByteBuffer bytes, String damage) {
+  private ShardAnswer(SectorState[] states, int[] usedShards, ByteBuf payload, String damage) {
     this.states = states;
     this.usedShards = usedShards;
     this.payload = payload;
-    this.bytes = bytes;
     this.damage = damage;
   }
 
   /** A shard that gave no bytes: every sector of it is lost. */
   static ShardAnswer none(String why) {
-    return new ShardAnswer(new SectorState[0], new int[0], null, null, why);
+    return new ShardAnswer(new SectorState[0], new int[0], null, why);
   }
 
   /** Takes over the bytes. */
@@ -67,14 +66,14 @@ final class ShardAnswer implements AutoCloseable {
       payload.release();
       return none(what);
     }
-    ByteBuffer bytes = Sectors.view(payload, payload.readerIndex(), payload.readableBytes());
+    int[] crcs = Sectors.crcs(payload);
     int[] used = new int[sectors];
     int wrong = 0;
     int lost = 0;
     for (int i = 0; i < sectors; i++) {
       if (states[i] == SectorState.WRITTEN) {
         used[i] = reply.getUsedShards(i);
-        if (Sectors.crc(bytes, i * Sectors.BYTES) != reply.getCrcs(i)) {
+        if (crcs[i] != reply.getCrcs(i)) {
           states[i] = SectorState.LOST;
           wrong++;
         }
@@ -85,7 +84,7 @@ final class ShardAnswer implements AutoCloseable {
     }
     String damage =
         wrong + lost == 0 ? null : lost + " lost sectors, " + wrong + " that fail their checksum";
-    return new ShardAnswer(states, used, payload, bytes.clear(), damage);
+    return new ShardAnswer(states, used, payload, damage);
   }
 
   boolean isAllWritten() {
@@ -108,7 +107,17 @@ final class ShardAnswer implements AutoCloseable {
 
   /** The bytes of consecutive sectors. */
   ByteBuffer sectors(int from, int count) {
-    return bytes.slice(from * Sectors.BYTES, count * Sectors.BYTES);
+    if (inOnePiece == null) {
+      // Pieces as they came from the network are joined for the coder, off the heap as they were.
+      inOnePiece =
+          payload.nioBufferCount() == 1
+              ? payload.retain()
+              : PooledByteBufAllocator.DEFAULT
+                  .directBuffer(payload.readableBytes())
+                  .writeBytes(payload, payload.readerIndex(), payload.readableBytes());
+    }
+    return inOnePiece.nioBuffer(
+        inOnePiece.readerIndex() + from * Sectors.BYTES, count * Sectors.BYTES);
   }
 
   /** What is wrong with the shard, or null. */
@@ -120,6 +129,10 @@ final class ShardAnswer implements AutoCloseable {
   public void close() {
     if (payload != null) {
       payload.release();
+    }
+    if (inOnePiece != null) {
+      inOnePiece.release();
+      inOnePiece = null;
     }
   }
 }

@@ -41,7 +41,7 @@ class StripeTimeoutsTest {
 
   private final ManualClock clock = new ManualClock(1_700_000_000_000_000L);
   private final StripeTimeouts timeouts = new StripeTimeouts(clock);
-  private final TwinCluster cluster = new TwinCluster(5, clock);
+  private final TwinCluster cluster = TwinCluster.inMemory(5, clock);
   private final List<ContainerLease> idle = new ArrayList<>();
 
   @AfterEach

@@ -15,6 +15,7 @@
  */
 package io.stowage.client;
 
+import io.stowage.client.twin.FaultyShards;
 import io.stowage.client.twin.InMemoryShards;
 import io.stowage.common.data.DatanodeDirectory;
 import io.stowage.common.data.ShardService;
@@ -48,13 +49,15 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 
 /**
- * Datanodes and a container manager in memory: leases, epochs, places, and a note of what it was
- * told. Thread-safe by one lock.
+ * A container manager in memory, and datanodes that misbehave on order: leases, epochs, places, and
+ * a note of what it was told. Thread-safe by one lock.
  */
-final class TwinCluster implements Containers, DatanodeDirectory {
+public final class TwinCluster implements Containers, DatanodeDirectory {
   private final StoreClock clock;
-  private final ExecutorService io = Executors.newFixedThreadPool(4);
-  private final List<InMemoryShards> nodes = new ArrayList<>();
+  private final List<FaultyShards> nodes = new ArrayList<>();
+  private final List<String> diskIds;
+  private final Runnable onClose;
+  private final List<InMemoryShards> inMemory;
   private final Map<Long, ContainerInfo> containers = new TreeMap<>();
   private final List<ReleaseLeaseRequest> releases = new ArrayList<>();
   private final List<ReportDamageRequest> damage = new ArrayList<>();
@@ -64,15 +67,53 @@ final class TwinCluster implements Containers, DatanodeDirectory {
   private int leases;
   private boolean forgettingLeases;
 
-  TwinCluster(int count, StoreClock clock) {
+  /**
+   * A cluster of given datanodes.
+   *
+   * @param diskIds of each node, the disk that shards are placed on
+   * @param onClose closes the nodes
+   */
+  public TwinCluster(
+      List<? extends ShardService> services,
+      List<String> diskIds,
+      StoreClock clock,
+      Runnable onClose) {
+    this(services, List.of(), diskIds, clock, onClose);
+  }
+
+  private TwinCluster(
+      List<? extends ShardService> services,
+      List<InMemoryShards> inMemory,
+      List<String> diskIds,
+      StoreClock clock,
+      Runnable onClose) {
     this.clock = clock;
-    for (int i = 0; i < count; i++) {
-      nodes.add(new InMemoryShards(io));
+    this.inMemory = inMemory;
+    this.diskIds = List.copyOf(diskIds);
+    this.onClose = onClose;
+    for (ShardService service : services) {
+      nodes.add(new FaultyShards(service));
     }
   }
 
-  InMemoryShards node(int index) {
+  /** A cluster of datanodes in memory. */
+  static TwinCluster inMemory(int count, StoreClock clock) {
+    ExecutorService io = Executors.newFixedThreadPool(4);
+    List<InMemoryShards> nodes = new ArrayList<>();
+    List<String> disks = new ArrayList<>();
+    for (int i = 0; i < count; i++) {
+      nodes.add(new InMemoryShards(io));
+      disks.add("disk-" + i);
+    }
+    return new TwinCluster(nodes, nodes, disks, clock, io::shutdown);
+  }
+
+  FaultyShards node(int index) {
     return nodes.get(index);
+  }
+
+  InMemoryShards memory(int index) {
+    return inMemory.get(index);
   }
 
   /** The node that keeps a shard. */
@@ -115,7 +156,7 @@ final class TwinCluster implements Containers, DatanodeDirectory {
 
   long bytesWritten() {
     long bytes = 0;
-    for (InMemoryShards node : nodes) {
+    for (InMemoryShards node : inMemory) {
       bytes += node.bytesWritten();
     }
     return bytes;
@@ -173,11 +214,11 @@ final class TwinCluster implements Containers, DatanodeDirectory {
         && request.getAvoidNodesList().contains(String.valueOf(node)) == avoided;
   }
 
-  private static ShardPlace place(int index, int node, int generation) {
+  private ShardPlace place(int index, int node, int generation) {
     return ShardPlace.newBuilder()
         .setIndex(index)
         .setNodeId(String.valueOf(node))
-        .setDiskId("disk-" + node)
+        .setDiskId(diskIds.get(node))
         .setGeneration(generation)
         .setHost("node-" + node)
         .setPort(1)
@@ -267,9 +308,9 @@ final class TwinCluster implements Containers, DatanodeDirectory {
     ContainerInfo info = containers.get(container);
     ShardPlace from = info.getShards(shard);
     ShardPlace to = place(shard, toNode, from.getGeneration() + 1);
-    nodes
+    inMemory
         .get(Integer.parseInt(from.getNodeId()))
-        .moveTo(nodes.get(toNode), key(container, from), key(container, to));
+        .moveTo(inMemory.get(toNode), key(container, from), key(container, to));
     containers.put(container, info.toBuilder().setShards(shard, to).build());
   }
 
@@ -294,9 +335,9 @@ final class TwinCluster implements Containers, DatanodeDirectory {
 
   @Override
   public void close() {
-    for (InMemoryShards node : nodes) {
+    for (FaultyShards node : nodes) {
       node.letGo();
     }
-    io.shutdown();
+    onClose.run();
   }
 }

@@ -58,15 +58,6 @@ public final class InMemoryShards implements ShardService {
 
   private final Executor executor;
   private final Map<ShardKey, Shard> shards = new HashMap<>();
-  private final List<Runnable> held = new ArrayList<>();
-  private boolean away;
-  private ErrorCode writeError;
-  private int refusals;
-  private boolean holdingWrites;
-  private boolean holdingReads;
-  private int writes;
-  private int reads;
-  private int holdWritesFrom = Integer.MAX_VALUE;
 
   private static final class Shard {
     final TreeMap<Long, Long> starts = new TreeMap<>(); // epoch -> start
@@ -99,59 +90,6 @@ public final class InMemoryShards implements ShardService {
 
   public InMemoryShards(Executor executor) {
     this.executor = executor;
-  }
-
-  public synchronized void setAway(boolean now) {
-    away = now;
-  }
-
-  public synchronized boolean isAway() {
-    return away;
-  }
-
-  /** The next so many writes are refused with this. */
-  public synchronized void refuseWrites(ErrorCode code, int count) {
-    writeError = code;
-    refusals = count;
-  }
-
-  /** Writes are taken in and neither done nor answered until {@link #letGo}. */
-  public synchronized void holdWrites() {
-    holdingWrites = true;
-  }
-
-  /** As {@link #holdWrites}, after so many more writes. */
-  public synchronized void holdWritesAfter(int count) {
-    holdWritesFrom = writes + count;
-  }
-
-  public synchronized void holdReads() {
-    holdingReads = true;
-  }
-
-  /** Does and answers what was held back. */
-  public void letGo() {
-    List<Runnable> now;
-    synchronized (this) {
-      holdingWrites = false;
-      holdingReads = false;
-      holdWritesFrom = Integer.MAX_VALUE;
-      now = new ArrayList<>(held);
-      held.clear();
-    }
-    now.forEach(executor::execute);
-  }
-
-  public synchronized int held() {
-    return held.size();
-  }
-
-  public synchronized int writes() {
-    return writes;
-  }
-
-  public synchronized int reads() {
-    return reads;
   }
 
   /** Bytes in written sectors. */
@@ -204,17 +142,10 @@ public final class InMemoryShards implements ShardService {
 
   @Override
   public CompletableFuture<OpenShardReply> open(OpenShardRequest request) {
-    return answer(false, () -> doOpen(request));
-  }
-
-  private void checkHere() throws StoreException {
-    if (away) {
-      throw new StoreException(ErrorCode.UNAVAILABLE, "Cannot reach the node: away");
-    }
+    return answer(() -> doOpen(request));
   }
 
   private synchronized OpenShardReply doOpen(OpenShardRequest request) throws StoreException {
-    checkHere();
     Shard shard = shards.computeIfAbsent(request.getShard(), key -> new Shard());
     if (shard.sealed) {
       throw new StoreException(ErrorCode.SHARD_SEALED, "Cannot open: sealed");
@@ -232,13 +163,7 @@ public final class InMemoryShards implements ShardService {
 
   @Override
   public CompletableFuture<WriteShardReply> write(WriteShardRequest request, ByteBuf payload) {
-    boolean hold;
-    synchronized (this) {
-      writes++;
-      hold = holdingWrites || writes > holdWritesFrom;
-    }
     return answer(
-        hold,
         () -> {
           try {
             return doWrite(request, payload);
@@ -250,11 +175,6 @@ public final class InMemoryShards implements ShardService {
 
   private synchronized WriteShardReply doWrite(WriteShardRequest request, ByteBuf payload)
       throws StoreException {
-    checkHere();
-    if (refusals > 0) {
-      refusals--;
-      throw new StoreException(writeError, "Cannot write: so ordered");
-    }
     Shard shard = find(request.getShard());
     if (shard.sealed || shard.starts.isEmpty() || shard.starts.lastKey() != request.getEpoch()) {
       throw new StoreException(ErrorCode.FENCED, "Cannot write under " + request.getEpoch());
@@ -288,12 +208,7 @@ public final class InMemoryShards implements ShardService {
 
   @Override
   public CompletableFuture<ShardBytes> read(ReadShardRequest request) {
-    boolean hold;
-    synchronized (this) {
-      reads++;
-      hold = holdingReads;
-    }
-    return answer(hold, () -> doRead(request));
+    return answer(() -> doRead(request));
   }
 
   private synchronized ShardBytes doRead(ReadShardRequest request) throws StoreException {
@@ -330,7 +245,6 @@ public final class InMemoryShards implements ShardService {
   @Override
   public CompletableFuture<SealShardReply> seal(SealShardRequest request) {
     return answer(
-        false,
         () -> {
           synchronized (this) {
             Shard shard = find(request.getShard());
@@ -343,7 +257,6 @@ public final class InMemoryShards implements ShardService {
   @Override
   public CompletableFuture<StatShardReply> stat(StatShardRequest request) {
     return answer(
-        false,
         () -> {
           synchronized (this) {
             return StatShardReply.newBuilder()
@@ -356,7 +269,6 @@ public final class InMemoryShards implements ShardService {
   @Override
   public CompletableFuture<ListShardsReply> list(ListShardsRequest request) {
     return answer(
-        false,
         () -> {
           synchronized (this) {
             ListShardsReply.Builder reply = ListShardsReply.newBuilder();
@@ -379,7 +291,6 @@ public final class InMemoryShards implements ShardService {
   }
 
   private Shard find(ShardKey key) throws StoreException {
-    checkHere();
     Shard shard = shards.get(key);
     if (shard == null) {
       throw new StoreException(ErrorCode.NO_SUCH_SHARD, "Cannot find shard " + key.getIndex());
@@ -393,7 +304,7 @@ public final class InMemoryShards implements ShardService {
     return (int) crc.getValue();
   }
 
-  private <T> CompletableFuture<T> answer(boolean hold, Work<T> work) {
+  private <T> CompletableFuture<T> answer(Work<T> work) {
     CompletableFuture<T> future = new CompletableFuture<>();
     Runnable task =
         () -> {
@@ -405,12 +316,6 @@ public final class InMemoryShards implements ShardService {
             future.completeExceptionally(new StoreException(ErrorCode.INTERNAL, e.toString(), e));
           }
         };
-    synchronized (this) {
-      if (hold) {
-        held.add(task);
-        return future;
-      }
-    }
     try {
       executor.execute(task);
     } catch (RejectedExecutionException e) {
