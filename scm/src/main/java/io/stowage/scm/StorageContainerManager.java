@@ -169,6 +169,7 @@ final class StorageContainerManager
                 config.containerCapacity(),
                 config.leaseDuration(),
                 config.commitWindow(),
+                config.heartbeatInterval().multipliedBy(3),
                 config.deadInterval()),
             clock,
             random);

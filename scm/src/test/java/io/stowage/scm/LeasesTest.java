@@ -251,6 +251,43 @@ class LeasesTest {
   }
 
   @Test
+  void anIdleContainerThatLosesAShardFileIsSealed() throws Exception {
+    ScmHarness h = new ScmHarness(6, null);
+    Lease lease = h.written(4096);
+    h.release(lease, LeaseOutcome.LEASE_IDLE, 4096);
+    FakeDatanode node = h.node(lease.getContainer().getShards(0));
+    node.lose(lease.getContainer().getId(), 0);
+    node.restart();
+    h.pass(ScmHarness.DEAD.plusSeconds(8));
+    assertEquals(ContainerState.SEALED, h.container(lease).getState());
+    assertEquals(1, h.status().getEndangeredContainers());
+  }
+
+  @Test
+  void whatWasOpenedAMomentAgoIsUsedOnBeforeItIsReported() throws Exception {
+    ScmHarness h = new ScmHarness(6, null);
+    Lease lease = h.lease();
+    h.open(lease);
+    h.write(lease, 4096);
+    h.node(lease.getContainer().getShards(0)).heartbeat(h.scm); // the others report later
+    h.release(lease, LeaseOutcome.LEASE_IDLE, 4096);
+    h.scm.tick();
+    assertEquals(0, h.status().getEndangeredContainers());
+    assertEquals(lease.getContainer().getId(), h.lease().getContainer().getId());
+  }
+
+  @Test
+  void aContainerThatNobodyOpenedEndangersNothing() throws Exception {
+    ScmHarness h = new ScmHarness(6, null);
+    Lease lease = h.lease();
+    FakeDatanode dead = h.node(lease.getContainer().getShards(1));
+    h.pass(ScmHarness.LEASE.plus(ScmHarness.DEAD).plusSeconds(4), dead);
+    assertEquals(ContainerState.SEALED, h.container(lease).getState());
+    assertEquals(0, h.status().getEndangeredContainers());
+    assertEquals(0, h.status().getUnavailableContainers());
+  }
+
+  @Test
   void avoidsWhatTheWriterHadTroubleWithIfItCan() throws Exception {
     ScmHarness h = new ScmHarness(6, null);
     h.release(h.lease(), LeaseOutcome.LEASE_IDLE, 0);

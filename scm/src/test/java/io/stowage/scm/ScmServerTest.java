@@ -175,6 +175,28 @@ class ScmServerTest {
   }
 
   @Test
+  void leavesNoThreadBehind() throws Exception {
+    heartbeats();
+    assertTrue(ourThreads() > 0);
+    client.close();
+    scm.close();
+    scm.close(); // twice is once
+    Await.until("all of SCM's threads to end", Duration.ofSeconds(10), () -> ourThreads() == 0);
+  }
+
+  private static long ourThreads() {
+    return Thread.getAllStackTraces().keySet().stream()
+        .map(Thread::getName)
+        .filter(
+            name ->
+                name.startsWith("scm-")
+                    || name.startsWith("Curator")
+                    || name.startsWith("LeaderLatch")
+                    || name.startsWith("stowage-data"))
+        .count();
+  }
+
+  @Test
   void namesWhatIsMissing() throws Exception {
     nodes.remove(4);
     heartbeats();

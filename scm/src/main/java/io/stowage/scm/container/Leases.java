@@ -95,10 +95,15 @@ public final class Leases {
    * @param containerCapacity address space of a new container's shards
    * @param duration of a lease
    * @param commitWindow how long after its grant a manifest may be committed
+   * @param reportDelay within which a new shard is reported
    * @param patience how long a damaged container may take to be whole again before it is sealed
    */
   public record Settings(
-      long containerCapacity, Duration duration, Duration commitWindow, Duration patience) {
+      long containerCapacity,
+      Duration duration,
+      Duration commitWindow,
+      Duration reportDelay,
+      Duration patience) {
     /** Room below which a container is not worth another lease. */
     long leastRoom(long capacity) {
       return Math.max(capacity / 64, 64 << 10);
@@ -113,6 +118,8 @@ public final class Leases {
     private long deadlineNanos; // of the lease
     private boolean troubled; // damaged, or a shard is missing: not leased for now
     private long troubledSinceNanos;
+    private boolean absent; // a shard of it was not reported
+    private long absentSinceNanos;
     private boolean queued; // in the queue of idle ones
     private boolean gone; // sealed
 
@@ -516,24 +523,36 @@ public final class Leases {
       seal(container, "no room for another lease");
       return;
     }
-    int missing = shards.missing(info);
-    if (missing != 0 && !container.troubled) {
+    ShardInventory.Missing missing = shards.missing(info);
+    boolean whole = missing.lost() == 0 && !isAbsentForLong(container, missing.absent() != 0);
+    if (!whole && !container.troubled) {
       trouble(container);
     }
     if (!container.troubled) {
       return;
     }
-    if (missing == 0 && isWritable(info, Set.of())) {
+    if (whole && isWritable(info, Set.of())) {
       container.troubled = false;
       enqueue(container);
     } else if (clock.monotonicNanos() - container.troubledSinceNanos
         >= settings.patience.toNanos()) {
       seal(
           container,
-          missing == 0
-              ? "its nodes do not answer"
-              : Integer.bitCount(missing) + " of its shards are missing");
+          whole ? "its nodes do not answer" : missing.count() + " of its shards are missing");
     }
+  }
+
+  /** A shard that its writer just made is reported with the next heartbeat. */
+  private boolean isAbsentForLong(OpenContainer container, boolean absent) {
+    if (!absent) {
+      container.absent = false;
+      return false;
+    }
+    if (!container.absent) {
+      container.absent = true;
+      container.absentSinceNanos = clock.monotonicNanos();
+    }
+    return clock.monotonicNanos() - container.absentSinceNanos >= settings.reportDelay.toNanos();
   }
 
   private void trouble(OpenContainer container) {

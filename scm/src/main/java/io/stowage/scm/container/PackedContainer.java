@@ -106,6 +106,14 @@ final class PackedContainer {
     return in.varint();
   }
 
+  static long endOffset(byte[] packed) {
+    Reader in = afterShards(packed);
+    for (int before = 0; before < 7; before++) {
+      in.varint(); // stamp, row version, leader epoch, lease epoch, capacity, created, sealed
+    }
+    return in.varint();
+  }
+
   /** Calls {@code each} with every shard's index, disk number and generation. */
   static void shards(byte[] packed, ShardVisitor each) {
     Reader in = new Reader(packed);

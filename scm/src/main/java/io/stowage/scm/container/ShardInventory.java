@@ -38,7 +38,8 @@ import java.util.concurrent.ConcurrentHashMap;
  *
  * <p>A shard is <i>missing</i> if its node is dead, its disk failed or gone, or its node reported
  * in full and did not name it. A container whose shards nobody has seen and nothing was written to
- * misses none: shard files are made when a writer opens them.
+ * misses none: shard files are made when a writer opens them. Of an open container, which may have
+ * been opened a moment ago, only lost places count.
  */
 public final class ShardInventory {
   /** A bound on memory after a table was lost: more are counted, not listed. */
@@ -168,27 +169,39 @@ public final class ShardInventory {
     ends.computeIfPresent(info.getId(), (id, end) -> end <= info.getEndOffset() ? null : end);
   }
 
-  /** Shards of a container that are missing: bit i = shard i. */
-  public int missing(ContainerInfo info) {
+  /** Shards of a container that are not where its row says. */
+  Missing missing(ContainerInfo info) {
     ContainerMap.Reported reported = map.reported(info.getId());
-    boolean everOpened =
-        info.getState() != ContainerState.OPEN || reported.present() != 0 || end(info) > 0;
-    int missing = 0;
+    boolean everOpened = reported.present() != 0 || end(info) > 0;
+    int lost = 0;
+    int absent = 0;
     for (ShardPlace place : info.getShardsList()) {
       PlaceState state = cluster.placeState(place.getNodeId(), place.getDiskId());
-      if (isMissing(state, everOpened, reported.isPresent(place.getIndex()))) {
-        missing |= 1 << place.getIndex();
+      boolean present = reported.isPresent(place.getIndex());
+      if (state == PlaceState.LOST) {
+        lost |= 1 << place.getIndex();
+      } else if (isAbsent(state, everOpened, present)) {
+        absent |= 1 << place.getIndex();
       }
     }
-    return missing;
+    return new Missing(lost, absent);
   }
 
-  private static boolean isMissing(PlaceState state, boolean everOpened, boolean present) {
-    return switch (state) {
-      case LOST -> true;
-      case GOOD_AND_REPORTED -> everOpened && !present;
-      case GOOD, NOT_FOR_WRITING, UNHEARD -> false;
-    };
+  /**
+   * Shards that are not where their row says; bit i = shard i.
+   *
+   * @param lost with their node or disk
+   * @param absent though node and disk are well; for the moment between a writer's open and the
+   *     node's next report that means nothing
+   */
+  record Missing(int lost, int absent) {
+    int count() {
+      return Integer.bitCount(lost | absent);
+    }
+  }
+
+  private static boolean isAbsent(PlaceState state, boolean everOpened, boolean present) {
+    return state == PlaceState.GOOD_AND_REPORTED && everOpened && !present;
   }
 
   /** Looks at every container there is; a second or two for 17 million. */
@@ -202,7 +215,12 @@ public final class ShardInventory {
             return;
           }
           boolean everOpened =
-              state != ContainerState.OPEN || reported.present() != 0 || ends.containsKey(id);
+              reported.present() != 0
+                  || ends.containsKey(id)
+                  || PackedContainer.endOffset(packed) > 0;
+          if (!everOpened) {
+            return; // nothing is in it that could be lost
+          }
           int[] missing = new int[1];
           PackedContainer.shards(
               packed,
@@ -214,7 +232,9 @@ public final class ShardInventory {
                           DiskTable.Disk disk = map.disk(n);
                           return cluster.placeState(disk.nodeId(), disk.diskId());
                         });
-                if (isMissing(place, everOpened, reported.isPresent(index))) {
+                if (place == PlaceState.LOST
+                    || (state != ContainerState.OPEN
+                        && isAbsent(place, true, reported.isPresent(index)))) {
                   missing[0]++;
                 }
               });
