@@ -206,7 +206,7 @@ public final class Keys {
       add(
           ConfigKey.bytes(
               "stowage.datanode.write-memory",
-              "256m",
+              "512m",
               16L << 20,
               1L << 40,
               Tag.TUNING,

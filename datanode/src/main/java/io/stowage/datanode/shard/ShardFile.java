@@ -182,6 +182,11 @@ public final class ShardFile {
     return shard;
   }
 
+  /** A shard whose file is there and cannot be read at all. */
+  public static ShardFile unreadable(ShardId id, Path path, ShardHost host) {
+    return new ShardFile(id, path, host, State.FAILED);
+  }
+
   private void load(DiskFile file) throws IOException, StoreException {
     ByteBuffer slots = ByteBuffer.allocate(2 * ShardFormat.SUPERBLOCK_BYTES);
     file.read(slots, 0);
@@ -853,6 +858,7 @@ public final class ShardFile {
         state = State.GONE;
       }
       host.gone(this);
+      deleteQuietly(unborn);
       if (e instanceof StoreException) {
         throw e;
       }
@@ -863,6 +869,14 @@ public final class ShardFile {
       throw e;
     }
     host.changed(this);
+  }
+
+  private void deleteQuietly(Path unborn) {
+    try {
+      host.files().delete(unborn);
+    } catch (IOException e) {
+      LOG.debug("{} stays until the next start", unborn, e);
+    }
   }
 
   private SealShardReply sealNow(SealShardRequest request) throws IOException, StoreException {

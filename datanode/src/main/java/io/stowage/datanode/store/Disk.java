@@ -164,7 +164,7 @@ final class Disk implements ShardHost, AutoCloseable {
         String name = file.getFileName().toString();
         ShardId id = ShardId.ofFileName(name);
         if (id != null) {
-          shards.put(id, ShardFile.load(id, file, this));
+          shards.put(id, load(id, file));
         } else if (name.endsWith(".new")) {
           files.delete(file);
         }
@@ -178,6 +178,18 @@ final class Disk implements ShardHost, AutoCloseable {
     }
     measureRoom();
     probe();
+  }
+
+  /** One file that cannot be read is one failed shard, as long as the disk takes its probe. */
+  private ShardFile load(ShardId id, Path file) throws StoreException {
+    try {
+      return ShardFile.load(id, file, this);
+    } catch (StoreException e) {
+      throw e;
+    } catch (IOException e) {
+      LOG.error("{} has failed: {} cannot be read", id, file, e);
+      return ShardFile.unreadable(id, file, this);
+    }
   }
 
   private Path shardRoot() {

@@ -25,6 +25,7 @@ import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.DiskInfo;
 import io.stowage.common.proto.ListShardsRequest;
+import io.stowage.common.proto.ShardReport;
 import io.stowage.common.time.StoreClock;
 import io.stowage.datanode.disk.DiskIdentity;
 import io.stowage.datanode.disk.LocalDiskFiles;
@@ -201,6 +202,21 @@ class DisksTest {
     assertEquals(0, shardOn(D2, 2).open(2, 1));
     disks.failEverything(path -> false);
     await(() -> store.diskInfos().size() == 2);
+  }
+
+  @Test
+  void oneFileThatCannotBeReadIsOneFailedShard() throws Exception {
+    start(D1);
+    shardOn(D1, 1).open(1, 1);
+    shardOn(D1, 2).open(1, 1);
+    Path bad = disks.find("0000000000000001-0-0.shard").get(0);
+    disks.failEverything(bad::equals);
+    start(D1);
+    assertEquals(2, store.reports().size());
+    assertEquals(1, store.reports().stream().filter(ShardReport::getFailed).count());
+    Shard one = shardOn(D1, 1);
+    one.expect(ErrorCode.SHARD_FAILED, () -> one.open(2, 2));
+    assertEquals(0, shardOn(D1, 2).open(2, 2));
   }
 
   @Test
