@@ -15,52 +15,22 @@
  */
 package io.stowage.s3;
 
-import static org.junit.jupiter.api.Assertions.assertEquals;
-
-import io.stowage.client.twin.InMemoryDataPath;
-import io.stowage.client.twin.InMemoryObjectManager;
-import io.stowage.common.conf.Keys;
-import io.stowage.common.conf.StowageConfig;
-import io.stowage.common.proto.Identity;
-import io.stowage.common.proto.PutIdentityRequest;
-import io.stowage.common.time.StoreClock;
 import io.stowage.s3.suite.S3ContractTest;
-import java.net.URI;
 import java.util.Map;
 import org.junit.jupiter.api.AfterAll;
 
 /** The suite over the in-memory twins. */
 class S3InMemoryTest extends S3ContractTest {
-  private S3GatewayServer gateway;
-  private InMemoryDataPath data;
+  private InMemoryTarget gateway;
 
   @Override
   protected Target startTarget() throws Exception {
-    InMemoryObjectManager namespace = new InMemoryObjectManager(StoreClock.system(), "rs-3-2");
-    namespace.putIdentity(
-        PutIdentityRequest.newBuilder()
-            .setIdentity(
-                Identity.newBuilder()
-                    .setAccessKey("AKTEST")
-                    .setSecretKey("secret")
-                    .setUser("tester"))
-            .build());
-    data = new InMemoryDataPath();
-    gateway =
-        S3GatewayServer.start(
-            StowageConfig.of(Map.of(Keys.S3_BIND.name(), "127.0.0.1:0")),
-            namespace,
-            data,
-            StoreClock.system());
-    return new Target(
-        URI.create("http://127.0.0.1:" + gateway.port()), "AKTEST", "secret", "us-east-1");
+    gateway = new InMemoryTarget(Map.of());
+    return gateway.target();
   }
 
   @AfterAll
   void stop() {
     gateway.close();
-    assertEquals(0, gateway.http().connectionCount());
-    assertEquals(0, gateway.http().memoryInUse());
-    assertEquals(0, gateway.http().streamingCount());
   }
 }

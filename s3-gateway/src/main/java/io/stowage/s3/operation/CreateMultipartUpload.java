@@ -51,7 +51,8 @@ final class CreateMultipartUpload implements Operation {
             .setKey(call.key())
             .setWriteId(WriteId.random())
             .setMetadata(metadata);
-    HashKind kind = null;
+    // As in S3, who names no checksum gets CRC64NVME of the whole object.
+    HashKind kind = HashKind.CRC64NVME;
     boolean full = true;
     if (algorithm != null) {
       kind = HashKind.ofName(algorithm.toUpperCase(Locale.ROOT));
@@ -60,20 +61,20 @@ final class CreateMultipartUpload implements Operation {
             S3Error.INVALID_REQUEST, "Checksum algorithm provided is unsupported.");
       }
       full = isFullObject(kind, type);
-      request.setChecksumAlgorithm(kind.algorithm()).setChecksumFullObject(full);
     } else if (type != null) {
       throw new S3Exception(
           S3Error.INVALID_REQUEST,
           "The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm"
               + " header.");
     }
+    request.setChecksumAlgorithm(kind.algorithm()).setChecksumFullObject(full);
     ByteString id = backend.namespace().createUpload(request.build()).getUploadId();
     XmlOut out = XmlOut.document("InitiateMultipartUploadResult");
     out.text("Bucket", call.bucketName());
     out.text("Key", call.key());
     out.text("UploadId", WriteId.toHex(id));
     Response response = Response.xml(200, out.finish());
-    if (kind != null) {
+    if (algorithm != null) {
       response.header("x-amz-checksum-algorithm", kind.name());
       response.header("x-amz-checksum-type", full ? "FULL_OBJECT" : "COMPOSITE");
     }

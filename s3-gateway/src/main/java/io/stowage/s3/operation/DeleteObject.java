@@ -23,6 +23,7 @@ import io.stowage.common.proto.DeletedObject;
 import io.stowage.common.proto.ObjectToDelete;
 import io.stowage.s3.error.S3Exception;
 import io.stowage.s3.http.Response;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
 /** DELETE of a key: done, too, if it was not there. */
 final class DeleteObject implements Operation {
@@ -39,6 +40,7 @@ final class DeleteObject implements Operation {
 
   @Override
   public Response handle(S3Call call) throws S3Exception, StoreException {
+    ByteString writeId = WriteId.random();
     DeletedObject deleted =
         backend
             .namespace()
@@ -48,7 +50,7 @@ final class DeleteObject implements Operation {
                     .addObjects(
                         ObjectToDelete.newBuilder()
                             .setKey(call.key())
-                            .setWriteId(WriteId.random())
+                            .setWriteId(writeId)
                             .setCondition(Preconditions.ofDelete(call.headers())))
                     .build())
             .getObjects(0);
@@ -56,6 +58,7 @@ final class DeleteObject implements Operation {
       throw StoreException.of(
           ErrorCode.ofNumber(deleted.getErrorCode()), deleted.getErrorMessage());
     }
+    Records.deleted(backend.data(), call.bucket(), deleted, writeId);
     return Response.empty(204);
   }
 }

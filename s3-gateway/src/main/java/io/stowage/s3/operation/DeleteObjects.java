@@ -90,7 +90,12 @@ final class DeleteObjects implements Operation {
               .setCondition(condition));
     }
     if (request.getObjectsCount() > 0) {
-      tell(backend.namespace().deleteObjects(request.build()), quiet, out);
+      DeleteObjectsReply reply = backend.namespace().deleteObjects(request.build());
+      for (int i = 0; i < reply.getObjectsCount(); i++) {
+        Records.deleted(
+            backend.data(), call.bucket(), reply.getObjects(i), request.getObjects(i).getWriteId());
+      }
+      tell(reply, quiet, out);
     }
     for (String[] error : refused) {
       tellError(out, error[0], error[1], error[2]);

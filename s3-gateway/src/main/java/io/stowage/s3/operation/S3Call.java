@@ -147,6 +147,21 @@ public final class S3Call {
         hashThreads);
   }
 
+  /**
+   * The body as a part's bytes, with one more checksum, whether or not the request declares
+   * another.
+   */
+  public Payload partPayload(HashKind kind, long maxLength) throws S3Exception {
+    return Payload.open(
+        request.body(),
+        request.headers(),
+        caller.payload(),
+        EnumSet.of(HashKind.MD5, kind),
+        kind,
+        maxLength,
+        hashThreads);
+  }
+
   /** The whole body as a document; null if it is empty. */
   public XmlElement document(String root, int maxBytes) throws S3Exception {
     return document(root, maxBytes, request.headers(), false);

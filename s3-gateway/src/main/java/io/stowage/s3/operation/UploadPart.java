@@ -55,9 +55,9 @@ final class UploadPart implements Operation {
     ByteString id = Uploads.id(call);
     UploadInfo upload = Uploads.find(backend, call, id);
     UploadedPart part;
-    try (Payload payload = call.objectPayload(checksumKind(upload), PutObject.LARGEST_BODY)) {
+    try (Payload payload = call.partPayload(checksumKind(upload), PutObject.LARGEST_BODY)) {
       checkKind(upload, payload.declaredKind());
-      part = put(backend, intake, call, id, number, payload);
+      part = put(backend, intake, call, id, number, checksumKind(upload), payload);
     }
     Response response =
         Response.empty(200).header(HttpHeaderNames.ETAG, Etags.quoted(Etags.hex(part.getMd5())));
@@ -79,6 +79,8 @@ final class UploadPart implements Operation {
   private static void checkKind(UploadInfo upload, HashKind declared) throws S3Exception {
     if (declared != null
         && upload.getChecksumAlgorithm() != ChecksumAlgorithm.CHECKSUM_NONE
+        // may be the fallback of an upload that named none: then parts may come with any
+        && upload.getChecksumAlgorithm() != ChecksumAlgorithm.CRC64NVME
         && declared.algorithm() != upload.getChecksumAlgorithm()) {
       throw new S3Exception(
           S3Error.INVALID_REQUEST,
@@ -91,13 +93,19 @@ final class UploadPart implements Operation {
 
   /** Stores a body and commits it as a part. */
   static UploadedPart put(
-      Backend backend, ObjectIntake intake, S3Call call, ByteString id, int number, Payload payload)
+      Backend backend,
+      ObjectIntake intake,
+      S3Call call,
+      ByteString id,
+      int number,
+      HashKind kind,
+      Payload payload)
       throws S3Exception, StoreException {
     ByteString writeId = WriteId.random();
     ObjectWriter.Written written =
         intake.store(
             call.bucket(), call.key(), writeId, ObjectMetadata.getDefaultInstance(), payload);
-    UploadedPart part =
+    UploadedPart.Builder part =
         UploadedPart.newBuilder()
             .setNumber(number)
             .setLength(payload.length())
@@ -105,8 +113,11 @@ final class UploadPart implements Operation {
             .addChecksums(payload.checksum())
             .setModifiedMicros(backend.clock().wallMicros())
             .setWriteId(writeId)
-            .setManifest(written.manifest())
-            .build();
+            .setManifest(written.manifest());
+    if (payload.checksum().getAlgorithm() != kind.algorithm()) {
+      // The whole's checksum is made from this one; the client gave another beside it.
+      part.addChecksums(kind.checksum(payload.value(kind), false));
+    }
     backend
         .namespace()
         .putPart(
@@ -117,6 +128,6 @@ final class UploadPart implements Operation {
                 .setPart(part)
                 .addAllGrants(written.grants())
                 .build());
-    return part;
+    return part.build();
   }
 }

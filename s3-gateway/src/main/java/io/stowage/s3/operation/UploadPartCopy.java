@@ -62,7 +62,9 @@ final class UploadPartCopy implements Operation {
         Payload payload =
             Payload.unclaimed(
                 bytes, range.length(), UploadPart.checksumKind(upload), call.hashThreads())) {
-      part = UploadPart.put(backend, intake, call, id, number, payload);
+      part =
+          UploadPart.put(
+              backend, intake, call, id, number, UploadPart.checksumKind(upload), payload);
     }
     XmlOut out = XmlOut.document("CopyPartResult");
     out.text("LastModified", Times.iso(part.getModifiedMicros()));

@@ -33,7 +33,6 @@ import java.time.Instant;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
 import java.util.ArrayList;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -348,6 +347,10 @@ public final class RawS3 {
     }
   }
 
+  String accessKey() {
+    return accessKey;
+  }
+
   public Call call(String method, String target) {
     return new Call(method, target);
   }
@@ -441,9 +444,5 @@ public final class RawS3 {
       return null; // reset
     }
     return line.size() == 0 ? null : line.toString(StandardCharsets.ISO_8859_1);
-  }
-
-  static String hex(byte[] bytes) {
-    return HexFormat.of().formatHex(bytes);
   }
 }

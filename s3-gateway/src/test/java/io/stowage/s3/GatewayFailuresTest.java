@@ -1,0 +1,264 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.s3;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.stowage.common.conf.Keys;
+import io.stowage.common.proto.GetObjectRequest;
+import io.stowage.s3.suite.RawS3;
+import io.stowage.s3.suite.RawS3.Reply;
+import io.stowage.s3.suite.S3ContractTest.Target;
+import java.io.InputStream;
+import java.net.Socket;
+import java.util.Map;
+import java.util.Random;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+
+/** What a gateway does when its clients or the store below it misbehave. */
+class GatewayFailuresTest {
+  private static RawS3 raw(InMemoryTarget gateway) {
+    Target target = gateway.target();
+    return new RawS3(target.endpoint(), target.accessKey(), target.secretKey(), target.region());
+  }
+
+  private static byte[] bytes(int length) {
+    byte[] bytes = new byte[length];
+    new Random(1).nextBytes(bytes);
+    return bytes;
+  }
+
+  @Test
+  void aStoreThatFailsIsA5xxAndStoresNothing() throws Exception {
+    try (InMemoryTarget gateway = new InMemoryTarget(Map.of())) {
+      RawS3 raw = raw(gateway);
+      raw.call("PUT", "/bucket").send();
+      for (int size : new int[] {10, 1_000_000}) {
+        gateway.data.failWritesAfter(0);
+        Reply failed = raw.call("PUT", "/bucket/k").body(bytes(size)).send();
+        assertTrue(failed.status() >= 500, failed.text());
+        gateway.data.failWritesAfter(Long.MAX_VALUE);
+        assertEquals(404, raw.call("GET", "/bucket/k").send().status());
+      }
+      assertEquals(200, raw.call("PUT", "/bucket/k").body(bytes(10)).send().status());
+    }
+  }
+
+  @Test
+  void bytesThatMovedAreFoundAgain() throws Exception {
+    try (InMemoryTarget gateway = new InMemoryTarget(Map.of())) {
+      RawS3 raw = raw(gateway);
+      raw.call("PUT", "/bucket").send();
+      byte[] content = bytes(32 << 20);
+      raw.call("PUT", "/bucket/k").body(content).send();
+      RawS3.Call get = raw.call("GET", "/bucket/k");
+      get.sign();
+      try (Socket socket = raw.open()) {
+        socket.getOutputStream().write(get.wire());
+        InMemoryTarget.await(() -> gateway.gateway.http().memoryInUse() > 0, "no response");
+        gateway.namespace.repack("bucket", "k", gateway.data::repack);
+        assertArrayEquals(
+            content,
+            RawS3.readReply(new java.io.BufferedInputStream(socket.getInputStream()), false)
+                .body());
+      }
+    }
+  }
+
+  @Test
+  void aVersionThatWasReplacedIsCutAndNeverSpliced() throws Exception {
+    try (InMemoryTarget gateway = new InMemoryTarget(Map.of())) {
+      RawS3 raw = raw(gateway);
+      raw.call("PUT", "/bucket").send();
+      byte[] content = bytes(32 << 20);
+      raw.call("PUT", "/bucket/k").body(content).send();
+      RawS3.Call get = raw.call("GET", "/bucket/k");
+      get.sign();
+      try (Socket socket = raw.open()) {
+        socket.getOutputStream().write(get.wire());
+        InMemoryTarget.await(() -> gateway.gateway.http().memoryInUse() > 0, "no response");
+        var old =
+            gateway.namespace.getObject(
+                GetObjectRequest.newBuilder()
+                    .setBucket("bucket")
+                    .setKey("k")
+                    .setWantManifest(true)
+                    .build());
+        raw.call("PUT", "/bucket/k").body(new byte[32 << 20]).send();
+        old.getContainersList().forEach(c -> gateway.data.dropContainer(c.getId()));
+        byte[] got =
+            RawS3.readReply(new java.io.BufferedInputStream(socket.getInputStream()), false).body();
+        assertTrue(got.length < content.length, "the bytes of the old version are gone");
+        assertArrayEquals(java.util.Arrays.copyOf(content, got.length), got);
+      }
+    }
+  }
+
+  @Test
+  void nobodyButOwnersAndAdministratorsGetsIn() throws Exception {
+    try (InMemoryTarget gateway = new InMemoryTarget(Map.of())) {
+      gateway.addIdentity("OTHER", "s", "other", false);
+      gateway.addIdentity("ADMIN", "s", "admin", true);
+      RawS3 raw = raw(gateway);
+      raw.call("PUT", "/bucket").send();
+      raw.call("PUT", "/bucket/k").body("x").send();
+      for (String method : new String[] {"GET", "PUT", "DELETE"}) {
+        assertEquals("AccessDenied", raw.call(method, "/bucket/k").as("OTHER", "s").send().code());
+      }
+      assertEquals(
+          "AccessDenied",
+          raw.call("PUT", "/other-bucket")
+              .as("OTHER", "s")
+              .send()
+              .code()
+              .concat(
+                  raw.call("PUT", "/other-bucket/k")
+                      .as("OTHER", "s")
+                      .header("x-amz-copy-source", "/bucket/k")
+                      .send()
+                      .code()));
+      assertFalse(raw.call("GET", "/").as("OTHER", "s").send().text().contains("<Name>bucket<"));
+      assertEquals("x", raw.call("GET", "/bucket/k").as("ADMIN", "s").send().text());
+      assertTrue(raw.call("GET", "/").as("ADMIN", "s").send().text().contains("<Name>bucket<"));
+    }
+  }
+
+  @Test
+  void aClientThatStallsIsGivenUp() throws Exception {
+    try (InMemoryTarget gateway =
+        new InMemoryTarget(Map.of(Keys.S3_IDLE_TIMEOUT.name(), "300ms"))) {
+      RawS3 raw = raw(gateway);
+      raw.call("PUT", "/bucket").send();
+      for (int length : new int[] {1000, 1_000_000}) {
+        RawS3.Call call =
+            raw.call("PUT", "/bucket/k")
+                .payloadHash("UNSIGNED-PAYLOAD")
+                .body(new byte[500])
+                .header("content-length", Integer.toString(length));
+        Reply reply = call.send();
+        assertEquals("RequestTimeout", reply.code(), reply.text());
+      }
+      try (Socket idle = raw.open()) {
+        assertEquals(-1, idle.getInputStream().read());
+      }
+      // Asks for much and reads nothing of it.
+      raw.call("PUT", "/bucket/large").body(bytes(32 << 20)).send();
+      RawS3.Call get = raw.call("GET", "/bucket/large");
+      get.sign();
+      try (Socket socket = raw.open()) {
+        socket.getOutputStream().write(get.wire());
+        InMemoryTarget.await(() -> gateway.gateway.http().memoryInUse() > 0, "no response");
+        InMemoryTarget.await(() -> gateway.gateway.http().connectionCount() == 0, "the connection");
+      }
+    }
+  }
+
+  @Test
+  void slowReadersHoldNoWorker() throws Exception {
+    try (InMemoryTarget gateway = new InMemoryTarget(Map.of(Keys.S3_WORKERS.name(), "4"))) {
+      RawS3 raw = raw(gateway);
+      raw.call("PUT", "/bucket").send();
+      byte[] content = bytes(24 << 20);
+      raw.call("PUT", "/bucket/large").body(content).send();
+      Socket[] slow = new Socket[12];
+      for (int i = 0; i < slow.length; i++) {
+        RawS3.Call get = raw.call("GET", "/bucket/large");
+        get.sign();
+        slow[i] = raw.open();
+        slow[i].getOutputStream().write(get.wire());
+      }
+      for (int i = 0; i < 50; i++) {
+        assertEquals(200, raw.call("PUT", "/bucket/k" + i).body("x").send().status());
+      }
+      for (Socket socket : slow) {
+        try (socket) {
+          assertArrayEquals(
+              content,
+              RawS3.readReply(new java.io.BufferedInputStream(socket.getInputStream()), false)
+                  .body());
+        }
+      }
+    }
+  }
+
+  @Test
+  void slowSendersLeaveWorkersToOthers() throws Exception {
+    try (InMemoryTarget gateway = new InMemoryTarget(Map.of(Keys.S3_WORKERS.name(), "4"))) {
+      RawS3 raw = raw(gateway);
+      raw.call("PUT", "/bucket").send();
+      Socket[] slow = new Socket[3];
+      for (int i = 0; i < slow.length; i++) {
+        RawS3.Call put =
+            raw.call("PUT", "/bucket/slow" + i)
+                .payloadHash("UNSIGNED-PAYLOAD")
+                .body(new byte[10])
+                .header("content-length", "1000000");
+        put.sign();
+        slow[i] = raw.open();
+        slow[i].getOutputStream().write(put.wire());
+      }
+      InMemoryTarget.await(() -> gateway.gateway.http().streamingCount() == 3, "not begun");
+      assertEquals(
+          "SlowDown", raw.call("PUT", "/bucket/k").body(new byte[1_000_000]).send().code());
+      for (int i = 0; i < 20; i++) {
+        assertEquals(200, raw.call("PUT", "/bucket/k" + i).body("x").send().status());
+      }
+      for (Socket socket : slow) {
+        socket.close();
+      }
+      gateway.checkIdle();
+      assertEquals(404, raw.call("HEAD", "/bucket/slow0").send().status());
+    }
+  }
+
+  @Test
+  void stoppingAnswersWhatIsAtWork() throws Exception {
+    InMemoryTarget gateway = new InMemoryTarget(Map.of());
+    RawS3 raw = raw(gateway);
+    raw.call("PUT", "/bucket").send();
+    byte[] content = bytes(1_000_000);
+    RawS3.Call put = raw.call("PUT", "/bucket/k").body(content);
+    put.sign();
+    byte[] wire = put.wire();
+    try (Socket socket = raw.open()) {
+      socket.getOutputStream().write(wire, 0, wire.length - 10);
+      InMemoryTarget.await(() -> gateway.gateway.http().streamingCount() == 1, "not begun");
+      CompletableFuture<Void> stop = CompletableFuture.runAsync(gateway.gateway::close);
+      InMemoryTarget.await(() -> isRefused(raw), "still listening");
+      socket.getOutputStream().write(wire, wire.length - 10, 10);
+      InputStream in = socket.getInputStream();
+      Reply reply = RawS3.readReply(in, false);
+      assertEquals(200, reply.status());
+      assertEquals("close", reply.headers().get("connection"));
+      assertEquals(-1, in.read());
+      stop.get(20, TimeUnit.SECONDS);
+    }
+    gateway.close();
+  }
+
+  private static boolean isRefused(RawS3 raw) {
+    try (Socket socket = raw.open()) {
+      return false;
+    } catch (java.io.IOException e) {
+      return true;
+    }
+  }
+}
