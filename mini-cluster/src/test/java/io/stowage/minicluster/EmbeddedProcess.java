@@ -96,7 +96,7 @@ final class EmbeddedProcess implements AutoCloseable {
   }
 
   private String printed(String label) {
-    for (String line : output().split("\n")) {
+    for (String line : output().lines().toList()) {
       if (line.startsWith("  " + label)) {
         return line.substring(2 + label.length()).strip();
       }
