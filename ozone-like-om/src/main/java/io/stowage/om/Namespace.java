@@ -356,7 +356,9 @@ final class Namespace implements ObjectManager, AutoCloseable {
   @Override
   public LeaseContainersReply leaseContainer(LeaseContainersRequest request) throws StoreException {
     LeaseContainersReply reply = scm.leaseContainer(request);
-    locations.learn(reply.getLease().getContainer());
+    if (reply.hasLease()) {
+      locations.learn(reply.getLease().getContainer());
+    }
     return reply;
   }
 

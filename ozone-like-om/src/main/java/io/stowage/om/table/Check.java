@@ -21,9 +21,9 @@ import org.apache.hadoop.thirdparty.protobuf.ByteString;
  * What must hold of one column for a mutation to happen. Immutable.
  *
  * <p>Equality is that of the whole value, which for a head is that of its prefix, stamp and write
- * id, since whoever changes anything behind it changes the stamp. HBase could compare a prefix only
- * by a filter; a filter sees the older versions that lie below a cell until a compaction, and reads
- * every family of the row, whereas equality is asked of one column's newest cell.
+ * id, since whoever changes anything behind it changes the stamp. HBase takes a prefix only as a
+ * filter, and a filter is asked of the whole row, chunks of all its families included; equality is
+ * asked of one column.
  */
 public sealed interface Check {
   Column column();

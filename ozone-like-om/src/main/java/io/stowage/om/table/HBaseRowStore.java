@@ -54,13 +54,17 @@ final class HBaseRowStore implements RowStore {
   private final AsyncConnection connection;
   private final TableName name;
   private final AsyncTable<?> table;
+  private final AsyncTable<?> mutations;
   private final Duration operationTimeout;
+  private final Duration mutationTimeout;
 
   HBaseRowStore(AsyncConnection connection, TableName name, Duration operationTimeout) {
     this.connection = connection;
     this.name = name;
     this.operationTimeout = operationTimeout;
+    this.mutationTimeout = operationTimeout.multipliedBy(4).dividedBy(5);
     this.table = withTimeout(operationTimeout);
+    this.mutations = withTimeout(mutationTimeout);
   }
 
   private AsyncTable<?> withTimeout(Duration timeout) {
@@ -73,8 +77,9 @@ final class HBaseRowStore implements RowStore {
         .build();
   }
 
+  /** The client may send again until its own timeout, which has to end within the caller's. */
   private AsyncTable<?> forMutation(Duration timeout) {
-    return timeout.compareTo(operationTimeout) < 0 ? withTimeout(timeout) : table;
+    return timeout.compareTo(mutationTimeout) < 0 ? withTimeout(timeout) : mutations;
   }
 
   @Override
