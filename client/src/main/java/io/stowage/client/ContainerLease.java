@@ -141,6 +141,11 @@ final class ContainerLease {
     return ref.getEpoch();
   }
 
+  /** Bytes of one shard's address space. */
+  long capacity() {
+    return capacity;
+  }
+
   LeaseRef ref() {
     return ref;
   }

@@ -143,7 +143,18 @@ final class LeasePool {
           throw new StoreException(failure.code(), failure.getMessage(), failure);
         }
         if (seen.containsAll(open)) {
-          open.add(leaseAndRemember(deadline));
+          ContainerLease lease = leaseAndRemember(deadline);
+          open.add(lease);
+          if (lease.capacity() < cellBytes) {
+            throw new StoreException(
+                ErrorCode.BAD_CONFIGURATION,
+                "Cannot write a cell of "
+                    + cellBytes
+                    + " bytes: a shard of "
+                    + lease
+                    + " has room for "
+                    + lease.capacity());
+          }
         }
       } finally {
         asking.unlock();

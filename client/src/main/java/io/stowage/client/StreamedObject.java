@@ -274,7 +274,6 @@ final class StreamedObject implements AutoCloseable {
     }
     int cellBytes = run.cellBytes();
     int height = filled >= cellBytes ? cellBytes : Sectors.roundUp(filled);
-    List<ByteBuf> data = dataInOrder(filling, filled);
     for (int shard = 0; shard < policy.k(); shard++) {
       ByteBuf cell = filling[shard];
       if (cell != null) {
@@ -283,6 +282,7 @@ final class StreamedObject implements AutoCloseable {
     }
     Stripes.addParity(coder, filling, height, memory);
     reserved -= (long) policy.m() * height;
+    List<ByteBuf> data = dataInOrder(filling, filled);
     ByteBuf[] cells = filling;
     int bytes = filled;
     endFilling();
@@ -366,17 +366,24 @@ final class StreamedObject implements AutoCloseable {
       Stripes.release(filling);
       endFilling();
     }
-    if (acknowledgedInRun == 0) {
-      int skip = headerBytes;
-      for (ByteBuf bytes : unwound) {
-        int part = Math.min(skip, bytes.readableBytes());
-        bytes.skipBytes(part);
-        skip -= part;
-      }
+    // The header is written anew with the next extent. It may be longer than a stripe, and then
+    // its end may still be in the backlog.
+    long skip = Math.max(0, headerBytes - acknowledgedInRun);
+    for (ByteBuf bytes : unwound) {
+      skip -= skip(bytes, skip);
+    }
+    for (Piece piece : backlog) {
+      skip -= skip(piece.bytes(), skip);
     }
     for (int i = unwound.size() - 1; i >= 0; i--) {
       backlog.addFirst(new Piece(unwound.get(i), true));
     }
+  }
+
+  private static long skip(ByteBuf bytes, long atMost) {
+    int count = (int) Math.min(atMost, bytes.readableBytes());
+    bytes.skipBytes(count);
+    return count;
   }
 
   /** Waits for nothing: the run is closed when its last stripe has ended. */
@@ -390,7 +397,7 @@ final class StreamedObject implements AutoCloseable {
     Executors.whenDone(
         CompletableFuture.allOf(ends.toArray(new CompletableFuture<?>[0])),
         (nothing, error) -> ending.close());
-    if (acknowledgedInRun > 0) {
+    if (acknowledgedInRun > headerBytes) {
       extents.add(
           Extent.newBuilder()
               .setContainer(run.lease().container())

@@ -37,11 +37,20 @@ final class Stripes {
       data[i] = cells[i] == null ? null : cells[i].nioBuffer(0, height);
     }
     ByteBuffer[] parity = new ByteBuffer[m];
-    for (int i = 0; i < m; i++) {
-      cells[k + i] = memory.cell(height).writerIndex(height);
-      parity[i] = cells[k + i].nioBuffer(0, height);
+    try {
+      for (int i = 0; i < m; i++) {
+        cells[k + i] = memory.cell(height).writerIndex(height);
+        parity[i] = cells[k + i].nioBuffer(0, height);
+      }
+      coder.encode(data, parity);
+    } catch (RuntimeException | Error e) {
+      for (int i = k; i < k + m && cells[i] != null; i++) {
+        memory.overdraw(height); // the caller still has this part of its reservation
+        cells[i].release();
+        cells[i] = null;
+      }
+      throw e;
     }
-    coder.encode(data, parity);
   }
 
   /** Releases the cells that are there, and says how many they were. */

@@ -83,10 +83,14 @@ public abstract class DataPathContractTest {
   }
 
   private void start(int nodes, long memory) {
+    start(nodes, new ClientConfig(PACKING_LIMIT, CELL, memory, Duration.ofMinutes(15)));
+  }
+
+  private void start(int nodes, ClientConfig config) {
     cluster = newCluster(nodes);
     path =
         StowageDataPath.create(
-            new ClientConfig(PACKING_LIMIT, CELL, memory, Duration.ofMinutes(15)),
+            config,
             cluster,
             cluster,
             StoreClock.system());
@@ -488,6 +492,41 @@ public abstract class DataPathContractTest {
     }
     await(() -> path.freeStripeMemory() == path.stripeMemory());
     assertEquals(path.stripeMemory(), path.freeStripeMemory());
+  }
+
+  @Test
+  void aHeaderLongerThanAStripeSurvivesFailures() throws Exception {
+    start(6, new ClientConfig(4_096, 4_096, MEMORY, Duration.ofMinutes(15)));
+    byte[] bytes = content(90_000, 4);
+    for (int refuseAfter = 0; refuseAfter < 20; refuseAfter++) {
+      WriteSpec spec =
+          new WriteSpec(
+              7,
+              ByteString.copyFromUtf8("k".repeat(1_024)),
+              WriteId.random(),
+              "rs-1-2",
+              refuseAfter % 2 == 0 ? bytes.length : -1,
+              ByteString.copyFrom(new byte[25_000]));
+      try (ObjectWriter writer = path.write(spec)) {
+        for (int at = 0; at < 15; at++) {
+          if (at == refuseAfter % 15) {
+            cluster.node(refuseAfter % 6).refuseWrites(ErrorCode.SHARD_FAILED, 1);
+          }
+          writer.write(buffer(bytes, at * 6_000, 6_000));
+        }
+        assertReads(bytes, writer.finish().manifest());
+      }
+    }
+  }
+
+  @Test
+  void aCellLargerThanAContainerIsRefused() throws Exception {
+    start(5);
+    cluster.setCapacity(8_192);
+    StoreException e =
+        assertThrows(
+            StoreException.class, () -> write(ErasurePolicy.RS_3_2, content(90_000, 1), true, 9_000));
+    assertEquals(ErrorCode.BAD_CONFIGURATION, e.code());
   }
 
   @Test
