@@ -13,5 +13,6 @@
  * See the License for the specific language governing permissions and
  * limitations under the License.
  */
+
 /** Racks, hosts, nodes and disks: who is alive, and on which disks a new container goes. */
 package io.stowage.scm.cluster;

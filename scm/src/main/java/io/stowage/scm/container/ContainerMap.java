@@ -22,7 +22,7 @@ import java.util.concurrent.atomic.AtomicLongArray;
 
 /**
  * Every container's row as this SCM last saw it, and which of its shards datanodes have reported.
- * Costs about 130 bytes a container (see {@link PackedContainer}). Never decides anything alone: a
+ * Costs about 140 bytes a container (see {@link PackedContainer}). Never decides anything alone: a
  * row that is behind the table fails its compare-and-set. Thread-safe: segments guarded by
  * themselves.
  */

@@ -13,6 +13,7 @@
  * See the License for the specific language governing permissions and
  * limitations under the License.
  */
+
 /**
  * Containers: their rows, the compact map of them, leases, seals, and what datanodes reported of
  * their shards. Knows HBase only as a {@link io.stowage.scm.container.ContainerStore}.

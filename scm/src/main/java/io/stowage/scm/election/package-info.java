@@ -13,5 +13,6 @@
  * See the License for the specific language governing permissions and
  * limitations under the License.
  */
+
 /** Who leads, by Curator; the only package of SCM that talks to ZooKeeper. */
 package io.stowage.scm.election;

@@ -13,5 +13,6 @@
  * See the License for the specific language governing permissions and
  * limitations under the License.
  */
+
 /** The {@code container} table in HBase: its layout and the store that reads and writes it. */
 package io.stowage.scm.table;
