@@ -82,7 +82,7 @@ class BucketDeletionTest {
           slow.om.getBucket(GetBucketRequest.newBuilder().setName(bucket).build());
           List<Future<Boolean>> writers = new ArrayList<>();
           for (int i = 0; i < 3; i++) {
-            long delayMicros = (round * 37L + i * 11) % 60 * 500;
+            long delayMicros = (round * 37L + i * 11L) % 60 * 500;
             String key = "k" + i;
             TestOm writer = i == 0 ? two : slow;
             writers.add(

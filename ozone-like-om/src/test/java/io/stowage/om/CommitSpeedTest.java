@@ -83,7 +83,7 @@ class CommitSpeedTest {
         one.get();
       }
       long nanos = System.nanoTime() - begin;
-      System.out.printf("SPEED %s: %,d/s%n", what, each * callers * 1_000_000_000L / nanos);
+      System.out.printf("SPEED %s: %,d/s%n", what, 1_000_000_000L * each * callers / nanos);
     } finally {
       threads.shutdownNow();
     }
