@@ -200,6 +200,31 @@ class GatewayFailuresTest {
   }
 
   @Test
+  void slowReadersLeaveMemoryToUploads() throws Exception {
+    try (InMemoryTarget gateway = new InMemoryTarget(Map.of(Keys.S3_MEMORY.name(), "16m"))) {
+      RawS3 raw = raw(gateway);
+      raw.call("PUT", "/bucket").send();
+      raw.call("PUT", "/bucket/large").body(bytes(24 << 20)).send();
+      Socket[] slow = new Socket[12];
+      for (int i = 0; i < slow.length; i++) {
+        RawS3.Call get = raw.call("GET", "/bucket/large");
+        get.sign();
+        slow[i] = raw.open();
+        slow[i].getOutputStream().write(get.wire());
+      }
+      // All that responses may have is taken, and some of them wait for more.
+      InMemoryTarget.await(
+          () -> gateway.gateway.http().memoryInUse() == 12 << 20, "room for responses");
+      for (int i = 0; i < 20; i++) {
+        assertEquals(200, raw.call("PUT", "/bucket/k" + i).body(new byte[4096]).send().status());
+      }
+      for (Socket socket : slow) {
+        socket.close();
+      }
+    }
+  }
+
+  @Test
   void slowSendersLeaveWorkersToOthers() throws Exception {
     try (InMemoryTarget gateway = new InMemoryTarget(Map.of(Keys.S3_WORKERS.name(), "4"))) {
       RawS3 raw = raw(gateway);

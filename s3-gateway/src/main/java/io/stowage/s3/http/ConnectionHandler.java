@@ -200,7 +200,7 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter {
     boolean chunked = HttpUtil.isTransferEncodingChunked(head);
     long length = chunked ? -1 : HttpUtil.getContentLength(head, 0L);
     if (length >= 0 && length <= server.limits().gatherBytes()) {
-      if (length > 0 && !server.memory().tryAcquire(length)) {
+      if (length > 0 && !server.requestMemory().tryAcquire(length)) {
         refuse(new S3Exception(S3Error.SLOW_DOWN));
         return;
       }
@@ -337,7 +337,7 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter {
     new ResponsePump(
             this,
             ctx.channel(),
-            server.memory(),
+            server.responseMemory(),
             head(exchange, response),
             response.stream(),
             end -> streamed(exchange, end))
@@ -460,7 +460,7 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter {
 
   private void release(Exchange exchange) {
     if (exchange.reservedBytes > 0) {
-      server.memory().release(exchange.reservedBytes);
+      server.requestMemory().release(exchange.reservedBytes);
       exchange.reservedBytes = 0;
     }
     if (exchange.streamed != null) {

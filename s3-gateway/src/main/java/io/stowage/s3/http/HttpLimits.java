@@ -27,7 +27,7 @@ import java.time.Duration;
  *     leave workers to everybody else
  * @param connections open connections at a time; a further one is closed at once
  * @param gatherBytes a body up to this is gathered whole before a worker is taken
- * @param memoryBytes budget of gathered bodies and of response pieces on their way out, in all
+ * @param memoryBytes budget of gathered bodies (a quarter) and of response pieces on their way out
  * @param idle a connection that makes no progress for this long is closed
  */
 public record HttpLimits(
@@ -57,6 +57,9 @@ public record HttpLimits(
 
   static final int WRITE_LOW = 512 << 10;
 
+  /** Largest piece of a streamed response; each of the two budgets must have room for one. */
+  static final int MOST_PIECE_BYTES = 1 << 20;
+
   /** Rest of a refused request that is still read, so that its sender gets to see the answer. */
   static final Duration LINGER = Duration.ofSeconds(5);
 
@@ -65,7 +68,7 @@ public record HttpLimits(
       throw new IllegalArgumentException(
           "Cannot serve with " + workers + " workers, " + streamingRequests + " of them streaming");
     }
-    if (memoryBytes < 4L * Math.max(gatherBytes, PIECE_BYTES)) {
+    if (memoryBytes / 4 < Math.max(gatherBytes, MOST_PIECE_BYTES)) {
       throw new IllegalArgumentException("Cannot serve with " + memoryBytes + " bytes of memory");
     }
   }

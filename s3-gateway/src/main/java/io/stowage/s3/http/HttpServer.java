@@ -79,7 +79,8 @@ public final class HttpServer implements AutoCloseable {
 
   private final HttpLimits limits;
   private final StoreClock clock;
-  private final MemoryBudget memory;
+  private final MemoryBudget requestMemory;
+  private final MemoryBudget responseMemory;
   private final Lifecycle lifecycle = new Lifecycle("the HTTP server");
   private final ThreadPoolExecutor workers;
   private final EventLoopGroup acceptor;
@@ -92,7 +93,9 @@ public final class HttpServer implements AutoCloseable {
   private HttpServer(HttpLimits limits, StoreClock clock) {
     this.limits = limits;
     this.clock = clock;
-    memory = new MemoryBudget(limits.memoryBytes());
+    // Apart, so that readers of large objects cannot make small uploads wait, nor the other way.
+    requestMemory = new MemoryBudget(limits.memoryBytes() / 4);
+    responseMemory = new MemoryBudget(limits.memoryBytes() - limits.memoryBytes() / 4);
     // The queue needs no bound of its own: each connection has one task at most, and new requests
     // are turned away at WAITING_REQUESTS.
     workers =
@@ -198,7 +201,7 @@ public final class HttpServer implements AutoCloseable {
 
   /** Bytes of bodies and responses held now. */
   public long memoryInUse() {
-    return memory.used();
+    return requestMemory.used() + responseMemory.used();
   }
 
   /** Streamed bodies being received now. */
@@ -260,8 +263,14 @@ public final class HttpServer implements AutoCloseable {
     return limits;
   }
 
-  MemoryBudget memory() {
-    return memory;
+  /** For gathered bodies. */
+  MemoryBudget requestMemory() {
+    return requestMemory;
+  }
+
+  /** For pieces of streamed responses. */
+  MemoryBudget responseMemory() {
+    return responseMemory;
   }
 
   boolean admit(ConnectionHandler connection) {

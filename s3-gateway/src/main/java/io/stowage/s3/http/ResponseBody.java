@@ -25,7 +25,10 @@ public interface ResponseBody extends AutoCloseable {
   /** Bytes in all. */
   long length();
 
-  /** Length of the next piece; 0 at the end. Asked before memory for it is taken. */
+  /**
+   * Length of the next piece, at most {@link HttpLimits#MOST_PIECE_BYTES}; 0 at the end. Asked
+   * before memory for it is taken.
+   */
   int nextLength();
 
   /** The next piece, exactly {@link #nextLength} bytes, which the caller then owns. Blocks. */
