@@ -150,7 +150,8 @@ final class Namespace implements ObjectManager, AutoCloseable {
     this.deletes = new Deletes(objects);
     this.listing = new Listing(objects);
     this.renames = new Renames(objects);
-    this.prefixRenames = new PrefixRenames(bucketRows, stamps, listing, renames, workers);
+    this.prefixRenames =
+        new PrefixRenames(bucketRows, stamps, listing, renames, workers, config.clockBound());
     this.uploads = new Uploads(objects, puts, fence);
     this.uploadListing = new UploadListing(objectRows);
   }

@@ -18,12 +18,14 @@ package io.stowage.om;
 import static io.stowage.om.UploadsTest.crashAt;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.stowage.common.error.StoreException;
 import io.stowage.common.fault.CrashPoint;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.RenamePrefixRequest;
+import io.stowage.common.time.ManualClock;
 import io.stowage.common.time.StoreClock;
 import java.time.Duration;
 import java.util.List;
@@ -182,6 +184,31 @@ class RenameRecoveryTest {
       assertEquals(0, other.list(BUCKET, "to/", "", "", 0).getObjectsCount());
       assertEquals(30, other.list(BUCKET, "third/", "", "", 0).getObjectsCount());
     }
+  }
+
+  @Test
+  void theSweepEndsWhatWasLeftButSparesWhatCameLater() throws StoreException {
+    ManualClock clock = new ManualClock(StoreClock.system().wallMicros());
+    TestOm sweeper = new TestOm(TestOm.Tables.inMemory(), new FakeContainers(), clock);
+    sweeper.createBucket(BUCKET);
+    for (int i = 0; i < 250; i++) {
+      sweeper.put(BUCKET, "from/" + i, "source");
+    }
+    crashAt("om.rename-prefix.after-record", () -> renamePrefix(sweeper, "from/", "to/"));
+    clock.advance(Duration.ofMinutes(1));
+    sweeper.put(BUCKET, "from/later", "new");
+    sweeper.om.sweepPrefixRenames();
+    assertTrue(
+        sweeper.list(BUCKET, "from/", "", "", 0).getObjectsCount() > 1,
+        "a rename is not taken from an author who may be alive");
+    clock.advance(Duration.ofMinutes(2));
+    sweeper.om.sweepPrefixRenames();
+    assertEquals(
+        List.of("from/later"),
+        sweeper.list(BUCKET, "from/", "", "", 0).getObjectsList().stream()
+            .map(ObjectVersion::getKey)
+            .toList());
+    assertEquals(250, sweeper.list(BUCKET, "to/", "", "", 0).getObjectsCount());
   }
 
   @Test

@@ -51,8 +51,11 @@ import org.slf4j.LoggerFactory;
  *
  * <p>Before the first key is moved, a record of the rename is written into the bucket's row ({@code
  * m:p}), and deleted after the last. A record whose author died is taken up by the next rename of a
- * prefix that overlaps with either name, or by {@link #sweep}. Taking it up while its author lives
- * does no harm: a key that one of the two has moved is no longer there for the other.
+ * prefix that overlaps with either name, or by {@link #sweep}. It may be taken up while its author
+ * lives: a key that one of the two has moved is no longer there for the other. So that a straggler
+ * does not carry off what users write under the old name once the rename was answered, who takes a
+ * rename up leaves alone keys that were created after it began, and looks before each page whether
+ * the record still stands.
  */
 public final class PrefixRenames {
   static final CrashPoint AFTER_RECORD = CrashPoint.named("om.rename-prefix.after-record");
@@ -67,23 +70,29 @@ public final class PrefixRenames {
 
   private static final Duration ABANDONED = Duration.ofMinutes(2);
 
+  /** Keys per look at the record, by one who took a rename up. */
+  private static final int TAKEN_UP_PAGE = 100;
+
   private final RowCommitter buckets;
   private final Stamps stamps;
   private final Listing listing;
   private final Renames renames;
   private final ExecutorService workers;
+  private final long clockBoundMicros;
 
   public PrefixRenames(
       RowCommitter buckets,
       Stamps stamps,
       Listing listing,
       Renames renames,
-      ExecutorService workers) {
+      ExecutorService workers,
+      Duration clockBound) {
     this.buckets = buckets;
     this.stamps = stamps;
     this.listing = listing;
     this.renames = renames;
     this.workers = workers;
+    this.clockBoundMicros = clockBound.toNanos() / 1_000;
   }
 
   /** Moves every key under a prefix; returns how many this call moved. */
@@ -117,7 +126,7 @@ public final class PrefixRenames {
     for (Cell cell : records.cells()) {
       PrefixRenameRecord other = parse(cell);
       if (touches(other, sourcePrefix) || touches(other, targetPrefix)) {
-        run(bucket, row, cell.column(), cell.stamp(), other);
+        takeUp(bucket, row, cell, other);
       }
     }
     Column column = BucketRowLayout.prefixRename(writeId);
@@ -132,7 +141,7 @@ public final class PrefixRenames {
     buckets.commit(
         row, new Check.Absent(column), new RowChange(stamp).put(column, record.toByteString()));
     AFTER_RECORD.reach();
-    return run(bucket, row, column, stamp, record);
+    return run(bucket, row, column, stamp, record, Long.MAX_VALUE, PAGE);
   }
 
   /** Ends the renames of a bucket that their authors seem to have left. */
@@ -149,30 +158,49 @@ public final class PrefixRenames {
       PrefixRenameRecord record = parse(cell);
       if (stamps.now() - record.getStartedMicros() > ABANDONED.toNanos() / 1_000) {
         LOG.info("Taking up the rename of {} to {}", record.getSourcePrefix(), record);
-        run(bucket, row, cell.column(), cell.stamp(), record);
+        takeUp(bucket, row, cell, record);
       }
     }
   }
 
+  private void takeUp(Buckets.Known bucket, ByteString row, Cell cell, PrefixRenameRecord record)
+      throws StoreException {
+    long createdBefore = record.getStartedMicros() + clockBoundMicros;
+    run(bucket, row, cell.column(), cell.stamp(), record, createdBefore, TAKEN_UP_PAGE);
+  }
+
   private long run(
-      Buckets.Known bucket, ByteString row, Column column, long stamp, PrefixRenameRecord record)
+      Buckets.Known bucket,
+      ByteString row,
+      Column column,
+      long stamp,
+      PrefixRenameRecord record,
+      long createdBefore,
+      int pageSize)
       throws StoreException {
     String source = record.getSourcePrefix();
     String target = record.getTargetPrefix();
     long moved = 0;
     String after = "";
     while (true) {
+      boolean takenUp = createdBefore != Long.MAX_VALUE;
+      if (takenUp && buckets.get(row, List.of(column)).value(column) == null) {
+        return moved; // ended by its author
+      }
       ListObjectsReply page =
           listing.list(
               bucket.id(),
               ListObjectsRequest.newBuilder()
                   .setPrefix(source)
                   .setStartAfter(after)
-                  .setLimit(PAGE)
+                  .setLimit(pageSize)
                   .build());
       List<Future<Boolean>> moves = new ArrayList<>();
       for (ObjectVersion version : page.getObjectsList()) {
         String key = version.getKey();
+        if (version.getVersionId() > createdBefore) {
+          continue;
+        }
         moves.add(
             workers.submit(() -> move(bucket.id(), key, target + key.substring(source.length()))));
       }
