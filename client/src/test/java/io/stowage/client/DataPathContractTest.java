@@ -88,12 +88,7 @@ public abstract class DataPathContractTest {
 
   private void start(int nodes, ClientConfig config) {
     cluster = newCluster(nodes);
-    path =
-        StowageDataPath.create(
-            config,
-            cluster,
-            cluster,
-            StoreClock.system());
+    path = StowageDataPath.create(config, cluster, cluster, StoreClock.system());
   }
 
   @AfterEach
@@ -525,7 +520,8 @@ public abstract class DataPathContractTest {
     cluster.setCapacity(8_192);
     StoreException e =
         assertThrows(
-            StoreException.class, () -> write(ErasurePolicy.RS_3_2, content(90_000, 1), true, 9_000));
+            StoreException.class,
+            () -> write(ErasurePolicy.RS_3_2, content(90_000, 1), true, 9_000));
     assertEquals(ErrorCode.BAD_CONFIGURATION, e.code());
   }
 
