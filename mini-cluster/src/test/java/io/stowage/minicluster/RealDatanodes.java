@@ -26,6 +26,7 @@ import io.stowage.datanode.store.ShardStore;
 import io.stowage.datanode.store.StoreSettings;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -68,7 +69,10 @@ final class RealDatanodes {
         disks.add(store.diskInfos().get(0).getDiskId());
         if (overNetwork) {
           DataServer server =
-              DataServer.start(new InetSocketAddress("127.0.0.1", 0), store, WRITE_MEMORY / 2);
+              DataServer.start(
+                  new InetSocketAddress(InetAddress.getLoopbackAddress(), 0),
+                  store,
+                  WRITE_MEMORY / 2);
           onClose.push(server::close);
           services.add(network.datanode("127.0.0.1", server.port()));
         } else {
