@@ -111,7 +111,7 @@ class SparkIT {
     Path jar = fileSystemJar(root);
     List<URL> classPath = new ArrayList<>(List.of(jar.toUri().toURL()));
     Path resolved = root.resolve("dev-support/spark").resolve(spark).resolve("target/classpath");
-    for (String entry : Files.readString(resolved).strip().split(File.pathSeparator)) {
+    for (String entry : Files.readString(resolved).strip().split(File.pathSeparator, -1)) {
       classPath.add(Path.of(entry).toUri().toURL());
     }
     try (JarFile ours = new JarFile(jar.toFile());
