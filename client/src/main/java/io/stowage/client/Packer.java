@@ -53,7 +53,12 @@ final class Packer {
   /** One being encoded, one on the way, and as many being forced by disks that overlap them. */
   static final int STRIPES_IN_FLIGHT = 4;
 
-  static final int MOST_ATTEMPTS = 6;
+  /**
+   * Every attempt is on another lease, and SCM avoids nodes that were complained of: whoever fails
+   * this often in a row has met no passing fault. Six was too few where a node of eight was always
+   * being restarted.
+   */
+  static final int MOST_ATTEMPTS = 16;
 
   /** Needles looked at for one stripe; with 4 KiB objects a megabyte of data cells. */
   private static final int MOST_NEEDLES = 512;

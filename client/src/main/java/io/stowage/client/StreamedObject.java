@@ -63,7 +63,7 @@ final class StreamedObject implements AutoCloseable {
   private static final int RESERVED_STRIPES = 8;
 
   /** Failures in a row, no stripe acknowledged between them, after which the writer is told. */
-  private static final int MOST_FAILURES = 6;
+  private static final int MOST_FAILURES = Packer.MOST_ATTEMPTS - 1;
 
   /** A row's head keeps eight extents: beyond that, padding is cheaper than another extent. */
   private static final int EXTENTS_IN_HEAD = 8;
