@@ -95,16 +95,13 @@ public final class OpenFiles implements AutoCloseable {
   }
 
   private void closeIdleBeyondLimit() throws IOException {
-    if (handles.size() <= limit) {
-      return;
-    }
-    for (Iterator<Handle> it = handles.values().iterator(); it.hasNext(); ) {
-      Handle idle = it.next();
+    Iterator<Handle> eldestFirst = handles.values().iterator();
+    while (handles.size() > limit && eldestFirst.hasNext()) {
+      Handle idle = eldestFirst.next();
       // the file just opened is the last in this order and has no user yet
-      if (idle.users == 0 && it.hasNext()) {
-        it.remove();
+      if (idle.users == 0 && eldestFirst.hasNext()) {
+        eldestFirst.remove();
         idle.file.close();
-        return;
       }
     }
   }
