@@ -17,6 +17,7 @@ package io.stowage.minicluster;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -33,7 +34,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * One HBase master and one region server in this JVM, on loopback, with their data in a local
- * directory. Owns their threads. Confined to the thread that starts and closes it.
+ * directory or in HDFS. Owns their threads. Confined to the thread that starts and closes it.
  *
  * <p>An acknowledged mutation survives the death of the JVM always, and a loss of power when it
  * asked for a forced log ({@code hbase.wal.hsync}, on here): {@link DurableLocalFileSystem} says
@@ -58,13 +59,36 @@ public final class EmbeddedHBase implements AutoCloseable {
     Files.createDirectories(directory);
     Configuration configuration = HBaseConfiguration.create();
     connectTo(configuration, zooKeeper);
-    settle(configuration, directory);
+    settle(configuration, directory.toUri(), directory.resolve("tmp"));
+    configuration.setClass("fs.file.impl", DurableLocalFileSystem.class, FileSystem.class);
     startFast(configuration);
     FileSystem files = FileSystem.get(directory.toUri(), configuration);
     if (!(files instanceof DurableLocalFileSystem)) {
       // Hadoop hands out what this JVM opened first; only a test that did so comes here.
       LOG.warn("HBase writes through {}: a loss of power would lose rows", files.getClass());
     }
+    return start(configuration);
+  }
+
+  /**
+   * Starts HBase with its files in a running HDFS, as in a cluster.
+   *
+   * @param root directory in HDFS
+   * @param hdfs configuration of a client of it
+   * @param temporary local directory for what HBase puts aside
+   */
+  public static EmbeddedHBase startOverHdfs(
+      URI root, Configuration hdfs, Path temporary, EmbeddedZooKeeper zooKeeper)
+      throws IOException, InterruptedException {
+    Configuration configuration = HBaseConfiguration.create(hdfs);
+    connectTo(configuration, zooKeeper);
+    settle(configuration, root, temporary);
+    startFast(configuration);
+    return start(configuration);
+  }
+
+  private static EmbeddedHBase start(Configuration configuration)
+      throws IOException, InterruptedException {
     // Metrics of a server that was closed stay registered; a second one in this JVM must not trip.
     DefaultMetricsSystem.setMiniClusterMode(true);
     LocalHBaseCluster cluster = new LocalHBaseCluster(configuration, 1, 1);
@@ -87,10 +111,9 @@ public final class EmbeddedHBase implements AutoCloseable {
   }
 
   /** Where things are, and how safe. */
-  private static void settle(Configuration configuration, Path directory) {
-    configuration.setClass("fs.file.impl", DurableLocalFileSystem.class, FileSystem.class);
-    configuration.set("hbase.rootdir", directory.toUri().toString());
-    configuration.set("hbase.tmp.dir", directory.resolve("tmp").toString());
+  private static void settle(Configuration configuration, URI root, Path temporary) {
+    configuration.set("hbase.rootdir", root.toString());
+    configuration.set("hbase.tmp.dir", temporary.toString());
     configuration.setBoolean("hbase.cluster.distributed", false);
     configuration.setBoolean("hbase.wal.hsync", true);
     configuration.setBoolean("hbase.hfile.hsync", true);

@@ -20,6 +20,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.hdfs.MiniDFSCluster;
 
 /**
  * Where a mini-cluster's metadata lives: ZooKeeper and HBase, either its own, or those that all
@@ -33,10 +34,12 @@ final class HBaseHome implements AutoCloseable {
 
   private final EmbeddedZooKeeper zooKeeper;
   private final EmbeddedHBase hbase;
+  private final MiniDFSCluster hdfs; // null: HBase is on local files
 
-  private HBaseHome(EmbeddedZooKeeper zooKeeper, EmbeddedHBase hbase) {
+  private HBaseHome(EmbeddedZooKeeper zooKeeper, EmbeddedHBase hbase, MiniDFSCluster hdfs) {
     this.zooKeeper = zooKeeper;
     this.hbase = hbase;
+    this.hdfs = hdfs;
   }
 
   /** Starts both below two directories. */
@@ -44,8 +47,35 @@ final class HBaseHome implements AutoCloseable {
       throws IOException, InterruptedException {
     EmbeddedZooKeeper zooKeeper = EmbeddedZooKeeper.start(zooKeeperDirectory, zooKeeperPort);
     try {
-      return new HBaseHome(zooKeeper, EmbeddedHBase.start(hbaseDirectory, zooKeeper));
+      return new HBaseHome(zooKeeper, EmbeddedHBase.start(hbaseDirectory, zooKeeper), null);
     } catch (IOException | InterruptedException | RuntimeException e) {
+      zooKeeper.close();
+      throw e;
+    }
+  }
+
+  /** Starts ZooKeeper, Hadoop's own mini-cluster of HDFS, and HBase on it, as in production. */
+  static HBaseHome startOverHdfs(Path directory) throws IOException, InterruptedException {
+    Path hdfsDirectory = Files.createDirectories(directory.resolve("hdfs"));
+    EmbeddedZooKeeper zooKeeper = EmbeddedZooKeeper.start(directory.resolve("zookeeper"), 0);
+    MiniDFSCluster hdfs = null;
+    try {
+      hdfs =
+          new MiniDFSCluster.Builder(new Configuration(), hdfsDirectory.toFile())
+              .numDataNodes(1)
+              .build();
+      hdfs.waitActive();
+      EmbeddedHBase hbase =
+          EmbeddedHBase.startOverHdfs(
+              hdfs.getURI().resolve("/hbase"),
+              hdfs.getConfiguration(0),
+              directory.resolve("hbase-tmp"),
+              zooKeeper);
+      return new HBaseHome(zooKeeper, hbase, hdfs);
+    } catch (IOException | InterruptedException | RuntimeException e) {
+      if (hdfs != null) {
+        hdfs.shutdown();
+      }
       zooKeeper.close();
       throw e;
     }
@@ -93,6 +123,9 @@ final class HBaseHome implements AutoCloseable {
   @Override
   public void close() {
     hbase.close();
+    if (hdfs != null) {
+      hdfs.shutdown();
+    }
     zooKeeper.close();
   }
 }

@@ -88,6 +88,7 @@ public final class MiniStowageCluster implements AutoCloseable {
     private int objectManagers = 1;
     private boolean gateway = true;
     private boolean ownHBase; // else shared
+    private boolean hbaseOverHdfs; // else over local files
     private boolean directCalls;
     private boolean awaitWritable = true;
     private Path directory;
@@ -149,6 +150,12 @@ public final class MiniStowageCluster implements AutoCloseable {
     public Builder ownHBase() {
       this.ownHBase = true;
       return this;
+    }
+
+    /** HBase of its own over Hadoop's mini-cluster of HDFS: production's shape, slower to start. */
+    public Builder hbaseOverHdfs() {
+      this.hbaseOverHdfs = true;
+      return ownHBase();
     }
 
     /** Gateways call datanodes directly, not over their sockets. */
@@ -317,6 +324,10 @@ public final class MiniStowageCluster implements AutoCloseable {
   private void startHBase() throws IOException, InterruptedException {
     if (!shape.ownHBase) {
       hbase = HBaseHome.shared();
+      return;
+    }
+    if (shape.hbaseOverHdfs) {
+      hbase = HBaseHome.startOverHdfs(directory);
       return;
     }
     hbase =
