@@ -67,6 +67,8 @@ import io.stowage.common.proto.RenewLeasesReply;
 import io.stowage.common.proto.RenewLeasesRequest;
 import io.stowage.common.proto.ReportDamageReply;
 import io.stowage.common.proto.ReportDamageRequest;
+import io.stowage.common.proto.UpdateBucketReply;
+import io.stowage.common.proto.UpdateBucketRequest;
 import io.stowage.common.scm.ContainerManager;
 import io.stowage.common.time.StoreClock;
 import io.stowage.om.bucket.Buckets;
@@ -183,6 +185,12 @@ final class Namespace implements ObjectManager, AutoCloseable {
     return GetBucketReply.newBuilder()
         .setBucket(buckets.require(request.getName()).bucket())
         .build();
+  }
+
+  @Override
+  public UpdateBucketReply updateBucket(UpdateBucketRequest request) throws StoreException {
+    Puts.requireWriteId(request.getWriteId());
+    return UpdateBucketReply.newBuilder().setBucket(buckets.update(request)).build();
   }
 
   @Override

@@ -25,6 +25,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
+import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.Condition;
 import io.stowage.common.proto.CreateBucketRequest;
 import io.stowage.common.proto.DeleteBucketRequest;
@@ -42,8 +43,10 @@ import io.stowage.common.proto.ObjectToDelete;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.PutIdentityRequest;
 import io.stowage.common.proto.PutObjectRequest;
+import io.stowage.common.proto.UpdateBucketRequest;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -305,6 +308,57 @@ abstract class NamespaceContract {
     assertEquals(
         request.getManifest().getExtentsList(),
         om.get(bucket, "to").getManifest().getExtentsList());
+  }
+
+  @Test
+  void settingsOfABucketChangeByThemselvesAndOnlyFromWhatWasSeen() throws StoreException {
+    ByteString creation = WriteId.random();
+    CreateBucketRequest create =
+        CreateBucketRequest.newBuilder()
+            .setName(bucket + "-set")
+            .setOwner("o")
+            .setWriteId(creation)
+            .putSettings("acl", ByteString.copyFromUtf8("private"))
+            .build();
+    long id = om.om.createBucket(create).getBucket().getId();
+    UpdateBucketRequest first =
+        UpdateBucketRequest.newBuilder()
+            .setName(create.getName())
+            .setWriteId(WriteId.random())
+            .putPut("cors", ByteString.copyFromUtf8("one"))
+            .setPolicy("rs-6-3")
+            .build();
+    om.om.updateBucket(first);
+    BucketInfo changed = om.om.updateBucket(first).getBucket();
+    assertEquals("rs-6-3", changed.getPolicy());
+    assertEquals(2, changed.getSettingsCount());
+    fails(
+        ErrorCode.PRECONDITION_FAILED,
+        () ->
+            om.om.updateBucket(
+                first.toBuilder()
+                    .setWriteId(WriteId.random())
+                    .putOnlyIf("cors", ByteString.EMPTY)
+                    .build()));
+    om.om.updateBucket(
+        UpdateBucketRequest.newBuilder()
+            .setName(create.getName())
+            .setWriteId(WriteId.random())
+            .addRemove("acl")
+            .putOnlyIf("cors", ByteString.copyFromUtf8("one"))
+            .build());
+    BucketInfo now =
+        om.om
+            .getBucket(GetBucketRequest.newBuilder().setName(create.getName()).build())
+            .getBucket();
+    assertEquals(Set.of("cors"), now.getSettingsMap().keySet());
+    assertEquals(id, now.getId());
+    assertEquals(id, om.om.createBucket(create).getBucket().getId());
+    fails(
+        ErrorCode.NO_SUCH_BUCKET,
+        () ->
+            om.om.updateBucket(
+                first.toBuilder().setName("no-such").setWriteId(WriteId.random()).build()));
   }
 
   @Test

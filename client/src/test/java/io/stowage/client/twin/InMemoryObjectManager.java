@@ -77,6 +77,8 @@ import io.stowage.common.proto.RenewLeasesReply;
 import io.stowage.common.proto.RenewLeasesRequest;
 import io.stowage.common.proto.ReportDamageReply;
 import io.stowage.common.proto.ReportDamageRequest;
+import io.stowage.common.proto.UpdateBucketReply;
+import io.stowage.common.proto.UpdateBucketRequest;
 import io.stowage.common.proto.UploadInfo;
 import io.stowage.common.proto.UploadedPart;
 import io.stowage.common.time.StoreClock;
@@ -114,7 +116,7 @@ public final class InMemoryObjectManager implements ObjectManager {
   private long lastStamp;
 
   private static final class Bucket {
-    final BucketInfo info;
+    BucketInfo info;
     final TreeMap<String, ObjectVersion> objects = new TreeMap<>(KEY_ORDER);
     final TreeMap<String, Map<ByteString, Upload>> uploads = new TreeMap<>(KEY_ORDER);
 
@@ -171,6 +173,7 @@ public final class InMemoryObjectManager implements ObjectManager {
             .setPolicy(request.getPolicy().isEmpty() ? defaultPolicy : request.getPolicy())
             .setCreatedMicros(clock.wallMicros())
             .setRegion(request.getRegion())
+            .putAllSettings(request.getSettingsMap())
             .build();
     buckets.put(info.getName(), new Bucket(info));
     return remember(request.getWriteId(), CreateBucketReply.newBuilder().setBucket(info).build());
@@ -179,6 +182,35 @@ public final class InMemoryObjectManager implements ObjectManager {
   @Override
   public synchronized GetBucketReply getBucket(GetBucketRequest request) throws StoreException {
     return GetBucketReply.newBuilder().setBucket(bucket(request.getName()).info).build();
+  }
+
+  @Override
+  public synchronized UpdateBucketReply updateBucket(UpdateBucketRequest request)
+      throws StoreException {
+    UpdateBucketReply earlier = earlier(request.getWriteId(), UpdateBucketReply.class);
+    if (earlier != null) {
+      return earlier;
+    }
+    Bucket bucket = bucket(request.getName());
+    for (Map.Entry<String, ByteString> seen : request.getOnlyIfMap().entrySet()) {
+      if (!bucket
+          .info
+          .getSettingsOrDefault(seen.getKey(), ByteString.EMPTY)
+          .equals(seen.getValue())) {
+        throw new StoreException(
+            ErrorCode.PRECONDITION_FAILED,
+            "Cannot change bucket " + request.getName() + ": its " + seen.getKey() + " changed");
+      }
+    }
+    BucketInfo.Builder changed = bucket.info.toBuilder();
+    request.getRemoveList().forEach(changed::removeSettings);
+    changed.putAllSettings(request.getPutMap());
+    if (!request.getPolicy().isEmpty()) {
+      changed.setPolicy(request.getPolicy());
+    }
+    bucket.info = changed.build();
+    return remember(
+        request.getWriteId(), UpdateBucketReply.newBuilder().setBucket(bucket.info).build());
   }
 
   @Override

@@ -62,6 +62,8 @@ import io.stowage.common.proto.RenewLeasesReply;
 import io.stowage.common.proto.RenewLeasesRequest;
 import io.stowage.common.proto.ReportDamageReply;
 import io.stowage.common.proto.ReportDamageRequest;
+import io.stowage.common.proto.UpdateBucketReply;
+import io.stowage.common.proto.UpdateBucketRequest;
 
 /**
  * The namespace: buckets, objects, uploads, and the writer's way to leases. Implemented by the
@@ -72,6 +74,8 @@ public interface ObjectManager {
   CreateBucketReply createBucket(CreateBucketRequest request) throws StoreException;
 
   GetBucketReply getBucket(GetBucketRequest request) throws StoreException;
+
+  UpdateBucketReply updateBucket(UpdateBucketRequest request) throws StoreException;
 
   DeleteBucketReply deleteBucket(DeleteBucketRequest request) throws StoreException;
 

@@ -27,6 +27,7 @@ import io.stowage.common.proto.CreateBucketRequest;
 import io.stowage.common.proto.DeleteBucketRequest;
 import io.stowage.common.proto.ListBucketsReply;
 import io.stowage.common.proto.ListBucketsRequest;
+import io.stowage.common.proto.UpdateBucketRequest;
 import io.stowage.common.time.StoreClock;
 import io.stowage.om.object.ObjectRows;
 import io.stowage.om.row.RowCommitter;
@@ -43,6 +44,7 @@ import io.stowage.om.table.RowChange;
 import java.security.SecureRandom;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
@@ -62,6 +64,9 @@ public final class Buckets {
   private static final int MOST_ATTEMPTS = 1_000;
   private static final int MOST_LISTED = 1_000;
   private static final int SCAN_PAGE = 1_000;
+
+  /** Of one bucket's settings; every object manager keeps those of the buckets in use. */
+  private static final int MOST_BYTES = 1 << 20;
 
   private final RowCommitter rows;
   private final ObjectRows objects;
@@ -165,7 +170,7 @@ public final class Buckets {
         continue;
       }
       if (seen != null && seen.state() == HeadState.LIVE) {
-        if (seen.writeId().equals(request.getWriteId())) {
+        if (seen.createdBy().equals(request.getWriteId())) {
           return seen.bucket();
         }
         boolean own = seen.bucket().getOwner().equals(request.getOwner());
@@ -183,15 +188,88 @@ public final class Buckets {
               .setPolicy(policy)
               .setCreatedMicros(stamp)
               .setRegion(request.getRegion())
+              .putAllSettings(request.getSettingsMap())
               .build();
       ByteString deletedBy = seen == null ? ByteString.EMPTY : seen.writeId();
       BucketHead head =
-          BucketHead.of(stamp, request.getWriteId(), HeadState.LIVE, bucket, deletedBy);
+          BucketHead.of(
+              stamp, request.getWriteId(), HeadState.LIVE, bucket, request.getWriteId(), deletedBy);
       if (commit(request.getName(), seen, head, "created")) {
         return bucket;
       }
     }
     throw contended(request.getName());
+  }
+
+  /**
+   * Changes settings by compare-and-set of the bucket's head, and returns when every object manager
+   * has dropped what it knew before: a policy that forbids something is in force everywhere once it
+   * is acknowledged.
+   */
+  public BucketInfo update(UpdateBucketRequest request) throws StoreException {
+    String name = request.getName();
+    if (!request.getPolicy().isEmpty()) {
+      ErasurePolicy.named(request.getPolicy());
+    }
+    for (int attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
+      BucketHead seen = read(name);
+      if (seen == null || seen.state() == HeadState.ABSENT) {
+        throw noSuchBucket(name);
+      }
+      if (seen.state() == HeadState.DELETING) {
+        awaitDeletion(name, seen);
+        continue;
+      }
+      if (seen.writeId().equals(request.getWriteId())) {
+        return everywhere(seen);
+      }
+      requireSettings(seen.bucket(), request);
+      BucketInfo.Builder changed = seen.bucket().toBuilder();
+      request.getRemoveList().forEach(changed::removeSettings);
+      changed.putAllSettings(request.getPutMap());
+      if (!request.getPolicy().isEmpty()) {
+        changed.setPolicy(request.getPolicy());
+      }
+      if (changed.build().getSerializedSize() > MOST_BYTES) {
+        throw new StoreException(
+            ErrorCode.INVALID_ARGUMENT,
+            "Cannot keep "
+                + changed.build().getSerializedSize()
+                + " bytes of settings of bucket "
+                + name
+                + ": at most "
+                + MOST_BYTES);
+      }
+      BucketHead next =
+          BucketHead.of(
+              stamps.above(seen.stamp()),
+              request.getWriteId(),
+              HeadState.LIVE,
+              changed.build(),
+              seen.createdBy(),
+              seen.deletedBy());
+      if (commit(name, seen, next, "changed")) {
+        return everywhere(next);
+      }
+    }
+    throw contended(name);
+  }
+
+  private BucketInfo everywhere(BucketHead head) throws StoreException {
+    cache.remove(head.bucket().getName());
+    rows.pause().during(cacheAge.plus(cacheAge.dividedBy(10)));
+    return head.bucket();
+  }
+
+  private static void requireSettings(BucketInfo bucket, UpdateBucketRequest request)
+      throws StoreException {
+    for (Map.Entry<String, ByteString> seen : request.getOnlyIfMap().entrySet()) {
+      if (!bucket.getSettingsOrDefault(seen.getKey(), ByteString.EMPTY).equals(seen.getValue())) {
+        throw new StoreException(
+            ErrorCode.PRECONDITION_FAILED,
+            "Cannot change bucket " + bucket.getName() + ": its " + seen.getKey() + " changed");
+      }
+    }
   }
 
   public void delete(DeleteBucketRequest request) throws StoreException {
@@ -226,6 +304,7 @@ public final class Buckets {
                   request.getWriteId(),
                   HeadState.DELETING,
                   seen.bucket(),
+                  seen.createdBy(),
                   seen.deletedBy());
           if (commit(name, seen, mark, "deleted")) {
             AFTER_MARK.reach();
@@ -248,6 +327,7 @@ public final class Buckets {
             empty ? mark.writeId() : WriteId.random(),
             empty ? HeadState.ABSENT : HeadState.LIVE,
             mark.bucket(),
+            mark.createdBy(),
             mark.deletedBy());
     commit(name, mark, end, "deleted");
     cache.remove(name);
@@ -299,7 +379,7 @@ public final class Buckets {
         if (reply.getBucketsCount() == limit) {
           return reply.setMore(true).build();
         }
-        reply.addBuckets(head.bucket());
+        reply.addBuckets(head.bucket().toBuilder().clearSettings());
       }
       if (page.size() < SCAN_PAGE) {
         return reply.build();

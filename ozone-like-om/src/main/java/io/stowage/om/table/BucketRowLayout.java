@@ -68,20 +68,28 @@ public final class BucketRowLayout {
       ByteString writeId,
       HeadState state,
       BucketInfo bucket,
+      ByteString createdBy,
       ByteString deletedBy,
       ByteString cell) {
     /**
      * A head to be written.
      *
+     * @param createdBy write id of the bucket's creation
      * @param deletedBy write id of the deletion that removed the bucket of this name before, by
      *     which it is known when it is asked for again; empty if there was none
      */
     public static BucketHead of(
-        long stamp, ByteString writeId, HeadState state, BucketInfo bucket, ByteString deletedBy) {
+        long stamp,
+        ByteString writeId,
+        HeadState state,
+        BucketInfo bucket,
+        ByteString createdBy,
+        ByteString deletedBy) {
       BucketRecord record =
           BucketRecord.newBuilder()
               .setFormat(FORMAT)
               .setBucket(bucket.toBuilder().clearName())
+              .setCreatedBy(createdBy.equals(writeId) ? ByteString.EMPTY : createdBy)
               .setDeletedBy(deletedBy)
               .build();
       return new BucketHead(
@@ -89,6 +97,7 @@ public final class BucketRowLayout {
           writeId,
           state,
           bucket,
+          createdBy,
           deletedBy,
           Head.fixed(stamp, writeId, state).concat(record.toByteString()));
     }
@@ -106,11 +115,13 @@ public final class BucketRowLayout {
               ErrorCode.FORMAT_TOO_NEW,
               "Cannot read bucket " + name + ": its format is " + record.getFormat());
         }
+        ByteString writeId = cell.substring(8, 8 + WriteId.BYTES);
         return new BucketHead(
             cell.asReadOnlyByteBuffer().getLong(),
-            cell.substring(8, 8 + WriteId.BYTES),
+            writeId,
             state,
             record.getBucket().toBuilder().setName(name).build(),
+            record.getCreatedBy().isEmpty() ? writeId : record.getCreatedBy(),
             record.getDeletedBy(),
             cell);
       } catch (InvalidProtocolBufferException

@@ -128,7 +128,8 @@ class FormatTest {
     BucketInfo bucket =
         BucketInfo.newBuilder().setName("name").setId(5).setOwner("o").setPolicy("rs-3-2").build();
     ByteString cell =
-        BucketRowLayout.BucketHead.of(9, WRITE_ID, HeadState.DELETING, bucket, ByteString.EMPTY)
+        BucketRowLayout.BucketHead.of(
+                9, WRITE_ID, HeadState.DELETING, bucket, WRITE_ID, ByteString.EMPTY)
             .cell();
     assertEquals(
         "0000000000000009"
