@@ -71,6 +71,9 @@ public final class Dispatcher implements RequestHandler {
 
   private Response answer(Request request) throws S3Exception, StoreException {
     RequestTarget target = RequestTarget.parse(request.target());
+    if (request.method().equals("OPTIONS")) {
+      return preflight(request, target);
+    }
     Caller caller = authenticator.authenticate(request.method(), target, request.headers());
     S3Address address =
         S3Address.of(request.headers().get(HttpHeaderNames.HOST), target.path(), domains);
@@ -85,17 +88,32 @@ public final class Dispatcher implements RequestHandler {
     if (level != Level.SERVICE) {
       BucketNames.check(address.bucket());
       if (!(operation instanceof CreateBucket)) {
-        bucket =
-            backend
-                .namespace()
-                .getBucket(GetBucketRequest.newBuilder().setName(address.bucket()).build())
-                .getBucket();
+        bucket = bucket(address.bucket());
         checkExpectedOwner(request, bucket);
       }
     }
     backend.authorizer().authorize(caller, operation.action(), bucket, address.key());
-    return operation.handle(
-        new S3Call(request, caller, address, target.query(), bucket, backend.hashThreads()));
+    Response response =
+        operation.handle(
+            new S3Call(request, caller, address, target.query(), bucket, backend.hashThreads()));
+    return Cors.decorate(response, request.method(), request.headers(), bucket);
+  }
+
+  private Response preflight(Request request, RequestTarget target)
+      throws S3Exception, StoreException {
+    S3Address address =
+        S3Address.of(request.headers().get(HttpHeaderNames.HOST), target.path(), domains);
+    if (address.level() == Level.SERVICE) {
+      throw new S3Exception(S3Error.METHOD_NOT_ALLOWED).with("Method", request.method());
+    }
+    return Cors.preflight(request.headers(), bucket(address.bucket()));
+  }
+
+  private BucketInfo bucket(String name) throws StoreException {
+    return backend
+        .namespace()
+        .getBucket(GetBucketRequest.newBuilder().setName(name).build())
+        .getBucket();
   }
 
   private static void checkExpectedOwner(Request request, BucketInfo bucket) throws S3Exception {

@@ -25,6 +25,7 @@ import io.stowage.s3.error.S3Error;
 import io.stowage.s3.error.S3Exception;
 import io.stowage.s3.http.Response;
 import io.stowage.s3.payload.HashKind;
+import io.stowage.s3.setting.Tags;
 import java.nio.charset.StandardCharsets;
 import java.util.Base64;
 import java.util.List;
@@ -39,7 +40,6 @@ final class ObjectHeaders {
 
   private static final String USER_PREFIX = "x-amz-meta-";
   private static final int MOST_USER_BYTES = 2048;
-  private static final int MOST_TAGS = 10;
 
   /** System metadata that a client sets and gets back as it was. */
   private static final List<String> KEPT =
@@ -155,21 +155,15 @@ final class ObjectHeaders {
     if (tagging == null || tagging.isEmpty()) {
       return;
     }
+    Map<String, String> tags = new TreeMap<>();
     for (String pair : tagging.split("&", -1)) {
       int equals = pair.indexOf('=');
-      String name = UriEncoding.decodeText(equals < 0 ? pair : pair.substring(0, equals), true);
+      String key = UriEncoding.decodeText(equals < 0 ? pair : pair.substring(0, equals), true);
       String value = equals < 0 ? "" : UriEncoding.decodeText(pair.substring(equals + 1), true);
-      if (name.isEmpty()
-          || name.length() > 128
-          || value.length() > 256
-          || metadata.containsTags(name)) {
-        throw new S3Exception(S3Error.INVALID_TAG).with("TagKey", name);
-      }
-      metadata.putTags(name, value);
+      Tags.add(tags, key, value);
     }
-    if (metadata.getTagsCount() > MOST_TAGS) {
-      throw new S3Exception(S3Error.BAD_REQUEST, "Object tags cannot be greater than " + MOST_TAGS);
-    }
+    Tags.checkCount(tags, Tags.MOST_OF_AN_OBJECT);
+    metadata.putAllTags(tags);
   }
 
   /** aws-chunked describes the transfer, not the object. */

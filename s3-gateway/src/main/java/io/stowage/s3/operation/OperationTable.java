@@ -19,6 +19,8 @@ import io.netty.handler.codec.http.HttpHeaders;
 import io.stowage.s3.error.S3Error;
 import io.stowage.s3.error.S3Exception;
 import io.stowage.s3.operation.S3Address.Level;
+import io.stowage.s3.setting.BucketSetting;
+import io.stowage.s3.setting.BucketSettings;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -98,6 +100,14 @@ public final class OperationTable {
 
   public OperationTable(Backend backend) {
     row("GET", Level.SERVICE, new ListBuckets(backend));
+
+    for (BucketSetting setting : BucketSettings.ALL) {
+      row("GET", Level.BUCKET, new BucketDocuments.Get(setting), setting.name());
+      row("PUT", Level.BUCKET, new BucketDocuments.Put(backend, setting), setting.name());
+      if (setting.removable()) {
+        row("DELETE", Level.BUCKET, new BucketDocuments.Delete(backend, setting), setting.name());
+      }
+    }
 
     row("PUT", Level.BUCKET, new CreateBucket(backend));
     row("HEAD", Level.BUCKET, new HeadBucket(backend));

@@ -44,6 +44,25 @@ public final class XmlOut {
     return new XmlOut(root, "");
   }
 
+  /** A document in S3's namespace with the elements of one that was read. */
+  public static String copyOf(XmlElement root) {
+    XmlOut out = document(root.name());
+    out.copyContent(root);
+    return out.finish();
+  }
+
+  private void copyContent(XmlElement element) {
+    if (element.children().isEmpty()) {
+      escape(element.text());
+      return;
+    }
+    for (XmlElement child : element.children()) {
+      open(child.name());
+      copyContent(child);
+      close();
+    }
+  }
+
   public XmlOut open(String element) {
     out.append('<').append(element).append('>');
     open.push(element);

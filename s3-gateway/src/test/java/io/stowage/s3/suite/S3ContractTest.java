@@ -42,6 +42,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Collectors;
 import java.util.zip.CRC32C;
 import java.util.zip.CheckedInputStream;
 import org.junit.jupiter.api.AfterAll;
@@ -60,6 +61,7 @@ import software.amazon.awssdk.http.urlconnection.UrlConnectionHttpClient;
 import software.amazon.awssdk.regions.Region;
 import software.amazon.awssdk.services.s3.S3Client;
 import software.amazon.awssdk.services.s3.S3Configuration;
+import software.amazon.awssdk.services.s3.model.CORSRule;
 import software.amazon.awssdk.services.s3.model.ChecksumAlgorithm;
 import software.amazon.awssdk.services.s3.model.ChecksumMode;
 import software.amazon.awssdk.services.s3.model.ChecksumType;
@@ -76,9 +78,12 @@ import software.amazon.awssdk.services.s3.model.MetadataDirective;
 import software.amazon.awssdk.services.s3.model.NoSuchBucketException;
 import software.amazon.awssdk.services.s3.model.NoSuchKeyException;
 import software.amazon.awssdk.services.s3.model.ObjectIdentifier;
+import software.amazon.awssdk.services.s3.model.ObjectOwnership;
+import software.amazon.awssdk.services.s3.model.Payer;
 import software.amazon.awssdk.services.s3.model.PutObjectResponse;
 import software.amazon.awssdk.services.s3.model.S3Exception;
 import software.amazon.awssdk.services.s3.model.S3Object;
+import software.amazon.awssdk.services.s3.model.Tag;
 import software.amazon.awssdk.services.s3.model.UploadPartResponse;
 import software.amazon.awssdk.services.s3.presigner.S3Presigner;
 
@@ -538,6 +543,125 @@ public abstract class S3ContractTest {
     assertThrows(
         NoSuchBucketException.class,
         () -> s3.putObject(b -> b.bucket(bucket).key("k"), RequestBody.fromString("x")));
+  }
+
+  @Test
+  void keepsTagsOfBuckets() {
+    String bucket = newBucket();
+    assertError(404, "NoSuchTagSet", assertThrows(S3Exception.class, () -> tags(bucket)));
+    s3.putBucketTagging(
+        b ->
+            b.bucket(bucket)
+                .tagging(
+                    t ->
+                        t.tagSet(
+                            Tag.builder().key("team").value("\u00fcber & <co>").build(),
+                            Tag.builder().key("empty").value("").build())));
+    assertEquals(Map.of("team", "\u00fcber & <co>", "empty", ""), tags(bucket));
+    assertError(
+        400,
+        "InvalidTag",
+        assertThrows(
+            S3Exception.class,
+            () ->
+                s3.putBucketTagging(
+                    b ->
+                        b.bucket(bucket)
+                            .tagging(
+                                t ->
+                                    t.tagSet(
+                                        Tag.builder().key("a").value("1").build(),
+                                        Tag.builder().key("a").value("2").build())))));
+    s3.deleteBucketTagging(b -> b.bucket(bucket));
+    s3.deleteBucketTagging(b -> b.bucket(bucket));
+    assertError(404, "NoSuchTagSet", assertThrows(S3Exception.class, () -> tags(bucket)));
+  }
+
+  private Map<String, String> tags(String bucket) {
+    return s3.getBucketTagging(b -> b.bucket(bucket)).tagSet().stream()
+        .collect(Collectors.toMap(Tag::key, Tag::value));
+  }
+
+  @Test
+  void answersPreflightsAsTheRulesSay() throws IOException {
+    String bucket = newBucket();
+    String preflight =
+        "OPTIONS /"
+            + bucket
+            + "/k HTTP/1.1\r\nHost: h\r\nOrigin: https://a.example.com\r\n"
+            + "Access-Control-Request-Method: PUT\r\n"
+            + "Access-Control-Request-Headers: x-amz-date, content-type\r\n\r\n";
+    assertEquals(403, ask(preflight).status());
+    s3.putBucketCors(
+        b ->
+            b.bucket(bucket)
+                .corsConfiguration(
+                    c ->
+                        c.corsRules(
+                            CORSRule.builder()
+                                .allowedOrigins("https://*.example.com")
+                                .allowedMethods("PUT", "GET")
+                                .allowedHeaders("*")
+                                .exposeHeaders("ETag")
+                                .maxAgeSeconds(60)
+                                .build())));
+    RawS3.Reply allowed = ask(preflight);
+    assertEquals(200, allowed.status());
+    assertEquals("https://a.example.com", allowed.headers().get("access-control-allow-origin"));
+    assertEquals("PUT, GET", allowed.headers().get("access-control-allow-methods"));
+    assertEquals("60", allowed.headers().get("access-control-max-age"));
+    assertEquals(403, ask(preflight.replace("a.example.com", "example.org")).status());
+    assertEquals(403, ask(preflight.replace(": PUT", ": DELETE")).status());
+    assertEquals(
+        List.of("https://*.example.com"),
+        s3.getBucketCors(b -> b.bucket(bucket)).corsRules().get(0).allowedOrigins());
+    s3.deleteBucketCors(b -> b.bucket(bucket));
+    assertError(
+        404,
+        "NoSuchCORSConfiguration",
+        assertThrows(S3Exception.class, () -> s3.getBucketCors(b -> b.bucket(bucket))));
+  }
+
+  private RawS3.Reply ask(String request) throws IOException {
+    return raw.exchange(request.getBytes(StandardCharsets.US_ASCII), false);
+  }
+
+  @Test
+  void keepsOtherSettingsOfBuckets() {
+    String bucket = newBucket();
+    assertError(
+        404,
+        "NoSuchPublicAccessBlockConfiguration",
+        assertThrows(S3Exception.class, () -> s3.getPublicAccessBlock(b -> b.bucket(bucket))));
+    s3.putPublicAccessBlock(
+        b -> b.bucket(bucket).publicAccessBlockConfiguration(p -> p.blockPublicAcls(true)));
+    assertTrue(
+        s3.getPublicAccessBlock(b -> b.bucket(bucket))
+            .publicAccessBlockConfiguration()
+            .blockPublicAcls());
+    s3.putBucketOwnershipControls(
+        b ->
+            b.bucket(bucket)
+                .ownershipControls(
+                    o -> o.rules(r -> r.objectOwnership(ObjectOwnership.BUCKET_OWNER_ENFORCED))));
+    assertEquals(
+        ObjectOwnership.BUCKET_OWNER_ENFORCED,
+        s3.getBucketOwnershipControls(b -> b.bucket(bucket))
+            .ownershipControls()
+            .rules()
+            .get(0)
+            .objectOwnership());
+    assertEquals(Payer.BUCKET_OWNER, s3.getBucketRequestPayment(b -> b.bucket(bucket)).payer());
+    s3.putBucketRequestPayment(
+        b -> b.bucket(bucket).requestPaymentConfiguration(r -> r.payer(Payer.REQUESTER)));
+    assertEquals(Payer.REQUESTER, s3.getBucketRequestPayment(b -> b.bucket(bucket)).payer());
+    assertError(
+        404,
+        "NoSuchWebsiteConfiguration",
+        assertThrows(S3Exception.class, () -> s3.getBucketWebsite(b -> b.bucket(bucket))));
+    s3.putBucketWebsite(
+        b -> b.bucket(bucket).websiteConfiguration(w -> w.indexDocument(i -> i.suffix("i.html"))));
+    assertEquals("i.html", s3.getBucketWebsite(b -> b.bucket(bucket)).indexDocument().suffix());
   }
 
   @ParameterizedTest

@@ -1,0 +1,153 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.s3.setting;
+
+import static io.stowage.s3.xml.XmlShape.element;
+import static io.stowage.s3.xml.XmlShape.number;
+import static io.stowage.s3.xml.XmlShape.text;
+import static io.stowage.s3.xml.XmlShape.truth;
+import static io.stowage.s3.xml.XmlShape.word;
+
+import io.stowage.s3.error.S3Error;
+import io.stowage.s3.error.S3Exception;
+import io.stowage.s3.xml.XmlElement;
+import io.stowage.s3.xml.XmlOut;
+import io.stowage.s3.xml.XmlShape;
+import java.util.List;
+
+/**
+ * The kinds of configuration that are stored and given back. Where one has an effect, the class
+ * named after it reads it.
+ */
+public final class BucketSettings {
+  private static final BucketSetting.Rule NONE = document -> {};
+
+  public static final BucketSetting TAGGING =
+      BucketSetting.removable(
+          "tagging",
+          "s3:GetBucketTagging",
+          "s3:PutBucketTagging",
+          Tags.SHAPE,
+          document -> Tags.of(document, Tags.MOST_OF_A_BUCKET),
+          S3Error.NO_SUCH_TAG_SET);
+
+  public static final BucketSetting CORS =
+      BucketSetting.removable(
+          "cors",
+          "s3:GetBucketCORS",
+          "s3:PutBucketCORS",
+          CorsRules.SHAPE,
+          CorsRules::of,
+          S3Error.NO_SUCH_CORS_CONFIGURATION);
+
+  public static final BucketSetting PUBLIC_ACCESS_BLOCK =
+      BucketSetting.removable(
+          "publicAccessBlock",
+          "s3:GetBucketPublicAccessBlock",
+          "s3:PutBucketPublicAccessBlock",
+          element(
+              "PublicAccessBlockConfiguration",
+              truth("BlockPublicAcls").optional(),
+              truth("IgnorePublicAcls").optional(),
+              truth("BlockPublicPolicy").optional(),
+              truth("RestrictPublicBuckets").optional()),
+          NONE,
+          S3Error.NO_SUCH_PUBLIC_ACCESS_BLOCK_CONFIGURATION);
+
+  public static final BucketSetting OWNERSHIP_CONTROLS =
+      BucketSetting.removable(
+          "ownershipControls",
+          "s3:GetBucketOwnershipControls",
+          "s3:PutBucketOwnershipControls",
+          element(
+              "OwnershipControls",
+              element(
+                  "Rule",
+                  word(
+                      "ObjectOwnership",
+                      "BucketOwnerPreferred",
+                      "ObjectWriter",
+                      "BucketOwnerEnforced"))),
+          NONE,
+          S3Error.OWNERSHIP_CONTROLS_NOT_FOUND);
+
+  public static final BucketSetting REQUEST_PAYMENT =
+      BucketSetting.always(
+          "requestPayment",
+          "s3:GetBucketRequestPayment",
+          "s3:PutBucketRequestPayment",
+          element("RequestPaymentConfiguration", word("Payer", "BucketOwner", "Requester")),
+          NONE,
+          XmlOut.document("RequestPaymentConfiguration").text("Payer", "BucketOwner"));
+
+  private static final XmlShape REDIRECT =
+      element(
+          "Redirect",
+          text("HostName").optional(),
+          word("Protocol", "http", "https").optional(),
+          number("HttpRedirectCode", 300).optional(),
+          text("ReplaceKeyPrefixWith").optional(),
+          text("ReplaceKeyWith").optional());
+
+  public static final BucketSetting WEBSITE =
+      BucketSetting.removable(
+          "website",
+          "s3:GetBucketWebsite",
+          "s3:PutBucketWebsite",
+          element(
+              "WebsiteConfiguration",
+              element("IndexDocument", text("Suffix", s -> !s.isEmpty() && !s.contains("/")))
+                  .optional(),
+              element("ErrorDocument", text("Key", s -> !s.isEmpty())).optional(),
+              element(
+                      "RedirectAllRequestsTo",
+                      text("HostName"),
+                      word("Protocol", "http", "https").optional())
+                  .optional(),
+              element(
+                      "RoutingRules",
+                      element(
+                              "RoutingRule",
+                              element(
+                                      "Condition",
+                                      text("KeyPrefixEquals").optional(),
+                                      number("HttpErrorCodeReturnedEquals", 400).optional())
+                                  .optional(),
+                              REDIRECT)
+                          .times(1, 50))
+                  .optional()),
+          BucketSettings::website,
+          S3Error.NO_SUCH_WEBSITE_CONFIGURATION);
+
+  /** All of them; each makes the operations of its row in the operation table. */
+  public static final List<BucketSetting> ALL =
+      List.of(TAGGING, CORS, PUBLIC_ACCESS_BLOCK, OWNERSHIP_CONTROLS, REQUEST_PAYMENT, WEBSITE);
+
+  private BucketSettings() {}
+
+  private static void website(XmlElement document) throws S3Exception {
+    boolean redirectsAll = !document.children("RedirectAllRequestsTo").isEmpty();
+    boolean hasIndex = !document.children("IndexDocument").isEmpty();
+    if (redirectsAll == hasIndex) {
+      throw new S3Exception(
+          S3Error.INVALID_ARGUMENT,
+          redirectsAll
+              ? "RedirectAllRequestsTo cannot be provided in conjunction with other Routing Rules."
+              : "A value for IndexDocument Suffix must be provided if RedirectAllRequestsTo is"
+                  + " empty");
+    }
+  }
+}
