@@ -764,7 +764,7 @@ public abstract class S3MalformedTest {
                     .body(BODY)
                     .header("x-amz-storage-class", "PAPER")
                     .send()));
-    for (String sub : List.of("acl", "policy", "lifecycle", "cors", "encryption", "versions")) {
+    for (String sub : List.of("acl", "policy", "lifecycle", "encryption", "versions")) {
       all.add(
           bad(
               "GET ?" + sub,
