@@ -17,10 +17,14 @@ package io.stowage.om;
 
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.proto.ClaimContainerReply;
+import io.stowage.common.proto.ClaimContainerRequest;
 import io.stowage.common.proto.ClusterStatusReply;
 import io.stowage.common.proto.ClusterStatusRequest;
 import io.stowage.common.proto.ContainerInfo;
 import io.stowage.common.proto.ContainerState;
+import io.stowage.common.proto.FinishRepackReply;
+import io.stowage.common.proto.FinishRepackRequest;
 import io.stowage.common.proto.GetContainersReply;
 import io.stowage.common.proto.GetContainersRequest;
 import io.stowage.common.proto.Lease;
@@ -32,8 +36,12 @@ import io.stowage.common.proto.ListDatanodesReply;
 import io.stowage.common.proto.ListDatanodesRequest;
 import io.stowage.common.proto.ReleaseLeaseReply;
 import io.stowage.common.proto.ReleaseLeaseRequest;
+import io.stowage.common.proto.RenewClaimReply;
+import io.stowage.common.proto.RenewClaimRequest;
 import io.stowage.common.proto.RenewLeasesReply;
 import io.stowage.common.proto.RenewLeasesRequest;
+import io.stowage.common.proto.RepackStatusReply;
+import io.stowage.common.proto.RepackStatusRequest;
 import io.stowage.common.proto.ReportDamageReply;
 import io.stowage.common.proto.ReportDamageRequest;
 import io.stowage.common.scm.ContainerManager;
@@ -103,5 +111,25 @@ final class FakeContainers implements ContainerManager {
   @Override
   public ReportDamageReply reportDamage(ReportDamageRequest request) {
     return ReportDamageReply.getDefaultInstance();
+  }
+
+  @Override
+  public ClaimContainerReply claimContainer(ClaimContainerRequest request) {
+    return ClaimContainerReply.getDefaultInstance();
+  }
+
+  @Override
+  public RenewClaimReply renewClaim(RenewClaimRequest request) {
+    return RenewClaimReply.getDefaultInstance();
+  }
+
+  @Override
+  public FinishRepackReply finishRepack(FinishRepackRequest request) {
+    return FinishRepackReply.getDefaultInstance();
+  }
+
+  @Override
+  public RepackStatusReply repackStatus(RepackStatusRequest request) {
+    return RepackStatusReply.getDefaultInstance();
   }
 }

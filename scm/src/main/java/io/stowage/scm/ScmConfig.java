@@ -37,6 +37,10 @@ import java.time.Duration;
  * @param leaseDuration from grant or renewal to expiry
  * @param commitWindow how long after its grant a lease's manifests may be committed
  * @param clockBound how far clocks of two SCMs may be apart
+ * @param openTime a container open for longer is sealed
+ * @param repackClaim a repacker not heard for as long loses its container
+ * @param repackWaste percent more than needed, from which a container is repacked
+ * @param repackKeep how long an emptied container's shards are kept
  */
 public record ScmConfig(
     String bind,
@@ -51,7 +55,11 @@ public record ScmConfig(
     Duration deadInterval,
     Duration leaseDuration,
     Duration commitWindow,
-    Duration clockBound) {
+    Duration clockBound,
+    Duration openTime,
+    Duration repackClaim,
+    int repackWaste,
+    Duration repackKeep) {
 
   public static ScmConfig from(StowageConfig config) throws StoreException {
     return new ScmConfig(
@@ -67,7 +75,11 @@ public record ScmConfig(
         config.get(Keys.DEAD_INTERVAL),
         config.get(Keys.LEASE_DURATION),
         config.get(Keys.COMMIT_WINDOW),
-        config.get(Keys.CLOCK_BOUND));
+        config.get(Keys.CLOCK_BOUND),
+        config.get(Keys.OPEN_TIME),
+        config.get(Keys.REPACK_CLAIM),
+        config.get(Keys.REPACK_WASTE),
+        config.get(Keys.REPACK_KEEP));
   }
 
   /** A disk with less free gets no new shard: enough that a container gets somewhere on it. */

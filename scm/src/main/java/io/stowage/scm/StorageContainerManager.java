@@ -20,6 +20,8 @@ import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.NotLeaderException;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
+import io.stowage.common.proto.ClaimContainerReply;
+import io.stowage.common.proto.ClaimContainerRequest;
 import io.stowage.common.proto.ClusterStatusReply;
 import io.stowage.common.proto.ClusterStatusRequest;
 import io.stowage.common.proto.ContainerInfo;
@@ -27,6 +29,8 @@ import io.stowage.common.proto.ContainerState;
 import io.stowage.common.proto.DatanodeInfo;
 import io.stowage.common.proto.DatanodeState;
 import io.stowage.common.proto.DiskInfo;
+import io.stowage.common.proto.FinishRepackReply;
+import io.stowage.common.proto.FinishRepackRequest;
 import io.stowage.common.proto.GetContainersReply;
 import io.stowage.common.proto.GetContainersRequest;
 import io.stowage.common.proto.HeartbeatReply;
@@ -43,8 +47,12 @@ import io.stowage.common.proto.RegisterDatanodeReply;
 import io.stowage.common.proto.RegisterDatanodeRequest;
 import io.stowage.common.proto.ReleaseLeaseReply;
 import io.stowage.common.proto.ReleaseLeaseRequest;
+import io.stowage.common.proto.RenewClaimReply;
+import io.stowage.common.proto.RenewClaimRequest;
 import io.stowage.common.proto.RenewLeasesReply;
 import io.stowage.common.proto.RenewLeasesRequest;
+import io.stowage.common.proto.RepackStatusReply;
+import io.stowage.common.proto.RepackStatusRequest;
 import io.stowage.common.proto.ReportDamageReply;
 import io.stowage.common.proto.ReportDamageRequest;
 import io.stowage.common.proto.ShardPlace;
@@ -60,6 +68,7 @@ import io.stowage.scm.container.ContainerRow;
 import io.stowage.scm.container.ContainerStore;
 import io.stowage.scm.container.LeaderEpoch;
 import io.stowage.scm.container.Leases;
+import io.stowage.scm.container.Repacks;
 import io.stowage.scm.container.RowMutations;
 import io.stowage.scm.container.ShardInventory;
 import io.stowage.scm.container.Term;
@@ -170,7 +179,13 @@ final class StorageContainerManager
                 config.leaseDuration(),
                 config.commitWindow(),
                 config.heartbeatInterval().multipliedBy(3),
-                config.deadInterval()),
+                config.deadInterval(),
+                config.openTime()),
+            new Repacks.Settings(
+                config.commitWindow(),
+                config.clockBound(),
+                config.repackClaim(),
+                config.repackWaste()),
             clock,
             random);
     synchronized (defeats) {
@@ -292,6 +307,31 @@ final class StorageContainerManager
 
   boolean isLeader() {
     return term != null;
+  }
+
+  // ---- ContainerManager: repack
+
+  @Override
+  public ClaimContainerReply claimContainer(ClaimContainerRequest request) throws StoreException {
+    ClaimContainerReply reply = asLeader(now -> now.repacks().claim(request));
+    return reply.hasContainer()
+        ? reply.toBuilder().setContainer(withAddresses(reply.getContainer())).build()
+        : reply;
+  }
+
+  @Override
+  public RenewClaimReply renewClaim(RenewClaimRequest request) throws StoreException {
+    return asLeader(now -> now.repacks().renew(request));
+  }
+
+  @Override
+  public FinishRepackReply finishRepack(FinishRepackRequest request) throws StoreException {
+    return asLeader(now -> now.repacks().finish(request));
+  }
+
+  @Override
+  public RepackStatusReply repackStatus(RepackStatusRequest request) throws StoreException {
+    return asLeader(now -> now.repacks().status());
   }
 
   // ---- ContainerManager

@@ -47,7 +47,11 @@ class ScmConfigTest {
             Duration.ofSeconds(30),
             Duration.ofSeconds(60),
             Duration.ofMinutes(15),
-            Duration.ofSeconds(10)),
+            Duration.ofSeconds(10),
+            Duration.ofHours(6),
+            Duration.ofSeconds(60),
+            25,
+            Duration.ofHours(24)),
         ScmConfig.from(StowageConfig.of(Map.of("stowage.zookeeper.quorum", "zk:1"))));
   }
 
@@ -67,7 +71,11 @@ class ScmConfigTest {
             Duration.ofSeconds(5),
             Duration.ofSeconds(7),
             Duration.ofSeconds(90),
-            Duration.ofSeconds(2)),
+            Duration.ofSeconds(2),
+            Duration.ofMinutes(4),
+            Duration.ofSeconds(8),
+            33,
+            Duration.ofMinutes(9)),
         ScmConfig.from(
             StowageConfig.of(
                 Map.ofEntries(
@@ -83,6 +91,10 @@ class ScmConfigTest {
                     Map.entry("stowage.scm.dead-interval", "5s"),
                     Map.entry("stowage.scm.lease-duration", "7s"),
                     Map.entry("stowage.commit-window", "90s"),
+                    Map.entry("stowage.container.open-time", "4m"),
+                    Map.entry("stowage.repack.claim-duration", "8s"),
+                    Map.entry("stowage.repack.waste", "33"),
+                    Map.entry("stowage.repack.keep-time", "9m"),
                     Map.entry("stowage.clock-bound", "2s")))));
   }
 }

@@ -46,6 +46,8 @@ import org.apache.hadoop.thirdparty.protobuf.ByteString;
 final class ScmHarness {
   static final Duration DEAD = Duration.ofSeconds(30);
   static final Duration LEASE = Duration.ofSeconds(60);
+  static final Duration OPEN_TIME = Duration.ofHours(6);
+  static final Duration CLAIM = Duration.ofSeconds(30);
   static final Duration WINDOW = Duration.ofMinutes(15);
   static final long CAPACITY = 64L << 20;
 
@@ -85,7 +87,11 @@ final class ScmHarness {
             DEAD,
             LEASE,
             WINDOW,
-            Duration.ofSeconds(10));
+            Duration.ofSeconds(10),
+            OPEN_TIME,
+            CLAIM,
+            25,
+            Duration.ofHours(24));
     ClusterMap cluster =
         new ClusterMap(
             clock,

@@ -281,6 +281,64 @@ public final class Keys {
               "An object manager knows a bucket's settings at most this long; deleting a bucket"
                   + " waits it out. The same for all object managers."));
 
+  // Repack.
+  public static final ConfigKey<Integer> REPACK_WORKERS =
+      add(
+          ConfigKey.integer(
+              "stowage.repack.workers",
+              1,
+              0,
+              64,
+              Tag.TUNING,
+              "Containers that a gateway surveys or repacks at a time; 0: none."));
+  public static final ConfigKey<Long> REPACK_RATE =
+      add(
+          ConfigKey.bytes(
+              "stowage.repack.rate",
+              "64m",
+              64L << 10,
+              1L << 40,
+              Tag.TUNING,
+              "Bytes a second that a gateway's repackers read, and as many that they write."));
+  public static final ConfigKey<Integer> REPACK_WASTE =
+      add(
+          ConfigKey.integer(
+              "stowage.repack.waste",
+              25,
+              1,
+              10_000,
+              Tag.TUNING,
+              "A sealed container is repacked when it takes this many percent more than what lives"
+                  + " in it needs."));
+  public static final ConfigKey<Duration> REPACK_KEEP =
+      add(
+          ConfigKey.duration(
+              "stowage.repack.keep-time",
+              "24h",
+              Duration.ZERO,
+              Duration.ofDays(30),
+              Tag.TUNING,
+              "An emptied container's shards are kept this long for readers of old manifests."));
+  public static final ConfigKey<Duration> REPACK_CLAIM =
+      add(
+          ConfigKey.duration(
+              "stowage.repack.claim-duration",
+              "60s",
+              Duration.ofMillis(500),
+              Duration.ofHours(1),
+              Tag.TUNING,
+              "A container whose repacker has not been heard for this long goes to another."));
+  public static final ConfigKey<Duration> OPEN_TIME =
+      add(
+          ConfigKey.duration(
+              "stowage.container.open-time",
+              "6h",
+              Duration.ofMillis(500),
+              Duration.ofDays(30),
+              Tag.TUNING,
+              "A container open for longer is sealed however little is in it: only what is sealed"
+                  + " can be collected."));
+
   // Client.
   public static final ConfigKey<Long> PACKING_LIMIT =
       add(

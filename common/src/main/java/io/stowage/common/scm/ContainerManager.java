@@ -16,8 +16,12 @@
 package io.stowage.common.scm;
 
 import io.stowage.common.error.StoreException;
+import io.stowage.common.proto.ClaimContainerReply;
+import io.stowage.common.proto.ClaimContainerRequest;
 import io.stowage.common.proto.ClusterStatusReply;
 import io.stowage.common.proto.ClusterStatusRequest;
+import io.stowage.common.proto.FinishRepackReply;
+import io.stowage.common.proto.FinishRepackRequest;
 import io.stowage.common.proto.GetContainersReply;
 import io.stowage.common.proto.GetContainersRequest;
 import io.stowage.common.proto.LeaseContainersReply;
@@ -28,8 +32,12 @@ import io.stowage.common.proto.ListDatanodesReply;
 import io.stowage.common.proto.ListDatanodesRequest;
 import io.stowage.common.proto.ReleaseLeaseReply;
 import io.stowage.common.proto.ReleaseLeaseRequest;
+import io.stowage.common.proto.RenewClaimReply;
+import io.stowage.common.proto.RenewClaimRequest;
 import io.stowage.common.proto.RenewLeasesReply;
 import io.stowage.common.proto.RenewLeasesRequest;
+import io.stowage.common.proto.RepackStatusReply;
+import io.stowage.common.proto.RepackStatusRequest;
 import io.stowage.common.proto.ReportDamageReply;
 import io.stowage.common.proto.ReportDamageRequest;
 
@@ -62,4 +70,18 @@ public interface ContainerManager {
 
   /** (leader) A hint: SCM probes before it believes. */
   ReportDamageReply reportDamage(ReportDamageRequest request) throws StoreException;
+
+  /**
+   * (leader) Work for a repacker: the container is its own until the claim lapses. A repeated call
+   * of a holder gets its claim again.
+   */
+  ClaimContainerReply claimContainer(ClaimContainerRequest request) throws StoreException;
+
+  /** (leader) LEASE_LOST if another worker has it. */
+  RenewClaimReply renewClaim(RenewClaimRequest request) throws StoreException;
+
+  /** (leader) LEASE_LOST if another worker has it; repeated after it won, the same answer. */
+  FinishRepackReply finishRepack(FinishRepackRequest request) throws StoreException;
+
+  RepackStatusReply repackStatus(RepackStatusRequest request) throws StoreException;
 }

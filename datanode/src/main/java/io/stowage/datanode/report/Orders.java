@@ -123,7 +123,7 @@ public final class Orders {
         await(store.quarantine(order.getShard()));
         yield 0;
       }
-      case REBUILD, RESTORE, WHAT_NOT_SET ->
+      case REBUILD, RESTORE, VERIFY, WHAT_NOT_SET ->
           throw new StoreException(
               ErrorCode.INVALID_ARGUMENT,
               "Cannot obey order " + order.getOrderId() + ": this datanode does not know its kind");

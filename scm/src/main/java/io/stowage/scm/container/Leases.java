@@ -97,13 +97,15 @@ public final class Leases {
    * @param commitWindow how long after its grant a manifest may be committed
    * @param reportDelay within which a new shard is reported
    * @param patience how long a damaged container may take to be whole again before it is sealed
+   * @param openTime after which a container is sealed, so that what died in it can be collected
    */
   public record Settings(
       long containerCapacity,
       Duration duration,
       Duration commitWindow,
       Duration reportDelay,
-      Duration patience) {
+      Duration patience,
+      Duration openTime) {
     /** Room below which a container is not worth another lease. */
     long leastRoom(long capacity) {
       return Math.max(capacity / 64, 64 << 10);
@@ -383,6 +385,10 @@ public final class Leases {
       if (container != null) {
         synchronized (container) {
           ContainerInfo info = held(container, ref);
+          if (info != null && isOpenForLong(info)) {
+            seal(container, "open for long"); // its writer hears that the lease is lost
+            info = null;
+          }
           if (info != null && clock.monotonicNanos() - container.deadlineNanos < 0) {
             info = refreshGrant(container, info);
           }
@@ -394,6 +400,12 @@ public final class Leases {
       }
     }
     return renewed;
+  }
+
+  /** Only what is sealed can be surveyed and repacked. One that nothing was written to may stay. */
+  private boolean isOpenForLong(ContainerInfo info) {
+    return shards.end(info) > 0
+        && clock.wallMicros() - info.getCreatedMicros() > settings.openTime.toNanos() / 1_000;
   }
 
   /** The row of a lease if it still is this one; else null. */
@@ -521,6 +533,10 @@ public final class Leases {
     }
     if (!hasRoom(info)) {
       seal(container, "no room for another lease");
+      return;
+    }
+    if (isOpenForLong(info)) {
+      seal(container, "open for long");
       return;
     }
     ShardInventory.Missing missing = shards.missing(info);

@@ -27,8 +27,9 @@ import org.apache.hadoop.thirdparty.protobuf.ByteString;
  *
  * <pre>
  * state u8 | policy u8 | shards u8 | per shard: disk varint, generation varint |
- * stamp, row version, leader epoch, lease epoch, capacity, created, sealed, end, granted, expiry: varint each |
- * holder: the rest, 0 or 16 bytes
+ * stamp, row version, leader epoch, lease epoch, capacity, created, sealed, end, granted, expiry, surveyed,
+ * live, stored, needed, dead then, deleted, unreadable (0, 1): varint each |
+ * length of the holder u8, holder | repack holder: the rest, 0 or 16 bytes
  * </pre>
  */
 final class PackedContainer {
@@ -59,7 +60,16 @@ final class PackedContainer {
     out.varint(info.getEndOffset());
     out.varint(info.getLeaseGrantedMicros());
     out.varint(info.getLeaseExpiryMicros());
+    out.varint(info.getSurveyedMicros());
+    out.varint(info.getLiveBytes());
+    out.varint(info.getStoredBytes());
+    out.varint(info.getNeededBytes());
+    out.varint(info.getDeadBytesThen());
+    out.varint(info.getDeletedMicros());
+    out.varint(info.getUnreadable() ? 1 : 0);
+    out.octet(info.getLeaseHolder().size());
     out.octets(info.getLeaseHolder());
+    out.octets(info.getRepackHolder());
     return out.toBytes();
   }
 
@@ -88,7 +98,15 @@ final class PackedContainer {
     info.setEndOffset(in.varint());
     info.setLeaseGrantedMicros(in.varint());
     info.setLeaseExpiryMicros(in.varint());
-    info.setLeaseHolder(in.rest());
+    info.setSurveyedMicros(in.varint());
+    info.setLiveBytes(in.varint());
+    info.setStoredBytes(in.varint());
+    info.setNeededBytes(in.varint());
+    info.setDeadBytesThen(in.varint());
+    info.setDeletedMicros(in.varint());
+    info.setUnreadable(in.varint() != 0);
+    info.setLeaseHolder(in.octets(in.octet()));
+    info.setRepackHolder(in.octets(in.rest()));
     return new ContainerRow(stamp, info.build());
   }
 
@@ -113,6 +131,41 @@ final class PackedContainer {
     }
     return in.varint();
   }
+
+  /** What a repacker is chosen by. */
+  static RepackFigures repackFigures(byte[] packed) {
+    Reader in = afterShards(packed);
+    in.skip(4); // stamp, row version, leader epoch, lease epoch
+    long capacity = in.varint();
+    in.skip(1); // created
+    long sealed = in.varint();
+    long end = in.varint();
+    in.skip(2); // granted, expiry
+    return new RepackFigures(
+        capacity,
+        sealed,
+        end,
+        in.varint(),
+        in.varint(),
+        in.varint(),
+        in.varint(),
+        in.varint(),
+        in.varint(),
+        in.varint() != 0);
+  }
+
+  /** Fields of a row as ContainerInfo has them. */
+  record RepackFigures(
+      long capacityBytes,
+      long sealedMicros,
+      long endOffset,
+      long surveyedMicros,
+      long liveBytes,
+      long storedBytes,
+      long neededBytes,
+      long deadBytesThen,
+      long deletedMicros,
+      boolean unreadable) {}
 
   /** Calls {@code each} with every shard's index, disk number and generation. */
   static void shards(byte[] packed, ShardVisitor each) {
@@ -188,6 +241,12 @@ final class PackedContainer {
       return bytes[position++];
     }
 
+    void skip(int varints) {
+      for (int i = 0; i < varints; i++) {
+        varint();
+      }
+    }
+
     long varint() {
       long value = 0;
       for (int shift = 0; ; shift += 7) {
@@ -199,8 +258,14 @@ final class PackedContainer {
       }
     }
 
-    ByteString rest() {
-      return ByteString.copyFrom(bytes, position, bytes.length - position);
+    int rest() {
+      return bytes.length - position;
+    }
+
+    ByteString octets(int count) {
+      ByteString octets = ByteString.copyFrom(bytes, position, count);
+      position += count;
+      return octets;
     }
   }
 }

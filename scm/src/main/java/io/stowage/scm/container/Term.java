@@ -67,6 +67,7 @@ public final class Term {
   private final Orders orders;
   private final Sealing sealing;
   private final Leases leases;
+  private final Repacks repacks;
 
   private volatile boolean ordersGo;
   private long lastAlarmNanos; // confined to the ticking thread
@@ -79,6 +80,7 @@ public final class Term {
       ClusterMap cluster,
       ShardInventory shards,
       Leases.Settings settings,
+      Repacks.Settings repackSettings,
       StoreClock clock,
       RandomGenerator random) {
     this.epoch = epoch;
@@ -90,6 +92,7 @@ public final class Term {
     this.orders = new Orders(epoch);
     this.sealing = new Sealing(epoch, rows, map, shards, orders, clock);
     this.leases = new Leases(epoch, rows, map, cluster, shards, sealing, settings, clock, random);
+    this.repacks = new Repacks(epoch, rows, map, repackSettings, id -> 0, clock);
     this.lastAlarmNanos = clock.monotonicNanos() - ALARM_NANOS;
   }
 
@@ -102,16 +105,24 @@ public final class Term {
       ClusterMap cluster,
       ShardInventory shards,
       Leases.Settings settings,
+      Repacks.Settings repackSettings,
       StoreClock clock,
       RandomGenerator random) {
-    Term term = new Term(epoch, store, rows, map, cluster, shards, settings, clock, random);
+    Term term =
+        new Term(epoch, store, rows, map, cluster, shards, settings, repackSettings, clock, random);
     term.leases.resume();
     term.sealing.resume();
+    term.repacks.resume();
     return term;
   }
 
   public LeaderEpoch epoch() {
     return epoch;
+  }
+
+  /** Surveys and repacks of sealed containers. */
+  public Repacks repacks() {
+    return repacks;
   }
 
   public Lease lease(ErasurePolicy policy, ByteString holder, Set<String> avoid)
@@ -163,6 +174,7 @@ public final class Term {
   public void tick() throws StoreException {
     leases.sweep();
     sealing.recordEnds();
+    repacks.tick();
     lookAtStrangers();
   }
 
