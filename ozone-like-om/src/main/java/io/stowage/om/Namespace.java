@@ -37,6 +37,9 @@ import io.stowage.common.proto.GetIdentityReply;
 import io.stowage.common.proto.GetIdentityRequest;
 import io.stowage.common.proto.GetObjectReply;
 import io.stowage.common.proto.GetObjectRequest;
+import io.stowage.common.proto.JudgeNeedlesReply;
+import io.stowage.common.proto.JudgeNeedlesRequest;
+import io.stowage.common.proto.JudgedNeedle;
 import io.stowage.common.proto.LeaseContainersReply;
 import io.stowage.common.proto.LeaseContainersRequest;
 import io.stowage.common.proto.ListBucketsReply;
@@ -49,6 +52,7 @@ import io.stowage.common.proto.ListUploadsReply;
 import io.stowage.common.proto.ListUploadsRequest;
 import io.stowage.common.proto.LocateContainersReply;
 import io.stowage.common.proto.LocateContainersRequest;
+import io.stowage.common.proto.NeedleRef;
 import io.stowage.common.proto.ObjectToDelete;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.PutIdentityReply;
@@ -65,6 +69,8 @@ import io.stowage.common.proto.RenamePrefixReply;
 import io.stowage.common.proto.RenamePrefixRequest;
 import io.stowage.common.proto.RenewLeasesReply;
 import io.stowage.common.proto.RenewLeasesRequest;
+import io.stowage.common.proto.ReplaceExtentsReply;
+import io.stowage.common.proto.ReplaceExtentsRequest;
 import io.stowage.common.proto.ReportDamageReply;
 import io.stowage.common.proto.ReportDamageRequest;
 import io.stowage.common.proto.UpdateBucketReply;
@@ -73,8 +79,11 @@ import io.stowage.common.scm.ContainerManager;
 import io.stowage.common.time.StoreClock;
 import io.stowage.om.bucket.Buckets;
 import io.stowage.om.bucket.PrefixRenames;
+import io.stowage.om.garbage.NeedleJudge;
+import io.stowage.om.garbage.Replacements;
 import io.stowage.om.identity.Identities;
 import io.stowage.om.object.Deletes;
+import io.stowage.om.object.ExtentSwap;
 import io.stowage.om.object.Gets;
 import io.stowage.om.object.Listing;
 import io.stowage.om.object.ObjectRows;
@@ -89,7 +98,11 @@ import io.stowage.om.table.RowStore;
 import io.stowage.om.upload.UploadListing;
 import io.stowage.om.upload.Uploads;
 import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Future;
@@ -97,6 +110,7 @@ import java.util.concurrent.SynchronousQueue;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
 /**
  * The object manager: resolves a request's bucket, hands it to the operation, and looks whether the
@@ -104,6 +118,7 @@ import java.util.concurrent.atomic.AtomicInteger;
  */
 final class Namespace implements ObjectManager, AutoCloseable {
   private static final int MOST_DELETES = 1_000;
+  private static final int MOST_JUDGED = 1_000;
 
   /** Threads for the keys of one request; beyond them its caller works itself. */
   private static final int MOST_WORKERS = 32;
@@ -120,6 +135,9 @@ final class Namespace implements ObjectManager, AutoCloseable {
   private final PrefixRenames prefixRenames;
   private final Uploads uploads;
   private final UploadListing uploadListing;
+  private final NeedleJudge judge;
+  private final ExtentSwap swap;
+  private final CommitFence fence;
   private final ExecutorService workers;
 
   Namespace(
@@ -140,8 +158,7 @@ final class Namespace implements ObjectManager, AutoCloseable {
     RowCommitter identityRows =
         new RowCommitter(identityTable, clock, pause, config.mutationDeadline());
     ObjectRows objects = new ObjectRows(objectRows, stamps);
-    CommitFence fence =
-        new CommitFence(clock, stamps, scm, config.commitWindow(), config.clockBound());
+    this.fence = new CommitFence(clock, stamps, scm, config.commitWindow(), config.clockBound());
     this.buckets =
         new Buckets(
             bucketRows, objects, stamps, clock, config.bucketCacheAge(), config.defaultPolicy());
@@ -156,6 +173,8 @@ final class Namespace implements ObjectManager, AutoCloseable {
         new PrefixRenames(bucketRows, stamps, listing, renames, workers, config.clockBound());
     this.uploads = new Uploads(objects, puts, fence);
     this.uploadListing = new UploadListing(objectRows);
+    this.judge = new NeedleJudge(objects, clock);
+    this.swap = new ExtentSwap(objects, fence);
   }
 
   private static ExecutorService workers() {
@@ -261,6 +280,9 @@ final class Namespace implements ObjectManager, AutoCloseable {
     } catch (ExecutionException e) {
       if (e.getCause() instanceof Error error) {
         throw error;
+      }
+      if (e.getCause() instanceof StoreException known) {
+        throw known;
       }
       throw new StoreException(
           ErrorCode.INTERNAL, "Cannot work on a key: " + e.getCause(), e.getCause());
@@ -384,6 +406,51 @@ final class Namespace implements ObjectManager, AutoCloseable {
   @Override
   public ReportDamageReply reportDamage(ReportDamageRequest request) throws StoreException {
     return scm.reportDamage(request);
+  }
+
+  @Override
+  public JudgeNeedlesReply judgeNeedles(JudgeNeedlesRequest request) throws StoreException {
+    if (request.getNeedlesCount() > MOST_JUDGED) {
+      throw new StoreException(
+          ErrorCode.INVALID_ARGUMENT,
+          "Cannot judge " + request.getNeedlesCount() + " needles at once: at most " + MOST_JUDGED);
+    }
+    Map<ByteString, List<NeedleRef>> byRow = new LinkedHashMap<>();
+    for (NeedleRef needle : request.getNeedlesList()) {
+      byRow.computeIfAbsent(needle.getRow(), row -> new ArrayList<>()).add(needle);
+    }
+    Map<ByteString, Future<List<JudgedNeedle>>> judged = new HashMap<>();
+    byRow.forEach(
+        (row, needles) ->
+            judged.put(
+                row, workers.submit(() -> judge.judge(request.getContainer(), row, needles))));
+    Map<ByteString, Iterator<JudgedNeedle>> verdicts = new HashMap<>();
+    for (Map.Entry<ByteString, Future<List<JudgedNeedle>>> row : judged.entrySet()) {
+      verdicts.put(row.getKey(), await(row.getValue()).iterator());
+    }
+    JudgeNeedlesReply.Builder reply = JudgeNeedlesReply.newBuilder();
+    for (NeedleRef needle : request.getNeedlesList()) {
+      reply.addNeedles(verdicts.get(needle.getRow()).next());
+    }
+    return reply.build();
+  }
+
+  @Override
+  public ReplaceExtentsReply replaceExtents(ReplaceExtentsRequest request) throws StoreException {
+    Replacements replacements = Replacements.of(request.getReplacementsList());
+    fence.checkGrants(replacements.added(), request.getGrantsList());
+    ReplaceExtentsReply.Outcome outcome =
+        request.getUploadId().isEmpty()
+            ? swap.swap(
+                request.getRow(), replacements::in, replacements::areIn, request.getGrantsList())
+            : uploads.swap(
+                request.getRow(),
+                request.getUploadId(),
+                request.getPartNumber(),
+                replacements::in,
+                replacements::areIn,
+                request.getGrantsList());
+    return ReplaceExtentsReply.newBuilder().setOutcome(outcome).build();
   }
 
   @Override

@@ -31,6 +31,7 @@ import java.io.IOException;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
 import java.net.InetSocketAddress;
+import java.util.Set;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
@@ -53,6 +54,9 @@ public final class OmServer implements AutoCloseable {
   private static final int RPC_HANDLERS = 64;
 
   private static final int SWEEP_SECONDS = 60;
+
+  private static final Set<String> ADMINISTRATORS_ONLY =
+      Set.of("getIdentity", "putIdentity", "judgeNeedles", "replaceExtents");
 
   private final Lifecycle lifecycle = new Lifecycle("object manager");
   private final StowageConfig config;
@@ -139,7 +143,10 @@ public final class OmServer implements AutoCloseable {
     return rpc.address();
   }
 
-  /** Keeps secrets from callers over RPC that are not the user whom this process runs as. */
+  /**
+   * Keeps secrets, and what could lose data, from callers over RPC that are not the user whom this
+   * process runs as.
+   */
   private static ObjectManager guarded(ObjectManager target) throws StoreException {
     String administrator;
     try {
@@ -153,7 +160,7 @@ public final class OmServer implements AutoCloseable {
             ObjectManager.class.getClassLoader(),
             new Class<?>[] {ObjectManager.class},
             (proxy, method, arguments) -> {
-              if (method.getName().endsWith("Identity")) {
+              if (ADMINISTRATORS_ONLY.contains(method.getName())) {
                 UserGroupInformation caller = Server.getRemoteUser();
                 if (caller == null || !administrator.equals(caller.getShortUserName())) {
                   throw new StoreException(

@@ -83,6 +83,11 @@ class CommitFenceTest {
     }
 
     @Override
+    public Row getFamilies(ByteString row, String families) throws IOException {
+      return inner.getFamilies(row, families);
+    }
+
+    @Override
     public void mutate(ByteString row, RowChange change, Duration timeout) throws IOException {
       inner.mutate(row, change, timeout);
     }

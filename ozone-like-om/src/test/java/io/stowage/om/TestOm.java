@@ -26,16 +26,23 @@ import io.stowage.common.proto.CreateUploadRequest;
 import io.stowage.common.proto.DeleteObjectsRequest;
 import io.stowage.common.proto.DeletedObject;
 import io.stowage.common.proto.Extent;
+import io.stowage.common.proto.ExtentReplacement;
+import io.stowage.common.proto.GetBucketRequest;
 import io.stowage.common.proto.GetObjectRequest;
+import io.stowage.common.proto.JudgeNeedlesRequest;
+import io.stowage.common.proto.JudgedNeedle;
 import io.stowage.common.proto.LeaseGrant;
 import io.stowage.common.proto.ListObjectsReply;
 import io.stowage.common.proto.ListObjectsRequest;
 import io.stowage.common.proto.Manifest;
+import io.stowage.common.proto.NeedleRef;
 import io.stowage.common.proto.ObjectToDelete;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.PutObjectRequest;
 import io.stowage.common.proto.PutPartRequest;
 import io.stowage.common.proto.RenameObjectRequest;
+import io.stowage.common.proto.ReplaceExtentsReply;
+import io.stowage.common.proto.ReplaceExtentsRequest;
 import io.stowage.common.proto.UploadedPart;
 import io.stowage.common.time.StoreClock;
 import io.stowage.om.row.Pause;
@@ -43,10 +50,12 @@ import io.stowage.om.table.HBaseFixture;
 import io.stowage.om.table.HBaseTables;
 import io.stowage.om.table.MemoryRowStore;
 import io.stowage.om.table.RowStore;
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.atomic.AtomicLong;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
@@ -93,6 +102,7 @@ final class TestOm {
   }
 
   final Namespace om;
+  final RowStore objects;
   final StoreClock clock;
 
   TestOm(Tables tables, FakeContainers containers, StoreClock clock) {
@@ -101,6 +111,7 @@ final class TestOm {
 
   TestOm(OmConfig config, Tables tables, FakeContainers containers, StoreClock clock, Pause pause) {
     this.clock = clock;
+    this.objects = tables.objects();
     this.om =
         new Namespace(
             config,
@@ -251,6 +262,49 @@ final class TestOm {
             .build());
   }
 
+  long bucketId(String bucket) throws StoreException {
+    return om.getBucket(GetBucketRequest.newBuilder().setName(bucket).build()).getBucket().getId();
+  }
+
+  /** Judges the needle at an extent's address that names this row. */
+  JudgedNeedle judge(ByteString row, Extent extent) throws StoreException {
+    return om.judgeNeedles(
+            JudgeNeedlesRequest.newBuilder()
+                .setContainer(extent.getContainer())
+                .addNeedles(
+                    NeedleRef.newBuilder()
+                        .setRow(row)
+                        .setEpoch(extent.getEpoch())
+                        .setOffset(extent.getOffset())
+                        .setShard(extent.getFirstShard()))
+                .build())
+        .getNeedles(0);
+  }
+
+  ReplaceExtentsReply.Outcome replace(ByteString row, Extent from, Extent... to)
+      throws StoreException {
+    return replacePart(row, ByteString.EMPTY, 0, from, to);
+  }
+
+  ReplaceExtentsReply.Outcome replacePart(
+      ByteString row, ByteString uploadId, int number, Extent from, Extent... to)
+      throws StoreException {
+    return om.replaceExtents(
+            ReplaceExtentsRequest.newBuilder()
+                .setRow(row)
+                .setUploadId(uploadId)
+                .setPartNumber(number)
+                .addReplacements(ExtentReplacement.newBuilder().setFrom(from).addAllTo(List.of(to)))
+                .addGrants(grant())
+                .build())
+        .getOutcome();
+  }
+
+  /** Chunks of manifests in a row whose head is committed. */
+  int chunks(ByteString row) throws IOException {
+    return objects.getFamilies(row, "m").cells().size();
+  }
+
   ByteString createUpload(String bucket, String key) throws StoreException {
     return om.createUpload(
             CreateUploadRequest.newBuilder()
@@ -294,6 +348,6 @@ final class TestOm {
         .setKey(key)
         .setUploadId(uploadId)
         .setWriteId(WriteId.random())
-        .addAllParts(java.util.List.of(parts));
+        .addAllParts(List.of(parts));
   }
 }

@@ -38,6 +38,7 @@ import io.stowage.common.proto.DeleteObjectsReply;
 import io.stowage.common.proto.DeleteObjectsRequest;
 import io.stowage.common.proto.DeletedObject;
 import io.stowage.common.proto.Extent;
+import io.stowage.common.proto.ExtentReplacement;
 import io.stowage.common.proto.GetBucketReply;
 import io.stowage.common.proto.GetBucketRequest;
 import io.stowage.common.proto.GetIdentityReply;
@@ -45,6 +46,9 @@ import io.stowage.common.proto.GetIdentityRequest;
 import io.stowage.common.proto.GetObjectReply;
 import io.stowage.common.proto.GetObjectRequest;
 import io.stowage.common.proto.Identity;
+import io.stowage.common.proto.JudgeNeedlesReply;
+import io.stowage.common.proto.JudgeNeedlesRequest;
+import io.stowage.common.proto.JudgedNeedle;
 import io.stowage.common.proto.LeaseContainersReply;
 import io.stowage.common.proto.LeaseContainersRequest;
 import io.stowage.common.proto.ListBucketsReply;
@@ -58,6 +62,8 @@ import io.stowage.common.proto.ListUploadsRequest;
 import io.stowage.common.proto.LocateContainersReply;
 import io.stowage.common.proto.LocateContainersRequest;
 import io.stowage.common.proto.Manifest;
+import io.stowage.common.proto.NeedleHolder;
+import io.stowage.common.proto.NeedleRef;
 import io.stowage.common.proto.ObjectMetadata;
 import io.stowage.common.proto.ObjectToDelete;
 import io.stowage.common.proto.ObjectVersion;
@@ -75,6 +81,8 @@ import io.stowage.common.proto.RenamePrefixReply;
 import io.stowage.common.proto.RenamePrefixRequest;
 import io.stowage.common.proto.RenewLeasesReply;
 import io.stowage.common.proto.RenewLeasesRequest;
+import io.stowage.common.proto.ReplaceExtentsReply;
+import io.stowage.common.proto.ReplaceExtentsRequest;
 import io.stowage.common.proto.ReportDamageReply;
 import io.stowage.common.proto.ReportDamageRequest;
 import io.stowage.common.proto.UpdateBucketReply;
@@ -82,6 +90,7 @@ import io.stowage.common.proto.UpdateBucketRequest;
 import io.stowage.common.proto.UploadInfo;
 import io.stowage.common.proto.UploadedPart;
 import io.stowage.common.time.StoreClock;
+import java.nio.ByteBuffer;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
@@ -92,6 +101,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.function.BiFunction;
 import java.util.function.Function;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
@@ -268,6 +278,110 @@ public final class InMemoryObjectManager implements ObjectManager {
         .distinct()
         .forEach(id -> reply.addContainers(container(id)));
     return reply.setVersion(version).build();
+  }
+
+  @Override
+  public synchronized JudgeNeedlesReply judgeNeedles(JudgeNeedlesRequest request) {
+    JudgeNeedlesReply.Builder reply = JudgeNeedlesReply.newBuilder();
+    for (NeedleRef needle : request.getNeedlesList()) {
+      JudgedNeedle.Builder judged = JudgedNeedle.newBuilder();
+      forEachManifest(
+          (holder, manifest) -> {
+            for (Extent extent : manifest.getExtentsList()) {
+              if (extent.getContainer() == request.getContainer()
+                  && extent.getOffset() == needle.getOffset()
+                  && extent.getFirstShard() == needle.getShard()
+                  && (needle.getEpoch() == 0 || needle.getEpoch() == extent.getEpoch())) {
+                judged.addHolders(holder.toBuilder().setExtent(extent));
+              }
+            }
+            return manifest;
+          });
+      reply.addNeedles(judged.setDead(judged.getHoldersCount() == 0));
+    }
+    return reply.build();
+  }
+
+  @Override
+  public synchronized ReplaceExtentsReply replaceExtents(ReplaceExtentsRequest request)
+      throws StoreException {
+    Map<Extent, List<Extent>> changes = new HashMap<>();
+    for (ExtentReplacement one : request.getReplacementsList()) {
+      long payload = one.getFrom().getLength() - one.getFrom().getHeaderLength();
+      for (Extent extent : one.getToList()) {
+        payload -= extent.getLength() - extent.getHeaderLength();
+      }
+      if (payload != 0) {
+        throw new StoreException(
+            ErrorCode.INVALID_ARGUMENT,
+            "Cannot replace extents: a replacement is shorter or longer by " + payload + " bytes");
+      }
+      changes.put(one.getFrom(), one.getToList());
+    }
+    ReplaceExtentsReply.Builder reply =
+        ReplaceExtentsReply.newBuilder().setOutcome(ReplaceExtentsReply.Outcome.CHANGED);
+    forEachManifest(
+        (holder, manifest) -> {
+          List<Extent> extents = manifest.getExtentsList();
+          boolean asked =
+              holder.getRow().equals(request.getRow())
+                  && holder.getUploadId().equals(request.getUploadId())
+                  && holder.getPartNumber() == request.getPartNumber();
+          if (!asked) {
+            return manifest;
+          }
+          if (!extents.containsAll(changes.keySet())) {
+            if (changes.values().stream().allMatch(extents::containsAll)) {
+              reply.setOutcome(ReplaceExtentsReply.Outcome.REPLACED);
+            }
+            return manifest;
+          }
+          Manifest.Builder changed = manifest.toBuilder().clearExtents();
+          extents.forEach(
+              extent -> changed.addAllExtents(changes.getOrDefault(extent, List.of(extent))));
+          reply.setOutcome(ReplaceExtentsReply.Outcome.REPLACED);
+          return changed.build();
+        });
+    return reply.build();
+  }
+
+  /** What names bytes: versions, and parts of uploads. A manifest that is changed is put back. */
+  private void forEachManifest(BiFunction<NeedleHolder, Manifest, Manifest> change) {
+    for (Bucket bucket : buckets.values()) {
+      bucket.objects.replaceAll(
+          (key, version) -> {
+            NeedleHolder holder =
+                NeedleHolder.newBuilder()
+                    .setRow(row(bucket, key))
+                    .setStamp(version.getStamp())
+                    .build();
+            Manifest changed = change.apply(holder, version.getManifest());
+            return changed == version.getManifest()
+                ? version
+                : version.toBuilder().setStamp(nextStamp()).setManifest(changed).build();
+          });
+      bucket.uploads.forEach(
+          (key, uploads) ->
+              uploads.forEach(
+                  (uploadId, upload) ->
+                      upload.parts.replaceAll(
+                          (number, part) ->
+                              part.toBuilder()
+                                  .setManifest(
+                                      change.apply(
+                                          NeedleHolder.newBuilder()
+                                              .setRow(row(bucket, key))
+                                              .setUploadId(uploadId)
+                                              .setPartNumber(number)
+                                              .build(),
+                                          part.getManifest()))
+                                  .build())));
+    }
+  }
+
+  private static ByteString row(Bucket bucket, String key) {
+    return ByteString.copyFrom(ByteBuffer.allocate(8).putLong(bucket.info.getId()).flip())
+        .concat(ByteString.copyFromUtf8(key));
   }
 
   @Override

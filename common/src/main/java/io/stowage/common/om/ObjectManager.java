@@ -34,6 +34,8 @@ import io.stowage.common.proto.GetIdentityReply;
 import io.stowage.common.proto.GetIdentityRequest;
 import io.stowage.common.proto.GetObjectReply;
 import io.stowage.common.proto.GetObjectRequest;
+import io.stowage.common.proto.JudgeNeedlesReply;
+import io.stowage.common.proto.JudgeNeedlesRequest;
 import io.stowage.common.proto.LeaseContainersReply;
 import io.stowage.common.proto.LeaseContainersRequest;
 import io.stowage.common.proto.ListBucketsReply;
@@ -60,6 +62,8 @@ import io.stowage.common.proto.RenamePrefixReply;
 import io.stowage.common.proto.RenamePrefixRequest;
 import io.stowage.common.proto.RenewLeasesReply;
 import io.stowage.common.proto.RenewLeasesRequest;
+import io.stowage.common.proto.ReplaceExtentsReply;
+import io.stowage.common.proto.ReplaceExtentsRequest;
 import io.stowage.common.proto.ReportDamageReply;
 import io.stowage.common.proto.ReportDamageRequest;
 import io.stowage.common.proto.UpdateBucketReply;
@@ -114,6 +118,15 @@ public interface ObjectManager {
   ReleaseLeaseReply releaseLease(ReleaseLeaseRequest request) throws StoreException;
 
   ReportDamageReply reportDamage(ReportDamageRequest request) throws StoreException;
+
+  /**
+   * Whether manifests name these needles of one container. A needle that is dead stays dead if the
+   * container's row said REPACKING before the call. For administrators.
+   */
+  JudgeNeedlesReply judgeNeedles(JudgeNeedlesRequest request) throws StoreException;
+
+  /** Points a manifest at a copy of its bytes, if it still names the old ones. */
+  ReplaceExtentsReply replaceExtents(ReplaceExtentsRequest request) throws StoreException;
 
   /** Cached; at most as stale as the last refresh. */
   LocateContainersReply locateContainers(LocateContainersRequest request) throws StoreException;

@@ -171,11 +171,34 @@ public final class ObjectRows {
 
   /** The version of a live head with all its details; null if the head is no longer the row's. */
   ObjectVersion details(SeenRow seen) throws StoreException {
-    HeadRecord record = seen.head().record();
+    return details(seen.key(), seen.head().record());
+  }
+
+  /** The version of a record with all its details; null if no head of the row means it any more. */
+  public ObjectVersion details(ByteString row, HeadRecord record) throws StoreException {
     if (record.getChunkCount() == 0) {
       return record.getVersion();
     }
-    return Details.join(record, committer.get(seen.key(), Details.chunkColumns(record)));
+    return Details.join(record, committer.get(row, Details.chunkColumns(record)));
+  }
+
+  /**
+   * Every record that a head may stand for: of a PENDING one both what was there and what may come.
+   */
+  public static List<HeadRecord> meanings(Head head) throws StoreException {
+    return switch (head.state()) {
+      case LIVE -> List.of(head.record());
+      case ABSENT, MOVED, DELETING -> List.of();
+      case PENDING -> {
+        List<HeadRecord> both = new ArrayList<>();
+        both.add(head.record().getPending().getRenamed());
+        ByteString old = head.record().getPending().getOldHead();
+        if (!old.isEmpty()) {
+          both.addAll(meanings(Head.parse(old)));
+        }
+        yield both;
+      }
+    };
   }
 
   /** A head and the live record in force under it; the record is null where nothing is there. */

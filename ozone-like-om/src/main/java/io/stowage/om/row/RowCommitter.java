@@ -134,6 +134,14 @@ public final class RowCommitter {
     }
   }
 
+  public Row getFamilies(ByteString row, String families) throws StoreException {
+    try {
+      return store.getFamilies(row, families);
+    } catch (IOException e) {
+      throw unreadable(e);
+    }
+  }
+
   public List<Row> scan(ByteString from, ByteString to, char family, ByteString prefix, int limit)
       throws StoreException {
     try {

@@ -103,6 +103,15 @@ final class HBaseRowStore implements RowStore {
   }
 
   @Override
+  public Row getFamilies(ByteString row, String families) throws IOException {
+    Get get = new Get(row.toByteArray());
+    for (int i = 0; i < families.length(); i++) {
+      get.addFamily(family(families.charAt(i)));
+    }
+    return row(row, await(table.get(get), operationTimeout));
+  }
+
+  @Override
   public boolean checkAndMutate(ByteString row, Check check, RowChange change, Duration timeout)
       throws IOException {
     byte[] key = row.toByteArray();

@@ -16,6 +16,7 @@
 package io.stowage.om.table;
 
 import io.stowage.common.error.StoreException;
+import io.stowage.common.id.WriteId;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
@@ -140,6 +141,22 @@ public final class ObjectRowLayout {
 
   public static Column forwarding(ByteString toRow) {
     return Column.of('x', 'r', toRow);
+  }
+
+  /** The row that an {@code x:r} column names; null for any other column. */
+  public static ByteString forwardedTo(Column column) {
+    return column.family() == 'x' && isOfKind(column, 'r') ? column.qualifier().substring(1) : null;
+  }
+
+  /** The upload that an {@code x:p} column belongs to; null for any other column. */
+  public static ByteString uploadOfPart(Column column) {
+    return column.family() == 'x' && isOfKind(column, 'p')
+        ? column.qualifier().substring(1, 1 + WriteId.BYTES)
+        : null;
+  }
+
+  private static boolean isOfKind(Column column, char kind) {
+    return !column.qualifier().isEmpty() && column.qualifier().byteAt(0) == (byte) kind;
   }
 
   /** Value of a {@code g:d} cell. */

@@ -39,6 +39,9 @@ public interface RowStore {
   Row getRange(ByteString row, char family, ByteString from, ByteString to, int limit)
       throws IOException;
 
+  /** Reads all columns of these families of a row, at one moment. */
+  Row getFamilies(ByteString row, String families) throws IOException;
+
   /** Makes a change if the check holds, atomically and durably; false if it did not hold. */
   boolean checkAndMutate(ByteString row, Check check, RowChange change, Duration timeout)
       throws IOException;

@@ -25,10 +25,13 @@ import io.stowage.common.proto.AbortUploadRequest;
 import io.stowage.common.proto.ChecksumAlgorithm;
 import io.stowage.common.proto.CompleteUploadRequest;
 import io.stowage.common.proto.CreateUploadRequest;
+import io.stowage.common.proto.LeaseGrant;
 import io.stowage.common.proto.ListPartsReply;
 import io.stowage.common.proto.ListPartsRequest;
+import io.stowage.common.proto.Manifest;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.PutPartRequest;
+import io.stowage.common.proto.ReplaceExtentsReply;
 import io.stowage.common.proto.UploadGeneration;
 import io.stowage.common.proto.UploadInfo;
 import io.stowage.common.proto.UploadRecord;
@@ -52,6 +55,8 @@ import java.time.Duration;
 import java.util.List;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.function.Predicate;
+import java.util.function.UnaryOperator;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.apache.hadoop.thirdparty.protobuf.InvalidProtocolBufferException;
 
@@ -80,6 +85,9 @@ public final class Uploads {
 
   /** How long another completion of the same upload is left in peace before it is taken over. */
   private static final int ATTEMPTS_BEFORE_TAKEOVER = 10;
+
+  /** Of a completion that froze the parts so long ago nobody waits for the answer. */
+  private static final long DEAD_COMPLETION_MICROS = 120_000_000;
 
   private final ObjectRows objects;
   private final RowCommitter rows;
@@ -183,6 +191,69 @@ public final class Uploads {
         ErrorCode.CONFLICT, "Cannot get a turn at the upload of " + request.getKey());
   }
 
+  /**
+   * Replaces extents of a part, comparing the upload's generation. Parts that a completion has
+   * frozen are left alone, unless it seems to be dead: then they are thawed first.
+   *
+   * @param change the manifest as it shall be, or null if it does not name what is to go
+   * @param isDone whether a manifest has the change already
+   */
+  public ReplaceExtentsReply.Outcome swap(
+      ByteString row,
+      ByteString uploadId,
+      int number,
+      UnaryOperator<Manifest> change,
+      Predicate<Manifest> isDone,
+      List<LeaseGrant> grants)
+      throws StoreException {
+    Column generation = ObjectRowLayout.uploadGeneration(uploadId(uploadId));
+    Column place = ObjectRowLayout.part(uploadId, number);
+    for (int attempt = 0; attempt < ObjectRows.MOST_ATTEMPTS; attempt++) {
+      Row seen = get(row, List.of(generation, place), attempt > 0);
+      Cell open = seen.cell(generation);
+      UploadedPart before = part(seen.value(place));
+      if (open == null || before == null) {
+        return ReplaceExtentsReply.Outcome.CHANGED;
+      }
+      Manifest changed = change.apply(before.getManifest());
+      if (changed == null) {
+        if (!isDone.test(before.getManifest())) {
+          return ReplaceExtentsReply.Outcome.CHANGED;
+        }
+        fence.after(grants);
+        return ReplaceExtentsReply.Outcome.REPLACED;
+      }
+      ByteString completing = generation(open).getCompleting();
+      if (!completing.isEmpty()) {
+        if (stamps.now() - open.stamp() < DEAD_COMPLETION_MICROS) {
+          return ReplaceExtentsReply.Outcome.CHANGED;
+        }
+        thaw(row, uploadId, completing);
+        continue;
+      }
+      fence.before(grants);
+      UploadedPart after = before.toBuilder().setManifest(changed).build();
+      requireStorable(after);
+      RowChange mutation =
+          new RowChange(stamps.above(open.stamp()))
+              .put(generation, open())
+              .put(place, after.toByteString());
+      Outcome outcome = rows.commit(row, new Check.Equal(generation, open.value()), mutation);
+      switch (outcome) {
+        case APPLIED -> {
+          fence.after(grants);
+          return ReplaceExtentsReply.Outcome.REPLACED;
+        }
+        case REFUSED -> rows.pause().backOff(attempt);
+        case UNKNOWN ->
+            throw new OutcomeUnknownException(
+                "Cannot tell whether extents of part " + number + " were replaced", null);
+      }
+    }
+    throw new StoreException(
+        ErrorCode.CONFLICT, "Cannot get a turn at the upload of " + ObjectRowLayout.key(row));
+  }
+
   private Row get(ByteString row, List<Column> columns, boolean sent) throws StoreException {
     try {
       return rows.get(row, columns);
@@ -272,17 +343,17 @@ public final class Uploads {
       SortedMap<Integer, UploadedPart> parts = parts(row, uploadId);
       UploadInfo upload =
           info(requireUpload(seen.cells().cell(header), request.getKey()).value(), "", uploadId);
-      long frozen = found.stamp();
+      Cell frozen = found;
       try {
         Completion completion = Completion.of(upload, parts, request);
         Conditions.require(request.getCondition(), seen);
         if (completing.isEmpty()) {
-          frozen = stamps.above(found.stamp());
+          frozen = new Cell(generation, stamps.above(found.stamp()), completing(writeId));
           Outcome outcome =
               rows.commit(
                   row,
                   new Check.Equal(generation, found.value()),
-                  new RowChange(frozen).put(generation, completing(writeId)));
+                  new RowChange(frozen.stamp()).put(generation, frozen.value()));
           if (outcome != Outcome.APPLIED) {
             rows.pause().backOff(attempt);
             continue;
@@ -312,7 +383,7 @@ public final class Uploads {
       CompleteUploadRequest request,
       Completion completion,
       SortedMap<Integer, UploadedPart> parts,
-      long frozen)
+      Cell frozen)
       throws StoreException {
     Column generation = ObjectRowLayout.uploadGeneration(uploadId);
     Puts.Attempt removal =
@@ -324,13 +395,14 @@ public final class Uploads {
 
           @Override
           public long above() {
-            return frozen;
+            return frozen.stamp();
           }
 
           @Override
           public void amend(SeenRow seen, RowChange change) throws StoreException {
             Cell now = seen.cells().cell(generation);
-            if (now == null || !generation(now).getCompleting().equals(request.getWriteId())) {
+            // Not only by the same request: thawed and frozen again, the parts may be others.
+            if (now == null || !now.value().equals(frozen.value())) {
               throw new Thawed();
             }
             remove(change, uploadId, parts);

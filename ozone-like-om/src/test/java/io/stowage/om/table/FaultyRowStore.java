@@ -163,6 +163,12 @@ public final class FaultyRowStore implements RowStore, AutoCloseable {
   }
 
   @Override
+  public Row getFamilies(ByteString row, String families) throws IOException {
+    mayFail();
+    return inner.getFamilies(row, families);
+  }
+
+  @Override
   public boolean checkAndMutate(ByteString row, Check check, RowChange change, Duration timeout)
       throws IOException {
     return unreliably(

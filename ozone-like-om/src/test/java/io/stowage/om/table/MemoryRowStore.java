@@ -77,6 +77,19 @@ public final class MemoryRowStore implements RowStore {
   }
 
   @Override
+  public synchronized Row getFamilies(ByteString row, String families) {
+    List<Cell> cells = new ArrayList<>();
+    rows.getOrDefault(row, new TreeMap<>(COLUMNS))
+        .forEach(
+            (column, slot) -> {
+              if (families.indexOf(column.family()) >= 0) {
+                add(cells, column, slot);
+              }
+            });
+    return new Row(row, cells);
+  }
+
+  @Override
   public synchronized boolean checkAndMutate(
       ByteString row, Check check, RowChange change, Duration timeout) {
     if (!check.holds(get(row, List.of(check.column())))) {

@@ -1,0 +1,214 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.om.garbage;
+
+import io.stowage.common.error.CorruptDataException;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.proto.Extent;
+import io.stowage.common.proto.HeadRecord;
+import io.stowage.common.proto.JudgedNeedle;
+import io.stowage.common.proto.NeedleHolder;
+import io.stowage.common.proto.NeedleRef;
+import io.stowage.common.proto.ObjectVersion;
+import io.stowage.common.proto.UploadedPart;
+import io.stowage.common.time.StoreClock;
+import io.stowage.om.object.ObjectRows;
+import io.stowage.om.row.RowCommitter;
+import io.stowage.om.table.Cell;
+import io.stowage.om.table.Head;
+import io.stowage.om.table.ObjectRowLayout;
+import io.stowage.om.table.Row;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
+import org.apache.hadoop.thirdparty.protobuf.InvalidProtocolBufferException;
+
+/**
+ * Says of needles whether a manifest names them. Thread-safe; changes nothing.
+ *
+ * <p>A needle names its origin, the row O that it was written for. Only these can name the needle:
+ * O's head, a part of an upload in O, and the heads of the rows that O lists in {@code x:r}
+ * (renames put a row there before their commit point, and it is taken out only after it was seen to
+ * hold nothing of O's). A PENDING head counts for both what it was and what it may become. A
+ * superseded head or part in {@code g} does not: its readers have until the container's bytes are
+ * removed, which is a day after this judgement.
+ *
+ * <p><b>Dead</b> takes two passes over O and all rows R in its {@code x:r}, with every stamp as it
+ * was. Why that is enough: let the needle be alive throughout, held by H(t) in {O} + r(t), and let
+ * pass one read O at a, pass two read O at b. Since O's cells are the same at a and b, with their
+ * stamps, r(a) = r(b) = R; so H(b) is in {O} + R. H(b) was read before b and again after it, with
+ * equal stamps, and stamps only rise: it held the needle when pass one read it, which would have
+ * seen that. So the needle was dead at b; and dead it stays, since every mutation that names an
+ * address compares itself with a head or generation that names it already, except commits of new
+ * bytes, which are what the commit fence is for ({@link io.stowage.om.row.CommitFence}).
+ *
+ * <p>"No head" has no stamp: between two passes a head might be written, deleted and collected.
+ * That takes minutes, and passes that took long are thrown away.
+ */
+public final class NeedleJudge {
+  /** Far below what passes before an ABSENT head is collected. */
+  private static final Duration LONGEST = Duration.ofSeconds(30);
+
+  /** Rivals on these keys; each lost attempt means that one of them changed something. */
+  private static final int MOST_ATTEMPTS = 20;
+
+  private final ObjectRows rows;
+  private final RowCommitter committer;
+  private final StoreClock clock;
+
+  public NeedleJudge(ObjectRows rows, StoreClock clock) {
+    this.rows = rows;
+    this.committer = rows.committer();
+    this.clock = clock;
+  }
+
+  /** A cell that a pass goes by: what identifies its value. */
+  private record Mark(ByteString row, ByteString column, long stamp, ByteString value) {}
+
+  private record Named(NeedleHolder holder, Extent extent) {}
+
+  /** What one pass saw. */
+  private static final class Pass {
+    private final List<Mark> marks = new ArrayList<>();
+    private final List<Named> named = new ArrayList<>();
+  }
+
+  /** Judges needles of one container whose headers name the same row; in their order. */
+  public List<JudgedNeedle> judge(long container, ByteString origin, List<NeedleRef> needles)
+      throws StoreException {
+    List<JudgedNeedle> undecided = null;
+    for (int attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
+      long begin = clock.monotonicNanos();
+      Pass first = pass(origin);
+      if (first == null) {
+        committer.pause().backOff(attempt);
+        continue;
+      }
+      List<JudgedNeedle> verdicts = verdicts(container, needles, first, false);
+      if (verdicts.stream().allMatch(verdict -> verdict.getHoldersCount() > 0)) {
+        return verdicts;
+      }
+      undecided = verdicts;
+      Pass second = pass(origin);
+      boolean quick = clock.monotonicNanos() - begin < LONGEST.toNanos();
+      if (second != null && quick && first.marks.equals(second.marks)) {
+        return verdicts(container, needles, second, true);
+      }
+      committer.pause().backOff(attempt);
+    }
+    return undecided == null ? verdicts(container, needles, new Pass(), false) : undecided;
+  }
+
+  private static List<JudgedNeedle> verdicts(
+      long container, List<NeedleRef> needles, Pass pass, boolean certain) {
+    List<JudgedNeedle> verdicts = new ArrayList<>(needles.size());
+    for (NeedleRef needle : needles) {
+      JudgedNeedle.Builder verdict = JudgedNeedle.newBuilder();
+      for (Named named : pass.named) {
+        if (isOf(container, needle, named.extent())) {
+          verdict.addHolders(named.holder().toBuilder().setExtent(named.extent()));
+        }
+      }
+      verdicts.add(verdict.setDead(certain && verdict.getHoldersCount() == 0).build());
+    }
+    return verdicts;
+  }
+
+  private static boolean isOf(long container, NeedleRef needle, Extent extent) {
+    return extent.getContainer() == container
+        && extent.getOffset() == needle.getOffset()
+        && extent.getFirstShard() == needle.getShard()
+        && (needle.getEpoch() == 0 || needle.getEpoch() == extent.getEpoch());
+  }
+
+  /** Null if a manifest was superseded and collected while we read it. */
+  private Pass pass(ByteString origin) throws StoreException {
+    Pass pass = new Pass();
+    Row own = committer.getFamilies(origin, "cx");
+    Map<ByteString, Row> others = new LinkedHashMap<>();
+    for (Cell cell : own.cells()) {
+      ByteString to = ObjectRowLayout.forwardedTo(cell.column());
+      if (to != null && !to.equals(origin)) {
+        others.put(to, null);
+      }
+      if (!cell.column().equals(ObjectRowLayout.HEAD)) {
+        pass.marks.add(new Mark(origin, cell.column().qualifier(), cell.stamp(), ByteString.EMPTY));
+      }
+      addPart(pass, origin, own, cell);
+    }
+    if (!addHead(pass, own)) {
+      return null;
+    }
+    for (ByteString row : others.keySet()) {
+      if (!addHead(pass, committer.get(row, List.of(ObjectRowLayout.HEAD)))) {
+        return null;
+      }
+    }
+    return pass;
+  }
+
+  private boolean addHead(Pass pass, Row row) throws StoreException {
+    ByteString cell = row.value(ObjectRowLayout.HEAD);
+    if (cell == null) {
+      pass.marks.add(new Mark(row.key(), ObjectRowLayout.HEAD.qualifier(), 0, ByteString.EMPTY));
+      return true;
+    }
+    Head head = Head.parse(cell);
+    pass.marks.add(
+        new Mark(row.key(), ObjectRowLayout.HEAD.qualifier(), head.stamp(), head.writeId()));
+    for (HeadRecord record : ObjectRows.meanings(head)) {
+      ObjectVersion version = rows.details(row.key(), record);
+      if (version == null) {
+        return false;
+      }
+      NeedleHolder holder =
+          NeedleHolder.newBuilder().setRow(row.key()).setStamp(head.stamp()).build();
+      version
+          .getManifest()
+          .getExtentsList()
+          .forEach(extent -> pass.named.add(new Named(holder, extent)));
+    }
+    return true;
+  }
+
+  private static void addPart(Pass pass, ByteString origin, Row row, Cell cell)
+      throws StoreException {
+    ByteString uploadId = ObjectRowLayout.uploadOfPart(cell.column());
+    if (uploadId == null) {
+      return;
+    }
+    UploadedPart part;
+    try {
+      part = UploadedPart.parseFrom(cell.value());
+    } catch (InvalidProtocolBufferException e) {
+      throw new CorruptDataException("Cannot read an upload's part: " + e.getMessage());
+    }
+    Cell generation = row.cell(ObjectRowLayout.uploadGeneration(uploadId));
+    NeedleHolder holder =
+        NeedleHolder.newBuilder()
+            .setRow(origin)
+            .setUploadId(uploadId)
+            .setPartNumber(part.getNumber())
+            .setStamp(generation == null ? 0 : generation.stamp())
+            .build();
+    part.getManifest()
+        .getExtentsList()
+        .forEach(extent -> pass.named.add(new Named(holder, extent)));
+  }
+}

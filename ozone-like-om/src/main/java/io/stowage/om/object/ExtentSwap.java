@@ -1,0 +1,132 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.om.object;
+
+import io.stowage.common.error.OutcomeUnknownException;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.fault.CrashPoint;
+import io.stowage.common.id.WriteId;
+import io.stowage.common.proto.HeadRecord;
+import io.stowage.common.proto.LeaseGrant;
+import io.stowage.common.proto.Manifest;
+import io.stowage.common.proto.ObjectVersion;
+import io.stowage.common.proto.ReplaceExtentsReply.Outcome;
+import io.stowage.om.row.CommitFence;
+import io.stowage.om.table.Details;
+import io.stowage.om.table.Head;
+import io.stowage.om.table.HeadState;
+import io.stowage.om.table.ObjectRowLayout;
+import io.stowage.om.table.RowChange;
+import java.util.List;
+import java.util.function.Predicate;
+import java.util.function.UnaryOperator;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
+
+/**
+ * Points a version's manifest at copies of its bytes: a compare-and-set of the head that raises its
+ * stamp and leaves write id, version id and all else. Thread-safe.
+ *
+ * <p>The caller names the extents to be replaced, not the stamp under which it saw them: an address
+ * means the same bytes for ever, so whether the head still names it is all that counts, and a stamp
+ * raised meanwhile by somebody's recovery makes nobody copy again. Of a rename under way, one side
+ * wins: we settle a PENDING head first, and a source whose stamp rises makes the rename begin
+ * again, with the new manifest. A manifest in chunks gets chunks under a new owner, so that a head
+ * never names a mixture; the old ones go in the same mutation, and a reader that misses one starts
+ * from the head.
+ */
+public final class ExtentSwap {
+  static final CrashPoint AFTER_CHUNKS = CrashPoint.named("om.replace-extents.after-chunks");
+
+  private final ObjectRows rows;
+  private final CommitFence fence;
+
+  public ExtentSwap(ObjectRows rows, CommitFence fence) {
+    this.rows = rows;
+    this.fence = fence;
+  }
+
+  /**
+   * Replaces extents of a row's live head.
+   *
+   * @param change the manifest as it shall be, or null if it does not name what is to go
+   * @param isDone whether a manifest has the change already
+   */
+  public Outcome swap(
+      ByteString row,
+      UnaryOperator<Manifest> change,
+      Predicate<Manifest> isDone,
+      List<LeaseGrant> grants)
+      throws StoreException {
+    for (int attempt = 0; attempt < ObjectRows.MOST_ATTEMPTS; attempt++) {
+      SeenRow seen = rows.readSettled(row, List.of(), attempt > 0);
+      if (!seen.isLive()) {
+        return Outcome.CHANGED;
+      }
+      ObjectVersion version = rows.details(seen);
+      if (version == null) {
+        continue;
+      }
+      Manifest changed = change.apply(version.getManifest());
+      if (changed == null) {
+        if (!isDone.test(version.getManifest())) {
+          return Outcome.CHANGED;
+        }
+        fence.after(grants);
+        return Outcome.REPLACED;
+      }
+      fence.before(grants);
+      switch (commit(seen, version.toBuilder().setManifest(changed).build())) {
+        case APPLIED -> {
+          fence.after(grants);
+          return Outcome.REPLACED;
+        }
+        case REFUSED -> rows.committer().pause().backOff(attempt);
+        case UNKNOWN ->
+            throw new OutcomeUnknownException(
+                "Cannot tell whether extents of " + ObjectRowLayout.key(row) + " were replaced",
+                null);
+      }
+    }
+    throw ObjectRows.contended(row);
+  }
+
+  private io.stowage.om.row.RowCommitter.Outcome commit(SeenRow seen, ObjectVersion version)
+      throws StoreException {
+    HeadRecord old = seen.head().record();
+    ByteString owner = WriteId.random();
+    Details.Split split = Details.split(version, owner);
+    long chunksStamp = 0;
+    if (!split.chunks().isEmpty()) {
+      chunksStamp = rows.writeChunks(seen.key(), owner, split.chunks());
+      AFTER_CHUNKS.reach();
+    }
+    long stamp = rows.stamps().above(Math.max(seen.stamp(), chunksStamp));
+    HeadRecord record =
+        old.toBuilder()
+            .setVersion(split.record().getVersion())
+            .setChunkCount(split.record().getChunkCount())
+            .setChunkOwner(split.record().getChunkOwner())
+            .setChunkCrc32C(split.record().getChunkCrc32C())
+            .build();
+    Head head = Head.of(stamp, seen.head().writeId(), HeadState.LIVE, record);
+    RowChange change = new RowChange(stamp).put(ObjectRowLayout.HEAD, head.cell());
+    if (!split.chunks().isEmpty()) {
+      change.delete(ObjectRowLayout.pendingChunks(owner));
+    }
+    change.deleteAll(Details.chunkColumns(old));
+    return rows.commit(seen, change);
+  }
+}
