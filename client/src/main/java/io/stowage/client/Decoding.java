@@ -40,6 +40,11 @@ final class Decoding {
 
   private Decoding() {}
 
+  /** A sector of zeros, to be read only. */
+  static ByteBuffer zeroSector() {
+    return ZEROS.slice(0, Sectors.BYTES);
+  }
+
   /**
    * Decodes all the sectors, or none.
    *
@@ -87,7 +92,7 @@ final class Decoding {
   /**
    * Fills in which shards give a sector's bytes and which are its holes; false if they are too few.
    */
-  private static boolean findSources(
+  static boolean findSources(
       ErasurePolicy policy,
       int shard,
       ShardAnswer[] answers,

@@ -70,7 +70,7 @@ final class GatheringWriter implements ObjectWriter {
     }
     if (stream == null) {
       try {
-        stream = path.stream(header(NeedleHeader.Kind.STREAMED, 0), spec.length());
+        stream = path.stream(header(NeedleHeader.Kind.STREAMED, 0), spec.length(), true);
         while (!gathered.isEmpty()) {
           stream.write(gathered.remove(0));
         }

@@ -68,8 +68,9 @@ final class PolicyPath {
     return packer.put(new PackedNeedle(header, payload, Thread.currentThread()));
   }
 
-  StreamedObject stream(NeedleHeader template, long length) {
-    return new StreamedObject(template, length, leases, streamMemory, cellLengths, clock);
+  StreamedObject stream(NeedleHeader template, long length, boolean endsObject) {
+    return new StreamedObject(
+        template, length, endsObject, leases, streamMemory, cellLengths, clock);
   }
 
   /** Tells where an object ends whose headers could not. The fact is its manifest. */

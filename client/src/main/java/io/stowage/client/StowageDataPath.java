@@ -23,7 +23,9 @@ import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.lifecycle.Lifecycle;
 import io.stowage.common.needle.NeedleCodec;
+import io.stowage.common.needle.NeedleHeader;
 import io.stowage.common.om.ObjectManager;
+import io.stowage.common.proto.ContainerInfo;
 import io.stowage.common.time.StoreClock;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
@@ -40,7 +42,7 @@ import org.slf4j.LoggerFactory;
  *
  * <p>The object manager and the directory of datanodes are the caller's, and outlive this.
  */
-public final class StowageDataPath implements DataPath {
+public final class StowageDataPath implements DataPath, ContainerAccess {
   private static final Logger LOG = LoggerFactory.getLogger(StowageDataPath.class);
 
   /** A lease's margin at its end is an eighth of at least a second. */
@@ -104,6 +106,17 @@ public final class StowageDataPath implements DataPath {
   @Override
   public ObjectReader read(ReadSpec spec) {
     return new ManifestReader(spec, reads);
+  }
+
+  @Override
+  public ContainerScan scan(ContainerInfo container) throws StoreException {
+    return ContainerScan.of(container, directory);
+  }
+
+  @Override
+  public ObjectWriter rewrite(NeedleHeader header, long payloadLength, String policy)
+      throws StoreException {
+    return new NeedleRewriter(header, payloadLength, path(policy));
   }
 
   @Override

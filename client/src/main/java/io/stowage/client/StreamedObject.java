@@ -78,6 +78,7 @@ final class StreamedObject implements AutoCloseable {
 
   private final List<Extent> extents = new ArrayList<>();
   private final List<ContainerLease> extentLeases = new ArrayList<>();
+  private final boolean endsObject;
   private long length; // -1 while not known
   private long taken; // payload bytes that the caller gave
   private long stored; // payload bytes in finished extents
@@ -104,18 +105,22 @@ final class StreamedObject implements AutoCloseable {
   private record Sent(StripeWrite stripe, List<ByteBuf> data, int bytes) {}
 
   /**
-   * @param template header of the first extent; that of each extent is made from it
+   * @param template header of the first extent; that of each extent is made from it, its number and
+   *     the offset of its payload counted on
    * @param length payload bytes, or -1
+   * @param endsObject whether these bytes are the object's last
    */
   StreamedObject(
       NeedleHeader template,
       long length,
+      boolean endsObject,
       LeasePool leases,
       StripeMemory memory,
       CellLengths cellLengths,
       StoreClock clock) {
     this.template = template;
     this.length = length;
+    this.endsObject = endsObject;
     this.leases = leases;
     this.memory = memory;
     this.cellLengths = cellLengths;
@@ -242,13 +247,13 @@ final class StreamedObject implements AutoCloseable {
     boolean reachesEnd = length >= 0 && rest <= room;
     NeedleHeader header =
         new NeedleHeader(
-            reachesEnd ? NeedleHeader.Kind.STREAMED_LAST : NeedleHeader.Kind.STREAMED,
+            reachesEnd && endsObject ? NeedleHeader.Kind.STREAMED_LAST : NeedleHeader.Kind.STREAMED,
             template.bucketId(),
             template.rowKey(),
             template.writeId(),
             template.clockMicros(),
-            extentNumber,
-            stored,
+            template.extentNumber() + extentNumber,
+            template.payloadOffset() + stored,
             length < 0 ? NeedleHeader.UNKNOWN_LENGTH : Math.min(rest, room),
             0,
             blob);

@@ -394,7 +394,7 @@ final class StorageContainerManager
     }
     GetContainersReply.Builder reply = GetContainersReply.newBuilder();
     for (long id : request.getIdsList()) {
-      ContainerRow row = map.get(id);
+      ContainerRow row = request.getFresh() ? null : map.get(id);
       if (row == null && id > 0) {
         row = store.read(id); // made by the leader just now
         if (row != null) {

@@ -225,7 +225,8 @@ public final class InMemoryShards implements ShardService {
         Sector sector = shard.sectors.get(at);
         SectorState state = SectorState.NEVER_WRITTEN;
         if (sector != null) {
-          boolean inEpoch = at * SECTOR >= start && at * SECTOR < limit;
+          boolean inEpoch =
+              request.getEpoch() == 0 || (at * SECTOR >= start && at * SECTOR < limit);
           state = sector.lost || !inEpoch ? SectorState.LOST : SectorState.WRITTEN;
         }
         if (request.getSectorCrcs()) {

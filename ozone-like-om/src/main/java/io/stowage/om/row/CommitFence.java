@@ -130,7 +130,8 @@ public final class CommitFence {
     try {
       found =
           containers
-              .getContainers(GetContainersRequest.newBuilder().addAllIds(ids).build())
+              .getContainers(
+                  GetContainersRequest.newBuilder().addAllIds(ids).setFresh(true).build())
               .getContainersList();
     } catch (StoreException e) {
       throw new OutcomeUnknownException(
