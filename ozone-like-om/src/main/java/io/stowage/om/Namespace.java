@@ -26,10 +26,14 @@ import io.stowage.common.proto.CreateBucketReply;
 import io.stowage.common.proto.CreateBucketRequest;
 import io.stowage.common.proto.CreateUploadReply;
 import io.stowage.common.proto.CreateUploadRequest;
+import io.stowage.common.proto.CreateUserReply;
+import io.stowage.common.proto.CreateUserRequest;
 import io.stowage.common.proto.DeleteBucketReply;
 import io.stowage.common.proto.DeleteBucketRequest;
 import io.stowage.common.proto.DeleteObjectsReply;
 import io.stowage.common.proto.DeleteObjectsRequest;
+import io.stowage.common.proto.DeleteUserReply;
+import io.stowage.common.proto.DeleteUserRequest;
 import io.stowage.common.proto.DeletedObject;
 import io.stowage.common.proto.GetBucketReply;
 import io.stowage.common.proto.GetBucketRequest;
@@ -50,6 +54,8 @@ import io.stowage.common.proto.ListPartsReply;
 import io.stowage.common.proto.ListPartsRequest;
 import io.stowage.common.proto.ListUploadsReply;
 import io.stowage.common.proto.ListUploadsRequest;
+import io.stowage.common.proto.ListUsersReply;
+import io.stowage.common.proto.ListUsersRequest;
 import io.stowage.common.proto.LocateContainersReply;
 import io.stowage.common.proto.LocateContainersRequest;
 import io.stowage.common.proto.NeedleRef;
@@ -75,6 +81,8 @@ import io.stowage.common.proto.ReportDamageReply;
 import io.stowage.common.proto.ReportDamageRequest;
 import io.stowage.common.proto.UpdateBucketReply;
 import io.stowage.common.proto.UpdateBucketRequest;
+import io.stowage.common.proto.UpdateUserReply;
+import io.stowage.common.proto.UpdateUserRequest;
 import io.stowage.common.scm.ContainerManager;
 import io.stowage.common.time.StoreClock;
 import io.stowage.om.bucket.Buckets;
@@ -472,6 +480,28 @@ final class Namespace implements ObjectManager, AutoCloseable {
   public PutIdentityReply putIdentity(PutIdentityRequest request) throws StoreException {
     identities.put(request.getIdentity());
     return PutIdentityReply.getDefaultInstance();
+  }
+
+  @Override
+  public CreateUserReply createUser(CreateUserRequest request) throws StoreException {
+    Puts.requireWriteId(request.getWriteId());
+    return CreateUserReply.newBuilder().setUser(identities.create(request)).build();
+  }
+
+  @Override
+  public UpdateUserReply updateUser(UpdateUserRequest request) throws StoreException {
+    return UpdateUserReply.newBuilder().setUser(identities.update(request)).build();
+  }
+
+  @Override
+  public ListUsersReply listUsers(ListUsersRequest request) throws StoreException {
+    return identities.list(request);
+  }
+
+  @Override
+  public DeleteUserReply deleteUser(DeleteUserRequest request) throws StoreException {
+    identities.delete(request.getName());
+    return DeleteUserReply.getDefaultInstance();
   }
 
   @Override

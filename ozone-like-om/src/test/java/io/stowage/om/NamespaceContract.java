@@ -28,9 +28,11 @@ import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.Condition;
 import io.stowage.common.proto.CreateBucketRequest;
+import io.stowage.common.proto.CreateUserRequest;
 import io.stowage.common.proto.DeleteBucketRequest;
 import io.stowage.common.proto.DeleteObjectsReply;
 import io.stowage.common.proto.DeleteObjectsRequest;
+import io.stowage.common.proto.DeleteUserRequest;
 import io.stowage.common.proto.GetBucketRequest;
 import io.stowage.common.proto.GetIdentityRequest;
 import io.stowage.common.proto.GetObjectReply;
@@ -38,14 +40,18 @@ import io.stowage.common.proto.GetObjectRequest;
 import io.stowage.common.proto.Identity;
 import io.stowage.common.proto.ListBucketsRequest;
 import io.stowage.common.proto.ListObjectsReply;
+import io.stowage.common.proto.ListUsersRequest;
 import io.stowage.common.proto.ObjectMetadata;
 import io.stowage.common.proto.ObjectToDelete;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.PutIdentityRequest;
 import io.stowage.common.proto.PutObjectRequest;
 import io.stowage.common.proto.UpdateBucketRequest;
+import io.stowage.common.proto.UpdateUserRequest;
+import io.stowage.common.proto.User;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.junit.jupiter.api.BeforeEach;
@@ -308,6 +314,70 @@ abstract class NamespaceContract {
     assertEquals(
         request.getManifest().getExtentsList(),
         om.get(bucket, "to").getManifest().getExtentsList());
+  }
+
+  @Test
+  void usersHaveKeysThatCountWhileTheyAreListed() throws StoreException {
+    String name = "user-" + bucket;
+    String key = "KEY" + bucket;
+    CreateUserRequest create =
+        CreateUserRequest.newBuilder()
+            .setUser(User.newBuilder().setName(name).setEmail("u@example.com").setAdmin(true))
+            .setAccessKey(key)
+            .setSecretKey("s1")
+            .setWriteId(WriteId.random())
+            .build();
+    User user = om.om.createUser(create).getUser();
+    assertEquals(user, om.om.createUser(create).getUser());
+    fails(
+        ErrorCode.KEY_EXISTS,
+        () -> om.om.createUser(create.toBuilder().setWriteId(WriteId.random()).build()));
+    fails(
+        ErrorCode.KEY_EXISTS,
+        () ->
+            om.om.createUser(
+                create.toBuilder()
+                    .setUser(User.newBuilder().setName(name + "2"))
+                    .setWriteId(WriteId.random())
+                    .build()));
+    Identity identity = identity(key);
+    assertEquals(user.getCanonicalId(), identity.getUser());
+    assertEquals("s1", identity.getSecretKey());
+    assertTrue(identity.getAdmin());
+
+    om.om.updateUser(
+        UpdateUserRequest.newBuilder()
+            .setName(name)
+            .addAddKeys(Identity.newBuilder().setAccessKey(key + "2").setSecretKey("s2"))
+            .addRemoveKeys(key)
+            .putPutPolicies("p", "{}")
+            .build());
+    fails(ErrorCode.ACCESS_DENIED, () -> identity(key));
+    assertEquals(Map.of("p", "{}"), identity(key + "2").getPoliciesMap());
+    assertEquals(
+        List.of(key + "2"),
+        om
+            .om
+            .listUsers(ListUsersRequest.newBuilder().setAfter("user").build())
+            .getUsersList()
+            .stream()
+            .filter(u -> u.getName().equals(name))
+            .flatMap(u -> u.getAccessKeysList().stream())
+            .toList());
+
+    om.om.deleteUser(DeleteUserRequest.newBuilder().setName(name).build());
+    fails(ErrorCode.ACCESS_DENIED, () -> identity(key + "2"));
+    fails(
+        ErrorCode.NO_SUCH_KEY,
+        () -> om.om.deleteUser(DeleteUserRequest.newBuilder().setName(name).build()));
+    om.om.createUser(create.toBuilder().setWriteId(WriteId.random()).build());
+    assertEquals("s1", identity(key).getSecretKey());
+  }
+
+  private Identity identity(String accessKey) throws StoreException {
+    return om.om
+        .getIdentity(GetIdentityRequest.newBuilder().setAccessKey(accessKey).build())
+        .getIdentity();
   }
 
   @Test

@@ -32,10 +32,14 @@ import io.stowage.common.proto.CreateBucketReply;
 import io.stowage.common.proto.CreateBucketRequest;
 import io.stowage.common.proto.CreateUploadReply;
 import io.stowage.common.proto.CreateUploadRequest;
+import io.stowage.common.proto.CreateUserReply;
+import io.stowage.common.proto.CreateUserRequest;
 import io.stowage.common.proto.DeleteBucketReply;
 import io.stowage.common.proto.DeleteBucketRequest;
 import io.stowage.common.proto.DeleteObjectsReply;
 import io.stowage.common.proto.DeleteObjectsRequest;
+import io.stowage.common.proto.DeleteUserReply;
+import io.stowage.common.proto.DeleteUserRequest;
 import io.stowage.common.proto.DeletedObject;
 import io.stowage.common.proto.Extent;
 import io.stowage.common.proto.ExtentReplacement;
@@ -59,6 +63,8 @@ import io.stowage.common.proto.ListPartsReply;
 import io.stowage.common.proto.ListPartsRequest;
 import io.stowage.common.proto.ListUploadsReply;
 import io.stowage.common.proto.ListUploadsRequest;
+import io.stowage.common.proto.ListUsersReply;
+import io.stowage.common.proto.ListUsersRequest;
 import io.stowage.common.proto.LocateContainersReply;
 import io.stowage.common.proto.LocateContainersRequest;
 import io.stowage.common.proto.Manifest;
@@ -87,8 +93,11 @@ import io.stowage.common.proto.ReportDamageReply;
 import io.stowage.common.proto.ReportDamageRequest;
 import io.stowage.common.proto.UpdateBucketReply;
 import io.stowage.common.proto.UpdateBucketRequest;
+import io.stowage.common.proto.UpdateUserReply;
+import io.stowage.common.proto.UpdateUserRequest;
 import io.stowage.common.proto.UploadInfo;
 import io.stowage.common.proto.UploadedPart;
+import io.stowage.common.proto.User;
 import io.stowage.common.time.StoreClock;
 import java.nio.ByteBuffer;
 import java.security.MessageDigest;
@@ -122,6 +131,7 @@ public final class InMemoryObjectManager implements ObjectManager {
   private final String defaultPolicy;
   private final Map<String, Bucket> buckets = new TreeMap<>(KEY_ORDER);
   private final Map<String, Identity> identities = new HashMap<>();
+  private final TreeMap<String, User> users = new TreeMap<>();
   private final Map<ByteString, Object> replies = new HashMap<>();
   private long lastStamp;
 
@@ -703,6 +713,15 @@ public final class InMemoryObjectManager implements ObjectManager {
   public synchronized GetIdentityReply getIdentity(GetIdentityRequest request)
       throws StoreException {
     Identity identity = identities.get(request.getAccessKey());
+    if (identity != null && !identity.getUserName().isEmpty()) {
+      User user = users.get(identity.getUserName());
+      identity =
+          identity.toBuilder()
+              .setUser(user.getCanonicalId())
+              .setAdmin(user.getAdmin())
+              .putAllPolicies(user.getPoliciesMap())
+              .build();
+    }
     if (identity == null) {
       throw new StoreException(
           ErrorCode.ACCESS_DENIED, "Cannot find access key " + request.getAccessKey());
@@ -714,6 +733,91 @@ public final class InMemoryObjectManager implements ObjectManager {
   public synchronized PutIdentityReply putIdentity(PutIdentityRequest request) {
     identities.put(request.getIdentity().getAccessKey(), request.getIdentity());
     return PutIdentityReply.getDefaultInstance();
+  }
+
+  @Override
+  public synchronized CreateUserReply createUser(CreateUserRequest request) throws StoreException {
+    CreateUserReply earlier = earlier(request.getWriteId(), CreateUserReply.class);
+    if (earlier != null) {
+      return earlier;
+    }
+    String name = request.getUser().getName();
+    if (users.containsKey(name) || identities.containsKey(request.getAccessKey())) {
+      throw new StoreException(
+          ErrorCode.KEY_EXISTS, "Cannot create user " + name + ": name or key is taken");
+    }
+    User.Builder user =
+        request.getUser().toBuilder()
+            .addAccessKeys(request.getAccessKey())
+            .setCreatedMicros(clock.wallMicros());
+    if (user.getCanonicalId().isEmpty()) {
+      user.setCanonicalId(HexFormat.of().formatHex(WriteId.random().toByteArray()));
+    }
+    users.put(name, user.build());
+    addKey(name, request.getAccessKey(), request.getSecretKey());
+    return remember(
+        request.getWriteId(), CreateUserReply.newBuilder().setUser(users.get(name)).build());
+  }
+
+  private void addKey(String user, String accessKey, String secret) {
+    identities.put(
+        accessKey,
+        Identity.newBuilder()
+            .setAccessKey(accessKey)
+            .setSecretKey(secret)
+            .setUserName(user)
+            .build());
+  }
+
+  @Override
+  public synchronized UpdateUserReply updateUser(UpdateUserRequest request) throws StoreException {
+    User seen = user(request.getName());
+    List<String> keys = new ArrayList<>(seen.getAccessKeysList());
+    for (String removed : request.getRemoveKeysList()) {
+      if (keys.remove(removed)) {
+        identities.remove(removed);
+      }
+    }
+    for (Identity added : request.getAddKeysList()) {
+      if (!keys.contains(added.getAccessKey())) {
+        if (identities.containsKey(added.getAccessKey())) {
+          throw new StoreException(
+              ErrorCode.KEY_EXISTS, "Cannot use access key " + added.getAccessKey());
+        }
+        keys.add(added.getAccessKey());
+      }
+      addKey(request.getName(), added.getAccessKey(), added.getSecretKey());
+    }
+    User.Builder user = seen.toBuilder().clearAccessKeys().addAllAccessKeys(keys);
+    request.getRemovePoliciesList().forEach(user::removePolicies);
+    user.putAllPolicies(request.getPutPoliciesMap());
+    users.put(request.getName(), user.build());
+    return UpdateUserReply.newBuilder().setUser(user).build();
+  }
+
+  private User user(String name) throws StoreException {
+    User user = users.get(name);
+    if (user == null) {
+      throw new StoreException(ErrorCode.NO_SUCH_KEY, "Cannot find user " + name);
+    }
+    return user;
+  }
+
+  @Override
+  public synchronized ListUsersReply listUsers(ListUsersRequest request) {
+    int limit = request.getLimit() == 0 ? 1_000 : Math.min(1_000, request.getLimit());
+    List<User> behind = List.copyOf(users.tailMap(request.getAfter(), false).values());
+    return ListUsersReply.newBuilder()
+        .addAllUsers(behind.subList(0, Math.min(limit, behind.size())))
+        .setMore(behind.size() > limit)
+        .build();
+  }
+
+  @Override
+  public synchronized DeleteUserReply deleteUser(DeleteUserRequest request) throws StoreException {
+    user(request.getName()).getAccessKeysList().forEach(identities::remove);
+    users.remove(request.getName());
+    return DeleteUserReply.getDefaultInstance();
   }
 
   /** ETag as users see it, without quotes. */

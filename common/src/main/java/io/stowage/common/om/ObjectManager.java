@@ -24,10 +24,14 @@ import io.stowage.common.proto.CreateBucketReply;
 import io.stowage.common.proto.CreateBucketRequest;
 import io.stowage.common.proto.CreateUploadReply;
 import io.stowage.common.proto.CreateUploadRequest;
+import io.stowage.common.proto.CreateUserReply;
+import io.stowage.common.proto.CreateUserRequest;
 import io.stowage.common.proto.DeleteBucketReply;
 import io.stowage.common.proto.DeleteBucketRequest;
 import io.stowage.common.proto.DeleteObjectsReply;
 import io.stowage.common.proto.DeleteObjectsRequest;
+import io.stowage.common.proto.DeleteUserReply;
+import io.stowage.common.proto.DeleteUserRequest;
 import io.stowage.common.proto.GetBucketReply;
 import io.stowage.common.proto.GetBucketRequest;
 import io.stowage.common.proto.GetIdentityReply;
@@ -46,6 +50,8 @@ import io.stowage.common.proto.ListPartsReply;
 import io.stowage.common.proto.ListPartsRequest;
 import io.stowage.common.proto.ListUploadsReply;
 import io.stowage.common.proto.ListUploadsRequest;
+import io.stowage.common.proto.ListUsersReply;
+import io.stowage.common.proto.ListUsersRequest;
 import io.stowage.common.proto.LocateContainersReply;
 import io.stowage.common.proto.LocateContainersRequest;
 import io.stowage.common.proto.PutIdentityReply;
@@ -68,6 +74,8 @@ import io.stowage.common.proto.ReportDamageReply;
 import io.stowage.common.proto.ReportDamageRequest;
 import io.stowage.common.proto.UpdateBucketReply;
 import io.stowage.common.proto.UpdateBucketRequest;
+import io.stowage.common.proto.UpdateUserReply;
+import io.stowage.common.proto.UpdateUserRequest;
 
 /**
  * The namespace: buckets, objects, uploads, and the writer's way to leases. Implemented by the
@@ -135,4 +143,12 @@ public interface ObjectManager {
   GetIdentityReply getIdentity(GetIdentityRequest request) throws StoreException;
 
   PutIdentityReply putIdentity(PutIdentityRequest request) throws StoreException;
+
+  CreateUserReply createUser(CreateUserRequest request) throws StoreException;
+
+  UpdateUserReply updateUser(UpdateUserRequest request) throws StoreException;
+
+  ListUsersReply listUsers(ListUsersRequest request) throws StoreException;
+
+  DeleteUserReply deleteUser(DeleteUserRequest request) throws StoreException;
 }

@@ -42,7 +42,7 @@ import picocli.CommandLine.Option;
       ObjectCommands.class,
       ContainerCommands.class,
       DatanodeCommands.class,
-      IdentityCommands.class
+      UserCommands.class
     })
 public final class StowageCli {
   @Option(

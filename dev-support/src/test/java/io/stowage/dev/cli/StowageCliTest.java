@@ -111,13 +111,13 @@ class StowageCliTest {
   }
 
   @Test
-  void anIdentityGoesIntoACredentialsFileThatIsNeverOverwritten() throws IOException {
+  void aNewUsersKeyGoesIntoACredentialsFileThatIsNeverOverwritten() throws IOException {
     Path file = directory.resolve("aws-credentials");
-    assertEquals(0, stowage("identity", "create", "--admin", "--credentials", file.toString()));
+    assertEquals(0, stowage("user", "create", "one", "--admin", "--credentials", file.toString()));
     S3Credentials credentials = S3Credentials.read(file, "default", "us-east-1");
     assertTrue(out.contains(credentials.accessKey()));
     assertFalse(out.contains(credentials.secretKey()));
-    assertEquals(1, stowage("identity", "create", "--credentials", file.toString()));
+    assertEquals(1, stowage("user", "create", "two", "--credentials", file.toString()));
     assertEquals(credentials, S3Credentials.read(file, "default", "us-east-1"));
   }
 

@@ -17,79 +17,389 @@ package io.stowage.om.identity;
 
 import io.stowage.common.error.CorruptDataException;
 import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.OutcomeUnknownException;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.proto.CreateUserRequest;
 import io.stowage.common.proto.Identity;
 import io.stowage.common.proto.IdentityRecord;
+import io.stowage.common.proto.ListUsersReply;
+import io.stowage.common.proto.ListUsersRequest;
+import io.stowage.common.proto.UpdateUserRequest;
+import io.stowage.common.proto.User;
+import io.stowage.common.proto.UserRecord;
 import io.stowage.om.row.RowCommitter;
 import io.stowage.om.row.Stamps;
 import io.stowage.om.table.Cell;
+import io.stowage.om.table.Check;
 import io.stowage.om.table.IdentityRowLayout;
+import io.stowage.om.table.ObjectRowLayout;
+import io.stowage.om.table.Row;
 import io.stowage.om.table.RowChange;
+import java.security.SecureRandom;
+import java.util.ArrayList;
+import java.util.HexFormat;
 import java.util.List;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.apache.hadoop.thirdparty.protobuf.InvalidProtocolBufferException;
 
-/** The table of access keys. Thread-safe. */
+/**
+ * Users and access keys, for the gateways. Thread-safe.
+ *
+ * <p>A user's row is the truth; a key's row names the user and counts only while that user's row
+ * lists the key. Adding writes (1) the key's row, (2) the user's; removing writes (1) the user's
+ * row, (2) the key's. Whatever a crash leaves in between is a key's row that no user lists, and
+ * such a key is refused. Who adds it again writes it anew; so all of it may be repeated.
+ *
+ * <p>Rows are never deleted, only marked removed: a deleted cell would hide one that is written
+ * later with a stamp of a clock behind.
+ */
 public final class Identities {
   private static final int PLAIN = 0;
+  private static final int MOST_ATTEMPTS = 100;
+  private static final int MOST_LISTED = 1_000;
+  private static final int CANONICAL_ID_BYTES = 32;
+
+  /** AWS gives two; more are of use while keys are being exchanged. */
+  private static final int MOST_KEYS = 10;
+
+  private static final int MOST_POLICY_BYTES = 64 << 10;
 
   private final RowCommitter rows;
   private final Stamps stamps;
+  private final SecureRandom random = new SecureRandom();
 
   public Identities(RowCommitter rows, Stamps stamps) {
     this.rows = rows;
     this.stamps = stamps;
   }
 
+  /** What an access key stands for, with its secret; ACCESS_DENIED if it stands for nothing. */
   public Identity get(String accessKey) throws StoreException {
-    Cell cell = accessKey.isEmpty() ? null : read(accessKey);
-    if (cell == null) {
-      throw new StoreException(ErrorCode.ACCESS_DENIED, "Cannot find access key " + accessKey);
+    Cell cell = accessKey.isEmpty() ? null : key(accessKey);
+    IdentityRecord record = cell == null ? null : record(accessKey, cell);
+    if (record == null || record.getRemoved()) {
+      throw noSuchKey(accessKey);
     }
-    IdentityRecord record;
-    try {
-      record = IdentityRecord.parseFrom(cell.value());
-    } catch (InvalidProtocolBufferException e) {
-      throw new CorruptDataException("Cannot read access key " + accessKey);
-    }
-    if (record.getFormat() > IdentityRowLayout.FORMAT || record.getSecretCipher() != PLAIN) {
+    if (record.getSecretCipher() != PLAIN) {
       throw new StoreException(
           ErrorCode.FORMAT_TOO_NEW,
-          "Cannot read access key "
-              + accessKey
-              + ": format "
-              + record.getFormat()
-              + ", cipher "
-              + record.getSecretCipher());
+          "Cannot read access key " + accessKey + ": cipher " + record.getSecretCipher());
     }
-    return record.getIdentity().toBuilder()
-        .setAccessKey(accessKey)
-        .setSecretKey(record.getSecret().toStringUtf8())
-        .build();
+    Identity.Builder identity =
+        record.getIdentity().toBuilder()
+            .setAccessKey(accessKey)
+            .setSecretKey(record.getSecret().toStringUtf8());
+    if (!identity.getUserName().isEmpty()) {
+      SeenUser seen = read(identity.getUserName());
+      if (!seen.exists() || !seen.record().getUser().getAccessKeysList().contains(accessKey)) {
+        throw noSuchKey(accessKey);
+      }
+      User user = seen.record().getUser();
+      identity
+          .setUser(user.getCanonicalId())
+          .setAdmin(user.getAdmin())
+          .putAllPolicies(user.getPoliciesMap());
+    }
+    return identity.build();
   }
 
-  /** Creates an access key or gives it another secret. */
+  /** Creates an access key that stands for itself, or gives it another secret. */
   public void put(Identity identity) throws StoreException {
+    writeKey(identity.toBuilder().clearUserName().clearPolicies().build());
+  }
+
+  private void writeKey(Identity identity) throws StoreException {
     if (identity.getAccessKey().isEmpty() || identity.getSecretKey().isEmpty()) {
       throw new StoreException(
           ErrorCode.INVALID_ARGUMENT, "Cannot store an identity without access key and secret");
     }
-    Cell before = read(identity.getAccessKey());
-    IdentityRecord record =
+    writeKey(
+        identity.getAccessKey(),
         IdentityRecord.newBuilder()
             .setFormat(IdentityRowLayout.FORMAT)
             .setIdentity(identity.toBuilder().clearAccessKey().clearSecretKey())
             .setSecret(ByteString.copyFromUtf8(identity.getSecretKey()))
             .setSecretCipher(PLAIN)
-            .build();
+            .build());
+  }
+
+  private void writeKey(String accessKey, IdentityRecord record) throws StoreException {
+    Cell before = key(accessKey);
     rows.write(
-        IdentityRowLayout.row(identity.getAccessKey()),
+        IdentityRowLayout.row(accessKey),
         new RowChange(stamps.above(before == null ? 0 : before.stamp()))
             .put(IdentityRowLayout.ACCESS_KEY, record.toByteString()));
   }
 
-  private Cell read(String accessKey) throws StoreException {
+  /** Creates a user with a first key. */
+  public User create(CreateUserRequest request) throws StoreException {
+    User asked = request.getUser();
+    checkName(asked.getName());
+    checkPolicies(asked);
+    for (int attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
+      SeenUser seen = read(asked.getName());
+      if (seen.exists()) {
+        if (seen.record().getCreatedBy().equals(request.getWriteId())) {
+          return seen.user();
+        }
+        throw new StoreException(
+            ErrorCode.KEY_EXISTS, "Cannot create user " + asked.getName() + ": there is one");
+      }
+      requireFreeKey(request.getAccessKey(), asked.getName());
+      User user =
+          asked.toBuilder()
+              .setCanonicalId(
+                  asked.getCanonicalId().isEmpty() ? newCanonicalId() : asked.getCanonicalId())
+              .clearAccessKeys()
+              .addAccessKeys(request.getAccessKey())
+              .setCreatedMicros(stamps.now())
+              .build();
+      writeKey(keyOf(user.getName(), request.getAccessKey(), request.getSecretKey()));
+      if (commit(seen, user, request.getWriteId(), false)) {
+        return user;
+      }
+      rows.pause().backOff(attempt);
+    }
+    throw contended(asked.getName());
+  }
+
+  public User update(UpdateUserRequest request) throws StoreException {
+    for (int attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
+      SeenUser seen = require(request.getName());
+      List<String> keys = new ArrayList<>(seen.record().getUser().getAccessKeysList());
+      keys.removeAll(request.getRemoveKeysList());
+      for (Identity added : request.getAddKeysList()) {
+        if (!keys.contains(added.getAccessKey())) {
+          requireFreeKey(added.getAccessKey(), request.getName());
+          keys.add(added.getAccessKey());
+        }
+        writeKey(keyOf(request.getName(), added.getAccessKey(), added.getSecretKey()));
+      }
+      if (keys.size() > MOST_KEYS) {
+        throw new StoreException(
+            ErrorCode.INVALID_ARGUMENT,
+            "Cannot give user " + request.getName() + " more than " + MOST_KEYS + " access keys");
+      }
+      User.Builder user =
+          seen.record().getUser().toBuilder().clearAccessKeys().addAllAccessKeys(keys);
+      request.getRemovePoliciesList().forEach(user::removePolicies);
+      user.putAllPolicies(request.getPutPoliciesMap());
+      user.setName(request.getName());
+      checkPolicies(user.build());
+      if (commit(seen, user.build(), seen.record().getCreatedBy(), false)) {
+        for (String removed : request.getRemoveKeysList()) {
+          if (seen.record().getUser().getAccessKeysList().contains(removed)) {
+            markRemoved(removed);
+          }
+        }
+        return user.build();
+      }
+      rows.pause().backOff(attempt);
+    }
+    throw contended(request.getName());
+  }
+
+  /** Removes a user and all keys. What the user owns stays. */
+  public void delete(String name) throws StoreException {
+    for (int attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
+      SeenUser seen = require(name);
+      if (commit(seen, seen.user(), seen.record().getCreatedBy(), true)) {
+        for (String key : seen.record().getUser().getAccessKeysList()) {
+          markRemoved(key);
+        }
+        return;
+      }
+      rows.pause().backOff(attempt);
+    }
+    throw contended(name);
+  }
+
+  public ListUsersReply list(ListUsersRequest request) throws StoreException {
+    int limit = request.getLimit() == 0 ? MOST_LISTED : Math.min(MOST_LISTED, request.getLimit());
+    ListUsersReply.Builder reply = ListUsersReply.newBuilder();
+    ByteString from =
+        request.getAfter().isEmpty()
+            ? IdentityRowLayout.USERS
+            : ObjectRowLayout.behind(IdentityRowLayout.user(request.getAfter()));
+    while (true) {
+      List<Row> page =
+          rows.scan(
+              from,
+              IdentityRowLayout.BEHIND_USERS,
+              'i',
+              IdentityRowLayout.USER.qualifier(),
+              MOST_LISTED);
+      for (Row row : page) {
+        from = ObjectRowLayout.behind(row.key());
+        SeenUser seen = SeenUser.of(row.key().toStringUtf8().substring(1), row);
+        if (!seen.exists()) {
+          continue;
+        }
+        if (reply.getUsersCount() == limit) {
+          return reply.setMore(true).build();
+        }
+        reply.addUsers(seen.user());
+      }
+      if (page.size() < MOST_LISTED) {
+        return reply.build();
+      }
+    }
+  }
+
+  private static Identity keyOf(String user, String accessKey, String secret) {
+    return Identity.newBuilder()
+        .setAccessKey(accessKey)
+        .setSecretKey(secret)
+        .setUserName(user)
+        .build();
+  }
+
+  private void markRemoved(String accessKey) throws StoreException {
+    writeKey(
+        accessKey,
+        IdentityRecord.newBuilder().setFormat(IdentityRowLayout.FORMAT).setRemoved(true).build());
+  }
+
+  /** Refuses a key that another user, or none, has already. */
+  private void requireFreeKey(String accessKey, String user) throws StoreException {
+    Cell cell = key(accessKey);
+    if (cell == null) {
+      return;
+    }
+    IdentityRecord record = record(accessKey, cell);
+    String owner = record.getIdentity().getUserName();
+    if (record.getRemoved() || owner.equals(user)) {
+      return;
+    }
+    boolean orphan = !owner.isEmpty() && !listsKey(owner, accessKey);
+    if (!orphan) {
+      throw new StoreException(
+          ErrorCode.KEY_EXISTS, "Cannot use access key " + accessKey + ": somebody has it");
+    }
+  }
+
+  private boolean listsKey(String user, String accessKey) throws StoreException {
+    SeenUser seen = read(user);
+    return seen.exists() && seen.record().getUser().getAccessKeysList().contains(accessKey);
+  }
+
+  /** A user's row as it was read. */
+  private record SeenUser(String name, ByteString cell, UserRecord record) {
+    static SeenUser of(String name, Row row) throws StoreException {
+      ByteString cell = row.value(IdentityRowLayout.USER);
+      if (cell == null) {
+        return new SeenUser(name, null, null);
+      }
+      try {
+        UserRecord record = UserRecord.parseFrom(cell);
+        if (record.getFormat() > IdentityRowLayout.FORMAT) {
+          throw new StoreException(
+              ErrorCode.FORMAT_TOO_NEW,
+              "Cannot read user " + name + ": format " + record.getFormat());
+        }
+        return new SeenUser(name, cell, record);
+      } catch (InvalidProtocolBufferException e) {
+        throw new CorruptDataException("Cannot read user " + name);
+      }
+    }
+
+    boolean exists() {
+      return record != null && !record.getRemoved();
+    }
+
+    User user() {
+      return record.getUser().toBuilder().setName(name).build();
+    }
+  }
+
+  private SeenUser read(String name) throws StoreException {
+    return SeenUser.of(
+        name, rows.get(IdentityRowLayout.user(name), List.of(IdentityRowLayout.USER)));
+  }
+
+  private SeenUser require(String name) throws StoreException {
+    SeenUser seen = read(name);
+    if (!seen.exists()) {
+      throw new StoreException(ErrorCode.NO_SUCH_KEY, "Cannot find user " + name);
+    }
+    return seen;
+  }
+
+  /** True if applied; false if the row changed and is to be read again. */
+  private boolean commit(SeenUser seen, User user, ByteString createdBy, boolean removed)
+      throws StoreException {
+    long stamp = stamps.above(seen.record() == null ? 0 : seen.record().getStamp());
+    UserRecord next =
+        UserRecord.newBuilder()
+            .setFormat(IdentityRowLayout.FORMAT)
+            .setUser(user.toBuilder().clearName())
+            .setStamp(stamp)
+            .setCreatedBy(createdBy)
+            .setRemoved(removed)
+            .build();
+    RowCommitter.Outcome outcome =
+        rows.commit(
+            IdentityRowLayout.user(seen.name()),
+            Check.of(IdentityRowLayout.USER, seen.cell()),
+            new RowChange(stamp).put(IdentityRowLayout.USER, next.toByteString()));
+    if (outcome == RowCommitter.Outcome.UNKNOWN) {
+      SeenUser now = read(seen.name());
+      if (now.cell() == null || !now.cell().equals(next.toByteString())) {
+        throw new OutcomeUnknownException(
+            "Cannot tell whether user " + seen.name() + " was changed", null);
+      }
+      return true;
+    }
+    return outcome == RowCommitter.Outcome.APPLIED;
+  }
+
+  private String newCanonicalId() {
+    byte[] id = new byte[CANONICAL_ID_BYTES];
+    random.nextBytes(id);
+    return HexFormat.of().formatHex(id);
+  }
+
+  private static void checkName(String name) throws StoreException {
+    if (name.isEmpty() || name.length() > 64 || !name.matches("[\\w+=,.@-]+")) {
+      throw new StoreException(
+          ErrorCode.INVALID_ARGUMENT,
+          "Cannot use the user name \"" + name + "\": 1 to 64 letters, digits or _+=,.@-");
+    }
+  }
+
+  private static void checkPolicies(User user) throws StoreException {
+    if (user.getSerializedSize() > MOST_POLICY_BYTES) {
+      throw new StoreException(
+          ErrorCode.INVALID_ARGUMENT,
+          "Cannot keep more than " + MOST_POLICY_BYTES + " bytes of policies a user");
+    }
+  }
+
+  private static IdentityRecord record(String accessKey, Cell cell) throws StoreException {
+    try {
+      IdentityRecord record = IdentityRecord.parseFrom(cell.value());
+      if (record.getFormat() > IdentityRowLayout.FORMAT) {
+        throw new StoreException(
+            ErrorCode.FORMAT_TOO_NEW,
+            "Cannot read access key " + accessKey + ": format " + record.getFormat());
+      }
+      return record;
+    } catch (InvalidProtocolBufferException e) {
+      throw new CorruptDataException("Cannot read access key " + accessKey);
+    }
+  }
+
+  private Cell key(String accessKey) throws StoreException {
     return rows.get(IdentityRowLayout.row(accessKey), List.of(IdentityRowLayout.ACCESS_KEY))
         .cell(IdentityRowLayout.ACCESS_KEY);
+  }
+
+  private static StoreException noSuchKey(String accessKey) {
+    return new StoreException(ErrorCode.ACCESS_DENIED, "Cannot find access key " + accessKey);
+  }
+
+  private static StoreException contended(String name) {
+    return new StoreException(
+        ErrorCode.CONFLICT, "Cannot get a turn at user " + name + ": others change it");
   }
 }

@@ -22,8 +22,10 @@ import org.apache.hadoop.thirdparty.protobuf.ByteString;
  *
  * <pre>
  * row key   'a' access key
- *
  * i:k       what the access key stands for, and its secret: IdentityRecord
+ *
+ * row key   'u' name of a user
+ * i:u       UserRecord
  * </pre>
  */
 public final class IdentityRowLayout {
@@ -33,9 +35,18 @@ public final class IdentityRowLayout {
 
   public static final Column ACCESS_KEY = new Column('i', Column.letter('k'));
 
+  public static final Column USER = new Column('i', Column.letter('u'));
+
+  public static final ByteString USERS = Column.letter('u');
+  public static final ByteString BEHIND_USERS = Column.letter('v');
+
   private IdentityRowLayout() {}
 
   public static ByteString row(String accessKey) {
     return ByteString.copyFromUtf8("a" + accessKey);
+  }
+
+  public static ByteString user(String name) {
+    return ByteString.copyFromUtf8("u" + name);
   }
 }
