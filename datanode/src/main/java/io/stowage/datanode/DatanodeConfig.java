@@ -19,6 +19,7 @@ import io.stowage.common.conf.Keys;
 import io.stowage.common.conf.StowageConfig;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
+import io.stowage.datanode.repair.RepairSettings;
 import io.stowage.datanode.store.StoreSettings;
 import java.net.InetSocketAddress;
 import java.nio.file.Path;
@@ -33,6 +34,7 @@ import java.util.List;
  * @param advertisedHost what clients are told to connect to
  * @param disks directories, one a disk
  * @param store how disks are treated
+ * @param repair how much is rebuilt at once
  * @param heartbeatInterval time between two heartbeats to one SCM
  */
 public record DatanodeConfig(
@@ -41,6 +43,7 @@ public record DatanodeConfig(
     String advertisedHost,
     List<Path> disks,
     StoreSettings store,
+    RepairSettings repair,
     Duration heartbeatInterval) {
 
   public DatanodeConfig {
@@ -82,7 +85,12 @@ public record DatanodeConfig(
         advertised.isEmpty() ? host : advertised,
         disks.stream().map(Path::of).toList(),
         new StoreSettings(
-            config.get(Keys.DATANODE_RESERVED), forces, config.get(Keys.DATANODE_WRITE_MEMORY)),
+            config.get(Keys.DATANODE_RESERVED),
+            forces,
+            config.get(Keys.DATANODE_WRITE_MEMORY),
+            config.get(Keys.DATANODE_REPAIR_RATE)),
+        new RepairSettings(
+            config.get(Keys.DATANODE_REBUILDS_PER_DISK), config.get(Keys.DATANODE_REPAIR_MEMORY)),
         config.get(Keys.HEARTBEAT_INTERVAL));
   }
 

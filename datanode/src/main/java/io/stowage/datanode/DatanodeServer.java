@@ -16,6 +16,7 @@
 package io.stowage.datanode;
 
 import io.stowage.common.conf.StowageConfig;
+import io.stowage.common.data.NetworkDatanodes;
 import io.stowage.common.data.ShardService;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.lifecycle.Lifecycle;
@@ -24,14 +25,17 @@ import io.stowage.common.time.StoreClock;
 import io.stowage.datanode.disk.DiskFiles;
 import io.stowage.datanode.disk.LocalDiskFiles;
 import io.stowage.datanode.net.DataServer;
+import io.stowage.datanode.repair.Rebuilds;
 import io.stowage.datanode.report.Heartbeats;
+import io.stowage.datanode.report.Orders;
 import io.stowage.datanode.store.ShardStore;
 import java.util.List;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A running datanode: its disks, its data server, its heartbeats. Owns all of them. Thread-safe.
+ * A running datanode: its disks, its data server, its repair, its heartbeats. Owns all of them.
+ * Thread-safe.
  */
 public final class DatanodeServer implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(DatanodeServer.class);
@@ -39,12 +43,28 @@ public final class DatanodeServer implements AutoCloseable {
   private final Lifecycle lifecycle = new Lifecycle("datanode");
   private final ShardStore store;
   private final DataServer server;
+  private final NetworkDatanodes datanodes;
+  private final Rebuilds rebuilds;
   private final Heartbeats heartbeats;
 
-  private DatanodeServer(ShardStore store, DataServer server, Heartbeats heartbeats) {
+  private DatanodeServer(
+      ShardStore store,
+      DataServer server,
+      List<DatanodeReports> scms,
+      DatanodeConfig config,
+      StoreClock clock) {
     this.store = store;
     this.server = server;
-    this.heartbeats = heartbeats;
+    this.datanodes = new NetworkDatanodes();
+    this.rebuilds = new Rebuilds(store, datanodes, config.repair(), clock);
+    this.heartbeats =
+        new Heartbeats(
+            scms,
+            store,
+            new Orders(store, rebuilds),
+            config.advertisedHost(),
+            server.port(),
+            config.heartbeatInterval());
     lifecycle.moveTo(Lifecycle.State.RUNNING);
   }
 
@@ -72,12 +92,7 @@ public final class DatanodeServer implements AutoCloseable {
       store.close();
       throw e;
     }
-    DatanodeServer running =
-        new DatanodeServer(
-            store,
-            server,
-            new Heartbeats(
-                scms, store, config.advertisedHost(), server.port(), config.heartbeatInterval()));
+    DatanodeServer running = new DatanodeServer(store, server, scms, config, clock);
     LOG.info(
         "Datanode {} serves {} disks on {}:{}",
         running.nodeId(),
@@ -106,13 +121,15 @@ public final class DatanodeServer implements AutoCloseable {
     return store.clusterId();
   }
 
-  /** Heartbeats end first, then requests are finished, then the disks are closed. */
+  /** Heartbeats and repair end first, then requests are finished, then the disks are closed. */
   @Override
   public void close() {
     if (!lifecycle.beginStop()) {
       return;
     }
     heartbeats.close();
+    rebuilds.close();
+    datanodes.close();
     server.close();
     store.close();
     lifecycle.moveTo(Lifecycle.State.STOPPED);

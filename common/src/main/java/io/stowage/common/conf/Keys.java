@@ -211,6 +211,35 @@ public final class Keys {
               1L << 40,
               Tag.TUNING,
               "Payload that may wait for a datanode's disks; beyond it writers are held back."));
+  public static final ConfigKey<Long> DATANODE_REPAIR_RATE =
+      add(
+          ConfigKey.bytes(
+              "stowage.datanode.repair-rate",
+              "100m",
+              0,
+              1L << 40,
+              Tag.BASIC,
+              "Bytes a second that rebuilds of shards read from and write to each disk; 0: no"
+                  + " limit."));
+  public static final ConfigKey<Integer> DATANODE_REBUILDS_PER_DISK =
+      add(
+          ConfigKey.integer(
+              "stowage.datanode.rebuilds-per-disk",
+              2,
+              1,
+              64,
+              Tag.TUNING,
+              "Shards that are rebuilt onto one disk at the same time; others wait."));
+  public static final ConfigKey<Long> DATANODE_REPAIR_MEMORY =
+      add(
+          ConfigKey.bytes(
+              "stowage.datanode.repair-memory",
+              "256m",
+              16L << 20,
+              1L << 40,
+              Tag.TUNING,
+              "Memory of a datanode's rebuilds: about 20 MiB each with rs-3-2, 60 MiB with"
+                  + " rs-10-4."));
   public static final ConfigKey<Duration> HEARTBEAT_INTERVAL =
       add(
           ConfigKey.duration(

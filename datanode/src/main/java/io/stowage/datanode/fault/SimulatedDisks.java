@@ -202,6 +202,20 @@ public final class SimulatedDisks implements DiskFiles {
     recount();
   }
 
+  /** Bit rot: changes one byte, on the disk and as reads see it. None where the file is shorter. */
+  public synchronized void flipByte(Path path, long position) throws IOException {
+    Node node = node(path);
+    if (position >= node.size) {
+      return;
+    }
+    long number = position / BLOCK;
+    byte[] before = node.cached.get(number);
+    byte[] block = before == null ? new byte[BLOCK] : before.clone();
+    block[(int) (position % BLOCK)] ^= 0x40;
+    node.cached.put(number, block);
+    node.durable.put(number, block);
+  }
+
   /** All files whose paths end so. */
   public synchronized List<Path> find(String suffix) {
     return names.keySet().stream().filter(p -> p.toString().endsWith(suffix)).sorted().toList();

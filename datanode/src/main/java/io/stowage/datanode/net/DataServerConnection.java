@@ -143,7 +143,8 @@ final class DataServerConnection extends ChannelInboundHandlerAdapter {
 
   /** Bytes that the reply's payload will have, at most. */
   private static long replyBytes(DataRequest request) {
-    if (!request.hasRead()) {
+    if (!request.hasRead()
+        || (request.getRead().getSectorCrcs() && request.getRead().getStatesOnly())) {
       return 0;
     }
     long total = 0;

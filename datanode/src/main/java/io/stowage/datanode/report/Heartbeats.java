@@ -46,12 +46,16 @@ public final class Heartbeats implements AutoCloseable {
   private final AtomicInteger diskChanges = new AtomicInteger();
 
   public Heartbeats(
-      List<DatanodeReports> scms, ShardStore store, String host, int port, Duration interval) {
+      List<DatanodeReports> scms,
+      ShardStore store,
+      Orders orders,
+      String host,
+      int port,
+      Duration interval) {
     this.store = store;
     this.threads =
         new ScheduledThreadPoolExecutor(
             scms.size() + 1, new DefaultThreadFactory("datanode-heartbeat", true));
-    Orders orders = new Orders(store);
     for (int i = 0; i < scms.size(); i++) {
       ScmReporter reporter =
           new ScmReporter("SCM " + (i + 1), scms.get(i), store, orders, host, port);

@@ -18,15 +18,19 @@ package io.stowage.datanode.report;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.Order;
+import io.stowage.common.proto.OrderProgress;
 import io.stowage.common.proto.OrderResult;
 import io.stowage.common.proto.ShardKey;
+import io.stowage.datanode.repair.Rebuilds;
 import io.stowage.datanode.store.ShardStore;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -48,6 +52,7 @@ public final class Orders {
   private static final int MAX_REMEMBERED = 100_000;
 
   private final ShardStore store;
+  private final Rebuilds rebuilds;
   private final Map<Long, Long> obeyedVersions =
       new LinkedHashMap<>(16, 0.75f, true) {
         @Override
@@ -56,12 +61,17 @@ public final class Orders {
         }
       };
 
-  public Orders(ShardStore store) {
+  public Orders(ShardStore store, Rebuilds rebuilds) {
     this.store = store;
+    this.rebuilds = rebuilds;
   }
 
-  /** Does what an order says and tells how it went. Never throws. */
-  public synchronized OrderResult obey(Order order) {
+  /**
+   * Does what an order says, or begins to. Never throws.
+   *
+   * @param answer told how it went: at once, or by another thread when what takes long has ended
+   */
+  public synchronized void obey(Order order, Consumer<OrderResult> answer) {
     ShardKey shard = order.getShard();
     OrderResult.Builder result =
         OrderResult.newBuilder()
@@ -71,6 +81,10 @@ public final class Orders {
             .setGeneration(shard.getGeneration());
     try {
       checkFresh(order);
+      if (order.hasRebuild()) {
+        rebuilds.order(order, answer);
+        return;
+      }
       result.setEnd(carryOut(order));
       LOG.debug("Obeyed {}", order);
     } catch (StoreException e) {
@@ -82,7 +96,12 @@ public final class Orders {
           e.toString());
       result.setErrorCode(e.code().number()).setErrorMessage(e.getMessage());
     }
-    return result.build();
+    answer.accept(result.build());
+  }
+
+  /** How far orders are that take long. */
+  public List<OrderProgress> progress() {
+    return rebuilds.progress();
   }
 
   private void checkFresh(Order order) throws StoreException {

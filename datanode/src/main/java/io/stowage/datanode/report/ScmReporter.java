@@ -59,7 +59,9 @@ public final class ScmReporter implements ShardListener {
   /** Shards that changed since they were last told. At most all there are. */
   private final Map<Place, Boolean> changed = new ConcurrentHashMap<>();
 
+  /** Guarded by itself. As many as orders were sent. */
   private final List<OrderResult> results = new ArrayList<>();
+
   private boolean registered;
   private boolean fullReportDue;
   private boolean silent;
@@ -145,7 +147,12 @@ public final class ScmReporter implements ShardListener {
             .setNodeId(store.nodeId())
             .addAllDisks(store.diskInfos())
             .setHeardLeaderEpoch(store.leaderEpoch())
-            .addAllResults(results);
+            .addAllProgress(orders.progress());
+    int resultsTold;
+    synchronized (results) {
+      request.addAllResults(results);
+      resultsTold = results.size();
+    }
     boolean full = fullReportDue;
     // Forgotten before they are read, so that a change in between is told with the next beat.
     List<Place> told = new ArrayList<>(changed.keySet());
@@ -167,7 +174,9 @@ public final class ScmReporter implements ShardListener {
       told.forEach(place -> changed.put(place, Boolean.TRUE));
       throw e;
     }
-    results.clear();
+    synchronized (results) {
+      results.subList(0, resultsTold).clear();
+    }
     fullReportDue = full ? false : fullReportDue;
     if (reply.getRegister()) {
       registered = false;
@@ -177,7 +186,13 @@ public final class ScmReporter implements ShardListener {
     }
     store.hearLeaderEpoch(reply.getLeaderEpoch());
     for (Order order : reply.getOrdersList()) {
-      results.add(orders.obey(order));
+      orders.obey(order, this::answer);
+    }
+  }
+
+  private void answer(OrderResult result) {
+    synchronized (results) {
+      results.add(result);
     }
   }
 }

@@ -25,6 +25,7 @@ import io.stowage.common.proto.ReadShardRequest;
 import io.stowage.common.proto.SealShardReply;
 import io.stowage.common.proto.SealShardRequest;
 import io.stowage.common.proto.ShardReport;
+import io.stowage.common.proto.StatShardReply;
 import io.stowage.common.proto.WriteShardReply;
 import io.stowage.common.proto.WriteShardRequest;
 import io.stowage.datanode.disk.DiskFile;
@@ -288,6 +289,19 @@ public final class ShardFile {
       report.setEpoch(superblock.lastEpoch()).setSealed(superblock.sealed);
     }
     return report;
+  }
+
+  /** Adds to a reply what the superblock tells; nothing if it cannot be read. */
+  public synchronized void addSuperblock(StatShardReply.Builder into) {
+    if (superblock == null) {
+      return;
+    }
+    into.setDataShards(superblock.k)
+        .setParityShards(superblock.m)
+        .setCapacityBytes(superblock.capacity);
+    for (int i = 0; i < superblock.epochCount(); i++) {
+      into.addEpochs(superblock.epochStart(i));
+    }
   }
 
   /**

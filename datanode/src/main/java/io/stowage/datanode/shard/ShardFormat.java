@@ -73,9 +73,15 @@ public final class ShardFormat {
 
   static final int MAX_CLUSTER_ID_BYTES = 128;
 
+  /**
+   * Entry of a sector that a rebuild could not decode, over a hole: zeros, whose CRC is another, so
+   * that every reader takes it for lost. "LOST".
+   */
+  static final int LOST_MARK = 0x4C4F5354;
+
   private ShardFormat() {}
 
-  static int segmentOf(long address) {
+  public static int segmentOf(long address) {
     return (int) (address / SEGMENT_ADDRESSES);
   }
 
@@ -96,6 +102,12 @@ public final class ShardFormat {
   /** Bytes from an address to the end of its segment: what one read or write can cover. */
   static long contiguousBytes(long address) {
     return SEGMENT_ADDRESSES - address % SEGMENT_ADDRESSES;
+  }
+
+  /** Sectors of the address space below an end that lie in a segment. */
+  public static int sectorsBelow(long end, int segment) {
+    long left = end - segment * SEGMENT_ADDRESSES;
+    return (int) Math.max(0, Math.min(SEGMENT_SECTORS, (left + SECTOR_BYTES - 1) / SECTOR_BYTES));
   }
 
   /** First byte of the file behind the sectors below an address. */

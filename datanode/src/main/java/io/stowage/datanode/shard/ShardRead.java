@@ -113,6 +113,18 @@ final class ShardRead {
           inSegment,
           entries);
     }
+    if (request.getStatesOnly()) {
+      for (int i = 0; i < sectors; i++) {
+        long address = offset + (long) i * ShardFormat.SECTOR_BYTES;
+        // Whether a marked sector's bytes have the mark for a CRC, only reading them would tell.
+        SectorState state =
+            entries.crcs[i] == ShardFormat.LOST_MARK
+                ? SectorState.LOST
+                : judge(entries, i, address, entries.crcs[i]);
+        add(state, entries, i, entries.crcs[i]);
+      }
+      return;
+    }
     int at = into.writerIndex();
     readBytes(offset, length);
     ByteBuffer bytes = into.nioBuffer(at, sectors * ShardFormat.SECTOR_BYTES);
@@ -124,13 +136,18 @@ final class ShardRead {
       crc.update(bytes.limit(first + ShardFormat.SECTOR_BYTES).position(first));
       int found = (int) crc.getValue();
       SectorState state = judge(entries, i, address, found);
-      if (state == SectorState.WRITTEN) {
-        states.add(state, found, entries.used[i]);
-      } else {
-        states.add(state, 0, state == SectorState.LOST ? entries.used[i] : 0);
+      add(state, entries, i, found);
+      if (state != SectorState.WRITTEN) {
         into.setZero(at + first, ShardFormat.SECTOR_BYTES);
       }
     }
+  }
+
+  private void add(SectorState state, SectorEntries entries, int i, int crc) {
+    states.add(
+        state,
+        state == SectorState.WRITTEN ? crc : 0,
+        state == SectorState.NEVER_WRITTEN ? 0 : entries.used[i]);
   }
 
   private SectorState judge(SectorEntries entries, int i, long address, int found) {

@@ -21,6 +21,7 @@ import static io.stowage.datanode.shard.ShardFormat.SUPERBLOCK_BYTES;
 
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.proto.EpochStart;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
@@ -116,6 +117,30 @@ final class Superblock {
         new long[] {0});
   }
 
+  /** Of a rebuilt shard: sealed from the start, held by nobody. */
+  static Superblock rebuilt(
+      ShardId id,
+      String clusterId,
+      int k,
+      int m,
+      long capacity,
+      long[] epochs,
+      long[] starts,
+      long end) {
+    return new Superblock(
+        id,
+        clusterId,
+        k,
+        m,
+        capacity,
+        1,
+        true,
+        end,
+        new byte[HOLDER_BYTES],
+        epochs.clone(),
+        starts.clone());
+  }
+
   /** The same contents for the other slot. */
   Superblock again() {
     return new Superblock(
@@ -175,6 +200,11 @@ final class Superblock {
 
   int epochCount() {
     return epochs.length;
+  }
+
+  /** One of the epochs in ascending order, with its start. */
+  EpochStart epochStart(int i) {
+    return EpochStart.newBuilder().setEpoch(epochs[i]).setStart(starts[i]).build();
   }
 
   /** First address of an epoch; -1 if it wrote nothing here. */

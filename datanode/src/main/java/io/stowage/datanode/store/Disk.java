@@ -20,6 +20,7 @@ import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.DiskInfo;
 import io.stowage.common.proto.ShardReport;
+import io.stowage.common.proto.StatShardReply;
 import io.stowage.common.time.StoreClock;
 import io.stowage.datanode.disk.DiskFile;
 import io.stowage.datanode.disk.DiskFiles;
@@ -28,6 +29,7 @@ import io.stowage.datanode.disk.SmallFile;
 import io.stowage.datanode.shard.MemoryBudget;
 import io.stowage.datanode.shard.OpenFiles;
 import io.stowage.datanode.shard.PageCache;
+import io.stowage.datanode.shard.RebuiltShardFile;
 import io.stowage.datanode.shard.ShardFile;
 import io.stowage.datanode.shard.ShardHost;
 import io.stowage.datanode.shard.ShardId;
@@ -92,6 +94,9 @@ final class Disk implements ShardHost, AutoCloseable {
   private final Map<ShardId, ShardFile> shards = new ConcurrentHashMap<>();
   private final Map<ShardId, ShardReport> quarantined = new ConcurrentHashMap<>();
 
+  /** What rebuilds read from here for anybody, and write here. */
+  private final RateLimit repairRate;
+
   private volatile DiskIdentity identity;
 
   /** Why the disk is out; null while it is not. */
@@ -130,6 +135,7 @@ final class Disk implements ShardHost, AutoCloseable {
     this.clock = clock;
     this.listener = listener;
     this.openFiles = new OpenFiles(files, MAX_OPEN_FILES);
+    this.repairRate = new RateLimit(settings.repairBytesPerSecond(), clock);
     String name = directory.getFileName().toString();
     // The writers' queue holds at most one entry a shard file; each file bounds its own.
     this.writers = pool("disk-write-" + name, WRITER_THREADS, new LinkedBlockingQueue<>());
@@ -282,7 +288,7 @@ final class Disk implements ShardHost, AutoCloseable {
             "Cannot open " + shardId + ": it was rebuilt as generation " + other.generation());
       }
     }
-    Path path = shardRoot().resolve(shardId.directoryName()).resolve(shardId.fileName());
+    Path path = pathOf(shardId);
     return shards.computeIfAbsent(shardId, absent -> ShardFile.absent(absent, path, this));
   }
 
@@ -295,6 +301,27 @@ final class Disk implements ShardHost, AutoCloseable {
     }
   }
 
+  /** Begins a shard file that a rebuild writes. */
+  RebuiltShardFile createRebuilt(ShardId shardId) throws IOException {
+    checkNotFailed(shardId);
+    return RebuiltShardFile.create(shardId, pathOf(shardId), this);
+  }
+
+  /** Takes in a shard file that a rebuild has finished. */
+  void adopt(ShardId shardId) throws IOException {
+    ShardFile shard = ShardFile.load(shardId, pathOf(shardId), this);
+    shards.put(shardId, shard);
+    changed(shard);
+  }
+
+  private Path pathOf(ShardId shardId) {
+    return shardRoot().resolve(shardId.directoryName()).resolve(shardId.fileName());
+  }
+
+  RateLimit repairRate() {
+    return repairRate;
+  }
+
   /** Report of one shard; null if it is not here any more. */
   ShardReport report(ShardId shardId) {
     ShardFile shard = shards.get(shardId);
@@ -303,6 +330,14 @@ final class Disk implements ShardHost, AutoCloseable {
       return quarantined.get(shardId);
     }
     return report.setDiskId(id()).setFailed(report.getFailed() || failure != null).build();
+  }
+
+  /** Adds what a shard's superblock tells, if the shard is here. */
+  void addSuperblock(ShardId shardId, StatShardReply.Builder into) {
+    ShardFile shard = shards.get(shardId);
+    if (shard != null) {
+      shard.addSuperblock(into);
+    }
   }
 
   List<ShardReport> reports() {
@@ -449,7 +484,8 @@ final class Disk implements ShardHost, AutoCloseable {
     }
   }
 
-  private void probe() {
+  /** Finds out whether the disk itself is at fault when something on it has failed. */
+  void probe() {
     try {
       probe(files, directory, clock);
     } catch (IOException e) {

@@ -17,6 +17,7 @@ package io.stowage.datanode.store;
 
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.PooledByteBufAllocator;
+import io.netty.buffer.Unpooled;
 import io.stowage.common.data.DataLimits;
 import io.stowage.common.data.ShardService;
 import io.stowage.common.erasure.ErasurePolicy;
@@ -42,6 +43,7 @@ import io.stowage.datanode.disk.DiskFiles;
 import io.stowage.datanode.disk.DiskIdentity;
 import io.stowage.datanode.shard.MemoryBudget;
 import io.stowage.datanode.shard.PageCache;
+import io.stowage.datanode.shard.RebuiltShardFile;
 import io.stowage.datanode.shard.SectorStates;
 import io.stowage.datanode.shard.ShardFile;
 import io.stowage.datanode.shard.ShardFormat;
@@ -80,6 +82,11 @@ public final class ShardStore implements ShardService, AutoCloseable {
 
   /** For a leader epoch to be on the disks; those that take longer are not waited for. */
   private static final long NOTE_TIMEOUT_NANOS = TimeUnit.SECONDS.toNanos(5);
+
+  /**
+   * Reads that wait hold memory of their connection: what takes longer is refused and asked again.
+   */
+  private static final long MAX_BACKGROUND_WAIT_NANOS = TimeUnit.MILLISECONDS.toNanos(250);
 
   private static final ThreadLocal<CRC32C> CRC = ThreadLocal.withInitial(CRC32C::new);
 
@@ -592,11 +599,48 @@ public final class ShardStore implements ShardService, AutoCloseable {
       int length = checkRead(request);
       Disk disk = disk(request.getShard());
       ShardFile shard = disk.shard(idOf(request.getShard()));
-      disk.executeRead(() -> read(shard, request, length, result));
+      if (request.getBackground() && !request.getStatesOnly()) {
+        readLater(disk, shard, request, length, result);
+      } else {
+        disk.executeRead(() -> read(shard, request, length, result));
+      }
     } catch (StoreException e) {
       result.completeExceptionally(e);
     }
     return result;
+  }
+
+  /** Reads when the disk's repair rate allows. */
+  private void readLater(
+      Disk disk,
+      ShardFile shard,
+      ReadShardRequest request,
+      int length,
+      CompletableFuture<ShardBytes> result)
+      throws StoreException {
+    long wait = disk.repairRate().take(length, MAX_BACKGROUND_WAIT_NANOS);
+    if (wait < 0) {
+      throw new StoreException(
+          ErrorCode.OVERLOADED,
+          "Cannot read "
+              + shard.id()
+              + " in the background: more is asked of disk "
+              + disk.id()
+              + " than its repair rate gives");
+    }
+    if (wait == 0) {
+      disk.executeRead(() -> read(shard, request, length, result));
+      return;
+    }
+    CompletableFuture.delayedExecutor(wait, TimeUnit.NANOSECONDS, Runnable::run)
+        .execute(
+            () -> {
+              try {
+                disk.executeRead(() -> read(shard, request, length, result));
+              } catch (StoreException e) {
+                result.completeExceptionally(e);
+              }
+            });
   }
 
   private static int checkRead(ReadShardRequest request) throws StoreException {
@@ -634,7 +678,10 @@ public final class ShardStore implements ShardService, AutoCloseable {
       ShardFile shard, ReadShardRequest request, int length, CompletableFuture<ShardBytes> result) {
     ByteBuf payload = null;
     try {
-      payload = PooledByteBufAllocator.DEFAULT.directBuffer(length, length);
+      payload =
+          request.getSectorCrcs() && request.getStatesOnly()
+              ? Unpooled.EMPTY_BUFFER
+              : PooledByteBufAllocator.DEFAULT.directBuffer(length, length);
       SectorStates states = new SectorStates();
       shard.read(request, payload, states);
       if (result.complete(new ShardBytes(states.reply(), payload))) {
@@ -673,8 +720,9 @@ public final class ShardStore implements ShardService, AutoCloseable {
         throw new StoreException(
             ErrorCode.NO_SUCH_SHARD, "Cannot stat " + id + ": it has no file yet");
       }
-      return CompletableFuture.completedFuture(
-          StatShardReply.newBuilder().setReport(report).build());
+      StatShardReply.Builder reply = StatShardReply.newBuilder().setReport(report);
+      disk.addSuperblock(id, reply);
+      return CompletableFuture.completedFuture(reply.build());
     } catch (StoreException e) {
       return CompletableFuture.failedFuture(e);
     }
@@ -692,6 +740,31 @@ public final class ShardStore implements ShardService, AutoCloseable {
     }
     return CompletableFuture.completedFuture(
         ListShardsReply.newBuilder().addAllShards(disk.reports()).build());
+  }
+
+  // ---- Repair
+
+  /** Begins the file of a shard that is to be rebuilt here. */
+  public RebuiltShardFile createRebuilt(ShardKey key) throws IOException {
+    return disk(key).createRebuilt(idOf(key));
+  }
+
+  /** Takes in a shard that a rebuild has finished. */
+  public void adopt(ShardKey key) throws IOException {
+    disk(key).adopt(idOf(key));
+  }
+
+  /** How fast rebuilds may use the disk that a shard is, or will be, on. */
+  public RateLimit repairRate(ShardKey key) throws StoreException {
+    return disk(key).repairRate();
+  }
+
+  /** Something failed on a disk: finds out whether it is the disk itself. */
+  public void suspect(String diskId) {
+    Disk disk = disks.get(diskId);
+    if (disk != null) {
+      disk.probe();
+    }
   }
 
   // ---- Orders of SCM

@@ -21,12 +21,19 @@ package io.stowage.datanode.store;
  * @param reservedBytes of each disk, left free
  * @param forcesData false: answered writes may be in the page cache only
  * @param writeMemoryBytes payload that may wait for its I/O, of the whole node
+ * @param repairBytesPerSecond that rebuilds read from each disk and write to it; 0 for no limit
  */
-public record StoreSettings(long reservedBytes, boolean forcesData, long writeMemoryBytes) {
+public record StoreSettings(
+    long reservedBytes, boolean forcesData, long writeMemoryBytes, long repairBytesPerSecond) {
   public StoreSettings {
-    if (reservedBytes < 0 || writeMemoryBytes < 1) {
+    if (reservedBytes < 0 || writeMemoryBytes < 1 || repairBytesPerSecond < 0) {
       throw new IllegalArgumentException(
           "reserved " + reservedBytes + ", write memory " + writeMemoryBytes);
     }
+  }
+
+  /** Without a limit to repair. */
+  public StoreSettings(long reservedBytes, boolean forcesData, long writeMemoryBytes) {
+    this(reservedBytes, forcesData, writeMemoryBytes, 0);
   }
 }

@@ -19,12 +19,14 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.stowage.common.data.NetworkDatanodes;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.DeleteShardOrder;
 import io.stowage.common.proto.HeartbeatReply;
 import io.stowage.common.proto.HeartbeatRequest;
 import io.stowage.common.proto.Order;
+import io.stowage.common.proto.OrderResult;
 import io.stowage.common.proto.RegisterDatanodeReply;
 import io.stowage.common.proto.RegisterDatanodeRequest;
 import io.stowage.common.proto.SealShardRequest;
@@ -32,12 +34,15 @@ import io.stowage.common.proto.ShardReport;
 import io.stowage.common.scm.DatanodeReports;
 import io.stowage.common.time.StoreClock;
 import io.stowage.datanode.fault.SimulatedDisks;
+import io.stowage.datanode.repair.Rebuilds;
+import io.stowage.datanode.repair.RepairSettings;
 import io.stowage.datanode.store.Shard;
 import io.stowage.datanode.store.ShardStore;
 import io.stowage.datanode.store.StoreSettings;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -87,6 +92,8 @@ class ScmReporterTest {
   private final Scm scm = new Scm();
   private ShardStore store;
   private ScmReporter reporter;
+  private NetworkDatanodes datanodes;
+  private Rebuilds rebuilds;
   private Orders orders;
   private Shard shard;
 
@@ -98,7 +105,9 @@ class ScmReporterTest {
             disks,
             new StoreSettings(0, true, 64 << 20),
             StoreClock.system());
-    orders = new Orders(store);
+    datanodes = new NetworkDatanodes();
+    rebuilds = new Rebuilds(store, datanodes, new RepairSettings(1, 64 << 20), StoreClock.system());
+    orders = new Orders(store, rebuilds);
     reporter = new ScmReporter("test", scm, store, orders, "h", 1234);
     store.addListener(reporter);
     shard = new Shard(store, store.diskInfos().get(0).getDiskId());
@@ -106,7 +115,15 @@ class ScmReporterTest {
 
   @AfterEach
   void close() {
+    rebuilds.close();
+    datanodes.close();
     store.close();
+  }
+
+  private OrderResult obey(Order order) {
+    AtomicReference<OrderResult> result = new AtomicReference<>();
+    orders.obey(order, result::set);
+    return result.get();
   }
 
   private Order.Builder order(long id, long leaderEpoch, long rowVersion) {
@@ -216,16 +233,15 @@ class ScmReporterTest {
   void staleOrdersAreNotObeyed() throws Exception {
     shard.open(3, 1);
     store.hearLeaderEpoch(5);
-    assertEquals(
-        ErrorCode.FENCED.number(), orders.obey(seal(1, 4, 9, 3)).getErrorCode(), "old leader");
-    assertEquals(0, orders.obey(seal(2, 5, 9, 3)).getErrorCode());
+    assertEquals(ErrorCode.FENCED.number(), obey(seal(1, 4, 9, 3)).getErrorCode(), "old leader");
+    assertEquals(0, obey(seal(2, 5, 9, 3)).getErrorCode());
     Order old = order(3, 5, 8).setDelete(DeleteShardOrder.getDefaultInstance()).build();
-    assertEquals(ErrorCode.FENCED.number(), orders.obey(old).getErrorCode(), "old row");
+    assertEquals(ErrorCode.FENCED.number(), obey(old).getErrorCode(), "old row");
     assertEquals(1, store.reports().size());
-    assertEquals(0, orders.obey(old.toBuilder().setRowVersion(9).build()).getErrorCode());
+    assertEquals(0, obey(old.toBuilder().setRowVersion(9).build()).getErrorCode());
     assertEquals(0, store.reports().size());
     // a higher leader is heard by its order alone
-    assertEquals(ErrorCode.NO_SUCH_SHARD.number(), orders.obey(seal(4, 6, 10, 3)).getErrorCode());
+    assertEquals(ErrorCode.NO_SUCH_SHARD.number(), obey(seal(4, 6, 10, 3)).getErrorCode());
     assertEquals(6, store.leaderEpoch());
   }
 }

@@ -1,0 +1,130 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.datanode.repair;
+
+import io.stowage.common.data.ShardService;
+import io.stowage.common.data.ShardService.ShardBytes;
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.proto.ByteRange;
+import io.stowage.common.proto.ReadShardRequest;
+import io.stowage.common.proto.ShardKey;
+import io.stowage.common.proto.ShardPlace;
+import io.stowage.common.proto.StatShardReply;
+import io.stowage.common.proto.StatShardRequest;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+
+/** One copy of one shard that a rebuild reads. Confined to its rebuild's thread. */
+final class RepairSource {
+  enum Condition {
+    /** Not asked yet, or it has answered everything. */
+    ANSWERS,
+    /** It says for certain that it has nothing: no such shard, or no superblock can be read. */
+    EMPTY,
+    /** It did not answer. What it has may be better than what the others have. */
+    SILENT
+  }
+
+  private final ShardPlace place;
+  private final ShardKey key;
+  private final ShardService service;
+  private Condition condition = Condition.ANSWERS;
+  private EpochRanges epochs;
+  private long end;
+
+  RepairSource(long container, ShardPlace place, ShardService service) {
+    this.place = place;
+    this.service = service;
+    this.key =
+        ShardKey.newBuilder()
+            .setContainer(container)
+            .setIndex(place.getIndex())
+            .setGeneration(place.getGeneration())
+            .setDiskId(place.getDiskId())
+            .build();
+  }
+
+  int index() {
+    return place.getIndex();
+  }
+
+  boolean answers() {
+    return condition == Condition.ANSWERS;
+  }
+
+  boolean isSilent() {
+    return condition == Condition.SILENT;
+  }
+
+  /** Highest address that it says was written, one past. */
+  long end() {
+    return end;
+  }
+
+  EpochRanges epochs() {
+    return epochs;
+  }
+
+  CompletableFuture<StatShardReply> stat() {
+    return service.stat(StatShardRequest.newBuilder().setShard(key).build());
+  }
+
+  /** Takes in what the superblock says. */
+  void describe(StatShardReply reply, int k, int m, long capacity) {
+    if (reply.getEpochsCount() == 0
+        || reply.getDataShards() != k
+        || reply.getParityShards() != m
+        || reply.getCapacityBytes() != capacity) {
+      condition = Condition.EMPTY;
+      return;
+    }
+    epochs = EpochRanges.of(reply.getEpochsList());
+    end = Math.min(reply.getReport().getEnd(), capacity);
+  }
+
+  /** A call failed: nothing more is asked of it. */
+  void fail(StoreException why) {
+    condition = why.code() == ErrorCode.NO_SUCH_SHARD ? Condition.EMPTY : Condition.SILENT;
+  }
+
+  /** Reads sectors under any epoch: whose they are is judged by {@link #epochs}. */
+  CompletableFuture<ShardBytes> read(List<ByteRange> ranges, boolean statesOnly) {
+    return service.read(
+        ReadShardRequest.newBuilder()
+            .setShard(key)
+            .addAllRanges(ranges)
+            .setSectorCrcs(true)
+            .setStatesOnly(statesOnly)
+            .setBackground(true)
+            .build());
+  }
+
+  @Override
+  public String toString() {
+    return "shard "
+        + index()
+        + " generation "
+        + place.getGeneration()
+        + " on datanode "
+        + place.getNodeId()
+        + " ("
+        + place.getHost()
+        + ":"
+        + place.getPort()
+        + ")";
+  }
+}

@@ -1,0 +1,2 @@
+/** Shards made anew from the others of their containers, at SCM's word. */
+package io.stowage.datanode.repair;

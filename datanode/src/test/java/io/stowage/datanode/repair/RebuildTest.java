@@ -1,0 +1,244 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.datanode.repair;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.stowage.common.data.ShardService.ShardBytes;
+import io.stowage.common.erasure.ErasurePolicy;
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.proto.ByteRange;
+import io.stowage.common.proto.OrderResult;
+import io.stowage.common.proto.ReadShardRequest;
+import io.stowage.common.proto.SectorState;
+import io.stowage.common.proto.ShardKey;
+import io.stowage.datanode.repair.TestContainer.Stripe;
+import io.stowage.datanode.store.Shard;
+import io.stowage.datanode.store.ShardStore;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
+
+/** Shards rebuilt from the others of their containers, over sockets. */
+class RebuildTest {
+  private static final int SECTOR = TestContainer.SECTOR;
+  private static final int SEGMENT = 672;
+
+  private static List<Integer> allBut(ErasurePolicy policy, Integer... missing) {
+    return IntStream.range(0, policy.shards())
+        .boxed()
+        .filter(i -> !List.of(missing).contains(i))
+        .toList();
+  }
+
+  /** Sectors of a rebuilt shard under whatever epoch they are. */
+  private static ShardBytes sectors(ShardStore store, ShardKey key, long offset, int count)
+      throws Exception {
+    return Shard.await(
+        store.read(
+            ReadShardRequest.newBuilder()
+                .setShard(key)
+                .setSectorCrcs(true)
+                .addRanges(
+                    ByteRange.newBuilder().setOffset(offset).setLength((long) count * SECTOR))
+                .build()));
+  }
+
+  /**
+   * Compares a rebuilt shard with what was written.
+   *
+   * @param lostOn for a shard and a sector, whether no source has it
+   * @return sectors that are lost
+   */
+  private static int check(
+      TestContainer container, int index, ShardKey key, List<Integer> sources, Damage damage)
+      throws Exception {
+    int lost = 0;
+    for (Stripe stripe : container.stripes) {
+      ShardBytes read = sectors(container.spare().store, key, stripe.offset, stripe.sectors);
+      List<SectorState> states = Shard.states(read.reply());
+      boolean whole = true;
+      for (int i = 0; i < container.policy.shards(); i++) {
+        whole &= stripe.cells[i] == null || (stripe.holders >>> i & 1) != 0;
+      }
+      for (int i = 0; i < stripe.sectors; i++) {
+        long sector = stripe.offset / SECTOR + i;
+        int cells = 0;
+        boolean copied = false;
+        for (int source : sources) {
+          if ((stripe.holders >>> source & 1) != 0 && !damage.isLost(source, sector)) {
+            copied |= source == index;
+            cells += source == index ? 0 : 1;
+          }
+        }
+        boolean decodable = copied || cells >= Integer.bitCount(stripe.bitmap);
+        String where = "sector " + sector + " of " + key + ", stripe " + stripe.bitmap;
+        byte[] bytes = new byte[SECTOR];
+        read.payload().getBytes(i * SECTOR, bytes);
+        if (stripe.cells[index] == null) {
+          if (decodable) {
+            assertEquals(SectorState.NEVER_WRITTEN, states.get(i), where);
+          }
+        } else if (decodable) {
+          assertEquals(SectorState.WRITTEN, states.get(i), where);
+          assertArrayEquals(
+              Arrays.copyOfRange(stripe.cells[index], i * SECTOR, (i + 1) * SECTOR), bytes, where);
+          assertEquals(stripe.bitmap, read.reply().getUsedShards(i), where);
+        } else if (whole) {
+          assertEquals(SectorState.LOST, states.get(i), where);
+        } else {
+          assertNotEquals(SectorState.WRITTEN, states.get(i), where);
+        }
+        lost += states.get(i) == SectorState.LOST ? 1 : 0;
+      }
+      read.payload().release();
+    }
+    return lost;
+  }
+
+  /** Which sectors of which shards were made unreadable. */
+  private static final class Damage {
+    private final java.util.Set<Long> sectors = new java.util.HashSet<>();
+
+    boolean isLost(int shard, long sector) {
+      return sectors.contains(((long) shard << 40) + sector);
+    }
+
+    /** Flips a byte of a sector, on disk. */
+    void sector(TestContainer container, int shard, long sector) throws Exception {
+      if (!sectors.add(((long) shard << 40) + sector)) {
+        return; // a second time would put it right
+      }
+      long segment = sector / SEGMENT;
+      container
+          .nodes
+          .get(shard)
+          .flip(
+              container.id(shard),
+              32_768 + segment * (8_192 + SEGMENT * 4_096L) + 8_192 + sector % SEGMENT * 4_096 + 7);
+    }
+
+    /** Flips a byte in both copies of a checksum page. */
+    void pages(TestContainer container, int shard, long segment) throws Exception {
+      for (int slot = 0; slot < 2; slot++) {
+        container
+            .nodes
+            .get(shard)
+            .flip(
+                container.id(shard),
+                32_768 + segment * (8_192 + SEGMENT * 4_096L) + slot * 4_096 + 100);
+      }
+      for (long i = segment * SEGMENT; i < (segment + 1) * SEGMENT; i++) {
+        sectors.add(((long) shard << 40) + i);
+      }
+    }
+  }
+
+  @Test
+  void everyShardIsRebuiltBitForBit() throws Exception {
+    for (ErasurePolicy policy : List.of(ErasurePolicy.RS_3_2, ErasurePolicy.RS_1_2)) {
+      try (TestContainer container = new TestContainer(policy, 1)) {
+        container.fill(4, 2_500);
+        container.seal();
+        for (int index = 0; index < policy.shards(); index++) {
+          OrderResult result =
+              container.rebuild(container.order(index + 1, index, 1, allBut(policy, index)));
+          assertEquals(0, result.getErrorCode(), result.getErrorMessage());
+          int lost =
+              check(
+                  container,
+                  index,
+                  container.newKey(container.spare(), index, 1),
+                  allBut(policy, index),
+                  new Damage());
+          assertEquals(lost, result.getLostSectors());
+        }
+      }
+    }
+  }
+
+  @Test
+  void whatCanBeDecodedIsRebuiltAndAllElseIsLost() throws Exception {
+    long seed = Long.getLong("stowage.rebuild.seed", System.nanoTime());
+    int rounds = Integer.getInteger("stowage.rebuild.rounds", 6);
+    for (int round = 0; round < rounds; round++) {
+      runDamaged(seed + round);
+    }
+  }
+
+  private void runDamaged(long seed) throws Exception {
+    Random random = new Random(seed);
+    ErasurePolicy policy = random.nextInt(4) == 0 ? ErasurePolicy.RS_6_3 : ErasurePolicy.RS_3_2;
+    try (TestContainer container = new TestContainer(policy, seed)) {
+      container.fill(1 + random.nextInt(6), 300 + random.nextInt(2_000));
+      container.seal();
+      Damage damage = new Damage();
+      int index = random.nextInt(policy.shards());
+      List<Integer> sources = new ArrayList<>(allBut(policy, index));
+      if (random.nextBoolean()) {
+        sources.add(random.nextInt(sources.size()), index); // the damaged copy of the same shard
+      } else if (random.nextBoolean()) {
+        sources.remove(random.nextInt(sources.size()));
+      }
+      long written = container.stripes.stream().mapToLong(s -> s.sectors).sum();
+      int flips = random.nextInt(400);
+      for (int i = 0; i < flips; i++) {
+        damage.sector(
+            container,
+            random.nextInt(policy.shards()),
+            (long) (random.nextDouble() * random.nextDouble() * written));
+      }
+      if (random.nextBoolean()) {
+        damage.pages(
+            container,
+            random.nextInt(policy.shards()),
+            random.nextInt((int) written / SEGMENT + 1));
+      }
+      // what the datanodes had in memory is not what is on disk now
+      for (int i = 0; i < policy.shards(); i++) {
+        container.nodes.get(i).restart(container.network);
+      }
+      OrderResult result = container.rebuild(container.order(1, index, 1, sources));
+      assertEquals(0, result.getErrorCode(), seed + ": " + result.getErrorMessage());
+      int lost =
+          check(container, index, container.newKey(container.spare(), index, 1), sources, damage);
+      assertTrue(result.getLostSectors() >= lost, "seed " + seed);
+      container.spare().restart(container.network);
+      check(container, index, container.newKey(container.spare(), index, 1), sources, damage);
+    } catch (AssertionError e) {
+      throw new AssertionError("seed " + seed + ": " + e.getMessage(), e);
+    }
+  }
+
+  @Test
+  void tooFewSourcesAreRefusedAndLeaveNothing() throws Exception {
+    ErasurePolicy policy = ErasurePolicy.RS_3_2;
+    try (TestContainer container = new TestContainer(policy, 3)) {
+      container.fill(1, 100);
+      container.seal();
+      OrderResult result = container.rebuild(container.order(1, 0, 1, List.of(1, 2)));
+      assertEquals(ErrorCode.DATA_UNAVAILABLE.number(), result.getErrorCode());
+      assertTrue(container.spare().disks.find(".new").isEmpty());
+      assertTrue(container.spare().store.reports().isEmpty());
+    }
+  }
+}
