@@ -32,9 +32,12 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Packs small objects of one policy into stripes: group commit without a timer. While {@link
- * #STRIPES_IN_FLIGHT} stripes are in flight, arrivals gather in a queue; when one ends, what
- * gathered becomes the next. An arrival that finds a free place in flight packs at once.
+ * Packs small objects of one policy into stripes: group commit without a timer. While a stripe is
+ * in flight, arrivals gather in a queue; when it ends, what gathered becomes the next. An arrival
+ * that finds nothing in flight packs at once. Further stripes, up to {@link #STRIPES_IN_FLIGHT},
+ * only go out beside it when enough for a good one has gathered ({@link #GOOD_CELL_BYTES}): cells
+ * end at sectors, so that twelve objects of 4 KiB cost 2.2 times their bytes where thirty cost 1.8,
+ * and what the disks gain by overlapping poor stripes they lose by writing more.
  *
  * <p>There is no packing thread. A writer that queued its needle either finds a place and packs
  * what is queued on its own thread, or waits; when a stripe ends, its place is passed to the writer
@@ -52,6 +55,12 @@ import java.util.concurrent.TimeUnit;
 final class Packer {
   /** One being encoded, one on the way, and as many being forced by disks that overlap them. */
   static final int STRIPES_IN_FLIGHT = 4;
+
+  /**
+   * Of k cells of so many bytes the last sectors' padding is 3 %, and another stripe need not wait
+   * for one in flight.
+   */
+  private static final int GOOD_CELL_BYTES = 64 << 10;
 
   /**
    * Every attempt is on another lease, and SCM avoids nodes that were complained of: whoever fails
@@ -74,6 +83,7 @@ final class Packer {
   // Guarded by this.
   private final Deque<PackedNeedle> queue = new ArrayDeque<>();
   private final Deque<PackedNeedle> records = new ArrayDeque<>();
+  private long queuedBytes;
   private int inFlight;
 
   Packer(LeasePool leases, StripeMemory memory, int maxCellBytes) {
@@ -88,7 +98,8 @@ final class Packer {
     boolean lead;
     synchronized (this) {
       queue.addLast(needle);
-      lead = inFlight < STRIPES_IN_FLIGHT;
+      queuedBytes += needle.bytes();
+      lead = mayBegin();
       if (lead) {
         inFlight++;
       }
@@ -104,6 +115,17 @@ final class Packer {
       Thread.currentThread().interrupt();
     }
     return needle.result();
+  }
+
+  /** Whether what has gathered may go out now; guarded by this. */
+  private boolean mayBegin() {
+    return inFlight == 0 || (inFlight < STRIPES_IN_FLIGHT && hasGood());
+  }
+
+  /** Whether a good stripe has gathered; guarded by this. */
+  private boolean hasGood() {
+    int k = leases.policy().k();
+    return queue.size() >= k && queuedBytes >= (long) k * GOOD_CELL_BYTES;
   }
 
   /** Adds a needle that nobody waits for. */
@@ -155,8 +177,14 @@ final class Packer {
     return false;
   }
 
-  /** Takes from the queue what goes into the next stripe; null if nothing is there. */
+  /**
+   * Takes from the queue what goes into the next stripe; null if nothing is there, or too little
+   * while another stripe is in flight, whose end will pass it on.
+   */
   private synchronized PackPlan take(List<PackedNeedle> batch) {
+    if (inFlight > 1 && !hasGood()) {
+      return null;
+    }
     List<PackedNeedle> candidates = new ArrayList<>(Math.min(queue.size() + 1, MOST_NEEDLES));
     for (PackedNeedle needle : queue) {
       if (candidates.size() == MOST_NEEDLES) {
@@ -181,7 +209,15 @@ final class Packer {
     ErasurePolicy policy = leases.policy();
     PackPlan plan = PackPlan.of(sizes, policy.k(), policy.m(), maxCellBytes);
     for (int i = 0; i < plan.count(); i++) {
-      batch.add(i < waitedFor ? queue.removeFirst() : records.removeFirst());
+      if (i < waitedFor) {
+        queuedBytes -= sizes[i];
+        batch.add(queue.removeFirst());
+      } else {
+        batch.add(records.removeFirst());
+      }
+    }
+    if (mayBegin() && leadNext()) {
+      inFlight++;
     }
     return plan;
   }
@@ -269,7 +305,12 @@ final class Packer {
       for (int i = batch.size() - 1; i >= 0; i--) {
         PackedNeedle needle = batch.get(i);
         if (needle.failedAgain() < MOST_ATTEMPTS) {
-          (needle.isWaitedFor() ? queue : records).addFirst(needle);
+          if (needle.isWaitedFor()) {
+            queue.addFirst(needle);
+            queuedBytes += needle.bytes();
+          } else {
+            records.addFirst(needle);
+          }
         } else {
           needle.failed(cause);
         }
@@ -283,15 +324,26 @@ final class Packer {
     }
   }
 
-  /** Hands a place in flight to the writer at the head of the queue, or frees it. */
+  /**
+   * Hands a place in flight to the writer at the head of the queue, or frees it. The last place is
+   * never freed while somebody waits.
+   */
   private synchronized void passOn() {
-    for (PackedNeedle next : queue) {
-      if (next.lead()) {
-        return;
-      }
+    if ((inFlight == 1 || hasGood()) && leadNext()) {
+      return;
     }
     inFlight--;
     notifyAll();
+  }
+
+  /** Makes the first waiting writer that is not one yet a packer; guarded by this. */
+  private boolean leadNext() {
+    for (PackedNeedle next : queue) {
+      if (next.lead()) {
+        return true;
+      }
+    }
+    return false;
   }
 
   /** Waits until no stripe is in flight, or for the deadline. */

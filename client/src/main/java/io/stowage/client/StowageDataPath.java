@@ -129,6 +129,11 @@ public final class StowageDataPath implements DataPath, ContainerAccess {
     }
   }
 
+  /** What was sent to shards until now. */
+  public StripeFigures figures() {
+    return timeouts.figures();
+  }
+
   private PolicyPath path(String policyName) throws StoreException {
     if (!lifecycle.isRunning()) {
       throw new StoreException(ErrorCode.UNAVAILABLE, "Cannot write: the client is closed");

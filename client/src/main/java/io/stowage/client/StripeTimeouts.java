@@ -21,7 +21,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.LongAdder;
 
 /**
- * Watches stripes in flight and gives up those that take too long. Thread-safe; {@link #check} is
+ * Watches stripes in flight: counts them and gives up those that take too long. Thread-safe; {@link #check} is
  * called by the data path's timer.
  *
  * <p>How long is too long adapts as a TCP sender's timer does: three smoothed means and eight mean
@@ -56,6 +56,9 @@ final class StripeTimeouts {
   private final StoreClock clock;
   private final Set<StripeWrite> inFlight = ConcurrentHashMap.newKeySet();
   private final LongAdder bytesInFlight = new LongAdder();
+  private final LongAdder stripes = new LongAdder();
+  private final LongAdder dataCells = new LongAdder();
+  private final LongAdder cellBytes = new LongAdder();
 
   private final SmoothedTime smoothed = new SmoothedTime(50, 50);
 
@@ -68,6 +71,9 @@ final class StripeTimeouts {
 
   void started(StripeWrite stripe) {
     bytesInFlight.add(stripe.bytes());
+    stripes.increment();
+    dataCells.add(stripe.width());
+    cellBytes.add(stripe.bytes());
     long most = Math.max(MOST_MILLIS, MEANS * smoothed.meanMillis());
     long millis = smoothed.patienceMillis(LEAST_MILLIS, most);
     stripe.startedAt(
@@ -80,6 +86,10 @@ final class StripeTimeouts {
       bytesInFlight.add(-stripe.bytes());
       smoothed.add(clock.monotonicNanos() - stripe.startNanos());
     }
+  }
+
+  StripeFigures figures() {
+    return new StripeFigures(stripes.sum(), dataCells.sum(), cellBytes.sum());
   }
 
   void check() {

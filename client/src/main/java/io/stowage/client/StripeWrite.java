@@ -29,6 +29,7 @@ import java.util.concurrent.CompletableFuture;
  */
 final class StripeWrite {
   private final ContainerLease lease;
+  private final int width;
   private final int bytes;
   private final CompletableFuture<Void> done = new CompletableFuture<>();
   private long startNanos;
@@ -40,6 +41,7 @@ final class StripeWrite {
   StripeWrite(ContainerLease lease, int shards, int bytes) {
     this.lease = lease;
     this.unanswered = shards;
+    this.width = Integer.bitCount(shards) - lease.policy().m();
     this.bytes = bytes;
   }
 
@@ -48,6 +50,12 @@ final class StripeWrite {
     return done;
   }
 
+  /** Data cells. */
+  int width() {
+    return width;
+  }
+
+  /** Of all cells together. */
   int bytes() {
     return bytes;
   }

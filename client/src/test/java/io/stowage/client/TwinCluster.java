@@ -121,7 +121,7 @@ public final class TwinCluster implements Containers, DatanodeDirectory {
     return Integer.parseInt(containers.get(container).getShards(shard).getNodeId());
   }
 
-  synchronized void setCapacity(long bytes) {
+  public synchronized void setCapacity(long bytes) {
     capacity = bytes;
   }
 

@@ -15,7 +15,6 @@
  */
 package io.stowage.minicluster;
 
-import io.stowage.client.DataPath;
 import io.stowage.client.StowageDataPath;
 import io.stowage.common.conf.ConfigKey;
 import io.stowage.common.conf.Keys;
@@ -245,7 +244,7 @@ public final class MiniStowageCluster implements AutoCloseable {
     int s3Port;
     OmServer server;
     DirectDatanodes datanodes;
-    DataPath dataPath;
+    StowageDataPath dataPath;
     S3GatewayServer gateway;
   }
 
@@ -563,7 +562,7 @@ public final class MiniStowageCluster implements AutoCloseable {
   }
 
   /** What a gateway writes and reads bytes through. */
-  public DataPath dataPath(int objectManager) {
+  public StowageDataPath dataPath(int objectManager) {
     return managers.get(objectManager).dataPath;
   }
 

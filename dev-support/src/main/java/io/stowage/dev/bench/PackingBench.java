@@ -1,0 +1,252 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.dev.bench;
+
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.PooledByteBufAllocator;
+import io.stowage.client.DataPath;
+import io.stowage.client.ObjectWriter;
+import io.stowage.client.StripeFigures;
+import io.stowage.common.conf.Keys;
+import io.stowage.common.id.WriteId;
+import io.stowage.dev.content.GeneratedContent;
+import io.stowage.dev.s3.S3Connection;
+import io.stowage.dev.s3.S3Credentials;
+import io.stowage.dev.s3.S3Response;
+import io.stowage.minicluster.MiniStowageCluster;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Stream;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/**
+ * What objects of each size cost on disk, by how many write at once: allocated bytes of the shard
+ * files, checksum pages and superblocks included, over user bytes. Each case has a cluster of its
+ * own in this JVM (five disks, containers of the default capacity), and writes through its S3
+ * gateway or straight through the data path, which shows packing without the rest.
+ */
+@Command(
+    name = "packing",
+    mixinStandardHelpOptions = true,
+    sortOptions = false,
+    description = "Bytes on disk per user byte, by object size and number of clients.")
+public final class PackingBench implements Callable<Integer> {
+  private static final String BUCKET = "packing";
+
+  @Option(
+      names = "--sizes",
+      split = ",",
+      defaultValue = "100,1k,4k,16k,64k,128k,256k,1m,4m,16m,64m",
+      description = "of objects")
+  private List<String> sizes;
+
+  @Option(names = "--clients", split = ",", defaultValue = "1,64", description = "at once")
+  private List<Integer> clients;
+
+  @Option(names = "--policy", defaultValue = "rs-3-2")
+  private String policy;
+
+  @Option(names = "--objects", defaultValue = "100000", description = "at most, of each case")
+  private int mostObjects;
+
+  @Option(
+      names = "--alone-objects",
+      defaultValue = "2000",
+      description = "at most, where one client writes")
+  private int mostObjectsAlone;
+
+  @Option(names = "--bytes", defaultValue = "400m", description = "at most, of each case")
+  private String mostBytes;
+
+  @Option(names = "--data-path", description = "without the gateway and its commits")
+  private boolean dataPathOnly;
+
+  @Option(names = "--plot", description = "SVG file to draw into")
+  private Path plot;
+
+  /** One row of the table. */
+  private record Case(
+      long size, int clients, int objects, long bytesOnDisk, int files, StripeFigures stripes) {
+    double cost() {
+      return (double) bytesOnDisk / ((double) size * objects);
+    }
+  }
+
+  private interface Put {
+    void put(String key) throws IOException;
+  }
+
+  public static void main(String[] args) {
+    System.exit(new CommandLine(new PackingBench()).execute(args));
+  }
+
+  @Override
+  public Integer call() throws Exception {
+    System.out.println(
+        "| object | clients | objects | bytes on disk / user bytes | shard files | stripes"
+            + " | mean width |");
+    System.out.println("|---|---|---|---|---|---|---|");
+    List<Case> cases = new ArrayList<>();
+    for (String size : sizes) {
+      for (int count : clients) {
+        Case measured = measure(S3Load.bytesOf(size), count);
+        cases.add(measured);
+        System.out.printf(
+            Locale.ROOT,
+            "| %s | %d | %d | %.3f | %d | %d | %.2f |%n",
+            size,
+            count,
+            measured.objects(),
+            measured.cost(),
+            measured.files(),
+            measured.stripes().stripes(),
+            measured.stripes().meanWidth());
+      }
+    }
+    return 0;
+  }
+
+  private Case measure(long size, int count) throws Exception {
+    int most = count == 1 ? mostObjectsAlone : mostObjects;
+    int objects = (int) Math.max(1, Math.min(most, S3Load.bytesOf(mostBytes) / size));
+    Path directory = Files.createTempDirectory("stowage-packing");
+    try (MiniStowageCluster cluster =
+        MiniStowageCluster.builder()
+            .directory(directory)
+            .policy(policy)
+            .set(Keys.CONTAINER_CAPACITY, Keys.CONTAINER_CAPACITY.defaultText())
+            .directCalls()
+            .start()) {
+      run(cluster, size, count, objects);
+      List<Path> shards = shardFiles(directory);
+      return new Case(
+          size,
+          Math.min(count, objects),
+          objects,
+          allocatedBytes(shards),
+          shards.size(),
+          cluster.dataPath(0).figures());
+    } finally {
+      deleteTree(directory);
+    }
+  }
+
+  private void run(MiniStowageCluster cluster, long size, int count, int objects)
+      throws Exception {
+    S3Credentials credentials =
+        new S3Credentials(cluster.accessKey(), cluster.secretKey(), "us-east-1");
+    try (S3Connection admin = connect(cluster, credentials)) {
+      check(admin.createBucket(BUCKET));
+    }
+    AtomicInteger next = new AtomicInteger();
+    ExecutorService threads = Executors.newFixedThreadPool(count);
+    List<Future<?>> running = new ArrayList<>();
+    for (int i = 0; i < count; i++) {
+      running.add(
+          threads.submit(
+              () -> {
+                try (S3Connection connection = connect(cluster, credentials)) {
+                  Put put =
+                      dataPathOnly
+                          ? key -> write(cluster.dataPath(0), key, size)
+                          : key ->
+                              check(connection.put(BUCKET, key, GeneratedContent.of(key, size)));
+                  for (int n = next.getAndIncrement(); n < objects; n = next.getAndIncrement()) {
+                    put.put(String.format(Locale.ROOT, "objects/%08d", n));
+                  }
+                }
+                return null;
+              }));
+    }
+    for (Future<?> client : running) {
+      client.get();
+    }
+    threads.shutdown();
+  }
+
+  private static S3Connection connect(MiniStowageCluster cluster, S3Credentials credentials) {
+    return new S3Connection(cluster.s3Endpoint(), credentials, false, InstantSource.system());
+  }
+
+  private static void check(S3Response response) throws IOException {
+    if (!response.isSuccess()) {
+      throw new IOException("Cannot write: " + response.errorCode());
+    }
+  }
+
+  private void write(DataPath path, String key, long size) throws IOException {
+    GeneratedContent content = GeneratedContent.of(key, size);
+    byte[] chunk = new byte[(int) Math.min(size, 1 << 20)];
+    try (ObjectWriter writer =
+        path.write(
+            new DataPath.WriteSpec(
+                7,
+                ByteString.copyFrom(key, StandardCharsets.UTF_8),
+                WriteId.random(),
+                policy,
+                size,
+                ByteString.EMPTY))) {
+      for (long at = 0; at < size; at += chunk.length) {
+        int length = (int) Math.min(chunk.length, size - at);
+        content.fill(at, chunk, 0, length);
+        ByteBuf bytes = PooledByteBufAllocator.DEFAULT.directBuffer(length);
+        writer.write(bytes.writeBytes(chunk, 0, length));
+      }
+      writer.finish();
+    }
+  }
+
+  private static List<Path> shardFiles(Path directory) throws IOException {
+    try (Stream<Path> all = Files.walk(directory)) {
+      return all.filter(path -> path.toString().endsWith(".shard")).toList();
+    }
+  }
+
+  /** What the file system has given them: holes of narrow stripes cost nothing. */
+  private static long allocatedBytes(List<Path> files) throws IOException, InterruptedException {
+    List<String> command = new ArrayList<>(List.of("du", "--block-size=1", "--total"));
+    files.forEach(file -> command.add(file.toString()));
+    Process du = new ProcessBuilder(command).redirectErrorStream(true).start();
+    String output = new String(du.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    if (du.waitFor() != 0) {
+      throw new IOException("Cannot ask du for the size of " + files.size() + " files: " + output);
+    }
+    String[] lines = output.strip().split("\n");
+    return Long.parseLong(lines[lines.length - 1].split("\\s+")[0]);
+  }
+
+  private static void deleteTree(Path directory) throws IOException {
+    try (Stream<Path> all = Files.walk(directory)) {
+      for (Path path : all.sorted((a, b) -> b.compareTo(a)).toList()) {
+        Files.deleteIfExists(path);
+      }
+    }
+  }
+}
