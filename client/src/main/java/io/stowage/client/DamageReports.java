@@ -19,61 +19,101 @@ import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.ReportDamageRequest;
 import io.stowage.common.time.StoreClock;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.Executor;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Tells SCM of shards that readers found damaged, each at most once in a while. Thread-safe. */
+/**
+ * Tells the container manager of shards that were found gone or corrupt, behind the readers' backs:
+ * each shard once in {@link #QUIET}, what gathered of a container in one call. A hint that may be
+ * lost: who reads the shard later finds it again. Thread-safe.
+ */
 final class DamageReports {
   private static final Logger LOG = LoggerFactory.getLogger(DamageReports.class);
 
-  private static final long QUIET_NANOS = Duration.ofSeconds(30).toNanos();
+  private static final Duration QUIET = Duration.ofSeconds(30);
 
   /**
    * Shards remembered as reported; forgotten all at once beyond this, which costs a few reports.
    */
   private static final int REMEMBERED = 10_000;
 
+  /** Reports that wait to be told; a disk that returns nothing but rubbish makes no more. */
+  private static final int WAITING = 1_000;
+
+  /** Calls made before other maintenance has its turn. */
+  private static final int CALLS_AT_ONCE = 50;
+
   private final Containers containers;
-  private final Executor background;
   private final StoreClock clock;
   private final Map<Shard, Long> reportedNanos = new ConcurrentHashMap<>();
+  private final Map<Shard, String> waiting = new ConcurrentHashMap<>();
 
   private record Shard(long container, int index) {}
 
-  DamageReports(Containers containers, Executor background, StoreClock clock) {
+  DamageReports(Containers containers, StoreClock clock) {
     this.containers = containers;
-    this.background = background;
     this.clock = clock;
   }
 
+  /** Never blocks. */
   void report(long container, int shard, String what) {
     long now = clock.monotonicNanos();
     Shard key = new Shard(container, shard);
     Long before = reportedNanos.get(key);
-    if (before != null && now - before < QUIET_NANOS) {
+    if (before != null && now - before < QUIET.toNanos()) {
       return;
+    }
+    if (waiting.size() >= WAITING) {
+      return; // not remembered either: found again later
     }
     if (reportedNanos.size() >= REMEMBERED) {
       reportedNanos.clear();
     }
     reportedNanos.put(key, now);
+    waiting.put(key, what);
     LOG.info("Shard {} of container {}: {}", shard, ShardPlaces.name(container), what);
-    Executors.tryExecute(
-        background,
-        () -> {
-          try {
-            containers.reportDamage(
-                ReportDamageRequest.newBuilder()
-                    .setContainer(container)
-                    .addShards(shard)
-                    .setWhat(what)
-                    .build());
-          } catch (StoreException e) {
-            LOG.debug("Damage is not reported: {}", e.toString());
-          }
-        });
+  }
+
+  /** Tells what has gathered. Blocks; called at short intervals, by one thread. */
+  void tell() {
+    if (waiting.isEmpty()) {
+      return;
+    }
+    Map<Long, List<Shard>> byContainer = new TreeMap<>();
+    for (Shard shard : waiting.keySet()) {
+      byContainer.computeIfAbsent(shard.container(), id -> new ArrayList<>()).add(shard);
+    }
+    int calls = 0;
+    for (Map.Entry<Long, List<Shard>> entry : byContainer.entrySet()) {
+      if (calls++ == CALLS_AT_ONCE) {
+        return;
+      }
+      tell(entry.getKey(), entry.getValue());
+    }
+  }
+
+  private void tell(long container, List<Shard> shards) {
+    ReportDamageRequest.Builder request =
+        ReportDamageRequest.newBuilder().setContainer(container);
+    StringBuilder what = new StringBuilder();
+    for (Shard shard : shards) {
+      request.addShards(shard.index());
+      what.append(what.length() == 0 ? "" : "; ")
+          .append("shard ")
+          .append(shard.index())
+          .append(": ")
+          .append(waiting.remove(shard));
+    }
+    try {
+      containers.reportDamage(request.setWhat(what.toString()).build());
+    } catch (StoreException e) {
+      LOG.debug("Damage is not reported: {}", e.toString());
+      shards.forEach(reportedNanos::remove);
+    }
   }
 }

@@ -18,6 +18,7 @@ package io.stowage.client;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.ContainerInfo;
 import io.stowage.common.proto.Manifest;
+import io.stowage.common.proto.ObjectVersion;
 import java.util.List;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
@@ -69,8 +70,23 @@ public interface DataPath extends AutoCloseable {
    *
    * @param containers places of the manifest's containers, as OM told them; looked up again when
    *     found stale
+   * @param writeId of the request that wrote the bytes: a small object is then read without the
+   *     sectors' checksums, since its needle says whose it is. Empty if not known, or of more than
+   *     one request (uploads by parts); one that is not the needle's costs a second read
    */
-  record ReadSpec(Manifest manifest, List<ContainerInfo> containers) {}
+  record ReadSpec(Manifest manifest, List<ContainerInfo> containers, ByteString writeId) {
+    public ReadSpec(Manifest manifest, List<ContainerInfo> containers) {
+      this(manifest, containers, ByteString.EMPTY);
+    }
+
+    /** The bytes of a version as OM told it. */
+    public static ReadSpec of(ObjectVersion version, List<ContainerInfo> containers) {
+      return new ReadSpec(
+          version.getManifest(),
+          containers,
+          version.getPartCount() == 0 ? version.getWriteId() : ByteString.EMPTY);
+    }
+  }
 
   /**
    * A record needle: {@code what} is the encoded fact (see docs/format/needle.md), for fsck

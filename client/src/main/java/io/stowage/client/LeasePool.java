@@ -24,8 +24,6 @@ import io.stowage.common.proto.Lease;
 import io.stowage.common.proto.LeaseContainersRequest;
 import io.stowage.common.proto.LeaseOutcome;
 import io.stowage.common.proto.LeaseRef;
-import io.stowage.common.proto.OpenShardReply;
-import io.stowage.common.proto.OpenShardRequest;
 import io.stowage.common.proto.ReleaseLeaseRequest;
 import io.stowage.common.proto.RenewLeasesRequest;
 import io.stowage.common.time.StoreClock;
@@ -33,16 +31,11 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
-import java.util.Map;
 import java.util.Set;
-import java.util.TreeSet;
-import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
 import java.util.concurrent.locks.ReentrantLock;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.slf4j.Logger;
@@ -68,12 +61,6 @@ final class LeasePool {
   /** An unused lease is given back, so that others fill its container. */
   private static final Duration IDLE = Duration.ofMinutes(2);
 
-  /**
-   * A shard that does not open in this time is treated as gone. Creating a file forces it and its
-   * directory.
-   */
-  private static final long OPEN_MILLIS = 3_000;
-
   /** A leader's fail-over takes up to ten seconds; writers bear it. */
   private static final Duration PATIENCE = Duration.ofSeconds(20);
 
@@ -83,19 +70,18 @@ final class LeasePool {
   private static final Duration PATIENCE_WITHOUT_NODES = Duration.ofSeconds(3);
 
   private static final long RETRY_MILLIS = 200;
-  private static final Duration AVOID = Duration.ofSeconds(10);
 
   private final ErasurePolicy policy;
   private final Containers containers;
   private final DatanodeDirectory directory;
   private final StoreClock clock;
   private final StripeTimeouts timeouts;
+  private final NodeHealth health;
   private final Executor background;
   private final Duration oldest;
 
   private final List<ContainerLease> open = new CopyOnWriteArrayList<>();
   private final Set<ContainerLease> unreleased = ConcurrentHashMap.newKeySet();
-  private final Map<String, Long> avoidUntilNanos = new ConcurrentHashMap<>();
   private final ReentrantLock asking = new ReentrantLock();
   private StoreException failure; // of the last try, guarded by asking
   private long failedNanos;
@@ -107,6 +93,7 @@ final class LeasePool {
       DatanodeDirectory directory,
       StoreClock clock,
       StripeTimeouts timeouts,
+      NodeHealth health,
       Executor background,
       ClientConfig config) {
     this.policy = policy;
@@ -114,6 +101,7 @@ final class LeasePool {
     this.directory = directory;
     this.clock = clock;
     this.timeouts = timeouts;
+    this.health = health;
     this.background = background;
     this.oldest = config.commitWindow().dividedBy(2);
   }
@@ -234,7 +222,7 @@ final class LeasePool {
                     LeaseContainersRequest.newBuilder()
                         .setPolicy(policy.name())
                         .setHolder(holder)
-                        .addAllAvoidNodes(avoided())
+                        .addAllAvoidNodes(health.toAvoid())
                         .build())
                 .getLease();
         return openShards(granted, asked);
@@ -271,103 +259,39 @@ final class LeasePool {
     }
   }
 
-  private Set<String> avoided() {
-    long now = clock.monotonicNanos();
-    avoidUntilNanos.values().removeIf(until -> now - until >= 0);
-    return new TreeSet<>(avoidUntilNanos.keySet());
-  }
-
-  private void avoid(Set<String> nodes) {
-    long until = clock.monotonicNanos() + AVOID.toNanos();
-    for (String node : nodes) {
-      avoidUntilNanos.put(node, until);
-    }
-  }
-
   /**
    * Opens every shard under the lease's epoch. SHARD_FAILED, with the lease given back, if one does
    * not.
    */
   private ContainerLease openShards(Lease granted, long asked) throws StoreException {
     ShardPlaces places = ShardPlaces.of(granted.getContainer());
-    List<CompletableFuture<OpenShardReply>> answers = new ArrayList<>();
-    for (int shard = 0; shard < policy.shards(); shard++) {
-      if (!places.knows(shard)) {
-        throw new StoreException(
-            ErrorCode.INTERNAL,
-            "Cannot use the lease on container "
-                + ShardPlaces.name(places.container())
-                + ": it has no shard "
-                + shard);
-      }
-      answers.add(
-          places
-              .service(directory, shard)
-              .open(
-                  OpenShardRequest.newBuilder()
-                      .setShard(places.key(shard))
-                      .setEpoch(granted.getContainer().getLeaseEpoch())
-                      .setHolder(granted.getHolder())
-                      .setPolicy(policy.name())
-                      .setCapacityBytes(granted.getContainer().getCapacityBytes())
-                      .setToken(granted.getToken())
-                      .build()));
+    OpenedShards opened;
+    try {
+      opened = OpenedShards.open(granted, places, directory);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      tellReleased(releaseOf(granted).setOutcome(LeaseOutcome.LEASE_IDLE).build());
+      throw new StoreException(
+          ErrorCode.UNAVAILABLE, "Cannot write: interrupted while shards were opened", e);
     }
-    long start = 0;
-    Set<String> suspects = new TreeSet<>();
-    StringBuilder failures = new StringBuilder();
-    boolean full = false;
-    long deadline = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(OPEN_MILLIS);
-    for (int shard = 0; shard < answers.size(); shard++) {
-      Throwable failure;
-      try {
-        OpenShardReply reply =
-            answers.get(shard).get(Math.max(0, deadline - System.nanoTime()), TimeUnit.NANOSECONDS);
-        start = Math.max(start, reply.getEnd());
-        continue;
-      } catch (ExecutionException e) {
-        failure = e.getCause();
-      } catch (TimeoutException e) {
-        failure = new TimeoutException("no answer in " + OPEN_MILLIS + " ms");
-      } catch (InterruptedException e) {
-        Thread.currentThread().interrupt();
-        tellReleased(
-            releaseOf(granted).setOutcome(LeaseOutcome.LEASE_IDLE).setEndOffset(start).build());
-        throw new StoreException(
-            ErrorCode.UNAVAILABLE, "Cannot write: interrupted while shards were opened", e);
-      }
-      ErrorCode code = failure instanceof StoreException known ? known.code() : ErrorCode.TIMEOUT;
-      if (code == ErrorCode.EPOCH_LIST_FULL) {
-        full = true;
-      } else if (code != ErrorCode.FENCED
-          && code != ErrorCode.LEASE_LOST
-          && code != ErrorCode.SHARD_SEALED) {
-        suspects.add(places.nodeId(shard));
-      }
-      failures
-          .append("; ")
-          .append(places.describe(shard))
-          .append(": ")
-          .append(failure.getMessage());
-    }
-    if (failures.length() == 0) {
+    if (opened.areAll()) {
       ContainerLease lease =
-          new ContainerLease(granted, places, directory, asked, start, timeouts, this::giveBack);
+          new ContainerLease(
+              granted, places, directory, asked, opened.end(), timeouts, this::giveBack);
       unreleased.add(lease);
-      LOG.info("Writing to {} from {} on", lease, start);
+      LOG.info("Writing to {} from {} on", lease, opened.end());
       return lease;
     }
-    avoid(suspects);
+    health.troubled(opened.suspects());
     tellReleased(
         releaseOf(granted)
-            .setOutcome(
-                full && suspects.isEmpty() ? LeaseOutcome.LEASE_FULL : LeaseOutcome.LEASE_DAMAGED)
-            .setEndOffset(start)
-            .addAllSuspectNodes(suspects)
+            .setOutcome(opened.isFull() ? LeaseOutcome.LEASE_FULL : LeaseOutcome.LEASE_DAMAGED)
+            .setEndOffset(opened.end())
+            .addAllSuspectNodes(opened.suspects())
             .build());
     throw new StoreException(
         ErrorCode.SHARD_FAILED,
-        "Cannot open container " + ShardPlaces.name(places.container()) + failures);
+        "Cannot open container " + ShardPlaces.name(places.container()) + opened.failures());
   }
 
   private static ReleaseLeaseRequest.Builder releaseOf(Lease granted) {
@@ -382,7 +306,7 @@ final class LeasePool {
   /** The lease takes no more runs and has none left. */
   private void giveBack(ContainerLease lease) {
     open.remove(lease);
-    avoid(lease.suspects());
+    health.troubled(lease.suspects());
     if (!Executors.tryExecute(background, () -> release(lease))) {
       unreleased.remove(lease); // it lapses
     }

@@ -28,6 +28,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
 /**
  * Reads ranges of one manifest's payload. Thread-safe; each read is independent of the others but
@@ -46,12 +47,14 @@ final class ManifestReader implements ObjectReader {
   private static final int WHOLE_BYTES = 16 << 10;
 
   private final Manifest manifest;
+  private final ByteString writeId;
   private final RangeReads reads;
   private final Map<Long, ShardPlaces> places = new ConcurrentHashMap<>();
   private final long[] payloadStarts; // of each extent
 
   ManifestReader(DataPath.ReadSpec spec, RangeReads reads) {
     this.manifest = spec.manifest();
+    this.writeId = spec.writeId();
     this.reads = reads;
     payloadStarts = new long[manifest.getExtentsCount()];
     long at = 0;
@@ -134,8 +137,8 @@ final class ManifestReader implements ObjectReader {
       throws StoreException {
     ShardPlaces where = reads.places(extent.getContainer(), places);
     int k = where.policy().k();
-    if (extent.getPacked() && isWorthReadingWhole(extent, count)) {
-      ranges.add(RangeRead.wholeNeedle(extent, where, (int) from, count, resultOffset));
+    if (extent.getPacked() && !writeId.isEmpty() && isWorthReadingWhole(extent, count)) {
+      ranges.add(RangeRead.wholeNeedle(extent, where, writeId, (int) from, count, resultOffset));
       return;
     }
     RangeRead[] byShard = new RangeRead[k];

@@ -28,6 +28,8 @@ import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.IntPredicate;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
 /**
  * Bytes of one shard that a read wants, and the answers that bring them: from that shard, or from k
@@ -46,7 +48,12 @@ final class RangeRead implements AutoCloseable {
 
   private final Extent extent;
   private final int shard;
-  private final boolean wholeNeedle;
+  private final ByteString writeId; // that its needle must name; empty: sectors are read
+
+  /** Whether the own shard is asked for the bare needle, which proves itself. */
+  private boolean bare;
+
+  private boolean wantedAgain;
   private final List<Wanted> wanted = new ArrayList<>();
   private final List<ByteRange> sectorRanges =
       new ArrayList<>(); // whole sectors around what is wanted
@@ -56,34 +63,42 @@ final class RangeRead implements AutoCloseable {
   private int asked; // bitmap of shards with a request that is neither answered nor given up
   private boolean othersAsked;
   private boolean restAsked;
+  private long dueNanos; // until when those that were asked are waited for
+  private boolean graced;
   private ByteBuf result; // bytes of the sector ranges in order, or the needle's
+  private boolean resultIsBare;
   private boolean done;
 
-  private RangeRead(Extent extent, ShardPlaces places, int shard, boolean wholeNeedle) {
+  private RangeRead(Extent extent, ShardPlaces places, int shard, ByteString writeId) {
     this.extent = extent;
     this.places = places;
     this.shard = shard;
-    this.wholeNeedle = wholeNeedle;
+    this.writeId = writeId;
+    this.bare = !writeId.isEmpty();
     this.answers = new ShardAnswer[places.policy().shards()];
   }
 
-  /** Reads a packed needle whole, of which {@code count} bytes from {@code from} on are wanted. */
+  /**
+   * Reads a packed needle whole, of which {@code count} bytes from {@code from} on are wanted. Its
+   * CRC says that it is whole, the write id that it is the one: a disk that returns other bytes
+   * than were asked for could return another object's. A needle of another write id (bytes may have
+   * passed from one version to another) proves nothing, and its sectors' CRCs are asked for.
+   */
   static RangeRead wholeNeedle(
-      Extent extent, ShardPlaces places, int from, int count, int resultOffset) {
-    RangeRead range = new RangeRead(extent, places, extent.getFirstShard(), true);
+      Extent extent, ShardPlaces places, ByteString writeId, int from, int count, int at) {
+    RangeRead range = new RangeRead(extent, places, extent.getFirstShard(), writeId);
     long begin = Sectors.roundDown(extent.getOffset());
     long end = Sectors.roundUp(extent.getOffset() + extent.getLength());
     range.sectorRanges.add(byteRange(begin, end));
     range.wanted.add(
         new Wanted(
-            new ExtentMap.Piece(extent.getFirstShard(), extent.getOffset() + from, count),
-            resultOffset));
+            new ExtentMap.Piece(extent.getFirstShard(), extent.getOffset() + from, count), at));
     return range;
   }
 
   /** Reads the sectors around pieces that {@link #want} adds. */
   static RangeRead sectors(Extent extent, ShardPlaces places, int shard) {
-    return new RangeRead(extent, places, shard, false);
+    return new RangeRead(extent, places, shard, ByteString.EMPTY);
   }
 
   void want(ExtentMap.Piece piece, int resultOffset) {
@@ -129,7 +144,7 @@ final class RangeRead implements AutoCloseable {
   ReadShardRequest request(int of) {
     ReadShardRequest.Builder request =
         ReadShardRequest.newBuilder().setShard(places.key(of)).setEpoch(extent.getEpoch());
-    if (wholeNeedle && of == shard) {
+    if (bare && of == shard) {
       request.addRanges(byteRange(extent.getOffset(), extent.getOffset() + extent.getLength()));
     } else {
       request.addAllRanges(sectorRanges).setSectorCrcs(true);
@@ -137,8 +152,28 @@ final class RangeRead implements AutoCloseable {
     return request.build();
   }
 
+  /** Bytes that any shard is asked for. */
+  long requestBytes() {
+    return (long) sectors() * Sectors.BYTES;
+  }
+
   void asked(int of) {
     asked |= 1 << of;
+  }
+
+  long dueNanos() {
+    return dueNanos;
+  }
+
+  void setDueNanos(long nanos) {
+    dueNanos = nanos;
+  }
+
+  /** True once: for a reader that was itself held up when the time was over. */
+  boolean takeGrace() {
+    boolean first = !graced;
+    graced = true;
+    return first;
   }
 
   boolean waitsFor(int of) {
@@ -149,29 +184,43 @@ final class RangeRead implements AutoCloseable {
     return asked != 0;
   }
 
+  /** Whether k other shards are left when those of suspects are not counted. */
+  boolean canDoWithout(IntPredicate suspect) {
+    int healthy = 0;
+    for (int i = 0; i < answers.length; i++) {
+      healthy += i != shard && places.knows(i) && !suspect.test(i) ? 1 : 0;
+    }
+    return healthy >= places.policy().k();
+  }
+
   /**
-   * Shards to ask next; empty if all were. Data before parity, since the healthy ones need no
-   * decoding.
+   * Shards to ask next: k others at first, data before parity, since the healthy ones need no
+   * decoding, and suspects last; then all that are left, the range's own if it was avoided. Empty
+   * if all were asked.
    */
-  List<Integer> othersToAsk() {
-    int k = places.policy().k();
+  List<Integer> othersToAsk(IntPredicate suspect) {
     List<Integer> others = new ArrayList<>();
     if (!othersAsked) {
       othersAsked = true;
-      for (int i = 0; i < answers.length && others.size() < k; i++) {
-        if (i != shard && places.knows(i)) {
-          others.add(i);
-        }
-      }
+      addOthers(others, i -> !suspect.test(i));
+      addOthers(others, suspect);
     } else if (!restAsked) {
       restAsked = true;
       for (int i = 0; i < answers.length; i++) {
-        if (i != shard && places.knows(i) && !waitsFor(i) && answers[i] == null) {
+        if (places.knows(i) && !waitsFor(i) && answers[i] == null) {
           others.add(i);
         }
       }
     }
     return others;
+  }
+
+  private void addOthers(List<Integer> others, IntPredicate which) {
+    for (int i = 0; i < answers.length && others.size() < places.policy().k(); i++) {
+      if (i != shard && places.knows(i) && which.test(i)) {
+        others.add(i);
+      }
+    }
   }
 
   /**
@@ -204,16 +253,8 @@ final class RangeRead implements AutoCloseable {
       bytes.payload().release();
       return null;
     }
-    if (wholeNeedle && of == shard) {
-      try {
-        checkNeedle(bytes.payload(), 0);
-      } catch (StoreException e) {
-        bytes.payload().release();
-        answers[of] = ShardAnswer.none(e.getMessage());
-        return e.getMessage();
-      }
-      finish(bytes.payload());
-      return null;
+    if (bare && of == shard) {
+      return acceptNeedle(bytes.payload());
     }
     ShardAnswer answer = ShardAnswer.of(bytes, sectors());
     answers[of] = answer;
@@ -222,6 +263,31 @@ final class RangeRead implements AutoCloseable {
       return null;
     }
     return answer.damage();
+  }
+
+  private String acceptNeedle(ByteBuf bytes) {
+    try {
+      if (!checkNeedle(bytes, 0).writeId().equals(writeId)) {
+        bytes.release();
+        bare = false;
+        wantedAgain = true;
+        return null;
+      }
+    } catch (StoreException e) {
+      bytes.release();
+      answers[shard] = ShardAnswer.none(e.getMessage());
+      return e.getMessage();
+    }
+    resultIsBare = true;
+    finish(bytes);
+    return null;
+  }
+
+  /** True once if the own shard has to be asked again, for sectors. */
+  boolean takeWantedAgain() {
+    boolean again = wantedAgain;
+    wantedAgain = false;
+    return again;
   }
 
   /** Takes a shard's refusal. */
@@ -246,7 +312,7 @@ final class RangeRead implements AutoCloseable {
     if (decoded == null) {
       return;
     }
-    if (!wholeNeedle) {
+    if (!bare) {
       finish(decoded);
       return;
     }
@@ -265,7 +331,6 @@ final class RangeRead implements AutoCloseable {
               + " is wrong, and so is what the other shards say of it: "
               + e.getMessage());
     }
-    decoded.readerIndex(decoded.readerIndex() + before);
     finish(decoded);
   }
 
@@ -283,8 +348,8 @@ final class RangeRead implements AutoCloseable {
     releaseAnswers();
   }
 
-  /** The header's and the payload's CRC, and that it is the needle that the manifest means. */
-  private void checkNeedle(ByteBuf bytes, int at) throws StoreException {
+  /** The header's and the payload's CRC, and that it is as long as the manifest says. */
+  private NeedleHeader checkNeedle(ByteBuf bytes, int at) throws StoreException {
     int length = (int) extent.getLength();
     if (bytes.readableBytes() < at + length) {
       throw new CorruptDataException(
@@ -300,12 +365,13 @@ final class RangeRead implements AutoCloseable {
     if (NeedleCodec.crc(needle) != header.payloadCrc()) {
       throw new CorruptDataException("payload of a needle fails its checksum");
     }
+    return header;
   }
 
   /** Adds what is wanted of the result. */
   void addParts(List<Part> parts) {
     for (Wanted want : wanted) {
-      long start = wholeNeedle ? extent.getOffset() : startOf(want.piece().offset());
+      long start = resultIsBare ? extent.getOffset() : startOf(want.piece().offset());
       int index = result.readerIndex() + (int) (want.piece().offset() - start);
       parts.add(new Part(result, index, want.piece().length(), want.resultOffset()));
     }

@@ -29,33 +29,47 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.TimeUnit;
+import java.util.function.IntPredicate;
 
 /**
  * Runs the shard reads of one caller side by side, on the caller's thread: answers arrive on I/O
  * threads and are only queued there; checking and decoding is the caller's. Thread-safe.
  *
- * <p>A shard that refuses, is damaged or does not answer within the hedging delay is decoded
- * around: k others are asked for the same addresses, then the rest. Whatever comes first wins, be
- * it the late answer itself. Places that turn out stale are looked up again once a read.
+ * <p>A shard that refuses, is damaged or does not answer within its node's patience ({@link
+ * NodeHealth}) is decoded around: k others are asked for the same addresses, then the rest.
+ * Whatever comes first wins, be it the late answer itself. A shard on a suspect node is decoded
+ * around at once. Places that turn out stale are looked up again once a read.
  */
 final class RangeReads {
-  /** A read that no shard lets finish ends after this, whatever is still open. */
-  private static final long GIVE_UP_MILLIS = 30_000;
+  /**
+   * A read that no shard lets finish ends after this, whatever is still open: clients of S3 are
+   * told to try again before they give up themselves.
+   */
+  private static final long GIVE_UP_NANOS = TimeUnit.SECONDS.toNanos(15);
 
-  private static final long LEAST_HEDGE_MILLIS = 50;
-  private static final long MOST_HEDGE_MILLIS = 1_000;
-  private static final long NANOS_PER_MILLI = 1_000_000;
+  /**
+   * Who wakes so much later than it wanted was held up itself, and the answers may be waiting to be
+   * read.
+   */
+  private static final long HELD_UP_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
 
   private final Containers containers;
   private final DatanodeDirectory directory;
+  private final NodeHealth health;
   private final DamageReports damage;
+  private final StalePlaces stale;
 
-  private final SmoothedTime smoothed = new SmoothedTime(10, 20);
-
-  RangeReads(Containers containers, DatanodeDirectory directory, DamageReports damage) {
+  RangeReads(
+      Containers containers,
+      DatanodeDirectory directory,
+      NodeHealth health,
+      DamageReports damage,
+      StalePlaces stale) {
     this.containers = containers;
     this.directory = directory;
+    this.health = health;
     this.damage = damage;
+    this.stale = stale;
   }
 
   /** Where a container is: as the caller was told, or by asking. */
@@ -111,46 +125,80 @@ final class RangeReads {
     void run() throws StoreException {
       try {
         for (RangeRead range : ranges) {
-          if (range.places().knows(range.shard())) {
-            ask(range, range.shard());
-          } else {
-            range.fail(range.shard(), "nowhere");
-            askOthers(range);
-          }
+          begin(range);
         }
-        long hedgeNanos = hedgeNanos();
-        int hedges = 0;
         while (!allDone()) {
-          long until =
-              switch (hedges) {
-                case 0 -> hedgeNanos; // then k others are asked
-                case 1 -> 3 * hedgeNanos; // then the rest
-                default -> GIVE_UP_MILLIS * NANOS_PER_MILLI;
-              };
-          Answer answer = poll(until - age());
+          Answer answer = poll(nextDue() - System.nanoTime());
           if (answer != null) {
             take(answer);
-          } else if (hedges == 2) {
-            throw unavailable();
           } else {
-            hedges++;
-            for (RangeRead range : ranges) {
-              if (!range.isDone()) {
-                askOthers(range);
-              }
-            }
+            patienceEnds(System.nanoTime());
           }
-        }
-        if (hedges == 0) {
-          smoothed.add(age());
         }
       } finally {
         end();
       }
     }
 
-    private long age() {
-      return System.nanoTime() - start;
+    private void begin(RangeRead range) throws StoreException {
+      int shard = range.shard();
+      range.setDueNanos(start);
+      if (!range.places().knows(shard)) {
+        range.fail(shard, "nowhere");
+        askOthers(range);
+        return;
+      }
+      String node = range.places().nodeId(shard);
+      if (!health.isSuspect(node) || !range.canDoWithout(suspects(range))) {
+        ask(range, shard);
+        return;
+      }
+      stale.add(range.container());
+      askOthers(range);
+      if (health.takeProbe(node)) {
+        long due = range.dueNanos();
+        ask(range, shard);
+        range.setDueNanos(due); // nobody waits for it
+      }
+    }
+
+    private IntPredicate suspects(RangeRead range) {
+      ShardPlaces places = range.places();
+      return shard -> health.isSuspect(places.nodeId(shard));
+    }
+
+    private long nextDue() {
+      long next = start + GIVE_UP_NANOS;
+      for (RangeRead range : ranges) {
+        if (!range.isDone() && range.dueNanos() - next < 0) {
+          next = range.dueNanos();
+        }
+      }
+      return next;
+    }
+
+    /** Asks others in place of the shards that were waited for long enough. */
+    private void patienceEnds(long now) throws StoreException {
+      if (now - start >= GIVE_UP_NANOS) {
+        throw unavailable();
+      }
+      for (RangeRead range : ranges) {
+        if (range.isDone() || range.dueNanos() - now > 0) {
+          continue;
+        }
+        if (now - range.dueNanos() > HELD_UP_NANOS && range.takeGrace()) {
+          range.setDueNanos(now + HELD_UP_NANOS / 2);
+          continue;
+        }
+        for (int shard = 0; shard < range.places().policy().shards(); shard++) {
+          if (range.waitsFor(shard)) {
+            health.late(range.places().nodeId(shard));
+          }
+        }
+        if (!askOthers(range)) {
+          range.setDueNanos(start + GIVE_UP_NANOS);
+        }
+      }
     }
 
     private boolean allDone() {
@@ -165,9 +213,21 @@ final class RangeReads {
     private void ask(RangeRead range, int shard) {
       range.asked(shard);
       ShardPlaces at = range.places();
+      String node = at.nodeId(shard);
+      long bytesWanted = range.requestBytes();
+      long asked = System.nanoTime();
+      long due = asked + health.patienceNanos(node, bytesWanted);
+      if (due - range.dueNanos() > 0) {
+        range.setDueNanos(due);
+      }
       Executors.whenDone(
           at.service(directory, shard).read(range.request(shard)),
-          (bytes, error) -> arrive(new Answer(range, shard, at, bytes, error)));
+          (bytes, error) -> {
+            if (error == null) {
+              health.answered(node, System.nanoTime() - asked, bytesWanted);
+            }
+            arrive(new Answer(range, shard, at, bytes, error));
+          });
     }
 
     private void arrive(Answer answer) {
@@ -223,6 +283,10 @@ final class RangeReads {
       if (range.isDone()) {
         return;
       }
+      if (range.takeWantedAgain()) {
+        ask(range, shard);
+        return;
+      }
       if (shard == range.shard() ? !range.othersAsked() && range.hasFailedItself() : bad) {
         askOthers(range);
       }
@@ -250,15 +314,20 @@ final class RangeReads {
           }
         }
         case SHARD_FAILED, CORRUPT_DATA -> damage.report(range.container(), shard, code.toString());
+        case UNAVAILABLE, TIMEOUT -> {
+          // A node that is away: its heartbeats tell SCM more than we could.
+          health.late(range.places().nodeId(shard));
+          stale.add(range.container());
+        }
         default -> {
-          // A node that is away or busy: its heartbeats tell SCM more than we could.
+          // Busy, or of another version: nothing is wrong with the bytes.
         }
       }
     }
 
     /** Asks k others, or when they were, those left over; false if there is nobody left to ask. */
     private boolean askOthers(RangeRead range) {
-      List<Integer> others = range.othersToAsk();
+      List<Integer> others = range.othersToAsk(suspects(range));
       for (int other : others) {
         ask(range, other);
       }
@@ -316,9 +385,5 @@ final class RangeReads {
         }
       }
     }
-  }
-
-  private long hedgeNanos() {
-    return smoothed.patienceMillis(LEAST_HEDGE_MILLIS, MOST_HEDGE_MILLIS) * NANOS_PER_MILLI;
   }
 }

@@ -92,12 +92,22 @@ final class ShardPlaces {
         : !places[shard].equals(other.places[shard]);
   }
 
-  /** "node 7f… at host:port (generation 1)" for messages. */
+  /** "shard 3 on disk D of host:port (node N)", for messages. */
   String describe(int shard) {
     ShardPlace place = places[shard];
     return place == null
         ? "shard " + shard + " (nowhere)"
-        : "shard " + shard + " on " + place.getHost() + ":" + place.getPort();
+        : "shard "
+            + shard
+            + " on disk "
+            + place.getDiskId()
+            + " of "
+            + place.getHost()
+            + ":"
+            + place.getPort()
+            + " (node "
+            + place.getNodeId()
+            + ")";
   }
 
   /** Container ids are printed as everywhere: 16 hex digits. */

@@ -64,6 +64,9 @@ public final class StowageDataPath implements DataPath, ContainerAccess {
   private final StripeMemory packingMemory;
   private final StripeMemory streamMemory;
   private final CellLengths cellLengths;
+  private final NodeHealth health;
+  private final DamageReports damage;
+  private final StalePlaces stale;
   private final RangeReads reads;
   private final Map<String, PolicyPath> paths = new ConcurrentHashMap<>();
 
@@ -79,7 +82,10 @@ public final class StowageDataPath implements DataPath, ContainerAccess {
     streamMemory =
         new StripeMemory(config.stripeMemoryBytes() - packing, PooledByteBufAllocator.DEFAULT);
     cellLengths = new CellLengths(streamMemory, config.maxCellBytes());
-    reads = new RangeReads(containers, directory, new DamageReports(containers, background, clock));
+    health = new NodeHealth(clock);
+    damage = new DamageReports(containers, clock);
+    stale = new StalePlaces(containers, clock);
+    reads = new RangeReads(containers, directory, health, damage, stale);
   }
 
   /** Starts a data path; asks nobody for anything yet. */
@@ -147,7 +153,8 @@ public final class StowageDataPath implements DataPath, ContainerAccess {
         policyName,
         name -> {
           LeasePool leases =
-              new LeasePool(policy, containers, directory, clock, timeouts, background, config);
+              new LeasePool(
+                  policy, containers, directory, clock, timeouts, health, background, config);
           return new PolicyPath(
               leases,
               new Packer(leases, packingMemory, packedCellBytes(policy)),
@@ -185,6 +192,8 @@ public final class StowageDataPath implements DataPath, ContainerAccess {
         path.leases().maintain();
         path.packer().flushRecords();
       }
+      damage.tell();
+      stale.refresh();
     } catch (RuntimeException e) {
       LOG.warn("Leases are not looked after this time", e);
     } finally {

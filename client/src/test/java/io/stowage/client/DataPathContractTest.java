@@ -66,6 +66,7 @@ public abstract class DataPathContractTest {
   private static final int PACKING_LIMIT = 8 << 10;
   private static final int CELL = 32 << 10;
   private static final long MEMORY = 16 << 20;
+  private static final ByteString WRITE_ID = WriteId.random();
 
   TwinCluster cluster;
   StowageDataPath path;
@@ -136,7 +137,7 @@ public abstract class DataPathContractTest {
     return new WriteSpec(
         7,
         ByteString.copyFromUtf8("some/key"),
-        WriteId.random(),
+        WRITE_ID,
         policy.name(),
         length,
         ByteString.EMPTY);
@@ -153,7 +154,11 @@ public abstract class DataPathContractTest {
   }
 
   ObjectReader reader(Manifest manifest) {
-    return path.read(new ReadSpec(manifest, containersOf(manifest)));
+    return reader(manifest, WRITE_ID);
+  }
+
+  ObjectReader reader(Manifest manifest, ByteString writeId) {
+    return path.read(new ReadSpec(manifest, containersOf(manifest), writeId));
   }
 
   private List<ContainerInfo> containersOf(Manifest manifest) {
@@ -312,6 +317,67 @@ public abstract class DataPathContractTest {
     assertEquals(-1, Arrays.mismatch(large, readAll(reader(manifest))));
     assertTrue(System.nanoTime() - start < Duration.ofSeconds(10).toNanos());
     cluster.node(1).letGo(); // the late answers' buffers are released: the leak check says so
+  }
+
+  @Test
+  void aSilentNodeIsReadAroundAtOnceUntilItAnswersInTime() throws Exception {
+    start(6);
+    List<Manifest> onSilent = new ArrayList<>();
+    for (int i = 0; onSilent.size() < 4; i++) {
+      Manifest manifest = write(ErasurePolicy.RS_3_2, content(5_000, i), true, 5_000).manifest();
+      Extent extent = manifest.getExtents(0);
+      if (cluster.nodeOf(extent.getContainer(), extent.getFirstShard()) == 1) {
+        onSilent.add(manifest);
+      }
+    }
+    cluster.node(1).holdReads();
+    for (int i = 0; i < NodeHealth.LATE_TO_SUSPECT; i++) {
+      readAll(reader(onSilent.get(0)));
+    }
+    int reads = cluster.node(1).reads();
+    long start = System.nanoTime();
+    for (int i = 0; i < 100; i++) {
+      readAll(reader(onSilent.get(i % onSilent.size())));
+    }
+    Duration took = Duration.ofNanos(System.nanoTime() - start);
+    int probes = cluster.node(1).reads() - reads;
+    assertTrue(probes <= 1 + took.toMillis() / 500, probes + " reads of it in " + took);
+    cluster.node(1).letGo();
+    int before = cluster.node(1).reads();
+    await(
+        () -> {
+          try {
+            readAll(reader(onSilent.get(0)));
+          } catch (StoreException e) {
+            throw new AssertionError(e);
+          }
+          return cluster.node(1).reads() > before + 2 * NodeHealth.TIMELY_TO_CLEAR;
+        });
+    assertTrue(
+        cluster.node(1).reads() > before + 2 * NodeHealth.TIMELY_TO_CLEAR, "it is trusted again");
+  }
+
+  @Test
+  void aNeedleOfAnotherWriteIsVerifiedByItsSectors() throws Exception {
+    start(5);
+    byte[] bytes = content(5_000, 1);
+    Manifest manifest = write(ErasurePolicy.RS_3_2, bytes, true, 5_000).manifest();
+    assertEquals(-1, Arrays.mismatch(bytes, readAll(reader(manifest, WriteId.random()))));
+    assertEquals(-1, Arrays.mismatch(bytes, readAll(reader(manifest, ByteString.EMPTY))));
+    assertTrue(cluster.damage().isEmpty(), "nothing is wrong with it");
+  }
+
+  @Test
+  void anOpenThatOneNodeDoesNotAnswerGoesElsewhere() throws Exception {
+    start(6);
+    cluster.node(2).holdOpens();
+    long start = System.nanoTime();
+    byte[] bytes = content(5_000, 1);
+    Manifest manifest = write(ErasurePolicy.RS_3_2, bytes, true, 5_000).manifest();
+    Duration took = Duration.ofNanos(System.nanoTime() - start);
+    assertTrue(took.toMillis() < 2_500, "waited " + took);
+    assertReads(bytes, manifest);
+    cluster.node(2).letGo();
   }
 
   @Test

@@ -114,7 +114,7 @@ final class StowageInputStream extends FSInputStream
     return new Source(
         object.getVersion(),
         dataPath.read(
-            new DataPath.ReadSpec(object.getVersion().getManifest(), object.getContainersList())));
+            DataPath.ReadSpec.of(object.getVersion(), object.getContainersList())));
   }
 
   // Sequential reads.

@@ -46,6 +46,7 @@ public final class FaultyShards implements ShardService {
   private ErrorCode writeError;
   private int refusals;
   private boolean holdingReads;
+  private boolean holdingOpens;
   private int writes;
   private int reads;
   private int holdWritesFrom = Integer.MAX_VALUE;
@@ -83,11 +84,16 @@ public final class FaultyShards implements ShardService {
     holdingReads = true;
   }
 
+  public synchronized void holdOpens() {
+    holdingOpens = true;
+  }
+
   /** Does and answers what was held back. */
   public void letGo() {
     List<Runnable> now;
     synchronized (this) {
       holdingReads = false;
+      holdingOpens = false;
       holdWritesFrom = Integer.MAX_VALUE;
       now = new ArrayList<>(held);
       held.clear();
@@ -109,7 +115,11 @@ public final class FaultyShards implements ShardService {
 
   @Override
   public CompletableFuture<OpenShardReply> open(OpenShardRequest request) {
-    return here(() -> node.open(request));
+    boolean hold;
+    synchronized (this) {
+      hold = holdingOpens;
+    }
+    return hold ? holdBack(() -> node.open(request)) : here(() -> node.open(request));
   }
 
   @Override

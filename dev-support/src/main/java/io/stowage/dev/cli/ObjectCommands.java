@@ -245,7 +245,7 @@ final class ObjectCommands {
     private static void fetch(Session session, GetObjectReply object, OutputStream out)
         throws IOException {
       DataPath.ReadSpec spec =
-          new DataPath.ReadSpec(object.getVersion().getManifest(), object.getContainersList());
+          DataPath.ReadSpec.of(object.getVersion(), object.getContainersList());
       try (ObjectReader reader = session.dataPath().read(spec)) {
         long length = reader.length();
         int step = Math.min(CHUNK_BYTES, reader.maxRead());

@@ -57,7 +57,7 @@ final class ObjectSource implements ResponseBody, BodySource {
   private ObjectReader read(GetObjectReply found) {
     return backend
         .data()
-        .read(new DataPath.ReadSpec(found.getVersion().getManifest(), found.getContainersList()));
+        .read(DataPath.ReadSpec.of(found.getVersion(), found.getContainersList()));
   }
 
   @Override
