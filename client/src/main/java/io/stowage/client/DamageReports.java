@@ -98,8 +98,7 @@ final class DamageReports {
   }
 
   private void tell(long container, List<Shard> shards) {
-    ReportDamageRequest.Builder request =
-        ReportDamageRequest.newBuilder().setContainer(container);
+    ReportDamageRequest.Builder request = ReportDamageRequest.newBuilder().setContainer(container);
     StringBuilder what = new StringBuilder();
     for (Shard shard : shards) {
       request.addShards(shard.index());

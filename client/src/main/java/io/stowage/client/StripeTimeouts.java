@@ -21,8 +21,8 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.LongAdder;
 
 /**
- * Watches stripes in flight: counts them and gives up those that take too long. Thread-safe; {@link #check} is
- * called by the data path's timer.
+ * Watches stripes in flight: counts them and gives up those that take too long. Thread-safe; {@link
+ * #check} is called by the data path's timer.
  *
  * <p>How long is too long adapts as a TCP sender's timer does: three smoothed means and eight mean
  * deviations, between {@value #LEAST_MILLIS} and {@value #MOST_MILLIS} ms. Where giving up would

@@ -135,12 +135,7 @@ public abstract class DataPathContractTest {
 
   static WriteSpec spec(ErasurePolicy policy, long length) {
     return new WriteSpec(
-        7,
-        ByteString.copyFromUtf8("some/key"),
-        WRITE_ID,
-        policy.name(),
-        length,
-        ByteString.EMPTY);
+        7, ByteString.copyFromUtf8("some/key"), WRITE_ID, policy.name(), length, ByteString.EMPTY);
   }
 
   ObjectWriter.Written write(ErasurePolicy policy, byte[] bytes, boolean known, int chunk)

@@ -113,8 +113,7 @@ final class StowageInputStream extends FSInputStream
   private Source sourceOf(GetObjectReply object) {
     return new Source(
         object.getVersion(),
-        dataPath.read(
-            DataPath.ReadSpec.of(object.getVersion(), object.getContainersList())));
+        dataPath.read(DataPath.ReadSpec.of(object.getVersion(), object.getContainersList())));
   }
 
   // Sequential reads.

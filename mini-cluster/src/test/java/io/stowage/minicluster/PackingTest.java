@@ -117,8 +117,9 @@ class PackingTest {
     Process du = new ProcessBuilder(command).redirectErrorStream(true).start();
     String output = new String(du.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
     assertEquals(0, du.waitFor(), output);
-    String[] lines = output.strip().split("\n");
-    return Long.parseLong(lines[lines.length - 1].split("\\s+")[0]);
+    String total = output.strip();
+    total = total.substring(total.lastIndexOf('\n') + 1);
+    return Long.parseLong(total.substring(0, total.indexOf('\t')));
   }
 
   private List<Path> shardFiles() throws IOException {

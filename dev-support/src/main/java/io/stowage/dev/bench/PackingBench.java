@@ -158,8 +158,7 @@ public final class PackingBench implements Callable<Integer> {
     }
   }
 
-  private void run(MiniStowageCluster cluster, long size, int count, int objects)
-      throws Exception {
+  private void run(MiniStowageCluster cluster, long size, int count, int objects) throws Exception {
     S3Credentials credentials =
         new S3Credentials(cluster.accessKey(), cluster.secretKey(), "us-east-1");
     try (S3Connection admin = connect(cluster, credentials)) {
@@ -238,8 +237,9 @@ public final class PackingBench implements Callable<Integer> {
     if (du.waitFor() != 0) {
       throw new IOException("Cannot ask du for the size of " + files.size() + " files: " + output);
     }
-    String[] lines = output.strip().split("\n");
-    return Long.parseLong(lines[lines.length - 1].split("\\s+")[0]);
+    String total = output.strip();
+    total = total.substring(total.lastIndexOf('\n') + 1);
+    return Long.parseLong(total.substring(0, total.indexOf('\t')));
   }
 
   private static void deleteTree(Path directory) throws IOException {

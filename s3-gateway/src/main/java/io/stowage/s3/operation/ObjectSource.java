@@ -55,9 +55,7 @@ final class ObjectSource implements ResponseBody, BodySource {
   }
 
   private ObjectReader read(GetObjectReply found) {
-    return backend
-        .data()
-        .read(DataPath.ReadSpec.of(found.getVersion(), found.getContainersList()));
+    return backend.data().read(DataPath.ReadSpec.of(found.getVersion(), found.getContainersList()));
   }
 
   @Override
