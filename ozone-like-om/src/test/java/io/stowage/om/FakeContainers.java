@@ -17,6 +17,8 @@ package io.stowage.om;
 
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.proto.AcceptUnknownShardsReply;
+import io.stowage.common.proto.AcceptUnknownShardsRequest;
 import io.stowage.common.proto.ClaimContainerReply;
 import io.stowage.common.proto.ClaimContainerRequest;
 import io.stowage.common.proto.ClusterStatusReply;
@@ -44,6 +46,10 @@ import io.stowage.common.proto.RepackStatusReply;
 import io.stowage.common.proto.RepackStatusRequest;
 import io.stowage.common.proto.ReportDamageReply;
 import io.stowage.common.proto.ReportDamageRequest;
+import io.stowage.common.proto.SetBalanceReply;
+import io.stowage.common.proto.SetBalanceRequest;
+import io.stowage.common.proto.SetDatanodeModeReply;
+import io.stowage.common.proto.SetDatanodeModeRequest;
 import io.stowage.common.scm.ContainerManager;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
@@ -131,5 +137,20 @@ final class FakeContainers implements ContainerManager {
   @Override
   public RepackStatusReply repackStatus(RepackStatusRequest request) {
     return RepackStatusReply.getDefaultInstance();
+  }
+
+  @Override
+  public SetDatanodeModeReply setDatanodeMode(SetDatanodeModeRequest request) {
+    throw new UnsupportedOperationException("no datanodes here");
+  }
+
+  @Override
+  public SetBalanceReply setBalance(SetBalanceRequest request) {
+    throw new UnsupportedOperationException("no datanodes here");
+  }
+
+  @Override
+  public AcceptUnknownShardsReply acceptUnknownShards(AcceptUnknownShardsRequest request) {
+    throw new UnsupportedOperationException("no datanodes here");
   }
 }

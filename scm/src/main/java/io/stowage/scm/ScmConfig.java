@@ -19,7 +19,11 @@ import io.stowage.common.conf.Keys;
 import io.stowage.common.conf.StowageConfig;
 import io.stowage.common.error.StoreException;
 import io.stowage.scm.cluster.FailureDomain;
+import io.stowage.scm.container.Leases;
+import io.stowage.scm.container.Repacks;
+import io.stowage.scm.container.Term;
 import java.time.Duration;
+import java.util.Set;
 
 /**
  * Settings of a storage container manager. Immutable.
@@ -41,6 +45,7 @@ import java.time.Duration;
  * @param repackClaim a repacker not heard for as long loses its container
  * @param repackWaste percent more than needed, from which a container is repacked
  * @param repackKeep how long an emptied container's shards are kept
+ * @param repairPerDisk shards that one disk is written at once for repair
  */
 public record ScmConfig(
     String bind,
@@ -59,7 +64,8 @@ public record ScmConfig(
     Duration openTime,
     Duration repackClaim,
     int repackWaste,
-    Duration repackKeep) {
+    Duration repackKeep,
+    int repairPerDisk) {
 
   public static ScmConfig from(StowageConfig config) throws StoreException {
     return new ScmConfig(
@@ -79,7 +85,8 @@ public record ScmConfig(
         config.get(Keys.OPEN_TIME),
         config.get(Keys.REPACK_CLAIM),
         config.get(Keys.REPACK_WASTE),
-        config.get(Keys.REPACK_KEEP));
+        config.get(Keys.REPACK_KEEP),
+        config.get(Keys.REPAIR_PER_DISK));
   }
 
   /** A disk with less free gets no new shard: enough that a container gets somewhere on it. */
@@ -91,5 +98,21 @@ public record ScmConfig(
   Duration tickInterval() {
     long millis = Math.min(heartbeatInterval.toMillis() / 2, deadInterval.toMillis() / 10);
     return Duration.ofMillis(Math.max(20, Math.min(500, millis)));
+  }
+
+  /** What a term of leadership needs to know. */
+  Term.Settings termSettings() {
+    return new Term.Settings(
+        new Leases.Settings(
+            containerCapacity,
+            leaseDuration,
+            commitWindow,
+            heartbeatInterval.multipliedBy(3),
+            deadInterval,
+            openTime),
+        new Repacks.Settings(commitWindow, clockBound, repackClaim, repackWaste),
+        repairPerDisk,
+        repackKeep,
+        Set.of(defaultPolicy));
   }
 }

@@ -20,15 +20,14 @@ import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.NotLeaderException;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
+import io.stowage.common.proto.AcceptUnknownShardsReply;
+import io.stowage.common.proto.AcceptUnknownShardsRequest;
 import io.stowage.common.proto.ClaimContainerReply;
 import io.stowage.common.proto.ClaimContainerRequest;
 import io.stowage.common.proto.ClusterStatusReply;
 import io.stowage.common.proto.ClusterStatusRequest;
 import io.stowage.common.proto.ContainerInfo;
 import io.stowage.common.proto.ContainerState;
-import io.stowage.common.proto.DatanodeInfo;
-import io.stowage.common.proto.DatanodeState;
-import io.stowage.common.proto.DiskInfo;
 import io.stowage.common.proto.FinishRepackReply;
 import io.stowage.common.proto.FinishRepackRequest;
 import io.stowage.common.proto.GetContainersReply;
@@ -42,7 +41,6 @@ import io.stowage.common.proto.ListContainersReply;
 import io.stowage.common.proto.ListContainersRequest;
 import io.stowage.common.proto.ListDatanodesReply;
 import io.stowage.common.proto.ListDatanodesRequest;
-import io.stowage.common.proto.PolicyStatus;
 import io.stowage.common.proto.RegisterDatanodeReply;
 import io.stowage.common.proto.RegisterDatanodeRequest;
 import io.stowage.common.proto.ReleaseLeaseReply;
@@ -55,20 +53,22 @@ import io.stowage.common.proto.RepackStatusReply;
 import io.stowage.common.proto.RepackStatusRequest;
 import io.stowage.common.proto.ReportDamageReply;
 import io.stowage.common.proto.ReportDamageRequest;
+import io.stowage.common.proto.SetBalanceReply;
+import io.stowage.common.proto.SetBalanceRequest;
+import io.stowage.common.proto.SetDatanodeModeReply;
+import io.stowage.common.proto.SetDatanodeModeRequest;
 import io.stowage.common.proto.ShardPlace;
 import io.stowage.common.proto.ShardReport;
 import io.stowage.common.scm.ContainerManager;
 import io.stowage.common.scm.DatanodeReports;
 import io.stowage.common.time.StoreClock;
-import io.stowage.scm.cluster.Candidate;
 import io.stowage.scm.cluster.ClusterMap;
-import io.stowage.scm.cluster.Placement;
 import io.stowage.scm.container.ContainerMap;
 import io.stowage.scm.container.ContainerRow;
 import io.stowage.scm.container.ContainerStore;
+import io.stowage.scm.container.Inspector;
 import io.stowage.scm.container.LeaderEpoch;
-import io.stowage.scm.container.Leases;
-import io.stowage.scm.container.Repacks;
+import io.stowage.scm.container.OperatorWords;
 import io.stowage.scm.container.RowMutations;
 import io.stowage.scm.container.ShardInventory;
 import io.stowage.scm.container.Term;
@@ -76,8 +76,6 @@ import io.stowage.scm.election.Election;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
-import java.util.Set;
-import java.util.TreeSet;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.random.RandomGenerator;
@@ -100,8 +98,8 @@ final class StorageContainerManager
   private static final int MOST_LISTED = 10_000;
   private static final int MOST_ASKED = 10_000;
 
-  /** A tally looks at every container: it may take this share of one core, one tenth. */
-  private static final int TALLY_PAUSES = 10;
+  /** Removed rows that a standby looks for at a time: each costs a read. */
+  private static final int MOST_FORGOTTEN = 32;
 
   /** A mutation may reach the table this long after its stamp was taken. */
   private static final long LATE_WRITE_MICROS = TimeUnit.SECONDS.toMicros(60);
@@ -115,6 +113,9 @@ final class StorageContainerManager
   private final ContainerMap map = new ContainerMap();
   private final RowMutations rows;
   private final ShardInventory shards;
+  private final Inspector inspector;
+  private final OperatorWords operator;
+  private final StatusReport status;
 
   /** Counts defeats, so that a term which was lost while it was being prepared does not begin. */
   private final AtomicLong defeats = new AtomicLong();
@@ -125,9 +126,6 @@ final class StorageContainerManager
   private volatile LeaderEpoch latestEpoch = LeaderEpoch.NONE;
   private long followedToMicros; // guarded by following
   private final Object following = new Object();
-  private ShardInventory.Tally tally = new ShardInventory.Tally(0, 0); // guarded by tallying
-  private long nextTallyNanos; // guarded by tallying
-  private final Object tallying = new Object();
 
   StorageContainerManager(
       ScmConfig config,
@@ -143,7 +141,9 @@ final class StorageContainerManager
     this.random = random;
     this.rows = new RowMutations(store, map);
     this.shards = new ShardInventory(map, cluster);
-    this.nextTallyNanos = clock.monotonicNanos();
+    this.inspector = new Inspector(map, shards, cluster, clock);
+    this.operator = new OperatorWords(store, cluster, clock);
+    this.status = new StatusReport(map, shards, cluster, inspector, config.defaultPolicy());
     this.clusterId = store.clusterId();
     follow();
   }
@@ -169,25 +169,8 @@ final class StorageContainerManager
     Term next =
         Term.begin(
             epoch,
-            store,
-            rows,
-            map,
-            cluster,
-            shards,
-            new Leases.Settings(
-                config.containerCapacity(),
-                config.leaseDuration(),
-                config.commitWindow(),
-                config.heartbeatInterval().multipliedBy(3),
-                config.deadInterval(),
-                config.openTime()),
-            new Repacks.Settings(
-                config.commitWindow(),
-                config.clockBound(),
-                config.repackClaim(),
-                config.repackWaste()),
-            clock,
-            random);
+            new Term.World(store, rows, map, cluster, shards, inspector, operator, clock, random),
+            config.termSettings());
     synchronized (defeats) {
       if (defeats.get() != defeatsBefore) {
         return; // elected again later, or never
@@ -272,6 +255,10 @@ final class StorageContainerManager
             return true;
           });
       followedToMicros = startMicros;
+      operator.follow();
+      if (now == null) {
+        rows.forgetRemoved(inspector.latest(), MOST_FORGOTTEN);
+      }
     }
   }
 
@@ -434,76 +421,41 @@ final class StorageContainerManager
 
   @Override
   public ListDatanodesReply listDatanodes(ListDatanodesRequest request) {
-    return ListDatanodesReply.newBuilder().addAllDatanodes(cluster.list()).build();
+    return ListDatanodesReply.newBuilder().addAllDatanodes(status.nodes()).build();
   }
 
   @Override
   public ClusterStatusReply clusterStatus(ClusterStatusRequest request) {
     Term now = term;
-    ShardInventory.Tally whole = tally();
     ClusterStatusReply.Builder reply =
         ClusterStatusReply.newBuilder()
             .setClusterId(clusterId)
             .setScmId(scmId)
             .setLeader(now != null)
             .setLeaderEpoch(now != null ? now.epoch().value() : latestEpoch.value())
-            .setLeaderAddress(leaderAddress())
-            .setOpenContainers(map.count(ContainerState.OPEN))
-            .setSealedContainers(
-                map.count(ContainerState.SEALED) + map.count(ContainerState.REPACKING))
-            .setEndangeredContainers(whole.endangered())
-            .setUnavailableContainers(whole.unavailable())
-            .setUnknownShards(shards.strangerCount());
-    long capacity = 0;
-    long used = 0;
-    int dead = 0;
-    List<DatanodeInfo> nodes = cluster.list();
-    for (DatanodeInfo node : nodes) {
-      dead += node.getState() == DatanodeState.DEAD ? 1 : 0;
-      for (DiskInfo disk : node.getDisksList()) {
-        capacity += disk.getCapacityBytes();
-        used += disk.getUsedBytes();
-      }
-    }
-    reply
-        .setLiveDatanodes(nodes.size() - dead)
-        .setDeadDatanodes(dead)
-        .setCapacityBytes(capacity)
-        .setUsedBytes(used);
-    List<Candidate> disks = cluster.candidates();
-    Set<String> policies = new TreeSet<>(map.policies());
-    policies.add(config.defaultPolicy());
-    for (ErasurePolicy policy : ErasurePolicy.ALL) {
-      if (policies.contains(policy.name())) {
-        reply.addPolicies(statusOf(policy, disks));
-      }
+            .setLeaderAddress(leaderAddress());
+    status.addTo(reply);
+    if (now != null) {
+      now.addStatus(reply);
     }
     return reply.build();
   }
 
-  private PolicyStatus statusOf(ErasurePolicy policy, List<Candidate> disks) {
-    int spare = Placement.spareDomains(disks, policy, cluster.domain());
-    PolicyStatus.Builder status =
-        PolicyStatus.newBuilder()
-            .setPolicy(policy.name())
-            .setWritable(spare >= 0)
-            .setSpareDomains(spare);
-    if (spare < 0) {
-      status.setMissing(Placement.missing(disks, policy, cluster.domain()));
-    }
-    return status.build();
+  @Override
+  public SetDatanodeModeReply setDatanodeMode(SetDatanodeModeRequest request)
+      throws StoreException {
+    return asLeader(now -> now.setMode(request));
   }
 
-  private ShardInventory.Tally tally() {
-    synchronized (tallying) {
-      long start = clock.monotonicNanos();
-      if (start - nextTallyNanos >= 0) {
-        tally = shards.tally();
-        long took = clock.monotonicNanos() - start;
-        nextTallyNanos = clock.monotonicNanos() + TALLY_PAUSES * took;
-      }
-      return tally;
-    }
+  @Override
+  public SetBalanceReply setBalance(SetBalanceRequest request) throws StoreException {
+    return asLeader(now -> now.setBalance(request));
+  }
+
+  @Override
+  public AcceptUnknownShardsReply acceptUnknownShards(AcceptUnknownShardsRequest request)
+      throws StoreException {
+    return asLeader(Term::acceptUnknown);
   }
 
   @Override
@@ -517,6 +469,7 @@ final class StorageContainerManager
                 cluster.suspect(
                     row.info().getShards(index).getNodeId(),
                     "shard " + index + " of container " + row.name() + ": " + request.getWhat());
+                now.verify(row, row.info().getShards(index));
               }
             }
           }
@@ -557,9 +510,14 @@ final class StorageContainerManager
       return HeartbeatReply.newBuilder().setRegister(true).build();
     }
     List<ShardReport> unsealed =
-        shards.report(node, request.getShardsList(), request.getFullReport());
+        request.getFullReport()
+            ? shards.reportPage(
+                node, request.getShardsList(), request.getReportPage(), request.getMorePages())
+            : shards.report(node, request.getShardsList());
+    shards.damaged(node, request.getDamagedList());
     HeartbeatReply.Builder reply =
-        HeartbeatReply.newBuilder().setSendFullReport(!cluster.hasFullReport(node));
+        HeartbeatReply.newBuilder()
+            .setSendFullReport(!cluster.hasFullReport(node) && !shards.isReportUnderWay(node));
     Term now = term;
     if (now == null) {
       return reply.build();
@@ -571,6 +529,7 @@ final class StorageContainerManager
     // Nothing here waits for HBase: heartbeats come in while it is away.
     now.unsealed(node, unsealed);
     now.results(node, request.getResultsList());
+    now.progress(request.getProgressList());
     return reply.setLeaderEpoch(now.epoch().value()).addAllOrders(now.ordersFor(node)).build();
   }
 }

@@ -18,6 +18,7 @@ package io.stowage.scm;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.ContainerInfo;
+import io.stowage.common.proto.DamagedShard;
 import io.stowage.common.proto.DiskInfo;
 import io.stowage.common.proto.HeartbeatReply;
 import io.stowage.common.proto.HeartbeatRequest;
@@ -55,6 +56,14 @@ public final class FakeDatanode {
   private long heardEpoch;
   private final List<String> refusedOrders = new ArrayList<>();
   private final List<Order> obeyedOrders = new ArrayList<>();
+  private final List<Held> held = new ArrayList<>();
+  private final List<DamagedShard> damaged = new ArrayList<>();
+  private List<FakeDatanode> peers = List.of();
+  private boolean holding;
+  private boolean down;
+
+  /** A rebuild that is under way, and who is to be told of its end. */
+  private record Held(Order order, Link link) {}
 
   private static final class Shard {
     private ShardReport report;
@@ -86,6 +95,54 @@ public final class FakeDatanode {
               .setPath("/disk" + i)
               .build());
     }
+  }
+
+  /** Nodes that rebuilds here read from, by their ids. */
+  public void setPeers(List<FakeDatanode> nodes) {
+    peers = nodes;
+  }
+
+  /** Whether nobody can read from it; its heartbeats are the test's to leave out. */
+  public synchronized void setDown(boolean isDown) {
+    down = isDown;
+  }
+
+  /** Has rebuilds take until {@link #finishRebuilds}. */
+  public synchronized void holdRebuilds(boolean hold) {
+    holding = hold;
+  }
+
+  /** Ends rebuilds that are under way; their results go with the next heartbeats. */
+  public void finishRebuilds() {
+    List<Held> ended;
+    synchronized (this) {
+      ended = List.copyOf(held);
+      held.clear();
+    }
+    for (Held rebuild : ended) {
+      OrderResult result = rebuild(rebuild.order);
+      synchronized (this) {
+        rebuild.link.results.add(result);
+      }
+    }
+  }
+
+  public synchronized int rebuildsUnderWay() {
+    return held.size();
+  }
+
+  /** Has its scrubber find damage in a shard. */
+  public synchronized void damage(ShardReport shard) {
+    damaged.add(
+        DamagedShard.newBuilder()
+            .setShard(
+                ShardKey.newBuilder()
+                    .setContainer(shard.getContainer())
+                    .setIndex(shard.getIndex())
+                    .setGeneration(shard.getGeneration())
+                    .setDiskId(shard.getDiskId()))
+            .setSectors(1)
+            .build());
   }
 
   public String nodeId() {
@@ -158,6 +215,7 @@ public final class FakeDatanode {
           .addAllDisks(disks.values())
           .setHeardLeaderEpoch(heardEpoch)
           .setFullReport(!link.full)
+          .addAllDamaged(damaged)
           .addAllResults(link.results);
       for (Map.Entry<String, Shard> shard : shards.entrySet()) {
         if (!link.full || !shard.getValue().report.equals(link.told.get(shard.getKey()))) {
@@ -183,7 +241,14 @@ public final class FakeDatanode {
         link.full = false;
       }
       for (Order order : reply.getOrdersList()) {
-        link.results.add(obey(order));
+        if (order.hasRebuild() && holding && isFresh(order)) {
+          heardEpoch = order.getLeaderEpoch();
+          obeyedVersion.put(order.getShard().getContainer(), order.getRowVersion());
+          held.removeIf(other -> other.order.getShard().equals(order.getShard()));
+          held.add(new Held(order, link));
+        } else {
+          link.results.add(obey(order));
+        }
       }
       heardEpoch = Math.max(heardEpoch, reply.getLeaderEpoch());
     }
@@ -198,29 +263,106 @@ public final class FakeDatanode {
             .setIndex(order.getShard().getIndex())
             .setGeneration(order.getShard().getGeneration());
     long container = order.getShard().getContainer();
-    if (order.getLeaderEpoch() < heardEpoch
-        || order.getRowVersion() < obeyedVersion.getOrDefault(container, 0L)) {
+    if (!isFresh(order)) {
       refusedOrders.add(
           "leader epoch " + order.getLeaderEpoch() + ", row version " + order.getRowVersion());
       return result.setErrorCode(ErrorCode.FENCED.number()).build();
     }
     heardEpoch = order.getLeaderEpoch();
     obeyedVersion.put(container, order.getRowVersion());
+    if (order.hasRebuild()) {
+      obeyedOrders.add(order);
+      return rebuild(order);
+    }
     Shard shard = shards.get(key(order.getShard()));
     if (shard == null) {
       return result.setErrorCode(ErrorCode.NO_SUCH_SHARD.number()).build();
     }
     obeyedOrders.add(order);
     ShardReport.Builder report = shard.report.toBuilder();
-    if (order.hasSeal()) {
-      report.setSealed(true).setEpoch(Math.max(report.getEpoch(), order.getSeal().getEpoch()));
-    } else if (order.hasQuarantine()) {
-      report.setQuarantined(true);
-    } else {
-      shards.remove(key(order.getShard()));
+    switch (order.getWhatCase()) {
+      case SEAL ->
+          report.setSealed(true).setEpoch(Math.max(report.getEpoch(), order.getSeal().getEpoch()));
+      case QUARANTINE -> report.setQuarantined(true).setQuarantinedMicros(quarantineClock);
+      case RESTORE -> report.setQuarantined(false).clearQuarantinedMicros();
+      case DELETE -> {
+        shards.remove(key(order.getShard()));
+        damaged.removeIf(known -> key(known.getShard()).equals(key(order.getShard())));
+      }
+      default -> {}
     }
     shard.report = report.build();
     return result.setEnd(shard.report.getEnd()).build();
+  }
+
+  private long quarantineClock;
+
+  /** What a quarantined shard is told to have been put there at. */
+  public synchronized void setQuarantineClock(long micros) {
+    quarantineClock = micros;
+  }
+
+  private boolean isFresh(Order order) {
+    return order.getLeaderEpoch() >= heardEpoch
+        && order.getRowVersion() >= obeyedVersion.getOrDefault(order.getShard().getContainer(), 0L);
+  }
+
+  /** Makes a shard if its sources have k shards, sealed, or one of the same index. */
+  private OrderResult rebuild(Order order) {
+    ShardKey key = order.getShard();
+    OrderResult.Builder result =
+        OrderResult.newBuilder()
+            .setOrderId(order.getOrderId())
+            .setContainer(key.getContainer())
+            .setIndex(key.getIndex())
+            .setGeneration(key.getGeneration());
+    int indices = 0;
+    long end = 0;
+    for (ShardPlace source : order.getRebuild().getSourcesList()) {
+      ShardReport copy = readable(source, key.getContainer());
+      if (copy != null) {
+        indices |= 1 << source.getIndex();
+        end = Math.max(end, copy.getEnd());
+      }
+    }
+    int k = Integer.parseInt(order.getRebuild().getPolicy().split("-", -1)[1]);
+    if (Integer.bitCount(indices) < k && (indices & (1 << key.getIndex())) == 0) {
+      return result.setErrorCode(ErrorCode.DATA_UNAVAILABLE.number()).build();
+    }
+    synchronized (this) {
+      shards.put(
+          key(key),
+          new Shard(
+              ShardReport.newBuilder()
+                  .setContainer(key.getContainer())
+                  .setIndex(key.getIndex())
+                  .setGeneration(key.getGeneration())
+                  .setDiskId(key.getDiskId())
+                  .setEpoch(order.getRebuild().getLeaseEpoch())
+                  .setEnd(end)
+                  .setSealed(true)
+                  .build()));
+    }
+    return result.setEnd(end).build();
+  }
+
+  private ShardReport readable(ShardPlace source, long container) {
+    for (FakeDatanode peer : peers) {
+      if (peer.nodeId.equals(source.getNodeId())) {
+        synchronized (peer) {
+          Shard shard =
+              peer.shards.get(container + "/" + source.getIndex() + "/" + source.getGeneration());
+          return shard == null
+                  || peer.down
+                  || !shard.report.getSealed()
+                  || shard.report.getQuarantined()
+                  || peer.disks.get(shard.report.getDiskId()).getFailed()
+              ? null
+              : shard.report;
+        }
+      }
+    }
+    return null;
   }
 
   private static String key(ShardKey shard) {
@@ -289,6 +431,11 @@ public final class FakeDatanode {
     shards
         .values()
         .removeIf(s -> s.report.getContainer() == container && s.report.getIndex() == index);
+  }
+
+  /** All shard files. */
+  public synchronized List<ShardReport> shards() {
+    return shards.values().stream().map(shard -> shard.report).toList();
   }
 
   public synchronized ShardReport shard(long container, int index) {

@@ -51,7 +51,8 @@ class ScmConfigTest {
             Duration.ofHours(6),
             Duration.ofSeconds(60),
             25,
-            Duration.ofHours(24)),
+            Duration.ofHours(24),
+            2),
         ScmConfig.from(StowageConfig.of(Map.of("stowage.zookeeper.quorum", "zk:1"))));
   }
 
@@ -75,11 +76,13 @@ class ScmConfigTest {
             Duration.ofMinutes(4),
             Duration.ofSeconds(8),
             33,
-            Duration.ofMinutes(9)),
+            Duration.ofMinutes(9),
+            5),
         ScmConfig.from(
             StowageConfig.of(
                 Map.ofEntries(
                     Map.entry("stowage.scm.bind", "h:1"),
+                    Map.entry("stowage.scm.repair-per-disk", "5"),
                     Map.entry("stowage.zookeeper.quorum", "z:2"),
                     Map.entry("stowage.zookeeper.root", "/root"),
                     Map.entry("stowage.zookeeper.session-timeout", "3s"),

@@ -49,6 +49,7 @@ final class ScmHarness {
   static final Duration OPEN_TIME = Duration.ofHours(6);
   static final Duration CLAIM = Duration.ofSeconds(30);
   static final Duration WINDOW = Duration.ofMinutes(15);
+  static final Duration KEEP = Duration.ofHours(24);
   static final long CAPACITY = 64L << 20;
 
   final ManualClock clock = new ManualClock(1_700_000_000_000_000L);
@@ -65,6 +66,7 @@ final class ScmHarness {
     for (int i = 0; i < nodeCount; i++) {
       nodes.add(new FakeDatanode("host" + i, 9_000, 1, 100L << 30));
     }
+    nodes.forEach(node -> node.setPeers(nodes));
     scm = newScm();
     scm.won();
     heartbeats();
@@ -91,7 +93,8 @@ final class ScmHarness {
             OPEN_TIME,
             CLAIM,
             25,
-            Duration.ofHours(24));
+            KEEP,
+            2);
     ClusterMap cluster =
         new ClusterMap(
             clock,

@@ -258,6 +258,15 @@ public final class Keys {
               Duration.ofHours(1),
               Tag.TUNING,
               "A datanode silent for this long is dead."));
+  public static final ConfigKey<Integer> REPAIR_PER_DISK =
+      add(
+          ConfigKey.integer(
+              "stowage.scm.repair-per-disk",
+              2,
+              1,
+              64,
+              Tag.TUNING,
+              "Shards that one disk is written at once for repair, decommission and balance."));
   public static final ConfigKey<Duration> LEASE_DURATION =
       add(
           ConfigKey.duration(

@@ -16,6 +16,8 @@
 package io.stowage.common.scm;
 
 import io.stowage.common.error.StoreException;
+import io.stowage.common.proto.AcceptUnknownShardsReply;
+import io.stowage.common.proto.AcceptUnknownShardsRequest;
 import io.stowage.common.proto.ClaimContainerReply;
 import io.stowage.common.proto.ClaimContainerRequest;
 import io.stowage.common.proto.ClusterStatusReply;
@@ -40,6 +42,10 @@ import io.stowage.common.proto.RepackStatusReply;
 import io.stowage.common.proto.RepackStatusRequest;
 import io.stowage.common.proto.ReportDamageReply;
 import io.stowage.common.proto.ReportDamageRequest;
+import io.stowage.common.proto.SetBalanceReply;
+import io.stowage.common.proto.SetBalanceRequest;
+import io.stowage.common.proto.SetDatanodeModeReply;
+import io.stowage.common.proto.SetDatanodeModeRequest;
 
 /**
  * The storage container manager as object managers and the admin CLI see it. Implemented by SCM and
@@ -84,4 +90,18 @@ public interface ContainerManager {
   FinishRepackReply finishRepack(FinishRepackRequest request) throws StoreException;
 
   RepackStatusReply repackStatus(RepackStatusRequest request) throws StoreException;
+
+  /**
+   * (leader) Decommissions a node, announces its maintenance, or takes it into service again.
+   *
+   * @throws StoreException NOT_ENOUGH_NODES if redundancy could not be kept
+   */
+  SetDatanodeModeReply setDatanodeMode(SetDatanodeModeRequest request) throws StoreException;
+
+  /** (leader) Starts or stops balancing of disks. */
+  SetBalanceReply setBalance(SetBalanceRequest request) throws StoreException;
+
+  /** (leader) Takes the operator's word that unknown shards, however many, may be put aside. */
+  AcceptUnknownShardsReply acceptUnknownShards(AcceptUnknownShardsRequest request)
+      throws StoreException;
 }

@@ -43,7 +43,7 @@ import picocli.CommandLine.Parameters;
 final class ContainerCommands {
   private static final int PAGE = 10_000;
 
-  private static String idOf(long id) {
+  static String idOf(long id) {
     return HexFormat.of().toHexDigits(id);
   }
 

@@ -15,22 +15,41 @@
  */
 package io.stowage.dev.cli;
 
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.proto.AcceptUnknownShardsReply;
+import io.stowage.common.proto.AcceptUnknownShardsRequest;
+import io.stowage.common.proto.ClusterStatusReply;
+import io.stowage.common.proto.ClusterStatusRequest;
 import io.stowage.common.proto.DatanodeInfo;
+import io.stowage.common.proto.DatanodeMode;
 import io.stowage.common.proto.DiskInfo;
 import io.stowage.common.proto.ListDatanodesRequest;
+import io.stowage.common.proto.SetDatanodeModeReply;
+import io.stowage.common.proto.SetDatanodeModeRequest;
+import io.stowage.common.scm.ContainerManager;
 import io.stowage.dev.cli.Output.Bytes;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.TimeUnit;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
 
 /** {@code stowage datanode …}. */
 @Command(
     name = "datanode",
     mixinStandardHelpOptions = true,
-    description = "List datanodes and their disks.",
-    subcommands = DatanodeCommands.Ls.class)
+    description = "List datanodes and their disks; empty them, let them be away, take them back.",
+    subcommands = {
+      DatanodeCommands.Ls.class,
+      DatanodeCommands.Decommission.class,
+      DatanodeCommands.Maintenance.class,
+      DatanodeCommands.Recommission.class,
+      DatanodeCommands.Quarantine.class
+    })
 final class DatanodeCommands {
   @Command(name = "ls", mixinStandardHelpOptions = true, description = "A line a disk.")
   static final class Ls extends ClusterCommand {
@@ -46,6 +65,8 @@ final class DatanodeCommands {
           Map<String, Object> row = new LinkedHashMap<>();
           row.put("node", node.getNodeId());
           row.put("state", node.getState());
+          row.put("mode", node.getMode());
+          row.put("to move", node.getShardsToMove());
           row.put("address", node.getHost() + ":" + node.getPort());
           row.put("rack", node.getRack());
           row.put("heard", timeOf(node.getLastHeartbeatMicros()));
@@ -59,6 +80,145 @@ final class DatanodeCommands {
         }
       }
       output.rows(rows);
+    }
+  }
+
+  /** Commands that say a mode of one node. */
+  abstract static class SetMode extends ClusterCommand {
+    @Parameters(paramLabel = "NODE", description = "id as ls shows it, its beginning, or host:port")
+    private String node;
+
+    abstract DatanodeMode mode();
+
+    abstract String sentence();
+
+    long seconds() {
+      return 0;
+    }
+
+    @Override
+    void run(Session session, Output output) throws Exception {
+      String id = find(session.containerManager(), node);
+      SetDatanodeModeReply reply =
+          session
+              .containerManager()
+              .setDatanodeMode(
+                  SetDatanodeModeRequest.newBuilder()
+                      .setNodeId(id)
+                      .setMode(mode())
+                      .setDurationMicros(TimeUnit.SECONDS.toMicros(seconds()))
+                      .build());
+      StringBuilder done = new StringBuilder("datanode " + id + sentence());
+      reply.getWarningsList().forEach(warning -> done.append("; ").append(warning));
+      output.done(done.toString());
+    }
+
+    private static String find(ContainerManager scm, String node) throws StoreException {
+      List<String> found =
+          scm.listDatanodes(ListDatanodesRequest.getDefaultInstance()).getDatanodesList().stream()
+              .filter(
+                  info ->
+                      info.getNodeId().startsWith(node)
+                          || (info.getHost() + ":" + info.getPort()).equals(node))
+              .map(DatanodeInfo::getNodeId)
+              .toList();
+      if (found.size() != 1) {
+        throw new StoreException(
+            ErrorCode.INVALID_ARGUMENT,
+            "Cannot find datanode " + node + ": " + found.size() + " are called so");
+      }
+      return found.get(0);
+    }
+  }
+
+  @Command(
+      name = "decommission",
+      mixinStandardHelpOptions = true,
+      description = "Have a node's shards moved elsewhere; ls says when it is DECOMMISSIONED.")
+  static final class Decommission extends SetMode {
+    @Override
+    DatanodeMode mode() {
+      return DatanodeMode.DECOMMISSIONING;
+    }
+
+    @Override
+    String sentence() {
+      return " is being emptied";
+    }
+  }
+
+  @Command(
+      name = "maintenance",
+      mixinStandardHelpOptions = true,
+      description = "Let a node be away: nothing is rebuilt for that.")
+  static final class Maintenance extends SetMode {
+    @Option(
+        names = "--for",
+        paramLabel = "MINUTES",
+        description = "then it is in service again; else when recommissioned")
+    private int minutes;
+
+    @Override
+    DatanodeMode mode() {
+      return DatanodeMode.MAINTENANCE;
+    }
+
+    @Override
+    long seconds() {
+      return TimeUnit.MINUTES.toSeconds(minutes);
+    }
+
+    @Override
+    String sentence() {
+      return " may be away" + (minutes > 0 ? " for " + minutes + " minutes" : "");
+    }
+  }
+
+  @Command(
+      name = "recommission",
+      mixinStandardHelpOptions = true,
+      description = "Take a node into service again.")
+  static final class Recommission extends SetMode {
+    @Override
+    DatanodeMode mode() {
+      return DatanodeMode.IN_SERVICE;
+    }
+
+    @Override
+    String sentence() {
+      return " is in service";
+    }
+  }
+
+  @Command(
+      name = "quarantine",
+      mixinStandardHelpOptions = true,
+      description = "Shards that no container row names; with --accept, have them put aside.")
+  static final class Quarantine extends ClusterCommand {
+    @Option(
+        names = "--accept",
+        description =
+            "they may be put aside, and deleted after seven days, however many they are; holds for"
+                + " a day")
+    private boolean accept;
+
+    @Override
+    void run(Session session, Output output) throws Exception {
+      Map<String, Object> facts = new LinkedHashMap<>();
+      if (accept) {
+        AcceptUnknownShardsReply reply =
+            session
+                .containerManager()
+                .acceptUnknownShards(AcceptUnknownShardsRequest.getDefaultInstance());
+        facts.put("accepted until", timeOf(reply.getUntilMicros()));
+      }
+      ClusterStatusReply status =
+          session.containerManager().clusterStatus(ClusterStatusRequest.getDefaultInstance());
+      facts.put("unknown shards", status.getUnknownShards());
+      facts.put("stale shards", status.getStaleShards());
+      facts.put("quarantined shards", status.getQuarantinedShards());
+      facts.put("held back", status.getHeldBack());
+      output.facts(facts);
     }
   }
 }

@@ -18,7 +18,9 @@ package io.stowage.dev.cli;
 import io.stowage.common.proto.ClusterStatusReply;
 import io.stowage.common.proto.ClusterStatusRequest;
 import io.stowage.common.proto.PolicyStatus;
+import io.stowage.common.proto.RepairStatus;
 import io.stowage.dev.cli.Output.Bytes;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -47,7 +49,24 @@ final class StatusCommand extends ClusterCommand {
     facts.put("containers sealed", status.getSealedContainers());
     facts.put("containers endangered", status.getEndangeredContainers());
     facts.put("containers unavailable", status.getUnavailableContainers());
+    if (!status.getUnavailableList().isEmpty()) {
+      facts.put(
+          "unavailable",
+          status.getUnavailableList().stream().map(ContainerCommands::idOf).toList());
+    }
+    facts.put("containers being deleted", status.getDeletedContainers());
     facts.put("unknown shards", status.getUnknownShards());
+    facts.put("stale shards", status.getStaleShards());
+    facts.put("quarantined shards", status.getQuarantinedShards());
+    if (!status.getHeldBack().isEmpty()) {
+      facts.put("held back", status.getHeldBack());
+    }
+    if (status.hasRepair()) {
+      facts.put("repair", repair(status.getRepair()));
+    }
+    if (status.hasBalance() && status.getBalance().getRunning()) {
+      facts.put("balance", BalanceCommands.factsOf(status.getBalance()));
+    }
     List<Map<String, Object>> policies = new ArrayList<>();
     for (PolicyStatus policy : status.getPoliciesList()) {
       Map<String, Object> row = new LinkedHashMap<>();
@@ -61,5 +80,31 @@ final class StatusCommand extends ClusterCommand {
     }
     facts.put("policies", policies);
     output.facts(facts);
+  }
+
+  private static Map<String, Object> repair(RepairStatus repair) {
+    Map<String, Object> facts = new LinkedHashMap<>();
+    List<String> endangered = new ArrayList<>();
+    for (int i = 0; i < repair.getEndangeredCount(); i++) {
+      if (repair.getEndangered(i) > 0) {
+        endangered.add(repair.getEndangered(i) + " can lose " + i + " more");
+      }
+    }
+    facts.put("endangered", endangered.isEmpty() ? "none" : String.join("; ", endangered));
+    facts.put("shards left", repair.getShardsLeft());
+    facts.put("bytes left", new Bytes(repair.getBytesLeft()));
+    facts.put("in flight", repair.getInFlight());
+    facts.put("bytes per second", new Bytes(repair.getBytesPerSecond()));
+    facts.put(
+        "time left",
+        repair.getSecondsLeft() == 0 ? "" : Duration.ofSeconds(repair.getSecondsLeft()).toString());
+    facts.put("shards done", repair.getShardsDone());
+    facts.put("bytes done", new Bytes(repair.getBytesDone()));
+    facts.put("failed attempts", repair.getShardsFailed());
+    facts.put("lost sectors", repair.getLostSectors());
+    if (!repair.getWaitingFor().isEmpty()) {
+      facts.put("waiting for", repair.getWaitingFor());
+    }
+    return facts;
   }
 }

@@ -42,6 +42,7 @@ import picocli.CommandLine.Option;
       ObjectCommands.class,
       ContainerCommands.class,
       DatanodeCommands.class,
+      BalanceCommands.class,
       UserCommands.class
     })
 public final class StowageCli {

@@ -19,6 +19,8 @@ package io.stowage.scm.cluster;
  * A disk as placement sees it. Immutable.
  *
  * @param rack network location of the host, "/default-rack" where nothing is known
+ * @param usedBytes by shards
+ * @param freeBytes that shards may use
  * @param unfit why no new shard may go there, in words for an operator; null if one may
  */
 public record Candidate(
@@ -27,9 +29,20 @@ public record Candidate(
     String host,
     String rack,
     long capacityBytes,
+    long usedBytes,
     long freeBytes,
     String unfit) {
-  boolean isFit() {
+  public boolean isFit() {
     return unfit == null;
+  }
+
+  /** The share of what shards may use that they use. */
+  public double usedShare() {
+    return (double) usedBytes / Math.max(1, usedBytes + freeBytes);
+  }
+
+  /** Whether it is this disk of this node. */
+  public boolean is(String node, String disk) {
+    return nodeId.equals(node) && diskId.equals(disk);
   }
 }

@@ -16,8 +16,10 @@
 package io.stowage.scm.cluster;
 
 import io.stowage.common.proto.DatanodeInfo;
+import io.stowage.common.proto.DatanodeMode;
 import io.stowage.common.proto.DatanodeState;
 import io.stowage.common.proto.DiskInfo;
+import io.stowage.common.proto.NodeMode;
 import io.stowage.common.proto.RegisterDatanodeRequest;
 import io.stowage.common.time.StoreClock;
 import java.time.Duration;
@@ -47,6 +49,9 @@ import org.slf4j.LoggerFactory;
  * domains there is nobody else; but it is <i>shunned</i>, that is used only where others do not
  * suffice, for a time that doubles with every further complaint, so that a node that answers probes
  * and fails writes does not get every second lease.
+ *
+ * <p>A node's <b>mode</b> is what an operator said of it. It is kept in the container table; this
+ * class is told of it by {@link #setModes}, and judges whether a maintenance is over.
  */
 public final class ClusterMap {
   private static final Logger LOG = LoggerFactory.getLogger(ClusterMap.class);
@@ -65,6 +70,7 @@ public final class ClusterMap {
   private final long listeningSinceNanos;
 
   private final Map<String, Node> nodes = new TreeMap<>();
+  private Map<String, NodeMode> modes = Map.of(); // of nodes that are not IN_SERVICE
   private long lastTickNanos;
   private long stoodStillUntilNanos;
 
@@ -272,22 +278,62 @@ public final class ClusterMap {
         + " s";
   }
 
+  /** Takes in what operators have said of nodes; those not named are in service. */
+  public synchronized void setModes(List<NodeMode> said) {
+    Map<String, NodeMode> now = new HashMap<>();
+    said.forEach(mode -> now.put(mode.getNodeId(), mode));
+    modes = now;
+  }
+
+  /** What an operator said of a node, as far as it still holds. */
+  public synchronized DatanodeMode mode(String nodeId) {
+    NodeMode said = modes.get(nodeId);
+    if (said == null || (said.getUntilMicros() > 0 && said.getUntilMicros() < clock.wallMicros())) {
+      return DatanodeMode.IN_SERVICE;
+    }
+    return said.getMode();
+  }
+
+  /** Nodes that are to be emptied, and those that were. */
+  public synchronized Set<String> leaving() {
+    Set<String> leaving = new HashSet<>();
+    for (String node : modes.keySet()) {
+      if (isLeaving(node)) {
+        leaving.add(node);
+      }
+    }
+    return leaving;
+  }
+
+  private boolean isLeaving(String nodeId) {
+    DatanodeMode mode = mode(nodeId);
+    return mode == DatanodeMode.DECOMMISSIONING || mode == DatanodeMode.DECOMMISSIONED;
+  }
+
   /** What can be said of the place of a shard. */
   public synchronized PlaceState placeState(String nodeId, String diskId) {
     Node node = nodes.get(nodeId);
     long now = clock.monotonicNanos();
+    PlaceState gone = mode(nodeId) == DatanodeMode.MAINTENANCE ? PlaceState.AWAY : PlaceState.LOST;
     if (node == null) {
       return now - Math.max(listeningSinceNanos, stoodStillUntilNanos) > deadNanos
-          ? PlaceState.LOST
+          ? gone
           : PlaceState.UNHEARD;
     }
     DatanodeState state = state(node, now);
+    if (state == DatanodeState.DEAD) {
+      return gone;
+    }
     DiskInfo disk = node.disks.get(diskId);
-    if (state == DatanodeState.DEAD || disk == null || disk.getFailed()) {
+    if (disk == null || disk.getFailed()) {
       return PlaceState.LOST;
     }
-    if (state == DatanodeState.SUSPECT || disk.getFreeBytes() < minFreeBytes / 4) {
-      return PlaceState.NOT_FOR_WRITING;
+    boolean writable =
+        state == DatanodeState.LIVE
+            && disk.getFreeBytes() >= minFreeBytes / 4
+            && mode(nodeId) == DatanodeMode.IN_SERVICE;
+    if (!writable) {
+      return node.fullReport ? PlaceState.READABLE_AND_REPORTED : PlaceState.READABLE;
     }
     return node.fullReport ? PlaceState.GOOD_AND_REPORTED : PlaceState.GOOD;
   }
@@ -324,6 +370,7 @@ public final class ClusterMap {
                 node.host,
                 node.rack,
                 disk.getCapacityBytes(),
+                disk.getUsedBytes(),
                 disk.getFreeBytes(),
                 unfit));
       }
@@ -336,6 +383,10 @@ public final class ClusterMap {
     if (disk.getFailed()) {
       return what + " has failed";
     }
+    DatanodeMode mode = mode(node.id);
+    if (mode != DatanodeMode.IN_SERVICE) {
+      return "node " + node.id + " (" + node.address() + ") is " + mode;
+    }
     if (disk.getFreeBytes() < minFreeBytes) {
       return what + " is full: " + disk.getFreeBytes() + " bytes free, " + minFreeBytes + " needed";
     }
@@ -346,6 +397,11 @@ public final class ClusterMap {
   public synchronized Address address(String nodeId) {
     Node node = nodes.get(nodeId);
     return node == null ? null : new Address(node.host, node.port);
+  }
+
+  /** Shards that all nodes have told of. */
+  public synchronized long shardCount() {
+    return nodes.values().stream().mapToLong(node -> node.shardCount).sum();
   }
 
   /** All nodes ever heard of by this process. */
@@ -364,6 +420,9 @@ public final class ClusterMap {
         .setState(state(node, now))
         .setLastHeartbeatMicros(node.lastHeardMicros)
         .setShardCount(node.shardCount)
+        .setMode(mode(node.id))
+        .setModeUntilMicros(
+            mode(node.id) == DatanodeMode.IN_SERVICE ? 0 : modes.get(node.id).getUntilMicros())
         .build();
   }
 
@@ -403,12 +462,31 @@ public final class ClusterMap {
     GOOD_AND_REPORTED,
     /** Writable; what is there is not known yet. */
     GOOD,
-    /** Alive, but suspect or full. */
-    NOT_FOR_WRITING,
+    /** Alive, but suspect, full or not in service; all its shards are told. */
+    READABLE_AND_REPORTED,
+    /** Alive, but suspect, full or not in service; what is there is not known yet. */
+    READABLE,
     /** This SCM started recently and has not heard the node yet. */
     UNHEARD,
+    /** Silent, which an operator announced: it is waited for. */
+    AWAY,
     /** Node dead, or disk failed or gone. */
-    LOST
+    LOST;
+
+    /** Whether new bytes may go there. */
+    public boolean isWritable() {
+      return this == GOOD || this == GOOD_AND_REPORTED;
+    }
+
+    /** Whether the node answers. */
+    public boolean isHere() {
+      return isWritable() || this == READABLE || this == READABLE_AND_REPORTED;
+    }
+
+    /** Whether a shard that was not told is not there. */
+    public boolean isReported() {
+      return this == GOOD_AND_REPORTED || this == READABLE_AND_REPORTED;
+    }
   }
 
   /** Guarded by the map. */

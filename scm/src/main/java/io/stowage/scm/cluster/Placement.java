@@ -29,7 +29,8 @@ import java.util.random.RandomGenerator;
 import java.util.stream.Collectors;
 
 /**
- * Picks the disks of a new container. A pure function of its arguments.
+ * Picks the disks of a new container, and the new place of one of its shards. A pure function of
+ * its arguments.
  *
  * <ul>
  *   <li>No two shards in one failure domain.
@@ -87,6 +88,33 @@ public final class Placement {
       }
     }
     return chosen;
+  }
+
+  /**
+   * A disk for one shard beside others that stay where they are; null if there is none. The rules
+   * are the same: no domain twice, a rack only where it has fewest of them if it has m already.
+   *
+   * @param fit disks to choose from, all fit
+   * @param others where the container's other shards are, as far as that is known
+   */
+  public static Candidate placeOne(
+      List<Candidate> fit,
+      List<Candidate> others,
+      ErasurePolicy policy,
+      FailureDomain domain,
+      RandomGenerator random) {
+    Set<String> taken = others.stream().map(domain::of).collect(Collectors.toSet());
+    Map<String, Integer> byRack = new HashMap<>();
+    others.forEach(other -> byRack.merge(other.rack(), 1, Integer::sum));
+    List<Domain> open = fitDomains(fit, domain, Set.of());
+    open.removeIf(candidate -> taken.contains(domain.of(candidate.disks.get(0))));
+    if (open.isEmpty()) {
+      return null;
+    }
+    int fewest = open.stream().mapToInt(d -> byRack.getOrDefault(d.rack, 0)).min().orElseThrow();
+    int limit = Math.max(policy.m() - 1, fewest);
+    open.removeIf(d -> byRack.getOrDefault(d.rack, 0) > limit);
+    return better(draw(open, random), draw(open, random)).draw(random);
   }
 
   /** Fit domains beyond k+m; negative: how many are missing. */

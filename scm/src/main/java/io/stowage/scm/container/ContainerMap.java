@@ -33,11 +33,17 @@ public final class ContainerMap {
   private final PolicyNames policies = new PolicyNames();
   private final Segment[] segments = new Segment[SEGMENTS];
   private final AtomicLongArray countByState = new AtomicLongArray(ContainerState.values().length);
+  private volatile Replaced replaced = (row, index, diskNumber, generation, isSealed) -> {};
 
   public ContainerMap() {
     for (int i = 0; i < SEGMENTS; i++) {
       segments[i] = new Segment();
     }
+  }
+
+  /** Who is told of shards that were there and that a newer row does not name any more. */
+  void onReplaced(Replaced listener) {
+    replaced = listener;
   }
 
   /** A container's row, or null. */
@@ -54,38 +60,77 @@ public final class ContainerMap {
   /** Takes a row in, unless one of a version as high is there; says whether it did. */
   public boolean put(ContainerRow row) {
     byte[] packed = PackedContainer.pack(row, disks, policies);
+    byte[] before = null;
+    Reported had = new Reported(0, 0);
     Segment segment = segment(row.id());
     synchronized (segment) {
       int slot = segment.find(row.id());
       if (slot < 0) {
         slot = segment.add(row.id());
       } else {
-        byte[] before = segment.packed[slot];
+        before = segment.packed[slot];
         if (PackedContainer.version(before) >= row.version()) {
           return false;
         }
         countByState.decrementAndGet(PackedContainer.state(before).getNumber());
-        forgetMovedShards(segment, slot, before, packed);
+        had = new Reported(segment.present[slot], segment.sealed[slot]);
+        forgetReplacedShards(segment, slot, before, packed);
       }
       segment.packed[slot] = packed;
       countByState.incrementAndGet(row.info().getState().getNumber());
+    }
+    if (before != null && had.present() != 0) {
+      tellReplaced(row, before, packed, had);
     }
     return true;
   }
 
   /** A shard that now is to be elsewhere, or of another generation, has not been reported yet. */
-  private static void forgetMovedShards(Segment segment, int slot, byte[] before, byte[] after) {
+  private static void forgetReplacedShards(Segment segment, int slot, byte[] before, byte[] after) {
+    int same = same(before, after);
+    segment.present[slot] &= same;
+    segment.sealed[slot] &= same;
+  }
+
+  private void tellReplaced(ContainerRow row, byte[] before, byte[] after, Reported had) {
+    int gone = had.present() & ~same(before, after);
+    if (gone != 0) {
+      PackedContainer.shards(
+          before,
+          (i, disk, generation) -> {
+            if ((gone & (1 << i)) != 0) {
+              replaced.replaced(row, i, disk, generation, had.isSealed(i));
+            }
+          });
+    }
+  }
+
+  /** Which shards two rows put at the same place; bit i = shard i. */
+  private static int same(byte[] before, byte[] after) {
     int count = PackedContainer.shardCount(before);
     long[] places = new long[count];
     PackedContainer.shards(before, (i, disk, generation) -> places[i] = place(disk, generation));
+    int[] same = new int[1];
     PackedContainer.shards(
         after,
         (i, disk, generation) -> {
-          if (i >= count || places[i] != place(disk, generation)) {
-            segment.present[slot] &= ~(1 << i);
-            segment.sealed[slot] &= ~(1 << i);
+          if (i < count && places[i] == place(disk, generation)) {
+            same[0] |= 1 << i;
           }
         });
+    return same[0];
+  }
+
+  /** Forgets a container whose row is gone from the table, unless a newer row came in. */
+  void remove(ContainerRow row) {
+    Segment segment = segment(row.id());
+    synchronized (segment) {
+      int slot = segment.find(row.id());
+      if (slot >= 0 && PackedContainer.version(segment.packed[slot]) <= row.version()) {
+        countByState.decrementAndGet(PackedContainer.state(segment.packed[slot]).getNumber());
+        segment.remove(slot);
+      }
+    }
   }
 
   private static long place(int disk, int generation) {
@@ -156,6 +201,32 @@ public final class ContainerMap {
     }
   }
 
+  /** Shows one container, if it is there. */
+  void visit(long id, Visitor visitor) {
+    byte[] packed;
+    Reported reported;
+    Segment segment = segment(id);
+    synchronized (segment) {
+      int slot = segment.find(id);
+      if (slot < 0) {
+        return;
+      }
+      packed = segment.packed[slot];
+      reported = new Reported(segment.present[slot], segment.sealed[slot]);
+    }
+    visitor.visit(id, packed, reported);
+  }
+
+  /** A disk's number; -1 if no row names it. */
+  int diskNumber(String nodeId, String diskId) {
+    return disks.find(nodeId, diskId);
+  }
+
+  /** How many disks there are numbers for. */
+  int diskCount() {
+    return disks.count();
+  }
+
   /** k of a packed row's policy. */
   int dataShards(byte[] packed) {
     return ShardInventory.dataShards(policies.name(packed[1]));
@@ -185,12 +256,17 @@ public final class ContainerMap {
     }
   }
 
+  /** Told of a shard that was reported and that the newer row does not name. */
+  interface Replaced {
+    void replaced(ContainerRow row, int index, int diskNumber, int generation, boolean sealed);
+  }
+
   /** Told of one container; reads it by the static methods of {@link PackedContainer}. */
   interface Visitor {
     void visit(long id, byte[] packed, Reported reported);
   }
 
-  /** Open addressing with linear probing; nothing is ever taken out. Guarded by itself. */
+  /** Open addressing with linear probing. Guarded by itself. */
   private static final class Segment {
     private long[] ids = new long[16];
     private byte[][] packed = new byte[16][];
@@ -218,6 +294,27 @@ public final class ContainerMap {
       ids[slot] = id;
       size++;
       return slot;
+    }
+
+    /** Moves later members of the run into the hole, so that searches need no tombstones. */
+    void remove(int slot) {
+      int mask = ids.length - 1;
+      int hole = slot;
+      for (int next = (hole + 1) & mask; ids[next] != 0; next = (next + 1) & mask) {
+        int home = start(ids[next], mask);
+        if (((next - home) & mask) >= ((next - hole) & mask)) {
+          ids[hole] = ids[next];
+          packed[hole] = packed[next];
+          present[hole] = present[next];
+          sealed[hole] = sealed[next];
+          hole = next;
+        }
+      }
+      ids[hole] = 0;
+      packed[hole] = null;
+      present[hole] = 0;
+      sealed[hole] = 0;
+      size--;
     }
 
     private static int free(long[] ids, long id) {

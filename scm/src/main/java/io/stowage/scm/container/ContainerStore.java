@@ -17,6 +17,7 @@ package io.stowage.scm.container;
 
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.ContainerInfo;
+import io.stowage.common.proto.OperatorWord;
 import java.util.function.Predicate;
 
 /**
@@ -57,8 +58,29 @@ public interface ContainerStore extends AutoCloseable {
    */
   void scan(long afterId, long sinceMicros, Predicate<ContainerRow> more) throws StoreException;
 
+  /**
+   * Removes a row if it still is what the caller saw; its id is never used again.
+   *
+   * @return whether it is gone, by this call or before
+   * @throws io.stowage.common.error.NotLeaderException if {@code row} is of a higher epoch
+   */
+  boolean remove(LeaderEpoch leader, ContainerRow row) throws StoreException;
+
+  /** What operators have said. */
+  OperatorCell operatorWord() throws StoreException;
+
+  /** Writes what operators have said, if that still is what the caller saw. */
+  boolean writeOperatorWord(OperatorCell before, OperatorWord after) throws StoreException;
+
   @Override
   void close();
+
+  /**
+   * What operators have said, as it was read.
+   *
+   * @param stampMicros raised by every write; 0: nothing was ever said
+   */
+  record OperatorCell(long stampMicros, OperatorWord word) {}
 
   /** What became of a write. */
   sealed interface Outcome {

@@ -46,8 +46,17 @@ final class DiskTable {
     return disks.size() - 1;
   }
 
+  /** Its number; -1 if no row ever named it. */
+  synchronized int find(String nodeId, String diskId) {
+    return numbers.getOrDefault(new Disk(nodeId, diskId), -1);
+  }
+
   synchronized Disk disk(int number) {
     return disks.get(number);
+  }
+
+  synchronized int count() {
+    return disks.size();
   }
 
   /** All nodes that any row names or named. */

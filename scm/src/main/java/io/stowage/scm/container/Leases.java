@@ -275,12 +275,8 @@ public final class Leases {
       return false;
     }
     for (ShardPlace place : info.getShardsList()) {
-      boolean good =
-          switch (cluster.placeState(place.getNodeId(), place.getDiskId())) {
-            case GOOD, GOOD_AND_REPORTED -> true;
-            case NOT_FOR_WRITING, UNHEARD, LOST -> false;
-          };
-      if (!good || shun.contains(place.getNodeId())) {
+      if (!cluster.placeState(place.getNodeId(), place.getDiskId()).isWritable()
+          || shun.contains(place.getNodeId())) {
         return false;
       }
     }
@@ -579,6 +575,18 @@ public final class Leases {
   private void seal(OpenContainer container, String why) throws StoreException {
     sealing.seal(container.id, why);
     drop(container);
+  }
+
+  /** Seals an open container, whoever holds it; writers are fenced and go on elsewhere. */
+  void sealWhoeverHoldsIt(long id, String why) throws StoreException {
+    OpenContainer container = open.get(id);
+    if (container == null) {
+      sealing.seal(id, why);
+      return;
+    }
+    synchronized (container) {
+      seal(container, why);
+    }
   }
 
   private void free(OpenContainer container) {

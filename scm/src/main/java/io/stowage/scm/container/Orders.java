@@ -15,12 +15,18 @@
  */
 package io.stowage.scm.container;
 
+import io.stowage.common.proto.DeleteShardOrder;
 import io.stowage.common.proto.Order;
 import io.stowage.common.proto.OrderResult;
 import io.stowage.common.proto.QuarantineShardOrder;
+import io.stowage.common.proto.RebuildShardOrder;
+import io.stowage.common.proto.RestoreShardOrder;
 import io.stowage.common.proto.SealShardRequest;
 import io.stowage.common.proto.ShardKey;
+import io.stowage.common.proto.ShardPlace;
 import io.stowage.common.proto.ShardReport;
+import io.stowage.common.proto.VerifyShardOrder;
+import io.stowage.common.time.StoreClock;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -36,31 +42,55 @@ final class Orders {
   /** In one heartbeat reply; the rest follows with the next. */
   private static final int MOST_IN_A_REPLY = 500;
 
+  /** Deletions and the like wait for these to be done; seals are as many as it has open shards. */
+  private static final int MOST_FOR_A_NODE = 1_000;
+
   /** A node whose orders were lost is told again, but not while it is at work on them. */
   private static final long REPEAT_NANOS = Duration.ofSeconds(5).toNanos();
 
+  /**
+   * What is deleted or put aside was judged not to be needed, which may change: an order that was
+   * not delivered by then is withdrawn, and judged again.
+   */
+  private static final long REMOVAL_VALID_NANOS = Duration.ofSeconds(10).toNanos();
+
   private final LeaderEpoch leader;
+  private final StoreClock clock;
   private final Map<String, Map<What, Pending>> byNode = new HashMap<>();
   private long lastOrderId;
 
-  Orders(LeaderEpoch leader) {
+  Orders(LeaderEpoch leader, StoreClock clock) {
     this.leader = leader;
+    this.clock = clock;
+    this.lastOrderId = leader.value() << 32; // no two terms give two orders one id
   }
 
-  private enum Kind {
+  /** What a shard may be ordered to become; one order of a kind is pending for a shard. */
+  enum Kind {
     SEAL,
-    QUARANTINE
+    QUARANTINE,
+    DELETE,
+    RESTORE,
+    REBUILD,
+    VERIFY
   }
 
   private record What(Kind kind, long container, int index, int generation) {}
 
   private static final class Pending {
     private final Order order;
+    private final long madeNanos;
     private long sentNanos;
     private boolean sent;
 
-    Pending(Order order) {
+    Pending(Order order, long madeNanos) {
       this.order = order;
+      this.madeNanos = madeNanos;
+    }
+
+    boolean isWithdrawn(long nowNanos) {
+      return (order.hasDelete() || order.hasQuarantine())
+          && nowNanos - madeNanos > REMOVAL_VALID_NANOS;
     }
   }
 
@@ -74,19 +104,64 @@ final class Orders {
             .build());
   }
 
+  /** Names a shard as its node reported it. */
+  static ShardKey keyOf(ShardReport shard) {
+    return ShardKey.newBuilder()
+        .setContainer(shard.getContainer())
+        .setIndex(shard.getIndex())
+        .setGeneration(shard.getGeneration())
+        .setDiskId(shard.getDiskId())
+        .build();
+  }
+
+  /** Names a shard as its row does. */
+  static ShardKey keyOf(long container, ShardPlace place) {
+    return ShardKey.newBuilder()
+        .setContainer(container)
+        .setIndex(place.getIndex())
+        .setGeneration(place.getGeneration())
+        .setDiskId(place.getDiskId())
+        .build();
+  }
+
   /** Has a shard that belongs to nothing put aside. */
-  synchronized void quarantine(String nodeId, ShardReport shard, long rowVersion) {
-    ShardKey key =
-        ShardKey.newBuilder()
-            .setContainer(shard.getContainer())
-            .setIndex(shard.getIndex())
-            .setGeneration(shard.getGeneration())
-            .setDiskId(shard.getDiskId())
-            .build();
+  synchronized void quarantine(String nodeId, ShardKey shard, long rowVersion) {
     add(
         nodeId,
         Kind.QUARANTINE,
-        order(key, rowVersion).setQuarantine(QuarantineShardOrder.getDefaultInstance()).build());
+        order(shard, rowVersion).setQuarantine(QuarantineShardOrder.getDefaultInstance()).build());
+  }
+
+  /** Has a shard deleted, for good. */
+  synchronized void delete(String nodeId, ShardKey shard, long rowVersion) {
+    add(
+        nodeId,
+        Kind.DELETE,
+        order(shard, rowVersion).setDelete(DeleteShardOrder.getDefaultInstance()).build());
+  }
+
+  /** Has a shard taken out of quarantine. */
+  synchronized void restore(String nodeId, ShardKey shard, long rowVersion) {
+    add(
+        nodeId,
+        Kind.RESTORE,
+        order(shard, rowVersion).setRestore(RestoreShardOrder.getDefaultInstance()).build());
+  }
+
+  /** Has a shard made of others; returns the order's id. */
+  synchronized long rebuild(
+      String nodeId, ShardKey shard, long rowVersion, RebuildShardOrder rebuild) {
+    Order order = order(shard, rowVersion).setRebuild(rebuild).build();
+    add(nodeId, Kind.REBUILD, order);
+    return order.getOrderId();
+  }
+
+  /** Has a shard read against its checksums. */
+  synchronized void verify(String nodeId, ShardKey shard, long rowVersion) {
+    add(
+        nodeId,
+        Kind.VERIFY,
+        order(shard, rowVersion).setVerify(VerifyShardOrder.getDefaultInstance()).build());
   }
 
   private Order.Builder order(ShardKey shard, long rowVersion) {
@@ -103,27 +178,37 @@ final class Orders {
         .computeIfAbsent(nodeId, id -> new LinkedHashMap<>())
         .put(
             new What(kind, shard.getContainer(), shard.getIndex(), shard.getGeneration()),
-            new Pending(order));
+            new Pending(order, clock.monotonicNanos()));
   }
 
-  synchronized boolean isQuarantinePending(String nodeId, ShardReport shard) {
-    return byNode
-        .getOrDefault(nodeId, Map.of())
-        .containsKey(
-            new What(
-                Kind.QUARANTINE, shard.getContainer(), shard.getIndex(), shard.getGeneration()));
+  /** Whether an order of this kind about a shard is on its way. */
+  synchronized boolean isPending(Kind kind, String nodeId, ShardInventory.ShardId shard) {
+    Pending pending =
+        byNode
+            .getOrDefault(nodeId, Map.of())
+            .get(new What(kind, shard.container(), shard.index(), shard.generation()));
+    return pending != null && !pending.isWithdrawn(clock.monotonicNanos());
   }
 
-  /** Whether a seal of this shard is on its way. */
-  synchronized boolean isSealPending(String nodeId, long container, int index, int generation) {
-    return byNode
-        .getOrDefault(nodeId, Map.of())
-        .containsKey(new What(Kind.SEAL, container, index, generation));
+  /** Whether a node has as much to do as makes sense to tell it of. */
+  synchronized boolean isBusy(String nodeId) {
+    return byNode.getOrDefault(nodeId, Map.of()).size() >= MOST_FOR_A_NODE;
+  }
+
+  /** Nobody waits for this any more; a node that heard of it may still do it. */
+  synchronized void forget(Kind kind, String nodeId, ShardInventory.ShardId shard) {
+    byNode
+        .getOrDefault(nodeId, new HashMap<>())
+        .remove(new What(kind, shard.container(), shard.index(), shard.generation()));
   }
 
   /** What to tell a node now. */
   synchronized List<Order> next(String nodeId, long nowNanos) {
     List<Order> orders = new ArrayList<>();
+    byNode
+        .getOrDefault(nodeId, new HashMap<>())
+        .values()
+        .removeIf(pending -> pending.isWithdrawn(nowNanos));
     for (Pending pending : byNode.getOrDefault(nodeId, Map.of()).values()) {
       if (orders.size() == MOST_IN_A_REPLY) {
         break;

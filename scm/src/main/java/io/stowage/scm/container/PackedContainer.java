@@ -28,7 +28,7 @@ import org.apache.hadoop.thirdparty.protobuf.ByteString;
  * <pre>
  * state u8 | policy u8 | shards u8 | per shard: disk varint, generation varint |
  * stamp, row version, leader epoch, lease epoch, capacity, created, sealed, end, granted, expiry, surveyed,
- * live, stored, needed, dead then, deleted, unreadable (0, 1): varint each |
+ * live, stored, needed, dead then, deleted, unreadable (0, 1), last generation: varint each |
  * length of the holder u8, holder | repack holder: the rest, 0 or 16 bytes
  * </pre>
  */
@@ -67,6 +67,7 @@ final class PackedContainer {
     out.varint(info.getDeadBytesThen());
     out.varint(info.getDeletedMicros());
     out.varint(info.getUnreadable() ? 1 : 0);
+    out.varint(info.getLastGeneration());
     out.octet(info.getLeaseHolder().size());
     out.octets(info.getLeaseHolder());
     out.octets(info.getRepackHolder());
@@ -105,6 +106,7 @@ final class PackedContainer {
     info.setDeadBytesThen(in.varint());
     info.setDeletedMicros(in.varint());
     info.setUnreadable(in.varint() != 0);
+    info.setLastGeneration((int) in.varint());
     info.setLeaseHolder(in.octets(in.octet()));
     info.setRepackHolder(in.octets(in.rest()));
     return new ContainerRow(stamp, info.build());

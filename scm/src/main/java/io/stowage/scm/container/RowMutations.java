@@ -109,6 +109,16 @@ public final class RowMutations {
         "Cannot change container " + ContainerRow.nameOf(id) + ": somebody else keeps changing it");
   }
 
+  /** On a standby: forgets containers whose rows the leader has removed. */
+  public void forgetRemoved(Inspection found, int most) throws StoreException {
+    for (int i = 0; i < Math.min(most, found.deleted().size()); i++) {
+      ContainerRow row = map.get(found.deleted().get(i));
+      if (row != null && store.read(row.id()) == null) {
+        map.remove(row);
+      }
+    }
+  }
+
   private Object stripe(long id) {
     return stripes[Math.floorMod(Long.hashCode(id * 0x9E3779B97F4A7C15L), STRIPES)];
   }

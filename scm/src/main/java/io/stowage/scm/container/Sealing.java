@@ -20,13 +20,10 @@ import io.stowage.common.error.StoreException;
 import io.stowage.common.fault.CrashPoint;
 import io.stowage.common.proto.ContainerInfo;
 import io.stowage.common.proto.ContainerState;
-import io.stowage.common.proto.Order;
 import io.stowage.common.proto.OrderResult;
-import io.stowage.common.proto.ShardKey;
 import io.stowage.common.proto.ShardPlace;
 import io.stowage.common.proto.ShardReport;
 import io.stowage.common.time.StoreClock;
-import java.util.List;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -101,12 +98,7 @@ final class Sealing {
   private void order(ContainerRow row, ShardPlace place) {
     orders.seal(
         place.getNodeId(),
-        ShardKey.newBuilder()
-            .setContainer(row.id())
-            .setIndex(place.getIndex())
-            .setGeneration(place.getGeneration())
-            .setDiskId(place.getDiskId())
-            .build(),
+        Orders.keyOf(row.id(), place),
         row.version(),
         row.info().getLeaseEpoch());
   }
@@ -115,7 +107,7 @@ final class Sealing {
   void resume() {
     map.forEach(
         (id, packed, reported) -> {
-          if (PackedContainer.state(packed) == ContainerState.SEALED
+          if (ShardInventory.isClosed(PackedContainer.state(packed))
               && (reported.present() & ~reported.sealed()) != 0) {
             ContainerRow row = map.get(id);
             for (ShardPlace place : row.info().getShardsList()) {
@@ -131,44 +123,40 @@ final class Sealing {
   void orderFor(String nodeId, ShardReport shard) {
     ContainerRow row = map.get(shard.getContainer());
     if (row != null
-        && row.info().getState() == ContainerState.SEALED
-        && !orders.isSealPending(
-            nodeId, shard.getContainer(), shard.getIndex(), shard.getGeneration())) {
+        && ShardInventory.isClosed(row.info().getState())
+        && ShardInventory.isPlace(row.info(), nodeId, shard)
+        && !orders.isPending(Orders.Kind.SEAL, nodeId, ShardInventory.ShardId.of(shard))) {
       order(row, row.info().getShards(shard.getIndex()));
     }
   }
 
-  /** Takes a node's answers in. */
-  void results(String nodeId, List<OrderResult> results) {
-    for (OrderResult result : results) {
-      Order order = orders.done(nodeId, result);
-      if (order == null) {
-        continue; // answered before, or another leader's
-      }
-      if (order.hasQuarantine()) {
-        quarantined(nodeId, result);
-      } else if (result.getErrorCode() == 0) {
-        shards.noteSealed(result.getContainer(), result.getIndex(), result.getEnd());
-      } else if (result.getErrorCode() == ErrorCode.NO_SUCH_SHARD.number()) {
-        shards.noteMissing(result.getContainer(), result.getIndex());
-      } else {
-        LOG.warn(
-            "Datanode {} cannot seal shard {} of container {}: {} {}",
-            nodeId,
-            result.getIndex(),
-            ContainerRow.nameOf(result.getContainer()),
-            ErrorCode.ofNumber(result.getErrorCode()),
-            result.getErrorMessage());
+  /** Orders what still stands open of a closed container, as far as nobody is at it. */
+  void sealAllOf(ContainerRow row, int unsealed) {
+    for (ShardPlace place : row.info().getShardsList()) {
+      if (Condition.has(unsealed, place.getIndex())
+          && !orders.isPending(
+              Orders.Kind.SEAL,
+              place.getNodeId(),
+              new ShardInventory.ShardId(row.id(), place.getIndex(), place.getGeneration()))) {
+        order(row, place);
       }
     }
   }
 
-  private void quarantined(String nodeId, OrderResult result) {
+  /** Takes a node's answer to an order to seal in. */
+  void answered(String nodeId, OrderResult result) {
     if (result.getErrorCode() == 0) {
-      shards.noteQuarantined(
+      shards.noteSealed(nodeId, ShardInventory.ShardId.of(result), result.getEnd());
+    } else if (result.getErrorCode() == ErrorCode.NO_SUCH_SHARD.number()) {
+      shards.noteGone(nodeId, ShardInventory.ShardId.of(result));
+    } else {
+      LOG.warn(
+          "Datanode {} cannot seal shard {} of container {}: {} {}",
           nodeId,
-          new ShardInventory.ShardId(
-              result.getContainer(), result.getIndex(), result.getGeneration()));
+          result.getIndex(),
+          ContainerRow.nameOf(result.getContainer()),
+          ErrorCode.ofNumber(result.getErrorCode()),
+          result.getErrorMessage());
     }
   }
 

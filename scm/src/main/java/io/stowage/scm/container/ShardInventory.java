@@ -19,17 +19,20 @@ import io.stowage.common.erasure.ErasurePolicy;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.ContainerInfo;
 import io.stowage.common.proto.ContainerState;
+import io.stowage.common.proto.DamagedShard;
+import io.stowage.common.proto.OrderResult;
 import io.stowage.common.proto.ShardPlace;
 import io.stowage.common.proto.ShardReport;
 import io.stowage.scm.cluster.ClusterMap;
 import io.stowage.scm.cluster.ClusterMap.PlaceState;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * What datanodes reported of their shards, held against the rows: which shards are there, sealed,
@@ -42,8 +45,7 @@ import java.util.concurrent.ConcurrentHashMap;
  * been opened a moment ago, only lost places count.
  */
 public final class ShardInventory {
-  /** A bound on memory after a table was lost: more are counted, not listed. */
-  private static final int MOST_STRANGERS = 1_000_000;
+  private static final Logger LOG = LoggerFactory.getLogger(ShardInventory.class);
 
   private final ContainerMap map;
   private final ClusterMap cluster;
@@ -51,57 +53,102 @@ public final class ShardInventory {
   /** Highest end reported of a container, while it is above what the row says. */
   private final Map<Long, Long> ends = new ConcurrentHashMap<>();
 
-  private final Map<String, Map<ShardId, ShardReport>> strangers = new HashMap<>(); // by itself
-  private int listedStrangers; // by strangers
-  private long unlistedStrangers; // by strangers
+  private final Strangers strangers = new Strangers();
+  private final Damage damage = new Damage();
+
+  /** Nodes in the midst of a full report in pages, and what they told so far. */
+  private final Map<String, PagedReport> underWay = new ConcurrentHashMap<>();
 
   public ShardInventory(ContainerMap map, ClusterMap cluster) {
     this.map = map;
     this.cluster = cluster;
+    map.onReplaced(this::replaced);
+  }
+
+  /** What a node told in the pages before; confined to its heartbeats, which come one by one. */
+  private static final class PagedReport {
+    private final Set<ShardId> told = new HashSet<>();
+    private int pages;
+    private int shards;
   }
 
   /** A shard file's identity on its node. */
   public record ShardId(long container, int index, int generation) {
+    static ShardId of(OrderResult result) {
+      return new ShardId(result.getContainer(), result.getIndex(), result.getGeneration());
+    }
+
     static ShardId of(ShardReport report) {
       return new ShardId(report.getContainer(), report.getIndex(), report.getGeneration());
     }
   }
 
-  /**
-   * Takes a node's report in and tells which shards stand open although their container's row is
-   * sealed.
-   */
-  public List<ShardReport> report(String nodeId, List<ShardReport> shards, boolean full) {
+  /** Takes in shards that changed and tells which are to be looked at: see {@link #reportPage}. */
+  public List<ShardReport> report(String nodeId, List<ShardReport> shards) {
     List<ShardReport> unsealed = new ArrayList<>();
-    boolean again = full && cluster.everHadFullReport(nodeId);
-    if (full) {
-      forgetStrangers(nodeId);
-    }
-    Set<ShardId> told = again ? new HashSet<>() : Set.of();
     int more = 0;
     for (ShardReport shard : shards) {
-      if (again) {
-        told.add(ShardId.of(shard));
-      }
       more += take(nodeId, shard, unsealed) ? 1 : 0;
     }
-    if (again) {
-      forgetUntold(nodeId, told);
+    cluster.noteNewShards(nodeId, more);
+    return unsealed;
+  }
+
+  /**
+   * Takes a page of a node's full report in. Until the last one nothing is concluded from what was
+   * not told. Pages that do not follow one another are worth what they say, but complete no report,
+   * so that the node is asked for one again.
+   *
+   * @return shards that stand open although their container's row is sealed
+   */
+  public List<ShardReport> reportPage(
+      String nodeId, List<ShardReport> shards, int page, boolean more) {
+    List<ShardReport> unsealed = new ArrayList<>();
+    boolean again = cluster.everHadFullReport(nodeId);
+    if (page == 0) {
+      strangers.forgetNode(nodeId);
+      underWay.put(nodeId, new PagedReport());
     }
-    if (full) {
-      cluster.noteFullReport(nodeId, shards.size());
-    } else {
-      cluster.noteNewShards(nodeId, more);
+    PagedReport report = underWay.get(nodeId);
+    boolean follows = report != null && report.pages == page;
+    for (ShardReport shard : shards) {
+      if (again && follows) {
+        report.told.add(ShardId.of(shard));
+      }
+      take(nodeId, shard, unsealed);
+    }
+    if (!follows) {
+      underWay.remove(nodeId);
+      return unsealed;
+    }
+    report.pages++;
+    report.shards += shards.size();
+    if (!more) {
+      underWay.remove(nodeId);
+      if (again) {
+        forgetUntold(nodeId, report.told);
+      }
+      cluster.noteFullReport(nodeId, report.shards);
     }
     return unsealed;
+  }
+
+  /** Whether a node is in the midst of a report in pages. */
+  public boolean isReportUnderWay(String nodeId) {
+    return underWay.containsKey(nodeId);
   }
 
   /** Says whether the shard was not known to be there before. */
   private boolean take(String nodeId, ShardReport shard, List<ShardReport> unsealed) {
     ContainerRow row = map.get(shard.getContainer());
     if (row == null || !isPlace(row.info(), nodeId, shard)) {
-      addStranger(nodeId, shard);
+      addStranger(nodeId, shard, row);
       return false;
+    }
+    if (shard.getQuarantined()) {
+      addStranger(nodeId, shard, row); // to be restored
+    } else {
+      strangers.forget(nodeId, ShardId.of(shard));
     }
     boolean there = !shard.getFailed() && !shard.getQuarantined();
     boolean before = map.reported(row.id()).isPresent(shard.getIndex());
@@ -109,13 +156,18 @@ public final class ShardInventory {
     if (shard.getEnd() > row.info().getEndOffset()) {
       ends.merge(row.id(), shard.getEnd(), Math::max);
     }
-    if (there && !shard.getSealed() && row.info().getState() == ContainerState.SEALED) {
+    if (there && !shard.getSealed() && isClosed(row.info().getState())) {
       unsealed.add(shard);
     }
     return there && !before;
   }
 
-  private static boolean isPlace(ContainerInfo info, String nodeId, ShardReport shard) {
+  /** Whether nobody is to write to a container of this state, and it is to be kept. */
+  static boolean isClosed(ContainerState state) {
+    return state == ContainerState.SEALED || state == ContainerState.REPACKING;
+  }
+
+  static boolean isPlace(ContainerInfo info, String nodeId, ShardReport shard) {
     if (shard.getIndex() >= info.getShardsCount()) {
       return false;
     }
@@ -140,18 +192,33 @@ public final class ShardInventory {
                 }));
   }
 
-  /** A datanode answered that a shard is sealed. */
-  public void noteSealed(long container, int index, long end) {
-    map.note(container, index, true, true);
-    ContainerRow row = map.get(container);
-    if (row != null && end > row.info().getEndOffset()) {
-      ends.merge(container, end, Math::max);
+  /** A datanode answered that a shard is there, whole and sealed. */
+  void noteSealed(String nodeId, ShardId id, long end) {
+    ContainerRow row = map.get(id.container());
+    if (row == null || !names(row.info(), nodeId, id)) {
+      return; // replaced meanwhile
+    }
+    strangers.forget(nodeId, id);
+    map.note(id.container(), id.index(), true, true);
+    if (end > row.info().getEndOffset()) {
+      ends.merge(id.container(), end, Math::max);
     }
   }
 
-  /** A datanode answered that it has no such shard. */
-  public void noteMissing(long container, int index) {
-    map.note(container, index, false, false);
+  /** A datanode answered that a shard file is not there, or no longer. */
+  void noteGone(String nodeId, ShardId id) {
+    strangers.forget(nodeId, id);
+    ContainerRow row = map.get(id.container());
+    if (row != null && names(row.info(), nodeId, id)) {
+      map.note(id.container(), id.index(), false, false);
+    }
+  }
+
+  /** Whether a row names this shard; a node has no two of one generation on two disks. */
+  private static boolean names(ContainerInfo info, String nodeId, ShardId id) {
+    return id.index() < info.getShardsCount()
+        && info.getShards(id.index()).getNodeId().equals(nodeId)
+        && info.getShards(id.index()).getGeneration() == id.generation();
   }
 
   /** Highest end of any shard as far as it is known. */
@@ -162,6 +229,11 @@ public final class ShardInventory {
   /** Those of which a higher end was reported than their row says; mostly the open ones. */
   List<Long> containersWithNewEnds() {
     return List.copyOf(ends.keySet());
+  }
+
+  /** A container is gone. */
+  void forgetEnds(long container) {
+    ends.remove(container);
   }
 
   /** A row now says how far its container reaches. */
@@ -201,60 +273,31 @@ public final class ShardInventory {
   }
 
   private static boolean isAbsent(PlaceState state, boolean everOpened, boolean present) {
-    return state == PlaceState.GOOD_AND_REPORTED && everOpened && !present;
+    return state.isReported() && everOpened && !present;
   }
 
-  /** Looks at every container there is; a second or two for 17 million. */
-  public Tally tally() {
-    Map<Integer, PlaceState> states = new HashMap<>(); // by disk number: asked once a disk
-    long[] counts = new long[2];
-    map.forEach(
-        (id, packed, reported) -> {
-          ContainerState state = PackedContainer.state(packed);
-          if (state == ContainerState.DELETED) {
-            return;
-          }
-          boolean everOpened =
-              reported.present() != 0
-                  || ends.containsKey(id)
-                  || PackedContainer.endOffset(packed) > 0;
-          if (!everOpened) {
-            return; // nothing is in it that could be lost
-          }
-          int[] missing = new int[1];
-          PackedContainer.shards(
-              packed,
-              (index, number, generation) -> {
-                PlaceState place =
-                    states.computeIfAbsent(
-                        number,
-                        n -> {
-                          DiskTable.Disk disk = map.disk(n);
-                          return cluster.placeState(disk.nodeId(), disk.diskId());
-                        });
-                if (place == PlaceState.LOST
-                    || (state != ContainerState.OPEN
-                        && isAbsent(place, true, reported.isPresent(index)))) {
-                  missing[0]++;
-                }
-              });
-          if (missing[0] > 0) {
-            counts[0]++;
-            if (PackedContainer.shardCount(packed) - missing[0] < map.dataShards(packed)) {
-              counts[1]++;
-            }
-          }
-        });
-    return new Tally(counts[0], counts[1]);
+  /** Whether a higher end was reported of a container than its row says. */
+  boolean isEndNews(long container) {
+    return ends.containsKey(container);
   }
 
-  /**
-   * Containers that are not whole.
-   *
-   * @param endangered with at least one shard missing
-   * @param unavailable with fewer than k shards left
-   */
-  public record Tally(long endangered, long unavailable) {}
+  /** How one container's shards are; null if it is not known. */
+  Condition condition(long container) {
+    Condition[] found = new Condition[1];
+    map.visit(
+        container,
+        (id, packed, reported) ->
+            found[0] =
+                Condition.of(
+                    id,
+                    packed,
+                    reported,
+                    map,
+                    new PlaceStates(map, cluster),
+                    damage,
+                    isEndNews(id)));
+    return found[0];
+  }
 
   /** k of a policy that a row names; rows only ever name policies that once were known. */
   static int dataShards(String policy) {
@@ -265,83 +308,103 @@ public final class ShardInventory {
     }
   }
 
-  private void addStranger(String nodeId, ShardReport shard) {
-    synchronized (strangers) {
-      Map<ShardId, ShardReport> ofNode = strangers.computeIfAbsent(nodeId, id -> new HashMap<>());
-      if (listedStrangers < MOST_STRANGERS) {
-        listedStrangers += ofNode.put(ShardId.of(shard), shard) == null ? 1 : 0;
-      } else {
-        unlistedStrangers++;
-      }
-    }
-  }
-
-  private void forgetStrangers(String nodeId) {
-    synchronized (strangers) {
-      Map<ShardId, ShardReport> gone = strangers.remove(nodeId);
-      listedStrangers -= gone == null ? 0 : gone.size();
-    }
-  }
-
   /** Shards that no row names, or not there, or not of that generation. */
-  public long strangerCount() {
-    synchronized (strangers) {
-      return unlistedStrangers + listedStrangers;
+  Strangers strangers() {
+    return strangers;
+  }
+
+  public long unknownCount() {
+    return strangers.unknownCount();
+  }
+
+  public long staleCount() {
+    return strangers.staleCount();
+  }
+
+  public long quarantinedCount() {
+    return strangers.quarantinedCount();
+  }
+
+  /** Takes in which of its shards a node knows to be damaged: all of them. */
+  public void damaged(String nodeId, List<DamagedShard> shards) {
+    for (DamagedShard shard : damage.told(nodeId, shards)) {
+      LOG.warn(
+          "Datanode {} says that shard {} of container {}, generation {}, is damaged: {} sectors,"
+              + " {}",
+          nodeId,
+          shard.getShard().getIndex(),
+          ContainerRow.nameOf(shard.getShard().getContainer()),
+          shard.getShard().getGeneration(),
+          shard.getSectors(),
+          shard.getWhat());
     }
   }
 
-  /** Some of them that are not in quarantine yet. */
-  List<Stranger> strangersAtLarge(int limit) {
-    List<Stranger> some = new ArrayList<>();
-    synchronized (strangers) {
-      for (Map.Entry<String, Map<ShardId, ShardReport>> node : strangers.entrySet()) {
-        for (ShardReport shard : node.getValue().values()) {
-          if (some.size() == limit) {
-            return some;
-          }
-          if (!shard.getQuarantined()) {
-            some.add(new Stranger(node.getKey(), shard));
-          }
-        }
-      }
-    }
-    return some;
+  /** What datanodes know to be damaged. */
+  Damage damage() {
+    return damage;
   }
 
-  /** A shard that belongs to nothing. */
-  record Stranger(String nodeId, ShardReport shard) {}
+  private void addStranger(String nodeId, ShardReport shard, ContainerRow row) {
+    strangers.add(nodeId, shard, kin(row, shard));
+  }
+
+  private static Strangers.Kin kin(ContainerRow row, ShardReport shard) {
+    return row != null
+            && shard.getIndex() < row.info().getShardsCount()
+            && shard.getGeneration() < row.info().getShards(shard.getIndex()).getGeneration()
+        ? Strangers.Kin.STALE
+        : Strangers.Kin.UNKNOWN;
+  }
+
+  /** Counts a stranger anew, as its row is by now. */
+  void judgeKin(Strangers.Stranger stranger) {
+    Strangers.Kin kin = kin(map.get(stranger.shard().getContainer()), stranger.shard());
+    if (kin != stranger.kin()) {
+      strangers.add(stranger.nodeId(), stranger.shard(), kin);
+    }
+  }
+
+  /** A newer row names another place: the copy that was here is still there. */
+  private void replaced(
+      ContainerRow row, int index, int diskNumber, int generation, boolean sealed) {
+    DiskTable.Disk disk = map.disk(diskNumber);
+    addStranger(
+        disk.nodeId(),
+        ShardReport.newBuilder()
+            .setContainer(row.id())
+            .setIndex(index)
+            .setGeneration(generation)
+            .setDiskId(disk.diskId())
+            .setSealed(sealed)
+            .build(),
+        row);
+  }
 
   /**
-   * Looks again at strangers whose row has come in by now.
+   * Looks again at a stranger whose row has come in by now.
    *
    * @return whether the shard belongs to its row after all
    */
-  boolean recognise(Stranger stranger) {
-    ContainerRow row = map.get(stranger.shard.getContainer());
-    if (row == null || !isPlace(row.info(), stranger.nodeId, stranger.shard)) {
+  boolean recognise(Strangers.Stranger stranger) {
+    ContainerRow row = map.get(stranger.shard().getContainer());
+    if (row == null
+        || stranger.shard().getQuarantined()
+        || !isPlace(row.info(), stranger.nodeId(), stranger.shard())) {
       return false;
     }
-    forget(stranger);
-    report(stranger.nodeId, List.of(stranger.shard), false);
+    strangers.forget(stranger.nodeId(), stranger.id());
+    report(stranger.nodeId(), List.of(stranger.shard()));
     return true;
   }
 
-  private void forget(Stranger gone) {
-    synchronized (strangers) {
-      Map<ShardId, ShardReport> ofNode = strangers.get(gone.nodeId);
-      if (ofNode != null && ofNode.remove(ShardId.of(gone.shard)) != null) {
-        listedStrangers--;
-      }
-    }
-  }
-
   /** A datanode answered that it put a stranger into quarantine; it stays counted. */
-  void noteQuarantined(String nodeId, ShardId id) {
-    synchronized (strangers) {
-      Map<ShardId, ShardReport> ofNode = strangers.get(nodeId);
-      if (ofNode != null) {
-        ofNode.computeIfPresent(id, (key, shard) -> shard.toBuilder().setQuarantined(true).build());
-      }
+  void noteQuarantined(String nodeId, ShardId id, long nowMicros) {
+    Strangers.Stranger stranger = strangers.find(nodeId, id);
+    if (stranger != null) {
+      ShardReport shard =
+          stranger.shard().toBuilder().setQuarantined(true).setQuarantinedMicros(nowMicros).build();
+      strangers.add(nodeId, shard, stranger.kin());
     }
   }
 }

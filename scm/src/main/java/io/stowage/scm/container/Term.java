@@ -16,13 +16,23 @@
 package io.stowage.scm.container;
 
 import io.stowage.common.erasure.ErasurePolicy;
+import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.proto.AcceptUnknownShardsReply;
+import io.stowage.common.proto.ClusterStatusReply;
 import io.stowage.common.proto.ContainerState;
 import io.stowage.common.proto.Lease;
 import io.stowage.common.proto.LeaseRef;
+import io.stowage.common.proto.OperatorWord;
 import io.stowage.common.proto.Order;
+import io.stowage.common.proto.OrderProgress;
 import io.stowage.common.proto.OrderResult;
 import io.stowage.common.proto.ReleaseLeaseRequest;
+import io.stowage.common.proto.SetBalanceReply;
+import io.stowage.common.proto.SetBalanceRequest;
+import io.stowage.common.proto.SetDatanodeModeReply;
+import io.stowage.common.proto.SetDatanodeModeRequest;
+import io.stowage.common.proto.ShardPlace;
 import io.stowage.common.proto.ShardReport;
 import io.stowage.common.time.StoreClock;
 import io.stowage.scm.cluster.ClusterMap;
@@ -47,19 +57,10 @@ import org.slf4j.LoggerFactory;
 public final class Term {
   private static final Logger LOG = LoggerFactory.getLogger(Term.class);
 
-  /** Strangers looked at in one tick: each costs a read of HBase. */
-  private static final int STRANGERS_A_TICK = 100;
-
-  /**
-   * If more shards than this, and more than a thousandth of all, belong to no row, then rather the
-   * rows are wrong (a restored table) and nothing is touched.
-   */
-  private static final long MANY_STRANGERS = 100;
-
-  private static final long ALARM_NANOS = Duration.ofMinutes(1).toNanos();
+  /** How long an operator's word about unknown shards holds: not for the next accident. */
+  private static final Duration ACCEPTED = Duration.ofDays(1);
 
   private final LeaderEpoch epoch;
-  private final ContainerStore store;
   private final ContainerMap map;
   private final ClusterMap cluster;
   private final ShardInventory shards;
@@ -68,48 +69,101 @@ public final class Term {
   private final Sealing sealing;
   private final Leases leases;
   private final Repacks repacks;
+  private final Inspector inspector;
+  private final OperatorWords operator;
+  private final Rebuilds rebuilds;
+  private final Repair repair;
+  private final Surplus surplus;
+  private final Deletions deletions;
+  private final Balance balance;
+  private final NodeModes modes;
 
   private volatile boolean ordersGo;
-  private long lastAlarmNanos; // confined to the ticking thread
 
-  private Term(
-      LeaderEpoch epoch,
+  /**
+   * What a term works with and what outlives it.
+   *
+   * @param rows over the store
+   * @param map the rows as last seen
+   */
+  public record World(
       ContainerStore store,
       RowMutations rows,
       ContainerMap map,
       ClusterMap cluster,
       ShardInventory shards,
-      Leases.Settings settings,
-      Repacks.Settings repackSettings,
+      Inspector inspector,
+      OperatorWords operator,
       StoreClock clock,
-      RandomGenerator random) {
+      RandomGenerator random) {}
+
+  /**
+   * Sizes and times.
+   *
+   * @param rebuildsADisk shards that one disk is written at once for repair
+   * @param keep how long shards of a DELETED container are kept
+   * @param defaultPolicies those that must stay writable though no container has them yet
+   */
+  public record Settings(
+      Leases.Settings leases,
+      Repacks.Settings repacks,
+      int rebuildsADisk,
+      Duration keep,
+      Set<String> defaultPolicies) {}
+
+  private Term(LeaderEpoch epoch, World world, Settings settings) {
+    ContainerStore store = world.store;
+    RowMutations rows = world.rows;
     this.epoch = epoch;
-    this.store = store;
-    this.map = map;
-    this.cluster = cluster;
-    this.shards = shards;
-    this.clock = clock;
-    this.orders = new Orders(epoch);
+    this.map = world.map;
+    this.cluster = world.cluster;
+    this.shards = world.shards;
+    this.clock = world.clock;
+    this.inspector = world.inspector;
+    this.operator = world.operator;
+    this.orders = new Orders(epoch, clock);
     this.sealing = new Sealing(epoch, rows, map, shards, orders, clock);
-    this.leases = new Leases(epoch, rows, map, cluster, shards, sealing, settings, clock, random);
-    this.repacks = new Repacks(epoch, rows, map, repackSettings, id -> 0, clock);
-    this.lastAlarmNanos = clock.monotonicNanos() - ALARM_NANOS;
+    this.leases =
+        new Leases(
+            epoch, rows, map, cluster, shards, sealing, settings.leases, clock, world.random);
+    this.repacks = new Repacks(epoch, rows, map, settings.repacks, id -> 0, clock);
+    this.rebuilds = new Rebuilds(settings.rebuildsADisk);
+    this.repair =
+        new Repair(
+            epoch,
+            rows,
+            map,
+            cluster,
+            shards,
+            sealing,
+            leases,
+            orders,
+            rebuilds,
+            settings.leases.patience(),
+            clock,
+            world.random);
+    this.surplus =
+        new Surplus(
+            epoch, store, rows, map, cluster, shards, sealing, orders, rebuilds, operator, clock);
+    this.deletions =
+        new Deletions(
+            epoch,
+            store,
+            rows,
+            map,
+            cluster,
+            shards,
+            orders,
+            settings.keep,
+            settings.repacks.commitWindow().plus(settings.repacks.clockBound()),
+            clock);
+    this.balance = new Balance(map, cluster, operator, repair, rebuilds);
+    this.modes = new NodeModes(map, cluster, shards, operator, settings.defaultPolicies, clock);
   }
 
   /** Begins a term; the map must hold every row that was written before the epoch was raised. */
-  public static Term begin(
-      LeaderEpoch epoch,
-      ContainerStore store,
-      RowMutations rows,
-      ContainerMap map,
-      ClusterMap cluster,
-      ShardInventory shards,
-      Leases.Settings settings,
-      Repacks.Settings repackSettings,
-      StoreClock clock,
-      RandomGenerator random) {
-    Term term =
-        new Term(epoch, store, rows, map, cluster, shards, settings, repackSettings, clock, random);
+  public static Term begin(LeaderEpoch epoch, World world, Settings settings) {
+    Term term = new Term(epoch, world, settings);
     term.leases.resume();
     term.sealing.resume();
     term.repacks.resume();
@@ -154,7 +208,45 @@ public final class Term {
 
   /** Takes a node's answers to orders in. */
   public void results(String nodeId, List<OrderResult> results) {
-    sealing.results(nodeId, results);
+    for (OrderResult result : results) {
+      Order order = orders.done(nodeId, result);
+      if (order != null) { // else answered before, or given up
+        answered(nodeId, order, result);
+      }
+    }
+  }
+
+  private void answered(String nodeId, Order order, OrderResult result) {
+    ShardInventory.ShardId id = ShardInventory.ShardId.of(result);
+    ErrorCode code = result.getErrorCode() == 0 ? null : ErrorCode.ofNumber(result.getErrorCode());
+    switch (order.getWhatCase()) {
+      case SEAL -> sealing.answered(nodeId, result);
+      case REBUILD -> repair.answered(result);
+      case QUARANTINE -> {
+        if (code == null) {
+          shards.noteQuarantined(nodeId, id, clock.wallMicros());
+        } else if (code == ErrorCode.NO_SUCH_SHARD) {
+          shards.noteGone(nodeId, id);
+        }
+      }
+      case DELETE -> {
+        if (code == null || code == ErrorCode.NO_SUCH_SHARD) {
+          shards.noteGone(nodeId, id);
+        }
+      }
+      case VERIFY -> {
+        if (code == ErrorCode.NO_SUCH_SHARD || code == ErrorCode.SHARD_FAILED) {
+          shards.noteGone(nodeId, id);
+        }
+      }
+      case RESTORE -> {} // its node reports it anew
+      case WHAT_NOT_SET -> throw new IllegalStateException("an order of no kind: " + order);
+    }
+  }
+
+  /** How far a node is with orders that take long. */
+  public void progress(List<OrderProgress> progress) {
+    rebuilds.progress(progress, clock.monotonicNanos());
   }
 
   /** What to order a node now; nothing before every node has heard of this term. */
@@ -175,52 +267,57 @@ public final class Term {
     leases.sweep();
     sealing.recordEnds();
     repacks.tick();
-    lookAtStrangers();
+    if (!ordersGo()) {
+      return;
+    }
+    repair.settle();
+    surplus.look();
+    inspector.lookFor(balance.fullDisks());
+    Inspection found = inspector.latest();
+    repair.begin(found);
+    balance.look(found);
+    if (surplus.heldBack().isEmpty()) {
+      deletions.look(found);
+    }
+    modes.look(found);
   }
 
-  /** Whether a stranger's row has come in by now; it may say that the shard is to be sealed. */
-  private boolean recognised(ShardInventory.Stranger stranger) {
-    if (!shards.recognise(stranger)) {
-      return false;
+  /** A client met damage: the node reads the shard, and tells with its heartbeats what it found. */
+  public void verify(ContainerRow row, ShardPlace place) {
+    ShardInventory.ShardId id =
+        new ShardInventory.ShardId(row.id(), place.getIndex(), place.getGeneration());
+    if (!orders.isBusy(place.getNodeId())
+        && !orders.isPending(Orders.Kind.VERIFY, place.getNodeId(), id)) {
+      orders.verify(place.getNodeId(), Orders.keyOf(row.id(), place), row.version());
     }
-    if (!stranger.shard().getSealed()) {
-      sealing.orderFor(stranger.nodeId(), stranger.shard());
-    }
-    return true;
   }
 
-  private void lookAtStrangers() throws StoreException {
-    long known = cluster.list().stream().mapToLong(node -> node.getShardCount()).sum();
-    long strangers = shards.strangerCount();
-    boolean tooMany = strangers > MANY_STRANGERS && strangers > known / 1_000;
-    for (ShardInventory.Stranger stranger : shards.strangersAtLarge(STRANGERS_A_TICK)) {
-      if (recognised(stranger)
-          || tooMany
-          || orders.isQuarantinePending(stranger.nodeId(), stranger.shard())) {
-        continue;
-      }
-      ContainerRow row =
-          stranger.shard().getContainer() > 0 ? store.read(stranger.shard().getContainer()) : null;
-      if (row != null) {
-        map.put(row);
-        if (recognised(stranger)) {
-          continue;
-        }
-      }
-      LOG.warn(
-          "Shard {} of container {}, generation {}, on datanode {} belongs to no row: quarantine",
-          stranger.shard().getIndex(),
-          ContainerRow.nameOf(stranger.shard().getContainer()),
-          stranger.shard().getGeneration(),
-          stranger.nodeId());
-      orders.quarantine(stranger.nodeId(), stranger.shard(), row == null ? 0 : row.version());
-    }
-    if (tooMany && clock.monotonicNanos() - lastAlarmNanos >= ALARM_NANOS) {
-      lastAlarmNanos = clock.monotonicNanos();
-      LOG.error(
-          "{} shards of {} belong to no container row: is the table an old one? None is touched",
-          strangers,
-          known);
-    }
+  public SetDatanodeModeReply setMode(SetDatanodeModeRequest request) throws StoreException {
+    SetDatanodeModeReply reply = modes.set(request);
+    inspector.refresh();
+    return reply;
+  }
+
+  public SetBalanceReply setBalance(SetBalanceRequest request) throws StoreException {
+    return balance.set(request);
+  }
+
+  /** An operator says that unknown shards may be put aside, for a day. */
+  public AcceptUnknownShardsReply acceptUnknown() throws StoreException {
+    long until = clock.wallMicros() + ACCEPTED.toNanos() / 1_000;
+    OperatorWord unused =
+        operator.change(word -> word.toBuilder().setUnknownAcceptedUntilMicros(until).build());
+    return AcceptUnknownShardsReply.newBuilder()
+        .setUnknownShards(shards.strangers().unknownCount())
+        .setUntilMicros(until)
+        .build();
+  }
+
+  /** What only the leader knows of how the cluster is. */
+  public void addStatus(ClusterStatusReply.Builder reply) {
+    reply
+        .setRepair(repair.status(inspector.latest()))
+        .setBalance(balance.status())
+        .setHeldBack(surplus.heldBack());
   }
 }

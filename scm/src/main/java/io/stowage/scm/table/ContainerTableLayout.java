@@ -17,6 +17,7 @@ package io.stowage.scm.table;
 
 import io.stowage.common.error.CorruptDataException;
 import io.stowage.common.proto.ContainerInfo;
+import io.stowage.common.proto.OperatorWord;
 import io.stowage.common.proto.ShardPlace;
 import io.stowage.scm.container.ContainerRow;
 import java.nio.ByteBuffer;
@@ -32,6 +33,7 @@ import org.apache.hadoop.thirdparty.protobuf.InvalidProtocolBufferException;
  *                      d:*  dead bytes            (collector)
  * 0xFF "cluster"       s:c  this cluster          stamp i64 | cluster id, UTF-8
  * 0xFF "leader"        s:e  leader epoch counter  stamp i64 | leader epoch i64 | id of the SCM, UTF-8
+ * 0xFF "operator"      s:o  what operators said   stamp i64 | OperatorWord
  * </pre>
  *
  * <p>Ids are 63 random bits, never 0: rows spread evenly over regions although containers are made
@@ -56,9 +58,11 @@ final class ContainerTableLayout {
   static final byte[] CONTAINER = {'i'};
   static final byte[] CLUSTER = {'c'};
   static final byte[] EPOCH = {'e'};
+  static final byte[] OPERATOR = {'o'};
 
   static final byte[] CLUSTER_ROW = special("cluster");
   static final byte[] LEADER_ROW = special("leader");
+  static final byte[] OPERATOR_ROW = special("operator");
 
   /** Exclusive end of the containers' rows. */
   static final byte[] CONTAINERS_END = {(byte) 0x80};
@@ -157,6 +161,19 @@ final class ContainerTableLayout {
         .putLong(epoch)
         .put(text)
         .array();
+  }
+
+  static byte[] encodeOperatorWord(long stamp, OperatorWord word) {
+    byte[] message = word.toByteArray();
+    return ByteBuffer.allocate(Long.BYTES + message.length).putLong(stamp).put(message).array();
+  }
+
+  static OperatorWord operatorWordOf(byte[] value) throws CorruptDataException {
+    try {
+      return OperatorWord.parseFrom(ByteBuffer.wrap(value, Long.BYTES, value.length - Long.BYTES));
+    } catch (InvalidProtocolBufferException e) {
+      throw new CorruptDataException("Cannot read what operators said: " + e.getMessage());
+    }
   }
 
   static long stampOf(byte[] value) {

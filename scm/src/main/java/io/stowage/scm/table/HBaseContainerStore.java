@@ -24,6 +24,8 @@ import static io.stowage.scm.table.ContainerTableLayout.EPOCH;
 import static io.stowage.scm.table.ContainerTableLayout.FORMAT;
 import static io.stowage.scm.table.ContainerTableLayout.FORMAT_KEY;
 import static io.stowage.scm.table.ContainerTableLayout.LEADER_ROW;
+import static io.stowage.scm.table.ContainerTableLayout.OPERATOR;
+import static io.stowage.scm.table.ContainerTableLayout.OPERATOR_ROW;
 import static io.stowage.scm.table.ContainerTableLayout.STATE_FAMILY;
 
 import io.stowage.common.error.ErrorCode;
@@ -31,6 +33,7 @@ import io.stowage.common.error.NotLeaderException;
 import io.stowage.common.error.OutcomeUnknownException;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.ContainerInfo;
+import io.stowage.common.proto.OperatorWord;
 import io.stowage.common.time.StoreClock;
 import io.stowage.scm.container.ContainerRow;
 import io.stowage.scm.container.ContainerStore;
@@ -58,6 +61,7 @@ import org.apache.hadoop.hbase.client.CheckAndMutate;
 import org.apache.hadoop.hbase.client.ColumnFamilyDescriptor;
 import org.apache.hadoop.hbase.client.ColumnFamilyDescriptorBuilder;
 import org.apache.hadoop.hbase.client.ConnectionFactory;
+import org.apache.hadoop.hbase.client.Delete;
 import org.apache.hadoop.hbase.client.Durability;
 import org.apache.hadoop.hbase.client.Get;
 import org.apache.hadoop.hbase.client.Put;
@@ -86,6 +90,9 @@ public final class HBaseContainerStore implements ContainerStore {
   private static final long RPC_TIMEOUT_MILLIS = 5_000;
 
   private static final int SCAN_ROWS = 2_000;
+
+  /** Collectors' clocks are nowhere as far ahead; a row that is gone is never written again. */
+  private static final long REMOVED_AHEAD_MICROS = TimeUnit.DAYS.toMicros(1);
 
   private final AsyncConnection connection;
   private final AsyncTable<AdvancedScanResultConsumer> table;
@@ -277,6 +284,57 @@ public final class HBaseContainerStore implements ContainerStore {
       return new Outcome.Written(wanted);
     }
     return new Outcome.Changed(now == null ? null : ContainerTableLayout.decode(key, now));
+  }
+
+  @Override
+  public boolean remove(LeaderEpoch leader, ContainerRow row) throws StoreException {
+    if (row.info().getLeaderEpoch() > leader.value()) {
+      throw new NotLeaderException(
+          "Cannot remove container "
+              + row.name()
+              + " under "
+              + leader
+              + ": its row is of leader epoch "
+              + row.info().getLeaderEpoch());
+    }
+    byte[] key = ContainerTableLayout.key(row.id());
+    // Above the stamps of all its cells, collectors' clocks included: nothing shows through later.
+    long stamp = Math.max(row.stampMicros(), clock.wallMicros()) + REMOVED_AHEAD_MICROS;
+    Delete delete = new Delete(key, stamp).setDurability(Durability.FSYNC_WAL);
+    try {
+      if (await(table.checkAndMutate(ifUnchanged(key, row).build(delete))).isSuccess()) {
+        return true;
+      }
+    } catch (IOException e) {
+      throw new OutcomeUnknownException(
+          "Cannot tell whether container " + row.name() + " was removed: " + e.getMessage(), e);
+    }
+    return cell(key, CONTAINER) == null;
+  }
+
+  @Override
+  public OperatorCell operatorWord() throws StoreException {
+    byte[] value = cell(OPERATOR_ROW, OPERATOR);
+    return value == null
+        ? new OperatorCell(0, OperatorWord.getDefaultInstance())
+        : new OperatorCell(
+            ContainerTableLayout.stampOf(value), ContainerTableLayout.operatorWordOf(value));
+  }
+
+  @Override
+  public boolean writeOperatorWord(OperatorCell before, OperatorWord after) throws StoreException {
+    long stamp = ContainerTableLayout.nextStamp(before.stampMicros(), clock.wallMicros());
+    byte[] value = ContainerTableLayout.encodeOperatorWord(stamp, after);
+    CheckAndMutate.Builder check =
+        before.stampMicros() == 0
+            ? ifAbsent(OPERATOR_ROW, OPERATOR)
+            : CheckAndMutate.newBuilder(OPERATOR_ROW)
+                .ifEquals(
+                    STATE_FAMILY,
+                    OPERATOR,
+                    ContainerTableLayout.encodeOperatorWord(before.stampMicros(), before.word()));
+    return checkAndPut(check, put(OPERATOR_ROW, OPERATOR, stamp, value))
+        || Arrays.equals(cell(OPERATOR_ROW, OPERATOR), value);
   }
 
   private boolean isThere(byte[] key, byte[] value) {

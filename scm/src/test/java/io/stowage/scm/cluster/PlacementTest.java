@@ -37,7 +37,7 @@ class PlacementTest {
   private static final long GIB = 1L << 30;
 
   private static Candidate disk(String rack, String host, String disk, long capacity, long free) {
-    return new Candidate("node-" + host, disk, host, rack, capacity, free, null);
+    return new Candidate("node-" + host, disk, host, rack, capacity, capacity - free, free, null);
   }
 
   private static Candidate unfit(Candidate disk, String why) {
@@ -47,6 +47,7 @@ class PlacementTest {
         disk.host(),
         disk.rack(),
         disk.capacityBytes(),
+        disk.usedBytes(),
         disk.freeBytes(),
         why);
   }

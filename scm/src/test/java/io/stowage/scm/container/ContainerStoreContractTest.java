@@ -16,6 +16,7 @@
 package io.stowage.scm.container;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -26,6 +27,7 @@ import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.ContainerInfo;
 import io.stowage.common.proto.ContainerState;
+import io.stowage.common.proto.OperatorWord;
 import io.stowage.common.proto.ShardPlace;
 import io.stowage.common.time.ManualClock;
 import io.stowage.scm.container.ContainerStore.Outcome;
@@ -105,6 +107,40 @@ public abstract class ContainerStoreContractTest {
     ShardPlace told = info.getShards(0).toBuilder().setHost("h").setPort(9).build();
     create(FIRST, info.toBuilder().setShards(0, told).build());
     assertEquals(info.getShards(0), store.read(7).info().getShards(0));
+  }
+
+  @Test
+  void removesWhatTheCallerSawOnly() throws Exception {
+    ContainerRow first = create(FIRST, info(7));
+    create(FIRST, info(8));
+    ContainerRow second =
+        replace(SECOND, first, first.info().toBuilder().setState(ContainerState.DELETED).build());
+    assertFalse(store.remove(SECOND, first));
+    assertThrows(NotLeaderException.class, () -> store.remove(FIRST, second));
+    assertEquals(second, store.read(7));
+    assertTrue(store.remove(SECOND, second));
+    assertNull(store.read(7));
+    assertTrue(store.remove(SECOND, second)); // a repeated call whose first answer was lost
+    List<Long> left = new ArrayList<>();
+    store.scan(0, 0, row -> left.add(row.id()));
+    assertEquals(List.of(8L), left);
+  }
+
+  @Test
+  void keepsWhatOperatorsSaidByCompareAndSet() throws Exception {
+    ContainerStore.OperatorCell nothing = store.operatorWord();
+    OperatorWord one = OperatorWord.newBuilder().setUnknownAcceptedUntilMicros(1).build();
+    OperatorWord two = OperatorWord.newBuilder().setUnknownAcceptedUntilMicros(2).build();
+    assertEquals(OperatorWord.getDefaultInstance(), nothing.word());
+    assertTrue(store.writeOperatorWord(nothing, one));
+    assertFalse(store.writeOperatorWord(nothing, two));
+    ContainerStore.OperatorCell said = store.operatorWord();
+    assertEquals(one, said.word());
+    assertTrue(store.writeOperatorWord(said, two));
+    assertEquals(two, store.operatorWord().word());
+    List<Long> containers = new ArrayList<>();
+    store.scan(0, 0, row -> containers.add(row.id()));
+    assertEquals(List.of(), containers);
   }
 
   @Test

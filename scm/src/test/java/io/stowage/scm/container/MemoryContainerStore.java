@@ -19,6 +19,7 @@ import io.stowage.common.error.NotLeaderException;
 import io.stowage.common.error.OutcomeUnknownException;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.ContainerInfo;
+import io.stowage.common.proto.OperatorWord;
 import io.stowage.common.proto.ShardPlace;
 import io.stowage.common.time.StoreClock;
 import java.util.ArrayList;
@@ -34,6 +35,7 @@ import java.util.function.Predicate;
 public final class MemoryContainerStore implements ContainerStore {
   private final StoreClock clock;
   private final TreeMap<Long, ContainerRow> rows = new TreeMap<>();
+  private OperatorCell operator = new OperatorCell(0, OperatorWord.getDefaultInstance());
   private String clusterId;
   private long epoch;
   private Fault fault = Fault.NONE;
@@ -116,6 +118,31 @@ public final class MemoryContainerStore implements ContainerStore {
       throw new OutcomeUnknownException("Cannot tell: reply lost", null);
     }
     return new Outcome.Written(row);
+  }
+
+  @Override
+  public synchronized boolean remove(LeaderEpoch leader, ContainerRow row) throws StoreException {
+    if (row.info().getLeaderEpoch() > leader.value()) {
+      throw new NotLeaderException("Cannot remove: the row is of a higher epoch");
+    }
+    if (isSame(row, rows.get(row.id()))) {
+      rows.remove(row.id());
+    }
+    return !rows.containsKey(row.id());
+  }
+
+  @Override
+  public synchronized OperatorCell operatorWord() {
+    return operator;
+  }
+
+  @Override
+  public synchronized boolean writeOperatorWord(OperatorCell before, OperatorWord after) {
+    if (before.stampMicros() != operator.stampMicros()) {
+      return false;
+    }
+    operator = new OperatorCell(Math.max(before.stampMicros() + 1, clock.wallMicros()), after);
+    return true;
   }
 
   private static boolean isSame(ContainerRow seen, ContainerRow there) {

@@ -1,0 +1,203 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.scm.container;
+
+import io.stowage.common.error.StoreException;
+import io.stowage.common.fault.CrashPoint;
+import io.stowage.common.proto.ContainerInfo;
+import io.stowage.common.proto.ContainerState;
+import io.stowage.common.proto.DatanodeMode;
+import io.stowage.common.proto.ShardPlace;
+import io.stowage.common.time.StoreClock;
+import io.stowage.scm.cluster.ClusterMap;
+import java.time.Duration;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Removes DELETED containers, in one term of leadership. Confined to the ticking thread.
+ *
+ * <ol>
+ *   <li>A row is DELETED (by repack; or here, if nothing was ever written to the container and no
+ *       writer that had a lease may still commit). That is its last state.
+ *   <li>After the keep time, the row is read from the table, and every shard that its nodes have is
+ *       ordered to be deleted, with the version of that row.
+ *   <li>When every node that the row names has told all its shards and none of these is among them,
+ *       the row is removed by compare-and-set. A dead node's shards are waited for; a
+ *       decommissioned node's are not.
+ * </ol>
+ *
+ * What a crash leaves is a DELETED row, and the next leader goes on from what is reported.
+ */
+final class Deletions {
+  private static final Logger LOG = LoggerFactory.getLogger(Deletions.class);
+  private static final CrashPoint AFTER_CONFIRM = CrashPoint.named("scm.delete.after-confirm");
+
+  /** Each costs a read or a mutation of the table. */
+  private static final int ROWS_A_TICK = 32;
+
+  private final LeaderEpoch leader;
+  private final ContainerStore store;
+  private final RowMutations rows;
+  private final ContainerMap map;
+  private final ClusterMap cluster;
+  private final ShardInventory shards;
+  private final Orders orders;
+  private final long keepMicros;
+  private final long emptyAfterMicros;
+  private final StoreClock clock;
+
+  /**
+   * @param keep how long shards of a DELETED container are kept
+   * @param emptyAfter how long after its seal a container that nobody wrote to is DELETED: no
+   *     writer may commit any more
+   */
+  Deletions(
+      LeaderEpoch leader,
+      ContainerStore store,
+      RowMutations rows,
+      ContainerMap map,
+      ClusterMap cluster,
+      ShardInventory shards,
+      Orders orders,
+      Duration keep,
+      Duration emptyAfter,
+      StoreClock clock) {
+    this.leader = leader;
+    this.store = store;
+    this.rows = rows;
+    this.map = map;
+    this.cluster = cluster;
+    this.shards = shards;
+    this.orders = orders;
+    this.keepMicros = keep.toNanos() / 1_000;
+    this.emptyAfterMicros = emptyAfter.toNanos() / 1_000;
+    this.clock = clock;
+  }
+
+  void look(Inspection found) throws StoreException {
+    int done = 0;
+    for (int i = 0; i < found.deleted().size() && done < ROWS_A_TICK; i++) {
+      done += remove(found.deleted().get(i)) ? 1 : 0;
+    }
+    for (int i = 0; i < found.emptySealed().size() && done < ROWS_A_TICK; i++) {
+      done += deleteEmpty(found.emptySealed().get(i)) ? 1 : 0;
+    }
+  }
+
+  private boolean deleteEmpty(long id) throws StoreException {
+    ContainerRow seen = map.get(id);
+    Condition condition = shards.condition(id);
+    if (seen == null || condition == null || !condition.isSeenEmpty() || !isOldEmpty(seen.info())) {
+      return false;
+    }
+    ContainerRow row =
+        rows.change(
+            leader,
+            id,
+            info ->
+                isOldEmpty(info)
+                    ? info.toBuilder()
+                        .setState(ContainerState.DELETED)
+                        .setDeletedMicros(clock.wallMicros())
+                        .build()
+                    : null);
+    if (row != null && row.info().getState() == ContainerState.DELETED) {
+      LOG.info("Container {} is deleted: nobody ever wrote to it", row.name());
+    }
+    return true;
+  }
+
+  private boolean isOldEmpty(ContainerInfo info) {
+    return info.getState() == ContainerState.SEALED
+        && info.getEndOffset() == 0
+        && clock.wallMicros() - info.getSealedMicros() > emptyAfterMicros;
+  }
+
+  /** Says whether that cost anything. */
+  private boolean remove(long id) throws StoreException {
+    ContainerRow seen = map.get(id);
+    if (seen == null || clock.wallMicros() - seen.info().getDeletedMicros() < keepMicros) {
+      return false;
+    }
+    Condition condition = shards.condition(id);
+    boolean anyPresent = condition.present() != 0;
+    if (!anyPresent && !isConfirmed(seen.info(), condition)) {
+      return false; // a node that is to be asked is away
+    }
+    if (anyPresent && allOrdered(seen.info(), condition)) {
+      return false;
+    }
+    ContainerRow row = store.read(id); // in its final state, by the leader that orders
+    if (row == null) {
+      map.remove(seen);
+      return true;
+    }
+    map.put(row);
+    if (row.info().getState() != ContainerState.DELETED) {
+      return true;
+    }
+    if (anyPresent) {
+      order(row, condition);
+      return true;
+    }
+    if (!shards.strangers().of(id).isEmpty()) {
+      return true; // copies that no row names: Surplus has them deleted, by this row
+    }
+    AFTER_CONFIRM.reach();
+    if (store.remove(leader, row)) {
+      map.remove(row);
+      shards.forgetEnds(id);
+      LOG.info("Container {} is gone: all its shards are deleted", row.name());
+    }
+    return true;
+  }
+
+  private boolean isConfirmed(ContainerInfo info, Condition condition) {
+    for (ShardPlace place : info.getShardsList()) {
+      boolean told = Condition.has(condition.reported(), place.getIndex());
+      if (!told && cluster.mode(place.getNodeId()) != DatanodeMode.DECOMMISSIONED) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  private boolean allOrdered(ContainerInfo info, Condition condition) {
+    for (ShardPlace place : info.getShardsList()) {
+      if (Condition.has(condition.present(), place.getIndex()) && !isOrdered(info, place)) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  private boolean isOrdered(ContainerInfo info, ShardPlace place) {
+    return orders.isBusy(place.getNodeId())
+        || orders.isPending(
+            Orders.Kind.DELETE,
+            place.getNodeId(),
+            new ShardInventory.ShardId(info.getId(), place.getIndex(), place.getGeneration()));
+  }
+
+  private void order(ContainerRow row, Condition condition) {
+    for (ShardPlace place : row.info().getShardsList()) {
+      if (Condition.has(condition.present(), place.getIndex()) && !isOrdered(row.info(), place)) {
+        orders.delete(place.getNodeId(), Orders.keyOf(row.id(), place), row.version());
+      }
+    }
+  }
+}

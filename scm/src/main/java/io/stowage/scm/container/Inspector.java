@@ -1,0 +1,65 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.scm.container;
+
+import io.stowage.common.time.StoreClock;
+import io.stowage.scm.cluster.ClusterMap;
+import java.util.Set;
+
+/**
+ * Keeps the last {@link Inspection} and makes a new one when that is due. Thread-safe: one
+ * inspection at a time.
+ */
+public final class Inspector {
+  /** An inspection looks at every container: it may take this share of one core, one tenth. */
+  private static final int PAUSES = 10;
+
+  private final ContainerMap map;
+  private final ShardInventory shards;
+  private final ClusterMap cluster;
+  private final StoreClock clock;
+  private volatile Set<Integer> fullDisks = Set.of();
+  private Inspection latest; // guarded by this
+  private long nextNanos; // guarded by this
+
+  public Inspector(ContainerMap map, ShardInventory shards, ClusterMap cluster, StoreClock clock) {
+    this.map = map;
+    this.shards = shards;
+    this.cluster = cluster;
+    this.clock = clock;
+  }
+
+  /** Disks of which the following inspections shall find containers to be moved. */
+  void lookFor(Set<Integer> disks) {
+    fullDisks = disks;
+  }
+
+  /** How things are, or were a few seconds ago. */
+  public synchronized Inspection latest() {
+    long start = clock.monotonicNanos();
+    if (latest == null || start - nextNanos >= 0) {
+      latest = Inspection.of(map, shards, cluster, fullDisks);
+      long took = clock.monotonicNanos() - start;
+      nextNanos = clock.monotonicNanos() + PAUSES * took;
+    }
+    return latest;
+  }
+
+  /** Takes a change into account at once that an operator waits for. */
+  synchronized void refresh() {
+    latest = null;
+  }
+}

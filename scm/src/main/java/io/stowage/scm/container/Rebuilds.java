@@ -1,0 +1,226 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.scm.container;
+
+import io.stowage.common.proto.OrderProgress;
+import io.stowage.common.proto.OrderResult;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * Rebuilds that datanodes are at, of one term: how many a disk, how far, how fast. Guarded by
+ * itself.
+ */
+final class Rebuilds {
+  /** In the whole cluster: each costs the leader two row mutations and a kilobyte. */
+  private static final int MOST = 1_024;
+
+  /** A disk is read for as many rebuilds at once as it is written for, times this. */
+  private static final int READS_A_WRITE = 4;
+
+  private static final long RATE_WINDOW_NANOS = TimeUnit.MINUTES.toNanos(1);
+  private static final int MOST_SAMPLES = 128;
+
+  private record Sample(long nanos, long bytes) {}
+
+  private final int writesADisk;
+  private final Map<Rebuild.Key, Rebuild> underWay = new HashMap<>();
+  private final Map<Long, Rebuild> byOrder = new HashMap<>();
+  private final Map<String, Integer> writes = new HashMap<>(); // by disk
+  private final Map<String, Integer> reads = new HashMap<>(); // by disk
+  private final Deque<Sample> samples = new ArrayDeque<>();
+  private long bytesSeen;
+  private long shardsDone;
+  private long bytesDone;
+  private long shardsFailed;
+  private long lostSectors;
+  private long shardsMoved;
+  private long bytesMoved;
+
+  /**
+   * @param writesADisk shards that one disk is written at once
+   */
+  Rebuilds(int writesADisk) {
+    this.writesADisk = writesADisk;
+  }
+
+  synchronized boolean isFull() {
+    return underWay.size() >= MOST;
+  }
+
+  synchronized boolean mayWrite(String disk) {
+    return writes.getOrDefault(disk, 0) < writesADisk;
+  }
+
+  synchronized boolean mayRead(String disk) {
+    return reads.getOrDefault(disk, 0) < READS_A_WRITE * writesADisk;
+  }
+
+  synchronized Rebuild find(long container, int index) {
+    return underWay.get(new Rebuild.Key(container, index));
+  }
+
+  /** Rebuilds of a container's shards. */
+  synchronized List<Rebuild> of(long container, int shards) {
+    List<Rebuild> found = new ArrayList<>();
+    for (int i = 0; i < shards; i++) {
+      Rebuild rebuild = underWay.get(new Rebuild.Key(container, i));
+      if (rebuild != null) {
+        found.add(rebuild);
+      }
+    }
+    return found;
+  }
+
+  synchronized void add(Rebuild rebuild, long orderId) {
+    rebuild.orderId = orderId;
+    underWay.put(rebuild.key, rebuild);
+    byOrder.put(orderId, rebuild);
+    writes.merge(rebuild.targetDisk(), 1, Integer::sum);
+    rebuild.sources.forEach(disk -> reads.merge(disk, 1, Integer::sum));
+  }
+
+  /** The same rebuild by a newer order. */
+  synchronized void reordered(Rebuild rebuild, long orderId) {
+    byOrder.remove(rebuild.orderId);
+    rebuild.orderId = orderId;
+    rebuild.orderedTimes++;
+    rebuild.result = null;
+    byOrder.put(orderId, rebuild);
+  }
+
+  synchronized void remove(Rebuild rebuild) {
+    if (underWay.remove(rebuild.key, rebuild)) {
+      byOrder.remove(rebuild.orderId);
+      less(writes, rebuild.targetDisk());
+      rebuild.sources.forEach(disk -> less(reads, disk));
+    }
+  }
+
+  private static void less(Map<String, Integer> counts, String disk) {
+    counts.computeIfPresent(disk, (key, count) -> count == 1 ? null : count - 1);
+  }
+
+  synchronized void progress(List<OrderProgress> told, long nowNanos) {
+    for (OrderProgress progress : told) {
+      Rebuild rebuild = byOrder.get(progress.getOrderId());
+      if (rebuild != null) {
+        rebuild.lastSignNanos = nowNanos;
+        advance(rebuild, progress.getBytesDone());
+      }
+    }
+    sample(nowNanos);
+  }
+
+  private void advance(Rebuild rebuild, long bytes) {
+    if (bytes > rebuild.bytesDone) {
+      bytesSeen += bytes - rebuild.bytesDone;
+      rebuild.bytesDone = bytes;
+    }
+  }
+
+  /** Keeps an answer until somebody has the time for the row. */
+  synchronized void answered(OrderResult result) {
+    Rebuild rebuild = byOrder.get(result.getOrderId());
+    if (rebuild != null) {
+      rebuild.result = result;
+    }
+  }
+
+  /** Those that were answered. */
+  synchronized List<Rebuild> answered() {
+    return underWay.values().stream().filter(rebuild -> rebuild.result != null).toList();
+  }
+
+  synchronized List<Rebuild> all() {
+    return List.copyOf(underWay.values());
+  }
+
+  synchronized void succeeded(Rebuild rebuild, long nowNanos) {
+    advance(rebuild, rebuild.result.getEnd());
+    sample(nowNanos);
+    if (rebuild.reason == Rebuild.Reason.BALANCE) {
+      shardsMoved++;
+      bytesMoved += rebuild.result.getEnd();
+    } else {
+      shardsDone++;
+      bytesDone += rebuild.result.getEnd();
+    }
+    lostSectors += rebuild.result.getLostSectors();
+    remove(rebuild);
+  }
+
+  synchronized void failed(Rebuild rebuild) {
+    shardsFailed++;
+    remove(rebuild);
+  }
+
+  private void sample(long nowNanos) {
+    Sample last = samples.peekLast();
+    if (last != null && nowNanos - last.nanos < RATE_WINDOW_NANOS / MOST_SAMPLES) {
+      return;
+    }
+    samples.add(new Sample(nowNanos, bytesSeen));
+    while (samples.size() > MOST_SAMPLES
+        || (samples.size() > 1 && nowNanos - samples.peek().nanos > RATE_WINDOW_NANOS)) {
+      samples.remove();
+    }
+  }
+
+  /** Bytes of new shards a second, over the last minute or since there is work. */
+  synchronized long bytesPerSecond(long nowNanos) {
+    Sample first = samples.peekFirst();
+    if (first == null || nowNanos <= first.nanos) {
+      return 0;
+    }
+    return (long) ((bytesSeen - first.bytes) * 1e9 / (nowNanos - first.nanos));
+  }
+
+  /** What is to be told of it. */
+  synchronized Figures figures() {
+    int moves =
+        (int) underWay.values().stream().filter(r -> r.reason == Rebuild.Reason.BALANCE).count();
+    return new Figures(
+        underWay.size() - moves,
+        moves,
+        underWay.values().stream()
+            .filter(r -> r.reason != Rebuild.Reason.BALANCE)
+            .mapToLong(r -> r.bytesDone)
+            .sum(),
+        shardsDone,
+        bytesDone,
+        shardsFailed,
+        lostSectors,
+        shardsMoved,
+        bytesMoved);
+  }
+
+  record Figures(
+      int repairs,
+      int moves,
+      long bytesUnderWay,
+      long shardsDone,
+      long bytesDone,
+      long shardsFailed,
+      long lostSectors,
+      long shardsMoved,
+      long bytesMoved) {}
+}

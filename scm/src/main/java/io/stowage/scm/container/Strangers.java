@@ -1,0 +1,163 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.scm.container;
+
+import io.stowage.common.proto.ShardReport;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * Shards that datanodes reported and that no row names there: replaced copies, surplus ones of
+ * rebuilds that nobody waited for, those of rows that are gone, and those in quarantine. Guarded by
+ * itself.
+ */
+final class Strangers {
+  /** A bound on memory after a table was lost: more are counted, not listed. */
+  private static final int MOST = 1_000_000;
+
+  /** What its row says of it. */
+  enum Kin {
+    /** Its container has no row, or one of a lower generation: the table may be an old one. */
+    UNKNOWN,
+    /** The row names a newer copy. */
+    STALE
+  }
+
+  /** A shard that its row does not name. */
+  record Stranger(String nodeId, ShardReport shard, Kin kin) {
+    ShardInventory.ShardId id() {
+      return ShardInventory.ShardId.of(shard);
+    }
+  }
+
+  private record Key(String nodeId, ShardInventory.ShardId id) {}
+
+  /** By container; whoever was looked at goes to the end. */
+  private final Map<Long, Map<Key, Stranger>> byContainer = new LinkedHashMap<>();
+
+  private final Map<String, Set<Long>> containersOf = new HashMap<>(); // by node
+  private int listed;
+  private long unlisted;
+  private long unknown;
+  private long quarantined;
+
+  synchronized void add(String nodeId, ShardReport shard, Kin kin) {
+    long container = shard.getContainer();
+    Key key = new Key(nodeId, ShardInventory.ShardId.of(shard));
+    remove(key);
+    if (listed == MOST) {
+      unlisted++;
+      return;
+    }
+    byContainer
+        .computeIfAbsent(container, id -> new LinkedHashMap<>())
+        .put(key, new Stranger(nodeId, shard, kin));
+    containersOf.computeIfAbsent(nodeId, id -> new HashSet<>()).add(container);
+    count(shard, kin, 1);
+  }
+
+  private void count(ShardReport shard, Kin kin, int more) {
+    listed += more;
+    unknown += kin == Kin.UNKNOWN ? more : 0;
+    quarantined += shard.getQuarantined() ? more : 0;
+  }
+
+  /** Says whether it was there. */
+  synchronized boolean forget(String nodeId, ShardInventory.ShardId id) {
+    return remove(new Key(nodeId, id));
+  }
+
+  private boolean remove(Key key) {
+    long container = key.id.container();
+    Map<Key, Stranger> copies = byContainer.get(container);
+    Stranger gone = copies == null ? null : copies.remove(key);
+    if (gone == null) {
+      return false;
+    }
+    count(gone.shard, gone.kin, -1);
+    if (copies.isEmpty()) {
+      byContainer.remove(container);
+    }
+    if (copies.keySet().stream().noneMatch(other -> other.nodeId.equals(key.nodeId))) {
+      Set<Long> ofNode = containersOf.get(key.nodeId);
+      ofNode.remove(container);
+      if (ofNode.isEmpty()) {
+        containersOf.remove(key.nodeId);
+      }
+    }
+    return true;
+  }
+
+  /** A node tells all it has, anew. */
+  synchronized void forgetNode(String nodeId) {
+    for (long container : List.copyOf(containersOf.getOrDefault(nodeId, Set.of()))) {
+      for (Key key : List.copyOf(byContainer.get(container).keySet())) {
+        if (key.nodeId.equals(nodeId)) {
+          remove(key);
+        }
+      }
+    }
+    if (byContainer.isEmpty()) {
+      unlisted = 0;
+    }
+  }
+
+  /** All copies of a container's shards that its row does not name. */
+  synchronized List<Stranger> of(long container) {
+    return List.copyOf(byContainer.getOrDefault(container, Map.of()).values());
+  }
+
+  synchronized Stranger find(String nodeId, ShardInventory.ShardId id) {
+    return byContainer.getOrDefault(id.container(), Map.of()).get(new Key(nodeId, id));
+  }
+
+  /** Containers whose strangers were not looked at for longest. */
+  synchronized List<Long> next(int limit) {
+    List<Long> next = new ArrayList<>();
+    Iterator<Long> ids = byContainer.keySet().iterator();
+    while (next.size() < limit && ids.hasNext()) {
+      next.add(ids.next());
+    }
+    for (long id : next) {
+      byContainer.put(id, byContainer.remove(id));
+    }
+    return next;
+  }
+
+  synchronized long unknownCount() {
+    return unknown + unlisted;
+  }
+
+  synchronized long staleCount() {
+    return listed - unknown;
+  }
+
+  synchronized long quarantinedCount() {
+    return quarantined;
+  }
+
+  /** Highest generation of a container's strangers; 0: there are none. */
+  static int highestGeneration(Collection<Stranger> strangers) {
+    return strangers.stream().mapToInt(s -> s.shard.getGeneration()).max().orElse(0);
+  }
+}

@@ -1,0 +1,479 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.scm;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.proto.ClusterStatusReply;
+import io.stowage.common.proto.ContainerInfo;
+import io.stowage.common.proto.ContainerState;
+import io.stowage.common.proto.DatanodeMode;
+import io.stowage.common.proto.Lease;
+import io.stowage.common.proto.LeaseOutcome;
+import io.stowage.common.proto.ListDatanodesRequest;
+import io.stowage.common.proto.SetDatanodeModeRequest;
+import io.stowage.common.proto.ShardPlace;
+import io.stowage.common.proto.ShardReport;
+import io.stowage.scm.container.MemoryContainerStore;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+/** The leader's side of repair, with datanodes that keep the rules and move no bytes. */
+class RepairTest {
+  private static final Duration A_LITTLE = Duration.ofSeconds(8);
+
+  /** A sealed container with something in each shard. */
+  private static long sealed(ScmHarness h) throws StoreException {
+    Lease lease = h.written(8192);
+    h.release(lease, LeaseOutcome.LEASE_FULL, 8192);
+    h.pass(Duration.ofSeconds(3));
+    return lease.getContainer().getId();
+  }
+
+  private static List<FakeDatanode> hosts(ScmHarness h, long id) throws StoreException {
+    List<FakeDatanode> hosts = new ArrayList<>();
+    for (ShardPlace place : h.container(id).getShardsList()) {
+      hosts.add(h.node(place));
+    }
+    return hosts;
+  }
+
+  private static void die(FakeDatanode... nodes) {
+    for (FakeDatanode node : nodes) {
+      node.setDown(true);
+    }
+  }
+
+  private static void comeBack(FakeDatanode node) {
+    node.setDown(false);
+    node.restart();
+  }
+
+  private static void assertWhole(ScmHarness h, long id) throws StoreException {
+    ClusterStatusReply status = h.status();
+    assertEquals(0, status.getEndangeredContainers(), status::toString);
+    assertEquals(0, status.getUnavailableContainers());
+    List<String> seen = new ArrayList<>();
+    for (ShardPlace place : h.container(id).getShardsList()) {
+      FakeDatanode node = h.node(place);
+      assertTrue(
+          node.shards().stream()
+              .anyMatch(
+                  shard ->
+                      shard.getContainer() == id
+                          && shard.getIndex() == place.getIndex()
+                          && shard.getGeneration() == place.getGeneration()
+                          && shard.getSealed()
+                          && !shard.getQuarantined()),
+          () -> "shard " + place + " is not there");
+      assertFalse(seen.contains(node.nodeId()), "two shards on one node");
+      seen.add(node.nodeId());
+    }
+  }
+
+  private static void assertNoCopiesButTheRows(ScmHarness h, long id) throws StoreException {
+    ContainerInfo info = h.container(id);
+    for (FakeDatanode node : h.nodes) {
+      for (ShardReport shard : node.shards()) {
+        if (shard.getContainer() == id) {
+          ShardPlace place = info.getShards(shard.getIndex());
+          assertEquals(node.nodeId(), place.getNodeId());
+          assertEquals(place.getGeneration(), shard.getGeneration());
+        }
+      }
+    }
+    assertEquals(0, h.status().getStaleShards());
+    assertEquals(0, h.status().getUnknownShards());
+  }
+
+  @Test
+  void rebuildsADeadNodesShardElsewhere() throws Exception {
+    ScmHarness h = new ScmHarness(6, null);
+    long id = sealed(h);
+    FakeDatanode dead = hosts(h, id).get(1);
+    die(dead);
+    h.pass(ScmHarness.DEAD.plus(A_LITTLE), dead);
+    assertWhole(h, id);
+    ShardPlace now = h.container(id).getShards(1);
+    assertNotEquals(dead.nodeId(), now.getNodeId());
+    assertEquals(2, now.getGeneration());
+    assertEquals(1, h.status().getRepair().getShardsDone());
+    assertEquals(8192, h.status().getRepair().getBytesDone());
+    assertEquals(0, h.status().getRepair().getShardsLeft());
+  }
+
+  @Test
+  void dropsTheReplacedCopyOfANodeThatComesBack() throws Exception {
+    ScmHarness h = new ScmHarness(6, null);
+    long id = sealed(h);
+    FakeDatanode dead = hosts(h, id).get(1);
+    die(dead);
+    h.pass(ScmHarness.DEAD.plus(A_LITTLE), dead);
+    comeBack(dead);
+    h.pass(A_LITTLE);
+    assertNull(dead.shard(id, 1));
+    assertWhole(h, id);
+    assertNoCopiesButTheRows(h, id);
+  }
+
+  @Test
+  void keepsAReplacedCopyUntilTheContainerIsWholeAndRebuildsFromIt() throws Exception {
+    ScmHarness h = new ScmHarness(6, null);
+    long id = sealed(h);
+    List<FakeDatanode> hosts = hosts(h, id);
+    die(hosts.get(1));
+    h.pass(ScmHarness.DEAD.plus(A_LITTLE), hosts.get(1));
+    assertWhole(h, id);
+    FakeDatanode second = h.node(h.container(id).getShards(1)); // has the rebuilt one
+    // Three of five are lost: more than m. Nothing can be rebuilt...
+    die(second, hosts.get(2), hosts.get(3));
+    h.pass(ScmHarness.DEAD.plus(A_LITTLE), hosts.get(1), second, hosts.get(2), hosts.get(3));
+    assertEquals(1, h.status().getUnavailableContainers());
+    assertEquals(List.of(id), h.status().getUnavailableList());
+    // ...until the first one comes back with the copy that was replaced.
+    comeBack(hosts.get(1));
+    h.pass(Duration.ofSeconds(30), second, hosts.get(2), hosts.get(3));
+    assertEquals(0, h.status().getUnavailableContainers(), h.status()::toString);
+    for (FakeDatanode node : List.of(second, hosts.get(2), hosts.get(3))) {
+      comeBack(node);
+    }
+    h.pass(Duration.ofSeconds(40));
+    assertWhole(h, id);
+    assertNoCopiesButTheRows(h, id);
+  }
+
+  @Test
+  void aLostContainerIsThereAgainWithItsDisk() throws Exception {
+    ScmHarness h = new ScmHarness(5, null);
+    long id = sealed(h);
+    List<FakeDatanode> hosts = hosts(h, id);
+    for (int i = 0; i < 3; i++) {
+      hosts.get(i).setDiskFailed(hosts.get(i).diskIds().get(0), true);
+    }
+    h.pass(A_LITTLE);
+    assertEquals(1, h.status().getUnavailableContainers());
+    assertEquals(0, h.status().getRepair().getShardsDone());
+    hosts.get(0).setDiskFailed(hosts.get(0).diskIds().get(0), false);
+    h.pass(A_LITTLE);
+    assertEquals(0, h.status().getUnavailableContainers());
+    assertEquals(List.of(1L), h.status().getRepair().getEndangeredList());
+    assertTrue(
+        h.status().getRepair().getWaitingFor().contains("rs-3-2 needs 5"),
+        h.status().getRepair()::toString);
+  }
+
+  @Test
+  void repairsDamageThatAScrubberFound() throws Exception {
+    ScmHarness h = new ScmHarness(5, null); // no spare node: the same disk is the last resort
+    long id = sealed(h);
+    FakeDatanode node = hosts(h, id).get(4);
+    node.damage(node.shard(id, 4));
+    h.pass(A_LITTLE);
+    assertWhole(h, id);
+    assertEquals(2, h.container(id).getShards(4).getGeneration());
+    assertNoCopiesButTheRows(h, id);
+  }
+
+  @Test
+  void sealsAnOpenContainerBeforeItRebuilds() throws Exception {
+    ScmHarness h = new ScmHarness(6, null);
+    Lease lease = h.written(4096);
+    long id = lease.getContainer().getId();
+    FakeDatanode dead = hosts(h, id).get(0);
+    die(dead);
+    for (int i = 0; i < 80; i++) {
+      assertTrue(h.container(id).getState() != ContainerState.OPEN || h.renew(lease));
+      h.pass(Duration.ofSeconds(1), dead);
+    }
+    assertEquals(ContainerState.SEALED, h.container(id).getState());
+    assertFalse(h.renew(lease));
+    assertWhole(h, id);
+    StoreException fenced =
+        assertThrows(
+            StoreException.class, () -> h.write(lease, 8192)); // whoever still has the lease
+    assertEquals(ErrorCode.SHARD_SEALED, fenced.code());
+  }
+
+  @Test
+  void theMostEndangeredComeFirst() throws Exception {
+    ScmHarness h = new ScmHarness(9, null);
+    List<Long> ids = new ArrayList<>();
+    for (int i = 0; i < 12; i++) {
+      ids.add(sealed(h));
+    }
+    h.nodes.forEach(node -> node.holdRebuilds(true));
+    FakeDatanode first = h.nodes.get(0);
+    FakeDatanode second = h.nodes.get(1);
+    die(first, second);
+    h.pass(ScmHarness.DEAD.plusSeconds(3), first, second);
+    List<Long> twice = new ArrayList<>();
+    int once = 0;
+    for (long id : ids) {
+      List<FakeDatanode> hosts = hosts(h, id);
+      int lost = (hosts.contains(first) ? 1 : 0) + (hosts.contains(second) ? 1 : 0);
+      once += lost == 1 ? 1 : 0;
+      if (lost == 2) {
+        twice.add(id);
+      }
+    }
+    assertEquals(
+        List.of((long) twice.size(), (long) once), h.status().getRepair().getEndangeredList());
+    // Whatever is under way, no container that lost two waits while one that lost one does not.
+    long waiting =
+        twice.stream()
+            .filter(
+                id -> {
+                  try {
+                    return h.container(id).getLastGeneration() < 3;
+                  } catch (StoreException e) {
+                    throw new IllegalStateException(e);
+                  }
+                })
+            .count();
+    assertEquals(0, waiting);
+  }
+
+  @Test
+  void loadsNoDiskWithMoreThanItMay() throws Exception {
+    ScmHarness h = new ScmHarness(7, null);
+    for (int i = 0; i < 20; i++) {
+      sealed(h);
+    }
+    h.nodes.forEach(node -> node.holdRebuilds(true));
+    FakeDatanode dead = h.nodes.get(0);
+    die(dead);
+    h.pass(ScmHarness.DEAD.plus(A_LITTLE), dead);
+    assertTrue(h.nodes.stream().allMatch(node -> node.rebuildsUnderWay() <= 2));
+    assertTrue(h.status().getRepair().getInFlight() > 0);
+    for (int round = 0; round < 30; round++) {
+      h.nodes.forEach(FakeDatanode::finishRebuilds);
+      h.pass(Duration.ofSeconds(2), dead);
+      assertTrue(h.nodes.stream().allMatch(node -> node.rebuildsUnderWay() <= 2));
+    }
+    assertEquals(0, h.status().getEndangeredContainers());
+  }
+
+  @Test
+  void aTargetThatDiesIsReplacedAndItsFileIsSurplus() throws Exception {
+    ScmHarness h = new ScmHarness(7, null);
+    long id = sealed(h);
+    List<FakeDatanode> hosts = hosts(h, id);
+    FakeDatanode dead = hosts.get(0);
+    h.nodes.forEach(node -> node.holdRebuilds(true));
+    die(dead);
+    h.pass(ScmHarness.DEAD.plus(A_LITTLE), dead);
+    FakeDatanode target =
+        h.nodes.stream().filter(n -> n.rebuildsUnderWay() == 1).findFirst().orElseThrow();
+    target.finishRebuilds(); // its answer never arrives
+    die(target);
+    h.nodes.forEach(node -> node.holdRebuilds(false));
+    h.pass(ScmHarness.DEAD.plus(A_LITTLE).plus(A_LITTLE), dead, target);
+    assertWhole(h, id);
+    assertEquals(3, h.container(id).getShards(0).getGeneration());
+    comeBack(target);
+    comeBack(dead);
+    h.pass(A_LITTLE);
+    assertWhole(h, id);
+    assertNoCopiesButTheRows(h, id); // generations 1 and 2 are both below the row's
+  }
+
+  @Test
+  void aNewLeaderTakesWhatTheOldOnesOrderMade() throws Exception {
+    ScmHarness h = new ScmHarness(6, null);
+    long id = sealed(h);
+    FakeDatanode dead = hosts(h, id).get(2);
+    h.nodes.forEach(node -> node.holdRebuilds(true));
+    die(dead);
+    h.pass(ScmHarness.DEAD.plus(A_LITTLE), dead);
+    FakeDatanode target =
+        h.nodes.stream().filter(n -> n.rebuildsUnderWay() == 1).findFirst().orElseThrow();
+    StorageContainerManager next = h.newScm();
+    h.scm.lost();
+    h.scm = next;
+    h.nodes.forEach(node -> node.holdRebuilds(false));
+    target.finishRebuilds();
+    next.won();
+    h.pass(ScmHarness.DEAD.plus(A_LITTLE), dead);
+    assertWhole(h, id);
+    assertEquals(2, h.container(id).getShards(2).getGeneration());
+    assertEquals(target.nodeId(), h.container(id).getShards(2).getNodeId());
+    assertEquals(0, h.status().getRepair().getShardsDone());
+  }
+
+  @Test
+  void aLostAnswerOfTheTableIsTriedAgain() throws Exception {
+    for (MemoryContainerStore.Fault fault :
+        List.of(MemoryContainerStore.Fault.REPLY_LOST, MemoryContainerStore.Fault.REQUEST_LOST)) {
+      ScmHarness h = new ScmHarness(6, null);
+      long id = sealed(h);
+      FakeDatanode dead = hosts(h, id).get(2);
+      h.nodes.forEach(node -> node.holdRebuilds(true));
+      die(dead);
+      h.pass(ScmHarness.DEAD.plus(A_LITTLE), dead);
+      h.nodes.forEach(FakeDatanode::finishRebuilds);
+      h.store.failNextWrite(fault);
+      h.pass(A_LITTLE, dead);
+      assertWhole(h, id);
+      assertEquals(2, h.container(id).getShards(2).getGeneration());
+      assertEquals(1, h.status().getRepair().getShardsDone());
+      assertEquals(0, h.status().getRepair().getShardsFailed());
+    }
+  }
+
+  @Test
+  void anOrderThatSourcesCannotServeIsTriedAgainLater() throws Exception {
+    ScmHarness h = new ScmHarness(7, null);
+    long id = sealed(h);
+    List<FakeDatanode> hosts = hosts(h, id);
+    FakeDatanode dead = hosts.get(0);
+    // Reachable for SCM, not for their peers.
+    die(dead, hosts.get(1), hosts.get(2));
+    h.pass(ScmHarness.DEAD.plus(A_LITTLE), dead);
+    assertTrue(h.status().getRepair().getShardsFailed() > 0);
+    assertEquals(1, h.status().getEndangeredContainers());
+    hosts.get(1).setDown(false);
+    hosts.get(2).setDown(false);
+    h.pass(Duration.ofMinutes(2), dead);
+    assertWhole(h, id);
+  }
+
+  @Test
+  void decommissionMovesEveryShardAndThenSaysSo() throws Exception {
+    ScmHarness h = new ScmHarness(6, null);
+    List<Long> ids = new ArrayList<>();
+    for (int i = 0; i < 6; i++) {
+      ids.add(sealed(h));
+    }
+    Lease open = h.written(4096);
+    FakeDatanode node = hosts(h, ids.get(0)).get(0);
+    setMode(h, node, DatanodeMode.DECOMMISSIONING);
+    for (int i = 0; i < 60; i++) {
+      boolean unused = h.renew(open);
+      h.pass(Duration.ofSeconds(2));
+      assertEquals(0, h.status().getEndangeredContainers());
+    }
+    assertEquals(DatanodeMode.DECOMMISSIONED, mode(h, node));
+    for (long id : ids) {
+      assertWhole(h, id);
+      assertFalse(hosts(h, id).contains(node));
+    }
+    assertEquals(0, node.shards().size());
+    setMode(h, node, DatanodeMode.IN_SERVICE);
+    assertEquals(DatanodeMode.IN_SERVICE, mode(h, node));
+  }
+
+  @Test
+  void modesOutliveTheLeader() throws Exception {
+    ScmHarness h = new ScmHarness(7, null);
+    setMode(h, h.nodes.get(3), DatanodeMode.MAINTENANCE);
+    StorageContainerManager next = h.newScm();
+    h.scm.lost();
+    h.scm = next;
+    next.won();
+    h.heartbeats();
+    assertEquals(DatanodeMode.MAINTENANCE, mode(h, h.nodes.get(3)));
+  }
+
+  @Test
+  void refusesToDecommissionTheLastThatArePossible() throws Exception {
+    ScmHarness h = new ScmHarness(5, null);
+    sealed(h);
+    StoreException refused =
+        assertThrows(
+            StoreException.class, () -> setMode(h, h.nodes.get(0), DatanodeMode.DECOMMISSIONING));
+    assertEquals(ErrorCode.NOT_ENOUGH_NODES, refused.code());
+    assertTrue(refused.getMessage().contains("4 are fit"), refused.getMessage());
+  }
+
+  @Test
+  void rebuildsNothingForANodeInMaintenanceUntilItIsOver() throws Exception {
+    ScmHarness h = new ScmHarness(7, null);
+    long id = sealed(h);
+    FakeDatanode away = hosts(h, id).get(0);
+    h.scm.setDatanodeMode(
+        SetDatanodeModeRequest.newBuilder()
+            .setNodeId(away.nodeId())
+            .setMode(DatanodeMode.MAINTENANCE)
+            .setDurationMicros(Duration.ofMinutes(5).toNanos() / 1_000)
+            .build());
+    die(away);
+    h.pass(Duration.ofMinutes(4), away);
+    assertEquals(0, h.status().getEndangeredContainers());
+    assertEquals(away.nodeId(), h.container(id).getShards(0).getNodeId());
+    h.pass(Duration.ofMinutes(2), away);
+    assertWhole(h, id);
+    assertNotEquals(away.nodeId(), h.container(id).getShards(0).getNodeId());
+  }
+
+  @Test
+  void refusesMaintenanceThatWouldLeaveTooFew() throws Exception {
+    ScmHarness h = new ScmHarness(5, null);
+    long id = sealed(h);
+    List<FakeDatanode> hosts = hosts(h, id);
+    setMode(h, hosts.get(0), DatanodeMode.MAINTENANCE);
+    h.pass(ScmHarness.DEAD.plus(A_LITTLE), hosts.get(0));
+    StoreException refused =
+        assertThrows(
+            StoreException.class, () -> setMode(h, hosts.get(1), DatanodeMode.MAINTENANCE));
+    assertEquals(ErrorCode.NOT_ENOUGH_NODES, refused.code());
+    assertTrue(refused.getMessage().contains("(3 left)"), refused.getMessage());
+  }
+
+  @Test
+  void aSealedContainerThatNobodyWroteToGoesAway() throws Exception {
+    ScmHarness h = new ScmHarness(5, null);
+    Lease lease = h.lease();
+    h.release(lease, LeaseOutcome.LEASE_FULL, 0);
+    h.pass(Duration.ofMinutes(1));
+    assertEquals(ContainerState.SEALED, h.container(lease).getState());
+    h.pass(ScmHarness.WINDOW);
+    assertEquals(ContainerState.DELETED, h.container(lease).getState());
+    h.clock.advance(ScmHarness.KEEP);
+    h.heartbeats();
+    h.pass(A_LITTLE);
+    assertEquals(0, h.status().getDeletedContainers());
+    assertNull(h.store.read(lease.getContainer().getId()));
+  }
+
+  private static void setMode(ScmHarness h, FakeDatanode node, DatanodeMode mode)
+      throws StoreException {
+    assertNotNull(
+        h.scm.setDatanodeMode(
+            SetDatanodeModeRequest.newBuilder().setNodeId(node.nodeId()).setMode(mode).build()));
+  }
+
+  private static DatanodeMode mode(ScmHarness h, FakeDatanode node) {
+    return h
+        .scm
+        .listDatanodes(ListDatanodesRequest.getDefaultInstance())
+        .getDatanodesList()
+        .stream()
+        .filter(info -> info.getNodeId().equals(node.nodeId()))
+        .findFirst()
+        .orElseThrow()
+        .getMode();
+  }
+}
