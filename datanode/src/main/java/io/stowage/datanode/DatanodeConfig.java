@@ -20,6 +20,7 @@ import io.stowage.common.conf.StowageConfig;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.datanode.repair.RepairSettings;
+import io.stowage.datanode.scrub.ScrubSettings;
 import io.stowage.datanode.store.StoreSettings;
 import java.net.InetSocketAddress;
 import java.nio.file.Path;
@@ -35,6 +36,7 @@ import java.util.List;
  * @param disks directories, one a disk
  * @param store how disks are treated
  * @param repair how much is rebuilt at once
+ * @param scrub how fast shards are read over
  * @param heartbeatInterval time between two heartbeats to one SCM
  */
 public record DatanodeConfig(
@@ -44,6 +46,7 @@ public record DatanodeConfig(
     List<Path> disks,
     StoreSettings store,
     RepairSettings repair,
+    ScrubSettings scrub,
     Duration heartbeatInterval) {
 
   public DatanodeConfig {
@@ -91,6 +94,8 @@ public record DatanodeConfig(
             config.get(Keys.DATANODE_REPAIR_RATE)),
         new RepairSettings(
             config.get(Keys.DATANODE_REBUILDS_PER_DISK), config.get(Keys.DATANODE_REPAIR_MEMORY)),
+        new ScrubSettings(
+            config.get(Keys.DATANODE_SCRUB_RATE), config.get(Keys.DATANODE_SCRUB_INTERVAL)),
         config.get(Keys.HEARTBEAT_INTERVAL));
   }
 

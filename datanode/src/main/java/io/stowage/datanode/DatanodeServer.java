@@ -28,6 +28,7 @@ import io.stowage.datanode.net.DataServer;
 import io.stowage.datanode.repair.Rebuilds;
 import io.stowage.datanode.report.Heartbeats;
 import io.stowage.datanode.report.Orders;
+import io.stowage.datanode.scrub.Scrubber;
 import io.stowage.datanode.store.ShardStore;
 import java.util.List;
 import org.slf4j.Logger;
@@ -45,6 +46,7 @@ public final class DatanodeServer implements AutoCloseable {
   private final DataServer server;
   private final NetworkDatanodes datanodes;
   private final Rebuilds rebuilds;
+  private final Scrubber scrubber;
   private final Heartbeats heartbeats;
 
   private DatanodeServer(
@@ -57,6 +59,7 @@ public final class DatanodeServer implements AutoCloseable {
     this.server = server;
     this.datanodes = new NetworkDatanodes();
     this.rebuilds = new Rebuilds(store, datanodes, config.repair(), clock);
+    this.scrubber = new Scrubber(store, config.scrub(), clock);
     this.heartbeats =
         new Heartbeats(
             scms,
@@ -128,6 +131,7 @@ public final class DatanodeServer implements AutoCloseable {
       return;
     }
     heartbeats.close();
+    scrubber.close();
     rebuilds.close();
     datanodes.close();
     server.close();

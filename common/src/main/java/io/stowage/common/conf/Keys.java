@@ -240,6 +240,25 @@ public final class Keys {
               Tag.TUNING,
               "Memory of a datanode's rebuilds: about 20 MiB each with rs-3-2, 60 MiB with"
                   + " rs-10-4."));
+  public static final ConfigKey<Long> DATANODE_SCRUB_RATE =
+      add(
+          ConfigKey.bytes(
+              "stowage.datanode.scrub-rate",
+              "8m",
+              0,
+              1L << 40,
+              Tag.BASIC,
+              "Bytes a second of each disk that the scrubber reads and verifies; 0: no limit."));
+  public static final ConfigKey<Duration> DATANODE_SCRUB_INTERVAL =
+      add(
+          ConfigKey.duration(
+              "stowage.datanode.scrub-interval",
+              "14d",
+              Duration.ofMillis(10),
+              Duration.ofDays(3_650),
+              Tag.TUNING,
+              "Time from the start of one scrub of a disk to the next, if it does not take"
+                  + " longer."));
   public static final ConfigKey<Duration> HEARTBEAT_INTERVAL =
       add(
           ConfigKey.duration(

@@ -142,7 +142,15 @@ public final class Orders {
         await(store.quarantine(order.getShard()));
         yield 0;
       }
-      case REBUILD, RESTORE, VERIFY, WHAT_NOT_SET ->
+      case RESTORE -> {
+        await(store.restore(order.getShard()));
+        yield 0;
+      }
+      case VERIFY -> {
+        store.verify(order.getShard());
+        yield 0;
+      }
+      case REBUILD, WHAT_NOT_SET ->
           throw new StoreException(
               ErrorCode.INVALID_ARGUMENT,
               "Cannot obey order " + order.getOrderId() + ": this datanode does not know its kind");

@@ -147,7 +147,8 @@ public final class ScmReporter implements ShardListener {
             .setNodeId(store.nodeId())
             .addAllDisks(store.diskInfos())
             .setHeardLeaderEpoch(store.leaderEpoch())
-            .addAllProgress(orders.progress());
+            .addAllProgress(orders.progress())
+            .addAllDamaged(store.damaged().list());
     int resultsTold;
     synchronized (results) {
       request.addAllResults(results);

@@ -104,6 +104,11 @@ final class ChecksumPage {
     return condition == Condition.UNREADABLE;
   }
 
+  /** One slot is damaged. */
+  boolean isDoubtful() {
+    return condition == Condition.DOUBTFUL;
+  }
+
   void set(int sector, int storedCrc, int bitmap) {
     crcs[sector] = storedCrc;
     used[sector] = (short) bitmap;

@@ -24,6 +24,7 @@ public final class SectorStates {
   private final ReadShardReply.Builder reply = ReadShardReply.newBuilder();
   private SectorState state = SectorState.NEVER_WRITTEN;
   private int run;
+  private boolean damaged;
 
   void add(SectorState next, int crc, int used) {
     if (run > 0 && next != state) {
@@ -32,6 +33,16 @@ public final class SectorStates {
     state = next;
     run++;
     reply.addCrcs(crc).addUsedShards(used);
+  }
+
+  /** A sector is lost, and not because a rebuild could not decode it. */
+  void noteDamage() {
+    damaged = true;
+  }
+
+  /** Something was lost that nobody may know of yet; or another epoch's was asked for. */
+  public boolean isDamaged() {
+    return damaged;
   }
 
   private void endRun() {

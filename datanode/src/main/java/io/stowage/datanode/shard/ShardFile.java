@@ -272,6 +272,45 @@ public final class ShardFile {
     return result;
   }
 
+  /** Runs work while nothing is written to the file. */
+  CompletableFuture<Void> exclusively(ShardOp.Inspection work) {
+    CompletableFuture<Void> result = new CompletableFuture<>();
+    submit(new ShardOp.Inspect(work, result));
+    return result;
+  }
+
+  ShardHost host() {
+    return host;
+  }
+
+  Path path() {
+    return path;
+  }
+
+  /** Null if none could be read. */
+  synchronized Superblock superblock() {
+    return superblock;
+  }
+
+  /**
+   * Whether a segment's page in memory is newer than the disk's, or will be written soon. Confined
+   * to the committer.
+   */
+  boolean isBeingWritten(int segment) {
+    return pages.containsKey(segment);
+  }
+
+  /** The other superblock is older, or damaged, and written with the next force. Committer only. */
+  boolean isSuperblockMirrorDue() {
+    return superblockMirrorDue;
+  }
+
+  /** The file is not where it was. Confined to the committer. */
+  void vanished() throws IOException {
+    host.openFiles().forget(path);
+    fail(new NoSuchFileException(path.toString()));
+  }
+
   /** What reports tell; null for a shard that has no file. */
   public synchronized ShardReport.Builder report() {
     if (state == State.ABSENT || state == State.GONE) {
@@ -466,6 +505,8 @@ public final class ShardFile {
       } else if (op instanceof ShardOp.Seal seal) {
         SealShardReply reply = sealNow(seal.request());
         seal.result().complete(reply);
+      } else if (op instanceof ShardOp.Inspect inspect) {
+        inspect(inspect);
       } else if (op instanceof ShardOp.Remove remove) {
         remove(remove.kind());
         remove.result().complete(null);
@@ -475,6 +516,18 @@ public final class ShardFile {
     } catch (IOException e) {
       fail(e);
       op.fail(shardFailed(e));
+    }
+  }
+
+  /** A look that fails is no write that failed. */
+  private static void inspect(ShardOp.Inspect inspect) throws StoreException {
+    try {
+      inspect.work().run();
+      inspect.result().complete(null);
+    } catch (StoreException e) {
+      throw e;
+    } catch (IOException e) {
+      throw new StoreException(ErrorCode.SHARD_FAILED, "Cannot look: " + reason(e), e);
     }
   }
 

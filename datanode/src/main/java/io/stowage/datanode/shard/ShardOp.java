@@ -23,6 +23,7 @@ import io.stowage.common.proto.SealShardReply;
 import io.stowage.common.proto.SealShardRequest;
 import io.stowage.common.proto.WriteShardReply;
 import io.stowage.common.proto.WriteShardRequest;
+import java.io.IOException;
 import java.util.BitSet;
 import java.util.concurrent.CompletableFuture;
 
@@ -85,6 +86,20 @@ sealed interface ShardOp {
     public void fail(StoreException why) {
       result.completeExceptionally(why);
     }
+  }
+
+  /** Looks at the file while nobody writes it. */
+  record Inspect(Inspection work, CompletableFuture<Void> result) implements ShardOp {
+    @Override
+    public void fail(StoreException why) {
+      result.completeExceptionally(why);
+    }
+  }
+
+  /** A look at a file. */
+  @FunctionalInterface
+  interface Inspection {
+    void run() throws IOException;
   }
 
   /** Takes the file away. */

@@ -144,6 +144,9 @@ final class ShardRead {
   }
 
   private void add(SectorState state, SectorEntries entries, int i, int crc) {
+    if (state == SectorState.LOST && entries.crcs[i] != ShardFormat.LOST_MARK) {
+      states.noteDamage();
+    }
     states.add(
         state,
         state == SectorState.WRITTEN ? crc : 0,

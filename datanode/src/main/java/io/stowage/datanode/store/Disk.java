@@ -30,11 +30,13 @@ import io.stowage.datanode.shard.MemoryBudget;
 import io.stowage.datanode.shard.OpenFiles;
 import io.stowage.datanode.shard.PageCache;
 import io.stowage.datanode.shard.RebuiltShardFile;
+import io.stowage.datanode.shard.ShardCheck;
 import io.stowage.datanode.shard.ShardFile;
 import io.stowage.datanode.shard.ShardHost;
 import io.stowage.datanode.shard.ShardId;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -92,7 +94,8 @@ final class Disk implements ShardHost, AutoCloseable {
   private final ThreadPoolExecutor writers;
   private final ThreadPoolExecutor readers;
   private final Map<ShardId, ShardFile> shards = new ConcurrentHashMap<>();
-  private final Map<ShardId, ShardReport> quarantined = new ConcurrentHashMap<>();
+  private final Quarantine quarantine;
+  private final DamagedShards damaged;
 
   /** What rebuilds read from here for anybody, and write here. */
   private final RateLimit repairRate;
@@ -124,6 +127,7 @@ final class Disk implements ShardHost, AutoCloseable {
       MemoryBudget writeMemory,
       PageCache pageCache,
       StoreClock clock,
+      DamagedShards damaged,
       ShardListener listener) {
     this.directory = directory;
     this.identity = identity;
@@ -134,6 +138,8 @@ final class Disk implements ShardHost, AutoCloseable {
     this.pageCache = pageCache;
     this.clock = clock;
     this.listener = listener;
+    this.damaged = damaged;
+    this.quarantine = new Quarantine(directory.resolve("quarantine"), files, clock);
     this.openFiles = new OpenFiles(files, MAX_OPEN_FILES);
     this.repairRate = new RateLimit(settings.repairBytesPerSecond(), clock);
     String name = directory.getFileName().toString();
@@ -155,7 +161,7 @@ final class Disk implements ShardHost, AutoCloseable {
   void scan() throws IOException {
     Path root = shardRoot();
     files.createDirectories(root);
-    files.createDirectories(quarantine());
+    quarantine.scan();
     List<Path> groups = files.list(root);
     if (groups.size() < DIRECTORIES) {
       for (int i = 0; i < DIRECTORIES; i++) {
@@ -174,12 +180,6 @@ final class Disk implements ShardHost, AutoCloseable {
         } else if (name.endsWith(".new")) {
           files.delete(file);
         }
-      }
-    }
-    for (Path file : files.list(quarantine())) {
-      ShardId id = ShardId.ofFileName(file.getFileName().toString());
-      if (id != null) {
-        quarantined.put(id, quarantineReport(id).build());
       }
     }
     measureRoom();
@@ -237,21 +237,7 @@ final class Disk implements ShardHost, AutoCloseable {
 
   /** Notes a leader epoch durably, on the disk's own threads. */
   CompletableFuture<Void> writeLeaderEpoch(long epoch) {
-    CompletableFuture<Void> result = new CompletableFuture<>();
-    try {
-      writers.execute(
-          () -> {
-            try {
-              SmallFile.replace(files, leaderEpochFile(), epoch + "\n");
-              result.complete(null);
-            } catch (IOException e) {
-              result.completeExceptionally(e);
-            }
-          });
-    } catch (RejectedExecutionException e) {
-      result.completeExceptionally(new IOException("the disk is closed", e));
-    }
-    return result;
+    return run(() -> SmallFile.replace(files, leaderEpochFile(), epoch + "\n"));
   }
 
   // ---- Shards
@@ -310,8 +296,9 @@ final class Disk implements ShardHost, AutoCloseable {
   /** Takes in a shard file that a rebuild has finished. */
   void adopt(ShardId shardId) throws IOException {
     ShardFile shard = ShardFile.load(shardId, pathOf(shardId), this);
-    shards.put(shardId, shard);
-    changed(shard);
+    if (shards.putIfAbsent(shardId, shard) == null) {
+      changed(shard);
+    }
   }
 
   private Path pathOf(ShardId shardId) {
@@ -327,7 +314,7 @@ final class Disk implements ShardHost, AutoCloseable {
     ShardFile shard = shards.get(shardId);
     ShardReport.Builder report = shard == null ? null : shard.report();
     if (report == null) {
-      return quarantined.get(shardId);
+      return quarantine.report(shardId, id());
     }
     return report.setDiskId(id()).setFailed(report.getFailed() || failure != null).build();
   }
@@ -348,12 +335,12 @@ final class Disk implements ShardHost, AutoCloseable {
         reports.add(report);
       }
     }
-    quarantined.forEach(
-        (shardId, report) -> {
-          if (!shards.containsKey(shardId)) {
-            reports.add(report);
-          }
-        });
+    for (ShardId shardId : quarantine.ids()) {
+      ShardReport report = quarantine.report(shardId, id());
+      if (report != null && !shards.containsKey(shardId)) {
+        reports.add(report);
+      }
+    }
     return reports;
   }
 
@@ -361,17 +348,102 @@ final class Disk implements ShardHost, AutoCloseable {
     return shards.size();
   }
 
-  void noteQuarantined(ShardId shardId) {
-    quarantined.put(shardId, quarantineReport(shardId).build());
+  /** Moves a shard aside, durably. */
+  CompletableFuture<Void> quarantine(ShardFile shard) {
+    return run(() -> quarantine.expect(shard.id()))
+        .thenCompose(noted -> shard.quarantine())
+        .thenRun(
+            () -> {
+              quarantine.add(shard.id());
+              listener.shardChanged(id(), shard.id());
+            });
   }
 
-  private ShardReport.Builder quarantineReport(ShardId shardId) {
-    return ShardReport.newBuilder()
-        .setContainer(shardId.container())
-        .setIndex(shardId.index())
-        .setGeneration(shardId.generation())
-        .setDiskId(id())
-        .setQuarantined(true);
+  boolean hasInQuarantine(ShardId shardId) {
+    return quarantine.has(shardId);
+  }
+
+  CompletableFuture<Void> deleteFromQuarantine(ShardId shardId) {
+    return run(
+        () -> {
+          quarantine.delete(shardId);
+          listener.shardChanged(id(), shardId);
+        });
+  }
+
+  /** Serves a shard again that was put aside. */
+  CompletableFuture<Void> restore(ShardId shardId) {
+    return run(
+        () -> {
+          quarantine.restore(shardId, pathOf(shardId));
+          adopt(shardId);
+        });
+  }
+
+  private interface DiskWork {
+    void run() throws IOException;
+  }
+
+  /** Runs work that blocks on the disk, on its own threads. */
+  private CompletableFuture<Void> run(DiskWork work) {
+    CompletableFuture<Void> result = new CompletableFuture<>();
+    try {
+      writers.execute(
+          () -> {
+            try {
+              work.run();
+              result.complete(null);
+            } catch (IOException | RuntimeException e) {
+              result.completeExceptionally(e);
+            }
+          });
+    } catch (RejectedExecutionException e) {
+      result.completeExceptionally(new IOException("the disk is closed", e));
+    }
+    return result;
+  }
+
+  // ---- Scrubbing
+
+  /** Shards that the disk is known to have, in no order. */
+  List<ShardId> shardIds() {
+    return List.copyOf(shards.keySet());
+  }
+
+  /** Checks a shard on the caller's thread; what is found is told to SCM. */
+  void check(ShardId shardId, ShardCheck.Pace pace, ByteBuffer memory) throws IOException {
+    ShardFile shard = shards.get(shardId);
+    ShardCheck.Finding finding = shard == null ? null : ShardCheck.check(shard, pace, memory);
+    damaged.found(id(), shardId, finding);
+    if (finding != null && !finding.isSound()) {
+      LOG.error("{} on disk {} is damaged: {}", shardId, id(), finding.what());
+    }
+  }
+
+  /** Takes in shard files that nobody knew of: from elsewhere, or behind our back. */
+  void adoptUnknown(String directoryName) throws IOException {
+    for (Path file : files.list(shardRoot().resolve(directoryName))) {
+      ShardId shardId = ShardId.ofFileName(file.getFileName().toString());
+      if (shardId != null
+          && shardId.directoryName().equals(directoryName)
+          && !shards.containsKey(shardId)) {
+        LOG.warn("{} is on disk {} and was not known: {}", shardId, id(), file);
+        try {
+          adopt(shardId);
+        } catch (NoSuchFileException e) {
+          LOG.debug("{} was just deleted", file);
+        }
+      }
+    }
+  }
+
+  /** Text of a small file in the disk's directory; null if there is none. */
+  String readNote(String name) throws IOException {
+    return SmallFile.read(files, directory.resolve(name));
+  }
+
+  void writeNote(String name, String text) throws IOException {
+    SmallFile.replace(files, directory.resolve(name), text);
   }
 
   /** Runs a read on the disk's own threads. */
@@ -569,12 +641,13 @@ final class Disk implements ShardHost, AutoCloseable {
   @Override
   public void gone(ShardFile shard) {
     shards.remove(shard.id(), shard);
+    damaged.gone(id(), shard.id());
     changed(shard);
   }
 
   @Override
   public Path quarantine() {
-    return directory.resolve("quarantine");
+    return quarantine.directory();
   }
 
   /** Finishes what was begun, for a while; a disk that hangs is left to itself. */

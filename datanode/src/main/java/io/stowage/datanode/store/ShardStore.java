@@ -45,6 +45,7 @@ import io.stowage.datanode.shard.MemoryBudget;
 import io.stowage.datanode.shard.PageCache;
 import io.stowage.datanode.shard.RebuiltShardFile;
 import io.stowage.datanode.shard.SectorStates;
+import io.stowage.datanode.shard.ShardCheck;
 import io.stowage.datanode.shard.ShardFile;
 import io.stowage.datanode.shard.ShardFormat;
 import io.stowage.datanode.shard.ShardId;
@@ -95,6 +96,7 @@ public final class ShardStore implements ShardService, AutoCloseable {
   private final StoreClock clock;
   private final MemoryBudget writeMemory;
   private final PageCache pageCache = new PageCache(CACHED_PAGES);
+  private final DamagedShards damaged = new DamagedShards();
   private final List<ShardListener> listeners = new CopyOnWriteArrayList<>();
 
   /**
@@ -279,6 +281,7 @@ public final class ShardStore implements ShardService, AutoCloseable {
               writeMemory,
               pageCache,
               clock,
+              damaged,
               (diskId, shard) -> listeners.forEach(each -> each.shardChanged(diskId, shard)));
       disk.scan();
       if (!clusterId.isEmpty() && identity.clusterId().isEmpty()) {
@@ -602,7 +605,7 @@ public final class ShardStore implements ShardService, AutoCloseable {
       if (request.getBackground() && !request.getStatesOnly()) {
         readLater(disk, shard, request, length, result);
       } else {
-        disk.executeRead(() -> read(shard, request, length, result));
+        disk.executeRead(() -> read(disk, shard, request, length, result));
       }
     } catch (StoreException e) {
       result.completeExceptionally(e);
@@ -629,14 +632,14 @@ public final class ShardStore implements ShardService, AutoCloseable {
               + " than its repair rate gives");
     }
     if (wait == 0) {
-      disk.executeRead(() -> read(shard, request, length, result));
+      disk.executeRead(() -> read(disk, shard, request, length, result));
       return;
     }
     CompletableFuture.delayedExecutor(wait, TimeUnit.NANOSECONDS, Runnable::run)
         .execute(
             () -> {
               try {
-                disk.executeRead(() -> read(shard, request, length, result));
+                disk.executeRead(() -> read(disk, shard, request, length, result));
               } catch (StoreException e) {
                 result.completeExceptionally(e);
               }
@@ -674,8 +677,12 @@ public final class ShardStore implements ShardService, AutoCloseable {
     return (int) total;
   }
 
-  private static void read(
-      ShardFile shard, ReadShardRequest request, int length, CompletableFuture<ShardBytes> result) {
+  private void read(
+      Disk disk,
+      ShardFile shard,
+      ReadShardRequest request,
+      int length,
+      CompletableFuture<ShardBytes> result) {
     ByteBuf payload = null;
     try {
       payload =
@@ -684,6 +691,9 @@ public final class ShardStore implements ShardService, AutoCloseable {
               : PooledByteBufAllocator.DEFAULT.directBuffer(length, length);
       SectorStates states = new SectorStates();
       shard.read(request, payload, states);
+      if (states.isDamaged()) {
+        damaged.suspect(disk.id(), shard.id());
+      }
       if (result.complete(new ShardBytes(states.reply(), payload))) {
         payload = null;
       }
@@ -786,16 +796,84 @@ public final class ShardStore implements ShardService, AutoCloseable {
     try {
       id = idOf(key);
       disk = disk(key);
+      if (disk.hasInQuarantine(id)) {
+        return keep ? CompletableFuture.completedFuture(null) : disk.deleteFromQuarantine(id);
+      }
       shard = disk.shard(id);
     } catch (StoreException e) {
       return e.code() == ErrorCode.NO_SUCH_SHARD && disks.containsKey(key.getDiskId())
           ? CompletableFuture.completedFuture(null)
           : CompletableFuture.failedFuture(e);
     }
-    if (!keep) {
-      return shard.delete();
+    return keep ? disk.quarantine(shard) : shard.delete();
+  }
+
+  /** Serves a shard again that was put aside, durably. One that is served is no error. */
+  public CompletableFuture<Void> restore(ShardKey key) {
+    try {
+      ShardId id = idOf(key);
+      Disk disk = disk(key);
+      if (disk.hasInQuarantine(id)) {
+        return disk.restore(id);
+      }
+      disk.shard(id);
+      return CompletableFuture.completedFuture(null);
+    } catch (StoreException e) {
+      return CompletableFuture.failedFuture(e);
     }
-    return shard.quarantine().thenRun(() -> disk.noteQuarantined(id));
+  }
+
+  /** Has a shard checked against its checksums before others. */
+  public void verify(ShardKey key) throws StoreException {
+    ShardId id = idOf(key);
+    disk(key).shard(id);
+    damaged.suspectAgain(key.getDiskId(), id);
+  }
+
+  // ---- Scrubbing
+
+  public DamagedShards damaged() {
+    return damaged;
+  }
+
+  /** Disks that work. */
+  public List<String> workingDisks() {
+    return disks.values().stream().filter(disk -> !disk.isFailed()).map(Disk::id).toList();
+  }
+
+  /** Shards that a disk is known to have; none if it does not work. */
+  public List<ShardId> shardIds(String diskId) {
+    Disk disk = disks.get(diskId);
+    return disk == null || disk.isFailed() ? List.of() : disk.shardIds();
+  }
+
+  /** Checks a shard on the caller's thread; what is found is told to SCM. */
+  public void check(String diskId, ShardId shard, ShardCheck.Pace pace, ByteBuffer memory)
+      throws IOException {
+    workingDisk(diskId).check(shard, pace, memory);
+  }
+
+  /** Takes in shard files of one directory of a disk that nobody knew of. */
+  public void adoptUnknown(String diskId, String directoryName) throws IOException {
+    workingDisk(diskId).adoptUnknown(directoryName);
+  }
+
+  /** Text of a small file in a disk's directory; null if there is none. */
+  public String readNote(String diskId, String name) throws IOException {
+    return workingDisk(diskId).readNote(name);
+  }
+
+  /** Replaces a small file in a disk's directory, durably. */
+  public void writeNote(String diskId, String name, String text) throws IOException {
+    workingDisk(diskId).writeNote(name, text);
+  }
+
+  private Disk workingDisk(String diskId) throws IOException {
+    Disk disk = disks.get(diskId);
+    if (disk == null || disk.isFailed()) {
+      throw new IOException("disk " + diskId + " is out");
+    }
+    return disk;
   }
 
   private static ShardId idOf(ShardKey key) throws StoreException {

@@ -17,24 +17,35 @@ package io.stowage.datanode.repair;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.stowage.common.data.ShardService.ShardBytes;
 import io.stowage.common.erasure.ErasurePolicy;
 import io.stowage.common.error.ErrorCode;
+import io.stowage.common.fault.CrashPoint;
 import io.stowage.common.proto.ByteRange;
+import io.stowage.common.proto.Order;
 import io.stowage.common.proto.OrderResult;
 import io.stowage.common.proto.ReadShardRequest;
 import io.stowage.common.proto.SectorState;
 import io.stowage.common.proto.ShardKey;
 import io.stowage.datanode.repair.TestContainer.Stripe;
+import io.stowage.datanode.shard.ShardCheck;
+import io.stowage.datanode.shard.ShardId;
 import io.stowage.datanode.store.Shard;
 import io.stowage.datanode.store.ShardStore;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
@@ -239,6 +250,218 @@ class RebuildTest {
       assertEquals(ErrorCode.DATA_UNAVAILABLE.number(), result.getErrorCode());
       assertTrue(container.spare().disks.find(".new").isEmpty());
       assertTrue(container.spare().store.reports().isEmpty());
+    }
+  }
+
+  @Test
+  void aCrashAtAnyStepLeavesAWholeShardOrNone() throws Exception {
+    ErasurePolicy policy = ErasurePolicy.RS_3_2;
+    List<String> points =
+        List.of(
+            "after-create",
+            "after-segment",
+            "after-superblocks",
+            "after-force",
+            "after-rename",
+            "before-answer");
+    try (TestContainer container = new TestContainer(policy, 5)) {
+      container.fill(3, 1_500);
+      container.seal();
+      for (int round = 0; round < 4 * points.size(); round++) {
+        String point = points.get(round % points.size());
+        boolean power = round / points.size() % 2 == 0;
+        int generation = round + 1;
+        TestContainer.Node spare = container.spare();
+        CountDownLatch died = new CountDownLatch(1);
+        CrashPoint.named("datanode.rebuild." + point)
+            .arm(
+                () -> {
+                  spare.disks.stopAfter(0);
+                  died.countDown();
+                  throw new CrashPoint.Crash(point);
+                });
+        List<OrderResult> answers = new CopyOnWriteArrayList<>();
+        Order order = container.order(round + 1, 2, generation, allBut(policy, 2));
+        spare.rebuilds.order(order, answers::add);
+        assertTrue(died.await(30, TimeUnit.SECONDS), point);
+        CrashPoint.disarmAll();
+        spare.stop();
+        if (power) {
+          spare.disks.losePower(container.random);
+        } else {
+          spare.disks.killProcess();
+        }
+        spare.start(container.network, TestContainer.SETTINGS);
+        assertEquals(List.of(), answers, point + ": a dead process answered");
+        assertEquals(List.of(), spare.disks.find(".new"), point);
+        ShardKey key = container.newKey(spare, 2, generation);
+        boolean there =
+            spare.store.reports().stream().anyMatch(r -> r.getGeneration() == generation);
+        boolean certain = point.equals("before-answer");
+        boolean impossible = points.indexOf(point) < points.indexOf("after-rename");
+        assertTrue(there || !certain, point + ": a durable shard is gone");
+        assertFalse(there && impossible, point + ": a shard that was not finished is there");
+        if (there) {
+          check(container, 2, key, allBut(policy, 2), new Damage());
+        }
+        OrderResult again =
+            container.rebuild(container.order(round + 1, 2, generation, allBut(policy, 2)));
+        assertEquals(0, again.getErrorCode(), again.getErrorMessage());
+        check(container, 2, key, allBut(policy, 2), new Damage());
+      }
+    } finally {
+      CrashPoint.disarmAll();
+    }
+  }
+
+  /** Holds a rebuild at its first segment until released. */
+  private static CountDownLatch hold(CountDownLatch reached) {
+    CountDownLatch release = new CountDownLatch(1);
+    CrashPoint.named("datanode.rebuild.after-create")
+        .arm(
+            () -> {
+              reached.countDown();
+              try {
+                assertTrue(release.await(30, TimeUnit.SECONDS));
+              } catch (InterruptedException e) {
+                throw new AssertionError(e);
+              }
+            });
+    return release;
+  }
+
+  @Test
+  void repeatedOrdersJoinAndNewerGenerationsEndOlderOnes() throws Exception {
+    ErasurePolicy policy = ErasurePolicy.RS_3_2;
+    try (TestContainer container = new TestContainer(policy, 7)) {
+      container.fill(1, 300);
+      container.seal();
+      Rebuilds rebuilds = container.spare().rebuilds;
+      CountDownLatch reached = new CountDownLatch(1);
+      CountDownLatch release = hold(reached);
+      BlockingQueue<OrderResult> answers = new LinkedBlockingQueue<>();
+      rebuilds.order(container.order(1, 0, 1, allBut(policy, 0)), answers::add);
+      assertTrue(reached.await(30, TimeUnit.SECONDS));
+      rebuilds.order(container.order(2, 0, 1, allBut(policy, 0)), answers::add);
+      assertEquals(List.of(1L, 2L), rebuilds.progress().stream().map(p -> p.getOrderId()).toList());
+      assertTrue(rebuilds.progress().get(0).getBytesTotal() > 0);
+      release.countDown();
+      for (long id = 1; id <= 2; id++) {
+        OrderResult answer = answers.poll(30, TimeUnit.SECONDS);
+        assertEquals(0, answer.getErrorCode(), answer.getErrorMessage());
+        assertEquals(id, answer.getOrderId());
+        assertTrue(answer.getEnd() > 0);
+      }
+      assertEquals(List.of(), rebuilds.progress());
+      // once more: answered by what is there
+      rebuilds.order(container.order(3, 0, 1, List.of()), answers::add);
+      assertEquals(0, answers.remove().getErrorCode());
+
+      reached = new CountDownLatch(1);
+      release = hold(reached);
+      rebuilds.order(container.order(4, 1, 2, allBut(policy, 1)), answers::add);
+      assertTrue(reached.await(30, TimeUnit.SECONDS));
+      rebuilds.order(container.order(5, 1, 3, allBut(policy, 1)), answers::add);
+      release.countDown();
+      CrashPoint.disarmAll();
+      OrderResult one = answers.poll(30, TimeUnit.SECONDS);
+      OrderResult two = answers.poll(30, TimeUnit.SECONDS);
+      OrderResult older = one.getGeneration() == 2 ? one : two;
+      OrderResult newer = one.getGeneration() == 2 ? two : one;
+      assertEquals(ErrorCode.FENCED.number(), older.getErrorCode());
+      assertEquals(0, newer.getErrorCode(), newer.getErrorMessage());
+      assertEquals(List.of(), container.spare().disks.find(".new"));
+    } finally {
+      CrashPoint.disarmAll();
+    }
+  }
+
+  @Test
+  void whatASilentSourceMayHaveIsNotGivenUp() throws Exception {
+    ErasurePolicy policy = ErasurePolicy.RS_3_2;
+    try (TestContainer container = new TestContainer(policy, 11)) {
+      container.open();
+      container.writeStripe(3, 20, false);
+      container.seal();
+      Damage damage = new Damage();
+      damage.sector(container, 1, 3);
+      Order order = container.order(1, 0, 1, allBut(policy, 0));
+      container.nodes.get(4).stop();
+      OrderResult refused = container.rebuild(order);
+      assertEquals(ErrorCode.DATA_UNAVAILABLE.number(), refused.getErrorCode());
+      assertTrue(refused.getErrorMessage().contains("does not answer"), refused.getErrorMessage());
+      assertEquals(List.of(), container.spare().disks.find(".new"));
+      // SCM gives the silent one up
+      List<Integer> rest = allBut(policy, 0, 4);
+      OrderResult lossy = container.rebuild(container.order(2, 0, 2, rest));
+      assertEquals(0, lossy.getErrorCode(), lossy.getErrorMessage());
+      assertEquals(1, lossy.getLostSectors());
+      check(container, 0, container.newKey(container.spare(), 0, 2), rest, damage);
+      // it comes back
+      container.nodes.get(4).start(container.network, TestContainer.SETTINGS);
+      OrderResult whole = container.rebuild(container.order(3, 0, 3, allBut(policy, 0)));
+      assertEquals(0, whole.getLostSectors());
+      check(container, 0, container.newKey(container.spare(), 0, 3), allBut(policy, 0), damage);
+      // marks of a rebuild are known damage, not news
+      container
+          .spare()
+          .store
+          .check(
+              container.spare().diskId(),
+              new ShardId(TestContainer.CONTAINER, 0, 2),
+              bytes -> {},
+              ShardCheck.memory());
+      assertEquals(0, container.spare().store.damaged().count());
+    }
+  }
+
+  @Test
+  void aSourceThatLiesOrDiesOnTheWayIsReplaced() throws Exception {
+    ErasurePolicy policy = ErasurePolicy.RS_3_2;
+    try (TestContainer container = new TestContainer(policy, 13)) {
+      container.fill(2, 2_000);
+      container.seal();
+      container.nodes.get(1).disks.lieOnRead(path -> path.toString().endsWith(".shard"));
+      CountDownLatch reached = new CountDownLatch(1);
+      CountDownLatch release = hold(reached);
+      CompletableFuture<OrderResult> answer = new CompletableFuture<>();
+      container
+          .spare()
+          .rebuilds
+          .order(container.order(1, 0, 1, allBut(policy, 0)), answer::complete);
+      assertTrue(reached.await(30, TimeUnit.SECONDS));
+      release.countDown();
+      CrashPoint.disarmAll();
+      OrderResult result = answer.get(60, TimeUnit.SECONDS);
+      assertEquals(0, result.getErrorCode(), result.getErrorMessage());
+      Damage damage = new Damage();
+      check(container, 0, container.newKey(container.spare(), 0, 1), allBut(policy, 0), damage);
+    } finally {
+      CrashPoint.disarmAll();
+    }
+  }
+
+  @Test
+  void aDiskThatFillsOrFailsLeavesNothingHalf() throws Exception {
+    ErasurePolicy policy = ErasurePolicy.RS_3_2;
+    try (TestContainer container = new TestContainer(policy, 17)) {
+      container.fill(2, 1_500);
+      container.seal();
+      TestContainer.Node spare = container.spare();
+      spare.disks.setCapacity(spare.disks.usedBytes() + (1 << 20));
+      OrderResult full = container.rebuild(container.order(1, 0, 1, allBut(policy, 0)));
+      assertEquals(ErrorCode.DISK_FULL.number(), full.getErrorCode(), full.getErrorMessage());
+      assertFalse(spare.store.diskInfos().get(0).getFailed(), "a full disk serves on");
+      spare.disks.setCapacity(Long.MAX_VALUE);
+      spare.disks.failForces(path -> path.toString().endsWith(".new"));
+      OrderResult failed = container.rebuild(container.order(2, 0, 1, allBut(policy, 0)));
+      assertEquals(ErrorCode.SHARD_FAILED.number(), failed.getErrorCode());
+      spare.disks.failForces(path -> false);
+      assertEquals(List.of(), spare.disks.find(".new"));
+      assertEquals(List.of(), spare.store.reports());
+      OrderResult done = container.rebuild(container.order(3, 0, 1, allBut(policy, 0)));
+      assertEquals(0, done.getErrorCode(), done.getErrorMessage());
+      check(container, 0, container.newKey(spare, 0, 1), allBut(policy, 0), new Damage());
     }
   }
 }

@@ -66,7 +66,9 @@ final class TestContainer implements AutoCloseable {
     void start(NetworkDatanodes network, StoreSettings settings) throws Exception {
       store = ShardStore.open(List.of(directory), disks, settings, StoreClock.system());
       store.joinCluster("c-1");
-      server = DataServer.start(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), store, 32 << 20);
+      server =
+          DataServer.start(
+              new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), store, 32 << 20);
       rebuilds = new Rebuilds(store, network, new RepairSettings(2, 64 << 20), StoreClock.system());
     }
 

@@ -1,0 +1,117 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.datanode.store;
+
+import io.stowage.common.proto.DamagedShard;
+import io.stowage.common.proto.ShardKey;
+import io.stowage.datanode.shard.ShardCheck;
+import io.stowage.datanode.shard.ShardId;
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * Shards of this node that are known to be damaged, and those that somebody suspects and that are
+ * to be checked before others. A shard is in here until it is gone or found sound. Thread-safe.
+ */
+public final class DamagedShards {
+  /** A node with more has a larger problem; those beyond are found again by the next cycle. */
+  private static final int MAX_DAMAGED = 10_000;
+
+  /** Told with one heartbeat; the others follow as these are replaced. */
+  private static final int MAX_TOLD = 1_000;
+
+  private static final int MAX_SUSPECTS = 1_000;
+
+  private record Place(String diskId, ShardId shard) {}
+
+  // Guarded by this.
+  private final Map<Place, DamagedShard> damaged = new LinkedHashMap<>();
+  private final Set<Place> suspects = new LinkedHashSet<>();
+
+  /** What a check found of a shard. */
+  synchronized void found(String diskId, ShardId shard, ShardCheck.Finding finding) {
+    Place place = new Place(diskId, shard);
+    if (finding == null || finding.isSound()) {
+      damaged.remove(place);
+    } else if (damaged.size() < MAX_DAMAGED || damaged.containsKey(place)) {
+      damaged.put(
+          place,
+          DamagedShard.newBuilder()
+              .setShard(
+                  ShardKey.newBuilder()
+                      .setContainer(shard.container())
+                      .setIndex(shard.index())
+                      .setGeneration(shard.generation())
+                      .setDiskId(diskId))
+              .setSectors(finding.sectors())
+              .setWhat(finding.what())
+              .build());
+    }
+  }
+
+  /** Has a shard checked soon. */
+  synchronized void suspect(String diskId, ShardId shard) {
+    Place place = new Place(diskId, shard);
+    if (suspects.size() < MAX_SUSPECTS && !damaged.containsKey(place)) {
+      suspects.add(place);
+    }
+  }
+
+  /** Has a shard checked soon, also one that is known to be damaged. */
+  synchronized void suspectAgain(String diskId, ShardId shard) {
+    if (suspects.size() < MAX_SUSPECTS) {
+      suspects.add(new Place(diskId, shard));
+    }
+  }
+
+  /** Next shard of a disk to check before its turn; null if there is none. */
+  public synchronized ShardId nextSuspect(String diskId) {
+    for (Iterator<Place> all = suspects.iterator(); all.hasNext(); ) {
+      Place place = all.next();
+      if (place.diskId.equals(diskId)) {
+        all.remove();
+        return place.shard;
+      }
+    }
+    return null;
+  }
+
+  synchronized void gone(String diskId, ShardId shard) {
+    damaged.remove(new Place(diskId, shard));
+    suspects.remove(new Place(diskId, shard));
+  }
+
+  /** For heartbeats. */
+  public synchronized List<DamagedShard> list() {
+    List<DamagedShard> first = new ArrayList<>();
+    for (DamagedShard shard : damaged.values()) {
+      if (first.size() == MAX_TOLD) {
+        break;
+      }
+      first.add(shard);
+    }
+    return first;
+  }
+
+  public synchronized int count() {
+    return damaged.size();
+  }
+}
