@@ -209,7 +209,12 @@ public final class DurabilityPage implements Callable<Integer> {
             "MB/s that each disk gives to rebuilding",
             "containers lost a year");
     perPolicy(
-        plot, cluster, 1, 400, (m, mb) -> m.withRepair(mb * 1e6, m.detectionSeconds()), ALL_LOST);
+        plot,
+        cluster,
+        1,
+        400,
+        (m, mb) -> m.withRepair(mb * 1e6, m.detectionSeconds()),
+        DurabilityPage::allLost);
     return plot.toSvg();
   }
 
@@ -225,7 +230,7 @@ public final class DurabilityPage implements Callable<Integer> {
         0.005,
         0.5,
         (m, rate) -> m.withFailures(rate, m.nodeFailuresPerYear(), m.rackFailuresPerYear()),
-        ALL_LOST);
+        DurabilityPage::allLost);
     return plot.toSvg();
   }
 
@@ -245,8 +250,9 @@ public final class DurabilityPage implements Callable<Integer> {
     return plot.toSvg();
   }
 
-  private static final ToDoubleFunction<FailureModel> ALL_LOST =
-      m -> MarkovModel.lossRates(m).containersPerYear() * m.containers();
+  private static double allLost(FailureModel model) {
+    return MarkovModel.lossRates(model).containersPerYear() * model.containers();
+  }
 
   private static void perPolicy(
       LogPlot plot,
@@ -292,7 +298,7 @@ public final class DurabilityPage implements Callable<Integer> {
         double rate = 1e-5 * StrictMath.pow(1e4, (double) step / STEPS);
         line.add(
             rate,
-            ALL_LOST.applyAsDouble(
+            allLost(
                 model.withFailures(
                     model.diskFailuresPerYear(), model.nodeFailuresPerYear(), rate)));
       }

@@ -45,7 +45,7 @@ public final class LogPlot {
   private record Series(String name, boolean line, String colour, List<Point> points) {}
 
   /** Values of one series; add to it in the order of x. */
-  public final class Values {
+  public static final class Values {
     private final List<Point> points;
 
     private Values(List<Point> points) {
@@ -173,7 +173,7 @@ public final class LogPlot {
           continue;
         }
         double at = x(value);
-        boolean labelled = digit == 1 || !wide && (digit == 2 || digit == 5);
+        boolean labelled = digit == 1 || (!wide && (digit == 2 || digit == 5));
         stroke(svg, at, TOP, at, HEIGHT - BOTTOM, labelled ? "#dddddd" : "#f2f2f2", 1);
         if (labelled) {
           text(
