@@ -24,8 +24,8 @@ import java.nio.file.Path;
 import java.time.InstantSource;
 import java.util.List;
 import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
-import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -38,7 +38,7 @@ import picocli.CommandLine.Option;
     sortOptions = false,
     description = "Uses a pseudo-cluster and damages it at once; checks every answer.")
 public final class Chaos implements Callable<Integer> {
-  private static final int WATCH_SECONDS = 3;
+  private static final int WATCH_MILLIS = 2000;
 
   @Option(names = "--cluster", required = true, description = "directory of the pseudo-cluster")
   private Path directory;
@@ -76,6 +76,8 @@ public final class Chaos implements Callable<Integer> {
   @Option(names = "--without-faults", description = "the load and its checks alone")
   private boolean withoutFaults;
 
+  private volatile boolean watching;
+
   public static void main(String[] args) {
     CommandLine commandLine = new CommandLine(new Chaos());
     commandLine.setExecutionExceptionHandler(
@@ -98,13 +100,13 @@ public final class Chaos implements Callable<Integer> {
         withoutFaults ? "no faults" : rots ? "bytes are flipped" : "two lanes of disks",
         logPath);
     PseudoCluster cluster = new PseudoCluster(script, directory);
-    ScheduledExecutorService watch = Executors.newSingleThreadScheduledExecutor();
+    ExecutorService watch = Executors.newSingleThreadExecutor();
     try (ChaosLog log = new ChaosLog(logPath)) {
       ChaosLoad load = new ChaosLoad(this::connect, bucket, threads, keys, chosen, log);
       load.makeBucket();
-      watch.scheduleWithFixedDelay(
-          () -> watch(cluster, load, log), WATCH_SECONDS, WATCH_SECONDS, TimeUnit.SECONDS);
-      watch.schedule(load::stop, seconds, TimeUnit.SECONDS);
+      long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(seconds);
+      watching = true;
+      watch.execute(() -> watch(cluster, load, log, end));
       try (FaultLanes lanes = new FaultLanes(cluster, chosen, unitMillis, rots, log)) {
         if (!withoutFaults) {
           lanes.start();
@@ -123,6 +125,7 @@ public final class Chaos implements Callable<Integer> {
           violations.isEmpty() ? "every answer was right" : violations.size() + " VIOLATIONS");
       return violations.isEmpty() ? 0 : 1;
     } finally {
+      watching = false;
       watch.shutdownNow();
     }
   }
@@ -140,20 +143,27 @@ public final class Chaos implements Callable<Integer> {
     }
   }
 
-  private void watch(PseudoCluster cluster, ChaosLoad load, ChaosLog log) {
-    try {
-      for (String role : cluster.endedByThemselves()) {
-        long now = System.nanoTime();
-        log.event(role + " ended by itself and was started again");
-        log.fault("ended-by-itself", role, now, now);
+  /** Until the run is over: starts what ended by itself, and keeps the disks bounded. */
+  private void watch(PseudoCluster cluster, ChaosLoad load, ChaosLog log, long end) {
+    while (watching) {
+      try {
+        Thread.sleep(WATCH_MILLIS);
+        if (System.nanoTime() > end) {
+          load.stop();
+        }
+        for (String role : cluster.endedByThemselves()) {
+          long now = System.nanoTime();
+          log.event(role + " ended by itself and was started again");
+          log.fault("ended-by-itself", role, now, now);
+        }
+        long bytes = cluster.diskBytes();
+        load.allowWrites(bytes < maxBytes);
+        log.event("shard files: " + bytes + " bytes" + (bytes < maxBytes ? "" : ": no writes"));
+      } catch (IOException e) {
+        log.event("watch: " + e.getMessage());
+      } catch (InterruptedException e) {
+        return;
       }
-      long bytes = cluster.diskBytes();
-      load.allowWrites(bytes < maxBytes);
-      log.event("shard files: " + bytes + " bytes" + (bytes < maxBytes ? "" : ": no writes"));
-    } catch (IOException e) {
-      log.event("watch: " + e.getMessage());
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
     }
   }
 }

@@ -170,9 +170,9 @@ final class ChaosLoad {
     }
 
     void run() throws InterruptedException {
-      connection = connections.get();
       lastWrite = System.nanoTime();
-      try (S3Connection closing = connection) {
+      try (S3Connection opened = connections.get()) {
+        connection = opened;
         while (!stopped) {
           step();
           Thread.sleep(random.nextInt(2 * THINK_MILLIS));
@@ -263,7 +263,7 @@ final class ChaosLoad {
 
     private void copy(KeyModel key) {
       KeyModel from = keys.get(random.nextInt(keys.size()));
-      if (!from.isCertain() || from.certain().isAbsent()) {
+      if (from == key || !from.isCertain() || from.certain().isAbsent()) {
         return;
       }
       Content source = from.certain();
@@ -490,8 +490,8 @@ final class ChaosLoad {
     }
 
     void verify() throws InterruptedException {
-      connection = connections.get();
-      try (S3Connection closing = connection) {
+      try (S3Connection opened = connections.get()) {
+        connection = opened;
         long deadline = System.nanoTime() + PATIENCE_NANOS;
         for (KeyModel key : keys) {
           while (!read(key, false)) {

@@ -118,8 +118,8 @@ final class PseudoCluster implements ChaosCluster {
   @Override
   public List<String> endedByThemselves() throws IOException, InterruptedException {
     List<String> ended = new ArrayList<>();
-    for (String line : output("status").split("\n")) {
-      String[] words = line.strip().split("\\s+");
+    for (String line : output("status").lines().toList()) {
+      String[] words = line.strip().split("\\s+", -1);
       if (words.length > 1 && words[1].equals("stopped") && !down.contains(words[0])) {
         ended.add(words[0]);
       }
