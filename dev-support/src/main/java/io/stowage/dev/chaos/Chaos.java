@@ -76,6 +76,12 @@ public final class Chaos implements Callable<Integer> {
   @Option(names = "--without-faults", description = "the load and its checks alone")
   private boolean withoutFaults;
 
+  @Option(names = "--services", split = ",", description = "whose faults are wanted; all")
+  private List<String> services = PseudoCluster.SERVICES;
+
+  @Option(names = "--without-disks", description = "no faults of datanodes")
+  private boolean withoutDisks;
+
   private volatile boolean watching;
 
   public static void main(String[] args) {
@@ -99,7 +105,7 @@ public final class Chaos implements Callable<Integer> {
         seconds,
         withoutFaults ? "no faults" : rots ? "bytes are flipped" : "two lanes of disks",
         logPath);
-    PseudoCluster cluster = new PseudoCluster(script, directory);
+    PseudoCluster cluster = new PseudoCluster(script, directory, services);
     ExecutorService watch = Executors.newSingleThreadExecutor();
     try (ChaosLog log = new ChaosLog(logPath)) {
       ChaosLoad load = new ChaosLoad(this::connect, bucket, threads, keys, chosen, log);
@@ -109,7 +115,7 @@ public final class Chaos implements Callable<Integer> {
       watch.execute(() -> watch(cluster, load, log, end));
       try (FaultLanes lanes = new FaultLanes(cluster, chosen, unitMillis, rots, log)) {
         if (!withoutFaults) {
-          lanes.start();
+          lanes.start(!withoutDisks);
         }
         load.run();
       }

@@ -70,12 +70,19 @@ final class FaultLanes implements Closeable {
     this.seeds = new SplittableRandom(seed);
   }
 
-  void start() {
+  /** Starts the lane of services, and those of disks if they are wanted. */
+  void start(boolean disks) {
+    lane("services", random -> disturb(random, cluster.services(), false));
+    if (disks) {
+      startDisks();
+    }
+  }
+
+  private void startDisks() {
     List<String> datanodes = cluster.datanodes();
     int half = datanodes.size() / 2;
     List<String> first = datanodes.subList(0, half);
     List<String> second = datanodes.subList(half, datanodes.size());
-    lane("services", random -> disturb(random, cluster.services(), false));
     lane("disks", random -> disturb(random, first, true));
     SplittableRandom choice = seeds.split();
     String rotting = second.get(choice.nextInt(second.size()));

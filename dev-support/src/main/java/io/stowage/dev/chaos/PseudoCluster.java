@@ -33,20 +33,23 @@ final class PseudoCluster implements ChaosCluster {
    * HDFS is left alone: it has one NameNode and one copy of each block here. Everything above it is
    * ours to survive.
    */
-  private static final List<String> SERVICES =
+  static final List<String> SERVICES =
       List.of("om1", "om2", "scm1", "scm2", "s3g", "regionserver", "hmaster", "zookeeper");
 
   private static final List<String> DATANODES =
       IntStream.rangeClosed(1, 6).mapToObj(i -> "datanode" + i).toList();
 
   private final Path script;
+  private final List<String> services;
   private final Path directory;
 
   /** Roles that a fault has down. */
   private final Set<String> down = ConcurrentHashMap.newKeySet();
 
-  PseudoCluster(Path script, Path directory) {
+  /** Whose faults are of these services only. */
+  PseudoCluster(Path script, Path directory, List<String> services) {
     this.script = script;
+    this.services = List.copyOf(services);
     this.directory = directory;
   }
 
@@ -57,7 +60,7 @@ final class PseudoCluster implements ChaosCluster {
 
   @Override
   public List<String> services() {
-    return SERVICES;
+    return services;
   }
 
   @Override
