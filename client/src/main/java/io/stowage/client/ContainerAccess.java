@@ -15,9 +15,11 @@
  */
 package io.stowage.client;
 
+import io.netty.buffer.ByteBuf;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.needle.NeedleHeader;
 import io.stowage.common.proto.ContainerInfo;
+import java.util.List;
 
 /**
  * Containers as those see them who look after them, not after objects: all of what is in one, and
@@ -38,4 +40,18 @@ public interface ContainerAccess {
    */
   ObjectWriter rewrite(NeedleHeader header, long payloadLength, String policy)
       throws StoreException;
+
+  /**
+   * Writes packed needles and records once more, together, so that they share stripes. Takes over
+   * the payloads; returns when each is durable or has failed.
+   *
+   * @return for each, in order, what became of it
+   */
+  List<Rewritten> rewriteAll(List<Packed> needles, String policy) throws StoreException;
+
+  /** A needle whose payload its header's CRC covers. */
+  record Packed(NeedleHeader header, ByteBuf payload) {}
+
+  /** What became of one: written, or why not; the other is null. */
+  record Rewritten(ObjectWriter.Written written, StoreException failure) {}
 }

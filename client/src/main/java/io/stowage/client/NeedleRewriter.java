@@ -71,10 +71,7 @@ final class NeedleRewriter implements ObjectWriter {
       if (stream != null) {
         return stream.finish();
       }
-      if (taken != header.payloadLength() || crcOfGathered() != header.payloadCrc()) {
-        throw new CorruptDataException(
-            "Cannot write a needle again: its " + taken + " bytes are not those of its header");
-      }
+      requireItsOwn(header, gathered);
       List<ByteBuf> payload = List.copyOf(gathered);
       gathered.clear();
       Written written = path.pack(header, payload);
@@ -86,14 +83,27 @@ final class NeedleRewriter implements ObjectWriter {
     }
   }
 
-  private int crcOfGathered() {
+  /** That the payload is the header's, before a copy claims so. */
+  static void requireItsOwn(ContainerAccess.Packed needle) throws CorruptDataException {
+    requireItsOwn(needle.header(), List.of(needle.payload()));
+  }
+
+  private static void requireItsOwn(NeedleHeader header, List<ByteBuf> payload)
+      throws CorruptDataException {
     CRC32C crc = new CRC32C();
-    for (ByteBuf bytes : gathered) {
+    long length = 0;
+    for (ByteBuf bytes : payload) {
+      length += bytes.readableBytes();
       for (ByteBuffer part : bytes.nioBuffers()) {
         crc.update(part);
       }
     }
-    return (int) crc.getValue();
+    if (length != header.payloadLength()
+        || !header.kind().hasPayloadCrc()
+        || (int) crc.getValue() != header.payloadCrc()) {
+      throw new CorruptDataException(
+          "Cannot write a needle again: its " + length + " bytes are not those of its header");
+    }
   }
 
   @Override

@@ -99,6 +99,20 @@ final class PackedNeedle {
     return true;
   }
 
+  /** For a writer of several: whether it was passed a place in flight, which it then has. */
+  boolean takeLead() {
+    boolean told = toLead;
+    if (told) {
+      toLead = false;
+    }
+    return told;
+  }
+
+  /** Whether it was stored or has failed. Read before {@link #takeLead}, as await does. */
+  boolean hasEnded() {
+    return outcome != State.QUEUED;
+  }
+
   void stored(Extent where, LeaseGrant under) {
     extent = where;
     grant = under;

@@ -30,6 +30,7 @@ import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 
 /**
  * Packs small objects of one policy into stripes: group commit without a timer. While a stripe is
@@ -115,6 +116,49 @@ final class Packer {
       Thread.currentThread().interrupt();
     }
     return needle.result();
+  }
+
+  /**
+   * Stores needles of the calling thread together, as if each had a writer of its own; returns when
+   * each is durable or has failed, which its result tells.
+   */
+  void putAll(List<PackedNeedle> needles) {
+    boolean lead;
+    synchronized (this) {
+      for (PackedNeedle needle : needles) {
+        queue.addLast(needle);
+        queuedBytes += needle.bytes();
+      }
+      lead = mayBegin();
+      if (lead) {
+        inFlight++;
+      }
+    }
+    boolean interrupted = false;
+    while (true) {
+      if (lead) {
+        interrupted |= Thread.interrupted();
+        interrupted |= packNext();
+      }
+      boolean ended = needles.stream().allMatch(PackedNeedle::hasEnded);
+      lead = false;
+      for (PackedNeedle needle : needles) {
+        if (needle.takeLead()) {
+          lead = true;
+          break;
+        }
+      }
+      if (!lead) {
+        if (ended) {
+          break;
+        }
+        LockSupport.park(this);
+        interrupted |= Thread.interrupted();
+      }
+    }
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
   }
 
   /** Whether what has gathered may go out now; guarded by this. */

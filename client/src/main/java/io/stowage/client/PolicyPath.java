@@ -23,6 +23,7 @@ import io.stowage.common.needle.NeedleHeader;
 import io.stowage.common.proto.Manifest;
 import io.stowage.common.time.StoreClock;
 import java.nio.ByteBuffer;
+import java.util.ArrayList;
 import java.util.List;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
@@ -66,6 +67,17 @@ final class PolicyPath {
   /** Takes over the payload; returns when it is durable. */
   ObjectWriter.Written pack(NeedleHeader header, List<ByteBuf> payload) throws StoreException {
     return packer.put(new PackedNeedle(header, payload, Thread.currentThread()));
+  }
+
+  /** Takes over the payloads; returns when each is durable or has failed. */
+  List<PackedNeedle> packAll(List<ContainerAccess.Packed> needles) {
+    List<PackedNeedle> packed = new ArrayList<>();
+    for (ContainerAccess.Packed needle : needles) {
+      packed.add(
+          new PackedNeedle(needle.header(), List.of(needle.payload()), Thread.currentThread()));
+    }
+    packer.putAll(packed);
+    return packed;
   }
 
   StreamedObject stream(NeedleHeader template, long length, boolean endsObject) {

@@ -27,6 +27,8 @@ import io.stowage.common.needle.NeedleHeader;
 import io.stowage.common.om.ObjectManager;
 import io.stowage.common.proto.ContainerInfo;
 import io.stowage.common.time.StoreClock;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
@@ -123,6 +125,29 @@ public final class StowageDataPath implements DataPath, ContainerAccess {
   public ObjectWriter rewrite(NeedleHeader header, long payloadLength, String policy)
       throws StoreException {
     return new NeedleRewriter(header, payloadLength, path(policy));
+  }
+
+  @Override
+  public List<Rewritten> rewriteAll(List<Packed> needles, String policy) throws StoreException {
+    PolicyPath path;
+    try {
+      path = path(policy);
+      for (Packed needle : needles) {
+        NeedleRewriter.requireItsOwn(needle);
+      }
+    } catch (StoreException e) {
+      needles.forEach(needle -> needle.payload().release());
+      throw e;
+    }
+    List<Rewritten> results = new ArrayList<>();
+    for (PackedNeedle needle : path.packAll(needles)) {
+      try {
+        results.add(new Rewritten(needle.result(), null));
+      } catch (StoreException e) {
+        results.add(new Rewritten(null, e));
+      }
+    }
+    return results;
   }
 
   @Override

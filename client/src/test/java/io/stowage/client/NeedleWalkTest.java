@@ -35,7 +35,6 @@ import io.stowage.common.time.StoreClock;
 import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -62,7 +61,7 @@ class NeedleWalkTest {
           cluster,
           StoreClock.system());
 
-  private record Written(ByteString writeId, byte[] payload, Manifest manifest) {}
+  private record Written(ByteString writeId, ByteString payload, Manifest manifest) {}
 
   private record Address(long container, int shard, long offset) {}
 
@@ -87,7 +86,7 @@ class NeedleWalkTest {
         writer.write(
             DataPathContractTest.buffer(payload, at, Math.min(20_000, payload.length - at)));
       }
-      return new Written(writeId, payload, writer.finish().manifest());
+      return new Written(writeId, ByteString.copyFrom(payload), writer.finish().manifest());
     }
   }
 
@@ -118,7 +117,8 @@ class NeedleWalkTest {
     int at = 0;
     while (at + 200 < length) {
       NeedleHeader.Kind kind =
-          NeedleHeader.Kind.values()[random.nextInt(NeedleHeader.Kind.values().length)];
+          List.of(NeedleHeader.Kind.values())
+              .get(random.nextInt(NeedleHeader.Kind.values().length));
       long claimed =
           switch (random.nextInt(4)) {
             case 0 -> 0;
@@ -286,7 +286,7 @@ class NeedleWalkTest {
         assertEquals(header.kind().hasPayloadCrc(), now.kind().hasPayloadCrc());
         copied = copied.concat(ByteString.copyFrom(DataPathContractTest.readAll(reader(again))));
       }
-      assertEquals(-1, Arrays.mismatch(written.payload(), copied.toByteArray()));
+      assertEquals(written.payload(), copied);
     }
   }
 

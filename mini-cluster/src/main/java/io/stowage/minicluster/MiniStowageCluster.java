@@ -16,6 +16,8 @@
 package io.stowage.minicluster;
 
 import io.stowage.client.StowageDataPath;
+import io.stowage.client.repack.BucketConversion;
+import io.stowage.client.repack.Repacker;
 import io.stowage.common.conf.ConfigKey;
 import io.stowage.common.conf.Keys;
 import io.stowage.common.conf.StowageConfig;
@@ -245,6 +247,7 @@ public final class MiniStowageCluster implements AutoCloseable {
     OmServer server;
     DirectDatanodes datanodes;
     StowageDataPath dataPath;
+    Repacker repacker;
     S3GatewayServer gateway;
   }
 
@@ -538,6 +541,14 @@ public final class MiniStowageCluster implements AutoCloseable {
     }
     ObjectManager hosted = manager.server.objectManager();
     manager.dataPath = StowageDataPath.create(config, hosted, manager.datanodes, clock);
+    manager.repacker =
+        Repacker.start(
+            config,
+            "gateway " + objectManager,
+            containerManager(),
+            hosted,
+            manager.dataPath,
+            config.get(Keys.REPACK_WORKERS));
     manager.gateway =
         S3GatewayServer.start(
             config.with(Keys.S3_BIND, loopback(manager.s3Port)), hosted, manager.dataPath, clock);
@@ -548,6 +559,8 @@ public final class MiniStowageCluster implements AutoCloseable {
     Manager manager = managers.get(objectManager);
     closeIfThere(manager.gateway);
     manager.gateway = null;
+    closeIfThere(manager.repacker);
+    manager.repacker = null;
     closeIfThere(manager.dataPath);
     manager.dataPath = null;
     closeIfThere(manager.datanodes);
@@ -564,6 +577,20 @@ public final class MiniStowageCluster implements AutoCloseable {
   /** What a gateway writes and reads bytes through. */
   public StowageDataPath dataPath(int objectManager) {
     return managers.get(objectManager).dataPath;
+  }
+
+  /** The repacker beside a gateway; its workers are as many as {@code stowage.repack.workers}. */
+  public Repacker repacker(int objectManager) {
+    return managers.get(objectManager).repacker;
+  }
+
+  /** A conversion of buckets by way of a gateway's data path. */
+  public BucketConversion conversion(int objectManager) throws StoreException {
+    return new BucketConversion(
+        config,
+        objectManager(objectManager),
+        containerManager(),
+        managers.get(objectManager).dataPath);
   }
 
   public List<String> objectManagerAddresses() {

@@ -46,6 +46,8 @@ import io.stowage.common.proto.RepackStatusReply;
 import io.stowage.common.proto.RepackStatusRequest;
 import io.stowage.common.proto.ReportDamageReply;
 import io.stowage.common.proto.ReportDamageRequest;
+import io.stowage.common.proto.ResurveyContainersReply;
+import io.stowage.common.proto.ResurveyContainersRequest;
 import io.stowage.common.proto.SetBalanceReply;
 import io.stowage.common.proto.SetBalanceRequest;
 import io.stowage.common.proto.SetDatanodeModeReply;
@@ -152,5 +154,10 @@ final class FakeContainers implements ContainerManager {
   @Override
   public AcceptUnknownShardsReply acceptUnknownShards(AcceptUnknownShardsRequest request) {
     throw new UnsupportedOperationException("no datanodes here");
+  }
+
+  @Override
+  public ResurveyContainersReply resurveyContainers(ResurveyContainersRequest request) {
+    return ResurveyContainersReply.getDefaultInstance();
   }
 }

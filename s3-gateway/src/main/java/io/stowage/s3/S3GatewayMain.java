@@ -15,8 +15,8 @@
  */
 package io.stowage.s3;
 
-import io.stowage.client.DataPath;
 import io.stowage.client.StowageDataPath;
+import io.stowage.client.repack.Repacker;
 import io.stowage.common.conf.Keys;
 import io.stowage.common.conf.StowageConfig;
 import io.stowage.common.data.NetworkDatanodes;
@@ -33,7 +33,8 @@ import org.apache.hadoop.conf.Configuration;
 
 /**
  * A gateway as a process: it hosts an object manager of its own, so that a request reaches HBase
- * without another hop, and writes to the datanodes itself.
+ * without another hop, and writes to the datanodes itself. Beside it a repacker looks after
+ * containers, at a bounded rate.
  */
 public final class S3GatewayMain {
   private static final Duration SCM_CALL_TIMEOUT = Duration.ofSeconds(5);
@@ -62,10 +63,18 @@ public final class S3GatewayMain {
       parts.push(objectManager);
       NetworkDatanodes datanodes = new NetworkDatanodes();
       parts.push(datanodes);
-      DataPath data =
+      StowageDataPath data =
           StowageDataPath.create(
               config, objectManager.objectManager(), datanodes, StoreClock.system());
       parts.push(data);
+      parts.push(
+          Repacker.start(
+              config,
+              "s3g " + config.get(Keys.S3_BIND),
+              scm.api(),
+              objectManager.objectManager(),
+              data,
+              config.get(Keys.REPACK_WORKERS)));
       parts.push(
           S3GatewayServer.start(config, objectManager.objectManager(), data, StoreClock.system()));
     } catch (Exception e) {

@@ -53,6 +53,8 @@ import io.stowage.common.proto.RepackStatusReply;
 import io.stowage.common.proto.RepackStatusRequest;
 import io.stowage.common.proto.ReportDamageReply;
 import io.stowage.common.proto.ReportDamageRequest;
+import io.stowage.common.proto.ResurveyContainersReply;
+import io.stowage.common.proto.ResurveyContainersRequest;
 import io.stowage.common.proto.SetBalanceReply;
 import io.stowage.common.proto.SetBalanceRequest;
 import io.stowage.common.proto.SetDatanodeModeReply;
@@ -314,6 +316,16 @@ final class StorageContainerManager
   @Override
   public FinishRepackReply finishRepack(FinishRepackRequest request) throws StoreException {
     return asLeader(now -> now.repacks().finish(request));
+  }
+
+  @Override
+  public ResurveyContainersReply resurveyContainers(ResurveyContainersRequest request)
+      throws StoreException {
+    return asLeader(
+        now -> {
+          now.repacks().resurvey(request.getContainersList());
+          return ResurveyContainersReply.getDefaultInstance();
+        });
   }
 
   @Override

@@ -42,6 +42,8 @@ import io.stowage.common.proto.RepackStatusReply;
 import io.stowage.common.proto.RepackStatusRequest;
 import io.stowage.common.proto.ReportDamageReply;
 import io.stowage.common.proto.ReportDamageRequest;
+import io.stowage.common.proto.ResurveyContainersReply;
+import io.stowage.common.proto.ResurveyContainersRequest;
 import io.stowage.common.proto.SetBalanceReply;
 import io.stowage.common.proto.SetBalanceRequest;
 import io.stowage.common.proto.SetDatanodeModeReply;
@@ -103,5 +105,9 @@ public interface ContainerManager {
 
   /** (leader) Takes the operator's word that unknown shards, however many, may be put aside. */
   AcceptUnknownShardsReply acceptUnknownShards(AcceptUnknownShardsRequest request)
+      throws StoreException;
+
+  /** (leader) Looks into containers again of which somebody knows that much died. */
+  ResurveyContainersReply resurveyContainers(ResurveyContainersRequest request)
       throws StoreException;
 }

@@ -15,6 +15,7 @@
  */
 package io.stowage.dev.cli;
 
+import io.stowage.client.repack.BucketConversion;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.BucketLayout;
@@ -22,6 +23,7 @@ import io.stowage.common.proto.CreateBucketRequest;
 import io.stowage.common.proto.DeleteBucketRequest;
 import io.stowage.common.proto.ListBucketsReply;
 import io.stowage.common.proto.ListBucketsRequest;
+import io.stowage.common.proto.UpdateBucketRequest;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -35,7 +37,13 @@ import picocli.CommandLine.Parameters;
     name = "bucket",
     mixinStandardHelpOptions = true,
     description = "Create, list and remove buckets.",
-    subcommands = {BucketCommands.Create.class, BucketCommands.Ls.class, BucketCommands.Rm.class})
+    subcommands = {
+      BucketCommands.Create.class,
+      BucketCommands.Ls.class,
+      BucketCommands.SetPolicy.class,
+      BucketCommands.Convert.class,
+      BucketCommands.Rm.class
+    })
 final class BucketCommands {
   private static final int PAGE = 1000;
 
@@ -96,6 +104,84 @@ final class BucketCommands {
         }
       } while (page.getMore());
       output.rows(rows);
+    }
+  }
+
+  @Command(
+      name = "set-policy",
+      mixinStandardHelpOptions = true,
+      description = "Give new objects of a bucket another erasure policy.")
+  static final class SetPolicy extends ClusterCommand {
+    @Parameters(index = "0", paramLabel = "BUCKET")
+    private String name;
+
+    @Parameters(index = "1", paramLabel = "POLICY", description = "rs-3-2, rs-6-3, …")
+    private String policy;
+
+    @Override
+    void run(Session session, Output output) throws Exception {
+      BucketInfo bucket =
+          session
+              .objectManager()
+              .updateBucket(
+                  UpdateBucketRequest.newBuilder()
+                      .setName(name)
+                      .setPolicy(policy)
+                      .setWriteId(WriteId.random())
+                      .build())
+              .getBucket();
+      output.done(
+          "new objects of bucket "
+              + bucket.getName()
+              + " are of "
+              + bucket.getPolicy()
+              + "; 'stowage bucket convert "
+              + bucket.getName()
+              + "' writes the old ones again");
+    }
+  }
+
+  @Command(
+      name = "convert",
+      mixinStandardHelpOptions = true,
+      description = {
+        "Write the objects of a bucket again that are not of its policy.",
+        "Cut short, it goes on when called again."
+      })
+  static final class Convert extends ClusterCommand {
+    @Parameters(paramLabel = "BUCKET")
+    private String name;
+
+    @Option(names = "--after", paramLabel = "KEY", description = "Begin behind this key.")
+    private String after = "";
+
+    @Override
+    void run(Session session, Output output) throws Exception {
+      BucketConversion conversion =
+          new BucketConversion(
+              session.config(),
+              session.objectManager(),
+              session.containerManager(),
+              session.dataPath());
+      BucketConversion.Progress done =
+          conversion.run(
+              name,
+              after,
+              progress ->
+                  System.err.printf(
+                      "%d objects looked at, %d converted, %d bytes; done up to %s%n",
+                      progress.objects(),
+                      progress.converted(),
+                      progress.bytes(),
+                      progress.lastKey()));
+      output.done(
+          "converted "
+              + done.converted()
+              + " of "
+              + done.objects()
+              + " objects, "
+              + done.bytes()
+              + " bytes");
     }
   }
 

@@ -15,7 +15,6 @@
  */
 package io.stowage.dev.cli;
 
-import io.stowage.client.DataPath;
 import io.stowage.client.StowageDataPath;
 import io.stowage.common.conf.Keys;
 import io.stowage.common.conf.StowageConfig;
@@ -46,7 +45,7 @@ final class Session implements AutoCloseable {
   private RpcClient<ObjectManager> objectManagers;
   private RpcClient<ContainerManager> containerManagers;
   private NetworkDatanodes datanodes;
-  private DataPath dataPath;
+  private StowageDataPath dataPath;
 
   private Session(Configuration hadoop, StowageConfig config) {
     this.hadoop = hadoop;
@@ -94,7 +93,7 @@ final class Session implements AutoCloseable {
     return containerManagers.api();
   }
 
-  DataPath dataPath() throws StoreException {
+  StowageDataPath dataPath() throws StoreException {
     if (dataPath == null) {
       datanodes = new NetworkDatanodes();
       dataPath = StowageDataPath.create(config, objectManager(), datanodes, StoreClock.system());

@@ -41,6 +41,7 @@ import picocli.CommandLine.Option;
       BucketCommands.class,
       ObjectCommands.class,
       ContainerCommands.class,
+      RepackCommands.class,
       DatanodeCommands.class,
       BalanceCommands.class,
       UserCommands.class

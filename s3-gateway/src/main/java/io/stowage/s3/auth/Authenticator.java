@@ -47,7 +47,6 @@ public final class Authenticator {
 
   private static final String CONTENT_SHA256 = "x-amz-content-sha256";
   private static final String UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD";
-  private static final String UNSIGNED_CHUNKS = "STREAMING-UNSIGNED-PAYLOAD-TRAILER";
 
   /** access key / date / region / service / aws4_request. */
   private record Scope(String accessKey, String date, String region) {
@@ -91,11 +90,7 @@ public final class Authenticator {
     if (target.query().containsKey("AWSAccessKeyId")) {
       throw unsupportedMechanism();
     }
-    // Nobody known; what that may do is decided elsewhere.
-    return Caller.anonymous(
-        UNSIGNED_CHUNKS.equals(headers.get(CONTENT_SHA256))
-            ? new PayloadSigning.UnsignedChunks()
-            : new PayloadSigning.Unsigned());
+    throw new S3Exception(S3Error.ACCESS_DENIED);
   }
 
   private Caller byHeader(
@@ -211,7 +206,7 @@ public final class Authenticator {
       case UNSIGNED_PAYLOAD -> {
         return new PayloadSigning.Unsigned();
       }
-      case UNSIGNED_CHUNKS -> {
+      case "STREAMING-UNSIGNED-PAYLOAD-TRAILER" -> {
         return new PayloadSigning.UnsignedChunks();
       }
       case "STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER" -> {

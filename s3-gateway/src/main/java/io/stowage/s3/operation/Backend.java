@@ -18,8 +18,7 @@ package io.stowage.s3.operation;
 import io.stowage.client.DataPath;
 import io.stowage.common.om.ObjectManager;
 import io.stowage.common.time.StoreClock;
-import io.stowage.s3.access.Acl;
-import io.stowage.s3.access.Authorizer;
+import io.stowage.s3.auth.Authorizer;
 import java.util.concurrent.Executor;
 
 /**
@@ -33,6 +32,5 @@ public record Backend(
     DataPath data,
     StoreClock clock,
     Authorizer authorizer,
-    Acl.Users users,
     String region,
     Executor hashThreads) {}

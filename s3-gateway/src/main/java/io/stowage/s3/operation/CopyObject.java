@@ -72,7 +72,8 @@ final class CopyObject implements Operation {
           "The specified copy source is larger than the maximum allowable size for a copy source: "
               + PutObject.LARGEST_BODY);
     }
-    ObjectMetadata metadata = metadata(backend, call, from, replaceMetadata, replaceTags);
+    ObjectMetadata metadata =
+        metadata(headers, call.caller().user(), from, replaceMetadata, replaceTags);
     ObjectVersion version;
     try (ObjectSource bytes =
             new ObjectSource(
@@ -105,13 +106,13 @@ final class CopyObject implements Operation {
   }
 
   private static ObjectMetadata metadata(
-      Backend backend,
-      S3Call call,
+      HttpHeaders headers,
+      String owner,
       ObjectVersion from,
       boolean replaceMetadata,
       boolean replaceTags)
-      throws S3Exception, StoreException {
-    ObjectMetadata sent = ObjectHeaders.metadata(backend, call);
+      throws S3Exception {
+    ObjectMetadata sent = ObjectHeaders.metadata(headers, owner);
     ObjectMetadata.Builder metadata = sent.toBuilder();
     if (!replaceMetadata) {
       // The storage class and a redirect are never copied, as in S3.

@@ -58,14 +58,13 @@ record CopySource(String bucket, String key, GetObjectReply found) {
     backend
         .authorizer()
         .authorize(
-            call.caller().subject(),
+            call.caller(),
             "s3:GetObject",
             backend
                 .namespace()
                 .getBucket(GetBucketRequest.newBuilder().setName(bucket).build())
                 .getBucket(),
-            key,
-            call.facts());
+            key);
     GetObjectReply found =
         backend
             .namespace()

@@ -17,7 +17,6 @@ package io.stowage.s3.operation;
 
 import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpHeaders;
-import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.Checksum;
 import io.stowage.common.proto.ObjectMetadata;
 import io.stowage.common.proto.ObjectVersion;
@@ -78,8 +77,8 @@ final class ObjectHeaders {
   private ObjectHeaders() {}
 
   /**
-   * Refuses what must not be dropped in silence: a client that asks for encryption or a lock would
-   * believe that it has it.
+   * Refuses what must not be dropped in silence: a client that asks for encryption, a lock or a
+   * public object would believe that it has it.
    */
   static void refuseUnsupported(HttpHeaders headers) throws S3Exception {
     for (Map.Entry<String, String> header : headers) {
@@ -90,14 +89,21 @@ final class ObjectHeaders {
           || name.equals("x-amz-write-offset-bytes")) {
         throw new S3Exception(S3Error.NOT_IMPLEMENTED).with("Header", name);
       }
+      if (name.startsWith("x-amz-grant-")) {
+        throw new S3Exception(S3Error.ACCESS_CONTROL_LIST_NOT_SUPPORTED);
+      }
+      if (name.equals("x-amz-acl")
+          && !header.getValue().equals("private")
+          && !header.getValue().equals("bucket-owner-full-control")) {
+        throw new S3Exception(S3Error.ACCESS_CONTROL_LIST_NOT_SUPPORTED);
+      }
     }
   }
 
   /** What a put's headers say of the object. */
-  static ObjectMetadata metadata(Backend backend, S3Call call) throws S3Exception, StoreException {
-    HttpHeaders headers = call.headers();
+  static ObjectMetadata metadata(HttpHeaders headers, String owner) throws S3Exception {
     refuseUnsupported(headers);
-    ObjectMetadata.Builder metadata = ObjectMetadata.newBuilder();
+    ObjectMetadata.Builder metadata = ObjectMetadata.newBuilder().setOwner(owner);
     for (String name : KEPT) {
       String value = headers.get(name);
       if (value == null) {
@@ -123,7 +129,7 @@ final class ObjectHeaders {
         metadata.setStorageClass(storageClass);
       }
     }
-    return Ownership.own(backend, call, metadata.build());
+    return metadata.build();
   }
 
   private static void addUserMetadata(HttpHeaders headers, ObjectMetadata.Builder metadata)

@@ -739,13 +739,13 @@ public abstract class S3MalformedTest {
                     .send()));
     all.add(
         bad(
-            "unknown canned list",
+            "public-read",
             400,
-            "InvalidArgument",
+            "AccessControlListNotSupported",
             (s3, b) ->
                 s3.call("PUT", "/" + b + "/k")
                     .body(BODY)
-                    .header("x-amz-acl", "public-everything")
+                    .header("x-amz-acl", "public-read")
                     .send()));
     all.add(
         bad(
@@ -764,7 +764,7 @@ public abstract class S3MalformedTest {
                     .body(BODY)
                     .header("x-amz-storage-class", "PAPER")
                     .send()));
-    for (String sub : List.of("lifecycle", "encryption", "versions", "replication")) {
+    for (String sub : List.of("acl", "policy", "lifecycle", "encryption", "versions")) {
       all.add(
           bad(
               "GET ?" + sub,
@@ -774,9 +774,9 @@ public abstract class S3MalformedTest {
     }
     all.add(
         bad(
-            "PUT ?tagging without a set",
-            400,
-            "MalformedXML",
+            "PUT ?tagging",
+            501,
+            "NotImplemented",
             (s3, b) -> s3.call("PUT", "/" + b + "/k?tagging").body("<Tagging/>").send()));
     all.add(
         bad(

@@ -506,6 +506,19 @@ public final class Repacks {
     return row == null ? ContainerState.CONTAINER_UNKNOWN : row.info().getState();
   }
 
+  /** Has containers looked into again. */
+  public void resurvey(List<Long> ids) throws StoreException {
+    for (long id : ids) {
+      rows.change(
+          leader,
+          id,
+          info ->
+              info.getState() == ContainerState.SEALED && info.getSurveyedMicros() != 0
+                  ? info.toBuilder().clearSurveyedMicros().build()
+                  : null);
+    }
+  }
+
   // ---- choosing
 
   /** Called periodically: lapsed claims, and now and then a look at all containers. */

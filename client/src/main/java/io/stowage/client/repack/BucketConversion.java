@@ -1,0 +1,222 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.client.repack;
+
+import io.stowage.client.StowageDataPath;
+import io.stowage.common.conf.Keys;
+import io.stowage.common.conf.StowageConfig;
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.needle.NeedleHeader;
+import io.stowage.common.om.ObjectManager;
+import io.stowage.common.proto.BucketInfo;
+import io.stowage.common.proto.ContainerInfo;
+import io.stowage.common.proto.Extent;
+import io.stowage.common.proto.GetBucketRequest;
+import io.stowage.common.proto.GetObjectReply;
+import io.stowage.common.proto.GetObjectRequest;
+import io.stowage.common.proto.ListObjectsReply;
+import io.stowage.common.proto.ListObjectsRequest;
+import io.stowage.common.proto.NeedleHolder;
+import io.stowage.common.proto.ObjectVersion;
+import io.stowage.common.proto.ResurveyContainersRequest;
+import io.stowage.common.scm.ContainerManager;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Consumer;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
+
+/**
+ * Writes the objects of a bucket again under the policy that the bucket has now: what {@code
+ * stowage bucket convert} does. An object that already is of that policy costs one look, so a
+ * conversion that was cut short is begun again, from where it was or from the first key. Objects
+ * are read and written by others meanwhile; one that is overwritten or deleted is left alone.
+ * Blocking; not thread-safe.
+ */
+public final class BucketConversion {
+  /** Objects at a time, so that small ones share stripes. */
+  private static final int AT_ONCE = 32;
+
+  private static final int PAGE = 1_000;
+  private static final int MOST_ATTEMPTS = 5;
+  private static final int MOST_ASKED = 1_000;
+
+  private final ObjectManager om;
+  private final ContainerManager scm;
+  private final NeedleMove moves;
+  private final AtomicLong looked = new AtomicLong();
+  private final AtomicLong converted = new AtomicLong();
+  private final AtomicLong bytes = new AtomicLong();
+  private final Set<Long> left = ConcurrentHashMap.newKeySet(); // containers that objects left
+
+  /**
+   * How far it is.
+   *
+   * @param lastKey every key up to it is done
+   */
+  public record Progress(long objects, long converted, long bytes, String lastKey) {}
+
+  public BucketConversion(
+      StowageConfig config, ObjectManager om, ContainerManager scm, StowageDataPath data)
+      throws StoreException {
+    this.om = om;
+    this.scm = scm;
+    this.moves = new NeedleMove(om, data, data, new RateLimit(config.get(Keys.REPACK_RATE)));
+  }
+
+  /**
+   * Converts all objects behind a key.
+   *
+   * @param startAfter empty: from the first
+   * @param each told of progress, page by page
+   */
+  public Progress run(String bucketName, String startAfter, Consumer<Progress> each)
+      throws StoreException {
+    BucketInfo bucket =
+        om.getBucket(GetBucketRequest.newBuilder().setName(bucketName).build()).getBucket();
+    ExecutorService threads = Executors.newFixedThreadPool(AT_ONCE);
+    try {
+      String last = startAfter;
+      ListObjectsReply page;
+      do {
+        page =
+            om.listObjects(
+                ListObjectsRequest.newBuilder()
+                    .setBucket(bucketName)
+                    .setStartAfter(last)
+                    .setLimit(PAGE)
+                    .build());
+        List<Future<?>> conversions = new ArrayList<>();
+        for (ObjectVersion object : page.getObjectsList()) {
+          conversions.add(
+              threads.submit(
+                  () -> {
+                    convert(bucket, object.getKey());
+                    return null;
+                  }));
+        }
+        for (Future<?> conversion : conversions) {
+          await(conversion);
+        }
+        last = page.getLast();
+        resurvey();
+        each.accept(progress(last));
+      } while (page.getMore());
+      return progress(last);
+    } finally {
+      threads.shutdownNow();
+    }
+  }
+
+  private Progress progress(String last) {
+    return new Progress(looked.get(), converted.get(), bytes.get(), last);
+  }
+
+  private static void await(Future<?> conversion) throws StoreException {
+    try {
+      conversion.get();
+    } catch (ExecutionException e) {
+      if (e.getCause() instanceof StoreException cause) {
+        throw cause;
+      }
+      throw new StoreException(
+          ErrorCode.INTERNAL, "Cannot convert an object: " + e.getCause(), e.getCause());
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new StoreException(ErrorCode.UNAVAILABLE, "Cannot convert: interrupted", e);
+    }
+  }
+
+  private void convert(BucketInfo bucket, String key) throws StoreException {
+    looked.incrementAndGet();
+    for (int attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
+      GetObjectReply object;
+      try {
+        object =
+            om.getObject(
+                GetObjectRequest.newBuilder()
+                    .setBucket(bucket.getName())
+                    .setKey(key)
+                    .setWantManifest(true)
+                    .build());
+      } catch (StoreException e) {
+        if (e.code() == ErrorCode.NO_SUCH_KEY) {
+          return; // deleted since it was listed
+        }
+        throw e;
+      }
+      if (move(bucket, key, object)) {
+        return;
+      }
+    }
+    throw new StoreException(
+        ErrorCode.UNAVAILABLE, "Cannot convert " + key + ": it is overwritten again and again");
+  }
+
+  /** Whether nothing of the object is of another policy any more. */
+  private boolean move(BucketInfo bucket, String key, GetObjectReply object) throws StoreException {
+    Map<Long, ContainerInfo> containers = new HashMap<>();
+    object.getContainersList().forEach(info -> containers.put(info.getId(), info));
+    boolean any = false;
+    for (Extent extent : object.getVersion().getManifest().getExtentsList()) {
+      ContainerInfo container = containers.get(extent.getContainer());
+      if (container == null) {
+        return false; // moved meanwhile
+      }
+      if (container.getPolicy().equals(bucket.getPolicy())) {
+        continue;
+      }
+      NeedleHeader header = moves.headerOf(extent, container);
+      NeedleHolder holder =
+          NeedleHolder.newBuilder().setRow(row(bucket.getId(), key)).setExtent(extent).build();
+      if (!moves.move(header, List.of(holder), container, bucket.getPolicy())) {
+        return false;
+      }
+      any = true;
+      bytes.addAndGet(extent.getLength());
+      left.add(container.getId());
+    }
+    converted.addAndGet(any ? 1 : 0);
+    return true;
+  }
+
+  private static ByteString row(long bucketId, String key) {
+    return ByteString.copyFrom(ByteBuffer.allocate(Long.BYTES).putLong(0, bucketId))
+        .concat(ByteString.copyFromUtf8(key));
+  }
+
+  /** What died here no collector counts: SCM is told to have these looked into again. */
+  private void resurvey() throws StoreException {
+    List<Long> ids = new ArrayList<>(left);
+    for (int at = 0; at < ids.size(); at += MOST_ASKED) {
+      scm.resurveyContainers(
+          ResurveyContainersRequest.newBuilder()
+              .addAllContainers(ids.subList(at, Math.min(ids.size(), at + MOST_ASKED)))
+              .build());
+    }
+    left.removeAll(ids);
+  }
+}
