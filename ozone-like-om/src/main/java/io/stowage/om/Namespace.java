@@ -79,6 +79,8 @@ import io.stowage.common.proto.ReplaceExtentsReply;
 import io.stowage.common.proto.ReplaceExtentsRequest;
 import io.stowage.common.proto.ReportDamageReply;
 import io.stowage.common.proto.ReportDamageRequest;
+import io.stowage.common.proto.SetObjectMetadataReply;
+import io.stowage.common.proto.SetObjectMetadataRequest;
 import io.stowage.common.proto.UpdateBucketReply;
 import io.stowage.common.proto.UpdateBucketRequest;
 import io.stowage.common.proto.UpdateUserReply;
@@ -94,6 +96,7 @@ import io.stowage.om.object.Deletes;
 import io.stowage.om.object.ExtentSwap;
 import io.stowage.om.object.Gets;
 import io.stowage.om.object.Listing;
+import io.stowage.om.object.MetadataChanges;
 import io.stowage.om.object.ObjectRows;
 import io.stowage.om.object.Puts;
 import io.stowage.om.object.Renames;
@@ -138,6 +141,7 @@ final class Namespace implements ObjectManager, AutoCloseable {
   private final Puts puts;
   private final Gets gets;
   private final Deletes deletes;
+  private final MetadataChanges metadataChanges;
   private final Listing listing;
   private final Renames renames;
   private final PrefixRenames prefixRenames;
@@ -175,6 +179,7 @@ final class Namespace implements ObjectManager, AutoCloseable {
     this.puts = new Puts(objects, fence);
     this.gets = new Gets(objects, locations);
     this.deletes = new Deletes(objects);
+    this.metadataChanges = new MetadataChanges(objects);
     this.listing = new Listing(objects);
     this.renames = new Renames(objects);
     this.prefixRenames =
@@ -298,6 +303,15 @@ final class Namespace implements ObjectManager, AutoCloseable {
       Thread.currentThread().interrupt();
       throw new StoreException(ErrorCode.OUTCOME_UNKNOWN, "Cannot go on: interrupted", e);
     }
+  }
+
+  @Override
+  public SetObjectMetadataReply setObjectMetadata(SetObjectMetadataRequest request)
+      throws StoreException {
+    Buckets.Known bucket = buckets.require(request.getBucket());
+    ObjectVersion version = metadataChanges.set(bucket.id(), request);
+    buckets.recheck(bucket);
+    return SetObjectMetadataReply.newBuilder().setVersion(version).build();
   }
 
   @Override

@@ -46,6 +46,7 @@ import io.stowage.common.proto.ObjectToDelete;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.PutIdentityRequest;
 import io.stowage.common.proto.PutObjectRequest;
+import io.stowage.common.proto.SetObjectMetadataRequest;
 import io.stowage.common.proto.UpdateBucketRequest;
 import io.stowage.common.proto.UpdateUserRequest;
 import io.stowage.common.proto.User;
@@ -378,6 +379,31 @@ abstract class NamespaceContract {
     return om.om
         .getIdentity(GetIdentityRequest.newBuilder().setAccessKey(accessKey).build())
         .getIdentity();
+  }
+
+  @Test
+  void metadataChangeWithoutTheVersionBecomingAnother() throws StoreException {
+    PutObjectRequest put =
+        om.putRequest(bucket, "k", "content").setManifest(TestOm.manifest(7, 500)).build();
+    om.om.putObject(put);
+    ObjectVersion before = om.get(bucket, "k");
+    SetObjectMetadataRequest change =
+        SetObjectMetadataRequest.newBuilder()
+            .setBucket(bucket)
+            .setKey("k")
+            .setStamp(before.getStamp())
+            .setMetadata(before.getMetadata().toBuilder().putTags("a", "b"))
+            .build();
+    om.om.setObjectMetadata(change);
+    ObjectVersion after = om.get(bucket, "k");
+    assertEquals(
+        before.toBuilder().setMetadata(change.getMetadata()).setStamp(after.getStamp()).build(),
+        after);
+    assertTrue(after.getStamp() > before.getStamp());
+    fails(ErrorCode.CONFLICT, () -> om.om.setObjectMetadata(change));
+    assertEquals(before.getVersionId(), om.om.putObject(put).getVersion().getVersionId());
+    om.delete(bucket, "k");
+    fails(ErrorCode.NO_SUCH_KEY, () -> om.om.setObjectMetadata(change));
   }
 
   @Test

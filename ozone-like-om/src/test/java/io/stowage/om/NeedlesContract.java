@@ -263,7 +263,7 @@ abstract class NeedlesContract {
     assertEquals(other, om.get(bucket, "k").getManifest().getExtents(3));
     assertEquals(1, om.chunks(row("k")), "the chunks replaced are gone");
 
-    CrashPoint.named("om.replace-extents.after-chunks")
+    CrashPoint.named("om.rewrite.after-chunks")
         .arm(
             () -> {
               throw new CrashPoint.Crash("chunks");

@@ -21,9 +21,10 @@ import io.stowage.common.conf.StowageConfig;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.om.ObjectManager;
 import io.stowage.common.time.StoreClock;
+import io.stowage.s3.access.Authorizer;
 import io.stowage.s3.auth.AccessKeys;
 import io.stowage.s3.auth.Authenticator;
-import io.stowage.s3.auth.Authorizer;
+import io.stowage.s3.auth.UserDirectory;
 import io.stowage.s3.http.HttpServer;
 import io.stowage.s3.operation.Backend;
 import io.stowage.s3.operation.Dispatcher;
@@ -68,7 +69,14 @@ public final class S3GatewayServer implements AutoCloseable {
             new DefaultThreadFactory("s3-hash", true));
     hashThreads.allowCoreThreadTimeOut(true);
     Backend backend =
-        new Backend(namespace, data, clock, new Authorizer(), config.region(), hashThreads);
+        new Backend(
+            namespace,
+            data,
+            clock,
+            new Authorizer(namespace),
+            new UserDirectory(namespace, clock),
+            config.region(),
+            hashThreads);
     Authenticator authenticator =
         new Authenticator(new AccessKeys(namespace, clock), config.region(), clock);
     String hostId =

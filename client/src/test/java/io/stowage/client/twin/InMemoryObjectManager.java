@@ -91,6 +91,8 @@ import io.stowage.common.proto.ReplaceExtentsReply;
 import io.stowage.common.proto.ReplaceExtentsRequest;
 import io.stowage.common.proto.ReportDamageReply;
 import io.stowage.common.proto.ReportDamageRequest;
+import io.stowage.common.proto.SetObjectMetadataReply;
+import io.stowage.common.proto.SetObjectMetadataRequest;
 import io.stowage.common.proto.UpdateBucketReply;
 import io.stowage.common.proto.UpdateBucketRequest;
 import io.stowage.common.proto.UpdateUserReply;
@@ -441,6 +443,23 @@ public final class InMemoryObjectManager implements ObjectManager {
       reply.addObjects(remember(object.getWriteId(), deleted.build()));
     }
     return reply.build();
+  }
+
+  @Override
+  public synchronized SetObjectMetadataReply setObjectMetadata(SetObjectMetadataRequest request)
+      throws StoreException {
+    Map<String, ObjectVersion> objects = bucket(request.getBucket()).objects;
+    ObjectVersion version = find(objects, request.getKey());
+    if (version.getStamp() != request.getStamp()) {
+      throw new StoreException(
+          ErrorCode.CONFLICT, "Cannot change " + request.getKey() + ": it changed meanwhile");
+    }
+    ObjectVersion changed =
+        version.toBuilder().setMetadata(request.getMetadata()).setStamp(nextStamp()).build();
+    objects.put(request.getKey(), changed);
+    return SetObjectMetadataReply.newBuilder()
+        .setVersion(changed.toBuilder().clearManifest())
+        .build();
   }
 
   @Override

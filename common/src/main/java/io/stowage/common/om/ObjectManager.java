@@ -72,6 +72,8 @@ import io.stowage.common.proto.ReplaceExtentsReply;
 import io.stowage.common.proto.ReplaceExtentsRequest;
 import io.stowage.common.proto.ReportDamageReply;
 import io.stowage.common.proto.ReportDamageRequest;
+import io.stowage.common.proto.SetObjectMetadataReply;
+import io.stowage.common.proto.SetObjectMetadataRequest;
 import io.stowage.common.proto.UpdateBucketReply;
 import io.stowage.common.proto.UpdateBucketRequest;
 import io.stowage.common.proto.UpdateUserReply;
@@ -99,6 +101,8 @@ public interface ObjectManager {
   PutObjectReply putObject(PutObjectRequest request) throws StoreException;
 
   DeleteObjectsReply deleteObjects(DeleteObjectsRequest request) throws StoreException;
+
+  SetObjectMetadataReply setObjectMetadata(SetObjectMetadataRequest request) throws StoreException;
 
   RenameObjectReply renameObject(RenameObjectRequest request) throws StoreException;
 

@@ -103,6 +103,19 @@ public final class S3Connection implements Closeable {
     return request("PUT", bucket, key, new TreeMap<>(), Map.of(), body, null);
   }
 
+  /** With headers of its own: conditions. */
+  public S3Response put(String bucket, String key, Body body, Map<String, String> headers)
+      throws IOException {
+    return request("PUT", bucket, key, new TreeMap<>(), headers, body, null);
+  }
+
+  /** CopyObject within a bucket; the new ETag is in the XML that the sink gets. */
+  public S3Response copy(String bucket, String source, String key, Sink sink) throws IOException {
+    Map<String, String> from =
+        Map.of("x-amz-copy-source", S3Signer.encode("/" + bucket + "/" + source, true));
+    return request("PUT", bucket, key, new TreeMap<>(), from, NO_BODY, sink);
+  }
+
   public S3Response get(String bucket, String key, Sink sink) throws IOException {
     return request("GET", bucket, key, new TreeMap<>(), Map.of(), NO_BODY, sink);
   }
@@ -129,6 +142,11 @@ public final class S3Connection implements Closeable {
     SortedMap<String, String> query =
         new TreeMap<>(Map.of("partNumber", Integer.toString(number), "uploadId", uploadId));
     return request("PUT", bucket, key, query, Map.of(), part, null);
+  }
+
+  public S3Response abortUpload(String bucket, String key, String uploadId) throws IOException {
+    SortedMap<String, String> query = new TreeMap<>(Map.of("uploadId", uploadId));
+    return request("DELETE", bucket, key, query, Map.of(), NO_BODY, null);
   }
 
   /**

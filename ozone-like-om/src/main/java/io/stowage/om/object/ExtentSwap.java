@@ -17,19 +17,12 @@ package io.stowage.om.object;
 
 import io.stowage.common.error.OutcomeUnknownException;
 import io.stowage.common.error.StoreException;
-import io.stowage.common.fault.CrashPoint;
-import io.stowage.common.id.WriteId;
-import io.stowage.common.proto.HeadRecord;
 import io.stowage.common.proto.LeaseGrant;
 import io.stowage.common.proto.Manifest;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.ReplaceExtentsReply.Outcome;
 import io.stowage.om.row.CommitFence;
-import io.stowage.om.table.Details;
-import io.stowage.om.table.Head;
-import io.stowage.om.table.HeadState;
 import io.stowage.om.table.ObjectRowLayout;
-import io.stowage.om.table.RowChange;
 import java.util.List;
 import java.util.function.Predicate;
 import java.util.function.UnaryOperator;
@@ -48,8 +41,6 @@ import org.apache.hadoop.thirdparty.protobuf.ByteString;
  * from the head.
  */
 public final class ExtentSwap {
-  static final CrashPoint AFTER_CHUNKS = CrashPoint.named("om.replace-extents.after-chunks");
-
   private final ObjectRows rows;
   private final CommitFence fence;
 
@@ -88,7 +79,7 @@ public final class ExtentSwap {
         return Outcome.REPLACED;
       }
       fence.before(grants);
-      switch (commit(seen, version.toBuilder().setManifest(changed).build())) {
+      switch (rows.rewrite(seen, version.toBuilder().setManifest(changed).build())) {
         case APPLIED -> {
           fence.after(grants);
           return Outcome.REPLACED;
@@ -101,32 +92,5 @@ public final class ExtentSwap {
       }
     }
     throw ObjectRows.contended(row);
-  }
-
-  private io.stowage.om.row.RowCommitter.Outcome commit(SeenRow seen, ObjectVersion version)
-      throws StoreException {
-    HeadRecord old = seen.head().record();
-    ByteString owner = WriteId.random();
-    Details.Split split = Details.split(version, owner);
-    long chunksStamp = 0;
-    if (!split.chunks().isEmpty()) {
-      chunksStamp = rows.writeChunks(seen.key(), owner, split.chunks());
-      AFTER_CHUNKS.reach();
-    }
-    long stamp = rows.stamps().above(Math.max(seen.stamp(), chunksStamp));
-    HeadRecord record =
-        old.toBuilder()
-            .setVersion(split.record().getVersion())
-            .setChunkCount(split.record().getChunkCount())
-            .setChunkOwner(split.record().getChunkOwner())
-            .setChunkCrc32C(split.record().getChunkCrc32C())
-            .build();
-    Head head = Head.of(stamp, seen.head().writeId(), HeadState.LIVE, record);
-    RowChange change = new RowChange(stamp).put(ObjectRowLayout.HEAD, head.cell());
-    if (!split.chunks().isEmpty()) {
-      change.delete(ObjectRowLayout.pendingChunks(owner));
-    }
-    change.deleteAll(Details.chunkColumns(old));
-    return rows.commit(seen, change);
   }
 }

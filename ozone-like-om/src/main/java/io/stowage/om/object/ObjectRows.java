@@ -17,6 +17,8 @@ package io.stowage.om.object;
 
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.fault.CrashPoint;
+import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.HeadRecord;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.om.row.RowCommitter;
@@ -43,6 +45,8 @@ import org.apache.hadoop.thirdparty.protobuf.ByteString;
  * readers learn what a key holds, writers get a head that may be replaced. Thread-safe.
  */
 public final class ObjectRows {
+  static final CrashPoint AFTER_REWRITTEN_CHUNKS = CrashPoint.named("om.rewrite.after-chunks");
+
   /** Attempts of one request against rivals on the same key; each lost one means another won. */
   public static final int MOST_ATTEMPTS = 1_000;
 
@@ -239,6 +243,38 @@ public final class ObjectRows {
       committer.write(row, change);
     }
     return stamp;
+  }
+
+  /**
+   * Replaces a live head by one of the same version, changed in what its owner may change of it:
+   * the stamp rises, write id and version id stay. Chunks are written anew under a new owner, so
+   * that a head never names a mixture; the old ones go in the same mutation, and a reader that
+   * misses one starts from the head.
+   */
+  Outcome rewrite(SeenRow seen, ObjectVersion version) throws StoreException {
+    HeadRecord old = seen.head().record();
+    ByteString owner = WriteId.random();
+    Details.Split split = Details.split(version, owner);
+    long chunksStamp = 0;
+    if (!split.chunks().isEmpty()) {
+      chunksStamp = writeChunks(seen.key(), owner, split.chunks());
+      AFTER_REWRITTEN_CHUNKS.reach();
+    }
+    long stamp = stamps.above(Math.max(seen.stamp(), chunksStamp));
+    HeadRecord record =
+        old.toBuilder()
+            .setVersion(split.record().getVersion())
+            .setChunkCount(split.record().getChunkCount())
+            .setChunkOwner(split.record().getChunkOwner())
+            .setChunkCrc32C(split.record().getChunkCrc32C())
+            .build();
+    Head head = Head.of(stamp, seen.head().writeId(), HeadState.LIVE, record);
+    RowChange change = new RowChange(stamp).put(ObjectRowLayout.HEAD, head.cell());
+    if (!split.chunks().isEmpty()) {
+      change.delete(ObjectRowLayout.pendingChunks(owner));
+    }
+    change.deleteAll(Details.chunkColumns(old));
+    return commit(seen, change);
   }
 
   static StoreException contended(ByteString row) {

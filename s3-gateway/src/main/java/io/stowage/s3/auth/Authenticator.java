@@ -47,6 +47,7 @@ public final class Authenticator {
 
   private static final String CONTENT_SHA256 = "x-amz-content-sha256";
   private static final String UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD";
+  private static final String UNSIGNED_CHUNKS = "STREAMING-UNSIGNED-PAYLOAD-TRAILER";
 
   /** access key / date / region / service / aws4_request. */
   private record Scope(String accessKey, String date, String region) {
@@ -90,7 +91,11 @@ public final class Authenticator {
     if (target.query().containsKey("AWSAccessKeyId")) {
       throw unsupportedMechanism();
     }
-    throw new S3Exception(S3Error.ACCESS_DENIED);
+    // Nobody known; what that may do is decided elsewhere.
+    return Caller.anonymous(
+        UNSIGNED_CHUNKS.equals(headers.get(CONTENT_SHA256))
+            ? new PayloadSigning.UnsignedChunks()
+            : new PayloadSigning.Unsigned());
   }
 
   private Caller byHeader(
@@ -206,7 +211,7 @@ public final class Authenticator {
       case UNSIGNED_PAYLOAD -> {
         return new PayloadSigning.Unsigned();
       }
-      case "STREAMING-UNSIGNED-PAYLOAD-TRAILER" -> {
+      case UNSIGNED_CHUNKS -> {
         return new PayloadSigning.UnsignedChunks();
       }
       case "STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER" -> {

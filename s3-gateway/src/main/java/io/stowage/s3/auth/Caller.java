@@ -16,14 +16,39 @@
 package io.stowage.s3.auth;
 
 import io.stowage.common.proto.Identity;
+import io.stowage.s3.access.Authorizer;
+import io.stowage.s3.access.Question;
 
 /**
- * Who sent a request, proven by its signature. Immutable.
+ * Who sent a request, proven by its signature, or nobody known. Immutable.
  *
  * @param payload how the signature goes on over the body
  */
 public record Caller(Identity identity, PayloadSigning payload) {
-  /** Canonical user id. */
+  /** Somebody without a signature. */
+  static Caller anonymous(PayloadSigning payload) {
+    return new Caller(Identity.getDefaultInstance(), payload);
+  }
+
+  public boolean isAnonymous() {
+    return identity.getAccessKey().isEmpty();
+  }
+
+  /** As whom the caller is judged. */
+  public Authorizer.Subject subject() {
+    return new Authorizer.Subject(
+        isAnonymous()
+            ? Question.Principal.ANONYMOUS
+            : new Question.Principal(user(), displayName(), false),
+        isAdmin(),
+        identity.getPoliciesMap().values());
+  }
+
+  public String displayName() {
+    return identity.getUserName().isEmpty() ? identity.getUser() : identity.getUserName();
+  }
+
+  /** Canonical user id; empty for somebody unknown. */
   public String user() {
     return identity.getUser();
   }

@@ -41,6 +41,7 @@ import io.netty.util.ReferenceCountUtil;
 import io.stowage.s3.error.S3Error;
 import io.stowage.s3.error.S3Exception;
 import java.io.IOException;
+import java.net.InetSocketAddress;
 import java.util.ArrayDeque;
 import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
@@ -305,11 +306,18 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter {
             exchange.head.method().name(),
             exchange.head.uri(),
             exchange.head.headers(),
-            body);
+            body,
+            remoteAddress());
     if (!server.submitRequest(() -> run(exchange, request))) {
       body.close();
       refuse(new S3Exception(S3Error.SLOW_DOWN));
     }
+  }
+
+  private String remoteAddress() {
+    return ctx.channel().remoteAddress() instanceof InetSocketAddress peer
+        ? peer.getAddress().getHostAddress()
+        : "";
   }
 
   /** On a worker. */

@@ -24,6 +24,12 @@ import io.netty.handler.codec.http.HttpHeaders;
  * @param method as sent, upper case by HTTP's rules
  * @param target request target as sent: path and query, still encoded
  * @param headers as sent; one char is one byte of the wire
+ * @param remoteAddress of the peer, without port
  */
 public record Request(
-    String id, String method, String target, HttpHeaders headers, BodySource body) {}
+    String id,
+    String method,
+    String target,
+    HttpHeaders headers,
+    BodySource body,
+    String remoteAddress) {}

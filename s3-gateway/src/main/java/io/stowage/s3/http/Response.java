@@ -53,6 +53,13 @@ public final class Response {
     return response;
   }
 
+  public static Response json(int status, String document) {
+    byte[] bytes = document.getBytes(StandardCharsets.UTF_8);
+    Response response = new Response(status, Unpooled.wrappedBuffer(bytes), null, bytes.length);
+    response.headers().set(HttpHeaderNames.CONTENT_TYPE, "application/json");
+    return response;
+  }
+
   /** Takes over the stream, which is closed when the response is out or cannot be sent. */
   public static Response streaming(int status, ResponseBody stream) {
     return new Response(status, Unpooled.EMPTY_BUFFER, stream, stream.length());

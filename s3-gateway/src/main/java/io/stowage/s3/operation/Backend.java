@@ -18,7 +18,8 @@ package io.stowage.s3.operation;
 import io.stowage.client.DataPath;
 import io.stowage.common.om.ObjectManager;
 import io.stowage.common.time.StoreClock;
-import io.stowage.s3.auth.Authorizer;
+import io.stowage.s3.access.Acl;
+import io.stowage.s3.access.Authorizer;
 import java.util.concurrent.Executor;
 
 /**
@@ -32,5 +33,6 @@ public record Backend(
     DataPath data,
     StoreClock clock,
     Authorizer authorizer,
+    Acl.Users users,
     String region,
     Executor hashThreads) {}

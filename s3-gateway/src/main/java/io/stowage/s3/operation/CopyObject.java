@@ -72,8 +72,7 @@ final class CopyObject implements Operation {
           "The specified copy source is larger than the maximum allowable size for a copy source: "
               + PutObject.LARGEST_BODY);
     }
-    ObjectMetadata metadata =
-        metadata(headers, call.caller().user(), from, replaceMetadata, replaceTags);
+    ObjectMetadata metadata = metadata(backend, call, from, replaceMetadata, replaceTags);
     ObjectVersion version;
     try (ObjectSource bytes =
             new ObjectSource(
@@ -106,13 +105,13 @@ final class CopyObject implements Operation {
   }
 
   private static ObjectMetadata metadata(
-      HttpHeaders headers,
-      String owner,
+      Backend backend,
+      S3Call call,
       ObjectVersion from,
       boolean replaceMetadata,
       boolean replaceTags)
-      throws S3Exception {
-    ObjectMetadata sent = ObjectHeaders.metadata(headers, owner);
+      throws S3Exception, StoreException {
+    ObjectMetadata sent = ObjectHeaders.metadata(backend, call);
     ObjectMetadata.Builder metadata = sent.toBuilder();
     if (!replaceMetadata) {
       // The storage class and a redirect are never copied, as in S3.

@@ -58,13 +58,14 @@ record CopySource(String bucket, String key, GetObjectReply found) {
     backend
         .authorizer()
         .authorize(
-            call.caller(),
+            call.caller().subject(),
             "s3:GetObject",
             backend
                 .namespace()
                 .getBucket(GetBucketRequest.newBuilder().setName(bucket).build())
                 .getBucket(),
-            key);
+            key,
+            call.facts());
     GetObjectReply found =
         backend
             .namespace()

@@ -19,10 +19,16 @@ import io.netty.handler.codec.http.HttpHeaderNames;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.CreateBucketRequest;
+import io.stowage.s3.access.Acl;
+import io.stowage.s3.access.Authorizer;
 import io.stowage.s3.error.S3Error;
 import io.stowage.s3.error.S3Exception;
 import io.stowage.s3.http.Response;
+import io.stowage.s3.setting.BucketSettings;
 import io.stowage.s3.xml.XmlElement;
+import io.stowage.s3.xml.XmlOut;
+import java.nio.charset.StandardCharsets;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
 /** PUT of a bucket. */
 final class CreateBucket implements Operation {
@@ -56,15 +62,45 @@ final class CreateBucket implements Operation {
               + " location constraint is incompatible for the region specific endpoint this"
               + " request was sent to.");
     }
-    backend
-        .namespace()
-        .createBucket(
-            CreateBucketRequest.newBuilder()
-                .setName(call.bucketName())
-                .setOwner(call.caller().user())
-                .setRegion(backend.region())
-                .setWriteId(WriteId.random())
-                .build());
+    CreateBucketRequest.Builder request =
+        CreateBucketRequest.newBuilder()
+            .setName(call.bucketName())
+            .setOwner(call.caller().user())
+            .setRegion(backend.region())
+            .setWriteId(WriteId.random());
+    String ownership = call.header("x-amz-object-ownership");
+    if (ownership != null) {
+      keep(request, BucketSettings.OWNERSHIP_CONTROLS.name(), ownershipControls(ownership));
+    }
+    Acl acl =
+        Acl.ofHeaders(call.headers(), request.getOwner(), request.getOwner(), backend.users());
+    if (!acl.texts().isEmpty()) {
+      if ("BucketOwnerEnforced".equals(ownership)) {
+        throw new S3Exception(S3Error.INVALID_BUCKET_ACL_WITH_OBJECT_OWNERSHIP);
+      }
+      keep(request, Authorizer.Settings.ACL, String.join("\n", acl.texts()));
+    }
+    backend.namespace().createBucket(request.build());
     return Response.empty(200).header(HttpHeaderNames.LOCATION, "/" + call.bucketName());
+  }
+
+  private static void keep(CreateBucketRequest.Builder request, String name, String value) {
+    request.putSettings(name, ByteString.copyFromUtf8(value));
+  }
+
+  private static String ownershipControls(String ownership) throws S3Exception {
+    XmlOut out = XmlOut.document("OwnershipControls").open("Rule");
+    String document = out.text("ObjectOwnership", ownership).finish();
+    try {
+      return BucketSettings.OWNERSHIP_CONTROLS.accept(
+          XmlElement.parse(
+              document.getBytes(StandardCharsets.UTF_8),
+              BucketSettings.OWNERSHIP_CONTROLS.shape().name()));
+    } catch (S3Exception e) {
+      throw S3Call.invalid(
+          "x-amz-object-ownership",
+          ownership,
+          "Invalid x-amz-object-ownership header: " + ownership);
+    }
   }
 }

@@ -42,7 +42,7 @@ final class CreateMultipartUpload implements Operation {
 
   @Override
   public Response handle(S3Call call) throws S3Exception, StoreException {
-    ObjectMetadata metadata = ObjectHeaders.metadata(call.headers(), call.caller().user());
+    ObjectMetadata metadata = ObjectHeaders.metadata(backend, call);
     String algorithm = call.header("x-amz-checksum-algorithm");
     String type = call.header("x-amz-checksum-type");
     CreateUploadRequest.Builder request =

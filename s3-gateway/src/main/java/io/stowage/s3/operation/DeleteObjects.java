@@ -44,7 +44,7 @@ final class DeleteObjects implements Operation {
 
   @Override
   public String action() {
-    return "s3:DeleteObject";
+    return null;
   }
 
   @Override
@@ -74,6 +74,15 @@ final class DeleteObjects implements Operation {
       }
       try {
         S3Address.checkKey(key);
+      } catch (S3Exception e) {
+        refused.add(new String[] {key, e.error().code(), e.getMessage()});
+        continue;
+      }
+      try {
+        backend
+            .authorizer()
+            .authorize(
+                call.caller().subject(), "s3:DeleteObject", call.bucket(), key, call.facts());
       } catch (S3Exception e) {
         refused.add(new String[] {key, e.error().code(), e.getMessage()});
         continue;

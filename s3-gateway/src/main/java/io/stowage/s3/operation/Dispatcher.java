@@ -92,10 +92,17 @@ public final class Dispatcher implements RequestHandler {
         checkExpectedOwner(request, bucket);
       }
     }
-    backend.authorizer().authorize(caller, operation.action(), bucket, address.key());
+    Map<String, List<String>> facts =
+        RequestFacts.of(request, target.query(), caller, backend.clock().wallMicros());
+    if (operation.action() != null) {
+      backend
+          .authorizer()
+          .authorize(caller.subject(), operation.action(), bucket, address.key(), facts);
+    }
     Response response =
         operation.handle(
-            new S3Call(request, caller, address, target.query(), bucket, backend.hashThreads()));
+            new S3Call(
+                request, caller, address, target.query(), bucket, facts, backend.hashThreads()));
     return Cors.decorate(response, request.method(), request.headers(), bucket);
   }
 

@@ -49,7 +49,7 @@ final class ListBuckets implements Operation {
     String after = token == null ? "" : ContinuationToken.decode(token);
     XmlOut out = XmlOut.document("ListAllMyBucketsResult");
     out.open("Owner").text("ID", call.caller().user());
-    out.text("DisplayName", call.caller().user()).close();
+    out.text("DisplayName", call.caller().displayName()).close();
     out.open("Buckets");
     int count = 0;
     boolean more = true;

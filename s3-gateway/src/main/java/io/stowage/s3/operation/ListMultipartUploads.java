@@ -119,13 +119,14 @@ final class ListMultipartUploads implements Operation {
     }
   }
 
-  private static void write(XmlOut out, UploadInfo upload, boolean encoded) {
+  private void write(XmlOut out, UploadInfo upload, boolean encoded) throws StoreException {
     String owner = upload.getMetadata().getOwner();
     out.open("Upload");
     out.text("Key", ListObjects.text(upload.getKey(), encoded));
     out.text("UploadId", WriteId.toHex(upload.getUploadId()));
-    out.open("Initiator").text("ID", owner).text("DisplayName", owner).close();
-    out.open("Owner").text("ID", owner).text("DisplayName", owner).close();
+    String name = backend.users().displayName(owner);
+    out.open("Initiator").text("ID", owner).text("DisplayName", name).close();
+    out.open("Owner").text("ID", owner).text("DisplayName", name).close();
     String storageClass = upload.getMetadata().getStorageClass();
     out.text("StorageClass", storageClass.isEmpty() ? "STANDARD" : storageClass);
     out.text("Initiated", Times.iso(upload.getCreatedMicros()));

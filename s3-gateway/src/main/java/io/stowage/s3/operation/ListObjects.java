@@ -98,7 +98,7 @@ final class ListObjects implements Operation {
     out.textIfAny("EncodingType", encoded ? "url" : "");
     boolean withOwner = !second || "true".equals(call.param("fetch-owner"));
     for (ObjectVersion version : reply.getObjectsList()) {
-      write(out, version, call.bucket().getOwner(), encoded, withOwner);
+      write(out, version, encoded, withOwner ? owner(call, version) : null);
     }
     for (String common : reply.getCommonPrefixesList()) {
       out.open("CommonPrefixes").text("Prefix", text(common, encoded)).close();
@@ -106,8 +106,13 @@ final class ListObjects implements Operation {
     return Response.xml(200, out.finish());
   }
 
-  private static void write(
-      XmlOut out, ObjectVersion version, String bucketOwner, boolean encoded, boolean withOwner) {
+  private static String owner(S3Call call, ObjectVersion version) {
+    String owner = version.getMetadata().getOwner();
+    return owner.isEmpty() ? call.bucket().getOwner() : owner;
+  }
+
+  private void write(XmlOut out, ObjectVersion version, boolean encoded, String owner)
+      throws StoreException {
     out.open("Contents");
     out.text("Key", text(version.getKey(), encoded));
     out.text("LastModified", Times.iso(version.getModifiedMicros()));
@@ -120,8 +125,9 @@ final class ListObjects implements Operation {
       }
     }
     out.text("Size", version.getLength());
-    if (withOwner) {
-      out.open("Owner").text("ID", bucketOwner).text("DisplayName", bucketOwner).close();
+    if (owner != null) {
+      out.open("Owner").text("ID", owner);
+      out.text("DisplayName", backend.users().displayName(owner)).close();
     }
     String storageClass = version.getMetadata().getStorageClass();
     out.text("StorageClass", storageClass.isEmpty() ? "STANDARD" : storageClass);

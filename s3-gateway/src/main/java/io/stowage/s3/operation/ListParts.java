@@ -55,8 +55,9 @@ final class ListParts implements Operation {
     out.textIfAny("EncodingType", encoded ? "url" : "");
     out.text("UploadId", WriteId.toHex(id));
     String owner = upload.getMetadata().getOwner();
-    out.open("Initiator").text("ID", owner).text("DisplayName", owner).close();
-    out.open("Owner").text("ID", owner).text("DisplayName", owner).close();
+    String name = backend.users().displayName(owner);
+    out.open("Initiator").text("ID", owner).text("DisplayName", name).close();
+    out.open("Owner").text("ID", owner).text("DisplayName", name).close();
     String storageClass = upload.getMetadata().getStorageClass();
     out.text("StorageClass", storageClass.isEmpty() ? "STANDARD" : storageClass);
     HashKind kind = HashKind.of(upload.getChecksumAlgorithm());

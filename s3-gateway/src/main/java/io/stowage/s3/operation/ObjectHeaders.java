@@ -17,6 +17,7 @@ package io.stowage.s3.operation;
 
 import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpHeaders;
+import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.Checksum;
 import io.stowage.common.proto.ObjectMetadata;
 import io.stowage.common.proto.ObjectVersion;
@@ -77,8 +78,8 @@ final class ObjectHeaders {
   private ObjectHeaders() {}
 
   /**
-   * Refuses what must not be dropped in silence: a client that asks for encryption, a lock or a
-   * public object would believe that it has it.
+   * Refuses what must not be dropped in silence: a client that asks for encryption or a lock would
+   * believe that it has it.
    */
   static void refuseUnsupported(HttpHeaders headers) throws S3Exception {
     for (Map.Entry<String, String> header : headers) {
@@ -89,21 +90,14 @@ final class ObjectHeaders {
           || name.equals("x-amz-write-offset-bytes")) {
         throw new S3Exception(S3Error.NOT_IMPLEMENTED).with("Header", name);
       }
-      if (name.startsWith("x-amz-grant-")) {
-        throw new S3Exception(S3Error.ACCESS_CONTROL_LIST_NOT_SUPPORTED);
-      }
-      if (name.equals("x-amz-acl")
-          && !header.getValue().equals("private")
-          && !header.getValue().equals("bucket-owner-full-control")) {
-        throw new S3Exception(S3Error.ACCESS_CONTROL_LIST_NOT_SUPPORTED);
-      }
     }
   }
 
   /** What a put's headers say of the object. */
-  static ObjectMetadata metadata(HttpHeaders headers, String owner) throws S3Exception {
+  static ObjectMetadata metadata(Backend backend, S3Call call) throws S3Exception, StoreException {
+    HttpHeaders headers = call.headers();
     refuseUnsupported(headers);
-    ObjectMetadata.Builder metadata = ObjectMetadata.newBuilder().setOwner(owner);
+    ObjectMetadata.Builder metadata = ObjectMetadata.newBuilder();
     for (String name : KEPT) {
       String value = headers.get(name);
       if (value == null) {
@@ -129,7 +123,7 @@ final class ObjectHeaders {
         metadata.setStorageClass(storageClass);
       }
     }
-    return metadata.build();
+    return Ownership.own(backend, call, metadata.build());
   }
 
   private static void addUserMetadata(HttpHeaders headers, ObjectMetadata.Builder metadata)

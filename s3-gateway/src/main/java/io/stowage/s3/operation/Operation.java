@@ -21,7 +21,10 @@ import io.stowage.s3.http.Response;
 
 /** One operation of S3. Thread-safe. */
 public interface Operation {
-  /** The action that a caller must be allowed, as IAM names it. */
+  /**
+   * The action that a caller must be allowed, as IAM names it; null if the operation asks for each
+   * key by itself.
+   */
   String action();
 
   /**

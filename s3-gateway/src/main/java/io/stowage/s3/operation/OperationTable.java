@@ -101,6 +101,17 @@ public final class OperationTable {
   public OperationTable(Backend backend) {
     row("GET", Level.SERVICE, new ListBuckets(backend));
 
+    row("GET", Level.BUCKET, new BucketAcl.Get(backend), "acl");
+    row("PUT", Level.BUCKET, new BucketAcl.Put(backend), "acl");
+    row("GET", Level.BUCKET, new BucketPolicy.Get(), "policy");
+    row("PUT", Level.BUCKET, new BucketPolicy.Put(backend), "policy");
+    row("DELETE", Level.BUCKET, new BucketPolicy.Delete(backend), "policy");
+    row("GET", Level.BUCKET, new BucketPolicy.Status(), "policyStatus");
+    row("GET", Level.OBJECT, new ObjectSettings.GetAcl(backend), "acl");
+    row("PUT", Level.OBJECT, new ObjectSettings.PutAcl(backend), "acl");
+    row("GET", Level.OBJECT, new ObjectSettings.GetTags(backend), "tagging");
+    row("PUT", Level.OBJECT, new ObjectSettings.PutTags(backend), "tagging");
+    row("DELETE", Level.OBJECT, new ObjectSettings.DeleteTags(backend), "tagging");
     for (BucketSetting setting : BucketSettings.ALL) {
       row("GET", Level.BUCKET, new BucketDocuments.Get(setting), setting.name());
       row("PUT", Level.BUCKET, new BucketDocuments.Put(backend, setting), setting.name());

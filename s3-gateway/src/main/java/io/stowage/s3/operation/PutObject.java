@@ -50,7 +50,7 @@ final class PutObject implements Operation {
 
   @Override
   public Response handle(S3Call call) throws S3Exception, StoreException {
-    ObjectMetadata metadata = ObjectHeaders.metadata(call.headers(), call.caller().user());
+    ObjectMetadata metadata = ObjectHeaders.metadata(backend, call);
     Condition condition = Preconditions.ofWrite(call.headers());
     ObjectVersion version;
     try (Payload payload = call.objectPayload(HashKind.CRC64NVME, LARGEST_BODY)) {

@@ -41,6 +41,7 @@ public final class S3Call {
   private final S3Address address;
   private final Map<String, String> query;
   private final BucketInfo bucket;
+  private final Map<String, List<String>> facts;
   private final Executor hashThreads;
 
   S3Call(
@@ -49,12 +50,14 @@ public final class S3Call {
       S3Address address,
       Map<String, String> query,
       BucketInfo bucket,
+      Map<String, List<String>> facts,
       Executor hashThreads) {
     this.request = request;
     this.caller = caller;
     this.address = address;
     this.query = query;
     this.bucket = bucket;
+    this.facts = facts;
     this.hashThreads = hashThreads;
   }
 
@@ -183,6 +186,17 @@ public final class S3Call {
 
   private XmlElement document(
       String root, int maxBytes, HttpHeaders claims, boolean mustBeVouchedFor) throws S3Exception {
+    byte[] bytes = body(maxBytes, claims, mustBeVouchedFor);
+    return bytes.length == 0 ? null : XmlElement.parse(bytes, root);
+  }
+
+  /** The whole body of a request that is no object. */
+  public byte[] body(int maxBytes) throws S3Exception {
+    return body(maxBytes, request.headers(), false);
+  }
+
+  private byte[] body(int maxBytes, HttpHeaders claims, boolean mustBeVouchedFor)
+      throws S3Exception {
     try (Payload payload =
         Payload.open(
             request.body(),
@@ -208,8 +222,13 @@ public final class S3Call {
         filled += length;
         piece.release();
       }
-      return bytes.length == 0 ? null : XmlElement.parse(bytes, root);
+      return bytes;
     }
+  }
+
+  /** What conditions of policies may ask for. */
+  public Map<String, List<String>> facts() {
+    return facts;
   }
 
   /** All query parameters. */

@@ -69,6 +69,15 @@ public final class XmlOut {
     return this;
   }
 
+  /** Opens an element that says of which type it is, as grantees do. */
+  public XmlOut openTyped(String element, String type) {
+    out.append('<').append(element);
+    out.append(" xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xsi:type=\"");
+    out.append(type).append("\">");
+    open.push(element);
+    return this;
+  }
+
   public XmlOut close() {
     out.append("</").append(open.pop()).append('>');
     return this;

@@ -739,13 +739,13 @@ public abstract class S3MalformedTest {
                     .send()));
     all.add(
         bad(
-            "public-read",
+            "unknown canned list",
             400,
-            "AccessControlListNotSupported",
+            "InvalidArgument",
             (s3, b) ->
                 s3.call("PUT", "/" + b + "/k")
                     .body(BODY)
-                    .header("x-amz-acl", "public-read")
+                    .header("x-amz-acl", "public-everything")
                     .send()));
     all.add(
         bad(
@@ -764,7 +764,7 @@ public abstract class S3MalformedTest {
                     .body(BODY)
                     .header("x-amz-storage-class", "PAPER")
                     .send()));
-    for (String sub : List.of("acl", "policy", "lifecycle", "encryption", "versions")) {
+    for (String sub : List.of("lifecycle", "encryption", "versions", "replication")) {
       all.add(
           bad(
               "GET ?" + sub,
@@ -774,9 +774,9 @@ public abstract class S3MalformedTest {
     }
     all.add(
         bad(
-            "PUT ?tagging",
-            501,
-            "NotImplemented",
+            "PUT ?tagging without a set",
+            400,
+            "MalformedXML",
             (s3, b) -> s3.call("PUT", "/" + b + "/k?tagging").body("<Tagging/>").send()));
     all.add(
         bad(

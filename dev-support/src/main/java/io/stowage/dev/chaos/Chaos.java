@@ -1,0 +1,175 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.dev.chaos;
+
+import io.stowage.dev.s3.S3Connection;
+import io.stowage.dev.s3.S3Credentials;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.URI;
+import java.nio.file.Path;
+import java.time.InstantSource;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/** {@code dev-support/chaos} on a running pseudo-cluster: exit code 0 if every answer was right. */
+@Command(
+    name = "chaos",
+    mixinStandardHelpOptions = true,
+    sortOptions = false,
+    description = "Uses a pseudo-cluster and damages it at once; checks every answer.")
+public final class Chaos implements Callable<Integer> {
+  private static final int WATCH_MILLIS = 2000;
+
+  @Option(names = "--cluster", required = true, description = "directory of the pseudo-cluster")
+  private Path directory;
+
+  @Option(names = "--script", required = true, description = "dev-support/pseudo-cluster")
+  private Path script;
+
+  @Option(names = "--endpoint", required = true, description = "URL")
+  private URI endpoint;
+
+  @Option(names = "--bucket", defaultValue = "chaos", description = "made if it is not there")
+  private String bucket;
+
+  @Option(names = "--seconds", defaultValue = "300", description = "of load (${DEFAULT-VALUE})")
+  private int seconds;
+
+  @Option(names = "--seed", description = "of faults and load; random if not said")
+  private Long seed;
+
+  @Option(names = "--threads", defaultValue = "8", description = "clients (${DEFAULT-VALUE})")
+  private int threads;
+
+  @Option(names = "--keys", defaultValue = "150", description = "of each client")
+  private int keys;
+
+  @Option(
+      names = "--unit-millis",
+      defaultValue = "2000",
+      description = "faults, and the rests between them, last one to nine of these")
+  private int unitMillis;
+
+  @Option(names = "--max-bytes", defaultValue = "6000000000", description = "of shard files")
+  private long maxBytes;
+
+  @Option(names = "--without-faults", description = "the load and its checks alone")
+  private boolean withoutFaults;
+
+  @Option(names = "--services", split = ",", description = "whose faults are wanted; all")
+  private List<String> services = PseudoCluster.SERVICES;
+
+  @Option(names = "--without-disks", description = "no faults of datanodes")
+  private boolean withoutDisks;
+
+  private volatile boolean watching;
+
+  public static void main(String[] args) {
+    CommandLine commandLine = new CommandLine(new Chaos());
+    commandLine.setExecutionExceptionHandler(
+        (failure, command, parsed) -> {
+          command.getErr().println("chaos: " + failure.getMessage());
+          return 1;
+        });
+    System.exit(commandLine.execute(args));
+  }
+
+  @Override
+  public Integer call() throws Exception {
+    long chosen = seed == null ? System.nanoTime() & 0xffffff : seed;
+    boolean rots = (chosen & 1) == 0;
+    Path logPath = directory.resolve("logs").resolve("chaos-" + chosen + ".log");
+    System.out.printf(
+        "chaos: seed %d, %d s, %s; what happens is in %s%n",
+        chosen,
+        seconds,
+        withoutFaults ? "no faults" : rots ? "bytes are flipped" : "two lanes of disks",
+        logPath);
+    PseudoCluster cluster = new PseudoCluster(script, directory, services);
+    ExecutorService watch = Executors.newSingleThreadExecutor();
+    try (ChaosLog log = new ChaosLog(logPath)) {
+      ChaosLoad load = new ChaosLoad(this::connect, bucket, threads, keys, chosen, log);
+      load.makeBucket();
+      long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(seconds);
+      watching = true;
+      watch.execute(() -> watch(cluster, load, log, end));
+      try (FaultLanes lanes = new FaultLanes(cluster, chosen, unitMillis, rots, log)) {
+        if (!withoutFaults) {
+          lanes.start(!withoutDisks);
+        }
+        load.run();
+      }
+      log.event("everything is healed; reading all that was acknowledged");
+      load.verify();
+      System.out.print(log.report());
+      List<String> violations = log.violations();
+      System.out.printf(
+          "chaos: seed %d: %d operations, %d keys, %s%n",
+          chosen,
+          log.operationCount(),
+          load.keyCount(),
+          violations.isEmpty() ? "every answer was right" : violations.size() + " VIOLATIONS");
+      return violations.isEmpty() ? 0 : 1;
+    } finally {
+      watching = false;
+      watch.shutdownNow();
+    }
+  }
+
+  private S3Connection connect() {
+    try {
+      Path credentials = directory.resolve("aws-credentials");
+      return new S3Connection(
+          endpoint,
+          S3Credentials.read(credentials, "default", "us-east-1"),
+          false,
+          InstantSource.system());
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /** Until the run is over: starts what ended by itself, and keeps the disks bounded. */
+  private void watch(PseudoCluster cluster, ChaosLoad load, ChaosLog log, long end) {
+    while (watching) {
+      try {
+        Thread.sleep(WATCH_MILLIS);
+        if (System.nanoTime() > end) {
+          load.stop();
+        }
+        for (String role : cluster.endedByThemselves()) {
+          long now = System.nanoTime();
+          log.event(role + " ended by itself and was started again");
+          log.fault("ended-by-itself", role, now, now);
+        }
+        long bytes = cluster.diskBytes();
+        load.allowWrites(bytes < maxBytes);
+        log.event("shard files: " + bytes + " bytes" + (bytes < maxBytes ? "" : ": no writes"));
+      } catch (IOException e) {
+        log.event("watch: " + e.getMessage());
+      } catch (InterruptedException e) {
+        return;
+      }
+    }
+  }
+}

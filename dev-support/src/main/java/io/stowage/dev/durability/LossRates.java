@@ -1,0 +1,24 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.dev.durability;
+
+/**
+ * What is lost of one container, a year of its life.
+ *
+ * @param containersPerYear the whole container: more than m shards gone at once
+ * @param stripesPerYear one stripe: m shards gone, and a latent error in what is left
+ */
+record LossRates(double containersPerYear, double stripesPerYear) {}

@@ -1,0 +1,75 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.om.object;
+
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.OutcomeUnknownException;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.proto.ObjectVersion;
+import io.stowage.common.proto.SetObjectMetadataRequest;
+import java.util.List;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
+
+/**
+ * Changes of what a version says of itself, tags and access control lists: a compare-and-set of the
+ * head under the stamp that the caller read. Thread-safe.
+ */
+public final class MetadataChanges {
+  private final ObjectRows rows;
+
+  public MetadataChanges(ObjectRows rows) {
+    this.rows = rows;
+  }
+
+  public ObjectVersion set(long bucketId, SetObjectMetadataRequest request) throws StoreException {
+    ByteString row = ObjectRows.row(bucketId, request.getKey());
+    for (int attempt = 0; attempt < ObjectRows.MOST_ATTEMPTS; attempt++) {
+      SeenRow seen = rows.readSettled(row, List.of());
+      if (!seen.isLive()) {
+        throw new StoreException(ErrorCode.NO_SUCH_KEY, "Cannot find " + request.getKey());
+      }
+      ObjectVersion version = rows.details(seen);
+      if (version == null) {
+        continue;
+      }
+      if (request.getVersionId() != 0 && request.getVersionId() != version.getVersionId()) {
+        throw new StoreException(
+            ErrorCode.NO_SUCH_VERSION, "Cannot find that version of " + request.getKey());
+      }
+      if (seen.stamp() != request.getStamp()) {
+        throw new StoreException(
+            ErrorCode.CONFLICT,
+            "Cannot change what " + request.getKey() + " says of itself: it changed meanwhile");
+      }
+      ObjectVersion changed = version.toBuilder().setMetadata(request.getMetadata()).build();
+      switch (rows.rewrite(seen, changed)) {
+        case APPLIED -> {
+          return SeenRow.withoutManifest(
+              changed.toBuilder().setKey(request.getKey()).setWriteId(writeId(seen)).build());
+        }
+        case REFUSED -> rows.committer().pause().backOff(attempt);
+        case UNKNOWN ->
+            throw new OutcomeUnknownException(
+                "Cannot tell whether " + request.getKey() + " was changed", null);
+      }
+    }
+    throw ObjectRows.contended(row);
+  }
+
+  private static ByteString writeId(SeenRow seen) {
+    return SeenRow.version(seen.key(), seen.head()).getWriteId();
+  }
+}

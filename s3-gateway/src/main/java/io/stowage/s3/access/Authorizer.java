@@ -1,0 +1,274 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.s3.access;
+
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.om.ObjectManager;
+import io.stowage.common.proto.BucketInfo;
+import io.stowage.common.proto.GetObjectRequest;
+import io.stowage.common.proto.ObjectVersion;
+import io.stowage.s3.access.Acl.Permission;
+import io.stowage.s3.access.Policy.Answer;
+import io.stowage.s3.error.S3Error;
+import io.stowage.s3.error.S3Exception;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
+
+/**
+ * The one place that says who may do what. Thread-safe.
+ *
+ * <ol>
+ *   <li>Administrators may do everything.
+ *   <li>What a policy of the caller's or the bucket's denies is denied.
+ *   <li>The bucket's owner may do everything in it; and anybody known may list and create buckets.
+ *   <li>What a policy allows is allowed; a public policy is not believed where the bucket's public
+ *       access is restricted.
+ *   <li>What an access control list grants is allowed, the bucket's for the bucket and for writing
+ *       keys, the object's for reading it; public grants do not count where the bucket's public
+ *       access block ignores them, and none where its ownership controls disable lists.
+ *   <li>All else is denied.
+ * </ol>
+ *
+ * <p>Only the last but one needs to look at the object, so owners' requests cost nothing.
+ */
+public final class Authorizer {
+  private static final Map<String, Permission> OF_BUCKET =
+      Map.of(
+          "s3:ListBucket", Permission.READ,
+          "s3:ListBucketVersions", Permission.READ,
+          "s3:ListBucketMultipartUploads", Permission.READ,
+          "s3:PutObject", Permission.WRITE,
+          "s3:DeleteObject", Permission.WRITE,
+          "s3:DeleteObjectVersion", Permission.WRITE,
+          "s3:GetBucketAcl", Permission.READ_ACP,
+          "s3:PutBucketAcl", Permission.WRITE_ACP);
+
+  private static final Map<String, Permission> OF_OBJECT =
+      Map.of(
+          "s3:GetObject", Permission.READ,
+          "s3:GetObjectVersion", Permission.READ,
+          "s3:GetObjectAttributes", Permission.READ,
+          "s3:GetObjectAcl", Permission.READ_ACP,
+          "s3:PutObjectAcl", Permission.WRITE_ACP);
+
+  private static final Set<String> OF_ANYBODY_KNOWN =
+      Set.of("s3:ListAllMyBuckets", "s3:CreateBucket");
+
+  private final ObjectManager namespace;
+
+  public Authorizer(ObjectManager namespace) {
+    this.namespace = namespace;
+  }
+
+  /**
+   * Whom and what a decision is about.
+   *
+   * @param admin may do everything
+   * @param policies of the user, JSON
+   */
+  public record Subject(Question.Principal principal, boolean admin, Iterable<String> policies) {}
+
+  /**
+   * Lets an action pass or refuses it with AccessDenied.
+   *
+   * @param action as IAM names it: {@code s3:PutObject}
+   * @param bucket null if the action is not about an existing bucket
+   * @param key null if the action is not about a key
+   * @param facts for conditions, as {@link Question} has them
+   */
+  public void authorize(
+      Subject subject,
+      String action,
+      BucketInfo bucket,
+      String key,
+      Map<String, List<String>> facts)
+      throws S3Exception, StoreException {
+    if (!isAllowed(subject, action, bucket, key, facts)) {
+      throw new S3Exception(S3Error.ACCESS_DENIED).with("Action", action);
+    }
+  }
+
+  private boolean isAllowed(
+      Subject subject,
+      String action,
+      BucketInfo bucket,
+      String key,
+      Map<String, List<String>> facts)
+      throws S3Exception, StoreException {
+    if (subject.admin()) {
+      return true;
+    }
+    Question.Principal who = subject.principal();
+    Question question =
+        new Question(
+            who, action, bucket == null ? "*" : Question.resourceOf(bucket.getName(), key), facts);
+    Answer ofUser = Answer.SILENT;
+    for (String json : subject.policies()) {
+      Answer answer = Policy.ofUser(json).answer(question);
+      if (answer == Answer.DENY) {
+        return false;
+      }
+      ofUser = answer == Answer.ALLOW ? answer : ofUser;
+    }
+    if (bucket == null) {
+      return !who.anonymous() && (OF_ANYBODY_KNOWN.contains(action) || ofUser == Answer.ALLOW);
+    }
+    Settings settings = new Settings(bucket);
+    Policy policy = settings.policy();
+    Answer ofBucket = Answer.SILENT;
+    ObjectVersion[] seen = new ObjectVersion[1];
+    if (policy != null) {
+      ofBucket =
+          policy.answer(
+              settings.asksForTags() && key != null
+                  ? withTags(question, object(bucket, key, seen))
+                  : question);
+    }
+    if (ofBucket == Answer.DENY) {
+      return false;
+    }
+    if (!who.anonymous() && who.canonicalId().equals(bucket.getOwner())) {
+      return true;
+    }
+    if (ofUser == Answer.ALLOW
+        || (ofBucket == Answer.ALLOW && !(settings.restrictsPublic() && policy.isPublic()))) {
+      return true;
+    }
+    return !settings.disablesLists() && listAllows(who, action, bucket, key, settings, seen);
+  }
+
+  private boolean listAllows(
+      Question.Principal who,
+      String action,
+      BucketInfo bucket,
+      String key,
+      Settings settings,
+      ObjectVersion[] seen)
+      throws StoreException {
+    Acl ofBucket = Acl.of(bucket.getOwner(), settings.grants());
+    Permission wanted = OF_BUCKET.get(action);
+    if (wanted != null && ofBucket.allows(who, wanted, settings.ignoresPublicLists())) {
+      return true;
+    }
+    Permission onObject = OF_OBJECT.get(action);
+    if (onObject == null || key == null) {
+      return false;
+    }
+    ObjectVersion object = object(bucket, key, seen);
+    if (object == null) {
+      // That there is no such key may be told to who may list.
+      return ofBucket.allows(who, Permission.READ, settings.ignoresPublicLists());
+    }
+    String owner = object.getMetadata().getOwner();
+    return Acl.of(owner, object.getMetadata().getGrantsList())
+        .allows(who, onObject, settings.ignoresPublicLists());
+  }
+
+  /** The object, looked up once a decision; null if there is none. */
+  private ObjectVersion object(BucketInfo bucket, String key, ObjectVersion[] seen)
+      throws StoreException {
+    if (seen[0] == null) {
+      try {
+        seen[0] =
+            namespace
+                .getObject(
+                    GetObjectRequest.newBuilder().setBucket(bucket.getName()).setKey(key).build())
+                .getVersion();
+      } catch (StoreException e) {
+        if (e.code() != ErrorCode.NO_SUCH_KEY) {
+          throw e;
+        }
+        return null;
+      }
+    }
+    return seen[0];
+  }
+
+  private static Question withTags(Question question, ObjectVersion object) {
+    if (object == null) {
+      return question;
+    }
+    Map<String, List<String>> facts = new HashMap<>(question.facts());
+    object
+        .getMetadata()
+        .getTagsMap()
+        .forEach(
+            (tag, value) ->
+                facts.put(
+                    "s3:existingobjecttag/" + tag.toLowerCase(java.util.Locale.ROOT),
+                    List.of(value)));
+    return new Question(question.principal(), question.action(), question.resource(), facts);
+  }
+
+  /** What a bucket's settings say of access. */
+  public record Settings(BucketInfo bucket) {
+    public static final String POLICY = "policy";
+    public static final String ACL = "acl";
+
+    private String text(String name) {
+      ByteString kept = bucket.getSettingsMap().get(name);
+      return kept == null ? "" : kept.toStringUtf8();
+    }
+
+    Policy policy() throws S3Exception {
+      String json = text(POLICY);
+      return json.isEmpty() ? null : Policy.ofBucket(json, bucket.getName());
+    }
+
+    private boolean asksForTags() {
+      return text(POLICY).toLowerCase(java.util.Locale.ROOT).contains("existingobjecttag");
+    }
+
+    public List<String> grants() {
+      String acl = text(ACL);
+      return acl.isEmpty() ? List.of() : new ArrayList<>(List.of(acl.split("\n", -1)));
+    }
+
+    private boolean blocks(String element) {
+      return text("publicAccessBlock").contains("<" + element + ">true</");
+    }
+
+    public boolean blocksPublicLists() {
+      return blocks("BlockPublicAcls");
+    }
+
+    boolean ignoresPublicLists() {
+      return blocks("IgnorePublicAcls");
+    }
+
+    public boolean blocksPublicPolicy() {
+      return blocks("BlockPublicPolicy");
+    }
+
+    boolean restrictsPublic() {
+      return blocks("RestrictPublicBuckets");
+    }
+
+    /** Whether lists count for nothing and the bucket's owner owns all in it. */
+    public boolean disablesLists() {
+      return text("ownershipControls").contains("BucketOwnerEnforced");
+    }
+
+    public boolean prefersBucketOwner() {
+      return text("ownershipControls").contains("BucketOwnerPreferred");
+    }
+  }
+}

@@ -1,0 +1,309 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.s3.access;
+
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import io.stowage.s3.error.S3Error;
+import io.stowage.s3.error.S3Exception;
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * A policy in the language of IAM (version 2012-10-17): statements that allow or deny actions on
+ * resources to principals under conditions. An explicit denial outweighs any allowance. Immutable.
+ *
+ * <p>Grammar and evaluation follow the IAM User Guide, "Grammar of the IAM JSON policy language"
+ * and "Policy evaluation logic".
+ */
+public final class Policy {
+  /** What S3 takes for a bucket's policy. */
+  public static final int LONGEST = 20 << 10;
+
+  private static final Set<String> VERSIONS = Set.of("2012-10-17", "2008-10-17");
+  private static final ObjectMapper JSON =
+      JsonMapper.builder()
+          .enable(JsonParser.Feature.STRICT_DUPLICATE_DETECTION)
+          .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+          .build();
+
+  /** What a policy says to a question. */
+  public enum Answer {
+    ALLOW,
+    DENY,
+    /** Nothing. */
+    SILENT
+  }
+
+  private final List<Statement> statements;
+
+  private Policy(List<Statement> statements) {
+    this.statements = statements;
+  }
+
+  /**
+   * One statement. Lists are of patterns; {@code not…} turns a list around.
+   *
+   * @param principals null in policies of users, which mean the user
+   */
+  private record Statement(
+      boolean allows,
+      Principals principals,
+      boolean notPrincipals,
+      List<String> actions,
+      boolean notActions,
+      List<String> resources,
+      boolean notResources,
+      List<Condition> conditions) {
+
+    boolean covers(Question question) {
+      return (principals == null || principals.mean(question.principal()) != notPrincipals)
+          && actions.stream().anyMatch(a -> Patterns.matchesIgnoringCase(a, question.action()))
+              != notActions
+          && resources.stream()
+                  .anyMatch(r -> Patterns.matches(Variables.fill(r, question), question.resource()))
+              != notResources
+          && conditions.stream().allMatch(condition -> condition.holds(question));
+    }
+
+    boolean isOpenToAll() {
+      return allows
+          && principals != null
+          && (notPrincipals || principals.all())
+          && conditions.stream().noneMatch(Condition::narrowsToKnownCallers);
+    }
+  }
+
+  private record Principals(boolean all, List<String> ids) {
+    boolean mean(Question.Principal who) {
+      if (all) {
+        return true;
+      }
+      if (who.anonymous()) {
+        return false;
+      }
+      for (String id : ids) {
+        if (id.equals(who.canonicalId()) || id.equals(who.userName())) {
+          return true;
+        }
+        if (who.arns().contains(id)) {
+          return true;
+        }
+      }
+      return false;
+    }
+  }
+
+  /**
+   * Reads a bucket's policy, checked as S3 checks it: every statement has a principal, and
+   * resources are this bucket's.
+   */
+  public static Policy ofBucket(String json, String bucket) throws S3Exception {
+    Policy policy = parse(json, true);
+    String whole = Question.resourceOf(bucket, null);
+    for (Statement statement : policy.statements) {
+      for (String resource : statement.resources) {
+        if (!resource.equals(whole)
+            && !resource.startsWith(whole + "/")
+            && !resource.equals("*")
+            && !Patterns.matches(resource, whole)) {
+          throw malformed("Policy has invalid resource");
+        }
+      }
+    }
+    return policy;
+  }
+
+  /** Reads a policy of a user, which names no principal. */
+  public static Policy ofUser(String json) throws S3Exception {
+    return parse(json, false);
+  }
+
+  private static Policy parse(String json, boolean withPrincipals) throws S3Exception {
+    JsonNode root;
+    try {
+      root = JSON.readTree(json);
+    } catch (JsonProcessingException e) {
+      throw malformed("This policy contains invalid Json");
+    }
+    if (root == null || !root.isObject()) {
+      throw malformed("This policy contains invalid Json");
+    }
+    for (Iterator<String> names = root.fieldNames(); names.hasNext(); ) {
+      String name = names.next();
+      if (!Set.of("Version", "Id", "Statement").contains(name)) {
+        throw malformed("Unknown field " + name);
+      }
+    }
+    if (root.has("Version") && !VERSIONS.contains(root.get("Version").asText())) {
+      throw malformed("The policy must contain a valid version string");
+    }
+    JsonNode statement = root.get("Statement");
+    if (statement == null) {
+      throw malformed("Missing required field Statement");
+    }
+    List<Statement> statements = new ArrayList<>();
+    if (statement.isArray()) {
+      for (JsonNode each : statement) {
+        statements.add(statement(each, withPrincipals));
+      }
+    } else {
+      statements.add(statement(statement, withPrincipals));
+    }
+    if (statements.isEmpty()) {
+      throw malformed("Could not parse the policy: Statement is empty!");
+    }
+    return new Policy(List.copyOf(statements));
+  }
+
+  private static Statement statement(JsonNode node, boolean withPrincipals) throws S3Exception {
+    if (!node.isObject()) {
+      throw malformed("Statement must be an object");
+    }
+    for (Iterator<String> names = node.fieldNames(); names.hasNext(); ) {
+      String name = names.next();
+      if (!Set.of(
+              "Sid",
+              "Effect",
+              "Principal",
+              "NotPrincipal",
+              "Action",
+              "NotAction",
+              "Resource",
+              "NotResource",
+              "Condition")
+          .contains(name)) {
+        throw malformed("Unknown field " + name);
+      }
+    }
+    String effect = node.path("Effect").asText();
+    if (!effect.equals("Allow") && !effect.equals("Deny")) {
+      throw malformed("Invalid effect: " + effect);
+    }
+    boolean notActions = oneOf(node, "Action", "NotAction");
+    boolean notResources = oneOf(node, "Resource", "NotResource");
+    Principals principals = null;
+    boolean notPrincipals = false;
+    if (withPrincipals) {
+      notPrincipals = oneOf(node, "Principal", "NotPrincipal");
+      principals = principals(node.get(notPrincipals ? "NotPrincipal" : "Principal"));
+    } else if (node.has("Principal") || node.has("NotPrincipal")) {
+      throw malformed("Policy document should not specify a principal.");
+    }
+    List<String> actions = texts(node.get(notActions ? "NotAction" : "Action"), "Action");
+    for (String action : actions) {
+      if (!action.equals("*") && action.indexOf(':') <= 0) {
+        throw malformed("Policy has invalid action");
+      }
+    }
+    return new Statement(
+        effect.equals("Allow"),
+        principals,
+        notPrincipals,
+        actions,
+        notActions,
+        texts(node.get(notResources ? "NotResource" : "Resource"), "Resource"),
+        notResources,
+        Condition.listOf(node.get("Condition")));
+  }
+
+  /** Whether the second of two names is there, of which exactly one must be. */
+  private static boolean oneOf(JsonNode node, String name, String not) throws S3Exception {
+    if (node.has(name) == node.has(not)) {
+      throw malformed("Missing required field " + name);
+    }
+    return node.has(not);
+  }
+
+  private static Principals principals(JsonNode node) throws S3Exception {
+    if (node.isTextual()) {
+      if (!node.asText().equals("*")) {
+        throw malformed("Invalid principal in policy");
+      }
+      return new Principals(true, List.of());
+    }
+    if (!node.isObject() || node.isEmpty()) {
+      throw malformed("Invalid principal in policy");
+    }
+    boolean all = false;
+    List<String> ids = new ArrayList<>();
+    for (Map.Entry<String, JsonNode> kind : node.properties()) {
+      switch (kind.getKey()) {
+        case "AWS", "CanonicalUser" -> {
+          for (String id : texts(kind.getValue(), "Principal")) {
+            all |= id.equals("*");
+            ids.add(id);
+          }
+        }
+        case "Service", "Federated" -> ids.addAll(texts(kind.getValue(), "Principal"));
+        default -> throw malformed("Invalid principal in policy");
+      }
+    }
+    return new Principals(all, List.copyOf(ids));
+  }
+
+  static List<String> texts(JsonNode node, String field) throws S3Exception {
+    List<String> texts = new ArrayList<>();
+    if (node.isArray()) {
+      for (JsonNode each : node) {
+        texts.add(text(each, field));
+      }
+    } else {
+      texts.add(text(node, field));
+    }
+    if (texts.isEmpty()) {
+      throw malformed(field + " is empty");
+    }
+    return List.copyOf(texts);
+  }
+
+  private static String text(JsonNode node, String field) throws S3Exception {
+    if (!node.isValueNode() || node.isNull()) {
+      throw malformed(field + " must be a text or a list of texts");
+    }
+    return node.asText();
+  }
+
+  static S3Exception malformed(String why) {
+    return new S3Exception(S3Error.MALFORMED_POLICY, why);
+  }
+
+  /** What the policy says; a denial wherever it stands outweighs what allows. */
+  public Answer answer(Question question) {
+    Answer answer = Answer.SILENT;
+    for (Statement statement : statements) {
+      if (statement.covers(question)) {
+        if (!statement.allows) {
+          return Answer.DENY;
+        }
+        answer = Answer.ALLOW;
+      }
+    }
+    return answer;
+  }
+
+  /** Whether it allows something to everybody, known or not. */
+  public boolean isPublic() {
+    return statements.stream().anyMatch(Statement::isOpenToAll);
+  }
+}

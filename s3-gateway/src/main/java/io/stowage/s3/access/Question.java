@@ -1,0 +1,70 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.s3.access;
+
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.TreeMap;
+
+/**
+ * One question to a policy: may this principal take this action on this resource. Immutable.
+ *
+ * @param principal whose request it is
+ * @param action as IAM names it: {@code s3:GetObject}
+ * @param resource ARN: {@code arn:aws:s3:::bucket} or {@code arn:aws:s3:::bucket/key}
+ * @param facts what conditions may ask for, by condition key in lower case; several values for a
+ *     key that has several
+ */
+public record Question(
+    Principal principal, String action, String resource, Map<String, List<String>> facts) {
+
+  /** Somebody, as policies name them. */
+  public record Principal(String canonicalId, String userName, boolean anonymous) {
+    public static final Principal ANONYMOUS = new Principal("", "", true);
+
+    /** ARNs by which a policy may mean this principal. */
+    List<String> arns() {
+      return anonymous
+          ? List.of()
+          : List.of(
+              "arn:aws:iam:::user/" + userName,
+              "arn:aws:iam::" + canonicalId + ":root",
+              "arn:aws:iam::" + canonicalId + ":user/" + userName);
+    }
+  }
+
+  public static String resourceOf(String bucket, String key) {
+    return "arn:aws:s3:::" + bucket + (key == null ? "" : "/" + key);
+  }
+
+  /** Collects facts. Confined to one thread. */
+  public static final class Facts {
+    private final Map<String, List<String>> byKey = new TreeMap<>();
+
+    /** Notes a fact; a null value is none. */
+    public Facts put(String key, String value) {
+      if (value != null) {
+        byKey.put(key.toLowerCase(Locale.ROOT), List.of(value));
+      }
+      return this;
+    }
+
+    public Map<String, List<String>> done() {
+      return Map.copyOf(byKey);
+    }
+  }
+}

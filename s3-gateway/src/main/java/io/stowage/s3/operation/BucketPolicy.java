@@ -1,0 +1,99 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.s3.operation;
+
+import io.stowage.common.error.StoreException;
+import io.stowage.s3.access.Authorizer;
+import io.stowage.s3.access.Policy;
+import io.stowage.s3.error.S3Error;
+import io.stowage.s3.error.S3Exception;
+import io.stowage.s3.http.Response;
+import io.stowage.s3.xml.XmlOut;
+import java.nio.charset.StandardCharsets;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
+
+/** The operations on a bucket's policy. Stateless. */
+final class BucketPolicy {
+  private BucketPolicy() {}
+
+  private static String kept(S3Call call) throws S3Exception {
+    ByteString policy = call.bucket().getSettingsMap().get(Authorizer.Settings.POLICY);
+    if (policy == null) {
+      throw new S3Exception(S3Error.NO_SUCH_BUCKET_POLICY).with("BucketName", call.bucketName());
+    }
+    return policy.toStringUtf8();
+  }
+
+  /** GetBucketPolicy. */
+  record Get() implements Operation {
+    @Override
+    public String action() {
+      return "s3:GetBucketPolicy";
+    }
+
+    @Override
+    public Response handle(S3Call call) throws S3Exception {
+      return Response.json(200, kept(call));
+    }
+  }
+
+  /** PutBucketPolicy. */
+  record Put(Backend backend) implements Operation {
+    @Override
+    public String action() {
+      return "s3:PutBucketPolicy";
+    }
+
+    @Override
+    public Response handle(S3Call call) throws S3Exception, StoreException {
+      String json = new String(call.body(Policy.LONGEST), StandardCharsets.UTF_8);
+      Policy policy = Policy.ofBucket(json, call.bucketName());
+      if (policy.isPublic() && new Authorizer.Settings(call.bucket()).blocksPublicPolicy()) {
+        throw new S3Exception(S3Error.ACCESS_DENIED);
+      }
+      BucketDocuments.keep(backend, call, Authorizer.Settings.POLICY, json);
+      return Response.empty(204);
+    }
+  }
+
+  /** DeleteBucketPolicy. */
+  record Delete(Backend backend) implements Operation {
+    @Override
+    public String action() {
+      return "s3:DeleteBucketPolicy";
+    }
+
+    @Override
+    public Response handle(S3Call call) throws StoreException {
+      BucketDocuments.remove(backend, call, Authorizer.Settings.POLICY);
+      return Response.empty(204);
+    }
+  }
+
+  /** GetBucketPolicyStatus. */
+  record Status() implements Operation {
+    @Override
+    public String action() {
+      return "s3:GetBucketPolicyStatus";
+    }
+
+    @Override
+    public Response handle(S3Call call) throws S3Exception {
+      boolean isPublic = Policy.ofBucket(kept(call), call.bucketName()).isPublic();
+      return Response.xml(200, XmlOut.document("PolicyStatus").text("IsPublic", isPublic).finish());
+    }
+  }
+}

@@ -1,0 +1,160 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.s3.operation;
+
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.proto.GetObjectRequest;
+import io.stowage.common.proto.ObjectMetadata;
+import io.stowage.common.proto.ObjectVersion;
+import io.stowage.common.proto.SetObjectMetadataRequest;
+import io.stowage.s3.access.Acl;
+import io.stowage.s3.access.Authorizer;
+import io.stowage.s3.error.S3Exception;
+import io.stowage.s3.http.Response;
+import io.stowage.s3.setting.Tags;
+import java.util.Map;
+import java.util.function.UnaryOperator;
+
+/** What can be said of an object after it was written: its tags and its access control list. */
+final class ObjectSettings {
+  private static final int LARGEST_TAGGING = 64 << 10;
+
+  /** Rivals that change the same object at the same time; each lost attempt means one won. */
+  private static final int MOST_ATTEMPTS = 100;
+
+  private ObjectSettings() {}
+
+  private static ObjectVersion find(Backend backend, S3Call call) throws StoreException {
+    return backend
+        .namespace()
+        .getObject(
+            GetObjectRequest.newBuilder().setBucket(call.bucketName()).setKey(call.key()).build())
+        .getVersion();
+  }
+
+  private static void change(Backend backend, S3Call call, UnaryOperator<ObjectMetadata> change)
+      throws StoreException {
+    for (int attempt = 1; ; attempt++) {
+      ObjectVersion seen = find(backend, call);
+      try {
+        backend
+            .namespace()
+            .setObjectMetadata(
+                SetObjectMetadataRequest.newBuilder()
+                    .setBucket(call.bucketName())
+                    .setKey(call.key())
+                    .setVersionId(seen.getVersionId())
+                    .setStamp(seen.getStamp())
+                    .setMetadata(change.apply(seen.getMetadata()))
+                    .build());
+        return;
+      } catch (StoreException e) {
+        boolean lost = e.code() == ErrorCode.CONFLICT || e.code() == ErrorCode.NO_SUCH_VERSION;
+        if (!lost || attempt == MOST_ATTEMPTS) {
+          throw e;
+        }
+      }
+    }
+  }
+
+  /** GetObjectTagging. */
+  record GetTags(Backend backend) implements Operation {
+    @Override
+    public String action() {
+      return "s3:GetObjectTagging";
+    }
+
+    @Override
+    public Response handle(S3Call call) throws StoreException {
+      return Response.xml(200, Tags.document(find(backend, call).getMetadata().getTagsMap()));
+    }
+  }
+
+  /** PutObjectTagging. */
+  record PutTags(Backend backend) implements Operation {
+    @Override
+    public String action() {
+      return "s3:PutObjectTagging";
+    }
+
+    @Override
+    public Response handle(S3Call call) throws S3Exception, StoreException {
+      Map<String, String> tags =
+          Tags.of(call.document("Tagging", LARGEST_TAGGING), Tags.MOST_OF_AN_OBJECT);
+      change(backend, call, metadata -> metadata.toBuilder().clearTags().putAllTags(tags).build());
+      return Response.empty(200);
+    }
+  }
+
+  /** DeleteObjectTagging. */
+  record DeleteTags(Backend backend) implements Operation {
+    @Override
+    public String action() {
+      return "s3:DeleteObjectTagging";
+    }
+
+    @Override
+    public Response handle(S3Call call) throws StoreException {
+      change(backend, call, metadata -> metadata.toBuilder().clearTags().build());
+      return Response.empty(204);
+    }
+  }
+
+  /** GetObjectAcl. */
+  record GetAcl(Backend backend) implements Operation {
+    @Override
+    public String action() {
+      return "s3:GetObjectAcl";
+    }
+
+    @Override
+    public Response handle(S3Call call) throws StoreException {
+      ObjectMetadata metadata = find(backend, call).getMetadata();
+      boolean disabled = new Authorizer.Settings(call.bucket()).disablesLists();
+      Acl acl =
+          disabled
+              ? Acl.ofOwner(call.bucket().getOwner())
+              : Acl.of(metadata.getOwner(), metadata.getGrantsList());
+      return Response.xml(200, acl.document(backend.users()));
+    }
+  }
+
+  /** PutObjectAcl. */
+  record PutAcl(Backend backend) implements Operation {
+    @Override
+    public String action() {
+      return "s3:PutObjectAcl";
+    }
+
+    @Override
+    public Response handle(S3Call call) throws S3Exception, StoreException {
+      String owner = find(backend, call).getMetadata().getOwner();
+      Acl acl =
+          BucketAcl.asked(
+              backend,
+              call,
+              owner,
+              call.bucket().getOwner(),
+              new Authorizer.Settings(call.bucket()));
+      change(
+          backend,
+          call,
+          metadata -> metadata.toBuilder().clearGrants().addAllGrants(acl.texts()).build());
+      return Response.empty(200);
+    }
+  }
+}

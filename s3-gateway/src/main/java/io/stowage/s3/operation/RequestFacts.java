@@ -1,0 +1,95 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.s3.operation;
+
+import io.netty.handler.codec.http.HttpHeaderNames;
+import io.netty.handler.codec.http.HttpHeaders;
+import io.stowage.common.proto.ObjectMetadata;
+import io.stowage.s3.access.Question;
+import io.stowage.s3.auth.Caller;
+import io.stowage.s3.error.S3Exception;
+import io.stowage.s3.http.Request;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * What a request says that conditions of policies may ask for: the global keys of IAM and those of
+ * Amazon S3 ("Actions, resources, and condition keys for Amazon S3"). Stateless.
+ */
+final class RequestFacts {
+  private static final List<String> HEADERS =
+      List.of(
+          "x-amz-acl",
+          "x-amz-content-sha256",
+          "x-amz-copy-source",
+          "x-amz-grant-full-control",
+          "x-amz-grant-read",
+          "x-amz-grant-read-acp",
+          "x-amz-grant-write",
+          "x-amz-grant-write-acp",
+          "x-amz-metadata-directive",
+          "x-amz-server-side-encryption",
+          "x-amz-server-side-encryption-aws-kms-key-id",
+          "x-amz-storage-class",
+          "x-amz-website-redirect-location");
+
+  private static final Map<String, String> PARAMETERS =
+      Map.of(
+          "prefix", "s3:prefix",
+          "delimiter", "s3:delimiter",
+          "max-keys", "s3:max-keys",
+          "versionId", "s3:VersionId");
+
+  private RequestFacts() {}
+
+  static Map<String, List<String>> of(
+      Request request, Map<String, String> query, Caller caller, long nowMicros)
+      throws S3Exception {
+    HttpHeaders headers = request.headers();
+    Instant now = Instant.ofEpochSecond(nowMicros / 1_000_000);
+    Question.Facts facts =
+        new Question.Facts()
+            .put("aws:SourceIp", request.remoteAddress())
+            .put("aws:SecureTransport", "false")
+            .put("aws:CurrentTime", now.truncatedTo(ChronoUnit.SECONDS).toString())
+            .put("aws:EpochTime", Long.toString(now.getEpochSecond()))
+            .put("aws:UserAgent", headers.get(HttpHeaderNames.USER_AGENT))
+            .put("aws:Referer", headers.get(HttpHeaderNames.REFERER))
+            .put("aws:PrincipalType", caller.isAnonymous() ? "Anonymous" : "User")
+            .put("s3:signatureversion", caller.isAnonymous() ? null : "AWS4-HMAC-SHA256")
+            .put("s3:authType", authType(query, caller));
+    if (!caller.isAnonymous()) {
+      facts.put("aws:username", caller.displayName()).put("aws:userid", caller.user());
+    }
+    for (String name : HEADERS) {
+      facts.put("s3:" + name, headers.get(name));
+    }
+    PARAMETERS.forEach((name, key) -> facts.put(key, query.get(name)));
+    ObjectMetadata.Builder tagged = ObjectMetadata.newBuilder();
+    ObjectHeaders.addTags(headers.get("x-amz-tagging"), tagged);
+    tagged.getTagsMap().forEach((tag, value) -> facts.put("s3:RequestObjectTag/" + tag, value));
+    return facts.done();
+  }
+
+  private static String authType(Map<String, String> query, Caller caller) {
+    if (caller.isAnonymous()) {
+      return null;
+    }
+    return query.containsKey("X-Amz-Algorithm") ? "REST-QUERY-STRING" : "REST-HEADER";
+  }
+}

@@ -1,0 +1,293 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.s3;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.stowage.common.id.WriteId;
+import io.stowage.common.proto.CreateUserRequest;
+import io.stowage.common.proto.UpdateUserRequest;
+import io.stowage.common.proto.User;
+import io.stowage.s3.suite.RawS3;
+import java.io.IOException;
+import java.net.URI;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import software.amazon.awssdk.auth.credentials.AwsBasicCredentials;
+import software.amazon.awssdk.auth.credentials.StaticCredentialsProvider;
+import software.amazon.awssdk.core.sync.RequestBody;
+import software.amazon.awssdk.http.urlconnection.UrlConnectionHttpClient;
+import software.amazon.awssdk.regions.Region;
+import software.amazon.awssdk.services.s3.S3Client;
+import software.amazon.awssdk.services.s3.model.BucketCannedACL;
+import software.amazon.awssdk.services.s3.model.Delete;
+import software.amazon.awssdk.services.s3.model.Grant;
+import software.amazon.awssdk.services.s3.model.ObjectCannedACL;
+import software.amazon.awssdk.services.s3.model.ObjectIdentifier;
+import software.amazon.awssdk.services.s3.model.ObjectOwnership;
+import software.amazon.awssdk.services.s3.model.Permission;
+import software.amazon.awssdk.services.s3.model.S3Exception;
+import software.amazon.awssdk.services.s3.model.Tag;
+import software.amazon.awssdk.services.s3.model.Type;
+
+/** Who may do what, as two users and a stranger meet it. */
+class S3AccessTest {
+  private InMemoryTarget target;
+  private S3Client alice;
+  private S3Client bob;
+  private RawS3 raw;
+
+  @BeforeEach
+  void start() throws Exception {
+    target = new InMemoryTarget(Map.of());
+    alice = user("alice", "alice@example.com");
+    bob = user("bob", "bob@example.com");
+    raw = new RawS3(endpoint(), "none", "none", "us-east-1");
+    alice.createBucket(b -> b.bucket("bucket"));
+    alice.putObject(b -> b.bucket("bucket").key("k"), RequestBody.fromString("content"));
+  }
+
+  @AfterEach
+  void stop() {
+    alice.close();
+    bob.close();
+    target.close();
+  }
+
+  private URI endpoint() {
+    return URI.create("http://127.0.0.1:" + target.gateway.port());
+  }
+
+  private S3Client user(String name, String email) throws Exception {
+    target.namespace.createUser(
+        CreateUserRequest.newBuilder()
+            .setUser(User.newBuilder().setName(name).setCanonicalId("id-" + name).setEmail(email))
+            .setAccessKey("AK" + name)
+            .setSecretKey("secret")
+            .setWriteId(WriteId.random())
+            .build());
+    return S3Client.builder()
+        .endpointOverride(endpoint())
+        .region(Region.US_EAST_1)
+        .forcePathStyle(true)
+        .httpClientBuilder(UrlConnectionHttpClient.builder())
+        .credentialsProvider(
+            StaticCredentialsProvider.create(AwsBasicCredentials.create("AK" + name, "secret")))
+        .build();
+  }
+
+  private static String read(S3Client who, String key) {
+    return who.getObjectAsBytes(b -> b.bucket("bucket").key(key)).asUtf8String();
+  }
+
+  private static void denied(org.junit.jupiter.api.function.Executable what) {
+    S3Exception e = assertThrows(S3Exception.class, what);
+    assertEquals("AccessDenied", e.awsErrorDetails().errorCode());
+    assertEquals(403, e.statusCode());
+  }
+
+  private int stranger(String method, String path) throws IOException {
+    String request = method + " " + path + " HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n";
+    return raw.exchange(request.getBytes(StandardCharsets.US_ASCII), false).status();
+  }
+
+  @Test
+  void deniesByDefault() throws IOException {
+    denied(() -> read(bob, "k"));
+    denied(() -> read(bob, "not there"));
+    denied(() -> bob.putObject(b -> b.bucket("bucket").key("x"), RequestBody.empty()));
+    denied(() -> bob.deleteObject(b -> b.bucket("bucket").key("k")));
+    denied(() -> bob.listObjectsV2(b -> b.bucket("bucket")));
+    denied(() -> bob.getBucketAcl(b -> b.bucket("bucket")));
+    denied(() -> bob.getBucketPolicy(b -> b.bucket("bucket")));
+    assertEquals(
+        "AccessDenied",
+        bob.deleteObjects(
+                b ->
+                    b.bucket("bucket")
+                        .delete(
+                            Delete.builder()
+                                .objects(ObjectIdentifier.builder().key("k").build())
+                                .build()))
+            .errors()
+            .get(0)
+            .code());
+    assertEquals(403, stranger("GET", "/bucket/k"));
+    assertEquals(403, stranger("PUT", "/bucket/x"));
+    assertEquals(403, stranger("GET", "/"));
+    assertEquals(403, stranger("PUT", "/new-bucket"));
+    assertEquals("content", read(alice, "k"));
+    assertEquals(List.of(), bob.listBuckets().buckets());
+  }
+
+  @Test
+  void listsOfObjectsLetOthersRead() throws IOException {
+    alice.putObject(
+        b -> b.bucket("bucket").key("open").acl(ObjectCannedACL.PUBLIC_READ),
+        RequestBody.fromString("open"));
+    assertEquals("open", read(bob, "open"));
+    assertEquals(200, stranger("GET", "/bucket/open"));
+    denied(() -> bob.deleteObject(b -> b.bucket("bucket").key("open")));
+
+    alice.putObjectAcl(b -> b.bucket("bucket").key("open").acl(ObjectCannedACL.AUTHENTICATED_READ));
+    assertEquals("open", read(bob, "open"));
+    assertEquals(403, stranger("GET", "/bucket/open"));
+
+    alice.putObjectAcl(b -> b.bucket("bucket").key("open").acl(ObjectCannedACL.PRIVATE));
+    denied(() -> read(bob, "open"));
+    alice.putObjectAcl(
+        b -> b.bucket("bucket").key("open").grantRead("emailAddress=\"bob@example.com\""));
+    assertEquals("open", read(bob, "open"));
+    List<Grant> grants = alice.getObjectAcl(b -> b.bucket("bucket").key("open")).grants();
+    assertEquals(1, grants.size());
+    assertEquals("id-bob", grants.get(0).grantee().id());
+    assertEquals("bob", grants.get(0).grantee().displayName());
+    assertEquals(Type.CANONICAL_USER, grants.get(0).grantee().type());
+    assertEquals(Permission.READ, grants.get(0).permission());
+    denied(() -> bob.getObjectAcl(b -> b.bucket("bucket").key("open")));
+  }
+
+  @Test
+  void listsOfBucketsLetOthersWriteAndList() {
+    bob.createBucket(b -> b.bucket("bobs").acl(BucketCannedACL.PUBLIC_READ_WRITE));
+    alice.putObject(b -> b.bucket("bobs").key("a"), RequestBody.fromString("x"));
+    assertEquals(
+        "id-alice", alice.listObjects(b -> b.bucket("bobs")).contents().get(0).owner().id());
+    denied(() -> alice.getBucketAcl(b -> b.bucket("bobs")));
+    assertEquals(3, bob.getBucketAcl(b -> b.bucket("bobs")).grants().size());
+    bob.putBucketAcl(b -> b.bucket("bobs").acl(BucketCannedACL.PRIVATE));
+    denied(() -> alice.listObjects(b -> b.bucket("bobs")));
+    assertEquals(
+        400,
+        assertThrows(
+                S3Exception.class,
+                () -> bob.putBucketAcl(b -> b.bucket("bobs").grantRead("id=\"nobody\"")))
+            .statusCode());
+  }
+
+  @Test
+  void policiesAllowAndDeny() throws IOException {
+    alice.putBucketPolicy(
+        b ->
+            b.bucket("bucket")
+                .policy(
+                    """
+                    {"Version": "2012-10-17", "Statement": [
+                      {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject",
+                       "Resource": "arn:aws:s3:::bucket/*"},
+                      {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam:::user/bob"},
+                       "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::bucket",
+                       "Condition": {"StringEquals": {"s3:prefix": "p/"}}},
+                      {"Effect": "Deny", "Principal": "*", "Action": "s3:GetObject",
+                       "Resource": "arn:aws:s3:::bucket/*",
+                       "Condition": {"StringEquals": {"s3:ExistingObjectTag/level": "secret"}}}]}
+                    """));
+    assertEquals("content", read(bob, "k"));
+    assertEquals(200, stranger("GET", "/bucket/k"));
+    assertEquals(0, bob.listObjectsV2(b -> b.bucket("bucket").prefix("p/")).keyCount());
+    denied(() -> bob.listObjectsV2(b -> b.bucket("bucket")));
+    alice.putObjectTagging(
+        b ->
+            b.bucket("bucket")
+                .key("k")
+                .tagging(t -> t.tagSet(Tag.builder().key("level").value("secret").build())));
+    denied(() -> read(bob, "k"));
+    assertTrue(alice.getBucketPolicyStatus(b -> b.bucket("bucket")).policyStatus().isPublic());
+    alice.putPublicAccessBlock(
+        b ->
+            b.bucket("bucket")
+                .publicAccessBlockConfiguration(
+                    p -> p.restrictPublicBuckets(true).blockPublicPolicy(true)));
+    alice.deleteObjectTagging(b -> b.bucket("bucket").key("k"));
+    denied(() -> read(bob, "k"));
+    String again = alice.getBucketPolicy(b -> b.bucket("bucket")).policy();
+    denied(() -> alice.putBucketPolicy(b -> b.bucket("bucket").policy(again)));
+    alice.deleteBucketPolicy(b -> b.bucket("bucket"));
+    S3Exception none =
+        assertThrows(S3Exception.class, () -> alice.getBucketPolicy(b -> b.bucket("bucket")));
+    assertEquals("NoSuchBucketPolicy", none.awsErrorDetails().errorCode());
+  }
+
+  @Test
+  void policiesOfUsersCount() throws Exception {
+    target.namespace.updateUser(
+        UpdateUserRequest.newBuilder()
+            .setName("alice")
+            .putPutPolicies(
+                "no-deletes",
+                "{\"Statement\":{\"Effect\":\"Deny\",\"Action\":\"s3:Delete*\","
+                    + "\"Resource\":\"*\"}}")
+            .build());
+    try (S3Client sameKey = user("alice2", "x")) {
+      target.namespace.updateUser(
+          UpdateUserRequest.newBuilder()
+              .setName("alice2")
+              .putPutPolicies(
+                  "reads",
+                  "{\"Statement\":{\"Effect\":\"Allow\",\"Action\":\"s3:GetObject\","
+                      + "\"Resource\":\"arn:aws:s3:::bucket/*\"}}")
+              .build());
+      assertEquals("content", read(sameKey, "k"));
+      denied(() -> sameKey.listObjects(b -> b.bucket("bucket")));
+    }
+  }
+
+  @Test
+  void listsCanBeDisabled() throws IOException {
+    bob.createBucket(
+        b -> b.bucket("enforced").objectOwnership(ObjectOwnership.BUCKET_OWNER_ENFORCED));
+    S3Exception e =
+        assertThrows(
+            S3Exception.class,
+            () ->
+                bob.putObject(
+                    b -> b.bucket("enforced").key("k").acl(ObjectCannedACL.PUBLIC_READ),
+                    RequestBody.empty()));
+    assertEquals("AccessControlListNotSupported", e.awsErrorDetails().errorCode());
+    bob.putObject(
+        b -> b.bucket("enforced").key("k").acl(ObjectCannedACL.BUCKET_OWNER_FULL_CONTROL),
+        RequestBody.empty());
+    assertEquals("id-bob", bob.getObjectAcl(b -> b.bucket("enforced").key("k")).owner().id());
+  }
+
+  @Test
+  void tagsOfObjectsChange() {
+    alice.putObject(
+        b -> b.bucket("bucket").key("t").tagging("a=1&b=%20x"), RequestBody.fromString("x"));
+    assertEquals(Map.of("a", "1", "b", " x"), tags("t"));
+    alice.putObjectTagging(
+        b ->
+            b.bucket("bucket")
+                .key("t")
+                .tagging(t -> t.tagSet(Tag.builder().key("c").value("3").build())));
+    assertEquals(Map.of("c", "3"), tags("t"));
+    assertEquals(1, alice.getObject(b -> b.bucket("bucket").key("t")).response().tagCount());
+    alice.deleteObjectTagging(b -> b.bucket("bucket").key("t"));
+    assertEquals(Map.of(), tags("t"));
+    assertEquals("x", read(alice, "t"));
+  }
+
+  private Map<String, String> tags(String key) {
+    return alice.getObjectTagging(b -> b.bucket("bucket").key(key)).tagSet().stream()
+        .collect(java.util.stream.Collectors.toMap(Tag::key, Tag::value));
+  }
+}

@@ -1,0 +1,285 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.s3.access;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.stowage.s3.access.Policy.Answer;
+import io.stowage.s3.error.S3Error;
+import io.stowage.s3.error.S3Exception;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class PolicyTest {
+  private static final Question.Principal ALICE = new Question.Principal("a1", "alice", false);
+  private static final Question.Principal BOB = new Question.Principal("b1", "bob", false);
+  private static final Map<String, List<String>> NONE = Map.of();
+
+  /** A statement's parts in short, with single quotes for double ones. */
+  private record Case(
+      String statement,
+      Question.Principal who,
+      String action,
+      String key,
+      Map<String, List<String>> facts,
+      Answer answer) {}
+
+  private static Case of(
+      String statement, Question.Principal who, String action, String key, Answer answer) {
+    return new Case(statement, who, action, key, NONE, answer);
+  }
+
+  private static Case given(String condition, String fact, String value, Answer answer) {
+    return new Case(
+        "'Effect':'Allow','Principal':'*','Action':'s3:GetObject','Resource':'arn:aws:s3:::b/*',"
+            + "'Condition':{"
+            + condition
+            + "}",
+        ALICE,
+        "s3:GetObject",
+        "k",
+        value == null ? NONE : Map.of(fact, List.of(value)),
+        answer);
+  }
+
+  static Stream<Case> cases() {
+    String toAll = "'Effect':'Allow','Principal':'*',";
+    String toAlice = "'Effect':'Allow','Principal':{'AWS':'arn:aws:iam:::user/alice'},";
+    String get = "'Action':'s3:GetObject',";
+    String all = "'Resource':'arn:aws:s3:::b/*'";
+    return Stream.of(
+        of(toAll + get + all, ALICE, "s3:GetObject", "k", Answer.ALLOW),
+        of(toAll + get + all, Question.Principal.ANONYMOUS, "s3:GetObject", "k", Answer.ALLOW),
+        of(toAll + get + all, ALICE, "s3:PutObject", "k", Answer.SILENT),
+        of(toAll + get + all, ALICE, "s3:GetObject", null, Answer.SILENT),
+        of(toAll + "'Action':'s3:*'," + all, ALICE, "s3:PutObject", "a/b", Answer.ALLOW),
+        of(toAll + "'Action':'S3:getobject'," + all, ALICE, "s3:GetObject", "k", Answer.ALLOW),
+        of(
+            toAll + "'Action':['s3:Get*','s3:L?st*']," + all,
+            ALICE,
+            "s3:GetObjectAcl",
+            "k",
+            Answer.ALLOW),
+        of(toAll + "'NotAction':'s3:GetObject'," + all, ALICE, "s3:GetObject", "k", Answer.SILENT),
+        of(toAll + "'NotAction':'s3:GetObject'," + all, ALICE, "s3:PutObject", "k", Answer.ALLOW),
+        of(toAlice + get + all, ALICE, "s3:GetObject", "k", Answer.ALLOW),
+        of(toAlice + get + all, BOB, "s3:GetObject", "k", Answer.SILENT),
+        of(toAlice + get + all, Question.Principal.ANONYMOUS, "s3:GetObject", "k", Answer.SILENT),
+        of(
+            "'Effect':'Allow','Principal':{'CanonicalUser':'b1'}," + get + all,
+            BOB,
+            "s3:GetObject",
+            "k",
+            Answer.ALLOW),
+        of(
+            "'Effect':'Allow','Principal':{'AWS':['x','arn:aws:iam::b1:root']}," + get + all,
+            BOB,
+            "s3:GetObject",
+            "k",
+            Answer.ALLOW),
+        of(
+            "'Effect':'Deny','NotPrincipal':{'AWS':'arn:aws:iam:::user/alice'}," + get + all,
+            BOB,
+            "s3:GetObject",
+            "k",
+            Answer.DENY),
+        of(
+            "'Effect':'Deny','NotPrincipal':{'AWS':'arn:aws:iam:::user/alice'}," + get + all,
+            ALICE,
+            "s3:GetObject",
+            "k",
+            Answer.SILENT),
+        of(
+            toAll + get + "'Resource':'arn:aws:s3:::b/${aws:username}/*'",
+            ALICE,
+            "s3:GetObject",
+            "k",
+            Answer.SILENT),
+        of(
+            toAll + get + "'NotResource':'arn:aws:s3:::b/secret/*'",
+            ALICE,
+            "s3:GetObject",
+            "secret/k",
+            Answer.SILENT),
+        of(
+            toAll + get + "'NotResource':'arn:aws:s3:::b/secret/*'",
+            ALICE,
+            "s3:GetObject",
+            "open/k",
+            Answer.ALLOW),
+        new Case(
+            toAll + get + "'Resource':'arn:aws:s3:::b/${aws:username}/*'",
+            ALICE,
+            "s3:GetObject",
+            "alice/k",
+            Map.of("aws:username", List.of("alice")),
+            Answer.ALLOW),
+        given("'StringEquals':{'s3:prefix':'a'}", "s3:prefix", "a", Answer.ALLOW),
+        given("'StringEquals':{'s3:prefix':['x','a']}", "s3:prefix", "a", Answer.ALLOW),
+        given("'StringEquals':{'s3:prefix':'a'}", "s3:prefix", "A", Answer.SILENT),
+        given("'StringEquals':{'S3:Prefix':'a'}", "s3:prefix", null, Answer.SILENT),
+        given("'StringEqualsIfExists':{'s3:prefix':'a'}", "s3:prefix", null, Answer.ALLOW),
+        given("'StringNotEquals':{'s3:prefix':'a'}", "s3:prefix", "b", Answer.ALLOW),
+        given("'StringNotEquals':{'s3:prefix':['a','b']}", "s3:prefix", "b", Answer.SILENT),
+        given("'StringNotEquals':{'s3:prefix':'a'}", "s3:prefix", null, Answer.ALLOW),
+        given("'StringEqualsIgnoreCase':{'s3:prefix':'a'}", "s3:prefix", "A", Answer.ALLOW),
+        given(
+            "'StringLike':{'aws:referer':'http://w?w.*'}",
+            "aws:referer",
+            "http://www.x",
+            Answer.ALLOW),
+        given(
+            "'StringNotLike':{'aws:referer':'http://*'}", "aws:referer", "http://x", Answer.SILENT),
+        given(
+            "'IpAddress':{'aws:SourceIp':'10.1.0.0/16'}", "aws:sourceip", "10.1.2.3", Answer.ALLOW),
+        given(
+            "'IpAddress':{'aws:SourceIp':'10.1.0.0/16'}",
+            "aws:sourceip",
+            "10.2.2.3",
+            Answer.SILENT),
+        given("'IpAddress':{'aws:SourceIp':'10.1.2.3'}", "aws:sourceip", "10.1.2.3", Answer.ALLOW),
+        given(
+            "'IpAddress':{'aws:SourceIp':'10.1.2.0/25'}",
+            "aws:sourceip",
+            "10.1.2.128",
+            Answer.SILENT),
+        given(
+            "'NotIpAddress':{'aws:SourceIp':'10.0.0.0/8'}",
+            "aws:sourceip",
+            "11.0.0.1",
+            Answer.ALLOW),
+        given(
+            "'IpAddress':{'aws:SourceIp':'2001:db8::/32'}",
+            "aws:sourceip",
+            "2001:db8::9",
+            Answer.ALLOW),
+        given(
+            "'IpAddress':{'aws:SourceIp':'0.0.0.0/0'}",
+            "aws:sourceip",
+            "2001:db8::9",
+            Answer.SILENT),
+        given("'NumericLessThanEquals':{'s3:max-keys':'10'}", "s3:max-keys", "10", Answer.ALLOW),
+        given("'NumericLessThan':{'s3:max-keys':10}", "s3:max-keys", "10", Answer.SILENT),
+        given("'NumericGreaterThan':{'s3:max-keys':'10'}", "s3:max-keys", "many", Answer.SILENT),
+        given(
+            "'DateLessThan':{'aws:CurrentTime':'2030-01-01T00:00:00Z'}",
+            "aws:currenttime",
+            "2029-12-31T23:59:59Z",
+            Answer.ALLOW),
+        given(
+            "'DateGreaterThan':{'aws:CurrentTime':'2030-01-01T00:00:00Z'}",
+            "aws:currenttime",
+            "2029-12-31T23:59:59Z",
+            Answer.SILENT),
+        given("'Bool':{'aws:SecureTransport':true}", "aws:securetransport", "false", Answer.SILENT),
+        given(
+            "'Bool':{'aws:SecureTransport':'false'}", "aws:securetransport", "false", Answer.ALLOW),
+        given("'Null':{'aws:Referer':'true'}", "aws:referer", null, Answer.ALLOW),
+        given("'Null':{'aws:Referer':'false'}", "aws:referer", null, Answer.SILENT),
+        given("'Null':{'aws:Referer':false}", "aws:referer", "x", Answer.ALLOW),
+        given("'ForAllValues:StringEquals':{'s3:prefix':'a'}", "s3:prefix", null, Answer.ALLOW),
+        given("'ForAnyValue:StringEquals':{'s3:prefix':'a'}", "s3:prefix", null, Answer.SILENT),
+        given(
+            "'StringEquals':{'s3:prefix':'a'},'Bool':{'aws:SecureTransport':'true'}",
+            "s3:prefix",
+            "a",
+            Answer.SILENT));
+  }
+
+  @ParameterizedTest
+  @MethodSource("cases")
+  void answersAsTheLanguageSays(Case c) throws S3Exception {
+    assertEquals(c.answer, policy(c.statement).answer(question(c)));
+  }
+
+  private static Question question(Case c) {
+    return new Question(c.who, c.action, Question.resourceOf("b", c.key), c.facts);
+  }
+
+  private static Policy policy(String... statements) throws S3Exception {
+    return Policy.ofBucket(json(statements), "b");
+  }
+
+  private static String json(String... statements) {
+    return ("{'Version':'2012-10-17','Statement':[{" + String.join("},{", statements) + "}]}")
+        .replace('\'', '"');
+  }
+
+  @Test
+  void aDenialOutweighsWhateverAllows() throws S3Exception {
+    String allow = "'Effect':'Allow','Principal':'*','Action':'*','Resource':'arn:aws:s3:::b/*'";
+    String deny =
+        "'Effect':'Deny','Principal':'*','Action':'s3:PutObject','Resource':'arn:aws:s3:::b/x'";
+    Question put = new Question(ALICE, "s3:PutObject", "arn:aws:s3:::b/x", NONE);
+    assertEquals(Answer.DENY, policy(allow, deny).answer(put));
+    assertEquals(Answer.DENY, policy(deny, allow).answer(put));
+  }
+
+  @Test
+  void isPublicIfItGivesSomethingToEverybody() throws S3Exception {
+    String toAll =
+        "'Effect':'Allow','Principal':{'AWS':'*'},'Action':'s3:GetObject','Resource':'arn:aws:s3:::b/*'";
+    assertTrue(policy(toAll).isPublic());
+    assertFalse(policy(toAll.replace("Allow", "Deny")).isPublic());
+    assertFalse(policy(toAll.replace("'*'}", "'arn:aws:iam:::user/alice'}")).isPublic());
+    assertFalse(
+        policy(toAll + ",'Condition':{'IpAddress':{'aws:SourceIp':'10.0.0.0/8'}}").isPublic());
+    assertTrue(
+        policy(toAll + ",'Condition':{'StringLike':{'aws:Referer':'http://x/*'}}").isPublic());
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "",
+        "[]",
+        "{",
+        "{} {}",
+        "{'Statement':[]}",
+        "{'Version':'2020-01-01','Statement':[]}",
+        "{'Version':'2012-10-17'}",
+        "{'Statement':{'Effect':'Allow','Action':'s3:*','Resource':'arn:aws:s3:::b'}}",
+        "{'Statement':{'Effect':'Maybe','Principal':'*','Action':'s3:*','Resource':'arn:aws:s3:::b'}}",
+        "{'Statement':{'Effect':'Allow','Principal':'me','Action':'s3:*','Resource':'arn:aws:s3:::b'}}",
+        "{'Statement':{'Effect':'Allow','Principal':'*','Action':'GetObject','Resource':'arn:aws:s3:::b'}}",
+        "{'Statement':{'Effect':'Allow','Principal':'*','Action':'s3:*','Resource':'arn:aws:s3:::other/*'}}",
+        "{'Statement':{'Effect':'Allow','Principal':'*','Action':'s3:*','Resource':'arn:aws:s3:::b','Extra':1}}",
+        "{'Statement':{'Effect':'Allow','Principal':'*','Action':'s3:*','Resource':'arn:aws:s3:::b','Condition':{'Equals':{'a':'b'}}}}",
+        "{'Statement':{'Effect':'Allow','Principal':'*','Action':'s3:*','Resource':'arn:aws:s3:::b','Condition':{'IpAddress':{'aws:SourceIp':'10.0.0.0/33'}}}}",
+        "{'Statement':{'Effect':'Allow','Principal':'*','Action':'s3:*','NotAction':'s3:x','Resource':'arn:aws:s3:::b'}}"
+      })
+  void refusesWhatIsNoPolicyOfTheBucket(String text) {
+    S3Exception e =
+        assertThrows(S3Exception.class, () -> Policy.ofBucket(text.replace('\'', '"'), "b"));
+    assertEquals(S3Error.MALFORMED_POLICY, e.error());
+  }
+
+  @Test
+  void aPatternOfAStrangerTakesNoTimeWithoutEnd() {
+    assertFalse(Patterns.matches("*a".repeat(500) + "b", "a".repeat(5_000)));
+    assertTrue(Patterns.matches("a*?c", "abbc"));
+    assertFalse(Patterns.matches("a?", "a"));
+    assertTrue(Patterns.matches("**", ""));
+  }
+}
