@@ -68,6 +68,7 @@ import software.amazon.awssdk.services.s3.model.ChecksumType;
 import software.amazon.awssdk.services.s3.model.CompletedMultipartUpload;
 import software.amazon.awssdk.services.s3.model.CompletedPart;
 import software.amazon.awssdk.services.s3.model.DeleteObjectsResponse;
+import software.amazon.awssdk.services.s3.model.GetObjectAttributesResponse;
 import software.amazon.awssdk.services.s3.model.GetObjectResponse;
 import software.amazon.awssdk.services.s3.model.HeadObjectResponse;
 import software.amazon.awssdk.services.s3.model.ListMultipartUploadsResponse;
@@ -77,6 +78,7 @@ import software.amazon.awssdk.services.s3.model.ListPartsResponse;
 import software.amazon.awssdk.services.s3.model.MetadataDirective;
 import software.amazon.awssdk.services.s3.model.NoSuchBucketException;
 import software.amazon.awssdk.services.s3.model.NoSuchKeyException;
+import software.amazon.awssdk.services.s3.model.ObjectAttributes;
 import software.amazon.awssdk.services.s3.model.ObjectIdentifier;
 import software.amazon.awssdk.services.s3.model.ObjectOwnership;
 import software.amazon.awssdk.services.s3.model.Payer;
@@ -543,6 +545,36 @@ public abstract class S3ContractTest {
     assertThrows(
         NoSuchBucketException.class,
         () -> s3.putObject(b -> b.bucket(bucket).key("k"), RequestBody.fromString("x")));
+  }
+
+  @Test
+  void tellsAttributes() {
+    String bucket = newBucket();
+    s3.putObject(b -> b.bucket(bucket).key("k"), RequestBody.fromString("hello"));
+    GetObjectAttributesResponse attributes =
+        s3.getObjectAttributes(
+            b ->
+                b.bucket(bucket)
+                    .key("k")
+                    .objectAttributes(
+                        ObjectAttributes.E_TAG,
+                        ObjectAttributes.OBJECT_SIZE,
+                        ObjectAttributes.CHECKSUM,
+                        ObjectAttributes.OBJECT_PARTS,
+                        ObjectAttributes.STORAGE_CLASS));
+    assertEquals("5d41402abc4b2a76b9719d911017c592", attributes.eTag());
+    assertEquals(5, attributes.objectSize());
+    assertEquals("STANDARD", attributes.storageClassAsString());
+    assertEquals(ChecksumType.FULL_OBJECT, attributes.checksum().checksumType());
+    assertNull(attributes.objectParts());
+    assertError(
+        404,
+        "NoSuchKey",
+        assertThrows(
+            S3Exception.class,
+            () ->
+                s3.getObjectAttributes(
+                    b -> b.bucket(bucket).key("none").objectAttributes(ObjectAttributes.E_TAG))));
   }
 
   @Test
