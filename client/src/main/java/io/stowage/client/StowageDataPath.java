@@ -81,8 +81,7 @@ public final class StowageDataPath implements DataPath, ContainerAccess {
     timeouts = new StripeTimeouts(clock);
     long packing = config.stripeMemoryBytes() / PACKING_DIVISOR;
     packingMemory = new StripeMemory(packing, PooledByteBufAllocator.DEFAULT);
-    streamMemory =
-        new StripeMemory(config.stripeMemoryBytes() - packing, PooledByteBufAllocator.DEFAULT);
+    streamMemory = new StripeMemory(config.stripeMemoryBytes() - packing, StripeMemory.aligned());
     cellLengths = new CellLengths(streamMemory, config.maxCellBytes());
     health = new NodeHealth(clock);
     damage = new DamageReports(containers, clock);

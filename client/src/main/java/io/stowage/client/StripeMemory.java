@@ -17,6 +17,7 @@ package io.stowage.client;
 
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
+import io.netty.buffer.PooledByteBufAllocator;
 import io.netty.buffer.UnpooledUnsafeDirectByteBuf;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
@@ -55,6 +56,23 @@ final class StripeMemory {
     this.limitBytes = limitBytes;
     this.budget = new Budget((int) Math.min(Integer.MAX_VALUE, limitBytes / Sectors.BYTES));
     this.allocator = allocator;
+  }
+
+  /**
+   * A pool of cells that begin at whole sectors in memory, too: a datanode in this process writes
+   * them to its disks without copying them.
+   */
+  static ByteBufAllocator aligned() {
+    return new PooledByteBufAllocator(
+        true,
+        0,
+        PooledByteBufAllocator.defaultNumDirectArena(),
+        PooledByteBufAllocator.defaultPageSize(),
+        PooledByteBufAllocator.defaultMaxOrder(),
+        PooledByteBufAllocator.defaultSmallCacheSize(),
+        PooledByteBufAllocator.defaultNormalCacheSize(),
+        PooledByteBufAllocator.defaultUseCacheForAllThreads(),
+        PooledByteBufAllocator.isDirectMemoryCacheAlignmentSupported() ? Sectors.BYTES : 0);
   }
 
   long limitBytes() {

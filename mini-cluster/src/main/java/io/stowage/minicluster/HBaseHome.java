@@ -116,6 +116,10 @@ final class HBaseHome implements AutoCloseable {
     return hbase.configuration();
   }
 
+  Configuration inProcessConfiguration() {
+    return hbase.inProcessConfiguration();
+  }
+
   boolean isAlive() {
     return hbase.isAlive();
   }

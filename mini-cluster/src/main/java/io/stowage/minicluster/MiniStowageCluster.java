@@ -323,6 +323,11 @@ public final class MiniStowageCluster implements AutoCloseable {
     }
   }
 
+  /** In the embedded shape HBase is called directly; elsewhere over its RPC, as in a cluster. */
+  private Configuration hbaseConfiguration() {
+    return shape.embedded != null ? hbase.inProcessConfiguration() : hbase.configuration();
+  }
+
   private void startHBase() throws IOException, InterruptedException {
     if (!shape.ownHBase) {
       hbase = HBaseHome.shared();
@@ -364,7 +369,7 @@ public final class MiniStowageCluster implements AutoCloseable {
     Scm node = scms.get(scm);
     node.server =
         ScmServer.start(
-            config.with(Keys.SCM_BIND, loopback(node.port)), hbase.configuration(), shape.clock);
+            config.with(Keys.SCM_BIND, loopback(node.port)), hbaseConfiguration(), shape.clock);
     node.port = node.server.port();
   }
 
@@ -414,7 +419,7 @@ public final class MiniStowageCluster implements AutoCloseable {
   private RpcClient<ContainerManager> newContainerManager() throws StoreException {
     return RpcClient.create(
         RpcProtocol.CONTAINER_MANAGER,
-        hbase.configuration(),
+        hbaseConfiguration(),
         scmAddresses(),
         RPC_CALL_TIMEOUT,
         RPC_DEADLINE);
@@ -446,7 +451,7 @@ public final class MiniStowageCluster implements AutoCloseable {
       node.reports.add(
           RpcClient.create(
               RpcProtocol.DATANODE_REPORTS,
-              hbase.configuration(),
+              hbaseConfiguration(),
               List.of(address),
               RPC_CALL_TIMEOUT,
               Duration.ZERO));
@@ -528,7 +533,7 @@ public final class MiniStowageCluster implements AutoCloseable {
     manager.server =
         OmServer.start(
             config.with(Keys.OM_BIND, loopback(manager.port)),
-            hbase.configuration(),
+            hbaseConfiguration(),
             containerManager(),
             clock);
     manager.port = manager.server.serveRpc().getPort();

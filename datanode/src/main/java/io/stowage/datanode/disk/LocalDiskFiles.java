@@ -16,7 +16,6 @@
 package io.stowage.datanode.disk;
 
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
@@ -41,12 +40,13 @@ public final class LocalDiskFiles implements DiskFiles {
   @Override
   public DiskFile open(Path path) throws IOException {
     return new LocalDiskFile(
-        FileChannel.open(path, StandardOpenOption.READ, StandardOpenOption.WRITE));
+        path, FileChannel.open(path, StandardOpenOption.READ, StandardOpenOption.WRITE));
   }
 
   @Override
   public DiskFile create(Path path) throws IOException {
     return new LocalDiskFile(
+        path,
         FileChannel.open(
             path,
             StandardOpenOption.READ,
@@ -114,44 +114,5 @@ public final class LocalDiskFiles implements DiskFiles {
       return null;
     }
     return channel;
-  }
-
-  private record LocalDiskFile(FileChannel channel) implements DiskFile {
-    @Override
-    public int read(ByteBuffer into, long position) throws IOException {
-      int total = 0;
-      while (into.hasRemaining()) {
-        int n = channel.read(into, position + total);
-        if (n < 0) {
-          break;
-        }
-        total += n;
-      }
-      return total;
-    }
-
-    @Override
-    public void write(ByteBuffer from, long position) throws IOException {
-      long at = position;
-      while (from.hasRemaining()) {
-        at += channel.write(from, at);
-      }
-    }
-
-    /** fdatasync: a file's length is data to it, its times are not. */
-    @Override
-    public void force() throws IOException {
-      channel.force(false);
-    }
-
-    @Override
-    public long size() throws IOException {
-      return channel.size();
-    }
-
-    @Override
-    public void close() throws IOException {
-      channel.close();
-    }
   }
 }

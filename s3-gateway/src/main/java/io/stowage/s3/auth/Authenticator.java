@@ -219,7 +219,7 @@ public final class Authenticator {
             key, claim.timestamp, claim.scope.text(), signature, payloadHash.endsWith("-TRAILER"));
       }
       default -> {
-        if (!payloadHash.matches("[0-9a-fA-F]{64}")) {
+        if (!isHex256(payloadHash)) {
           throw new S3Exception(
               S3Error.INVALID_ARGUMENT,
               "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER,"
@@ -229,6 +229,18 @@ public final class Authenticator {
         return new PayloadSigning.WholeBody(payloadHash.toLowerCase(Locale.ROOT));
       }
     }
+  }
+
+  private static boolean isHex256(String text) {
+    if (text.length() != 64) {
+      return false;
+    }
+    for (int i = 0; i < 64; i++) {
+      if (Character.digit(text.charAt(i), 16) < 0 || text.charAt(i) >= 0x80) {
+        return false;
+      }
+    }
+    return true;
   }
 
   // ---- reading what the request claims
