@@ -43,7 +43,8 @@ import java.util.function.Predicate;
  *       torn and writes reordered. Names are kept or dropped one by one, too.
  *   <li>{@link #failForces} makes forces fail as Linux does: the blocks stay readable, are clean
  *       from then on, and never become durable unless they are written again.
- *   <li>{@link #lieOnRead} changes a byte of what reads return.
+ *   <li>{@link #lieOnRead} changes a byte of what reads return, {@link #failReads} fails them, {@link
+ *       #flipByte} lets bits rot.
  *   <li>{@link #setCapacity} fills the disks.
  * </ul>
  *
@@ -81,6 +82,9 @@ public final class SimulatedDisks implements DiskFiles {
   private Predicate<Path> failingForces = path -> false;
   private Predicate<Path> failingAll = path -> false;
   private Predicate<Path> lyingReads = path -> false;
+  private Path badFile;
+  private long badFrom;
+  private long badTo;
   private Predicate<Path> allowedWrites = path -> true;
   private long capacity = Long.MAX_VALUE;
   private long used;
@@ -160,6 +164,13 @@ public final class SimulatedDisks implements DiskFiles {
   /** From now on reads of these files return one wrong byte. */
   public synchronized void lieOnRead(Predicate<Path> which) {
     lyingReads = which;
+  }
+
+  /** From now on reads that touch these bytes of a file fail, as at a spot that wore out. */
+  public synchronized void failReads(Path path, long from, long to) {
+    badFile = path;
+    badFrom = from;
+    badTo = to;
   }
 
   /** From now on writes of all other files fail, as with a device error. */
@@ -424,6 +435,9 @@ public final class SimulatedDisks implements DiskFiles {
     public int read(ByteBuffer into, long position) throws IOException {
       synchronized (SimulatedDisks.this) {
         checkAlive();
+        if (path.equals(badFile) && position < badTo && position + into.remaining() > badFrom) {
+          throw new IOException("Input/output error");
+        }
         int before = into.position();
         copy(node, into, position);
         int n = into.position() - before;

@@ -110,6 +110,13 @@ public final class ScmReporter implements ShardListener {
       }
       return true;
     } catch (StoreException e) {
+      if (e.code() == ErrorCode.WRONG_CLUSTER) {
+        if (!silent) {
+          LOG.error("{} and this datanode's disks do not belong together: {}", name, e.getMessage());
+        }
+        silent = true;
+        return false;
+      }
       if (!silent) {
         LOG.warn("{} does not answer: {}; trying again with every heartbeat", name, e.toString());
         silent = true;

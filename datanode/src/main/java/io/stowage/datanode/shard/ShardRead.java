@@ -28,6 +28,9 @@ import java.util.zip.CRC32C;
 
 /** One read of a shard file. Confined to its thread. */
 final class ShardRead {
+  /** A device that is gone may take long to say so, for each sector. */
+  private static final int MAX_BAD_FROM_START = 16;
+
   private final ShardFile shard;
   private final Superblock superblock;
   private final DiskFile file;
@@ -126,7 +129,11 @@ final class ShardRead {
       return;
     }
     int at = into.writerIndex();
-    readBytes(offset, length);
+    try {
+      readBytes(offset, length);
+    } catch (IOException e) {
+      readSingly(offset, sectors, entries, at, e);
+    }
     ByteBuffer bytes = into.nioBuffer(at, sectors * ShardFormat.SECTOR_BYTES);
     CRC32C crc = new CRC32C();
     for (int i = 0; i < sectors; i++) {
@@ -140,6 +147,29 @@ final class ShardRead {
       if (state != SectorState.WRITTEN) {
         into.setZero(at + first, ShardFormat.SECTOR_BYTES);
       }
+    }
+  }
+
+  /** A spot of the disk that cannot be read loses its own sectors, not all that were asked for. */
+  private void readSingly(
+      long offset, int sectors, SectorEntries entries, int at, IOException cause)
+      throws IOException {
+    int failed = 0;
+    for (int i = 0; i < sectors; i++) {
+      into.writerIndex(at + i * ShardFormat.SECTOR_BYTES);
+      try {
+        readBytes(offset + (long) i * ShardFormat.SECTOR_BYTES, ShardFormat.SECTOR_BYTES);
+      } catch (IOException e) {
+        entries.lost[i] = true;
+        if (++failed == MAX_BAD_FROM_START && failed == i + 1) {
+          throw cause; // the disk, not a spot of it
+        }
+        into.setZero(at + i * ShardFormat.SECTOR_BYTES, ShardFormat.SECTOR_BYTES);
+        into.writerIndex(at + (i + 1) * ShardFormat.SECTOR_BYTES);
+      }
+    }
+    if (failed == sectors) {
+      throw cause;
     }
   }
 

@@ -105,6 +105,12 @@ final class Disk implements ShardHost, AutoCloseable {
   /** Why the disk is out; null while it is not. */
   private volatile String failure;
 
+  /** Why the disk takes no writes, though what is on it may be read; null while it does. */
+  private volatile String writeFailure;
+
+  /** Guarded by this: it was said that the disk is full. */
+  private boolean fullTold;
+
   /** Guarded by this: bytes that may be written before the file system is asked again, and when. */
   private long room;
 
@@ -261,6 +267,7 @@ final class Disk implements ShardHost, AutoCloseable {
   /** The shard of an id, which its first open creates. */
   ShardFile shardToOpen(ShardId shardId) throws StoreException {
     checkNotFailed(shardId);
+    checkTakesWrites(shardId);
     ShardFile shard = shards.get(shardId);
     if (shard != null) {
       return shard;
@@ -279,7 +286,14 @@ final class Disk implements ShardHost, AutoCloseable {
   }
 
   private void checkNotFailed(ShardId shardId) throws StoreException {
-    String why = failure;
+    check(shardId, failure);
+  }
+
+  private void checkTakesWrites(ShardId shardId) throws StoreException {
+    check(shardId, writeFailure);
+  }
+
+  private void check(ShardId shardId, String why) throws StoreException {
     if (why != null) {
       throw new StoreException(
           ErrorCode.SHARD_FAILED,
@@ -290,6 +304,7 @@ final class Disk implements ShardHost, AutoCloseable {
   /** Begins a shard file that a rebuild writes. */
   RebuiltShardFile createRebuilt(ShardId shardId) throws IOException {
     checkNotFailed(shardId);
+    checkTakesWrites(shardId);
     return RebuiltShardFile.create(shardId, pathOf(shardId), this);
   }
 
@@ -463,7 +478,12 @@ final class Disk implements ShardHost, AutoCloseable {
 
   // ---- Health and room
 
+  /** Out, or of no use for anything but reading. */
   boolean isFailed() {
+    return failure != null || writeFailure != null;
+  }
+
+  boolean isOut() {
     return failure != null;
   }
 
@@ -471,7 +491,10 @@ final class Disk implements ShardHost, AutoCloseable {
   DiskInfo info() {
     DiskInfo.Builder info =
         DiskInfo.newBuilder().setDiskId(id()).setPath(directory.toString()).setFailed(isFailed());
-    if (!isFailed()) {
+    if (isFailed()) {
+      info.setFailure(failure != null ? failure : writeFailure);
+    }
+    if (!isOut()) {
       long used = 0;
       for (ShardFile shard : shards.values()) {
         ShardReport.Builder report = shard.report();
@@ -479,7 +502,8 @@ final class Disk implements ShardHost, AutoCloseable {
       }
       info.setCapacityBytes(totalBytes)
           .setUsedBytes(used)
-          .setFreeBytes(Math.max(0, usableBytes - settings.reservedBytes()));
+          .setFreeBytes(
+              isFailed() ? 0 : Math.max(0, usableBytes - settings.reservedBytes()));
     }
     return info.build();
   }
@@ -489,7 +513,7 @@ final class Disk implements ShardHost, AutoCloseable {
    * does not end takes the disk out.
    */
   void check() {
-    if (isFailed()) {
+    if (isOut()) {
       return;
     }
     long now = clock.monotonicNanos();
@@ -561,7 +585,15 @@ final class Disk implements ShardHost, AutoCloseable {
     try {
       probe(files, directory, clock);
     } catch (IOException e) {
-      fail("a write to it fails: " + e.getMessage());
+      if (writeFailure == null) {
+        writeFailure = "a write to it fails: " + e.getMessage();
+        LOG.error(
+            "Disk {} ({}) takes no more writes, what can be read of it is served on: {}",
+            id(),
+            directory,
+            writeFailure);
+        shards.keySet().forEach(shard -> listener.shardChanged(id(), shard));
+      }
     }
   }
 
@@ -578,6 +610,19 @@ final class Disk implements ShardHost, AutoCloseable {
             e);
       }
       roomCheckedNanos = now;
+    }
+    if (room < bytes != fullTold) {
+      fullTold = !fullTold;
+      if (fullTold) {
+        LOG.warn(
+            "Disk {} ({}) is full: {} bytes are left above the reserve of {}; it is read on",
+            id(),
+            directory,
+            Math.max(0, room),
+            settings.reservedBytes());
+      } else {
+        LOG.info("Disk {} ({}) has room again: {} bytes", id(), directory, room);
+      }
     }
     if (room < bytes) {
       throw new StoreException(

@@ -110,6 +110,9 @@ public final class ShardStore implements ShardService, AutoCloseable {
   /** Disks that are out and were told of. */
   private final Set<Disk> knownOut = new HashSet<>();
 
+  /** Why a disk is still out, as last told. Guarded by {@link #disksLock}. */
+  private final Map<Path, String> outReasons = new HashMap<>();
+
   /** By disk id; replaced as a whole. */
   private volatile Map<String, Disk> disks = Map.of();
 
@@ -255,8 +258,12 @@ public final class ShardStore implements ShardService, AutoCloseable {
         identity = new DiskIdentity(clusterId, nodeId, UUID.randomUUID().toString());
         identity.write(files, directory);
         forceParent(directory);
-        LOG.info(
-            "Directory {} is now disk {} of datanode {}", directory, identity.diskId(), nodeId);
+        LOG.warn(
+            "Directory {} has no identity: it is now the new, empty disk {} of datanode {}. If a disk"
+                + " with data should be mounted there, stop the datanode",
+            directory,
+            identity.diskId(),
+            nodeId);
       } else if (!identity.nodeId().equals(nodeId)) {
         throw new StoreException(
             ErrorCode.BAD_CONFIGURATION,
@@ -439,17 +446,23 @@ public final class ShardStore implements ShardService, AutoCloseable {
     synchronized (disksLock) {
       for (Map.Entry<Path, Disk> entry : byDirectory.entrySet()) {
         Disk disk = entry.getValue();
-        if (disk != null && !disk.isFailed()) {
+        if (disk != null && !disk.isOut()) {
           disk.check();
+        }
+        if (disk != null && !disk.isFailed()) {
           continue;
         }
         changed |= disk != null && knownOut.add(disk);
         try {
           if (disk == null || DiskIdentity.read(files, entry.getKey()) != null) {
             changed |= reopen(entry, disk);
+            outReasons.remove(entry.getKey());
           }
         } catch (IOException e) {
-          LOG.debug("Disk {} is still out: {}", entry.getKey(), e.toString());
+          String why = String.valueOf(e.getMessage());
+          if (!why.equals(outReasons.put(entry.getKey(), why))) {
+            LOG.warn("Disk {} is still out: {}", entry.getKey(), why);
+          }
         }
       }
       if (changed) {
@@ -460,10 +473,10 @@ public final class ShardStore implements ShardService, AutoCloseable {
   }
 
   private boolean reopen(Map.Entry<Path, Disk> entry, Disk old) throws IOException {
+    Disk.probe(files, entry.getKey(), clock); // fails while what is there can only be read
     if (old != null) {
       old.close();
     }
-    Disk.probe(files, entry.getKey(), clock);
     Disk disk = openDisk(entry.getKey());
     entry.setValue(disk);
     knownOut.remove(old);

@@ -1,0 +1,208 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.datanode.store;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.proto.DiskInfo;
+import io.stowage.common.proto.SectorState;
+import io.stowage.common.time.StoreClock;
+import io.stowage.datanode.disk.DiskIdentity;
+import io.stowage.datanode.fault.SimulatedDisks;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.function.BooleanSupplier;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+/** Disks that are full, read-only, worn out, empty or somebody else's: nothing is lost by them. */
+class DiskFaultTest {
+  private static final Path D1 = Path.of("/sim/d1");
+  private static final Path D2 = Path.of("/sim/d2");
+  private static final StoreSettings SETTINGS = new StoreSettings(0, true, 64 << 20);
+
+  private final SimulatedDisks disks = new SimulatedDisks();
+  private ShardStore store;
+
+  @AfterEach
+  void close() {
+    if (store != null) {
+      store.close();
+    }
+  }
+
+  private void start(Path... directories) throws StoreException {
+    if (store != null) {
+      store.close();
+      disks.killProcess();
+    }
+    store = ShardStore.open(List.of(directories), disks, SETTINGS, StoreClock.system());
+  }
+
+  private DiskInfo disk(Path directory) {
+    return store.diskInfos().stream()
+        .filter(d -> d.getPath().equals(directory.toString()))
+        .findFirst()
+        .orElseThrow();
+  }
+
+  private Shard shardOn(Path directory, long container) {
+    return new Shard(store, disk(directory).getDiskId(), container, 0);
+  }
+
+  private void await(BooleanSupplier condition) {
+    long deadline = System.nanoTime() + 10_000_000_000L;
+    while (!condition.getAsBoolean()) {
+      assertTrue(System.nanoTime() < deadline, "not within ten seconds");
+      store.checkDisks();
+      Thread.onSpinWait();
+    }
+  }
+
+  @Test
+  void aReadOnlyDiskServesReadsAndSaysSo() throws Exception {
+    start(D1, D2);
+    Shard one = shardOn(D1, 1);
+    Shard two = shardOn(D2, 2);
+    one.open(1, 1);
+    two.open(1, 1);
+    one.write(1, 0, Shard.bytes(1, 8192), 1);
+    disks.allowWrites(path -> !path.startsWith(D1));
+    one.expect(ErrorCode.SHARD_FAILED, () -> one.write(1, 8192, Shard.bytes(2, 4096), 1));
+    assertTrue(disk(D1).getFailed());
+    assertTrue(disk(D1).getFailure().contains("a write to it fails"), disk(D1).getFailure());
+    assertEquals(0, disk(D1).getFreeBytes());
+    Shard other = shardOn(D1, 3);
+    other.expect(ErrorCode.SHARD_FAILED, () -> other.open(1, 1));
+    for (int i = 0; i < 3; i++) {
+      store.checkDisks();
+      assertArrayEquals(Shard.bytes(1, 8192), one.read(1, 0, 8192), "still there to be copied");
+    }
+    two.write(1, 0, Shard.bytes(3, 4096), 1);
+    start(D1, D2); // also a new process serves what it finds
+    assertTrue(disk(D1).getFailed());
+    assertArrayEquals(Shard.bytes(1, 8192), shardOn(D1, 1).read(1, 0, 8192));
+    disks.allowWrites(path -> true);
+    await(() -> !disk(D1).getFailed());
+    assertEquals(0, shardOn(D1, 3).open(1, 1));
+    assertArrayEquals(Shard.bytes(1, 8192), shardOn(D1, 1).read(1, 0, 8192));
+  }
+
+  @Test
+  void aSpotThatCannotBeReadLosesItsOwnSectorsOnly() throws Exception {
+    start(D1);
+    Shard one = shardOn(D1, 1);
+    one.open(1, 1);
+    one.write(1, 0, Shard.bytes(1, 40 * 4096), 1);
+    Path file = disks.find("-0-0.shard").get(0);
+    long sector5 = 32_768 + 8_192 + 5 * 4_096;
+    disks.failReads(file, sector5 + 1_000, sector5 + 5_000);
+    var read = one.readSectors(1, 0, 40 * 4096);
+    List<SectorState> states = Shard.states(read.reply());
+    for (int i = 0; i < 40; i++) {
+      assertEquals(i == 5 || i == 6 ? SectorState.LOST : SectorState.WRITTEN, states.get(i));
+    }
+    assertEquals(7, store.damaged().nextSuspect(disk(D1).getDiskId()).container() + 6);
+    disks.failReads(file, 0, Long.MAX_VALUE);
+    one.expect(ErrorCode.SHARD_FAILED, () -> one.readSectors(1, 0, 40 * 4096));
+  }
+
+  @Test
+  void aFullDiskIsReadOnAndTakesWritesWhenThereIsRoom() throws Exception {
+    start(D1);
+    Shard one = shardOn(D1, 1);
+    one.open(1, 1);
+    one.write(1, 0, Shard.bytes(1, 4096), 1);
+    disks.setCapacity(disks.usedBytes() + 4096);
+    one.expect(ErrorCode.DISK_FULL, () -> one.write(1, 4096, Shard.bytes(2, 65_536), 1));
+    assertFalse(disk(D1).getFailed());
+    assertArrayEquals(Shard.bytes(1, 4096), one.read(1, 0, 4096));
+    disks.setCapacity(Long.MAX_VALUE);
+    one.write(1, 4096, Shard.bytes(2, 65_536), 1);
+    assertArrayEquals(Shard.bytes(2, 65_536), one.read(1, 4096, 65_536));
+  }
+
+  @Test
+  void anEmptyDiskIsANewDisk() throws Exception {
+    start(D1, D2);
+    store.joinCluster("c-1");
+    shardOn(D1, 1).open(1, 1);
+    shardOn(D2, 2).open(1, 1);
+    String node = store.nodeId();
+    String before = disk(D1).getDiskId();
+    for (Path file : disks.find("")) {
+      if (file.startsWith(D1)) {
+        disks.delete(file);
+      }
+    }
+    start(D1, D2);
+    assertEquals(node, store.nodeId());
+    assertNotEquals(before, disk(D1).getDiskId(), "nobody may take it for the one that had shards");
+    assertEquals("c-1", DiskIdentity.read(disks, D1).clusterId());
+    assertEquals(1, store.reports().size());
+    Shard gone = new Shard(store, before, 1, 0);
+    gone.expect(ErrorCode.NO_SUCH_SHARD, () -> gone.read(1, 0, 1));
+  }
+
+  @Test
+  void aDiskOfAnotherClusterOrNodeIsLeftAloneWhileTheNodeRuns() throws Exception {
+    start(D1, D2);
+    store.joinCluster("c-1");
+    shardOn(D1, 1).open(1, 1);
+    String id = disk(D1).getDiskId();
+    String identity =
+        new String(disks.contents(DiskIdentity.file(D1)), StandardCharsets.UTF_8);
+    for (String[] change :
+        new String[][] {
+          {"cluster.id=c-1", "cluster.id=c-2"}, {"node.id=" + store.nodeId(), "node.id=other"}
+        }) {
+      String foreign = identity.replace(change[0], change[1]).replace(id, "foreign");
+      disks.setContents(DiskIdentity.file(D1), foreign.getBytes(StandardCharsets.UTF_8));
+      await(() -> disk(D1).getFailed());
+      assertTrue(disk(D1).getFailure().contains("another disk"), disk(D1).getFailure());
+      store.checkDisks();
+      store.checkDisks();
+      assertTrue(disk(D1).getFailed());
+      assertEquals(
+          foreign,
+          new String(disks.contents(DiskIdentity.file(D1)), StandardCharsets.UTF_8),
+          "nothing was overwritten");
+      disks.setContents(DiskIdentity.file(D1), identity.getBytes(StandardCharsets.UTF_8));
+      await(() -> !disk(D1).getFailed());
+      assertEquals(0, shardOn(D1, 1).open(1, 1));
+    }
+  }
+
+  @Test
+  void aNodeOfAnotherClusterRefusesToJoin() throws Exception {
+    start(D1);
+    store.joinCluster("c-1");
+    StoreException refused = assertThrows(StoreException.class, () -> store.joinCluster("c-2"));
+    assertEquals(ErrorCode.WRONG_CLUSTER, refused.code());
+    Shard one = shardOn(D1, 1);
+    var open = one.openRequest(1, 1).toBuilder().setClusterId("c-2").build();
+    assertEquals(ErrorCode.WRONG_CLUSTER, Shard.failure(store.open(open)).code());
+    assertEquals(List.of(), store.reports());
+  }
+}
