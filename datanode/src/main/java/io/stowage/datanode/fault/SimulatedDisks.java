@@ -43,8 +43,8 @@ import java.util.function.Predicate;
  *       torn and writes reordered. Names are kept or dropped one by one, too.
  *   <li>{@link #failForces} makes forces fail as Linux does: the blocks stay readable, are clean
  *       from then on, and never become durable unless they are written again.
- *   <li>{@link #lieOnRead} changes a byte of what reads return, {@link #failReads} fails them, {@link
- *       #flipByte} lets bits rot.
+ *   <li>{@link #lieOnRead} changes a byte of what reads return, {@link #failReads} fails them,
+ *       {@link #flipByte} lets bits rot.
  *   <li>{@link #setCapacity} fills the disks.
  * </ul>
  *

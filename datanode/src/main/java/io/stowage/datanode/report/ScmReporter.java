@@ -112,7 +112,8 @@ public final class ScmReporter implements ShardListener {
     } catch (StoreException e) {
       if (e.code() == ErrorCode.WRONG_CLUSTER) {
         if (!silent) {
-          LOG.error("{} and this datanode's disks do not belong together: {}", name, e.getMessage());
+          LOG.error(
+              "{} and this datanode's disks do not belong together: {}", name, e.getMessage());
         }
         silent = true;
         return false;

@@ -502,8 +502,7 @@ final class Disk implements ShardHost, AutoCloseable {
       }
       info.setCapacityBytes(totalBytes)
           .setUsedBytes(used)
-          .setFreeBytes(
-              isFailed() ? 0 : Math.max(0, usableBytes - settings.reservedBytes()));
+          .setFreeBytes(isFailed() ? 0 : Math.max(0, usableBytes - settings.reservedBytes()));
     }
     return info.build();
   }

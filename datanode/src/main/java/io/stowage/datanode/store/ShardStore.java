@@ -259,8 +259,8 @@ public final class ShardStore implements ShardService, AutoCloseable {
         identity.write(files, directory);
         forceParent(directory);
         LOG.warn(
-            "Directory {} has no identity: it is now the new, empty disk {} of datanode {}. If a disk"
-                + " with data should be mounted there, stop the datanode",
+            "Directory {} has no identity: it is now the new, empty disk {} of datanode {}. If a"
+                + " disk with data should be mounted there, stop the datanode",
             directory,
             identity.diskId(),
             nodeId);

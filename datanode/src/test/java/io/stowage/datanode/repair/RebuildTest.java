@@ -77,7 +77,7 @@ class RebuildTest {
   /**
    * Compares a rebuilt shard with what was written.
    *
-   * @param lostOn for a shard and a sector, whether no source has it
+   * @param damage sectors that cannot be read from their shards
    * @return sectors that are lost
    */
   private static int check(
@@ -156,7 +156,7 @@ class RebuildTest {
             .get(shard)
             .flip(
                 container.id(shard),
-                32_768 + segment * (8_192 + SEGMENT * 4_096L) + slot * 4_096 + 100);
+                32_768 + segment * (8_192 + SEGMENT * 4_096L) + slot * 4_096L + 100);
       }
       for (long i = segment * SEGMENT; i < (segment + 1) * SEGMENT; i++) {
         sectors.add(((long) shard << 40) + i);

@@ -171,8 +171,7 @@ class DiskFaultTest {
     store.joinCluster("c-1");
     shardOn(D1, 1).open(1, 1);
     String id = disk(D1).getDiskId();
-    String identity =
-        new String(disks.contents(DiskIdentity.file(D1)), StandardCharsets.UTF_8);
+    String identity = new String(disks.contents(DiskIdentity.file(D1)), StandardCharsets.UTF_8);
     for (String[] change :
         new String[][] {
           {"cluster.id=c-1", "cluster.id=c-2"}, {"node.id=" + store.nodeId(), "node.id=other"}

@@ -31,8 +31,8 @@ import io.stowage.common.proto.WriteShardRequest;
 import io.stowage.common.time.StoreClock;
 import io.stowage.datanode.disk.LocalDiskFiles;
 import io.stowage.datanode.net.DataServer;
-import io.stowage.datanode.repair.RepairSettings;
 import io.stowage.datanode.repair.Rebuilds;
+import io.stowage.datanode.repair.RepairSettings;
 import io.stowage.datanode.store.ShardStore;
 import io.stowage.datanode.store.StoreSettings;
 import java.io.IOException;
@@ -257,7 +257,9 @@ public final class RebuildBench {
         answer::complete);
     OrderResult result = answer.get(300, TimeUnit.SECONDS);
     double rate = rate(began);
-    if (result.getErrorCode() != 0 || result.getEnd() != shardBytes || result.getLostSectors() > 0) {
+    if (result.getErrorCode() != 0
+        || result.getEnd() != shardBytes
+        || result.getLostSectors() > 0) {
       throw new IllegalStateException("not rebuilt: " + result);
     }
     stores.get(policy.shards()).delete(target).get();
