@@ -137,14 +137,13 @@ class CommitFenceTest {
             clock,
             duration -> clock.advance(duration));
     slow.pause = WINDOW;
-    for (ContainerState state : List.of(ContainerState.OPEN, ContainerState.SEALED)) {
+    for (ContainerState state : List.of(ContainerState.OPEN, ContainerState.SEALED, ContainerState.REPACKING)) {
       containers.states.put(7L, state);
       om.put(BUCKET, "fine" + state, "x");
     }
-    assertEquals(2, containers.lookUps.get());
+    assertEquals(3, containers.kept.get());
     for (ContainerState state :
-        List.of(
-            ContainerState.REPACKING, ContainerState.DELETED, ContainerState.CONTAINER_UNKNOWN)) {
+        List.of(ContainerState.DELETED, ContainerState.CONTAINER_UNKNOWN)) {
       containers.states.put(7L, state);
       PutObjectRequest request = om.putRequest(BUCKET, "k" + state, "x").build();
       fails(ErrorCode.OUTCOME_UNKNOWN, () -> om.om.putObject(request));

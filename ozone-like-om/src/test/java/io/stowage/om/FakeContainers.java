@@ -19,16 +19,21 @@ import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.AcceptUnknownShardsReply;
 import io.stowage.common.proto.AcceptUnknownShardsRequest;
+import io.stowage.common.proto.AddDeadBytesReply;
+import io.stowage.common.proto.AddDeadBytesRequest;
 import io.stowage.common.proto.ClaimContainerReply;
 import io.stowage.common.proto.ClaimContainerRequest;
 import io.stowage.common.proto.ClusterStatusReply;
 import io.stowage.common.proto.ClusterStatusRequest;
 import io.stowage.common.proto.ContainerInfo;
 import io.stowage.common.proto.ContainerState;
+import io.stowage.common.proto.DeadBytes;
 import io.stowage.common.proto.FinishRepackReply;
 import io.stowage.common.proto.FinishRepackRequest;
 import io.stowage.common.proto.GetContainersReply;
 import io.stowage.common.proto.GetContainersRequest;
+import io.stowage.common.proto.KeepContainersReply;
+import io.stowage.common.proto.KeepContainersRequest;
 import io.stowage.common.proto.Lease;
 import io.stowage.common.proto.LeaseContainersReply;
 import io.stowage.common.proto.LeaseContainersRequest;
@@ -56,6 +61,7 @@ import io.stowage.common.scm.ContainerManager;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
 /** Containers that are what a test says they are; OPEN where it says nothing. Thread-safe. */
 final class FakeContainers implements ContainerManager {
@@ -159,5 +165,48 @@ final class FakeContainers implements ContainerManager {
   @Override
   public ResurveyContainersReply resurveyContainers(ResurveyContainersRequest request) {
     return ResurveyContainersReply.getDefaultInstance();
+  }
+
+  /** Dead bytes by container and run; the first word counts. */
+  final Map<Long, Map<ByteString, Long>> deadBytes = new ConcurrentHashMap<>();
+
+  @Override
+  public AddDeadBytesReply addDeadBytes(AddDeadBytesRequest request) throws StoreException {
+    if (unreachable) {
+      throw new StoreException(ErrorCode.UNAVAILABLE, "no container manager answers");
+    }
+    for (DeadBytes dead : request.getContainersList()) {
+      deadBytes
+          .computeIfAbsent(dead.getContainer(), id -> new ConcurrentHashMap<>())
+          .putIfAbsent(request.getRun(), dead.getBytes());
+    }
+    return AddDeadBytesReply.getDefaultInstance();
+  }
+
+  long deadBytes(long container) {
+    return deadBytes.getOrDefault(container, Map.of()).values().stream()
+        .mapToLong(Long::longValue)
+        .sum();
+  }
+
+  /** Containers kept since the beginning. */
+  final AtomicInteger kept = new AtomicInteger();
+
+  @Override
+  public KeepContainersReply keepContainers(KeepContainersRequest request) throws StoreException {
+    if (unreachable) {
+      throw new StoreException(ErrorCode.UNAVAILABLE, "no container manager answers");
+    }
+    KeepContainersReply.Builder reply = KeepContainersReply.newBuilder();
+    for (long id : request.getIdsList()) {
+      switch (states.getOrDefault(id, ContainerState.OPEN)) {
+        case OPEN, SEALED, REPACKING -> {
+          kept.incrementAndGet();
+          reply.addKept(id);
+        }
+        default -> {}
+      }
+    }
+    return reply.build();
   }
 }

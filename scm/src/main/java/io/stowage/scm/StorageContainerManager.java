@@ -22,6 +22,8 @@ import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.AcceptUnknownShardsReply;
 import io.stowage.common.proto.AcceptUnknownShardsRequest;
+import io.stowage.common.proto.AddDeadBytesReply;
+import io.stowage.common.proto.AddDeadBytesRequest;
 import io.stowage.common.proto.ClaimContainerReply;
 import io.stowage.common.proto.ClaimContainerRequest;
 import io.stowage.common.proto.ClusterStatusReply;
@@ -34,6 +36,8 @@ import io.stowage.common.proto.GetContainersReply;
 import io.stowage.common.proto.GetContainersRequest;
 import io.stowage.common.proto.HeartbeatReply;
 import io.stowage.common.proto.HeartbeatRequest;
+import io.stowage.common.proto.KeepContainersReply;
+import io.stowage.common.proto.KeepContainersRequest;
 import io.stowage.common.proto.Lease;
 import io.stowage.common.proto.LeaseContainersReply;
 import io.stowage.common.proto.LeaseContainersRequest;
@@ -69,6 +73,7 @@ import io.stowage.scm.container.ContainerMap;
 import io.stowage.scm.container.ContainerRow;
 import io.stowage.scm.container.ContainerStore;
 import io.stowage.scm.container.Inspector;
+import io.stowage.scm.container.Garbage;
 import io.stowage.scm.container.LeaderEpoch;
 import io.stowage.scm.container.OperatorWords;
 import io.stowage.scm.container.RowMutations;
@@ -118,6 +123,7 @@ final class StorageContainerManager
   private final Inspector inspector;
   private final OperatorWords operator;
   private final StatusReport status;
+  private final Garbage garbage;
 
   /** Counts defeats, so that a term which was lost while it was being prepared does not begin. */
   private final AtomicLong defeats = new AtomicLong();
@@ -142,6 +148,7 @@ final class StorageContainerManager
     this.clock = clock;
     this.random = random;
     this.rows = new RowMutations(store, map);
+    this.garbage = new Garbage(store, map, rows);
     this.shards = new ShardInventory(map, cluster);
     this.inspector = new Inspector(map, shards, cluster, clock);
     this.operator = new OperatorWords(store, cluster, clock);
@@ -171,7 +178,7 @@ final class StorageContainerManager
     Term next =
         Term.begin(
             epoch,
-            new Term.World(store, rows, map, cluster, shards, inspector, operator, clock, random),
+            new Term.World(store, rows, map, cluster, shards, inspector, operator, garbage, clock, random),
             config.termSettings());
     synchronized (defeats) {
       if (defeats.get() != defeatsBefore) {
@@ -256,6 +263,8 @@ final class StorageContainerManager
             }
             return true;
           });
+      garbage.follow(
+          followedToMicros == 0 ? 0 : Math.max(1, followedToMicros - slackMicros));
       followedToMicros = startMicros;
       operator.follow();
       if (now == null) {
@@ -487,6 +496,20 @@ final class StorageContainerManager
           }
           return ReportDamageReply.getDefaultInstance();
         });
+  }
+
+  @Override
+  public AddDeadBytesReply addDeadBytes(AddDeadBytesRequest request) throws StoreException {
+    return asLeader(
+        now -> {
+          garbage.add(request);
+          return AddDeadBytesReply.getDefaultInstance();
+        });
+  }
+
+  @Override
+  public KeepContainersReply keepContainers(KeepContainersRequest request) throws StoreException {
+    return asLeader(now -> garbage.keep(now.epoch(), request));
   }
 
   // ---- DatanodeReports

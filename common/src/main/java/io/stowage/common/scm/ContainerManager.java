@@ -18,6 +18,8 @@ package io.stowage.common.scm;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.AcceptUnknownShardsReply;
 import io.stowage.common.proto.AcceptUnknownShardsRequest;
+import io.stowage.common.proto.AddDeadBytesReply;
+import io.stowage.common.proto.AddDeadBytesRequest;
 import io.stowage.common.proto.ClaimContainerReply;
 import io.stowage.common.proto.ClaimContainerRequest;
 import io.stowage.common.proto.ClusterStatusReply;
@@ -26,6 +28,8 @@ import io.stowage.common.proto.FinishRepackReply;
 import io.stowage.common.proto.FinishRepackRequest;
 import io.stowage.common.proto.GetContainersReply;
 import io.stowage.common.proto.GetContainersRequest;
+import io.stowage.common.proto.KeepContainersReply;
+import io.stowage.common.proto.KeepContainersRequest;
 import io.stowage.common.proto.LeaseContainersReply;
 import io.stowage.common.proto.LeaseContainersRequest;
 import io.stowage.common.proto.ListContainersReply;
@@ -110,4 +114,10 @@ public interface ContainerManager {
   /** (leader) Looks into containers again of which somebody knows that much died. */
   ResurveyContainersReply resurveyContainers(ResurveyContainersRequest request)
       throws StoreException;
+
+  /** (leader) Bytes that a collector counted dead: a hint to what is worth repacking. */
+  AddDeadBytesReply addDeadBytes(AddDeadBytesRequest request) throws StoreException;
+
+  /** (leader) Containers that were committed to late: all judgements of them so far are void. */
+  KeepContainersReply keepContainers(KeepContainersRequest request) throws StoreException;
 }

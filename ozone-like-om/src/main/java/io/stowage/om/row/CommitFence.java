@@ -18,10 +18,8 @@ package io.stowage.om.row;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.OutcomeUnknownException;
 import io.stowage.common.error.StoreException;
-import io.stowage.common.proto.ContainerInfo;
-import io.stowage.common.proto.ContainerState;
 import io.stowage.common.proto.Extent;
-import io.stowage.common.proto.GetContainersRequest;
+import io.stowage.common.proto.KeepContainersRequest;
 import io.stowage.common.proto.LeaseGrant;
 import io.stowage.common.proto.Manifest;
 import io.stowage.common.scm.ContainerManager;
@@ -39,11 +37,20 @@ import java.util.Set;
  * container, so a manifest whose leases are younger than the window is always seen by the judge:
  * {@link #before}. A mutation can take its time, though, or its object manager be paused between
  * the look at the clock and the sending; hence {@link #after}: if the leases have meanwhile reached
- * the window, the container's row is read, after the mutation. If it does not say REPACKING yet,
- * any judge begins later than our mutation and sees it. If it does, the judge may have overlooked
- * it. The manifest is then to be copied out, as repacking does; until there is a repacker, nobody
- * writes REPACKING, and whoever meets it answers that the outcome is unknown. That is no lie (the
- * object is there now and may not stay), and the caller writes its bytes again. Thread-safe.
+ * the window, the container manager is asked, after the mutation, to keep the containers. It does so
+ * where no judge has called them empty: those that say REPACKING get another holder in their row,
+ * so that whoever judged them before our mutation is refused, and the next one judges them anew and
+ * sees it. Where the row does not say REPACKING yet, any judge begins later than our mutation.
+ * Either way the mutation is acknowledged. A container that is DELETED already, which takes a pause
+ * of the window and a whole repack, is not kept: the outcome is then unknown, which is no lie (the
+ * object is there now and its bytes will go), and the caller writes its bytes again.
+ *
+ * <p>An object manager that dies between its late mutation and the asking leaves a mutation that
+ * nobody acknowledged; whoever repeats it asks again, and a judge that comes later sees it.
+ * Rejected: copying the bytes out here (an object manager has no data path), taking the mutation
+ * back (others may have read it, and the bytes of what it replaced may be judged dead by now), and
+ * raising the heads of all rows whose needles were judged dead (a mutation for each dead needle).
+ * Thread-safe.
  */
 public final class CommitFence {
   private final StoreClock clock;
@@ -126,28 +133,20 @@ public final class CommitFence {
     }
     Set<Long> ids = new HashSet<>();
     grants.forEach(grant -> ids.add(grant.getContainer()));
-    List<ContainerInfo> found;
     try {
-      found =
+      ids.removeAll(
           containers
-              .getContainers(
-                  GetContainersRequest.newBuilder().addAllIds(ids).setFresh(true).build())
-              .getContainersList();
+              .keepContainers(KeepContainersRequest.newBuilder().addAllIds(ids).build())
+              .getKeptList());
     } catch (StoreException e) {
       throw new OutcomeUnknownException(
-          "Cannot acknowledge: committed late, and the containers cannot be looked up: "
+          "Cannot acknowledge: committed late, and the container manager cannot be told: "
               + e.getMessage(),
           e);
     }
-    for (ContainerInfo container : found) {
-      if (container.getState() == ContainerState.OPEN
-          || container.getState() == ContainerState.SEALED) {
-        ids.remove(container.getId());
-      }
-    }
     if (!ids.isEmpty()) {
       throw new OutcomeUnknownException(
-          "Cannot acknowledge: committed late, while containers " + ids + " are repacked", null);
+          "Cannot acknowledge: committed late, when containers " + ids + " were gone", null);
     }
   }
 }

@@ -19,6 +19,7 @@ import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.ContainerInfo;
 import io.stowage.common.proto.OperatorWord;
 import java.util.function.Predicate;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
 /**
  * Where container rows, the leader epoch and the cluster id are kept. Every mutation is one atomic
@@ -72,6 +73,19 @@ public interface ContainerStore extends AutoCloseable {
   /** Writes what operators have said, if that still is what the caller saw. */
   boolean writeOperatorWord(OperatorCell before, OperatorWord after) throws StoreException;
 
+  /**
+   * Notes dead bytes of a container, unless this run has noted some before; durable when it
+   * returns.
+   */
+  void addDeadBytes(long id, ByteString run, long bytes) throws StoreException;
+
+  /**
+   * Containers of which dead bytes were noted since, each with all that were ever noted of it.
+   *
+   * @param sinceMicros 0: all
+   */
+  void scanDeadBytes(long sinceMicros, DeadBytesTaker take) throws StoreException;
+
   @Override
   void close();
 
@@ -81,6 +95,11 @@ public interface ContainerStore extends AutoCloseable {
    * @param stampMicros raised by every write; 0: nothing was ever said
    */
   record OperatorCell(long stampMicros, OperatorWord word) {}
+
+  /** Takes a container's id and its dead bytes. */
+  interface DeadBytesTaker {
+    void take(long id, long bytes);
+  }
 
   /** What became of a write. */
   sealed interface Outcome {

@@ -94,6 +94,7 @@ public final class Term {
       ShardInventory shards,
       Inspector inspector,
       OperatorWords operator,
+      Garbage garbage,
       StoreClock clock,
       RandomGenerator random) {}
 
@@ -126,7 +127,7 @@ public final class Term {
     this.leases =
         new Leases(
             epoch, rows, map, cluster, shards, sealing, settings.leases, clock, world.random);
-    this.repacks = new Repacks(epoch, rows, map, settings.repacks, id -> 0, clock);
+    this.repacks = new Repacks(epoch, rows, map, settings.repacks, world.garbage::deadBytes, clock);
     this.rebuilds = new Rebuilds(settings.rebuildsADisk);
     this.repair =
         new Repair(

@@ -40,6 +40,7 @@ import io.stowage.scm.container.ContainerStore;
 import io.stowage.scm.container.LeaderEpoch;
 import java.io.Closeable;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
@@ -48,6 +49,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.Predicate;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.hbase.Cell;
 import org.apache.hadoop.hbase.CompareOperator;
 import org.apache.hadoop.hbase.NamespaceDescriptor;
 import org.apache.hadoop.hbase.NamespaceExistException;
@@ -72,6 +74,8 @@ import org.apache.hadoop.hbase.client.TableDescriptor;
 import org.apache.hadoop.hbase.client.TableDescriptorBuilder;
 import org.apache.hadoop.hbase.filter.BinaryPrefixComparator;
 import org.apache.hadoop.hbase.filter.SingleColumnValueFilter;
+import org.apache.hadoop.hbase.util.Bytes;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
 /**
  * {@link ContainerStore} in HBase, table {@link ContainerTableLayout}. Owns its connection.
@@ -407,6 +411,49 @@ public final class HBaseContainerStore implements ContainerStore {
           if (!more.test(ContainerTableLayout.decode(result.getRow(), value))) {
             return;
           }
+        }
+      }
+    } catch (IOException e) {
+      throw e instanceof StoreException known ? known : unavailable(e);
+    }
+  }
+
+  @Override
+  public void addDeadBytes(long id, ByteString run, long bytes) throws StoreException {
+    byte[] key = ContainerTableLayout.key(id);
+    byte[] qualifier = run.toByteArray();
+    Put put =
+        new Put(key)
+            .addColumn(
+                DEAD_BYTES_FAMILY,
+                qualifier,
+                clock.wallMicros(),
+                ByteBuffer.allocate(Long.BYTES).putLong(bytes).array());
+    checkAndPut(CheckAndMutate.newBuilder(key).ifNotExists(DEAD_BYTES_FAMILY, qualifier), put);
+  }
+
+  @Override
+  public void scanDeadBytes(long sinceMicros, DeadBytesTaker take) throws StoreException {
+    Scan scan =
+        new Scan()
+            .withStopRow(CONTAINERS_END)
+            .addFamily(DEAD_BYTES_FAMILY)
+            .setCaching(SCAN_ROWS);
+    try {
+      if (sinceMicros > 0) {
+        scan.setTimeRange(sinceMicros, Long.MAX_VALUE);
+      }
+      try (ResultScanner results = table.getScanner(scan)) {
+        for (Result result = results.next(); result != null; result = results.next()) {
+          Result all =
+              sinceMicros == 0
+                  ? result
+                  : await(table.get(new Get(result.getRow()).addFamily(DEAD_BYTES_FAMILY)));
+          long sum = 0;
+          for (Cell cell : all.rawCells()) {
+            sum += Bytes.toLong(cell.getValueArray(), cell.getValueOffset(), Long.BYTES);
+          }
+          take.take(Bytes.toLong(result.getRow()), sum);
         }
       }
     } catch (IOException e) {

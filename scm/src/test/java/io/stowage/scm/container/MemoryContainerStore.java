@@ -23,10 +23,13 @@ import io.stowage.common.proto.OperatorWord;
 import io.stowage.common.proto.ShardPlace;
 import io.stowage.common.time.StoreClock;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.TreeMap;
 import java.util.UUID;
 import java.util.function.Predicate;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
 /**
  * In-memory twin of the HBase store, which {@link ContainerStoreContractTest} holds to the same
@@ -53,6 +56,8 @@ public final class MemoryContainerStore implements ContainerStore {
   public MemoryContainerStore(StoreClock clock) {
     this.clock = clock;
   }
+
+  private final Map<Long, Map<ByteString, Long>> dead = new HashMap<>();
 
   public synchronized void failNextWrite(Fault next) {
     fault = next;
@@ -163,6 +168,17 @@ public final class MemoryContainerStore implements ContainerStore {
         return;
       }
     }
+  }
+
+  @Override
+  public synchronized void addDeadBytes(long id, ByteString run, long bytes) {
+    dead.computeIfAbsent(id, i -> new HashMap<>()).putIfAbsent(run, bytes);
+  }
+
+  @Override
+  public synchronized void scanDeadBytes(long sinceMicros, DeadBytesTaker take) {
+    dead.forEach(
+        (id, runs) -> take.take(id, runs.values().stream().mapToLong(Long::longValue).sum()));
   }
 
   @Override
