@@ -89,6 +89,7 @@ import io.stowage.common.scm.ContainerManager;
 import io.stowage.common.time.StoreClock;
 import io.stowage.om.bucket.Buckets;
 import io.stowage.om.bucket.PrefixRenames;
+import io.stowage.om.garbage.Collector;
 import io.stowage.om.garbage.NeedleJudge;
 import io.stowage.om.garbage.Replacements;
 import io.stowage.om.identity.Identities;
@@ -105,9 +106,11 @@ import io.stowage.om.row.ContainerLocations;
 import io.stowage.om.row.Pause;
 import io.stowage.om.row.RowCommitter;
 import io.stowage.om.row.Stamps;
+import io.stowage.om.table.Regions;
 import io.stowage.om.table.RowStore;
 import io.stowage.om.upload.UploadListing;
 import io.stowage.om.upload.Uploads;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.Iterator;
@@ -131,10 +134,16 @@ final class Namespace implements ObjectManager, AutoCloseable {
   private static final int MOST_DELETES = 1_000;
   private static final int MOST_JUDGED = 1_000;
 
+  /** Prolonged while a collector works; after it, another takes its run over. */
+  private static final Duration COLLECTOR_CLAIM = Duration.ofMinutes(2);
+
   /** Threads for the keys of one request; beyond them its caller works itself. */
   private static final int MOST_WORKERS = 32;
 
   private final ContainerManager scm;
+  private final OmConfig config;
+  private final RowCommitter bucketRows;
+  private final ObjectRows objects;
   private final Buckets buckets;
   private final ContainerLocations locations;
   private final Identities identities;
@@ -163,13 +172,13 @@ final class Namespace implements ObjectManager, AutoCloseable {
     this.scm = scm;
     this.workers = workers();
     Stamps stamps = new Stamps(clock, config.clockBound());
-    RowCommitter bucketRows =
-        new RowCommitter(bucketTable, clock, pause, config.mutationDeadline());
+    this.config = config;
+    this.bucketRows = new RowCommitter(bucketTable, clock, pause, config.mutationDeadline());
     RowCommitter objectRows =
         new RowCommitter(objectTable, clock, pause, config.mutationDeadline());
     RowCommitter identityRows =
         new RowCommitter(identityTable, clock, pause, config.mutationDeadline());
-    ObjectRows objects = new ObjectRows(objectRows, stamps);
+    this.objects = new ObjectRows(objectRows, stamps);
     this.fence = new CommitFence(clock, stamps, scm, config.commitWindow(), config.clockBound());
     this.buckets =
         new Buckets(
@@ -336,6 +345,24 @@ final class Namespace implements ObjectManager, AutoCloseable {
             bucket, request.getSourcePrefix(), request.getTargetPrefix(), request.getWriteId());
     buckets.recheck(bucket);
     return RenamePrefixReply.newBuilder().setMoved(moved).build();
+  }
+
+  /** A collector of this object manager's; each does its rounds when it is told to. */
+  Collector collector(Regions regions) {
+    return new Collector(
+        new Collector.Settings(
+            config.trail(),
+            config.commitWindow().plus(config.clockBound()),
+            config.collecting().interval(),
+            config.collecting().fullInterval(),
+            COLLECTOR_CLAIM),
+        bucketRows,
+        objects,
+        deletes,
+        uploads,
+        scm,
+        regions,
+        workers);
   }
 
   /** Ends directory renames whose object manager died. */

@@ -28,8 +28,27 @@ public record OmConfig(
     Duration commitWindow,
     Duration clockBound,
     Duration mutationDeadline,
-    Duration bucketCacheAge) {
+    Duration bucketCacheAge,
+    Collecting collecting) {
+  /**
+   * When garbage in the tables is collected.
+   *
+   * @param margin how much longer than a mutation's deadline and the clock bound it stays
+   */
+  public record Collecting(Duration interval, Duration margin, Duration fullInterval) {}
+
   public OmConfig {
+    if (collecting.margin().compareTo(mutationDeadline) < 0) {
+      throw new IllegalArgumentException(
+          Keys.COLLECT_MARGIN.name()
+              + " ("
+              + collecting.margin()
+              + ") has to be at least "
+              + Keys.MUTATION_DEADLINE.name()
+              + " ("
+              + mutationDeadline
+              + "), or a request that is sent again could happen twice");
+    }
     if (commitWindow.compareTo(clockBound) <= 0) {
       throw new IllegalArgumentException(
           Keys.COMMIT_WINDOW.name()
@@ -43,6 +62,11 @@ public record OmConfig(
     }
   }
 
+  /** A run of a collector ends so long ago: nothing is written below it any more. */
+  Duration trail() {
+    return mutationDeadline.plus(clockBound).plus(collecting.margin());
+  }
+
   public static OmConfig from(StowageConfig config) throws StoreException {
     try {
       return new OmConfig(
@@ -51,7 +75,11 @@ public record OmConfig(
           config.get(Keys.COMMIT_WINDOW),
           config.get(Keys.CLOCK_BOUND),
           config.get(Keys.MUTATION_DEADLINE),
-          config.get(Keys.BUCKET_CACHE_AGE));
+          config.get(Keys.BUCKET_CACHE_AGE),
+          new Collecting(
+              config.get(Keys.COLLECT_INTERVAL),
+              config.get(Keys.COLLECT_MARGIN),
+              config.get(Keys.COLLECT_FULL_INTERVAL)));
     } catch (IllegalArgumentException e) {
       throw new StoreException(
           ErrorCode.BAD_CONFIGURATION, "Cannot start an object manager: " + e.getMessage(), e);

@@ -25,6 +25,7 @@ import io.stowage.common.rpc.RpcProtocol;
 import io.stowage.common.rpc.RpcServer;
 import io.stowage.common.scm.ContainerManager;
 import io.stowage.common.time.StoreClock;
+import io.stowage.om.garbage.Collector;
 import io.stowage.om.row.Pause;
 import io.stowage.om.table.HBaseTables;
 import java.io.IOException;
@@ -44,8 +45,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * An object manager with its connection to HBase: hosted by a gateway in its own process, or
- * serving Hadoop RPC. Owns the connection, the RPC server and one thread that ends directory
- * renames of object managers that died. Thread-safe.
+ * serving Hadoop RPC. Owns the connection, the RPC server one thread that ends directory renames of
+ * object managers that died, and one that collects garbage. Thread-safe.
  */
 public final class OmServer implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(OmServer.class);
@@ -64,7 +65,9 @@ public final class OmServer implements AutoCloseable {
   private final HBaseTables tables;
   private final Namespace namespace;
   private final ScheduledExecutorService sweeper;
+  private final ScheduledExecutorService collecting;
   private ScheduledFuture<?> sweeps;
+  private ScheduledFuture<?> collections;
   private RpcServer rpc;
 
   private OmServer(
@@ -73,13 +76,17 @@ public final class OmServer implements AutoCloseable {
     this.hadoop = hadoop;
     this.tables = tables;
     this.namespace = namespace;
-    this.sweeper =
-        Executors.newSingleThreadScheduledExecutor(
-            work -> {
-              Thread thread = new Thread(work, "om-sweeper");
-              thread.setDaemon(true);
-              return thread;
-            });
+    this.sweeper = thread("om-sweeper");
+    this.collecting = thread("om-collector");
+  }
+
+  private static ScheduledExecutorService thread(String name) {
+    return Executors.newSingleThreadScheduledExecutor(
+        work -> {
+          Thread thread = new Thread(work, name);
+          thread.setDaemon(true);
+          return thread;
+        });
   }
 
   /**
@@ -109,6 +116,11 @@ public final class OmServer implements AutoCloseable {
     server.sweeps =
         server.sweeper.scheduleWithFixedDelay(
             server::sweep, SWEEP_SECONDS, SWEEP_SECONDS, TimeUnit.SECONDS);
+    Collector collector = namespace.collector(tables.regions());
+    long pause = settings.collecting().interval().toMillis();
+    server.collections =
+        server.collecting.scheduleWithFixedDelay(
+            () -> collect(collector), pause, pause, TimeUnit.MILLISECONDS);
     server.lifecycle.moveTo(Lifecycle.State.RUNNING);
     return server;
   }
@@ -118,6 +130,14 @@ public final class OmServer implements AutoCloseable {
       namespace.sweepPrefixRenames();
     } catch (StoreException | RuntimeException e) {
       LOG.warn("Cannot look for renames to take up; trying again later", e);
+    }
+  }
+
+  private static void collect(Collector collector) {
+    try {
+      collector.round();
+    } catch (StoreException | RuntimeException e) {
+      LOG.warn("Cannot collect garbage; trying again later: {}", e.toString());
     }
   }
 
@@ -187,6 +207,8 @@ public final class OmServer implements AutoCloseable {
     }
     sweeps.cancel(true);
     sweeper.shutdownNow();
+    collections.cancel(true);
+    collecting.shutdownNow();
     synchronized (this) {
       if (rpc != null) {
         rpc.close();

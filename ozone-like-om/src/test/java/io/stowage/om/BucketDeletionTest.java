@@ -48,7 +48,8 @@ class BucketDeletionTest {
           Duration.ofMinutes(15),
           Duration.ofSeconds(10),
           Duration.ofSeconds(60),
-          Duration.ofMillis(20));
+          Duration.ofMillis(20),
+          TestOm.COLLECTING);
 
   private final TestOm.Tables tables = TestOm.Tables.inMemory();
   private final TestOm one = open(tables);

@@ -93,6 +93,19 @@ class CommitFenceTest {
     }
 
     @Override
+    public List<Row> scanWritten(
+        ByteString from,
+        ByteString to,
+        char family,
+        ByteString qualifierPrefix,
+        long fromStamp,
+        long toStamp,
+        int limit)
+        throws IOException {
+      return inner.scanWritten(from, to, family, qualifierPrefix, fromStamp, toStamp, limit);
+    }
+
+    @Override
     public List<Row> scan(
         ByteString from, ByteString to, char family, ByteString qualifierPrefix, int limit)
         throws IOException {
@@ -128,7 +141,9 @@ class CommitFenceTest {
             WINDOW,
             Duration.ofSeconds(10),
             Duration.ofHours(1),
-            Duration.ofMillis(50));
+            Duration.ofMillis(50),
+            new OmConfig.Collecting(
+                Duration.ofMinutes(1), Duration.ofHours(1), Duration.ofHours(24)));
     om =
         new TestOm(
             patient,
@@ -137,13 +152,13 @@ class CommitFenceTest {
             clock,
             duration -> clock.advance(duration));
     slow.pause = WINDOW;
-    for (ContainerState state : List.of(ContainerState.OPEN, ContainerState.SEALED, ContainerState.REPACKING)) {
+    for (ContainerState state :
+        List.of(ContainerState.OPEN, ContainerState.SEALED, ContainerState.REPACKING)) {
       containers.states.put(7L, state);
       om.put(BUCKET, "fine" + state, "x");
     }
     assertEquals(3, containers.kept.get());
-    for (ContainerState state :
-        List.of(ContainerState.DELETED, ContainerState.CONTAINER_UNKNOWN)) {
+    for (ContainerState state : List.of(ContainerState.DELETED, ContainerState.CONTAINER_UNKNOWN)) {
       containers.states.put(7L, state);
       PutObjectRequest request = om.putRequest(BUCKET, "k" + state, "x").build();
       fails(ErrorCode.OUTCOME_UNKNOWN, () -> om.om.putObject(request));

@@ -49,6 +49,7 @@ import io.stowage.om.row.Pause;
 import io.stowage.om.table.HBaseFixture;
 import io.stowage.om.table.HBaseTables;
 import io.stowage.om.table.MemoryRowStore;
+import io.stowage.om.table.Regions;
 import io.stowage.om.table.RowStore;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -64,6 +65,9 @@ import org.apache.hadoop.thirdparty.protobuf.ByteString;
  * by its MD5, which is that of a text; its bytes are nowhere.
  */
 final class TestOm {
+  static final OmConfig.Collecting COLLECTING =
+      new OmConfig.Collecting(Duration.ofMinutes(1), Duration.ofMinutes(5), Duration.ofHours(24));
+
   static final OmConfig CONFIG =
       new OmConfig(
           "stowage",
@@ -71,18 +75,32 @@ final class TestOm {
           Duration.ofMinutes(15),
           Duration.ofSeconds(10),
           Duration.ofSeconds(60),
-          Duration.ofMillis(50));
+          Duration.ofMillis(50),
+          COLLECTING);
 
   private static final AtomicLong OFFSETS = new AtomicLong();
 
   /** Three tables, shared by as many object managers as a test wants. */
-  record Tables(RowStore buckets, RowStore objects, RowStore identities) {
+  record Tables(RowStore buckets, RowStore objects, RowStore identities, Regions regions) {
     static Tables inMemory() {
-      return new Tables(new MemoryRowStore(), new MemoryRowStore(), new MemoryRowStore());
+      MemoryRowStore objects = new MemoryRowStore();
+      Regions one =
+          new Regions() {
+            @Override
+            public List<ByteString> starts() {
+              return List.of(ByteString.EMPTY);
+            }
+
+            @Override
+            public void compact(ByteString start) {
+              objects.compact();
+            }
+          };
+      return new Tables(new MemoryRowStore(), objects, new MemoryRowStore(), one);
     }
 
     Tables withObjects(RowStore other) {
-      return new Tables(buckets, other, identities);
+      return new Tables(buckets, other, identities, regions);
     }
   }
 
@@ -91,14 +109,26 @@ final class TestOm {
   /** The tables of this JVM's HBase. */
   static synchronized Tables onHBase() throws Exception {
     if (hbase == null) {
-      hbase =
-          HBaseTables.open(
-              HBaseFixture.configuration(),
-              "stowage",
-              Duration.ofSeconds(60),
-              StoreClock.system().wallMicros());
+      hbase = openHBase("stowage");
     }
-    return new Tables(hbase.buckets(), hbase.objects(), hbase.identities());
+    return tables(hbase);
+  }
+
+  /** Tables of this JVM's HBase that nobody else uses; not closed before the JVM. */
+  static Tables onHBase(String namespace) throws Exception {
+    return tables(openHBase(namespace));
+  }
+
+  private static HBaseTables openHBase(String namespace) throws Exception {
+    return HBaseTables.open(
+        HBaseFixture.configuration(),
+        namespace,
+        Duration.ofSeconds(60),
+        StoreClock.system().wallMicros());
+  }
+
+  private static Tables tables(HBaseTables tables) {
+    return new Tables(tables.buckets(), tables.objects(), tables.identities(), tables.regions());
   }
 
   final Namespace om;

@@ -263,8 +263,7 @@ final class StorageContainerManager
             }
             return true;
           });
-      garbage.follow(
-          followedToMicros == 0 ? 0 : Math.max(1, followedToMicros - slackMicros));
+      garbage.follow(followedToMicros == 0 ? 0 : Math.max(1, followedToMicros - slackMicros));
       followedToMicros = startMicros;
       operator.follow();
       if (now == null) {

@@ -326,6 +326,34 @@ public final class Keys {
               Duration.ofMinutes(10),
               Tag.TUNING,
               "A row mutation is not sent again later than this after its stamp."));
+  public static final ConfigKey<Duration> COLLECT_INTERVAL =
+      add(
+          ConfigKey.duration(
+              "stowage.om.collect-interval",
+              "1m",
+              Duration.ofMillis(100),
+              Duration.ofHours(24),
+              Tag.TUNING,
+              "Garbage in the namespace's tables is collected at least this often."));
+  public static final ConfigKey<Duration> COLLECT_MARGIN =
+      add(
+          ConfigKey.duration(
+              "stowage.om.collect-margin",
+              "5m",
+              Duration.ofMillis(100),
+              Duration.ofHours(24),
+              Tag.TUNING,
+              "Garbage stays this much longer than a mutation's deadline and the clock bound. A"
+                  + " request may be repeated for as long; at least the mutation's deadline."));
+  public static final ConfigKey<Duration> COLLECT_FULL_INTERVAL =
+      add(
+          ConfigKey.duration(
+              "stowage.om.collect-full-interval",
+              "24h",
+              Duration.ofMillis(100),
+              Duration.ofDays(30),
+              Tag.TUNING,
+              "The whole table of objects is looked through for garbage this often."));
 
   public static final ConfigKey<Duration> BUCKET_CACHE_AGE =
       add(

@@ -427,11 +427,16 @@ public final class Buckets {
   /** True if applied; false if the row is to be read again, which tells by the write id. */
   private boolean commit(String name, BucketHead seen, BucketHead next, String done)
       throws StoreException {
+    RowChange change = new RowChange(next.stamp()).put(BucketRowLayout.HEAD, next.cell());
+    if (next.state() == HeadState.ABSENT) {
+      // What is left under the id nobody can reach any more: uploads, late puts, garbage.
+      change.put(BucketRowLayout.deletedBucket(next.bucket().getId()), ByteString.EMPTY);
+    }
     Outcome outcome =
         rows.commit(
             BucketRowLayout.row(name),
             Check.of(BucketRowLayout.HEAD, seen == null ? null : seen.cell()),
-            new RowChange(next.stamp()).put(BucketRowLayout.HEAD, next.cell()));
+            change);
     if (outcome == Outcome.UNKNOWN) {
       BucketHead now = read(name);
       if (now == null || !now.cell().equals(next.cell())) {

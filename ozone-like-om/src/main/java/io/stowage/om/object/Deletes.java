@@ -44,11 +44,15 @@ public final class Deletes {
     ByteString writeId = what.getWriteId();
     Puts.requireWriteId(writeId);
     List<Column> columns = List.of(ObjectRowLayout.superseded(writeId));
+    long begin = rows.committer().nanos();
     for (int attempt = 0; attempt < ObjectRows.MOST_ATTEMPTS; attempt++) {
       SeenRow seen = rows.readSettled(row, columns, attempt > 0);
       Head own = seen.writtenBy(writeId);
       if (own != null && own.state() == HeadState.ABSENT) {
         return own.stamp();
+      }
+      if (attempt > 0) {
+        rows.committer().requireRecent(begin);
       }
       Conditions.require(what.getCondition(), seen);
       boolean otherVersion =

@@ -132,6 +132,7 @@ public final class Puts {
       columns.addAll(commit.alsoChange().columns());
     }
     boolean sent = false;
+    long firstSent = 0;
     boolean late = fence.isLate(commit.grants());
     boolean blind =
         commit.alsoChange() == null
@@ -150,8 +151,19 @@ public final class Puts {
           fence.after(commit.grants());
           return new Committed(reply(row, own), true);
         }
+        if (sent) {
+          rows.committer().requireRecent(firstSent);
+        }
         if (late) {
           throw fence.tooLate();
+        }
+        if (chunksStamp != 0 && fence.isOld(chunksStamp)) {
+          // They may have been collected since, by one who raised the head that we see now.
+          throw new OutcomeUnknownException(
+              "Cannot commit a version of "
+                  + ObjectRowLayout.key(row)
+                  + ": its manifest was written too long ago",
+              null);
         }
         Conditions.require(commit.condition(), seen);
       }
@@ -183,6 +195,7 @@ public final class Puts {
       if (late) {
         continue;
       }
+      firstSent = sent ? firstSent : rows.committer().nanos();
       sent = true;
       Outcome outcome = rows.commit(seen, change);
       switch (outcome) {

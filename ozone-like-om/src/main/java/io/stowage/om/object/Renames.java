@@ -26,6 +26,7 @@ import io.stowage.common.proto.MovedKey;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.PendingRename;
 import io.stowage.om.row.RowCommitter.Outcome;
+import io.stowage.om.table.Cell;
 import io.stowage.om.table.Check;
 import io.stowage.om.table.Column;
 import io.stowage.om.table.Details;
@@ -77,10 +78,18 @@ import org.apache.hadoop.thirdparty.protobuf.ByteString;
  *
  * The needles stay where they are and go on naming the row that they were written for, the origin;
  * the manifest remembers it, and the origin's row lists every row that may hold them ({@code x:r}),
- * written before step 2. A name too many there is harmless; the collector trims them. Thread-safe.
+ * written between steps 1 and 2. A name too many there is harmless. The collector takes one out by
+ * reading the name, then its row, then, if that row's head does not speak of the origin's needles,
+ * deleting the name up to the stamp it read. Since our PENDING head stands there before we write
+ * the name, either it is seen or our name has a higher stamp than the one read, and stays. Written
+ * before step 1, it could be taken out while its author pauses. Thread-safe.
  */
 public final class Renames {
+  /** Each fails only if a name of another rename, or its removal, has a higher stamp than ours. */
+  private static final int MOST_FORWARDINGS = 20;
+
   static final CrashPoint AFTER_PENDING = CrashPoint.named("om.rename.after-pending");
+  static final CrashPoint AFTER_FORWARDING = CrashPoint.named("om.rename.after-forwarding");
   static final CrashPoint AFTER_MOVED = CrashPoint.named("om.rename.after-moved");
   static final CrashPoint AFTER_LIVE = CrashPoint.named("om.rename.after-live");
 
@@ -103,10 +112,14 @@ public final class Renames {
     ByteString target = ObjectRows.row(bucketId, targetKey);
     Puts.requireWriteId(id);
     List<Column> idOnly = List.of(ObjectRowLayout.superseded(id));
+    long begin = rows.committer().nanos();
     for (int attempt = 0; attempt < ObjectRows.MOST_ATTEMPTS; attempt++) {
       SeenRow from = rows.readSettled(source, idOnly);
       if (isDone(from, id)) {
         return done(target, id);
+      }
+      if (attempt > 0) {
+        rows.committer().requireRecent(begin);
       }
       if (!from.isLive()) {
         throw new StoreException(
@@ -142,7 +155,6 @@ public final class Renames {
     }
     ByteString chunkOwner = WriteId.random();
     Details.Split split = Details.split(inRow(to.key(), from, version), chunkOwner);
-    noteForwarding(from, version, to.key());
     long chunksStamp = 0;
     if (!split.chunks().isEmpty()) {
       chunksStamp = rows.writeChunks(to.key(), chunkOwner, split.chunks());
@@ -162,6 +174,8 @@ public final class Renames {
       return null;
     }
     AFTER_PENDING.reach();
+    noteForwarding(from, version, to.key());
+    AFTER_FORWARDING.reach();
 
     long stamp = rows.stamps().above(from.stamp());
     Head moved =
@@ -258,13 +272,28 @@ public final class Renames {
   private void noteForwarding(SeenRow from, ObjectVersion version, ByteString target)
       throws StoreException {
     ByteString origin = origin(from, version);
-    if (version.getManifest().getExtentsCount() > 0 && !origin.equals(target)) {
-      rows.committer()
-          .write(
-              origin,
-              new RowChange(rows.stamps().now())
-                  .put(ObjectRowLayout.forwarding(target), ByteString.EMPTY));
+    if (version.getManifest().getExtentsCount() == 0 || origin.equals(target)) {
+      return;
     }
+    Column column = ObjectRowLayout.forwarding(target);
+    long stamp = rows.stamps().now();
+    for (int attempt = 0; attempt < MOST_FORWARDINGS; attempt++) {
+      rows.committer().write(origin, new RowChange(stamp).put(column, ByteString.EMPTY));
+      Cell seen = rows.committer().get(origin, List.of(column)).cell(column);
+      if (seen != null && seen.stamp() == stamp) {
+        return;
+      }
+      // Hidden by a name of an earlier rename, from a clock ahead of ours, which may be about to be
+      // taken out; or by its having been taken out.
+      stamp =
+          seen == null
+              ? Math.max(stamp + 1, rows.stamps().now())
+              : rows.stamps().above(seen.stamp());
+      rows.committer().pause().backOff(attempt);
+    }
+    throw new StoreException(
+        ErrorCode.CLOCK_SKEW,
+        "Cannot rename to " + ObjectRowLayout.key(target) + ": our clock is far behind");
   }
 
   private static boolean isDone(SeenRow source, ByteString id) throws StoreException {

@@ -37,13 +37,13 @@ import java.util.Set;
  * container, so a manifest whose leases are younger than the window is always seen by the judge:
  * {@link #before}. A mutation can take its time, though, or its object manager be paused between
  * the look at the clock and the sending; hence {@link #after}: if the leases have meanwhile reached
- * the window, the container manager is asked, after the mutation, to keep the containers. It does so
- * where no judge has called them empty: those that say REPACKING get another holder in their row,
- * so that whoever judged them before our mutation is refused, and the next one judges them anew and
- * sees it. Where the row does not say REPACKING yet, any judge begins later than our mutation.
- * Either way the mutation is acknowledged. A container that is DELETED already, which takes a pause
- * of the window and a whole repack, is not kept: the outcome is then unknown, which is no lie (the
- * object is there now and its bytes will go), and the caller writes its bytes again.
+ * the window, the container manager is asked, after the mutation, to keep the containers. It does
+ * so where no judge has called them empty: those that say REPACKING get another holder in their
+ * row, so that whoever judged them before our mutation is refused, and the next one judges them
+ * anew and sees it. Where the row does not say REPACKING yet, any judge begins later than our
+ * mutation. Either way the mutation is acknowledged. A container that is DELETED already, which
+ * takes a pause of the window and a whole repack, is not kept: the outcome is then unknown, which
+ * is no lie (the object is there now and its bytes will go), and the caller writes its bytes again.
  *
  * <p>An object manager that dies between its late mutation and the asking leaves a mutation that
  * nobody acknowledged; whoever repeats it asks again, and a judge that comes later sees it.
@@ -109,6 +109,11 @@ public final class CommitFence {
       }
     }
     return false;
+  }
+
+  /** Whether what was written at this stamp, to be committed later, may have been collected. */
+  public boolean isOld(long stamp) {
+    return clock.wallMicros() - stamp > lateMicros;
   }
 
   /** Before the mutation. */

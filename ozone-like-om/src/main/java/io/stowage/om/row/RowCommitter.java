@@ -151,6 +151,41 @@ public final class RowCommitter {
     }
   }
 
+  /** As {@link RowStore#scanWritten}. */
+  public List<Row> scanWritten(
+      ByteString from,
+      ByteString to,
+      char family,
+      ByteString prefix,
+      long fromStamp,
+      long toStamp,
+      int limit)
+      throws StoreException {
+    try {
+      return store.scanWritten(from, to, family, prefix, fromStamp, toStamp, limit);
+    } catch (IOException e) {
+      throw unreadable(e);
+    }
+  }
+
+  /**
+   * Refuses to go on with a request that was first sent so long ago that the evidence of its effect
+   * may have been collected. To be asked after the read that did not find it.
+   */
+  public void requireRecent(long firstSentNanos) throws OutcomeUnknownException {
+    if (clock.monotonicNanos() - firstSentNanos > 2 * deadline.toNanos()) {
+      throw new OutcomeUnknownException(
+          "Cannot tell what came of a request that began more than "
+              + 2 * deadline.toSeconds()
+              + " s ago",
+          null);
+    }
+  }
+
+  public long nanos() {
+    return clock.monotonicNanos();
+  }
+
   /** What a failure to read means once a change was sent that may have applied: nobody can tell. */
   public static StoreException afterSending(StoreException e) {
     return e.code().blame() == ErrorCode.Blame.SYSTEM && e.code() != ErrorCode.COMMIT_TOO_LATE

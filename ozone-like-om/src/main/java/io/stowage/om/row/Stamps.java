@@ -19,6 +19,7 @@ import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.time.StoreClock;
 import java.time.Duration;
+import java.util.concurrent.atomic.AtomicLong;
 
 /**
  * A hybrid logical clock: stamps are microseconds since 1970, but always above the stamp of the
@@ -27,6 +28,7 @@ import java.time.Duration;
 public final class Stamps {
   private final StoreClock clock;
   private final long boundMicros;
+  private final AtomicLong collected = new AtomicLong();
 
   public Stamps(StoreClock clock, Duration bound) {
     this.clock = clock;
@@ -37,6 +39,14 @@ public final class Stamps {
   public long above(long compared) throws StoreException {
     long now = clock.wallMicros();
     refuseAhead(compared, now);
+    if (now <= collected.get()) {
+      throw new StoreException(
+          ErrorCode.CLOCK_SKEW,
+          "Cannot serve: this clock is "
+              + (collected.get() - now) / 1_000
+              + " ms behind what collectors have cleared; a new head would be hidden by their"
+              + " deletions");
+    }
     return Math.max(compared + 1, now);
   }
 
@@ -54,6 +64,14 @@ public final class Stamps {
               + boundMicros / 1_000
               + " ms");
     }
+  }
+
+  /**
+   * Takes note that heads with lower stamps may have been collected: from now on a stamp below is
+   * refused, since HBase would acknowledge a head with it and never show it.
+   */
+  public void learnCollected(long micros) {
+    collected.accumulateAndGet(micros, Math::max);
   }
 
   public long now() {

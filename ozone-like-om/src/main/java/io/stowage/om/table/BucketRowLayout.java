@@ -21,6 +21,7 @@ import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.BucketRecord;
+import java.nio.ByteBuffer;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.apache.hadoop.thirdparty.protobuf.InvalidProtocolBufferException;
 import org.apache.hadoop.thirdparty.protobuf.UnsafeByteOperations;
@@ -34,6 +35,11 @@ import org.apache.hadoop.thirdparty.protobuf.UnsafeByteOperations;
  * m:h          head: stamp (8), write id (16), state (1: LIVE, ABSENT, DELETING), BucketRecord
  * m:r          rename slot of a FILE_SYSTEM bucket (reserved)
  * m:p WRITEID  a directory rename under way: PrefixRenameRecord
+ * m:d ID       a bucket of this name and id was deleted; its rows are to be collected
+ *
+ * row key   0x01, first row of a region of table object
+ *
+ * m:c          CollectorRecord
  * </pre>
  */
 public final class BucketRowLayout {
@@ -57,6 +63,29 @@ public final class BucketRowLayout {
 
   public static Column prefixRename(ByteString writeId) {
     return Column.of('m', 'p', writeId);
+  }
+
+  /** What collectors know of a region. */
+  public static final Column COLLECTOR = new Column('m', Column.letter('c'));
+
+  public static final ByteString COLLECTORS = UnsafeByteOperations.unsafeWrap(new byte[] {1});
+  public static final ByteString BEHIND_COLLECTORS =
+      UnsafeByteOperations.unsafeWrap(new byte[] {2});
+
+  public static ByteString collectorRow(ByteString regionStart) {
+    return COLLECTORS.concat(regionStart);
+  }
+
+  public static final ByteString DELETED_BUCKETS = Column.letter('d');
+
+  public static Column deletedBucket(long id) {
+    return Column.of(
+        'm', 'd', UnsafeByteOperations.unsafeWrap(ByteBuffer.allocate(8).putLong(id).array()));
+  }
+
+  /** The id that an {@code m:d} column names. */
+  public static long deletedBucketId(Column column) {
+    return column.qualifier().substring(1).asReadOnlyByteBuffer().getLong();
   }
 
   public static final ByteString PREFIX_RENAMES = Column.letter('p');

@@ -164,6 +164,36 @@ final class HBaseRowStore implements RowStore {
     return rows;
   }
 
+  @Override
+  public List<Row> scanWritten(
+      ByteString from,
+      ByteString to,
+      char family,
+      ByteString qualifierPrefix,
+      long fromStamp,
+      long toStamp,
+      int limit)
+      throws IOException {
+    Scan scan =
+        new Scan()
+            .withStartRow(from.toByteArray())
+            .withStopRow(to.toByteArray())
+            .addFamily(family(family))
+            .setTimeRange(fromStamp, toStamp)
+            .setLimit(limit)
+            .setCaching(limit)
+            .setCacheBlocks(false)
+            .setReadType(Scan.ReadType.PREAD);
+    if (!qualifierPrefix.isEmpty()) {
+      scan.setFilter(new ColumnPrefixFilter(qualifierPrefix.toByteArray()));
+    }
+    List<Row> rows = new ArrayList<>();
+    for (Result result : await(table.scanAll(scan), operationTimeout)) {
+      rows.add(row(UnsafeByteOperations.unsafeWrap(result.getRow()), result));
+    }
+    return rows;
+  }
+
   private static Put put(byte[] key, RowChange change) {
     Put put = new Put(key, change.stamp());
     for (Map.Entry<Column, ByteString> entry : change.puts().entrySet()) {

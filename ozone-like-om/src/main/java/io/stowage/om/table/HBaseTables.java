@@ -52,12 +52,14 @@ public final class HBaseTables implements AutoCloseable {
   private static final String STORE_ENGINE = "hbase.hstore.engine.class";
 
   private final AsyncConnection connection;
+  private final TableName objectTable;
   private final RowStore buckets;
   private final RowStore objects;
   private final RowStore identities;
 
   private HBaseTables(AsyncConnection connection, String namespace, Duration operationTimeout) {
     this.connection = connection;
+    this.objectTable = TableName.valueOf(namespace, ObjectRowLayout.TABLE);
     this.buckets = store(namespace, BucketRowLayout.TABLE, operationTimeout);
     this.objects = store(namespace, ObjectRowLayout.TABLE, operationTimeout);
     this.identities = store(namespace, IdentityRowLayout.TABLE, operationTimeout);
@@ -205,6 +207,11 @@ public final class HBaseTables implements AutoCloseable {
 
   public RowStore objects() {
     return objects;
+  }
+
+  /** Regions of table {@code object}. */
+  public Regions regions() {
+    return new ObjectRegions(connection, objectTable);
   }
 
   public RowStore identities() {

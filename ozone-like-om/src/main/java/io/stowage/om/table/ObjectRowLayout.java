@@ -15,6 +15,7 @@
  */
 package io.stowage.om.table;
 
+import io.stowage.common.error.CorruptDataException;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
 import java.nio.ByteBuffer;
@@ -157,6 +158,34 @@ public final class ObjectRowLayout {
 
   private static boolean isOfKind(Column column, char kind) {
     return !column.qualifier().isEmpty() && column.qualifier().byteAt(0) == (byte) kind;
+  }
+
+  /** The letter that says what a cell of {@code g} is. */
+  public static char garbageKind(Column column) {
+    return (char) column.qualifier().byteAt(0);
+  }
+
+  /** The id behind the letter of a cell of {@code g}. */
+  public static ByteString garbageId(Column column) {
+    return column.qualifier().substring(1);
+  }
+
+  public static final ByteString PENDING_CHUNKS = Column.letter('p');
+  public static final ByteString FORWARDINGS = Column.letter('r');
+
+  /** Behind every row. */
+  public static final ByteString END =
+      UnsafeByteOperations.unsafeWrap(
+          new byte[] {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1});
+
+  /** What became of the needles of the head in a {@code g:d} cell. */
+  public static Fate fate(ByteString value) throws StoreException {
+    for (Fate fate : Fate.values()) {
+      if (!value.isEmpty() && value.byteAt(0) == fate.letter) {
+        return fate;
+      }
+    }
+    throw new CorruptDataException("Cannot read a superseded head: it has no fate");
   }
 
   /** Value of a {@code g:d} cell. */

@@ -50,6 +50,22 @@ public interface RowStore {
   void mutate(ByteString row, RowChange change, Duration timeout) throws IOException;
 
   /**
+   * Reads rows with {@code from <= key < to} in order, at most {@code limit} of those that hold
+   * cells in the family with stamps from {@code fromStamp} to below {@code toStamp} whose
+   * qualifiers begin with the prefix; those cells only. Files of HBase without such stamps are not
+   * opened. Of a column that was written again since, an older cell may be seen.
+   */
+  List<Row> scanWritten(
+      ByteString from,
+      ByteString to,
+      char family,
+      ByteString qualifierPrefix,
+      long fromStamp,
+      long toStamp,
+      int limit)
+      throws IOException;
+
+  /**
    * Reads rows with {@code from <= key < to} in order, at most {@code limit} of those that hold a
    * cell in the family whose qualifier begins with the prefix. Each row is read at one moment, the
    * page is not.

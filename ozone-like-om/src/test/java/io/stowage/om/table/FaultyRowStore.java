@@ -191,6 +191,20 @@ public final class FaultyRowStore implements RowStore, AutoCloseable {
   }
 
   @Override
+  public List<Row> scanWritten(
+      ByteString from,
+      ByteString to,
+      char family,
+      ByteString qualifierPrefix,
+      long fromStamp,
+      long toStamp,
+      int limit)
+      throws IOException {
+    mayFail();
+    return inner.scanWritten(from, to, family, qualifierPrefix, fromStamp, toStamp, limit);
+  }
+
+  @Override
   public List<Row> scan(
       ByteString from, ByteString to, char family, ByteString qualifierPrefix, int limit)
       throws IOException {

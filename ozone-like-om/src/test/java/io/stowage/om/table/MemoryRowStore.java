@@ -116,6 +116,49 @@ public final class MemoryRowStore implements RowStore {
   }
 
   @Override
+  public synchronized List<Row> scanWritten(
+      ByteString from,
+      ByteString to,
+      char family,
+      ByteString qualifierPrefix,
+      long fromStamp,
+      long toStamp,
+      int limit) {
+    List<Row> found = new ArrayList<>();
+    for (Row row : scan(from, to, family, qualifierPrefix, Integer.MAX_VALUE)) {
+      List<Cell> cells =
+          row.cells().stream()
+              .filter(cell -> cell.stamp() >= fromStamp && cell.stamp() < toStamp)
+              .toList();
+      if (!cells.isEmpty() && found.size() < limit) {
+        found.add(new Row(row.key(), cells));
+      }
+    }
+    return found;
+  }
+
+  /**
+   * What a major compaction does: delete markers go, and what they hid goes with them; from then on
+   * a put below them is seen.
+   */
+  public synchronized void compact() {
+    for (TreeMap<Column, Slot> slots : rows.values()) {
+      slots.values().removeIf(slot -> slot.visible() == null);
+      slots.values().forEach(slot -> slot.deleteStamp = Long.MIN_VALUE);
+    }
+    rows.values().removeIf(TreeMap::isEmpty);
+  }
+
+  /** Cells that can be seen. */
+  public synchronized int cells() {
+    int cells = 0;
+    for (TreeMap<Column, Slot> slots : rows.values()) {
+      cells += (int) slots.values().stream().filter(slot -> slot.visible() != null).count();
+    }
+    return cells;
+  }
+
+  @Override
   public synchronized List<Row> scan(
       ByteString from, ByteString to, char family, ByteString qualifierPrefix, int limit) {
     List<Row> found = new ArrayList<>();

@@ -435,10 +435,7 @@ public final class HBaseContainerStore implements ContainerStore {
   @Override
   public void scanDeadBytes(long sinceMicros, DeadBytesTaker take) throws StoreException {
     Scan scan =
-        new Scan()
-            .withStopRow(CONTAINERS_END)
-            .addFamily(DEAD_BYTES_FAMILY)
-            .setCaching(SCAN_ROWS);
+        new Scan().withStopRow(CONTAINERS_END).addFamily(DEAD_BYTES_FAMILY).setCaching(SCAN_ROWS);
     try {
       if (sinceMicros > 0) {
         scan.setTimeRange(sinceMicros, Long.MAX_VALUE);

@@ -1,0 +1,571 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.om.garbage;
+
+import io.stowage.common.error.CorruptDataException;
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.fault.CrashPoint;
+import io.stowage.common.id.WriteId;
+import io.stowage.common.proto.AddDeadBytesRequest;
+import io.stowage.common.proto.CollectorRecord;
+import io.stowage.common.proto.CollectorRun;
+import io.stowage.common.proto.DeadBytes;
+import io.stowage.common.proto.Extent;
+import io.stowage.common.scm.ContainerManager;
+import io.stowage.om.object.Deletes;
+import io.stowage.om.object.ObjectRows;
+import io.stowage.om.row.RowCommitter;
+import io.stowage.om.row.RowCommitter.Outcome;
+import io.stowage.om.row.Stamps;
+import io.stowage.om.table.BucketRowLayout;
+import io.stowage.om.table.Cell;
+import io.stowage.om.table.Check;
+import io.stowage.om.table.Head;
+import io.stowage.om.table.ObjectRowLayout;
+import io.stowage.om.table.Regions;
+import io.stowage.om.table.Row;
+import io.stowage.om.table.RowChange;
+import io.stowage.om.upload.Uploads;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Future;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
+import org.apache.hadoop.thirdparty.protobuf.InvalidProtocolBufferException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Collects garbage of the namespace, region by region, as one of any number of collectors. One
+ * {@link #round} at a time; else thread-safe. docs/adr/0008 has the interleavings.
+ *
+ * <p>A <b>run</b> is over one region and one range of stamps, which ends a deadline of mutations, a
+ * bound of clocks and a margin ago: nothing is written below it any more. Its record is in table
+ * {@code bucket}, changed by compare-and-set:
+ *
+ * <ol>
+ *   <li>the run is noted, with its id and ranges, and claimed for a while;
+ *   <li>garbage in it is counted, and the container manager told, under the run's id;
+ *   <li>"counted" is noted;
+ *   <li>the cells are cleared, with the chunks that they kept and the heads that say that nothing
+ *       is there;
+ *   <li>the run's end becomes where the next begins.
+ * </ol>
+ *
+ * A claim only saves work. Whoever takes over a run that its collector left, or seems to have left,
+ * finds the same cells up to step 3, and tells the same sums; two that overlap tell the same, and
+ * of two different sums the first counts, which is the complete one, since cells are cleared only
+ * after it was told. Clearing names exact cells and compares heads. What came late, behind the
+ * watermark, and what has no cell in {@code g} (heads of recoveries, names in {@code x:r}) is found
+ * by a full run, once a day; so is everything after a region was split or merged.
+ */
+public final class Collector {
+  static final CrashPoint AFTER_CLAIM = CrashPoint.named("om.collect.after-claim");
+  static final CrashPoint AFTER_TOLD = CrashPoint.named("om.collect.after-told");
+  static final CrashPoint AFTER_COUNTED = CrashPoint.named("om.collect.after-counted");
+  static final CrashPoint AFTER_CLEARED = CrashPoint.named("om.collect.after-cleared");
+
+  private static final Logger LOG = LoggerFactory.getLogger(Collector.class);
+  private static final int FORMAT = 1;
+
+  /** Rows of garbage read at a time; each has about one cell of half a KiB. */
+  private static final int PAGE = 500;
+
+  /** Rows cleared at a time: a mutation each, waited for. The bound on the load that we are. */
+  private static final int AT_A_TIME = 16;
+
+  /** Containers that are told at once, and summed up in memory before that. */
+  private static final int MOST_CONTAINERS = 10_000;
+
+  /** A region is compacted when so many rows were removed from it and they are so large a part. */
+  private static final long FEWEST_REMOVED = 10_000;
+
+  private static final int SMALLEST_PART = 10;
+
+  private final Settings settings;
+  private final RowCommitter records;
+  private final RowCommitter objects;
+  private final Stamps stamps;
+  private final ContainerManager containers;
+  private final Regions regions;
+  private final ExecutorService workers;
+  private final RowCleaner cleaner;
+  private final DeletedBuckets deletedBuckets;
+  private final ByteString holder = WriteId.random();
+
+  /**
+   * Times.
+   *
+   * @param trail how far behind the clock a run ends: deadline, bound of clocks, margin
+   * @param commitWindow after which chunks that no head names are nobody's
+   * @param interval least between two runs over a region
+   * @param fullInterval between two full runs
+   * @param claim how long a run is left to its collector without a sign of life
+   */
+  public record Settings(
+      Duration trail,
+      Duration commitWindow,
+      Duration interval,
+      Duration fullInterval,
+      Duration claim) {}
+
+  /** What a round did. */
+  public record Tally(int runs, long cleared, long removed, long deadBytes) {
+    Tally plus(Tally other) {
+      return new Tally(
+          runs + other.runs,
+          cleared + other.cleared,
+          removed + other.removed,
+          deadBytes + other.deadBytes);
+    }
+  }
+
+  public Collector(
+      Settings settings,
+      RowCommitter buckets,
+      ObjectRows rows,
+      Deletes deletes,
+      Uploads uploads,
+      ContainerManager containers,
+      Regions regions,
+      ExecutorService workers) {
+    this.settings = settings;
+    this.records = buckets;
+    this.objects = rows.committer();
+    this.stamps = rows.stamps();
+    this.containers = containers;
+    this.regions = regions;
+    this.workers = workers;
+    this.cleaner = new RowCleaner(rows);
+    this.deletedBuckets = new DeletedBuckets(buckets, rows, deletes, uploads, cleaner);
+  }
+
+  /** Collects in every region that is due and that nobody else has claimed. */
+  public Tally round() throws StoreException {
+    learnWhatIsCollected();
+    List<ByteString> starts;
+    try {
+      starts = regions.starts();
+    } catch (IOException e) {
+      throw new StoreException(
+          ErrorCode.UNAVAILABLE, "Cannot list the regions of HBase: " + e.getMessage(), e);
+    }
+    List<Integer> order = new ArrayList<>();
+    for (int i = 0; i < starts.size(); i++) {
+      order.add(i);
+    }
+    Collections.shuffle(order); // or all object managers would try the same one first
+    Tally tally = new Tally(0, 0, 0, 0);
+    for (int i : order) {
+      ByteString end = i + 1 < starts.size() ? starts.get(i + 1) : ObjectRowLayout.END;
+      Run run = claim(starts.get(i), end);
+      if (run != null) {
+        tally = tally.plus(run.collect());
+        if (i == 0) {
+          deletedBuckets.sweep(stamps.now() - micros(settings.trail));
+        }
+      }
+    }
+    return tally;
+  }
+
+  /** A clock that has fallen behind what others have collected must not write heads. */
+  private void learnWhatIsCollected() throws StoreException {
+    ByteString from = BucketRowLayout.COLLECTORS;
+    while (true) {
+      List<Row> page =
+          records.scan(
+              from,
+              BucketRowLayout.BEHIND_COLLECTORS,
+              'm',
+              BucketRowLayout.COLLECTOR.qualifier(),
+              1_000);
+      for (Row row : page) {
+        from = ObjectRowLayout.behind(row.key());
+        CollectorRecord record = parse(row.cells().get(0).value());
+        stamps.learnCollected(Math.max(record.getCollectedMicros(), record.getRun().getToMicros()));
+      }
+      if (page.size() < 1_000) {
+        return;
+      }
+    }
+  }
+
+  private static CollectorRecord parse(ByteString value) throws StoreException {
+    CollectorRecord record;
+    try {
+      record = CollectorRecord.parseFrom(value);
+    } catch (InvalidProtocolBufferException e) {
+      throw new CorruptDataException("Cannot read a collector's record: " + e.getMessage());
+    }
+    if (record.getFormat() > FORMAT) {
+      throw new StoreException(
+          ErrorCode.FORMAT_TOO_NEW,
+          "Cannot read a collector's record of format " + record.getFormat());
+    }
+    return record;
+  }
+
+  private static long micros(Duration duration) {
+    return duration.toNanos() / 1_000;
+  }
+
+  /** Step 1; null if it is somebody else's, or too early. */
+  private Run claim(ByteString start, ByteString end) throws StoreException {
+    ByteString row = BucketRowLayout.collectorRow(start);
+    Cell cell =
+        records.get(row, List.of(BucketRowLayout.COLLECTOR)).cell(BucketRowLayout.COLLECTOR);
+    CollectorRecord known =
+        cell == null ? CollectorRecord.getDefaultInstance() : parse(cell.value());
+    long now = stamps.now();
+    boolean taken =
+        !known.getHolder().isEmpty()
+            && !known.getHolder().equals(holder)
+            && now < known.getClaimedUntilMicros();
+    long to = now - micros(settings.trail);
+    if (taken || (!known.hasRun() && to < known.getCollectedMicros() + micros(settings.interval))) {
+      return null;
+    }
+    CollectorRecord.Builder claimed = known.toBuilder();
+    if (!known.hasRun()) {
+      boolean full =
+          known.getFullMicros() == 0 || to - known.getFullMicros() >= micros(settings.fullInterval);
+      claimed.setRun(
+          CollectorRun.newBuilder()
+              .setId(WriteId.random())
+              .setFromMicros(full ? 0 : known.getCollectedMicros())
+              .setToMicros(Math.max(to, 1))
+              .setEndRow(end)
+              .setFull(full));
+    }
+    Run run = new Run(start, cell);
+    return run.note(claimed.setHolder(holder)) ? run : null;
+  }
+
+  /** A run that we have claimed. Confined to the thread of the round. */
+  private final class Run {
+    private final ByteString start;
+    private Cell seen;
+    private CollectorRecord record;
+    private long cleared;
+    private long removed;
+    private long live;
+    private long dead;
+
+    Run(ByteString start, Cell seen) {
+      this.start = start;
+      this.seen = seen;
+    }
+
+    /** Writes the record, if it is still the one that we saw; prolongs the claim. */
+    boolean note(CollectorRecord.Builder next) throws StoreException {
+      long stamp = stamps.above(seen == null ? 0 : seen.stamp());
+      CollectorRecord written =
+          next.setFormat(FORMAT)
+              .setNonce(WriteId.random())
+              .setClaimedUntilMicros(stamps.now() + micros(settings.claim))
+              .build();
+      Outcome outcome =
+          records.commit(
+              BucketRowLayout.collectorRow(start),
+              Check.of(BucketRowLayout.COLLECTOR, seen == null ? null : seen.value()),
+              new RowChange(stamp).put(BucketRowLayout.COLLECTOR, written.toByteString()));
+      if (outcome != Outcome.APPLIED) {
+        return false; // somebody else's now; or ours, as will be seen in the next round
+      }
+      seen = new Cell(BucketRowLayout.COLLECTOR, stamp, written.toByteString());
+      record = written;
+      return true;
+    }
+
+    private Tally collect() throws StoreException {
+      AFTER_CLAIM.reach();
+      if (!record.getRun().getCounted()) {
+        count();
+        AFTER_TOLD.reach();
+        if (!note(record.toBuilder().setRun(record.getRun().toBuilder().setCounted(true)))) {
+          return tally();
+        }
+      }
+      AFTER_COUNTED.reach();
+      boolean ours = clearGarbage() && clearPendingChunks() && (!full() || clearTheRest());
+      AFTER_CLEARED.reach();
+      if (ours) {
+        finish();
+      }
+      return tally();
+    }
+
+    private Tally tally() {
+      return new Tally(1, cleared, removed, dead);
+    }
+
+    private boolean full() {
+      return record.getRun().getFull();
+    }
+
+    private long to() {
+      return record.getRun().getToMicros();
+    }
+
+    /** Works on pages of garbage with stamps of the run, less some. */
+    private boolean forEachPage(ByteString prefix, long less, Page work) throws StoreException {
+      long until = to() - less;
+      long since = full() ? 0 : Math.max(0, record.getRun().getFromMicros() - less);
+      if (until <= since) {
+        return true;
+      }
+      ByteString from = start;
+      while (true) {
+        List<Row> page =
+            objects.scanWritten(from, record.getRun().getEndRow(), 'g', prefix, since, until, PAGE);
+        if (!page.isEmpty()) {
+          work.on(page);
+          from = ObjectRowLayout.behind(page.get(page.size() - 1).key());
+        }
+        if (page.size() < PAGE) {
+          return true;
+        }
+        if (!isStillOurs()) {
+          return false;
+        }
+      }
+    }
+
+    /** Prolongs the claim when half of it is over. */
+    private boolean isStillOurs() throws StoreException {
+      long left = record.getClaimedUntilMicros() - stamps.now();
+      return left > micros(settings.claim) / 2 || note(record.toBuilder());
+    }
+
+    /** Step 2. */
+    private void count() throws StoreException {
+      Map<Long, Long> sums = new LinkedHashMap<>();
+      int[] told = {0};
+      forEachPage(
+          ByteString.EMPTY,
+          0,
+          page -> {
+            for (Row row : page) {
+              for (Cell cell : row.cells()) {
+                cleaner.forEachDead(row.key(), cell, extent -> add(sums, extent));
+              }
+              if (sums.size() >= MOST_CONTAINERS / 2) {
+                tell(told[0]++, sums);
+              }
+            }
+          });
+      tell(told[0], sums);
+    }
+
+    private void add(Map<Long, Long> sums, Extent extent) {
+      sums.merge(extent.getContainer(), extent.getLength(), Long::sum);
+      dead += extent.getLength();
+    }
+
+    private void tell(int part, Map<Long, Long> sums) throws StoreException {
+      List<Map.Entry<Long, Long>> all = new ArrayList<>(sums.entrySet());
+      for (int i = 0; i < all.size(); i += MOST_CONTAINERS) {
+        AddDeadBytesRequest.Builder request =
+            AddDeadBytesRequest.newBuilder()
+                .setRun(
+                    record
+                        .getRun()
+                        .getId()
+                        .concat(ByteString.copyFromUtf8("." + part + "." + i / MOST_CONTAINERS)));
+        all.subList(i, Math.min(all.size(), i + MOST_CONTAINERS))
+            .forEach(
+                sum ->
+                    request.addContainers(
+                        DeadBytes.newBuilder()
+                            .setContainer(sum.getKey())
+                            .setBytes(sum.getValue())));
+        containers.addDeadBytes(request.build());
+      }
+      sums.clear();
+    }
+
+    /** Step 4. */
+    private boolean clearGarbage() throws StoreException {
+      return forEachPage(
+          ByteString.EMPTY,
+          0,
+          page ->
+              together(
+                  page,
+                  row -> {
+                    cleared(row.cells().size(), cleaner.clear(row, to()) ? 1 : 0);
+                  }));
+    }
+
+    private synchronized void cleared(long cells, long rows) {
+      cleared += cells;
+      removed += rows;
+    }
+
+    private boolean clearPendingChunks() throws StoreException {
+      long more = Math.max(0, micros(settings.commitWindow) - micros(settings.trail));
+      return forEachPage(
+          ObjectRowLayout.PENDING_CHUNKS,
+          more,
+          page ->
+              together(
+                  page,
+                  row -> {
+                    for (Cell cell : row.cells()) {
+                      cleaner.clearPendingChunks(row.key(), cell);
+                    }
+                    cleared(row.cells().size(), 0);
+                  }));
+    }
+
+    /** What only a full run finds: heads without garbage, and names of rows in {@code x:r}. */
+    private boolean clearTheRest() throws StoreException {
+      ByteString from = start;
+      while (true) {
+        List<Row> page =
+            objects.scan(
+                from, record.getRun().getEndRow(), 'c', ObjectRowLayout.HEAD.qualifier(), PAGE);
+        List<Row> nothingThere = new ArrayList<>();
+        for (Row row : page) {
+          from = ObjectRowLayout.behind(row.key());
+          Head head = Head.parse(row.value(ObjectRowLayout.HEAD));
+          if (head.isLive()) {
+            live++;
+          } else if (head.stamp() < to()) {
+            nothingThere.add(row);
+          }
+        }
+        together(nothingThere, row -> cleared(0, cleaner.clearHead(row.key(), to()) ? 1 : 0));
+        if (page.size() < PAGE) {
+          break;
+        }
+        if (!isStillOurs()) {
+          return false;
+        }
+      }
+      from = start;
+      while (true) {
+        List<Row> page =
+            objects.scan(from, record.getRun().getEndRow(), 'x', ObjectRowLayout.FORWARDINGS, PAGE);
+        for (Row row : page) {
+          from = ObjectRowLayout.behind(row.key());
+        }
+        together(
+            page,
+            row -> {
+              for (Cell cell : row.cells()) {
+                cleaner.trim(row.key(), ObjectRowLayout.forwardedTo(cell.column()));
+              }
+            });
+        if (page.size() < PAGE) {
+          return true;
+        }
+        if (!isStillOurs()) {
+          return false;
+        }
+      }
+    }
+
+    /** Step 5. */
+    private void finish() throws StoreException {
+      long removedInAll = record.getRemovedRows() + removed;
+      long liveRows = full() ? live : record.getLiveRows();
+      boolean compact = removedInAll >= FEWEST_REMOVED && removedInAll >= liveRows / SMALLEST_PART;
+      CollectorRecord.Builder next =
+          record.toBuilder()
+              .clearRun()
+              .clearHolder()
+              .setCollectedMicros(to())
+              .setLiveRows(liveRows)
+              .setRemovedRows(compact ? 0 : removedInAll);
+      if (full()) {
+        next.setFullMicros(to());
+      }
+      if (!note(next)) {
+        return;
+      }
+      if (cleared + removed > 0) {
+        LOG.info(
+            "Collected {} cells and {} heads from region {}; {} bytes are dead{}",
+            cleared,
+            removed,
+            start.isEmpty() ? "(first)" : start,
+            dead,
+            compact ? "; it is compacted, to be rid of their delete markers" : "");
+      }
+      if (compact) {
+        try {
+          regions.compact(start);
+        } catch (IOException e) {
+          // Listings stay slow there until as many rows were removed again.
+          LOG.warn("Cannot have region {} compacted: {}", start, e.toString());
+        }
+      }
+    }
+  }
+
+  private interface Page {
+    void on(List<Row> rows) throws StoreException;
+  }
+
+  private interface OneRow {
+    void clean(Row row) throws StoreException;
+  }
+
+  /** Works on rows side by side; ends when all are done, with the first failure if any failed. */
+  private void together(List<Row> rows, OneRow work) throws StoreException {
+    StoreException failure = null;
+    for (int i = 0; i < rows.size(); i += AT_A_TIME) {
+      List<Future<?>> running = new ArrayList<>();
+      for (Row row : rows.subList(i, Math.min(rows.size(), i + AT_A_TIME))) {
+        running.add(
+            workers.submit(
+                () -> {
+                  work.clean(row);
+                  return null;
+                }));
+      }
+      for (Future<?> one : running) {
+        try {
+          one.get();
+        } catch (ExecutionException e) {
+          if (e.getCause() instanceof Error error) {
+            throw error;
+          }
+          failure =
+              e.getCause() instanceof StoreException known
+                  ? known
+                  : new StoreException(
+                      ErrorCode.INTERNAL, "Cannot collect: " + e.getCause(), e.getCause());
+        } catch (InterruptedException e) {
+          Thread.currentThread().interrupt();
+          throw new StoreException(ErrorCode.UNAVAILABLE, "Cannot collect: interrupted", e);
+        }
+      }
+      if (failure != null) {
+        throw failure;
+      }
+    }
+  }
+}

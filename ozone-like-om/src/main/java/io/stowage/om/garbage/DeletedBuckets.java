@@ -1,0 +1,178 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.om.garbage;
+
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.id.WriteId;
+import io.stowage.common.proto.AbortUploadRequest;
+import io.stowage.common.proto.ObjectToDelete;
+import io.stowage.om.object.Deletes;
+import io.stowage.om.object.ObjectRows;
+import io.stowage.om.row.RowCommitter;
+import io.stowage.om.table.BucketRowLayout;
+import io.stowage.om.table.Cell;
+import io.stowage.om.table.Head;
+import io.stowage.om.table.HeadState;
+import io.stowage.om.table.ObjectRowLayout;
+import io.stowage.om.table.Row;
+import io.stowage.om.table.RowChange;
+import io.stowage.om.upload.Uploads;
+import java.util.List;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
+
+/**
+ * Empties what is left under the ids of deleted buckets: uploads that nobody will end, versions
+ * whose puts came too late to be acknowledged. They are aborted and deleted as their owner would
+ * have done, so that they become garbage like any other; when nothing is left, the id is forgotten.
+ * Safe to be done by several at once. Thread-safe.
+ *
+ * <p>An id is taken for deleted only because a cell says so, which was written in one mutation with
+ * the bucket's end, never because no bucket has it: after the table of buckets was restored to an
+ * older state, that would delete what is in the newer ones.
+ */
+final class DeletedBuckets {
+  private static final int PAGE = 500;
+
+  private final RowCommitter buckets;
+  private final RowCommitter committer;
+  private final ObjectRows rows;
+  private final Deletes deletes;
+  private final Uploads uploads;
+  private final RowCleaner cleaner;
+
+  DeletedBuckets(
+      RowCommitter buckets, ObjectRows rows, Deletes deletes, Uploads uploads, RowCleaner cleaner) {
+    this.buckets = buckets;
+    this.committer = rows.committer();
+    this.rows = rows;
+    this.deletes = deletes;
+    this.uploads = uploads;
+    this.cleaner = cleaner;
+  }
+
+  /** Looks at every bucket deleted before this stamp. */
+  void sweep(long below) throws StoreException {
+    ByteString from = BucketRowLayout.FIRST;
+    while (true) {
+      List<Row> page =
+          buckets.scan(from, ObjectRowLayout.END, 'm', BucketRowLayout.DELETED_BUCKETS, PAGE);
+      for (Row row : page) {
+        from = ObjectRowLayout.behind(row.key());
+        for (Cell cell : row.cells()) {
+          if (cell.stamp() < below
+              && isEmptied(BucketRowLayout.deletedBucketId(cell.column()), below)) {
+            buckets.write(row.key(), new RowChange(cell.stamp()).delete(cell.column()));
+          }
+        }
+      }
+      if (page.size() < PAGE) {
+        return;
+      }
+    }
+  }
+
+  /** Whether nothing is left of the bucket; if there is, sets it on its way. */
+  private boolean isEmptied(long id, long below) throws StoreException {
+    ByteString first = ObjectRowLayout.row(id, "");
+    ByteString end = ObjectRowLayout.behindPrefix(first);
+    boolean found = deleteVersions(id, first, end, below) | abortUploads(id, first, end);
+    if (found) {
+      return false;
+    }
+    forgetForwardings(first, end);
+    for (char family : ObjectRowLayout.FAMILIES.toCharArray()) {
+      if (!committer.scan(first, end, family, ByteString.EMPTY, 1).isEmpty()) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  private boolean deleteVersions(long id, ByteString first, ByteString end, long below)
+      throws StoreException {
+    boolean found = false;
+    ByteString from = first;
+    while (true) {
+      List<Row> page = committer.scan(from, end, 'c', ObjectRowLayout.HEAD.qualifier(), PAGE);
+      for (Row row : page) {
+        from = ObjectRowLayout.behind(row.key());
+        HeadState state = Head.parse(row.value(ObjectRowLayout.HEAD)).state();
+        if (state == HeadState.ABSENT || state == HeadState.MOVED) {
+          cleaner.clearHead(row.key(), below);
+          continue;
+        }
+        found = true;
+        rows.readSettled(row.key(), List.of());
+        deletes.delete(
+            id,
+            ObjectToDelete.newBuilder()
+                .setKey(ObjectRowLayout.key(row.key()))
+                .setWriteId(WriteId.random())
+                .build());
+      }
+      if (page.size() < PAGE) {
+        return found;
+      }
+    }
+  }
+
+  private boolean abortUploads(long id, ByteString first, ByteString end) throws StoreException {
+    boolean found = false;
+    ByteString from = first;
+    while (true) {
+      List<Row> page = committer.scan(from, end, 'x', ObjectRowLayout.UPLOAD_HEADERS, PAGE);
+      for (Row row : page) {
+        from = ObjectRowLayout.behind(row.key());
+        for (Cell header : row.cells()) {
+          found = true;
+          try {
+            uploads.abort(
+                id,
+                AbortUploadRequest.newBuilder()
+                    .setKey(ObjectRowLayout.key(row.key()))
+                    .setUploadId(header.column().qualifier().substring(1))
+                    .build());
+          } catch (StoreException e) {
+            if (e.code() != ErrorCode.NO_SUCH_UPLOAD) {
+              throw e;
+            }
+          }
+        }
+      }
+      if (page.size() < PAGE) {
+        return found;
+      }
+    }
+  }
+
+  /** All rows that these names could lead to are in this bucket and hold nothing. */
+  private void forgetForwardings(ByteString first, ByteString end) throws StoreException {
+    ByteString from = first;
+    while (true) {
+      List<Row> page = committer.scan(from, end, 'x', ObjectRowLayout.FORWARDINGS, PAGE);
+      for (Row row : page) {
+        from = ObjectRowLayout.behind(row.key());
+        for (Cell cell : row.cells()) {
+          cleaner.forget(row.key(), cell);
+        }
+      }
+      if (page.size() < PAGE) {
+        return;
+      }
+    }
+  }
+}
