@@ -25,10 +25,18 @@ import io.stowage.common.fault.CrashPoint;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.CompleteUploadRequest;
 import io.stowage.common.proto.Condition;
+import io.stowage.common.proto.Extent;
+import io.stowage.common.proto.ExtentReplacement;
+import io.stowage.common.proto.JudgedNeedle;
+import io.stowage.common.proto.Manifest;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.PutObjectRequest;
-import io.stowage.common.time.StoreClock;
+import io.stowage.common.proto.ReplaceExtentsRequest;
+import io.stowage.om.garbage.Collector;
+import io.stowage.om.row.Pause;
 import io.stowage.om.table.FaultyRowStore;
+import io.stowage.om.table.ObjectRowLayout;
+import io.stowage.om.table.Row;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HexFormat;
@@ -42,16 +50,19 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
 /**
  * 32 clients at two object managers, whose clocks differ by a second, put, put on condition,
- * delete, rename and complete uploads on three keys, while calls to the table get lost, late or
- * doubled, and object managers die between the durable steps. Whatever was answered has to be
- * explained by one order of events. Rounds are short, each ends in a quiet moment in which all keys
- * are read, so that the search for that order stays small.
+ * delete, rename and complete uploads on three keys and have manifests point at copies, while calls
+ * to the table get lost, late or doubled, and object managers die between the durable steps.
+ * Whatever was answered has to be explained by one order of events. Rounds are short, each ends in
+ * a quiet moment in which all keys are read and their needles judged, so that the search for that
+ * order stays small. Then the clocks jump ahead, and two collectors clear away what the rounds
+ * before left while the next goes on.
  */
 class LinearizabilityTest {
   private static final int CLIENTS = 32;
@@ -63,8 +74,31 @@ class LinearizabilityTest {
           "om.rename.after-moved",
           "om.rename.after-live",
           "om.rename.after-fence",
+          "om.rename.after-forwarding",
           "om.complete.after-freeze",
-          "om.complete.after-commit");
+          "om.complete.after-commit",
+          "om.replace-extents.after-chunks",
+          "om.collect.after-claim",
+          "om.collect.after-told",
+          "om.collect.after-counted",
+          "om.collect.after-cleared",
+          "om.collect.after-fence");
+
+  private static final OmConfig CONFIG =
+      new OmConfig(
+          "stowage",
+          "rs-3-2",
+          TestOm.CONFIG.commitWindow(),
+          TestOm.CONFIG.clockBound(),
+          TestOm.CONFIG.mutationDeadline(),
+          TestOm.CONFIG.bucketCacheAge(),
+          new OmConfig.Collecting(
+              Duration.ofMillis(1),
+              TestOm.COLLECTING.margin(),
+              TestOm.CONFIG.trail().multipliedBy(4)));
+
+  /** Of all tests of this class: they share tables, in which time goes on. */
+  private static final AtomicLong JUMPED = new AtomicLong();
 
   private final Map<String, AtomicInteger> outcomes = new ConcurrentHashMap<>();
 
@@ -77,19 +111,28 @@ class LinearizabilityTest {
   void overTheTwinWithFaultsAndCrashes() throws Exception {
     run(TestOm.Tables.inMemory(), 250, 0.08, 0.1);
     for (String expected :
-        List.of("put ok", "put 412", "rename ok", "complete ok", "delete ok", "crash")) {
+        List.of(
+            "put ok",
+            "put 412",
+            "rename ok",
+            "complete ok",
+            "delete ok",
+            "replace REPLACED",
+            "replace CHANGED",
+            "collected",
+            "crash")) {
       assertTrue(outcomes.containsKey(expected), () -> expected + " never happened: " + outcomes);
     }
   }
 
   @Test
   void overHBaseWithFaultsAndCrashes() throws Exception {
-    run(TestOm.onHBase(), 60, 0.05, 0.1);
+    run(TestOm.onHBase("linear"), 60, 0.05, 0.1);
   }
 
   @Test
   void overHBaseAsItIs() throws Exception {
-    run(TestOm.onHBase(), 60, 0, 0);
+    run(TestOm.onHBase("linear"), 60, 0, 0);
   }
 
   private void run(TestOm.Tables tables, int rounds, double faults, double crashes)
@@ -100,10 +143,12 @@ class LinearizabilityTest {
     try (FaultyRowStore faulty = new FaultyRowStore(tables.objects(), faults)) {
       TestOm.Tables shaky = tables.withObjects(faulty);
       TestOm[] oms = {
-        new TestOm(shaky, containers, StoreClock.system()),
-        new TestOm(shaky, containers, new OffsetClock(Duration.ofSeconds(1)))
+        open(shaky, containers, Duration.ZERO), open(shaky, containers, Duration.ofSeconds(1))
       };
-      TestOm calm = new TestOm(tables, containers, StoreClock.system());
+      Collector[] collectors = {
+        oms[0].om.collector(tables.regions()), oms[1].om.collector(tables.regions())
+      };
+      TestOm calm = open(tables, containers, Duration.ZERO);
       for (String point : CRASHES) {
         CrashPoint.named(point)
             .arm(
@@ -113,7 +158,7 @@ class LinearizabilityTest {
                   }
                 });
       }
-      ExecutorService clients = Executors.newFixedThreadPool(CLIENTS);
+      ExecutorService clients = Executors.newFixedThreadPool(CLIENTS + 2);
       try {
         String bucket = "lin" + System.nanoTime();
         calm.createBucket(bucket);
@@ -121,6 +166,9 @@ class LinearizabilityTest {
         for (int round = 0; round < rounds; round++) {
           StampedHistory history = new StampedHistory();
           List<Future<?>> running = new ArrayList<>();
+          for (Collector collector : collectors) {
+            running.add(clients.submit(() -> collect(collector)));
+          }
           for (int i = 0; i < CLIENTS; i++) {
             Random random = new Random(seed + 1_000L * round + i);
             String name = round + "." + i;
@@ -142,6 +190,8 @@ class LinearizabilityTest {
           String violation = history.violation(before);
           long where = round;
           assertNull(violation, () -> "seed " + seed + ", round " + where + ": " + violation);
+          judgeAll(calm, bucket, contents.keySet());
+          JUMPED.addAndGet(CONFIG.trail().plusSeconds(5).toNanos());
         }
         // Listing resolves what is under way as get does.
         assertEquals(
@@ -149,10 +199,62 @@ class LinearizabilityTest {
             calm.list(bucket, "", "", "", 0).getObjectsList().stream()
                 .map(ObjectVersion::getKey)
                 .toList());
+        CrashPoint.disarmAll();
+        leavesNothing(tables, calm, bucket);
         System.out.println("LinearizabilityTest: " + outcomes + ", " + faulty.faults() + " faults");
       } finally {
         clients.shutdownNow();
       }
+    }
+  }
+
+  private static TestOm open(TestOm.Tables tables, FakeContainers containers, Duration offset) {
+    return new TestOm(CONFIG, tables, containers, new JumpingClock(JUMPED, offset), Pause.REAL);
+  }
+
+  private Void collect(Collector collector) {
+    try {
+      Collector.Tally tally = collector.round();
+      if (tally.cleared() + tally.removed() > 0) {
+        outcomes.computeIfAbsent("collected", w -> new AtomicInteger()).incrementAndGet();
+      }
+    } catch (CrashPoint.Crash | StoreException e) {
+      outcomes.computeIfAbsent("collector crash", w -> new AtomicInteger()).incrementAndGet();
+    }
+    return null;
+  }
+
+  /** Every extent of every version lives, asked by the row that its needle names. */
+  private static void judgeAll(TestOm om, String bucket, Iterable<String> keys)
+      throws StoreException {
+    long id = om.bucketId(bucket);
+    for (String key : keys) {
+      Manifest manifest = om.get(bucket, key).getManifest();
+      ByteString row = ObjectRowLayout.row(id, key);
+      ByteString origin = manifest.getOriginRow().isEmpty() ? row : manifest.getOriginRow();
+      for (Extent extent : manifest.getExtentsList()) {
+        JudgedNeedle judged = om.judge(origin, extent);
+        assertTrue(
+            judged.getHoldersList().stream().anyMatch(holder -> holder.getRow().equals(row)),
+            () -> "a needle of " + key + " is judged " + judged);
+      }
+    }
+  }
+
+  /** Days later, only live heads are left, and uploads that nobody ended. */
+  private static void leavesNothing(TestOm.Tables tables, TestOm calm, String bucket)
+      throws Exception {
+    Collector last = calm.om.collector(tables.regions());
+    for (int i = 0; i < 4; i++) {
+      JUMPED.addAndGet(Duration.ofHours(2).toNanos());
+      last.round();
+    }
+    for (String key : KEYS) {
+      ByteString row = ObjectRowLayout.row(calm.bucketId(bucket), key);
+      ObjectVersion version = calm.get(bucket, key);
+      Row cells = tables.objects().getFamilies(row, "cgm");
+      long chunks = version != null && version.getManifest().getExtentsCount() > 8 ? 1 : 0;
+      assertEquals((version == null ? 0 : 1) + chunks, cells.cells().size(), key + cells);
     }
   }
 
@@ -213,13 +315,14 @@ class LinearizabilityTest {
     }
 
     void act() throws StoreException {
-      switch (random.nextInt(12)) {
+      switch (random.nextInt(14)) {
         case 0, 1 -> put(key());
         case 2, 3 -> putIfAbsent(key());
         case 4 -> putIfMatch(key());
         case 5, 6 -> delete(key());
         case 7, 8, 9 -> rename(key(), key(), random.nextBoolean());
         case 10 -> complete(key());
+        case 11, 12 -> replace(key());
         default -> get(key());
       }
     }
@@ -407,6 +510,39 @@ class LinearizabilityTest {
                       takeOver ? request.toBuilder().setWriteId(WriteId.random()).build() : request)
                   .getVersion()
                   .getStamp());
+    }
+
+    /** As a repacker: one extent becomes ten, or what it was; nobody may notice. */
+    private void replace(String key) throws StoreException {
+      try {
+        ObjectVersion version = om().get(bucket, key);
+        if (version == null || version.getManifest().getExtentsCount() == 0) {
+          return;
+        }
+        ReplaceExtentsRequest.Builder request =
+            ReplaceExtentsRequest.newBuilder()
+                .setRow(ObjectRowLayout.row(oms[0].bucketId(bucket), key))
+                .addGrants(oms[0].grant());
+        boolean many = version.getManifest().getExtentsCount() == 1 && random.nextBoolean();
+        for (Extent extent : version.getManifest().getExtentsList()) {
+          ExtentReplacement.Builder one = ExtentReplacement.newBuilder().setFrom(extent);
+          long payload = extent.getLength() - extent.getHeaderLength();
+          for (int i = 0; i < (many ? 10 : 1); i++) {
+            if (i > 0 || payload > 0) {
+              one.addTo(TestOm.manifest(i == 0 ? payload : 0, 1).getExtents(0));
+            }
+          }
+          request.addReplacements(one);
+        }
+        count("replace " + om().om.replaceExtents(request.build()).getOutcome());
+      } catch (CrashPoint.Crash e) {
+        count("crash");
+      } catch (StoreException e) {
+        if (e.code().blame() != ErrorCode.Blame.SYSTEM && e.code() != ErrorCode.CONFLICT) {
+          throw e;
+        }
+        count("replace " + e.code());
+      }
     }
 
     private void get(String key) throws StoreException {

@@ -475,7 +475,7 @@ public final class Collector {
             page,
             row -> {
               for (Cell cell : row.cells()) {
-                cleaner.trim(row.key(), ObjectRowLayout.forwardedTo(cell.column()));
+                cleaner.trim(row.key(), ObjectRowLayout.forwardedTo(cell.column()), to());
               }
             });
         if (page.size() < PAGE) {

@@ -89,8 +89,9 @@ final class DeletedBuckets {
   private boolean isEmptied(long id, long below) throws StoreException {
     ByteString first = ObjectRowLayout.row(id, "");
     ByteString end = ObjectRowLayout.behindPrefix(first);
-    boolean found = deleteVersions(id, first, end, below) | abortUploads(id, first, end);
-    if (found) {
+    boolean versions = deleteVersions(id, first, end, below);
+    boolean uploadsFound = abortUploads(id, first, end);
+    if (versions || uploadsFound) {
       return false;
     }
     forgetForwardings(first, end);

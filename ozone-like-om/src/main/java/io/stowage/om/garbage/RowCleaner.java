@@ -138,7 +138,7 @@ final class RowCleaner {
       stamp = Math.max(stamp, cell.stamp());
     }
     for (ByteString origin : origins) {
-      trim(origin, row);
+      trim(origin, row, below);
     }
     if (isCollectable(seen.head(), below)) {
       RowChange all = new RowChange(Math.max(stamp, seen.stamp())).deleteAll(gone);
@@ -234,11 +234,12 @@ final class RowCleaner {
    * io.stowage.om.object.Renames} says why the order of these reads and the stamp of the deletion
    * are what they are.
    */
-  void trim(ByteString origin, ByteString row) throws StoreException {
+  void trim(ByteString origin, ByteString row, long below) throws StoreException {
     Column column = ObjectRowLayout.forwarding(row);
     Cell name = committer.get(origin, List.of(column)).cell(column);
-    if (name == null) {
-      return;
+    if (name == null || name.stamp() >= below) {
+      return; // our delete marker would hide the same name from a clock behind the one that wrote
+      // it
     }
     Head head = rows.read(row, List.of()).head();
     if (head != null) {
