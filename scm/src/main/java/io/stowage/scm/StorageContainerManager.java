@@ -72,8 +72,8 @@ import io.stowage.scm.cluster.ClusterMap;
 import io.stowage.scm.container.ContainerMap;
 import io.stowage.scm.container.ContainerRow;
 import io.stowage.scm.container.ContainerStore;
-import io.stowage.scm.container.Inspector;
 import io.stowage.scm.container.Garbage;
+import io.stowage.scm.container.Inspector;
 import io.stowage.scm.container.LeaderEpoch;
 import io.stowage.scm.container.OperatorWords;
 import io.stowage.scm.container.RowMutations;
@@ -178,7 +178,8 @@ final class StorageContainerManager
     Term next =
         Term.begin(
             epoch,
-            new Term.World(store, rows, map, cluster, shards, inspector, operator, garbage, clock, random),
+            new Term.World(
+                store, rows, map, cluster, shards, inspector, operator, garbage, clock, random),
             config.termSettings());
     synchronized (defeats) {
       if (defeats.get() != defeatsBefore) {
