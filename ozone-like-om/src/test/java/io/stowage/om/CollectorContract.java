@@ -269,7 +269,7 @@ abstract class CollectorContract {
     for (int i = 0; i < many.length; i++) {
       many[i] = TestOm.manifest(i == 0 ? 1 : 0, 1).getExtents(0);
     }
-    crash("om.replace-extents.after-chunks", () -> om.replace(row("k"), first, many));
+    crash("om.rewrite.after-chunks", () -> om.replace(row("k"), first, many));
     assertEquals(1, om.chunks(row("k")));
     long stamp = om.get(bucket, "k").getStamp();
     collectLater();

@@ -77,7 +77,7 @@ class LinearizabilityTest {
           "om.rename.after-forwarding",
           "om.complete.after-freeze",
           "om.complete.after-commit",
-          "om.replace-extents.after-chunks",
+          "om.rewrite.after-chunks",
           "om.collect.after-claim",
           "om.collect.after-told",
           "om.collect.after-counted",
@@ -109,7 +109,7 @@ class LinearizabilityTest {
 
   @Test
   void overTheTwinWithFaultsAndCrashes() throws Exception {
-    run(TestOm.Tables.inMemory(), 250, 0.08, 0.1);
+    run(TestOm.Tables.inMemory(), 150, 0.08, 0.1);
     for (String expected :
         List.of(
             "put ok",
@@ -127,12 +127,12 @@ class LinearizabilityTest {
 
   @Test
   void overHBaseWithFaultsAndCrashes() throws Exception {
-    run(TestOm.onHBase("linear"), 60, 0.05, 0.1);
+    run(TestOm.onHBase("linear"), 25, 0.05, 0.1);
   }
 
   @Test
   void overHBaseAsItIs() throws Exception {
-    run(TestOm.onHBase("linear"), 60, 0, 0);
+    run(TestOm.onHBase("linear"), 25, 0, 0);
   }
 
   private void run(TestOm.Tables tables, int rounds, double faults, double crashes)
