@@ -46,8 +46,8 @@ class PowerLossIT {
 
   @Test
   void nothingAcknowledgedIsLostWithThePowerOfAllDisks() throws Exception {
-    long seed = System.nanoTime();
-    System.err.println("seed " + seed);
+    long seed = Long.getLong("stowage.it.seed", System.nanoTime() & 0xffffff);
+    System.err.println("-Dstowage.it.seed=" + seed);
     Random random = new Random(seed);
     SimulatedDisks disks = new SimulatedDisks();
     try (MiniStowageCluster cluster =

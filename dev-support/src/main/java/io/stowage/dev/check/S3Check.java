@@ -25,12 +25,12 @@ import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-/** {@code S3Check sizes|ledger}: exit code 0 if everything was as it must be. */
+/** {@code S3Check sizes}: exit code 0 if everything was as it must be. */
 @Command(
     name = "s3-check",
     mixinStandardHelpOptions = true,
     description = "Checks a running S3 endpoint.",
-    subcommands = {SizesCheck.class, LedgerCheck.class})
+    subcommands = {SizesCheck.class})
 public final class S3Check {
   /** Where the endpoint is and who asks. */
   static final class Endpoint {
