@@ -506,6 +506,11 @@ public final class MiniStowageCluster implements AutoCloseable {
     return nodes.get(datanode).server;
   }
 
+  /** Id of a datanode, also while it is stopped. */
+  public String datanodeId(int datanode) {
+    return nodes.get(datanode).id;
+  }
+
   /** Directory of a disk. */
   public Path disk(int datanode, int disk) {
     return nodes.get(datanode).disks.get(disk);

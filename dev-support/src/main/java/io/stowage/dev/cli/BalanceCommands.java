@@ -16,7 +16,6 @@
 package io.stowage.dev.cli;
 
 import io.stowage.common.proto.BalanceStatus;
-import io.stowage.common.proto.ClusterStatusRequest;
 import io.stowage.common.proto.SetBalanceReply;
 import io.stowage.common.proto.SetBalanceRequest;
 import io.stowage.dev.cli.Output.Bytes;
@@ -85,12 +84,7 @@ final class BalanceCommands {
   static final class Status extends ClusterCommand {
     @Override
     void run(Session session, Output output) throws Exception {
-      output.facts(
-          factsOf(
-              session
-                  .containerManager()
-                  .clusterStatus(ClusterStatusRequest.getDefaultInstance())
-                  .getBalance()));
+      output.facts(factsOf(session.clusterStatus().getBalance()));
     }
   }
 

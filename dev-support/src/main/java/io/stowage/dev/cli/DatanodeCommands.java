@@ -20,7 +20,6 @@ import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.AcceptUnknownShardsReply;
 import io.stowage.common.proto.AcceptUnknownShardsRequest;
 import io.stowage.common.proto.ClusterStatusReply;
-import io.stowage.common.proto.ClusterStatusRequest;
 import io.stowage.common.proto.DatanodeInfo;
 import io.stowage.common.proto.DatanodeMode;
 import io.stowage.common.proto.DiskInfo;
@@ -212,8 +211,7 @@ final class DatanodeCommands {
                 .acceptUnknownShards(AcceptUnknownShardsRequest.getDefaultInstance());
         facts.put("accepted until", timeOf(reply.getUntilMicros()));
       }
-      ClusterStatusReply status =
-          session.containerManager().clusterStatus(ClusterStatusRequest.getDefaultInstance());
+      ClusterStatusReply status = session.clusterStatus();
       facts.put("unknown shards", status.getUnknownShards());
       facts.put("stale shards", status.getStaleShards());
       facts.put("quarantined shards", status.getQuarantinedShards());

@@ -21,6 +21,8 @@ import io.stowage.common.conf.StowageConfig;
 import io.stowage.common.data.NetworkDatanodes;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.om.ObjectManager;
+import io.stowage.common.proto.ClusterStatusReply;
+import io.stowage.common.proto.ClusterStatusRequest;
 import io.stowage.common.rpc.RpcClient;
 import io.stowage.common.rpc.RpcProtocol;
 import io.stowage.common.rpc.SiteConfiguration;
@@ -28,6 +30,7 @@ import io.stowage.common.scm.ContainerManager;
 import io.stowage.common.time.StoreClock;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import org.apache.hadoop.conf.Configuration;
 
 /**
@@ -91,6 +94,26 @@ final class Session implements AutoCloseable {
               DEADLINE);
     }
     return containerManagers.api();
+  }
+
+  /** How the cluster is: by the leader where there is one, who alone knows of repair. */
+  ClusterStatusReply clusterStatus() throws StoreException {
+    ClusterStatusReply status =
+        containerManager().clusterStatus(ClusterStatusRequest.getDefaultInstance());
+    if (status.getLeader() || status.getLeaderAddress().isEmpty()) {
+      return status;
+    }
+    try (RpcClient<ContainerManager> leader =
+        RpcClient.create(
+            RpcProtocol.CONTAINER_MANAGER,
+            hadoop,
+            List.of(status.getLeaderAddress()),
+            CALL_TIMEOUT,
+            Duration.ZERO)) {
+      return leader.api().clusterStatus(ClusterStatusRequest.getDefaultInstance());
+    } catch (StoreException e) {
+      return status;
+    }
   }
 
   StowageDataPath dataPath() throws StoreException {

@@ -16,7 +16,6 @@
 package io.stowage.dev.cli;
 
 import io.stowage.common.proto.ClusterStatusReply;
-import io.stowage.common.proto.ClusterStatusRequest;
 import io.stowage.common.proto.PolicyStatus;
 import io.stowage.common.proto.RepairStatus;
 import io.stowage.dev.cli.Output.Bytes;
@@ -35,8 +34,7 @@ import picocli.CommandLine.Command;
 final class StatusCommand extends ClusterCommand {
   @Override
   void run(Session session, Output output) throws Exception {
-    ClusterStatusReply status =
-        session.containerManager().clusterStatus(ClusterStatusRequest.getDefaultInstance());
+    ClusterStatusReply status = session.clusterStatus();
     Map<String, Object> facts = new LinkedHashMap<>();
     facts.put("cluster", status.getClusterId());
     facts.put("leader", status.getLeaderAddress());
