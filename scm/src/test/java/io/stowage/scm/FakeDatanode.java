@@ -120,6 +120,9 @@ public final class FakeDatanode {
       held.clear();
     }
     for (Held rebuild : ended) {
+      synchronized (this) {
+        obeyedOrders.add(rebuild.order);
+      }
       OrderResult result = rebuild(rebuild.order);
       synchronized (this) {
         rebuild.link.results.add(result);
@@ -159,6 +162,14 @@ public final class FakeDatanode {
 
   public synchronized void setDiskFailed(String disk, boolean failed) {
     disks.put(disk, disks.get(disk).toBuilder().setFailed(failed).build());
+  }
+
+  public synchronized void setUsedBytes(String disk, long used) {
+    disks.put(disk, disks.get(disk).toBuilder().setUsedBytes(used).build());
+  }
+
+  public synchronized List<DiskInfo> disks() {
+    return List.copyOf(disks.values());
   }
 
   public synchronized void setFreeBytes(String disk, long free) {
@@ -232,6 +243,9 @@ public final class FakeDatanode {
   /** Receives a heartbeat's reply. */
   public void take(DatanodeReports scm, HeartbeatReply reply) throws StoreException {
     Link link = links.get(scm);
+    if (link == null) {
+      return; // the process that asked is gone
+    }
     if (reply.getRegister()) {
       register(scm);
       return;
@@ -448,7 +462,8 @@ public final class FakeDatanode {
   }
 
   /** Forgets what it told: the process restarted. */
-  public void restart() {
+  public synchronized void restart() {
     links.clear();
+    held.clear();
   }
 }

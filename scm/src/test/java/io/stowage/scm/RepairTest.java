@@ -25,13 +25,24 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.id.WriteId;
+import io.stowage.common.proto.AcceptUnknownShardsRequest;
+import io.stowage.common.proto.ClaimContainerRequest;
 import io.stowage.common.proto.ClusterStatusReply;
 import io.stowage.common.proto.ContainerInfo;
 import io.stowage.common.proto.ContainerState;
 import io.stowage.common.proto.DatanodeMode;
+import io.stowage.common.proto.FinishRepackRequest;
+import io.stowage.common.proto.HeartbeatReply;
+import io.stowage.common.proto.HeartbeatRequest;
 import io.stowage.common.proto.Lease;
 import io.stowage.common.proto.LeaseOutcome;
 import io.stowage.common.proto.ListDatanodesRequest;
+import io.stowage.common.proto.Order;
+import io.stowage.common.proto.RepackOutcome;
+import io.stowage.common.proto.RepackWork;
+import io.stowage.common.proto.ReportDamageRequest;
+import io.stowage.common.proto.SetBalanceRequest;
 import io.stowage.common.proto.SetDatanodeModeRequest;
 import io.stowage.common.proto.ShardPlace;
 import io.stowage.common.proto.ShardReport;
@@ -39,6 +50,7 @@ import io.stowage.scm.container.MemoryContainerStore;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.junit.jupiter.api.Test;
 
 /** The leader's side of repair, with datanodes that keep the rules and move no bytes. */
@@ -456,6 +468,191 @@ class RepairTest {
     h.pass(A_LITTLE);
     assertEquals(0, h.status().getDeletedContainers());
     assertNull(h.store.read(lease.getContainer().getId()));
+  }
+
+  @Test
+  void aDeletedContainersRowGoesWhenEveryNodeConfirmed() throws Exception {
+    ScmHarness h = new ScmHarness(5, null);
+    long id = sealed(h);
+    List<FakeDatanode> hosts = hosts(h, id);
+    h.clock.advance(ScmHarness.WINDOW.plusMinutes(1));
+    h.scm.tick(); // that it stood still is held against nobody
+    h.heartbeats();
+    ByteString worker = WriteId.random();
+    assertEquals(
+        RepackWork.REPACK_EMPTY,
+        h.scm
+            .claimContainer(
+                ClaimContainerRequest.newBuilder().setHolder(worker).setContainer(id).build())
+            .getWork());
+    assertEquals(
+        ContainerState.DELETED,
+        h.scm
+            .finishRepack(
+                FinishRepackRequest.newBuilder()
+                    .setContainer(id)
+                    .setHolder(worker)
+                    .setOutcome(RepackOutcome.REPACK_EMPTIED)
+                    .build())
+            .getState());
+    h.pass(A_LITTLE);
+    assertTrue(hosts.stream().allMatch(node -> node.shards().size() == 1), "kept for readers");
+    h.clock.advance(ScmHarness.KEEP);
+    h.scm.tick();
+    FakeDatanode away = hosts.get(2);
+    h.pass(ScmHarness.DEAD.plus(A_LITTLE), away);
+    assertTrue(hosts.stream().allMatch(node -> node == away || node.shards().isEmpty()));
+    assertEquals(1, away.shards().size());
+    assertNotNull(h.store.read(id), "one node has not confirmed");
+    assertEquals(0, h.status().getEndangeredContainers()); // never rebuilt
+    comeBack(away);
+    h.pass(A_LITTLE);
+    assertTrue(away.shards().isEmpty());
+    assertNull(h.store.read(id));
+    assertEquals(0, h.status().getDeletedContainers());
+    assertEquals(0, h.status().getUnknownShards());
+  }
+
+  @Test
+  void whatNoRowNamesIsDeletedAfterAWeekInQuarantine() throws Exception {
+    ScmHarness h = new ScmHarness(5, null);
+    FakeDatanode node = h.nodes.get(0);
+    plant(node, 77);
+    node.setQuarantineClock(h.clock.wallMicros());
+    h.pass(A_LITTLE);
+    assertTrue(node.shard(77, 0).getQuarantined());
+    for (int day = 0; day < 6; day++) {
+      h.clock.advance(Duration.ofDays(1));
+      h.scm.tick();
+      h.pass(Duration.ofSeconds(5));
+    }
+    assertEquals(1, h.status().getQuarantinedShards());
+    h.clock.advance(Duration.ofDays(1));
+    h.scm.tick();
+    h.pass(A_LITTLE);
+    assertNull(node.shard(77, 0));
+    assertEquals(0, h.status().getUnknownShards());
+  }
+
+  @Test
+  void manyUnknownShardsWaitForAnOperatorsWord() throws Exception {
+    ScmHarness h = new ScmHarness(6, null);
+    long id = sealed(h);
+    FakeDatanode dead = hosts(h, id).get(0);
+    FakeDatanode node = hosts(h, id).get(1);
+    for (int i = 1; i <= 200; i++) {
+      plant(node, i);
+    }
+    die(dead);
+    h.pass(ScmHarness.DEAD.plus(A_LITTLE), dead);
+    assertWhole(h, id); // repair goes on
+    comeBack(dead);
+    h.pass(A_LITTLE);
+    assertTrue(h.status().getHeldBack().contains("200 shards"), h.status()::getHeldBack);
+    assertNotNull(dead.shard(id, 0), "nothing is deleted");
+    assertEquals(1, h.status().getStaleShards());
+    assertEquals(
+        200,
+        h.scm
+            .acceptUnknownShards(AcceptUnknownShardsRequest.getDefaultInstance())
+            .getUnknownShards());
+    h.pass(Duration.ofSeconds(20));
+    assertEquals("", h.status().getHeldBack());
+    assertNull(dead.shard(id, 0));
+    assertEquals(200, h.status().getQuarantinedShards());
+    h.clock.advance(Duration.ofDays(1));
+    h.scm.tick();
+    h.pass(A_LITTLE);
+    assertFalse(h.status().getHeldBack().isEmpty(), "the word does not hold for ever");
+  }
+
+  @Test
+  void aReportInPagesConcludesNothingBeforeItsLastPage() throws Exception {
+    ScmHarness h = new ScmHarness(5, null);
+    long id = sealed(h);
+    FakeDatanode node = hosts(h, id).get(3);
+    List<ShardReport> shards = node.shards();
+    assertEquals(1, shards.size());
+    HeartbeatRequest.Builder page =
+        HeartbeatRequest.newBuilder()
+            .setNodeId(node.nodeId())
+            .addAllDisks(node.disks())
+            .setHeardLeaderEpoch(1)
+            .setFullReport(true)
+            .setMorePages(true);
+    assertFalse(h.scm.heartbeat(page.build()).getSendFullReport());
+    assertEquals(0, h.status().getEndangeredContainers());
+    assertFalse(
+        h.scm
+            .heartbeat(
+                page.clone().setReportPage(1).addAllShards(shards).setMorePages(false).build())
+            .getSendFullReport());
+    assertEquals(0, h.status().getEndangeredContainers());
+    HeartbeatReply unused = h.scm.heartbeat(page.build());
+    assertEquals(0, h.status().getEndangeredContainers());
+    unused = h.scm.heartbeat(page.setReportPage(1).setMorePages(false).build());
+    assertEquals(1, h.status().getEndangeredContainers()); // two pages, and it was on neither
+  }
+
+  @Test
+  void aClientsReportHasTheShardVerified() throws Exception {
+    ScmHarness h = new ScmHarness(6, null);
+    long id = sealed(h);
+    FakeDatanode node = hosts(h, id).get(1);
+    assertNotNull(
+        h.scm.reportDamage(
+            ReportDamageRequest.newBuilder()
+                .setContainer(id)
+                .addShards(1)
+                .setWhat("a sector")
+                .build()));
+    h.pass(Duration.ofSeconds(3));
+    assertTrue(node.obeyedOrders().stream().anyMatch(Order::hasVerify));
+    assertEquals(1, h.container(id).getShards(1).getGeneration()); // it was well
+    node.lose(id, 1);
+    assertNotNull(
+        h.scm.reportDamage(ReportDamageRequest.newBuilder().setContainer(id).addShards(1).build()));
+    h.pass(A_LITTLE);
+    assertWhole(h, id);
+    assertEquals(2, h.container(id).getShards(1).getGeneration());
+  }
+
+  @Test
+  void balancingMovesShardsFromFullDisksAndStops() throws Exception {
+    ScmHarness h = new ScmHarness(6, null);
+    List<Long> ids = new ArrayList<>();
+    for (int i = 0; i < 8; i++) {
+      ids.add(sealed(h));
+    }
+    FakeDatanode full = hosts(h, ids.get(0)).get(0);
+    full.setUsedBytes(full.diskIds().get(0), 50L << 30);
+    int before = full.shards().size();
+    h.pass(A_LITTLE);
+    assertEquals(0, h.status().getBalance().getShardsMoved());
+    assertNotNull(
+        h.scm.setBalance(
+            SetBalanceRequest.newBuilder().setRunning(true).setThreshold(0.1).build()));
+    h.pass(Duration.ofSeconds(20));
+    assertTrue(h.status().getBalance().getShardsMoved() > 0);
+    assertTrue(full.shards().size() < before);
+    for (long id : ids) {
+      assertWhole(h, id);
+      assertNoCopiesButTheRows(h, id);
+    }
+    full.setUsedBytes(full.diskIds().get(0), 0);
+    h.pass(A_LITTLE);
+    long moved = h.status().getBalance().getShardsMoved();
+    h.pass(Duration.ofSeconds(20));
+    assertEquals(moved, h.status().getBalance().getShardsMoved());
+  }
+
+  private static void plant(FakeDatanode node, long container) {
+    node.plant(
+        ShardReport.newBuilder()
+            .setContainer(container)
+            .setGeneration(1)
+            .setDiskId(node.diskIds().get(0))
+            .build());
   }
 
   private static void setMode(ScmHarness h, FakeDatanode node, DatanodeMode mode)

@@ -37,6 +37,7 @@ import io.stowage.scm.container.ContainerRow;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
@@ -58,6 +59,9 @@ class TwoLeadersTest {
   private static final int DATA_SHARDS = 1;
 
   private static final int EXHAUSTIVE_DEPTH = 4;
+  private static final int REPAIR_DEPTH = 3;
+  private static final int REPAIRED_TO_THE_END = 20; // one of so many runs
+  private static final int REPAIR_WALKS = Integer.getInteger("stowage.scm.repair-walks", 400);
   private static final int RANDOM_WALKS = 1_500;
   private static final int RANDOM_LENGTH = 40;
 
@@ -85,10 +89,40 @@ class TwoLeadersTest {
     REPORT,
     ANSWER_UNDER_WAY,
     DELIVER_LATE,
-    FOLLOW
+    FOLLOW,
+    TICK,
+    LOSE_SHARD,
+    SHARD_COMES_BACK,
+    END_REBUILDS,
+    TIME_PASSES
   }
 
-  private static final List<Step> STEPS = List.of(Step.values());
+  /** What concerns leases and seals. */
+  private static final List<Step> STEPS =
+      List.of(
+          Step.WIN,
+          Step.GRANT,
+          Step.RENEW_LATEST,
+          Step.RELEASE_LATEST_IDLE,
+          Step.SEAL_LATEST,
+          Step.REPORT,
+          Step.ANSWER_UNDER_WAY,
+          Step.DELIVER_LATE,
+          Step.FOLLOW);
+
+  /** What concerns rebuilds, of a container that is sealed before. */
+  private static final List<Step> REPAIR_STEPS =
+      List.of(
+          Step.WIN,
+          Step.REPORT,
+          Step.ANSWER_UNDER_WAY,
+          Step.DELIVER_LATE,
+          Step.FOLLOW,
+          Step.TICK,
+          Step.LOSE_SHARD,
+          Step.SHARD_COMES_BACK,
+          Step.END_REBUILDS,
+          Step.TIME_PASSES);
 
   /** One run from the beginning. */
   private static final class World {
@@ -99,6 +133,8 @@ class TwoLeadersTest {
     private final Map<String, Lease> byContainerAndEpoch = new HashMap<>();
     private final List<Lease> granted = new ArrayList<>();
     private final Map<Long, ContainerRow> latestRow = new HashMap<>();
+    private final Map<FakeDatanode, List<ShardReport>> mislaid = new LinkedHashMap<>();
+    private final Map<FakeDatanode, Integer> judged = new HashMap<>();
 
     World() throws StoreException {
       for (FakeDatanode node : h.nodes) {
@@ -143,6 +179,18 @@ class TwoLeadersTest {
             underWay.clear();
           }
           case FOLLOW -> scm.follow();
+          case TICK -> scm.tick();
+          case LOSE_SHARD -> loseShard();
+          case SHARD_COMES_BACK -> {
+            mislaid.forEach(
+                (node, shards) -> {
+                  shards.forEach(node::plant);
+                  node.restart();
+                });
+            mislaid.clear();
+          }
+          case END_REBUILDS -> h.nodes.forEach(FakeDatanode::finishRebuilds);
+          case TIME_PASSES -> h.clock.advance(Duration.ofSeconds(6));
         }
       } catch (StoreException e) {
         switch (e.code()) {
@@ -176,6 +224,37 @@ class TwoLeadersTest {
       }
     }
 
+    /** Seals the container and has it whole, so that something can be lost of it. */
+    void sealAndSettle() throws StoreException {
+      h.write(latest(), 4096);
+      release(scms[0], LeaseOutcome.LEASE_FULL);
+      for (int i = 0; i < 3; i++) {
+        step(0, Step.REPORT);
+        step(0, Step.TICK);
+      }
+      step(1, Step.REPORT);
+      step(1, Step.FOLLOW);
+      h.nodes.forEach(node -> node.holdRebuilds(true));
+    }
+
+    /** One copy after another, but never the last k: those are there in the end. */
+    private void loseShard() {
+      long id = latest().getContainer().getId();
+      if (!mislaid.isEmpty()) {
+        return;
+      }
+      for (FakeDatanode node : h.nodes) {
+        List<ShardReport> there =
+            node.shards().stream().filter(shard -> shard.getContainer() == id).toList();
+        if (!there.isEmpty()) {
+          node.lose(id, there.get(0).getIndex());
+          node.restart();
+          mislaid.put(node, there);
+          return;
+        }
+      }
+    }
+
     private Lease latest() {
       return granted.get(granted.size() - 1);
     }
@@ -199,6 +278,15 @@ class TwoLeadersTest {
               assertTrue(row.info().getLeaderEpoch() >= before.info().getLeaderEpoch());
               assertTrue(row.info().getLeaseEpoch() >= before.info().getLeaseEpoch());
               assertTrue(row.info().getState().getNumber() >= before.info().getState().getNumber());
+              assertTrue(row.info().getLastGeneration() >= before.info().getLastGeneration());
+              for (int i = 0; i < row.info().getShardsCount(); i++) {
+                ShardPlace now = row.info().getShards(i);
+                ShardPlace then = before.info().getShards(i);
+                assertTrue(now.getGeneration() >= then.getGeneration());
+                assertTrue(
+                    now.getGeneration() > then.getGeneration() || now.equals(then),
+                    "a place changed under one generation");
+              }
             }
             if (row.info().getState() == ContainerState.SEALED) {
               for (Lease lease : granted) {
@@ -209,6 +297,7 @@ class TwoLeadersTest {
             }
             return true;
           });
+      checkRemovals();
       for (FakeDatanode node : h.nodes) {
         long heard = 0;
         for (Order order : node.obeyedOrders()) {
@@ -226,6 +315,36 @@ class TwoLeadersTest {
       }
     }
 
+    /** Nothing that a row names is ever deleted or put aside, and no generation is made twice. */
+    private void checkRemovals() {
+      for (FakeDatanode node : h.nodes) {
+        List<Order> orders = node.obeyedOrders();
+        for (int i = judged.getOrDefault(node, 0); i < orders.size(); i++) {
+          Order order = orders.get(i);
+          if (order.hasDelete() || order.hasQuarantine()) {
+            ShardPlace named =
+                latestRow
+                    .get(order.getShard().getContainer())
+                    .info()
+                    .getShards(order.getShard().getIndex());
+            assertTrue(
+                named.getGeneration() != order.getShard().getGeneration()
+                    || !named.getNodeId().equals(node.nodeId()),
+                () -> "removed what the row names: " + order);
+          }
+          if (order.hasRebuild()) {
+            FakeDatanode before =
+                made.put(
+                    order.getShard().getContainer() + "/" + order.getShard().getGeneration(), node);
+            assertTrue(before == null || before == node, "one generation was made by two nodes");
+          }
+        }
+        judged.put(node, orders.size());
+      }
+    }
+
+    private final Map<String, FakeDatanode> made = new HashMap<>();
+
     /** A stripe needs all cells; once k shards are sealed none gets them. */
     private void checkNoStripeAfterSeal(Lease lease) {
       int sealed = 0;
@@ -241,6 +360,35 @@ class TwoLeadersTest {
         }
       }
       assertTrue(sealed < DATA_SHARDS || acknowledged < NODES);
+    }
+
+    /** Left alone with one leader, the container is whole and nothing is left over. */
+    void checkThatItIsRepaired() throws StoreException {
+      StorageContainerManager last = scms[1];
+      scms[0].lost();
+      last.lost();
+      last.won();
+      h.scm = last;
+      step(1, Step.SHARD_COMES_BACK);
+      h.nodes.forEach(FakeDatanode::finishRebuilds);
+      h.nodes.forEach(node -> node.holdRebuilds(false));
+      h.pass(Duration.ofSeconds(60));
+      check();
+      assertEquals(0, h.status().getEndangeredContainers());
+      assertEquals(0, h.status().getStaleShards());
+      ContainerInfo info = h.store.read(latest().getContainer().getId()).info();
+      for (ShardPlace place : info.getShardsList()) {
+        assertTrue(
+            h.node(place).shards().stream()
+                .anyMatch(
+                    shard ->
+                        shard.getContainer() == info.getId()
+                            && shard.getIndex() == place.getIndex()
+                            && shard.getGeneration() == place.getGeneration()
+                            && shard.getSealed()
+                            && !shard.getQuarantined()),
+            () -> "not there: " + place);
+      }
     }
 
     /** Left alone with one leader, the cluster works: whatever happened before. */
@@ -299,6 +447,59 @@ class TwoLeadersTest {
       }
     }
     assertEquals(104_976, runs);
+  }
+
+  @Test
+  void everyShortInterleavingOfRepairsIsHarmless() throws Exception {
+    int choices = 2 * REPAIR_STEPS.size();
+    int runs = (int) Math.pow(choices, REPAIR_DEPTH);
+    for (int run = 0; run < runs; run++) {
+      int rest = run;
+      List<String> path = new ArrayList<>();
+      World world = new World();
+      try {
+        world.sealAndSettle();
+        world.step(0, Step.LOSE_SHARD);
+        world.step(0, Step.REPORT); // it is missed, and its rebuild ordered...
+        world.step(0, Step.TICK);
+        world.step(0, Step.REPORT);
+        world.step(1, Step.WIN); // ...when another leader comes
+        for (int i = 0; i < REPAIR_DEPTH; i++) {
+          int choice = rest % choices;
+          rest /= choices;
+          Step step = REPAIR_STEPS.get(choice / 2);
+          path.add("scm " + choice % 2 + " " + step);
+          world.step(choice % 2, step);
+        }
+        if (run % REPAIRED_TO_THE_END == 0) {
+          world.checkThatItIsRepaired();
+        }
+      } catch (AssertionError | StoreException e) {
+        throw new AssertionError("after " + path, e);
+      }
+    }
+    assertEquals(8_000, runs);
+  }
+
+  @Test
+  void longRandomInterleavingsOfRepairsAreHarmlessAndEndWhole() throws Exception {
+    for (int seed = 0; seed < REPAIR_WALKS; seed++) {
+      Random random = new Random(seed);
+      List<String> path = new ArrayList<>();
+      World world = new World();
+      try {
+        world.sealAndSettle();
+        for (int i = 0; i < RANDOM_LENGTH; i++) {
+          int who = random.nextInt(2);
+          Step step = REPAIR_STEPS.get(random.nextInt(REPAIR_STEPS.size()));
+          path.add("scm " + who + " " + step);
+          world.step(who, step);
+        }
+        world.checkThatItIsRepaired();
+      } catch (AssertionError | StoreException e) {
+        throw new AssertionError("seed " + seed + ": " + path, e);
+      }
+    }
   }
 
   @Test
