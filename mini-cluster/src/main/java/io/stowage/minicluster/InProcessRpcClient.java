@@ -48,7 +48,7 @@ import org.apache.hbase.thirdparty.com.google.protobuf.ServiceException;
 /**
  * HBase's RPC client, but for reads and writes of a region server that lives in this JVM: those are
  * handed to the server's own implementation of them, as HBase itself does from coprocessors. That
- * leaves out four event loops, two sockets and two encodings a call (ADR 8). Everything else (which
+ * leaves out four event loops, two sockets and two encodings a call (ADR 9). Everything else (which
  * region is where, retries, time limits, admin calls, other servers) is HBase's asynchronous client
  * as in any cluster. Thread-safe.
  *
