@@ -22,6 +22,7 @@ import io.stowage.dev.s3.S3Response;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.net.ConnectException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -339,6 +340,9 @@ final class ChaosLoad {
           return response;
         }
         code = response.isSuccess() ? "error in a 200" : response.errorCode();
+      } catch (ConnectException e) {
+        log.failed(operation, "ConnectException", key.key(), from); // nothing was sent
+        return null;
       } catch (IOException e) {
         code = e.getClass().getSimpleName();
       }
