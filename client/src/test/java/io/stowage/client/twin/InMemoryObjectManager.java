@@ -368,7 +368,7 @@ public final class InMemoryObjectManager implements ObjectManager {
                     .setStamp(version.getStamp())
                     .build();
             Manifest changed = change.apply(holder, version.getManifest());
-            return changed == version.getManifest()
+            return changed.equals(version.getManifest())
                 ? version
                 : version.toBuilder().setStamp(nextStamp()).setManifest(changed).build();
           });
