@@ -33,11 +33,19 @@ import org.slf4j.LoggerFactory;
  * whether it is worth asking at all. Thread-safe; figures are followed without locks.
  *
  * <p>A read waits for a node as long as nearly all of its answers took ({@link #patienceNanos}), by
- * comparison with what reads take everywhere: a node that is always slow is late all the same,
- * while a machine on which everything is slow makes nobody late. After {@link #LATE_TO_SUSPECT}
- * late answers with no timely one between them a node is a <b>suspect</b>: reads decode around it
- * at once and do not wait for it first. Now and then one of them asks it as well, and waits for
- * nothing ({@link #takeProbe}); after {@link #TIMELY_TO_CLEAR} timely answers it is trusted again.
+ * comparison with what reads take everywhere, and then asks others as well. A node is a
+ * <b>suspect</b>, which reads decode around at once,
+ *
+ * <ul>
+ *   <li>when it is silent: something was asked of it {@link #SILENT} ago and nothing at all was
+ *       answered since. So is a stopped process. A busy one answers something;
+ *   <li>when it was late {@link #LATE_TO_SUSPECT} times in a row, by comparison with the others
+ *       that were asked in its place: so is a slow disk. On a machine where everything is slow the
+ *       others are no faster, and nobody is late.
+ * </ul>
+ *
+ * <p>Now and then a read that goes around a suspect asks it as well, and does not wait ({@link
+ * #takeProbe}); after {@link #TIMELY_TO_CLEAR} timely answers it is trusted again.
  *
  * <p>Writers avoid nodes that they had trouble with for a while, and suspects.
  */
@@ -46,6 +54,7 @@ final class NodeHealth {
 
   static final int LATE_TO_SUSPECT = 3;
   static final int TIMELY_TO_CLEAR = 3;
+  static final Duration SILENT = Duration.ofMillis(500);
 
   /** Collections of garbage and the turns of busy threads stay below this. */
   static final long LEAST_PATIENCE_MILLIS = 20;
@@ -76,6 +85,8 @@ final class NodeHealth {
     private final AtomicInteger late = new AtomicInteger(); // in a row
     private final AtomicInteger timely = new AtomicInteger(); // in a row, while suspect
     private final AtomicLong nextProbeNanos = new AtomicLong();
+    private final AtomicInteger unanswered = new AtomicInteger();
+    private volatile long waitingSinceNanos; // for any answer, while some are missing
     private volatile boolean suspect;
     private volatile long avoidUntilNanos;
     private volatile boolean avoided; // by writers, until then
@@ -111,11 +122,30 @@ final class NodeHealth {
     return TimeUnit.MILLISECONDS.toNanos(1) * bytes / SLOW_DISK_BYTES_PER_MILLI;
   }
 
+  /** A read was sent to the node; {@link #answered} or {@link #failed} follows. */
+  void asked(String nodeId) {
+    Node node = node(nodeId);
+    if (node.unanswered.getAndIncrement() == 0) {
+      node.waitingSinceNanos = clock.monotonicNanos();
+    }
+  }
+
+  private void heard(Node node) {
+    node.waitingSinceNanos = clock.monotonicNanos();
+    node.unanswered.decrementAndGet();
+  }
+
+  /** The node could not be reached, or the connection ended. */
+  void failed(String nodeId) {
+    node(nodeId).unanswered.decrementAndGet();
+  }
+
   /** The node answered a read; it may have been late by then. */
   void answered(String nodeId, long tookNanos, long bytes) {
     boolean inTime = tookNanos <= patienceNanos(nodeId, bytes);
     long sample = Math.max(0, tookNanos - transferNanos(bytes));
     Node node = node(nodeId);
+    heard(node);
     node.nearlyAll.add(sample);
     median.add(sample);
     if (!inTime) {
@@ -129,7 +159,7 @@ final class NodeHealth {
     }
   }
 
-  /** The node did not answer a read in time, or could not be reached. */
+  /** Others answered a read long before the node did, or it could not be reached. */
   void late(String nodeId) {
     Node node = node(nodeId);
     node.timely.set(0);
@@ -159,7 +189,15 @@ final class NodeHealth {
 
   boolean isSuspect(String nodeId) {
     Node node = nodes.get(nodeId);
-    return node != null && node.suspect;
+    if (node == null) {
+      return false;
+    }
+    if (!node.suspect
+        && node.unanswered.get() > 0
+        && clock.monotonicNanos() - node.waitingSinceNanos > SILENT.toNanos()) {
+      suspect(nodeId, node);
+    }
+    return node.suspect;
   }
 
   /** Whether the caller, a read that does without a suspect, shall ask it as well. */

@@ -65,6 +65,8 @@ final class RangeRead implements AutoCloseable {
   private boolean restAsked;
   private long dueNanos; // until when those that were asked are waited for
   private boolean graced;
+  private long ownAskedNanos;
+  private long othersAskedNanos;
   private ByteBuf result; // bytes of the sector ranges in order, or the needle's
   private boolean resultIsBare;
   private boolean done;
@@ -157,8 +159,24 @@ final class RangeRead implements AutoCloseable {
     return (long) sectors() * Sectors.BYTES;
   }
 
-  void asked(int of) {
+  void asked(int of, long nowNanos) {
     asked |= 1 << of;
+    if (of == shard) {
+      ownAskedNanos = nowNanos;
+    } else if (othersAskedNanos == 0) {
+      othersAskedNanos = nowNanos;
+    }
+  }
+
+  /**
+   * Whether others brought the bytes while the own shard, asked long before them, has still not
+   * answered: by comparison it is late, however slow all of them are.
+   */
+  boolean wasOutrun(int times, long nowNanos) {
+    return done
+        && waitsFor(shard)
+        && othersAskedNanos != 0
+        && nowNanos - ownAskedNanos > times * (nowNanos - othersAskedNanos);
   }
 
   long dueNanos() {

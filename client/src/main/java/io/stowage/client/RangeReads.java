@@ -53,6 +53,9 @@ final class RangeReads {
    */
   private static final long HELD_UP_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
 
+  /** A shard that others outrun by so much, started later, is late. */
+  private static final int TIMES_OUTRUN = 3;
+
   private final Containers containers;
   private final DatanodeDirectory directory;
   private final NodeHealth health;
@@ -190,11 +193,6 @@ final class RangeReads {
           range.setDueNanos(now + HELD_UP_NANOS / 2);
           continue;
         }
-        for (int shard = 0; shard < range.places().policy().shards(); shard++) {
-          if (range.waitsFor(shard)) {
-            health.late(range.places().nodeId(shard));
-          }
-        }
         if (!askOthers(range)) {
           range.setDueNanos(start + GIVE_UP_NANOS);
         }
@@ -211,11 +209,12 @@ final class RangeReads {
     }
 
     private void ask(RangeRead range, int shard) {
-      range.asked(shard);
       ShardPlaces at = range.places();
       String node = at.nodeId(shard);
       long bytesWanted = range.requestBytes();
       long asked = System.nanoTime();
+      range.asked(shard, asked);
+      health.asked(node);
       long due = asked + health.patienceNanos(node, bytesWanted);
       if (due - range.dueNanos() > 0) {
         range.setDueNanos(due);
@@ -225,6 +224,8 @@ final class RangeReads {
           (bytes, error) -> {
             if (error == null) {
               health.answered(node, System.nanoTime() - asked, bytesWanted);
+            } else {
+              health.failed(node);
             }
             arrive(new Answer(range, shard, at, bytes, error));
           });
@@ -291,6 +292,9 @@ final class RangeReads {
         askOthers(range);
       }
       range.tryDecode();
+      if (range.wasOutrun(TIMES_OUTRUN, System.nanoTime())) {
+        health.late(range.places().nodeId(range.shard()));
+      }
       while (!range.isDone() && range.othersAsked() && !range.waitsForAny()) {
         if (!askOthers(range) && !refresh(range)) {
           throw unavailable(range);

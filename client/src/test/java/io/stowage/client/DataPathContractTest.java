@@ -326,7 +326,8 @@ public abstract class DataPathContractTest {
       }
     }
     cluster.node(1).holdReads();
-    for (int i = 0; i < NodeHealth.LATE_TO_SUSPECT; i++) {
+    long silent = System.nanoTime() + NodeHealth.SILENT.plusMillis(100).toNanos();
+    while (System.nanoTime() < silent) {
       readAll(reader(onSilent.get(0)));
     }
     int reads = cluster.node(1).reads();

@@ -34,6 +34,7 @@ class NodeHealthTest {
 
   private void answered(String node, int times, long millis) {
     for (int i = 0; i < times; i++) {
+      health.asked(node);
       health.answered(node, millis * MILLI, 4_096);
     }
   }
@@ -98,6 +99,30 @@ class NodeHealthTest {
     answered("a", 1, 1);
     assertFalse(health.isSuspect("a"));
     assertEquals(Set.of(), health.toAvoid());
+  }
+
+  @Test
+  void aSilentNodeIsASuspectAndABusyOneIsNot() {
+    health.asked("stopped");
+    health.asked("busy");
+    health.asked("busy");
+    clock.advance(Duration.ofMillis(400));
+    health.answered("busy", 400 * MILLI, 4_096);
+    assertFalse(health.isSuspect("stopped"));
+    clock.advance(Duration.ofMillis(200));
+    assertTrue(health.isSuspect("stopped"));
+    assertFalse(health.isSuspect("busy"), "it answered something");
+    clock.advance(Duration.ofMillis(400));
+    assertTrue(health.isSuspect("busy"));
+  }
+
+  @Test
+  void aNodeThatWasAskedNothingIsNotSilent() {
+    answered("idle", 1, 1);
+    clock.advance(Duration.ofMinutes(1));
+    assertFalse(health.isSuspect("idle"));
+    health.asked("idle");
+    assertFalse(health.isSuspect("idle"));
   }
 
   @Test

@@ -142,6 +142,15 @@ public final class TwinCluster implements Containers, DatanodeDirectory {
     return List.copyOf(damage);
   }
 
+  public synchronized int damageReports() {
+    return damage.size();
+  }
+
+  /** Where all containers are, as a reader is told. */
+  public synchronized List<ContainerInfo> places() {
+    return containers();
+  }
+
   synchronized int renewals() {
     return renewals;
   }

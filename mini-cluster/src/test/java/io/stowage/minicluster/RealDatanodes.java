@@ -20,6 +20,7 @@ import io.stowage.common.data.NetworkDatanodes;
 import io.stowage.common.data.ShardService;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.time.StoreClock;
+import io.stowage.datanode.disk.DiskFiles;
 import io.stowage.datanode.disk.LocalDiskFiles;
 import io.stowage.datanode.net.DataServer;
 import io.stowage.datanode.store.ShardStore;
@@ -34,6 +35,7 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
+import java.util.function.IntFunction;
 
 /** Datanodes of one disk each under a container manager in memory. Stateless. */
 final class RealDatanodes {
@@ -42,16 +44,22 @@ final class RealDatanodes {
   private RealDatanodes() {}
 
   static TwinCluster inProcess(Path directory, int count) {
-    return start(directory, count, false);
+    return start(directory, count, false, disk -> LocalDiskFiles.INSTANCE);
+  }
+
+  /** As {@link #inProcess}, each disk seen through what a test puts in between. */
+  static TwinCluster inProcess(Path directory, int count, IntFunction<DiskFiles> disks) {
+    return start(directory, count, false, disks);
   }
 
   static TwinCluster overNetwork(Path directory, int count) {
-    return start(directory, count, true);
+    return start(directory, count, true, disk -> LocalDiskFiles.INSTANCE);
   }
 
-  private static TwinCluster start(Path directory, int count, boolean overNetwork) {
+  private static TwinCluster start(
+      Path directory, int count, boolean overNetwork, IntFunction<DiskFiles> disks) {
     List<ShardService> services = new ArrayList<>();
-    List<String> disks = new ArrayList<>();
+    List<String> diskIds = new ArrayList<>();
     Deque<Runnable> onClose = new ArrayDeque<>();
     try {
       Path base = Files.createTempDirectory(directory, "nodes");
@@ -61,12 +69,12 @@ final class RealDatanodes {
         ShardStore store =
             ShardStore.open(
                 List.of(disk),
-                LocalDiskFiles.INSTANCE,
+                disks.apply(i),
                 new StoreSettings(0, true, WRITE_MEMORY),
                 StoreClock.system());
         onClose.push(store::close);
         store.joinCluster("a cluster of tests");
-        disks.add(store.diskInfos().get(0).getDiskId());
+        diskIds.add(store.diskInfos().get(0).getDiskId());
         if (overNetwork) {
           DataServer server =
               DataServer.start(
@@ -89,6 +97,6 @@ final class RealDatanodes {
       throw new UncheckedIOException(e);
     }
     return new TwinCluster(
-        services, disks, StoreClock.system(), () -> onClose.forEach(Runnable::run));
+        services, diskIds, StoreClock.system(), () -> onClose.forEach(Runnable::run));
   }
 }

@@ -26,7 +26,10 @@ import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.apache.hadoop.conf.Configuration;
 
-/** An SCM in a JVM of its own, to be stopped, paused and killed. Confined to its test's thread. */
+/**
+ * An SCM, or another role, in a JVM of its own, to be stopped, paused and killed. Confined to its
+ * test's thread.
+ */
 final class ScmProcess implements AutoCloseable {
   private final Process process;
   private final Path output;
@@ -42,6 +45,13 @@ final class ScmProcess implements AutoCloseable {
    * @param hbase where HBase and ZooKeeper are; goes into its core-site.xml
    */
   static ScmProcess launch(Path directory, StowageConfig config, Configuration hbase)
+      throws IOException {
+    return launch(ScmMain.class, directory, config, hbase);
+  }
+
+  /** Starts a role by its main class. */
+  static ScmProcess launch(
+      Class<?> role, Path directory, StowageConfig config, Configuration hbase)
       throws IOException {
     Path conf = Files.createDirectories(directory.resolve("conf"));
     Configuration site = new Configuration(false);
@@ -65,7 +75,7 @@ final class ScmProcess implements AutoCloseable {
                 "-cp",
                 System.getProperty(
                     "surefire.test.class.path", System.getProperty("java.class.path")),
-                ScmMain.class.getName(),
+                role.getName(),
                 "--conf",
                 conf.toString())
             .redirectErrorStream(true)
