@@ -111,6 +111,33 @@ class LostDisksIT {
     }
   }
 
+  @Test
+  void whatThreeOfFiveDisksKeptIsUnavailableUntilTheyReturn() throws Exception {
+    try (MiniStowageCluster cluster =
+            MiniStowageCluster.builder().datanodes(1).disksPerDatanode(5).start();
+        S3Client s3 =
+            S3Clients.impatient(cluster.s3Endpoint(), cluster.accessKey(), cluster.secretKey())) {
+      s3.createBucket(b -> b.bucket(BUCKET));
+      put(s3, "before");
+      for (int disk = 0; disk < 3; disk++) {
+        cluster.removeDisk(0, disk);
+      }
+      S3Exception refused =
+          assertThrows(
+              S3Exception.class,
+              () -> s3.getObjectAsBytes(b -> b.bucket(BUCKET).key("before/" + (1 << 20))));
+      System.err.println("unavailable: " + refused.getMessage());
+      assertEquals(503, refused.statusCode());
+      assertTrue(refused.getMessage().contains("container"), refused::getMessage);
+      assertTrue(refused.getMessage().contains("on disk"), refused::getMessage);
+      s3.headObject(b -> b.bucket(BUCKET).key("before/" + (1 << 20)));
+      for (int disk = 0; disk < 3; disk++) {
+        cluster.returnDisk(0, disk);
+      }
+      verify(s3); // by the gateway that saw them go
+    }
+  }
+
   private void put(S3Client s3, String name) {
     for (int length : LENGTHS) {
       String key = name + "/" + length;

@@ -50,8 +50,7 @@ final class ScmProcess implements AutoCloseable {
   }
 
   /** Starts a role by its main class. */
-  static ScmProcess launch(
-      Class<?> role, Path directory, StowageConfig config, Configuration hbase)
+  static ScmProcess launch(Class<?> role, Path directory, StowageConfig config, Configuration hbase)
       throws IOException {
     Path conf = Files.createDirectories(directory.resolve("conf"));
     Configuration site = new Configuration(false);

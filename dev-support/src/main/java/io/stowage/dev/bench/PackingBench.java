@@ -21,8 +21,11 @@ import io.stowage.client.DataPath;
 import io.stowage.client.ObjectWriter;
 import io.stowage.client.StripeFigures;
 import io.stowage.common.conf.Keys;
+import io.stowage.common.erasure.ErasurePolicy;
+import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
 import io.stowage.dev.content.GeneratedContent;
+import io.stowage.dev.plot.LogPlot;
 import io.stowage.dev.s3.S3Connection;
 import io.stowage.dev.s3.S3Credentials;
 import io.stowage.dev.s3.S3Response;
@@ -130,7 +133,35 @@ public final class PackingBench implements Callable<Integer> {
             measured.stripes().meanWidth());
       }
     }
+    if (plot != null) {
+      Files.writeString(plot, draw(cases));
+    }
     return 0;
+  }
+
+  private String draw(List<Case> cases) throws StoreException {
+    ErasurePolicy code = ErasurePolicy.named(policy);
+    LogPlot drawing =
+        new LogPlot(
+            "What an object costs on disk, " + policy,
+            "bytes of an object",
+            "bytes on disk / bytes of the object");
+    for (int count : clients) {
+      LogPlot.Values line = drawing.line(count == 1 ? "1 client" : count + " clients");
+      for (int i = 0; i < cases.size(); i++) {
+        if (i % clients.size() == clients.indexOf(count)) {
+          line.add(cases.get(i).size(), cases.get(i).cost());
+        }
+      }
+    }
+    LogPlot.Values copies = drawing.line((1 + code.m()) + " copies");
+    LogPlot.Values coded =
+        drawing.line(String.format(Locale.ROOT, "%d/%d of the code", code.shards(), code.k()));
+    for (Case each : cases) {
+      copies.add(each.size(), 1 + code.m());
+      coded.add(each.size(), (double) code.shards() / code.k());
+    }
+    return drawing.toSvg();
   }
 
   private Case measure(long size, int count) throws Exception {
