@@ -68,7 +68,11 @@ class LyingDisksTest {
     STALE
   }
 
-  private record Stored(byte[] bytes, ByteString writeId, Manifest manifest) {}
+  private record Stored(String name, ByteString writeId, Manifest manifest) {
+    byte[] bytes() {
+      return TestContent.of(name, (int) manifest.getLength());
+    }
+  }
 
   @TempDir Path directory;
 
@@ -109,15 +113,16 @@ class LyingDisksTest {
       throws StoreException {
     int refused = 0;
     for (Stored object : objects) {
+      byte[] expected = object.bytes();
       for (ByteString writeId : List.of(object.writeId(), ByteString.EMPTY)) {
         ObjectReader reader =
             path.read(new DataPath.ReadSpec(object.manifest(), cluster.places(), writeId));
         try {
-          ByteBuf read = reader.read(0, object.bytes().length);
+          ByteBuf read = reader.read(0, expected.length);
           byte[] bytes = new byte[read.readableBytes()];
           read.readBytes(bytes);
           read.release();
-          assertEquals(-1, Arrays.mismatch(object.bytes(), bytes), "a wrong byte was served");
+          assertEquals(-1, Arrays.mismatch(expected, bytes), "a wrong byte was served");
         } catch (StoreException e) {
           assertTrue(
               e.code() == ErrorCode.DATA_UNAVAILABLE || e.code() == ErrorCode.CORRUPT_DATA,
@@ -130,7 +135,8 @@ class LyingDisksTest {
   }
 
   private static Stored write(DataPath path, int number, int length) throws IOException {
-    byte[] bytes = TestContent.of("object-" + number, length);
+    String name = "object-" + number;
+    byte[] bytes = TestContent.of(name, length);
     ByteString writeId = WriteId.random();
     try (ObjectWriter writer =
         path.write(
@@ -142,7 +148,7 @@ class LyingDisksTest {
                 length,
                 ByteString.EMPTY))) {
       writer.write(PooledByteBufAllocator.DEFAULT.directBuffer(length).writeBytes(bytes));
-      return new Stored(bytes, writeId, writer.finish().manifest());
+      return new Stored(name, writeId, writer.finish().manifest());
     }
   }
 
