@@ -38,8 +38,8 @@ public interface DataPath extends AutoCloseable {
   ObjectReader read(ReadSpec spec);
 
   /**
-   * Adds a record needle (a committed fact that no needle header tells) to a later stripe; not
-   * waited for, may be lost.
+   * Adds a record needle (a committed fact that no needle header tells) to a later stripe, within
+   * seconds; not waited for. {@link RecordingNamespace} does it for all callers.
    */
   void record(RecordSpec spec);
 
@@ -54,8 +54,8 @@ public interface DataPath extends AutoCloseable {
    * @param writeId 16 bytes, the same as in the commit
    * @param policy erasure policy name
    * @param length payload bytes, or -1 if not known
-   * @param metadata immutable metadata for the needle's blob, as known at the start (an
-   *     ObjectMetadata message)
+   * @param metadata what the needle is to say of the object, as known at the start: an
+   *     ObjectMetadata or NeedleBlob message, or one behind the other
    */
   record WriteSpec(
       long bucketId,
@@ -89,7 +89,7 @@ public interface DataPath extends AutoCloseable {
   }
 
   /**
-   * A record needle: {@code what} is the encoded fact (see docs/format/needle.md), for fsck
+   * A record needle: {@code what} is a Fact message (see docs/format/needle.md), for fsck
    * --rebuild.
    */
   record RecordSpec(

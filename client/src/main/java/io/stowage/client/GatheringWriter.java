@@ -41,6 +41,8 @@ final class GatheringWriter implements ObjectWriter {
   private final List<ByteBuf> gathered = new ArrayList<>();
   private long taken;
   private StreamedObject stream; // null: still small
+  private boolean sent; // bytes may lie on disks
+  private boolean stored; // all of them do
   private boolean ended;
 
   GatheringWriter(DataPath.WriteSpec spec, long clockMicros, PolicyPath path) {
@@ -96,14 +98,19 @@ final class GatheringWriter implements ObjectWriter {
       if (stream != null) {
         Written written = stream.finish();
         if (spec.length() < 0) {
-          path.recordEnd(header(NeedleHeader.Kind.STREAMED, 0), written.manifest());
+          path.putFinished(header(NeedleHeader.Kind.STREAMED, 0), taken);
         }
-        return written;
+        stored = true;
+        return new Written(written.manifest(), written.grants(), clockMicros);
       }
       if (taken == 0) {
-        return new Written(Manifest.getDefaultInstance(), List.of());
+        stored = true;
+        return new Written(Manifest.getDefaultInstance(), List.of(), clockMicros);
       }
-      return path.pack(header(NeedleHeader.Kind.PACKED, crcOfGathered()), handOver());
+      sent = true;
+      Written written = path.pack(header(NeedleHeader.Kind.PACKED, crcOfGathered()), handOver());
+      stored = true;
+      return new Written(written.manifest(), written.grants(), clockMicros);
     } finally {
       close();
     }
@@ -151,6 +158,10 @@ final class GatheringWriter implements ObjectWriter {
     gathered.clear();
     if (stream != null) {
       stream.close();
+      sent = true;
+    }
+    if (sent && !stored) {
+      path.recordAbandoned(header(NeedleHeader.Kind.STREAMED, 0));
     }
   }
 }

@@ -39,6 +39,6 @@ final class Manifests {
       }
     }
     return new ObjectWriter.Written(
-        Manifest.newBuilder().setLength(length).addAllExtents(extents).build(), distinct);
+        Manifest.newBuilder().setLength(length).addAllExtents(extents).build(), distinct, 0);
   }
 }

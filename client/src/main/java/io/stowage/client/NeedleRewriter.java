@@ -77,7 +77,8 @@ final class NeedleRewriter implements ObjectWriter {
       Written written = path.pack(header, payload);
       return new Written(
           Manifest.newBuilder(written.manifest()).setLength(payloadLength).build(),
-          written.grants());
+          written.grants(),
+          header.clockMicros());
     } finally {
       close();
     }

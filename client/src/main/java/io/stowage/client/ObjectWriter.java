@@ -46,6 +46,7 @@ public interface ObjectWriter extends AutoCloseable {
    *
    * @param manifest where the bytes are
    * @param grants of every (container, epoch) in the manifest
+   * @param clockMicros the clock in the needles' headers, which the commit passes on
    */
-  record Written(Manifest manifest, List<LeaseGrant> grants) {}
+  record Written(Manifest manifest, List<LeaseGrant> grants, long clockMicros) {}
 }

@@ -18,6 +18,7 @@ package io.stowage.client;
 import io.netty.buffer.ByteBuf;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.needle.NeedleFacts;
 import io.stowage.common.needle.NeedleHeader;
 import io.stowage.common.proto.Extent;
 import io.stowage.common.proto.LeaseGrant;
@@ -52,6 +53,7 @@ final class PackedNeedle {
   private volatile boolean toLead;
   private volatile State outcome = State.QUEUED;
 
+  private long queuedAtNanos; // of a record
   private int attempts;
   private Extent extent;
   private LeaseGrant grant;
@@ -60,12 +62,22 @@ final class PackedNeedle {
   PackedNeedle(NeedleHeader header, List<ByteBuf> payload, Thread writer) {
     this.header = header;
     this.payload = payload;
-    this.headerBytes = header.encodedLength();
+    this.headerBytes = header.encodedLength() + NeedleFacts.PLACE_BYTES;
     this.writer = writer;
   }
 
-  NeedleHeader header() {
-    return header;
+  /** As it is written at an address. */
+  NeedleHeader headerAt(long container, long address) {
+    return NeedleFacts.placed(header, container, address);
+  }
+
+  /** When a record was queued. Guarded by the packer. */
+  long queuedAt() {
+    return queuedAtNanos;
+  }
+
+  void queuedAt(long nanos) {
+    queuedAtNanos = nanos;
   }
 
   List<ByteBuf> payload() {

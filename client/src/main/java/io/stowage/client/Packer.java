@@ -24,13 +24,17 @@ import io.stowage.common.error.StoreException;
 import io.stowage.common.needle.NeedleCodec;
 import io.stowage.common.proto.Extent;
 import io.stowage.common.proto.LeaseGrant;
+import io.stowage.common.time.StoreClock;
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
+import java.util.Iterator;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Packs small objects of one policy into stripes: group commit without a timer. While a stripe is
@@ -46,14 +50,21 @@ import java.util.concurrent.locks.LockSupport;
  * the waking of its own thread, and the I/O threads that bring acknowledgements never encode.
  *
  * <p>Thread-safe; the queue and the count are guarded by this. The queue is bounded by the callers:
- * each waits with one needle. Records, which nobody waits for, are bounded by {@link
- * #MOST_RECORDS}.
+ * each waits with one needle.
+ *
+ * <p>Records, which nobody waits for, fill up the stripes of others. What has waited for {@link
+ * #RECORD_NANOS} goes before everything else, and gets a stripe of its own where there are no
+ * others, so that a record is on disk within seconds: docs/format/needle.md promises that. Who adds
+ * one when there are many packs them himself; only where nothing can be written at all are the
+ * oldest of {@link #MOST_RECORDS} dropped.
  *
  * <p>A needle whose stripe failed goes back to the head of the queue and into another stripe, on
  * another lease, since the failure retired that one; the first try may land as well, which makes a
  * twin that no manifest names. After {@link #MOST_ATTEMPTS} its writer is told.
  */
 final class Packer {
+  private static final Logger LOG = LoggerFactory.getLogger(Packer.class);
+
   /** One being encoded, one on the way, and as many being forced by disks that overlap them. */
   static final int STRIPES_IN_FLIGHT = 4;
 
@@ -73,25 +84,35 @@ final class Packer {
   /** Needles looked at for one stripe; with 4 KiB objects a megabyte of data cells. */
   private static final int MOST_NEEDLES = 512;
 
-  /** Facts for a rebuild, dropped beyond this: they are hints. */
+  /** Facts for a rebuild; a few megabytes. */
   private static final int MOST_RECORDS = 10_000;
+
+  /** From so many on, adding one means packing some. */
+  private static final int MANY_RECORDS = 1_000;
+
+  /** Long enough for an idle store's records to share a stripe. */
+  static final long RECORD_NANOS = TimeUnit.SECONDS.toNanos(1);
 
   private final LeasePool leases;
   private final StripeMemory memory;
   private final ErasureCoder coder;
   private final int maxCellBytes;
+  private final StoreClock clock;
 
   // Guarded by this.
   private final Deque<PackedNeedle> queue = new ArrayDeque<>();
   private final Deque<PackedNeedle> records = new ArrayDeque<>();
   private long queuedBytes;
   private int inFlight;
+  private long droppedRecords;
+  private boolean flushing;
 
-  Packer(LeasePool leases, StripeMemory memory, int maxCellBytes) {
+  Packer(LeasePool leases, StripeMemory memory, int maxCellBytes, StoreClock clock) {
     this.leases = leases;
     this.memory = memory;
     this.coder = ErasureCoders.of(leases.policy());
     this.maxCellBytes = maxCellBytes;
+    this.clock = clock;
   }
 
   /** Stores a needle of the calling thread; returns when it is durable. */
@@ -172,25 +193,72 @@ final class Packer {
     return queue.size() >= k && queuedBytes >= (long) k * GOOD_CELL_BYTES;
   }
 
-  /** Adds a needle that nobody waits for. */
-  synchronized void addRecord(PackedNeedle needle) {
-    if (records.size() >= MOST_RECORDS) {
-      records.removeFirst().failed(new StoreException(ErrorCode.OVERLOADED, "too many records"));
-    }
-    records.addLast(needle);
-  }
-
-  /** Sends records that no stripe came by for. May block; called now and then, and at the end. */
-  void flushRecords() {
+  /** Adds a needle that nobody waits for; blocks only to pack where there are many. */
+  void addRecord(PackedNeedle needle) {
     synchronized (this) {
-      if (records.isEmpty() || inFlight > 0) {
-        return; // a stripe in flight means that others follow
+      if (records.size() >= MOST_RECORDS) {
+        records
+            .removeFirst()
+            .failed(new StoreException(ErrorCode.OVERLOADED, "Cannot keep more records"));
+        if (droppedRecords++ == 0) {
+          LOG.warn("Records for fsck --rebuild are dropped: {} wait, none is stored", MOST_RECORDS);
+        }
+      }
+      needle.queuedAt(clock.monotonicNanos());
+      records.addLast(needle);
+      if (records.size() < MANY_RECORDS || inFlight >= STRIPES_IN_FLIGHT) {
+        return;
       }
       inFlight++;
     }
     if (packNext()) {
       Thread.currentThread().interrupt();
     }
+  }
+
+  /** Sends records that no stripe came by for. May block; called now and then. */
+  void flushRecords() {
+    synchronized (this) {
+      if (agedRecords(1) == 0 || inFlight > 0) {
+        return; // the next stripe of others takes them, or the next call
+      }
+      inFlight++;
+    }
+    if (packNext()) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  /** Sends all records, as far as they can be sent at once. Called once, at the end. */
+  void flushAllRecords() {
+    int before = Integer.MAX_VALUE;
+    while (true) {
+      synchronized (this) {
+        flushing = true;
+        if (records.isEmpty() || records.size() >= before) {
+          return;
+        }
+        before = records.size();
+        inFlight++;
+      }
+      if (packNext()) {
+        Thread.currentThread().interrupt();
+        return;
+      }
+    }
+  }
+
+  /** How many records, at most, are to go before everything else. */
+  private int agedRecords(int atMost) {
+    long now = clock.monotonicNanos();
+    int aged = 0;
+    for (PackedNeedle record : records) {
+      if (aged == atMost || now - record.queuedAt() < RECORD_NANOS) {
+        break;
+      }
+      aged++;
+    }
+    return aged;
   }
 
   /** Called with a place in flight, which it passes on. True if it was interrupted. */
@@ -226,22 +294,25 @@ final class Packer {
    * while another stripe is in flight, whose end will pass it on.
    */
   private synchronized PackPlan take(List<PackedNeedle> batch) {
-    if (inFlight > 1 && !hasGood()) {
+    boolean manyRecords = records.size() >= MANY_RECORDS || flushing;
+    if (inFlight > 1 && !hasGood() && !manyRecords) {
       return null;
     }
     List<PackedNeedle> candidates = new ArrayList<>(Math.min(queue.size() + 1, MOST_NEEDLES));
+    int aged = agedRecords(MOST_NEEDLES / 2);
+    Iterator<PackedNeedle> recordsInOrder = records.iterator();
+    while (candidates.size() < aged) {
+      candidates.add(recordsInOrder.next());
+    }
     for (PackedNeedle needle : queue) {
       if (candidates.size() == MOST_NEEDLES) {
         break;
       }
       candidates.add(needle);
     }
-    int waitedFor = candidates.size();
-    for (PackedNeedle record : records) {
-      if (candidates.size() == MOST_NEEDLES) {
-        break;
-      }
-      candidates.add(record);
+    int younger = candidates.size();
+    while (recordsInOrder.hasNext() && candidates.size() < MOST_NEEDLES) {
+      candidates.add(recordsInOrder.next());
     }
     if (candidates.isEmpty()) {
       return null;
@@ -253,12 +324,11 @@ final class Packer {
     ErasurePolicy policy = leases.policy();
     PackPlan plan = PackPlan.of(sizes, policy.k(), policy.m(), maxCellBytes);
     for (int i = 0; i < plan.count(); i++) {
-      if (i < waitedFor) {
+      boolean record = i < aged || i >= younger;
+      if (!record) {
         queuedBytes -= sizes[i];
-        batch.add(queue.removeFirst());
-      } else {
-        batch.add(records.removeFirst());
       }
+      batch.add(record ? records.removeFirst() : queue.removeFirst());
     }
     if (mayBegin() && leadNext()) {
       inFlight++;
@@ -317,7 +387,7 @@ final class Packer {
       int start = NeedleCodec.align(cell.writerIndex());
       cell.writeZero(start - cell.writerIndex());
       ByteBuffer header = cell.nioBuffer(start, needle.headerBytes());
-      NeedleCodec.encode(needle.header(), header);
+      NeedleCodec.encode(needle.headerAt(run.lease().container(), run.offset() + start), header);
       cell.writerIndex(start + needle.headerBytes());
       for (ByteBuf bytes : needle.payload()) {
         cell.writeBytes(bytes, bytes.readerIndex(), bytes.readableBytes());
@@ -348,13 +418,11 @@ final class Packer {
     synchronized (this) {
       for (int i = batch.size() - 1; i >= 0; i--) {
         PackedNeedle needle = batch.get(i);
-        if (needle.failedAgain() < MOST_ATTEMPTS) {
-          if (needle.isWaitedFor()) {
-            queue.addFirst(needle);
-            queuedBytes += needle.bytes();
-          } else {
-            records.addFirst(needle);
-          }
+        if (!needle.isWaitedFor()) {
+          records.addFirst(needle);
+        } else if (needle.failedAgain() < MOST_ATTEMPTS) {
+          queue.addFirst(needle);
+          queuedBytes += needle.bytes();
         } else {
           needle.failed(cause);
         }
@@ -362,9 +430,17 @@ final class Packer {
     }
   }
 
+  /** Tells the writers; records wait for better times. */
   private void fail(List<PackedNeedle> batch, StoreException cause) {
-    for (PackedNeedle needle : batch) {
-      needle.failed(cause);
+    synchronized (this) {
+      for (int i = batch.size() - 1; i >= 0; i--) {
+        PackedNeedle needle = batch.get(i);
+        if (needle.isWaitedFor()) {
+          needle.failed(cause);
+        } else {
+          records.addFirst(needle);
+        }
+      }
     }
   }
 

@@ -18,11 +18,11 @@ package io.stowage.client;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.stowage.common.error.StoreException;
-import io.stowage.common.needle.NeedleCodec;
+import io.stowage.common.needle.NeedleFacts;
 import io.stowage.common.needle.NeedleHeader;
-import io.stowage.common.proto.Manifest;
+import io.stowage.common.proto.Fact;
+import io.stowage.common.proto.FinishedFact;
 import io.stowage.common.time.StoreClock;
-import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
@@ -85,26 +85,42 @@ final class PolicyPath {
         template, length, endsObject, leases, streamMemory, cellLengths, clock);
   }
 
-  /** Tells where an object ends whose headers could not. The fact is its manifest. */
-  void recordEnd(NeedleHeader of, Manifest manifest) {
-    record(of.bucketId(), of.rowKey(), of.writeId(), of.clockMicros(), manifest.toByteString());
+  /**
+   * Tells how long an object is whose headers could not; returns when that is durable, since
+   * without it nobody could tell its last bytes from padding.
+   */
+  void putFinished(NeedleHeader of, long length) throws StoreException {
+    Fact fact = Fact.newBuilder().setFinished(FinishedFact.newBuilder().setLength(length)).build();
+    packer.put(
+        record(
+            of.bucketId(),
+            of.rowKey(),
+            of.writeId(),
+            of.clockMicros(),
+            fact.toByteString(),
+            Thread.currentThread()));
   }
 
-  /** A record needle. */
+  /** Tells that bytes that were written, some or all, will not be committed. */
+  void recordAbandoned(NeedleHeader of) {
+    record(
+        of.bucketId(), of.rowKey(), of.writeId(), 0, RecordingNamespace.abandoned().toByteString());
+  }
+
+  /** A record needle that nobody waits for. */
   void record(long bucketId, ByteString rowKey, ByteString writeId, long stamp, ByteString what) {
-    ByteBuffer payload = what.asReadOnlyByteBuffer();
-    NeedleHeader header =
-        new NeedleHeader(
-            NeedleHeader.Kind.RECORD,
-            bucketId,
-            rowKey,
-            writeId,
-            stamp,
-            0,
-            0,
-            payload.remaining(),
-            NeedleCodec.crc(payload),
-            ByteString.EMPTY);
-    packer.addRecord(new PackedNeedle(header, List.of(Unpooled.wrappedBuffer(payload)), null));
+    packer.addRecord(record(bucketId, rowKey, writeId, stamp, what, null));
+  }
+
+  private static PackedNeedle record(
+      long bucketId,
+      ByteString rowKey,
+      ByteString writeId,
+      long stamp,
+      ByteString what,
+      Thread writer) {
+    NeedleHeader header = NeedleFacts.header(bucketId, rowKey, writeId, stamp, what);
+    return new PackedNeedle(
+        header, List.of(Unpooled.wrappedBuffer(what.asReadOnlyByteBuffer())), writer);
   }
 }

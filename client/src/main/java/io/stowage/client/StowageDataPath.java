@@ -181,7 +181,7 @@ public final class StowageDataPath implements DataPath, ContainerAccess {
                   policy, containers, directory, clock, timeouts, health, background, config);
           return new PolicyPath(
               leases,
-              new Packer(leases, packingMemory, packedCellBytes(policy)),
+              new Packer(leases, packingMemory, packedCellBytes(policy), clock),
               packingLimit(policy),
               streamMemory,
               cellLengths,
@@ -258,7 +258,7 @@ public final class StowageDataPath implements DataPath, ContainerAccess {
       return;
     }
     for (PolicyPath path : paths.values()) {
-      path.packer().flushRecords();
+      path.packer().flushAllRecords();
     }
     awaitIdlePackers();
     for (PolicyPath path : paths.values()) {

@@ -23,9 +23,11 @@ import io.stowage.common.erasure.ErasurePolicy;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.needle.NeedleCodec;
+import io.stowage.common.needle.NeedleFacts;
 import io.stowage.common.needle.NeedleHeader;
 import io.stowage.common.proto.Extent;
 import io.stowage.common.proto.LeaseGrant;
+import io.stowage.common.proto.NeedleBlob;
 import io.stowage.common.time.StoreClock;
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
@@ -64,6 +66,11 @@ final class StreamedObject implements AutoCloseable {
 
   /** Failures in a row, no stripe acknowledged between them, after which the writer is told. */
   private static final int MOST_FAILURES = Packer.MOST_ATTEMPTS - 1;
+
+  /** What a header says of its run beside the metadata: the same whatever the values are. */
+  private static final int SHAPE_BYTES =
+      NeedleBlob.newBuilder().setCellLength(1).build().getSerializedSize()
+          + NeedleFacts.PLACE_BYTES;
 
   /** A row's head keeps eight extents: beyond that, padding is cheaper than another extent. */
   private static final int EXTENTS_IN_HEAD = 8;
@@ -230,8 +237,8 @@ final class StreamedObject implements AutoCloseable {
   /** Gets addresses, and puts the new extent's header in front of the backlog. */
   private void beginRun() throws StoreException {
     int extentNumber = extents.size();
-    ByteString blob = extentNumber == 0 ? template.blob() : ByteString.EMPTY;
-    headerBytes = NeedleCodec.headerLength(template.rowKey().size(), blob.size());
+    ByteString metadata = extentNumber == 0 ? template.blob() : ByteString.EMPTY;
+    headerBytes = NeedleCodec.headerLength(template.rowKey().size(), metadata.size() + SHAPE_BYTES);
     int longest = cellLengths.longest(policy, STRIPES_IN_FLIGHT + 1);
     long rest = length - stored;
     if (length < 0) {
@@ -245,6 +252,8 @@ final class StreamedObject implements AutoCloseable {
     acknowledgedInRun = 0;
     long room = (long) run.stripesLeft() * policy.k() * run.cellBytes() - headerBytes;
     boolean reachesEnd = length >= 0 && rest <= room;
+    NeedleBlob shape = NeedleBlob.newBuilder().setCellLength(run.cellBytes()).build();
+    ByteString blob = metadata.concat(shape.toByteString());
     NeedleHeader header =
         new NeedleHeader(
             reachesEnd && endsObject ? NeedleHeader.Kind.STREAMED_LAST : NeedleHeader.Kind.STREAMED,
@@ -258,7 +267,7 @@ final class StreamedObject implements AutoCloseable {
             0,
             blob);
     ByteBuffer encoded = ByteBuffer.allocate(headerBytes);
-    NeedleCodec.encode(header, encoded);
+    NeedleCodec.encode(NeedleFacts.placed(header, run.lease().container(), run.offset()), encoded);
     backlog.addFirst(
         new Piece(Unpooled.wrappedBuffer(encoded.flip()), backlog.peekFirst().again()));
   }

@@ -237,7 +237,7 @@ class NeedleWalkTest {
     bytes.putInt(68, NeedleCodec.crc(bytes.duplicate().rewind()));
     // The second sector of the first cell holds payload from 4,096 less the header on.
     byte[] shifted = new byte[40_000];
-    int header = NeedleCodec.headerLength("some/key".length(), 0);
+    int header = write(shifted, true).manifest().getExtents(0).getHeaderLength();
     System.arraycopy(newer, 0, shifted, 4096 - header, newer.length);
     write(shifted, true);
     List<String> blindSpots = new ArrayList<>();

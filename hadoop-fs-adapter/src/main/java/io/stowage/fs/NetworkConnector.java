@@ -15,6 +15,7 @@
  */
 package io.stowage.fs;
 
+import io.stowage.client.RecordingNamespace;
 import io.stowage.client.StowageDataPath;
 import io.stowage.common.conf.Keys;
 import io.stowage.common.conf.StowageConfig;
@@ -54,7 +55,7 @@ final class NetworkConnector implements ClusterConnector {
       StowageDataPath dataPath =
           StowageDataPath.create(config, client.api(), datanodes, StoreClock.system());
       return new Connected(
-          client.api(),
+          RecordingNamespace.over(client.api(), dataPath),
           dataPath,
           () -> {
             dataPath.close(); // releases its leases through the client

@@ -306,7 +306,9 @@ final class ObjectTree {
             .build();
     for (int attempt = 1; ; attempt++) {
       try {
-        objectManager.renamePrefix(request);
+        while (objectManager.renamePrefix(request).getMore()) {
+          attempt = 1; // it went on
+        }
         return;
       } catch (OutcomeUnknownException e) {
         if (attempt == RENAME_ATTEMPTS) {

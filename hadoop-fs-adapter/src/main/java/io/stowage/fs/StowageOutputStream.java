@@ -22,13 +22,13 @@ import io.stowage.client.ObjectWriter;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
+import io.stowage.common.needle.NeedleFacts;
 import io.stowage.common.om.ObjectManager;
 import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.Condition;
 import io.stowage.common.proto.Manifest;
+import io.stowage.common.proto.NeedleBlob;
 import io.stowage.common.proto.ObjectMetadata;
-import io.stowage.common.proto.ObjectVersion;
-import io.stowage.common.proto.PutObjectReply;
 import io.stowage.common.proto.PutObjectRequest;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -165,7 +165,8 @@ final class StowageOutputStream extends OutputStream
               writeId,
               bucket.getPolicy(),
               lengthIfKnown,
-              metadata.toByteString()));
+              NeedleFacts.blob(
+                  metadata, NeedleBlob.newBuilder().setConditional(!overwrite).build())));
     } catch (StoreException e) {
       releasedOnError.release();
       throw e;
@@ -248,23 +249,19 @@ final class StowageOutputStream extends OutputStream
       if (writer != null) {
         ObjectWriter.Written written = writer.finish();
         manifest = written.manifest();
-        request.addAllGrants(written.grants());
+        request.addAllGrants(written.grants()).setClockMicros(written.clockMicros());
       }
-      PutObjectReply reply =
-          objectManager.putObject(
-              request
-                  .setBucket(bucket.getName())
-                  .setKey(key)
-                  .setWriteId(writeId)
-                  .setLength(length)
-                  .setMd5(ByteString.copyFrom(md5.digest()))
-                  .setMetadata(metadata)
-                  .setManifest(manifest)
-                  .setCondition(Condition.newBuilder().setMustBeAbsent(!overwrite))
-                  .build());
-      if (reply.getWantsRecord() && length > 0) {
-        record(reply.getVersion());
-      }
+      objectManager.putObject(
+          request
+              .setBucket(bucket.getName())
+              .setKey(key)
+              .setWriteId(writeId)
+              .setLength(length)
+              .setMd5(ByteString.copyFrom(md5.digest()))
+              .setMetadata(metadata)
+              .setManifest(manifest)
+              .setCondition(Condition.newBuilder().setMustBeAbsent(!overwrite))
+              .build());
     } catch (StoreException e) {
       if (!overwrite && e.code() == ErrorCode.PRECONDITION_FAILED) {
         FileAlreadyExistsException exists =
@@ -274,21 +271,6 @@ final class StowageOutputStream extends OutputStream
       }
       throw HadoopErrors.of(e, path);
     }
-  }
-
-  /**
-   * Tells fsck what the needle's own clock does not: that this version came after what it seems to
-   * precede.
-   */
-  private void record(ObjectVersion version) {
-    dataPath.record(
-        new DataPath.RecordSpec(
-            bucket.getId(),
-            ByteString.copyFromUtf8(key),
-            writeId,
-            bucket.getPolicy(),
-            version.getStamp(),
-            version.toBuilder().clearManifest().build().toByteString()));
   }
 
   /** Ends without committing: there will be no such file, or the one there was stays. */

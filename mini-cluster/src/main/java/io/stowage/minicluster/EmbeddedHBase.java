@@ -30,6 +30,10 @@ import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.hbase.HBaseConfiguration;
 import org.apache.hadoop.hbase.LocalHBaseCluster;
 import org.apache.hadoop.hbase.ServerName;
+import org.apache.hadoop.hbase.TableName;
+import org.apache.hadoop.hbase.client.Admin;
+import org.apache.hadoop.hbase.client.Connection;
+import org.apache.hadoop.hbase.client.ConnectionFactory;
 import org.apache.hadoop.hbase.master.HMaster;
 import org.apache.hadoop.metrics2.lib.DefaultMetricsSystem;
 import org.slf4j.Logger;
@@ -202,6 +206,16 @@ public final class EmbeddedHBase implements AutoCloseable {
     Configuration configuration = configuration();
     InProcessRpcClient.use(configuration);
     return configuration;
+  }
+
+  /** Loses a table, as an operator's mistake would. */
+  void dropTable(String namespace, String table) throws IOException {
+    TableName name = TableName.valueOf(namespace, table);
+    try (Connection connection = ConnectionFactory.createConnection(clientConfiguration);
+        Admin admin = connection.getAdmin()) {
+      admin.disableTable(name);
+      admin.deleteTable(name);
+    }
   }
 
   /** Stops both servers and waits for their threads. */

@@ -120,6 +120,10 @@ final class HBaseHome implements AutoCloseable {
     return hbase.inProcessConfiguration();
   }
 
+  void dropTable(String namespace, String table) throws IOException {
+    hbase.dropTable(namespace, table);
+  }
+
   boolean isAlive() {
     return hbase.isAlive();
   }

@@ -579,6 +579,14 @@ public final class MiniStowageCluster implements AutoCloseable {
     manager.server = null;
   }
 
+  /**
+   * Loses a table of HBase, as an operator's mistake would. Whoever uses it is stopped before; an
+   * object manager that starts makes its tables anew, empty.
+   */
+  public void dropTable(String table) throws IOException {
+    hbase.dropTable(config.get(Keys.HBASE_NAMESPACE), table);
+  }
+
   /** An object manager of this JVM, called directly. */
   public ObjectManager objectManager(int objectManager) {
     return managers.get(objectManager).server.objectManager();

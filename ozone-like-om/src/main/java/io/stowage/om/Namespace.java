@@ -20,6 +20,7 @@ import io.stowage.common.error.StoreException;
 import io.stowage.common.om.ObjectManager;
 import io.stowage.common.proto.AbortUploadReply;
 import io.stowage.common.proto.AbortUploadRequest;
+import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.CompleteUploadReply;
 import io.stowage.common.proto.CompleteUploadRequest;
 import io.stowage.common.proto.CreateBucketReply;
@@ -79,6 +80,14 @@ import io.stowage.common.proto.ReplaceExtentsReply;
 import io.stowage.common.proto.ReplaceExtentsRequest;
 import io.stowage.common.proto.ReportDamageReply;
 import io.stowage.common.proto.ReportDamageRequest;
+import io.stowage.common.proto.RestoreBucketReply;
+import io.stowage.common.proto.RestoreBucketRequest;
+import io.stowage.common.proto.RestoreOutcome;
+import io.stowage.common.proto.RestoreRowsReply;
+import io.stowage.common.proto.RestoreRowsRequest;
+import io.stowage.common.proto.RestoredRow;
+import io.stowage.common.proto.ScanNamespaceReply;
+import io.stowage.common.proto.ScanNamespaceRequest;
 import io.stowage.common.proto.SetObjectMetadataReply;
 import io.stowage.common.proto.SetObjectMetadataRequest;
 import io.stowage.common.proto.UpdateBucketReply;
@@ -98,9 +107,12 @@ import io.stowage.om.object.ExtentSwap;
 import io.stowage.om.object.Gets;
 import io.stowage.om.object.Listing;
 import io.stowage.om.object.MetadataChanges;
+import io.stowage.om.object.NamespaceScan;
 import io.stowage.om.object.ObjectRows;
 import io.stowage.om.object.Puts;
+import io.stowage.om.object.RecordNeedles;
 import io.stowage.om.object.Renames;
+import io.stowage.om.object.Restores;
 import io.stowage.om.row.CommitFence;
 import io.stowage.om.row.ContainerLocations;
 import io.stowage.om.row.Pause;
@@ -133,6 +145,7 @@ import org.apache.hadoop.thirdparty.protobuf.ByteString;
 final class Namespace implements ObjectManager, AutoCloseable {
   private static final int MOST_DELETES = 1_000;
   private static final int MOST_JUDGED = 1_000;
+  private static final int MOST_RESTORED = 1_000;
 
   /** Prolonged while a collector works; after it, another takes its run over. */
   private static final Duration COLLECTOR_CLAIM = Duration.ofMinutes(2);
@@ -159,7 +172,10 @@ final class Namespace implements ObjectManager, AutoCloseable {
   private final NeedleJudge judge;
   private final ExtentSwap swap;
   private final CommitFence fence;
+  private final NamespaceScan scan;
+  private final Restores restores;
   private final ExecutorService workers;
+  private final Stamps stamps;
 
   Namespace(
       OmConfig config,
@@ -171,7 +187,7 @@ final class Namespace implements ObjectManager, AutoCloseable {
       Pause pause) {
     this.scm = scm;
     this.workers = workers();
-    Stamps stamps = new Stamps(clock, config.clockBound());
+    this.stamps = new Stamps(clock, config.clockBound());
     this.config = config;
     this.bucketRows = new RowCommitter(bucketTable, clock, pause, config.mutationDeadline());
     RowCommitter objectRows =
@@ -190,6 +206,8 @@ final class Namespace implements ObjectManager, AutoCloseable {
     this.deletes = new Deletes(objects);
     this.metadataChanges = new MetadataChanges(objects);
     this.listing = new Listing(objects);
+    this.scan = new NamespaceScan(objects);
+    this.restores = new Restores(objects);
     this.renames = new Renames(objects);
     this.prefixRenames =
         new PrefixRenames(bucketRows, stamps, listing, renames, workers, config.clockBound());
@@ -218,7 +236,11 @@ final class Namespace implements ObjectManager, AutoCloseable {
   @Override
   public CreateBucketReply createBucket(CreateBucketRequest request) throws StoreException {
     Puts.requireWriteId(request.getWriteId());
-    return CreateBucketReply.newBuilder().setBucket(buckets.create(request)).build();
+    BucketInfo bucket = buckets.create(request);
+    return CreateBucketReply.newBuilder()
+        .setBucket(bucket)
+        .addRecords(RecordNeedles.bucket(bucket, request.getWriteId(), bucket.getCreatedMicros()))
+        .build();
   }
 
   @Override
@@ -231,14 +253,22 @@ final class Namespace implements ObjectManager, AutoCloseable {
   @Override
   public UpdateBucketReply updateBucket(UpdateBucketRequest request) throws StoreException {
     Puts.requireWriteId(request.getWriteId());
-    return UpdateBucketReply.newBuilder().setBucket(buckets.update(request)).build();
+    BucketInfo bucket = buckets.update(request);
+    return UpdateBucketReply.newBuilder()
+        .setBucket(bucket)
+        .addRecords(RecordNeedles.bucket(bucket, request.getWriteId(), stamps.now()))
+        .build();
   }
 
   @Override
   public DeleteBucketReply deleteBucket(DeleteBucketRequest request) throws StoreException {
     Puts.requireWriteId(request.getWriteId());
-    buckets.delete(request);
-    return DeleteBucketReply.getDefaultInstance();
+    BucketInfo bucket = buckets.delete(request);
+    DeleteBucketReply.Builder reply = DeleteBucketReply.newBuilder();
+    if (bucket != null && !bucket.getPolicy().isEmpty()) {
+      reply.addRecords(RecordNeedles.bucketDeleted(bucket, request.getWriteId(), stamps.now()));
+    }
+    return reply.build();
   }
 
   @Override
@@ -254,7 +284,7 @@ final class Namespace implements ObjectManager, AutoCloseable {
   @Override
   public PutObjectReply putObject(PutObjectRequest request) throws StoreException {
     Buckets.Known bucket = buckets.require(request.getBucket());
-    PutObjectReply reply = puts.put(bucket.id(), request);
+    PutObjectReply reply = puts.put(bucket.bucket(), request);
     buckets.recheck(bucket);
     return reply;
   }
@@ -282,6 +312,13 @@ final class Namespace implements ObjectManager, AutoCloseable {
         reply.addObjects(await(one));
       }
     }
+    for (int i = 0; i < reply.getObjectsCount(); i++) {
+      DeletedObject one = reply.getObjects(i);
+      if (one.getErrorCode() == 0 && one.getStamp() != 0) {
+        reply.addRecords(
+            RecordNeedles.deleted(bucket.bucket(), request.getObjects(i).getWriteId(), one));
+      }
+    }
     buckets.recheck(bucket);
     return reply.build();
   }
@@ -300,6 +337,9 @@ final class Namespace implements ObjectManager, AutoCloseable {
     try {
       return future.get();
     } catch (ExecutionException e) {
+      if (e.getCause() instanceof StoreException known) {
+        throw known;
+      }
       if (e.getCause() instanceof Error error) {
         throw error;
       }
@@ -320,13 +360,21 @@ final class Namespace implements ObjectManager, AutoCloseable {
     Buckets.Known bucket = buckets.require(request.getBucket());
     ObjectVersion version = metadataChanges.set(bucket.id(), request);
     buckets.recheck(bucket);
-    return SetObjectMetadataReply.newBuilder().setVersion(version).build();
+    return SetObjectMetadataReply.newBuilder()
+        .setVersion(version)
+        .addRecords(
+            // Above the head that it compared, and not above its own: in order, whatever that is.
+            RecordNeedles.committed(
+                bucket.bucket(),
+                version.getWriteId(),
+                version.toBuilder().setStamp(request.getStamp() + 1).build()))
+        .build();
   }
 
   @Override
   public RenameObjectReply renameObject(RenameObjectRequest request) throws StoreException {
     Buckets.Known bucket = buckets.require(request.getBucket());
-    ObjectVersion version =
+    Renames.Renamed renamed =
         renames.rename(
             bucket.id(),
             request.getSource(),
@@ -334,17 +382,31 @@ final class Namespace implements ObjectManager, AutoCloseable {
             request.getWriteId(),
             request.getOverwrite());
     buckets.recheck(bucket);
-    return RenameObjectReply.newBuilder().setVersion(version).build();
+    RenameObjectReply.Builder reply = RenameObjectReply.newBuilder().setVersion(renamed.version());
+    if (renamed.version().getStamp() != 0 && renamed.sourceStamp() != 0) {
+      reply.addRecords(
+          RecordNeedles.moved(
+              bucket.bucket(),
+              request.getWriteId(),
+              request.getSource(),
+              renamed.sourceStamp(),
+              renamed.version()));
+    }
+    return reply.build();
   }
 
   @Override
   public RenamePrefixReply renamePrefix(RenamePrefixRequest request) throws StoreException {
     Buckets.Known bucket = buckets.require(request.getBucket());
-    long moved =
+    PrefixRenames.Moved moved =
         prefixRenames.rename(
             bucket, request.getSourcePrefix(), request.getTargetPrefix(), request.getWriteId());
     buckets.recheck(bucket);
-    return RenamePrefixReply.newBuilder().setMoved(moved).build();
+    return RenamePrefixReply.newBuilder()
+        .setMoved(moved.count())
+        .setMore(moved.more())
+        .addAllRecords(moved.records())
+        .build();
   }
 
   /** A collector of this object manager's; each does its rounds when it is told to. */
@@ -420,9 +482,20 @@ final class Namespace implements ObjectManager, AutoCloseable {
   @Override
   public CompleteUploadReply completeUpload(CompleteUploadRequest request) throws StoreException {
     Buckets.Known bucket = buckets.require(request.getBucket());
-    ObjectVersion version = uploads.complete(bucket.id(), request);
+    Uploads.Completed completed = uploads.complete(bucket.id(), request);
     buckets.recheck(bucket);
-    return CompleteUploadReply.newBuilder().setVersion(version).build();
+    CompleteUploadReply.Builder reply =
+        CompleteUploadReply.newBuilder()
+            .setVersion(completed.version().toBuilder().clearPartLengths());
+    if (!completed.partWriteIds().isEmpty()) {
+      reply.addRecords(
+          RecordNeedles.completed(
+              bucket.bucket(),
+              request.getWriteId(),
+              completed.version(),
+              completed.partWriteIds()));
+    }
+    return reply.build();
   }
 
   @Override
@@ -508,6 +581,34 @@ final class Namespace implements ObjectManager, AutoCloseable {
     return LocateContainersReply.newBuilder()
         .addAllContainers(locations.locate(request.getIdsList(), request.getRefresh()))
         .build();
+  }
+
+  @Override
+  public ScanNamespaceReply scanNamespace(ScanNamespaceRequest request) throws StoreException {
+    return scan.page(request);
+  }
+
+  @Override
+  public RestoreRowsReply restoreRows(RestoreRowsRequest request) throws StoreException {
+    if (request.getRowsCount() > MOST_RESTORED) {
+      throw new StoreException(
+          ErrorCode.INVALID_ARGUMENT,
+          "Cannot restore " + request.getRowsCount() + " rows at once: at most " + MOST_RESTORED);
+    }
+    List<Future<RestoreOutcome>> restored = new ArrayList<>(request.getRowsCount());
+    for (RestoredRow row : request.getRowsList()) {
+      restored.add(workers.submit(() -> restores.restore(row)));
+    }
+    RestoreRowsReply.Builder reply = RestoreRowsReply.newBuilder();
+    for (Future<RestoreOutcome> one : restored) {
+      reply.addOutcomes(await(one));
+    }
+    return reply.build();
+  }
+
+  @Override
+  public RestoreBucketReply restoreBucket(RestoreBucketRequest request) throws StoreException {
+    return RestoreBucketReply.newBuilder().setCreated(buckets.restore(request.getBucket())).build();
   }
 
   @Override

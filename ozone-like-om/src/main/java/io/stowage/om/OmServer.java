@@ -57,7 +57,14 @@ public final class OmServer implements AutoCloseable {
   private static final int SWEEP_SECONDS = 60;
 
   private static final Set<String> ADMINISTRATORS_ONLY =
-      Set.of("getIdentity", "putIdentity", "judgeNeedles", "replaceExtents");
+      Set.of(
+          "getIdentity",
+          "putIdentity",
+          "judgeNeedles",
+          "replaceExtents",
+          "scanNamespace",
+          "restoreRows",
+          "restoreBucket");
 
   private final Lifecycle lifecycle = new Lifecycle("object manager");
   private final StowageConfig config;

@@ -51,6 +51,8 @@ import io.stowage.common.proto.RepackStatusReply;
 import io.stowage.common.proto.RepackStatusRequest;
 import io.stowage.common.proto.ReportDamageReply;
 import io.stowage.common.proto.ReportDamageRequest;
+import io.stowage.common.proto.RestoreContainerReply;
+import io.stowage.common.proto.RestoreContainerRequest;
 import io.stowage.common.proto.ResurveyContainersReply;
 import io.stowage.common.proto.ResurveyContainersRequest;
 import io.stowage.common.proto.SetBalanceReply;
@@ -208,5 +210,10 @@ final class FakeContainers implements ContainerManager {
       }
     }
     return reply.build();
+  }
+
+  @Override
+  public RestoreContainerReply restoreContainer(RestoreContainerRequest request) {
+    throw new UnsupportedOperationException();
   }
 }

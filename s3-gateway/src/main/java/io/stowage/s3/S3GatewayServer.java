@@ -17,6 +17,7 @@ package io.stowage.s3;
 
 import io.netty.util.concurrent.DefaultThreadFactory;
 import io.stowage.client.DataPath;
+import io.stowage.client.RecordingNamespace;
 import io.stowage.common.conf.StowageConfig;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.om.ObjectManager;
@@ -70,7 +71,7 @@ public final class S3GatewayServer implements AutoCloseable {
     hashThreads.allowCoreThreadTimeOut(true);
     Backend backend =
         new Backend(
-            namespace,
+            RecordingNamespace.over(namespace, data),
             data,
             clock,
             new Authorizer(namespace),

@@ -57,6 +57,8 @@ import io.stowage.common.proto.RepackStatusReply;
 import io.stowage.common.proto.RepackStatusRequest;
 import io.stowage.common.proto.ReportDamageReply;
 import io.stowage.common.proto.ReportDamageRequest;
+import io.stowage.common.proto.RestoreContainerReply;
+import io.stowage.common.proto.RestoreContainerRequest;
 import io.stowage.common.proto.ResurveyContainersReply;
 import io.stowage.common.proto.ResurveyContainersRequest;
 import io.stowage.common.proto.SetBalanceReply;
@@ -477,6 +479,12 @@ final class StorageContainerManager
   public AcceptUnknownShardsReply acceptUnknownShards(AcceptUnknownShardsRequest request)
       throws StoreException {
     return asLeader(Term::acceptUnknown);
+  }
+
+  @Override
+  public RestoreContainerReply restoreContainer(RestoreContainerRequest request)
+      throws StoreException {
+    return asLeader(now -> now.restoreContainer(request.getContainer()));
   }
 
   @Override

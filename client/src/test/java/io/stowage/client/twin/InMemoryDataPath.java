@@ -168,7 +168,7 @@ public final class InMemoryDataPath implements DataPath {
         endExtent();
       }
       close();
-      return new Written(manifest.setLength(length).build(), List.copyOf(grants));
+      return new Written(manifest.setLength(length).build(), List.copyOf(grants), 0);
     }
 
     @Override

@@ -91,6 +91,12 @@ import io.stowage.common.proto.ReplaceExtentsReply;
 import io.stowage.common.proto.ReplaceExtentsRequest;
 import io.stowage.common.proto.ReportDamageReply;
 import io.stowage.common.proto.ReportDamageRequest;
+import io.stowage.common.proto.RestoreBucketReply;
+import io.stowage.common.proto.RestoreBucketRequest;
+import io.stowage.common.proto.RestoreRowsReply;
+import io.stowage.common.proto.RestoreRowsRequest;
+import io.stowage.common.proto.ScanNamespaceReply;
+import io.stowage.common.proto.ScanNamespaceRequest;
 import io.stowage.common.proto.SetObjectMetadataReply;
 import io.stowage.common.proto.SetObjectMetadataRequest;
 import io.stowage.common.proto.UpdateBucketReply;
@@ -726,6 +732,25 @@ public final class InMemoryObjectManager implements ObjectManager {
     LocateContainersReply.Builder reply = LocateContainersReply.newBuilder();
     request.getIdsList().forEach(id -> reply.addContainers(container(id)));
     return reply.build();
+  }
+
+  @Override
+  public ScanNamespaceReply scanNamespace(ScanNamespaceRequest request) throws StoreException {
+    throw notHere();
+  }
+
+  @Override
+  public RestoreRowsReply restoreRows(RestoreRowsRequest request) throws StoreException {
+    throw notHere();
+  }
+
+  @Override
+  public RestoreBucketReply restoreBucket(RestoreBucketRequest request) throws StoreException {
+    throw notHere();
+  }
+
+  private static StoreException notHere() {
+    return new StoreException(ErrorCode.INVALID_ARGUMENT, "Cannot check or rebuild the twin");
   }
 
   @Override

@@ -72,6 +72,12 @@ import io.stowage.common.proto.ReplaceExtentsReply;
 import io.stowage.common.proto.ReplaceExtentsRequest;
 import io.stowage.common.proto.ReportDamageReply;
 import io.stowage.common.proto.ReportDamageRequest;
+import io.stowage.common.proto.RestoreBucketReply;
+import io.stowage.common.proto.RestoreBucketRequest;
+import io.stowage.common.proto.RestoreRowsReply;
+import io.stowage.common.proto.RestoreRowsRequest;
+import io.stowage.common.proto.ScanNamespaceReply;
+import io.stowage.common.proto.ScanNamespaceRequest;
 import io.stowage.common.proto.SetObjectMetadataReply;
 import io.stowage.common.proto.SetObjectMetadataRequest;
 import io.stowage.common.proto.UpdateBucketReply;
@@ -142,6 +148,15 @@ public interface ObjectManager {
 
   /** Cached; at most as stale as the last refresh. */
   LocateContainersReply locateContainers(LocateContainersRequest request) throws StoreException;
+
+  /** For fsck; refused over RPC unless the caller is an administrator. */
+  ScanNamespaceReply scanNamespace(ScanNamespaceRequest request) throws StoreException;
+
+  /** For fsck --rebuild; refused over RPC unless the caller is an administrator. */
+  RestoreRowsReply restoreRows(RestoreRowsRequest request) throws StoreException;
+
+  /** For fsck --rebuild; refused over RPC unless the caller is an administrator. */
+  RestoreBucketReply restoreBucket(RestoreBucketRequest request) throws StoreException;
 
   /** Refused over RPC unless the caller is an administrator. */
   GetIdentityReply getIdentity(GetIdentityRequest request) throws StoreException;

@@ -46,6 +46,8 @@ import io.stowage.common.proto.RepackStatusReply;
 import io.stowage.common.proto.RepackStatusRequest;
 import io.stowage.common.proto.ReportDamageReply;
 import io.stowage.common.proto.ReportDamageRequest;
+import io.stowage.common.proto.RestoreContainerReply;
+import io.stowage.common.proto.RestoreContainerRequest;
 import io.stowage.common.proto.ResurveyContainersReply;
 import io.stowage.common.proto.ResurveyContainersRequest;
 import io.stowage.common.proto.SetBalanceReply;
@@ -120,4 +122,7 @@ public interface ContainerManager {
 
   /** (leader) Containers that were committed to late: all judgements of them so far are void. */
   KeepContainersReply keepContainers(KeepContainersRequest request) throws StoreException;
+
+  /** (leader) Puts back the row of a container that the table has lost. */
+  RestoreContainerReply restoreContainer(RestoreContainerRequest request) throws StoreException;
 }

@@ -65,7 +65,7 @@ final class BucketCommands {
     void run(Session session, Output output) throws Exception {
       BucketInfo bucket =
           session
-              .objectManager()
+              .recordingNamespace()
               .createBucket(
                   CreateBucketRequest.newBuilder()
                       .setName(name)
@@ -193,7 +193,7 @@ final class BucketCommands {
     @Override
     void run(Session session, Output output) throws Exception {
       session
-          .objectManager()
+          .recordingNamespace()
           .deleteBucket(
               DeleteBucketRequest.newBuilder().setName(name).setWriteId(WriteId.random()).build());
       output.done("removed bucket " + name);

@@ -15,6 +15,7 @@
  */
 package io.stowage.dev.cli;
 
+import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.time.ZoneOffset;
@@ -35,15 +36,27 @@ abstract class ClusterCommand implements Callable<Integer> {
 
   @Spec private CommandSpec spec;
 
-  abstract void run(Session session, Output output) throws Exception;
+  /** Answers, or throws; a command whose exit code says more overrides the other. */
+  void run(Session session, Output output) throws Exception {
+    throw new IllegalStateException("a command that does nothing");
+  }
+
+  int runForExitCode(Session session, Output output) throws Exception {
+    run(session, output);
+    return 0;
+  }
+
+  /** For progress. */
+  final PrintWriter errors() {
+    return spec.commandLine().getErr();
+  }
 
   @Override
   public final Integer call() throws Exception {
     Path conf = ((StowageCli) spec.root().userObject()).conf();
     try (Session session = Session.open(conf)) {
-      run(session, new Output(spec.commandLine().getOut(), json));
+      return runForExitCode(session, new Output(spec.commandLine().getOut(), json));
     }
-    return 0;
   }
 
   static String timeOf(long micros) {

@@ -141,7 +141,7 @@ final class ObjectCommands {
         ObjectWriter.Written where = writer.finish();
         PutObjectReply reply =
             session
-                .objectManager()
+                .recordingNamespace()
                 .putObject(
                     PutObjectRequest.newBuilder()
                         .setBucket(name.bucket())
@@ -152,19 +152,8 @@ final class ObjectCommands {
                         .setMetadata(metadata)
                         .setManifest(where.manifest())
                         .addAllGrants(where.grants())
+                        .setClockMicros(where.clockMicros())
                         .build());
-        if (reply.getWantsRecord()) {
-          session
-              .dataPath()
-              .record(
-                  new DataPath.RecordSpec(
-                      bucket.getId(),
-                      ByteString.copyFromUtf8(name.key()),
-                      writeId,
-                      bucket.getPolicy(),
-                      reply.getVersion().getStamp(),
-                      reply.getVersion().toByteString()));
-        }
         return reply.getVersion();
       }
     }
@@ -385,7 +374,7 @@ final class ObjectCommands {
         ObjectName name = ObjectName.parseWithKey(text);
         DeletedObject result =
             session
-                .objectManager()
+                .recordingNamespace()
                 .deleteObjects(
                     DeleteObjectsRequest.newBuilder()
                         .setBucket(name.bucket())

@@ -15,6 +15,7 @@
  */
 package io.stowage.dev.cli;
 
+import io.stowage.client.RecordingNamespace;
 import io.stowage.client.StowageDataPath;
 import io.stowage.common.conf.Keys;
 import io.stowage.common.conf.StowageConfig;
@@ -28,6 +29,7 @@ import io.stowage.common.rpc.RpcProtocol;
 import io.stowage.common.rpc.SiteConfiguration;
 import io.stowage.common.scm.ContainerManager;
 import io.stowage.common.time.StoreClock;
+import io.stowage.dev.fsck.Cluster;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -122,6 +124,17 @@ final class Session implements AutoCloseable {
       dataPath = StowageDataPath.create(config, objectManager(), datanodes, StoreClock.system());
     }
     return dataPath;
+  }
+
+  /** All that fsck compares. */
+  Cluster cluster() throws StoreException {
+    dataPath();
+    return new Cluster(objectManager(), containerManager(), datanodes, dataPath);
+  }
+
+  /** For whoever changes the namespace: writes the record needles that fsck --rebuild goes by. */
+  ObjectManager recordingNamespace() throws StoreException {
+    return RecordingNamespace.over(objectManager(), dataPath());
   }
 
   @Override

@@ -38,6 +38,7 @@ import picocli.CommandLine.Option;
     },
     subcommands = {
       StatusCommand.class,
+      FsckCommand.class,
       BucketCommands.class,
       ObjectCommands.class,
       ContainerCommands.class,

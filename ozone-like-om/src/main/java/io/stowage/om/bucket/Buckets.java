@@ -255,6 +255,40 @@ public final class Buckets {
     throw contended(name);
   }
 
+  /**
+   * Puts back a bucket that the table has lost, under the id that its rows have; false if it is
+   * there.
+   */
+  public boolean restore(BucketInfo bucket) throws StoreException {
+    BucketNames.check(bucket.getName());
+    ErasurePolicy.named(bucket.getPolicy());
+    for (int attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
+      BucketHead seen = read(bucket.getName());
+      if (seen != null && seen.state() != HeadState.ABSENT) {
+        if (seen.bucket().getId() == bucket.getId()) {
+          return false;
+        }
+        throw new StoreException(
+            ErrorCode.BUCKET_EXISTS,
+            "Cannot restore bucket " + bucket.getName() + ": there is another of that name");
+      }
+      ByteString writeId = WriteId.random();
+      BucketHead head =
+          BucketHead.of(
+              stamps.above(seen == null ? 0 : seen.stamp()),
+              writeId,
+              HeadState.LIVE,
+              bucket,
+              writeId,
+              seen == null ? ByteString.EMPTY : seen.writeId());
+      if (commit(bucket.getName(), seen, head, "restored")) {
+        cache.remove(bucket.getName());
+        return true;
+      }
+    }
+    throw contended(bucket.getName());
+  }
+
   private BucketInfo everywhere(BucketHead head) throws StoreException {
     cache.remove(head.bucket().getName());
     rows.pause().during(cacheAge.plus(cacheAge.dividedBy(10)));
@@ -272,7 +306,8 @@ public final class Buckets {
     }
   }
 
-  public void delete(DeleteBucketRequest request) throws StoreException {
+  /** Deletes an empty bucket; returns it as it was, or null if it was created again since. */
+  public BucketInfo delete(DeleteBucketRequest request) throws StoreException {
     String name = request.getName();
     for (int attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
       BucketHead seen = read(name);
@@ -282,7 +317,7 @@ public final class Buckets {
       switch (seen.state()) {
         case ABSENT -> {
           if (seen.writeId().equals(request.getWriteId())) {
-            return;
+            return seen.bucket();
           }
           throw noSuchBucket(name);
         }
@@ -295,7 +330,7 @@ public final class Buckets {
         }
         case LIVE -> {
           if (seen.deletedBy().equals(request.getWriteId())) {
-            return; // done before, and created again since
+            return null; // done before, and created again since
           }
           requireEmpty(seen.bucket());
           BucketHead mark =

@@ -20,12 +20,15 @@ import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.fault.CrashPoint;
 import io.stowage.common.id.WriteId;
+import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.ListObjectsReply;
 import io.stowage.common.proto.ListObjectsRequest;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.PrefixRenameRecord;
+import io.stowage.common.proto.RecordNeedle;
 import io.stowage.om.object.Listing;
 import io.stowage.om.object.Puts;
+import io.stowage.om.object.RecordNeedles;
 import io.stowage.om.object.Renames;
 import io.stowage.om.row.RowCommitter;
 import io.stowage.om.row.Stamps;
@@ -70,6 +73,9 @@ public final class PrefixRenames {
 
   private static final Duration ABANDONED = Duration.ofMinutes(2);
 
+  /** Keys that one call moves at most: what it tells of each is in one answer. */
+  private static final int MOST_MOVED = 5_000;
+
   /** Keys per look at the record, by one who took a rename up. */
   private static final int TAKEN_UP_PAGE = 100;
 
@@ -95,8 +101,16 @@ public final class PrefixRenames {
     this.clockBoundMicros = clockBound.toNanos() / 1_000;
   }
 
-  /** Moves every key under a prefix; returns how many this call moved. */
-  public long rename(
+  /**
+   * What one call did.
+   *
+   * @param records of the keys that it moved
+   * @param more whether keys are left for the next call
+   */
+  public record Moved(long count, List<RecordNeedle> records, boolean more) {}
+
+  /** Moves every key under a prefix, or so many that the caller has to call again. */
+  public Moved rename(
       Buckets.Known bucket, String sourcePrefix, String targetPrefix, ByteString writeId)
       throws StoreException {
     Puts.requireWriteId(writeId);
@@ -123,13 +137,21 @@ public final class PrefixRenames {
           ErrorCode.OVERLOADED,
           "Cannot rename " + sourcePrefix + ": " + MOST_RECORDS + " renames are under way");
     }
+    Column column = BucketRowLayout.prefixRename(writeId);
+    Moves moves = new Moves(bucket.bucket());
     for (Cell cell : records.cells()) {
       PrefixRenameRecord other = parse(cell);
+      if (cell.column().equals(column)) {
+        run(bucket, row, column, cell.stamp(), other, Long.MAX_VALUE, PAGE, moves);
+        return moves.moved();
+      }
       if (touches(other, sourcePrefix) || touches(other, targetPrefix)) {
-        takeUp(bucket, row, cell, other);
+        takeUp(bucket, row, cell, other, moves);
+        if (moves.more) {
+          return moves.moved();
+        }
       }
     }
-    Column column = BucketRowLayout.prefixRename(writeId);
     long stamp = stamps.now();
     PrefixRenameRecord record =
         PrefixRenameRecord.newBuilder()
@@ -141,7 +163,8 @@ public final class PrefixRenames {
     buckets.commit(
         row, new Check.Absent(column), new RowChange(stamp).put(column, record.toByteString()));
     AFTER_RECORD.reach();
-    return run(bucket, row, column, stamp, record, Long.MAX_VALUE, PAGE);
+    run(bucket, row, column, stamp, record, Long.MAX_VALUE, PAGE, moves);
+    return moves.moved();
   }
 
   /** Ends the renames of a bucket that their authors seem to have left. */
@@ -158,34 +181,64 @@ public final class PrefixRenames {
       PrefixRenameRecord record = parse(cell);
       if (stamps.now() - record.getStartedMicros() > ABANDONED.toNanos() / 1_000) {
         LOG.info("Taking up the rename of {} to {}", record.getSourcePrefix(), record);
-        takeUp(bucket, row, cell, record);
+        // Nobody writes the records of these: needle.md says what a rebuild makes of it.
+        takeUp(bucket, row, cell, record, new Moves(null));
       }
     }
   }
 
-  private void takeUp(Buckets.Known bucket, ByteString row, Cell cell, PrefixRenameRecord record)
+  private void takeUp(
+      Buckets.Known bucket, ByteString row, Cell cell, PrefixRenameRecord record, Moves moves)
       throws StoreException {
     long createdBefore = record.getStartedMicros() + clockBoundMicros;
-    run(bucket, row, cell.column(), cell.stamp(), record, createdBefore, TAKEN_UP_PAGE);
+    run(bucket, row, cell.column(), cell.stamp(), record, createdBefore, TAKEN_UP_PAGE, moves);
   }
 
-  private long run(
+  /** Keys moved by one call. Confined to it, but for {@link #add}. */
+  private static final class Moves {
+    private final BucketInfo recorded; // null: nobody would write the records
+    private final List<RecordNeedle> records = new ArrayList<>();
+    private long count;
+    private boolean more;
+
+    private Moves(BucketInfo recorded) {
+      this.recorded = recorded;
+    }
+
+    synchronized void add(String source, ByteString id, Renames.Renamed renamed) {
+      count++;
+      if (recorded != null && renamed.version().getStamp() != 0 && renamed.sourceStamp() != 0) {
+        records.add(
+            RecordNeedles.moved(recorded, id, source, renamed.sourceStamp(), renamed.version()));
+      }
+    }
+
+    synchronized boolean isFull() {
+      return recorded != null && count >= MOST_MOVED;
+    }
+
+    synchronized Moved moved() {
+      return new Moved(count, List.copyOf(records), more);
+    }
+  }
+
+  private void run(
       Buckets.Known bucket,
       ByteString row,
       Column column,
       long stamp,
       PrefixRenameRecord record,
       long createdBefore,
-      int pageSize)
+      int pageSize,
+      Moves moves)
       throws StoreException {
     String source = record.getSourcePrefix();
     String target = record.getTargetPrefix();
-    long moved = 0;
     String after = "";
     while (true) {
       boolean takenUp = createdBefore != Long.MAX_VALUE;
       if (takenUp && buckets.get(row, List.of(column)).value(column) == null) {
-        return moved; // ended by its author
+        return; // ended by its author
       }
       ListObjectsReply page =
           listing.list(
@@ -195,43 +248,50 @@ public final class PrefixRenames {
                   .setStartAfter(after)
                   .setLimit(pageSize)
                   .build());
-      List<Future<Boolean>> moves = new ArrayList<>();
+      List<Future<?>> pending = new ArrayList<>();
       for (ObjectVersion version : page.getObjectsList()) {
         String key = version.getKey();
         if (version.getVersionId() > createdBefore) {
           continue;
         }
-        moves.add(
-            workers.submit(() -> move(bucket.id(), key, target + key.substring(source.length()))));
+        String to = target + key.substring(source.length());
+        pending.add(
+            workers.submit(
+                () -> {
+                  move(bucket.id(), key, to, moves);
+                  return null;
+                }));
       }
-      for (Future<Boolean> move : moves) {
-        moved += await(move) ? 1 : 0;
+      for (Future<?> move : pending) {
+        await(move);
       }
       if (!page.getMore()) {
         break;
       }
+      if (moves.isFull()) {
+        moves.more = true;
+        return;
+      }
       after = page.getLast();
     }
     buckets.write(row, new RowChange(stamps.above(stamp)).delete(column));
-    return moved;
   }
 
-  private boolean move(long bucketId, String from, String to) throws StoreException {
+  private void move(long bucketId, String from, String to, Moves moves) throws StoreException {
+    ByteString id = WriteId.random();
     try {
-      renames.rename(bucketId, from, to, WriteId.random(), true);
+      moves.add(from, id, renames.rename(bucketId, from, to, id, true));
       AFTER_KEY.reach();
-      return true;
     } catch (StoreException e) {
-      if (e.code() == ErrorCode.NO_SUCH_KEY) {
-        return false; // deleted or moved by others
+      if (e.code() != ErrorCode.NO_SUCH_KEY) { // deleted or moved by others
+        throw e;
       }
-      throw e;
     }
   }
 
-  private static boolean await(Future<Boolean> move) throws StoreException {
+  private static void await(Future<?> move) throws StoreException {
     try {
-      return move.get();
+      move.get();
     } catch (ExecutionException e) {
       if (e.getCause() instanceof StoreException known) {
         throw known;

@@ -19,6 +19,7 @@ import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.OutcomeUnknownException;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
+import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.Condition;
 import io.stowage.common.proto.HeadRecord;
 import io.stowage.common.proto.LeaseGrant;
@@ -82,11 +83,14 @@ public final class Puts {
     void amend(SeenRow seen, RowChange change) throws StoreException;
   }
 
-  /** A version committed, and whether its stamp was pushed above the clock by an earlier one. */
-  public record Committed(ObjectVersion version, boolean pushed) {}
+  /**
+   * A version committed, and the stamp of the head that it replaced: 0 if there was none, the
+   * highest of all if that is not known any more.
+   */
+  public record Committed(ObjectVersion version, long above) {}
 
-  public PutObjectReply put(long bucketId, PutObjectRequest request) throws StoreException {
-    ByteString row = ObjectRows.row(bucketId, request.getKey());
+  public PutObjectReply put(BucketInfo bucket, PutObjectRequest request) throws StoreException {
+    ByteString row = ObjectRows.row(bucket.getId(), request.getKey());
     requireWriteId(request.getWriteId());
     Manifest manifest = request.getManifest();
     if (manifest.getLength() != request.getLength()) {
@@ -116,10 +120,13 @@ public final class Puts {
                 request.getGrantsList(),
                 UnaryOperator.identity(),
                 null));
-    return PutObjectReply.newBuilder()
-        .setVersion(committed.version())
-        .setWantsRecord(committed.pushed())
-        .build();
+    PutObjectReply.Builder reply = PutObjectReply.newBuilder().setVersion(committed.version());
+    if (!RecordNeedles.headersTell(request, committed.above(), committed.version())) {
+      reply
+          .setWantsRecord(true)
+          .addRecords(RecordNeedles.committed(bucket, request.getWriteId(), committed.version()));
+    }
+    return reply.build();
   }
 
   /** Makes a version the current one; idempotent by its write id. */
@@ -149,7 +156,7 @@ public final class Puts {
         Head own = seen.writtenBy(writeId);
         if (own != null && own.isLive()) {
           fence.after(commit.grants());
-          return new Committed(reply(row, own), true);
+          return new Committed(reply(row, own), Long.MAX_VALUE);
         }
         if (sent) {
           rows.committer().requireRecent(firstSent);
@@ -201,14 +208,14 @@ public final class Puts {
       switch (outcome) {
         case APPLIED -> {
           fence.after(commit.grants());
-          return new Committed(reply(row, head), stamp == seen.stamp() + 1);
+          return new Committed(reply(row, head), seen.stamp());
         }
         case REFUSED -> rows.committer().pause().backOff(Math.max(0, attempt - 1));
         case UNKNOWN -> {
           Head own = rows.readSettled(row, columns, true).writtenBy(writeId);
           if (own != null && own.isLive()) {
             fence.after(commit.grants());
-            return new Committed(reply(row, own), true);
+            return new Committed(reply(row, own), Long.MAX_VALUE);
           }
           throw new OutcomeUnknownException(
               "Cannot tell whether a version of " + ObjectRowLayout.key(row) + " was committed",

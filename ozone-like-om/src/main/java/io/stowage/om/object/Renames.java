@@ -104,8 +104,16 @@ public final class Renames {
     this.recovery = rows.recovery();
   }
 
-  /** Renames a key; idempotent by the id. Returns the target's version. */
-  public ObjectVersion rename(
+  /**
+   * A rename that happened.
+   *
+   * @param version of the target, without manifest; without a stamp if that is not known any more
+   * @param sourceStamp from which on the source held nothing; 0: nothing was renamed
+   */
+  public record Renamed(ObjectVersion version, long sourceStamp) {}
+
+  /** Renames a key; idempotent by the id. */
+  public Renamed rename(
       long bucketId, String sourceKey, String targetKey, ByteString id, boolean overwrite)
       throws StoreException {
     ByteString source = ObjectRows.row(bucketId, sourceKey);
@@ -116,7 +124,7 @@ public final class Renames {
     for (int attempt = 0; attempt < ObjectRows.MOST_ATTEMPTS; attempt++) {
       SeenRow from = rows.readSettled(source, idOnly);
       if (isDone(from, id)) {
-        return done(target, id);
+        return new Renamed(done(target, id), from.writtenBy(id).stamp());
       }
       if (attempt > 0) {
         rows.committer().requireRecent(begin);
@@ -126,7 +134,7 @@ public final class Renames {
             ErrorCode.NO_SUCH_KEY, "Cannot rename " + sourceKey + ": there is no such key");
       }
       if (source.equals(target)) {
-        return SeenRow.withoutManifest(SeenRow.version(source, from.head()));
+        return new Renamed(SeenRow.withoutManifest(SeenRow.version(source, from.head())), 0);
       }
       SeenRow to = rows.readSettled(target, List.of());
       if (to.isLive() && !overwrite) {
@@ -138,7 +146,7 @@ public final class Renames {
             ErrorCode.KEY_EXISTS,
             "Cannot rename " + sourceKey + " to " + targetKey + ": the target is there");
       }
-      ObjectVersion renamed = attempt(from, to, id);
+      Renamed renamed = attempt(from, to, id);
       if (renamed != null) {
         return renamed;
       }
@@ -148,7 +156,7 @@ public final class Renames {
   }
 
   /** Steps 1 to 4; null if somebody was faster on either row, and nothing came of it. */
-  private ObjectVersion attempt(SeenRow from, SeenRow to, ByteString id) throws StoreException {
+  private Renamed attempt(SeenRow from, SeenRow to, ByteString id) throws StoreException {
     ObjectVersion version = rows.details(from);
     if (version == null) {
       return null;
@@ -193,7 +201,7 @@ public final class Renames {
     if (second != Outcome.APPLIED) {
       SeenRow now = rows.readSettled(from.key(), List.of(ObjectRowLayout.superseded(id)), true);
       if (isDone(now, id)) {
-        return done(to.key(), id);
+        return new Renamed(done(to.key(), id), now.writtenBy(id).stamp());
       }
       if (second == Outcome.UNKNOWN) {
         throw new OutcomeUnknownException(
@@ -214,7 +222,8 @@ public final class Renames {
     } catch (StoreException e) {
       live = pending;
     }
-    return SeenRow.withoutManifest(SeenRow.version(to.key(), live, split.record()));
+    return new Renamed(
+        SeenRow.withoutManifest(SeenRow.version(to.key(), live, split.record())), moved.stamp());
   }
 
   private Head pending(

@@ -23,6 +23,7 @@ import io.stowage.common.fault.CrashPoint;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.AbortUploadRequest;
 import io.stowage.common.proto.ChecksumAlgorithm;
+import io.stowage.common.proto.CompletePart;
 import io.stowage.common.proto.CompleteUploadRequest;
 import io.stowage.common.proto.CreateUploadRequest;
 import io.stowage.common.proto.LeaseGrant;
@@ -51,6 +52,7 @@ import io.stowage.om.table.Head;
 import io.stowage.om.table.ObjectRowLayout;
 import io.stowage.om.table.Row;
 import io.stowage.om.table.RowChange;
+import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.List;
 import java.util.SortedMap;
@@ -59,6 +61,7 @@ import java.util.function.Predicate;
 import java.util.function.UnaryOperator;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.apache.hadoop.thirdparty.protobuf.InvalidProtocolBufferException;
+import org.apache.hadoop.thirdparty.protobuf.UnsafeByteOperations;
 
 /**
  * Multipart uploads. An upload lives in its key's row: a header, parts, and a generation cell that
@@ -314,8 +317,16 @@ public final class Uploads {
     return reply.build();
   }
 
-  public ObjectVersion complete(long bucketId, CompleteUploadRequest request)
-      throws StoreException {
+  /**
+   * An upload that is completed.
+   *
+   * @param version without manifest
+   * @param partWriteIds 16 bytes a part, and their lengths in the version; empty if it was
+   *     completed by an earlier call
+   */
+  public record Completed(ObjectVersion version, ByteString partWriteIds) {}
+
+  public Completed complete(long bucketId, CompleteUploadRequest request) throws StoreException {
     ByteString row = ObjectRows.row(bucketId, request.getKey());
     ByteString uploadId = uploadId(request.getUploadId());
     ByteString writeId = request.getWriteId();
@@ -328,7 +339,7 @@ public final class Uploads {
       SeenRow seen = objects.readSettled(row, columns);
       ByteString by = seen.cells().value(completed);
       if (by != null) {
-        return completedBefore(row, by, request);
+        return new Completed(completedBefore(row, by, request), ByteString.EMPTY);
       }
       Cell found = requireUpload(seen.cells().cell(generation), request.getKey());
       ByteString completing = generation(found).getCompleting();
@@ -362,7 +373,11 @@ public final class Uploads {
         }
         ObjectVersion version = commit(row, uploadId, request, completion, parts, frozen).version();
         AFTER_COMMIT.reach();
-        return version;
+        return new Completed(
+            version.toBuilder()
+                .addAllPartLengths(completion.version().getPartLengthsList())
+                .build(),
+            partWriteIds(request, parts));
       } catch (Thawed e) {
         rows.pause().backOff(attempt);
       } catch (StoreException e) {
@@ -374,6 +389,15 @@ public final class Uploads {
     }
     throw new StoreException(
         ErrorCode.CONFLICT, "Cannot get a turn at the upload of " + request.getKey());
+  }
+
+  private static ByteString partWriteIds(
+      CompleteUploadRequest request, SortedMap<Integer, UploadedPart> parts) {
+    ByteBuffer ids = ByteBuffer.allocate(WriteId.BYTES * request.getPartsCount());
+    for (CompletePart named : request.getPartsList()) {
+      parts.get(named.getNumber()).getWriteId().copyTo(ids);
+    }
+    return UnsafeByteOperations.unsafeWrap(ids.flip());
   }
 
   /** Step 2. */

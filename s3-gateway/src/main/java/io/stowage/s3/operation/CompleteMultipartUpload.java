@@ -95,7 +95,6 @@ final class CompleteMultipartUpload implements Operation {
       }
     }
     ObjectVersion version = backend.namespace().completeUpload(request.build()).getVersion();
-    Records.committed(backend.data(), call.bucket(), call.key(), version);
     XmlOut out = XmlOut.document("CompleteMultipartUploadResult");
     out.text("Location", "/" + call.bucketName() + "/" + call.key());
     out.text("Bucket", call.bucketName());

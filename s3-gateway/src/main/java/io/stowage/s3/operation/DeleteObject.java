@@ -23,7 +23,6 @@ import io.stowage.common.proto.DeletedObject;
 import io.stowage.common.proto.ObjectToDelete;
 import io.stowage.s3.error.S3Exception;
 import io.stowage.s3.http.Response;
-import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
 /** DELETE of a key: done, too, if it was not there. */
 final class DeleteObject implements Operation {
@@ -40,7 +39,6 @@ final class DeleteObject implements Operation {
 
   @Override
   public Response handle(S3Call call) throws S3Exception, StoreException {
-    ByteString writeId = WriteId.random();
     DeletedObject deleted =
         backend
             .namespace()
@@ -50,7 +48,7 @@ final class DeleteObject implements Operation {
                     .addObjects(
                         ObjectToDelete.newBuilder()
                             .setKey(call.key())
-                            .setWriteId(writeId)
+                            .setWriteId(WriteId.random())
                             .setCondition(Preconditions.ofDelete(call.headers())))
                     .build())
             .getObjects(0);
@@ -58,7 +56,6 @@ final class DeleteObject implements Operation {
       throw StoreException.of(
           ErrorCode.ofNumber(deleted.getErrorCode()), deleted.getErrorMessage());
     }
-    Records.deleted(backend.data(), call.bucket(), deleted, writeId);
     return Response.empty(204);
   }
 }

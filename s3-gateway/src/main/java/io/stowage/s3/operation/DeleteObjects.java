@@ -100,10 +100,6 @@ final class DeleteObjects implements Operation {
     }
     if (request.getObjectsCount() > 0) {
       DeleteObjectsReply reply = backend.namespace().deleteObjects(request.build());
-      for (int i = 0; i < reply.getObjectsCount(); i++) {
-        Records.deleted(
-            backend.data(), call.bucket(), reply.getObjects(i), request.getObjects(i).getWriteId());
-      }
       tell(reply, quiet, out);
     }
     for (String[] error : refused) {

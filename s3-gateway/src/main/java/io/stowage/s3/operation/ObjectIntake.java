@@ -20,7 +20,6 @@ import io.stowage.client.DataPath;
 import io.stowage.client.ObjectWriter;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.BucketInfo;
-import io.stowage.common.proto.ObjectMetadata;
 import io.stowage.s3.error.S3Exception;
 import io.stowage.s3.payload.Payload;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
@@ -37,8 +36,11 @@ final class ObjectIntake {
     this.data = data;
   }
 
+  /**
+   * @param blob what the needle says of itself, a NeedleBlob
+   */
   ObjectWriter.Written store(
-      BucketInfo bucket, String key, ByteString writeId, ObjectMetadata metadata, Payload payload)
+      BucketInfo bucket, String key, ByteString writeId, ByteString blob, Payload payload)
       throws S3Exception, StoreException {
     DataPath.WriteSpec spec =
         new DataPath.WriteSpec(
@@ -47,7 +49,7 @@ final class ObjectIntake {
             writeId,
             bucket.getPolicy(),
             payload.length(),
-            metadata.toByteString());
+            blob);
     try (ObjectWriter writer = data.write(spec)) {
       for (ByteBuf piece; (piece = payload.next()) != null; ) {
         writer.write(piece);

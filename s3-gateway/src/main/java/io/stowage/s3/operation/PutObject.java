@@ -19,7 +19,9 @@ import io.netty.handler.codec.http.HttpHeaderNames;
 import io.stowage.client.ObjectWriter;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
+import io.stowage.common.needle.NeedleFacts;
 import io.stowage.common.proto.Condition;
+import io.stowage.common.proto.NeedleBlob;
 import io.stowage.common.proto.ObjectMetadata;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.PutObjectReply;
@@ -73,7 +75,12 @@ final class PutObject implements Operation {
       throws S3Exception, StoreException {
     ByteString writeId = WriteId.random();
     ObjectWriter.Written written =
-        intake.store(call.bucket(), call.key(), writeId, metadata, payload);
+        intake.store(
+            call.bucket(),
+            call.key(),
+            writeId,
+            NeedleFacts.blob(metadata, blob(condition)),
+            payload);
     PutObjectReply reply =
         backend
             .namespace()
@@ -89,10 +96,15 @@ final class PutObject implements Operation {
                     .setManifest(written.manifest())
                     .addAllGrants(written.grants())
                     .setCondition(condition)
+                    .setClockMicros(written.clockMicros())
                     .build());
-    if (reply.getWantsRecord()) {
-      Records.committed(backend.data(), call.bucket(), call.key(), reply.getVersion());
-    }
     return reply.getVersion();
+  }
+
+  private static NeedleBlob blob(Condition condition) {
+    return NeedleBlob.newBuilder()
+        .setConditional(!condition.equals(Condition.getDefaultInstance()))
+        .setCrc64Nvme(true)
+        .build();
   }
 }

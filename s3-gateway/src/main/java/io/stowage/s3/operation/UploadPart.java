@@ -20,7 +20,7 @@ import io.stowage.client.ObjectWriter;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.ChecksumAlgorithm;
-import io.stowage.common.proto.ObjectMetadata;
+import io.stowage.common.proto.NeedleBlob;
 import io.stowage.common.proto.PutPartRequest;
 import io.stowage.common.proto.UploadInfo;
 import io.stowage.common.proto.UploadedPart;
@@ -104,7 +104,11 @@ final class UploadPart implements Operation {
     ByteString writeId = WriteId.random();
     ObjectWriter.Written written =
         intake.store(
-            call.bucket(), call.key(), writeId, ObjectMetadata.getDefaultInstance(), payload);
+            call.bucket(),
+            call.key(),
+            writeId,
+            NeedleBlob.newBuilder().setUploadId(id).setPartNumber(number).build().toByteString(),
+            payload);
     UploadedPart.Builder part =
         UploadedPart.newBuilder()
             .setNumber(number)

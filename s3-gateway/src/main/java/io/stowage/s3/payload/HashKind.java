@@ -108,7 +108,7 @@ public enum HashKind {
   }
 
   /** A running hash. Confined to one thread at a time. */
-  interface Hasher {
+  public interface Hasher {
     void update(ByteBuffer bytes);
 
     byte[] digest();
@@ -125,7 +125,8 @@ public enum HashKind {
     }
   }
 
-  Hasher newHasher() {
+  /** A hash of nothing yet. */
+  public Hasher newHasher() {
     return switch (this) {
       case MD5 -> new Digest("MD5");
       case SHA1 -> new Digest("SHA-1");

@@ -20,6 +20,7 @@ import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.AcceptUnknownShardsReply;
 import io.stowage.common.proto.ClusterStatusReply;
+import io.stowage.common.proto.ContainerInfo;
 import io.stowage.common.proto.ContainerState;
 import io.stowage.common.proto.Lease;
 import io.stowage.common.proto.LeaseRef;
@@ -28,6 +29,7 @@ import io.stowage.common.proto.Order;
 import io.stowage.common.proto.OrderProgress;
 import io.stowage.common.proto.OrderResult;
 import io.stowage.common.proto.ReleaseLeaseRequest;
+import io.stowage.common.proto.RestoreContainerReply;
 import io.stowage.common.proto.SetBalanceReply;
 import io.stowage.common.proto.SetBalanceRequest;
 import io.stowage.common.proto.SetDatanodeModeReply;
@@ -61,6 +63,7 @@ public final class Term {
   private static final Duration ACCEPTED = Duration.ofDays(1);
 
   private final LeaderEpoch epoch;
+  private final RowMutations rows;
   private final ContainerMap map;
   private final ClusterMap cluster;
   private final ShardInventory shards;
@@ -114,7 +117,7 @@ public final class Term {
 
   private Term(LeaderEpoch epoch, World world, Settings settings) {
     ContainerStore store = world.store;
-    RowMutations rows = world.rows;
+    this.rows = world.rows;
     this.epoch = epoch;
     this.map = world.map;
     this.cluster = world.cluster;
@@ -301,6 +304,46 @@ public final class Term {
 
   public SetBalanceReply setBalance(SetBalanceRequest request) throws StoreException {
     return balance.set(request);
+  }
+
+  /**
+   * Puts back the row of a container that the table has lost. Sealed: nobody knows who wrote to it
+   * last. Its shards are strangers until they are looked at again, and then its own.
+   */
+  public RestoreContainerReply restoreContainer(ContainerInfo lost) throws StoreException {
+    ErasurePolicy policy = ErasurePolicy.named(lost.getPolicy());
+    boolean inOrder = lost.getId() > 0 && lost.getShardsCount() == policy.shards();
+    for (int i = 0; i < lost.getShardsCount(); i++) {
+      inOrder &= lost.getShards(i).getIndex() == i;
+    }
+    if (!inOrder) {
+      throw new StoreException(
+          ErrorCode.INVALID_ARGUMENT,
+          "Cannot restore container "
+              + ContainerRow.nameOf(lost.getId())
+              + " of "
+              + policy.name()
+              + " with "
+              + lost.getShardsCount()
+              + " shards");
+    }
+    int generation = 1;
+    ContainerInfo.Builder info =
+        ContainerInfo.newBuilder()
+            .setId(lost.getId())
+            .setPolicy(lost.getPolicy())
+            .setState(ContainerState.SEALED)
+            .setCapacityBytes(lost.getCapacityBytes())
+            .setEndOffset(lost.getEndOffset())
+            .setLeaseEpoch(lost.getLeaseEpoch())
+            .setCreatedMicros(clock.wallMicros())
+            .setSealedMicros(clock.wallMicros());
+    for (ShardPlace place : lost.getShardsList()) {
+      generation = Math.max(generation, place.getGeneration());
+      info.addShards(place.toBuilder().clearHost().clearPort());
+    }
+    ContainerRow row = rows.create(epoch, info.setLastGeneration(generation).build());
+    return RestoreContainerReply.newBuilder().setCreated(row != null).build();
   }
 
   /** An operator says that unknown shards may be put aside, for a day. */

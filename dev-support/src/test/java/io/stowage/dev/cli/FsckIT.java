@@ -1,0 +1,229 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.dev.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.stowage.common.data.NetworkDatanodes;
+import io.stowage.common.id.WriteId;
+import io.stowage.common.proto.DatanodeInfo;
+import io.stowage.common.proto.Extent;
+import io.stowage.common.proto.GetBucketRequest;
+import io.stowage.common.proto.ListDatanodesRequest;
+import io.stowage.common.proto.Manifest;
+import io.stowage.common.proto.ObjectVersion;
+import io.stowage.common.proto.OpenShardRequest;
+import io.stowage.common.proto.RestoreRowsRequest;
+import io.stowage.common.proto.RestoredRow;
+import io.stowage.common.proto.ShardKey;
+import io.stowage.common.proto.ShardPlace;
+import io.stowage.minicluster.MiniStowageCluster;
+import java.io.OutputStream;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import picocli.CommandLine;
+
+/** {@code stowage fsck} of a cluster that is whole, and of one that something is done to. */
+class FsckIT {
+  private static final String BUCKET = "checked";
+  private static final int FILES = 25;
+
+  @TempDir Path conf;
+
+  @Test
+  void findsWhatIsWrongAndNothingElse() throws Exception {
+    try (MiniStowageCluster cluster = MiniStowageCluster.builder().datanodes(5).start()) {
+      cluster.awaitWritable(Duration.ofSeconds(60));
+      configure(cluster.clientSettings());
+      assertEquals(0, stowage("bucket", "create", BUCKET).exitCode());
+      long bytes = write(cluster);
+
+      Run whole = stowage("fsck", "--json", "--verify", "--quiet");
+      assertEquals(0, whole.exitCode(), whole.out() + whole.err());
+      assertEquals(FILES, whole.json().get("versions").asInt(), whole.out());
+      assertEquals(bytes, whole.json().get("bytesVerified").asLong());
+      assertEquals(5, whole.json().get("datanodes").asInt());
+      assertTrue(whole.json().get("containers").asInt() >= 1, whole.out());
+
+      addOrphan(cluster);
+      addDangling(cluster);
+      Run odd = stowage("fsck", "--json", "--quiet");
+      assertEquals(3, odd.exitCode(), odd.out());
+      // SCM may have put it aside already.
+      assertEquals(
+          1,
+          odd.json().get("orphanShard").asInt() + odd.json().get("quarantinedShard").asInt(),
+          odd.out());
+      assertEquals(1, odd.json().get("danglingExtent").asInt(), odd.out());
+      assertEquals(0, odd.json().get("missingShard").asInt(), odd.out());
+      assertEquals(0, odd.json().get("corruptObject").asInt(), odd.out());
+
+      cluster.stopDatanode(0);
+      Run oneAway = stowage("fsck", "--json", "--verify", "--repair", "--quiet");
+      assertEquals(3, oneAway.exitCode(), oneAway.out());
+      JsonNode found = oneAway.json();
+      assertEquals(1, found.get("unreachableNode").asInt(), oneAway.out());
+      int missing = found.get("missingShard").asInt();
+      assertTrue(missing >= 1, oneAway.out());
+      assertEquals(missing, found.get("underReplicated").asInt(), oneAway.out());
+      assertEquals(missing, found.get("repairsAskedFor").asInt(), oneAway.out());
+      assertEquals(0, found.get("unavailableObject").asInt(), oneAway.out());
+      assertEquals(0, found.get("corruptObject").asInt(), oneAway.out());
+      assertEquals(bytes, found.get("bytesVerified").asLong(), "decoded from the others");
+
+      cluster.stopDatanode(1);
+      cluster.stopDatanode(2);
+      Run tooMany = stowage("fsck", "--json", "--quiet");
+      assertEquals(3, tooMany.exitCode(), tooMany.out());
+      assertEquals(FILES, tooMany.json().get("unavailableObject").asInt(), tooMany.out());
+
+      Run people = stowage("fsck", "--limit", "2");
+      assertTrue(people.out().contains("problems found"), people.out());
+      assertTrue(people.out().contains("unavailable container"), people.out());
+    }
+  }
+
+  private static long write(MiniStowageCluster cluster) throws Exception {
+    Random random = new Random(3);
+    long total = 0;
+    try (FileSystem fs = cluster.fileSystem(BUCKET)) {
+      for (int i = 0; i < FILES; i++) {
+        byte[] bytes = new byte[i % 10 == 0 ? 2 << 20 : 1 + random.nextInt(20_000)];
+        random.nextBytes(bytes);
+        total += bytes.length;
+        try (OutputStream out = fs.create(new org.apache.hadoop.fs.Path("/f" + i))) {
+          out.write(bytes);
+        }
+      }
+    }
+    return total;
+  }
+
+  /** A shard of a container that no row knows. */
+  private static void addOrphan(MiniStowageCluster cluster) throws Exception {
+    DatanodeInfo node =
+        cluster
+            .containerManager()
+            .listDatanodes(ListDatanodesRequest.getDefaultInstance())
+            .getDatanodes(4);
+    try (NetworkDatanodes datanodes = new NetworkDatanodes()) {
+      datanodes
+          .datanode(
+              ShardPlace.newBuilder()
+                  .setNodeId(node.getNodeId())
+                  .setHost(node.getHost())
+                  .setPort(node.getPort())
+                  .build())
+          .open(
+              OpenShardRequest.newBuilder()
+                  .setShard(
+                      ShardKey.newBuilder()
+                          .setContainer(4_711)
+                          .setGeneration(1)
+                          .setDiskId(node.getDisks(0).getDiskId()))
+                  .setEpoch(1)
+                  .setHolder(WriteId.random())
+                  .setPolicy("rs-3-2")
+                  .setCapacityBytes(64 << 20)
+                  .setClusterId(cluster.status().getClusterId())
+                  .build())
+          .get();
+    }
+  }
+
+  /** A version whose bytes are in a container that there never was. */
+  private static void addDangling(MiniStowageCluster cluster) throws Exception {
+    long bucket =
+        cluster
+            .objectManager(0)
+            .getBucket(GetBucketRequest.newBuilder().setName(BUCKET).build())
+            .getBucket()
+            .getId();
+    ByteString writeId = WriteId.random();
+    cluster
+        .objectManager(0)
+        .restoreRows(
+            RestoreRowsRequest.newBuilder()
+                .addRows(
+                    RestoredRow.newBuilder()
+                        .setBucketId(bucket)
+                        .setRowKey(ByteString.copyFromUtf8("dangling"))
+                        .setStamp(1)
+                        .setWriteId(writeId)
+                        .setVersion(
+                            ObjectVersion.newBuilder()
+                                .setWriteId(writeId)
+                                .setVersionId(1)
+                                .setLength(100)
+                                .setManifest(
+                                    Manifest.newBuilder()
+                                        .setLength(100)
+                                        .addExtents(
+                                            Extent.newBuilder()
+                                                .setContainer(99)
+                                                .setEpoch(1)
+                                                .setWidth(1)
+                                                .setCellLength(4096)
+                                                .setLength(200)
+                                                .setHeaderLength(100)
+                                                .setPacked(true)))))
+                .build());
+  }
+
+  private void configure(Map<String, String> settings) throws Exception {
+    StringBuilder site = new StringBuilder("<configuration>\n");
+    settings.forEach(
+        (name, value) ->
+            site.append("<property><name>")
+                .append(name)
+                .append("</name><value>")
+                .append(value)
+                .append("</value></property>\n"));
+    Files.writeString(conf.resolve("stowage-site.xml"), site.append("</configuration>\n"));
+  }
+
+  private record Run(int exitCode, String out, String err) {
+    JsonNode json() throws Exception {
+      return new ObjectMapper().readTree(out);
+    }
+  }
+
+  private Run stowage(String... arguments) {
+    StringWriter out = new StringWriter();
+    StringWriter err = new StringWriter();
+    CommandLine commandLine = StowageCli.commandLine();
+    commandLine.setOut(new PrintWriter(out));
+    commandLine.setErr(new PrintWriter(err));
+    List<String> all = new ArrayList<>(List.of("--conf", conf.toString()));
+    all.addAll(List.of(arguments));
+    int exitCode = commandLine.execute(all.toArray(String[]::new));
+    return new Run(exitCode, out.toString(), err.toString());
+  }
+}
