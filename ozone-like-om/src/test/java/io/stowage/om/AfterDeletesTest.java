@@ -105,9 +105,8 @@ class AfterDeletesTest {
         tally.cleared(), tally.removed(), (System.nanoTime() - begin) / 1_000_000);
     measure("collected", om, bucket);
     long id = om.bucketId(bucket);
-    int left = 0;
     ByteString from = ObjectRowLayout.row(id, "");
-    left =
+    int left =
         tables
             .objects()
             .scan(
