@@ -150,7 +150,7 @@ public final class PackingBench implements Callable<Integer> {
       LogPlot.Values line = drawing.line(count == 1 ? "1 client" : count + " clients");
       for (int i = 0; i < cases.size(); i++) {
         if (i % clients.size() == clients.indexOf(count)) {
-          line.add(cases.get(i).size(), cases.get(i).cost());
+          line.add((double) cases.get(i).size(), cases.get(i).cost());
         }
       }
     }
@@ -158,8 +158,8 @@ public final class PackingBench implements Callable<Integer> {
     LogPlot.Values coded =
         drawing.line(String.format(Locale.ROOT, "%d/%d of the code", code.shards(), code.k()));
     for (Case each : cases) {
-      copies.add(each.size(), 1 + code.m());
-      coded.add(each.size(), (double) code.shards() / code.k());
+      copies.add((double) each.size(), 1 + code.m());
+      coded.add((double) each.size(), (double) code.shards() / code.k());
     }
     return drawing.toSvg();
   }

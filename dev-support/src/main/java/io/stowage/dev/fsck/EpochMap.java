@@ -26,6 +26,7 @@ import io.stowage.common.proto.StatShardRequest;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.NavigableMap;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
@@ -39,9 +40,9 @@ import java.util.concurrent.TimeoutException;
 final class EpochMap {
   private static final long ANSWER_SECONDS = 15;
 
-  private final TreeMap<Long, Long> startToEpoch;
+  private final NavigableMap<Long, Long> startToEpoch;
 
-  private EpochMap(TreeMap<Long, Long> startToEpoch) {
+  private EpochMap(NavigableMap<Long, Long> startToEpoch) {
     this.startToEpoch = startToEpoch;
   }
 
@@ -64,7 +65,7 @@ final class EpochMap {
       try {
         lists.add(answer.get(ANSWER_SECONDS, TimeUnit.SECONDS).getEpochsList());
       } catch (ExecutionException | TimeoutException e) {
-        continue; // the others know
+        lists.add(List.of()); // the others know
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();
         break;

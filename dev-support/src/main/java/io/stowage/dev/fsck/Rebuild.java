@@ -531,7 +531,7 @@ public final class Rebuild {
     }
   }
 
-  private static Manifest joinParts(TreeMap<Integer, Manifest> bytes, int parts) {
+  private static Manifest joinParts(Map<Integer, Manifest> bytes, int parts) {
     Manifest.Builder whole = Manifest.newBuilder();
     for (int i = 0; i < parts; i++) {
       Manifest part = bytes.get(i);

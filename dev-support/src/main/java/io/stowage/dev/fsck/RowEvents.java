@@ -75,15 +75,16 @@ final class RowEvents {
 
   /** What the row holds; null if nothing is known of it. */
   RestoredRow result() {
+    return isOtherwise() ? otherwise : last;
+  }
+
+  private boolean isOtherwise() {
     boolean holdsNothing = last == null || !(last.hasVersion() || lastKind == Kind.WITHOUT_BYTES);
-    if (otherwise != null && holdsNothing && (last == null || isAbove(otherwise, last))) {
-      return otherwise;
-    }
-    return last;
+    return otherwise != null && holdsNothing && (last == null || isAbove(otherwise, last));
   }
 
   /** Whether the row should hold a version whose bytes were not found. */
   boolean isLost() {
-    return result() == last && last != null && lastKind == Kind.WITHOUT_BYTES;
+    return !isOtherwise() && last != null && lastKind == Kind.WITHOUT_BYTES;
   }
 }

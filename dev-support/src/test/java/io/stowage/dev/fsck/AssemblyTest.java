@@ -27,16 +27,15 @@ import io.stowage.common.proto.Extent;
 import io.stowage.common.proto.Manifest;
 import io.stowage.common.proto.NeedleBlob;
 import java.util.List;
-import java.util.function.Predicate;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.junit.jupiter.api.Test;
 
 class AssemblyTest {
   private static final ByteString WRITE_ID = WriteId.random();
-  private static final Predicate<Extent> NOBODY_ASKS =
-      extent -> {
-        throw new AssertionError("there is no choice");
-      };
+
+  private static boolean nobodyAsks(Extent extent) {
+    throw new AssertionError("there is no choice of " + extent);
+  }
 
   private static FoundNeedle needle(long container, Kind kind, long offset, long planned)
       throws Exception {
@@ -72,9 +71,9 @@ class AssemblyTest {
     List<FoundNeedle> needles =
         List.of(
             needle(2, Kind.STREAMED_LAST, 60, 40), needle(1, Kind.STREAMED_LAST, 0, 100)); // cut
-    assertEquals("1:60 2:40 = 100", places(Assembly.of(needles, -1, NOBODY_ASKS)));
-    assertEquals("1:60 2:40 = 100", places(Assembly.of(needles, 100, NOBODY_ASKS)));
-    assertNull(Assembly.of(needles, 101, NOBODY_ASKS));
+    assertEquals("1:60 2:40 = 100", places(Assembly.of(needles, -1, AssemblyTest::nobodyAsks)));
+    assertEquals("1:60 2:40 = 100", places(Assembly.of(needles, 100, AssemblyTest::nobodyAsks)));
+    assertNull(Assembly.of(needles, 101, AssemblyTest::nobodyAsks));
   }
 
   @Test
@@ -83,15 +82,16 @@ class AssemblyTest {
         Assembly.of(
             List.of(needle(1, Kind.STREAMED, 0, 50), needle(2, Kind.STREAMED_LAST, 60, 40)),
             -1,
-            NOBODY_ASKS));
-    assertNull(Assembly.of(List.of(needle(2, Kind.STREAMED_LAST, 60, 40)), -1, NOBODY_ASKS));
+            AssemblyTest::nobodyAsks));
+    assertNull(
+        Assembly.of(List.of(needle(2, Kind.STREAMED_LAST, 60, 40)), -1, AssemblyTest::nobodyAsks));
   }
 
   @Test
   void anUnknownEndHasToBeTold() throws Exception {
     List<FoundNeedle> open = List.of(needle(1, Kind.STREAMED, 0, NeedleHeader.UNKNOWN_LENGTH));
-    assertNull(Assembly.of(open, -1, NOBODY_ASKS));
-    assertEquals("1:77 = 77", places(Assembly.of(open, 77, NOBODY_ASKS)));
+    assertNull(Assembly.of(open, -1, AssemblyTest::nobodyAsks));
+    assertEquals("1:77 = 77", places(Assembly.of(open, 77, AssemblyTest::nobodyAsks)));
   }
 
   @Test

@@ -48,8 +48,10 @@ import software.amazon.awssdk.services.s3.model.ChecksumAlgorithm;
 import software.amazon.awssdk.services.s3.model.ChecksumMode;
 import software.amazon.awssdk.services.s3.model.CompletedPart;
 import software.amazon.awssdk.services.s3.model.GetObjectResponse;
+import software.amazon.awssdk.services.s3.model.ObjectIdentifier;
 import software.amazon.awssdk.services.s3.model.S3Exception;
 import software.amazon.awssdk.services.s3.model.S3Object;
+import software.amazon.awssdk.services.s3.model.Tag;
 
 /**
  * The tables of buckets and objects are dropped; the containers alone bring back what S3 and
@@ -134,7 +136,13 @@ class RebuildIT {
     put(s3, "small/1", 77); // after its deletion
     put(s3, "small/4", 78);
     s3.deleteObjects(
-        b -> b.bucket(BUCKET).delete(d -> d.objects(o -> o.key("small/2"), o -> o.key("small/4"))));
+        b ->
+            b.bucket(BUCKET)
+                .delete(
+                    d ->
+                        d.objects(
+                            ObjectIdentifier.builder().key("small/2").build(),
+                            ObjectIdentifier.builder().key("small/4").build())));
     put(s3, "empty", 0);
     put(s3, "emptied", 1_000);
     put(s3, "emptied", 0);
@@ -156,7 +164,7 @@ class RebuildIT {
         b ->
             b.bucket(BUCKET)
                 .key("tagged")
-                .tagging(t -> t.tagSet(g -> g.key("team").value("blue"))));
+                .tagging(t -> t.tagSet(Tag.builder().key("team").value("blue").build())));
     // Refused, though its bytes are on the disks.
     assertThrows(
         S3Exception.class,

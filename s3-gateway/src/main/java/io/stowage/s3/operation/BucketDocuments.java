@@ -69,7 +69,7 @@ final class BucketDocuments {
         throw new S3Exception(S3Error.MALFORMED_XML);
       }
       keep(backend, call, setting.name(), setting.accept(document));
-      return Response.empty(setting == BucketSettings.TAGGING ? 204 : 200);
+      return Response.empty(setting.equals(BucketSettings.TAGGING) ? 204 : 200);
     }
   }
 

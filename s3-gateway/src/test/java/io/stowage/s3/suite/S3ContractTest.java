@@ -81,6 +81,7 @@ import software.amazon.awssdk.services.s3.model.NoSuchKeyException;
 import software.amazon.awssdk.services.s3.model.ObjectAttributes;
 import software.amazon.awssdk.services.s3.model.ObjectIdentifier;
 import software.amazon.awssdk.services.s3.model.ObjectOwnership;
+import software.amazon.awssdk.services.s3.model.OwnershipControlsRule;
 import software.amazon.awssdk.services.s3.model.Payer;
 import software.amazon.awssdk.services.s3.model.PutObjectResponse;
 import software.amazon.awssdk.services.s3.model.S3Exception;
@@ -675,7 +676,11 @@ public abstract class S3ContractTest {
         b ->
             b.bucket(bucket)
                 .ownershipControls(
-                    o -> o.rules(r -> r.objectOwnership(ObjectOwnership.BUCKET_OWNER_ENFORCED))));
+                    o ->
+                        o.rules(
+                            OwnershipControlsRule.builder()
+                                .objectOwnership(ObjectOwnership.BUCKET_OWNER_ENFORCED)
+                                .build())));
     assertEquals(
         ObjectOwnership.BUCKET_OWNER_ENFORCED,
         s3.getBucketOwnershipControls(b -> b.bucket(bucket))
