@@ -50,6 +50,9 @@ final class LostContainers {
   private static final Duration PATIENCE = Duration.ofMinutes(2);
   private static final long POLL_MILLIS = 200;
 
+  /** Longer than an order that was given takes to be obeyed: it goes with a heartbeat. */
+  private static final Duration CALM = Duration.ofSeconds(5);
+
   /** Above whatever an epoch was that a shard in quarantine does not tell. */
   private static final long UNTOLD_EPOCHS = 1_000_000;
 
@@ -209,24 +212,36 @@ final class LostContainers {
     }
   }
 
+  /** Until nothing was put aside for a while: SCM may have ordered that just before it knew. */
   private void awaitReadable() throws IOException {
-    long deadline = System.nanoTime() + PATIENCE.toNanos();
-    for (ContainerInfo container : restored) {
-      int k = ErasurePolicy.named(container.getPolicy()).k();
-      while (readable(container) < k) {
-        if (System.nanoTime() - deadline > 0) {
+    long begin = System.nanoTime();
+    long calmSince = begin;
+    while (!restored.isEmpty() && System.nanoTime() - calmSince < CALM.toNanos()) {
+      ContainerInfo unreadable = firstUnreadable();
+      if (unreadable != null) {
+        calmSince = System.nanoTime();
+        if (calmSince - begin > PATIENCE.toNanos()) {
           report.addProblem(
-              name(container.getId()) + " has its row again, but its shards are still put aside");
-          break;
-        }
-        try {
-          Thread.sleep(POLL_MILLIS);
-        } catch (InterruptedException e) {
-          Thread.currentThread().interrupt();
-          throw new IOException("Cannot go on: interrupted", e);
+              name(unreadable.getId()) + " has its row again, but its shards are still put aside");
+          return;
         }
       }
+      try {
+        Thread.sleep(POLL_MILLIS);
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        throw new IOException("Cannot go on: interrupted", e);
+      }
     }
+  }
+
+  private ContainerInfo firstUnreadable() throws StoreException {
+    for (ContainerInfo container : restored) {
+      if (readable(container) < ErasurePolicy.named(container.getPolicy()).k()) {
+        return container;
+      }
+    }
+    return null;
   }
 
   private int readable(ContainerInfo container) {
