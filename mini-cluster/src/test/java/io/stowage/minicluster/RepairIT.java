@@ -146,8 +146,12 @@ class RepairIT {
                   awaitQuietly(gone);
                 }
               });
-      cluster.stopDatanode(4);
-      assertTrue(reached.await(40, TimeUnit.SECONDS), "a rebuild was answered");
+      int holder = 0; // one that has a shard: of seven nodes two have none
+      while (!names(containers(cluster).get(0), idOf(cluster, holder))) {
+        holder++;
+      }
+      cluster.stopDatanode(holder);
+      assertTrue(reached.await(120, TimeUnit.SECONDS), "a rebuild was answered");
       Thread stopping = new Thread(() -> cluster.stopScm(leader), "stop-scm");
       stopping.start();
       await(cluster, "the other SCM to lead", status -> status.getLeader());
@@ -157,7 +161,7 @@ class RepairIT {
       stopping.join(TimeUnit.SECONDS.toMillis(30));
       awaitWhole(cluster);
       verify(s3);
-      cluster.startDatanode(4);
+      cluster.startDatanode(holder);
       awaitDead(cluster, 0);
       await(cluster, "stale shards to be gone", status -> status.getStaleShards() == 0);
       verify(s3);
@@ -248,7 +252,7 @@ class RepairIT {
           cluster,
           "moves to end",
           status -> status.getBalance().getInFlight() == 0 && status.getStaleShards() == 0);
-      assertTrue(usedBy(cluster, leaving) > before);
+      awaitTrue("the disk to tell what it got", () -> usedBy(cluster, leaving) > before);
       awaitWhole(cluster);
       verify(s3);
     }
