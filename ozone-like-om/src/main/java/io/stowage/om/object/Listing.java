@@ -15,7 +15,6 @@
  */
 package io.stowage.om.object;
 
-import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.ListObjectsReply;
 import io.stowage.common.proto.ListObjectsRequest;
@@ -39,8 +38,6 @@ public final class Listing {
   /** Rows of one scan call; small at first, since the next seek may skip the rest. */
   private static final int SMALL_PAGE = 16;
 
-  private static final int LARGE_PAGE = 1_000;
-
   private final ObjectRows rows;
 
   public Listing(ObjectRows rows) {
@@ -49,19 +46,19 @@ public final class Listing {
 
   public ListObjectsReply list(long bucketId, ListObjectsRequest request) throws StoreException {
     int limit = request.getLimit() == 0 ? MOST_RESULTS : Math.min(MOST_RESULTS, request.getLimit());
-    String prefix = request.getPrefix();
-    String delimiter = request.getDelimiter();
-    ByteString prefixRow = ObjectRowLayout.row(bucketId, prefix);
-    ByteString end = ObjectRowLayout.behindPrefix(prefixRow);
-    ByteString from = start(bucketId, request, prefixRow);
+    Grouping grouping = new Grouping(request.getPrefix(), request.getDelimiter());
+    ByteString end =
+        ObjectRowLayout.behindPrefix(ObjectRowLayout.row(bucketId, request.getPrefix()));
+    ByteString from = grouping.firstRow(bucketId, request.getStartAfter());
 
     ListObjectsReply.Builder reply = ListObjectsReply.newBuilder();
     int found = 0;
-    int page = delimiter.isEmpty() ? Math.min(LARGE_PAGE, limit + 1) : SMALL_PAGE;
+    int page = request.getDelimiter().isEmpty() ? limit + 1 : SMALL_PAGE;
     while (compare(from, end) < 0) {
       List<Row> scanned =
           rows.committer().scan(from, end, 'c', ObjectRowLayout.HEAD.qualifier(), page);
       boolean sought = false;
+      int before = found;
       for (Row row : scanned) {
         if (compare(row.key(), from) < 0) {
           continue; // under the common prefix just listed
@@ -75,11 +72,10 @@ public final class Listing {
           return reply.setMore(true).build();
         }
         String key = version.getKey();
-        int cut = delimiter.isEmpty() ? -1 : key.indexOf(delimiter, prefix.length());
-        if (cut < 0) {
+        String common = grouping.commonPrefix(key);
+        if (common == null) {
           reply.addObjects(SeenRow.withoutManifest(version)).setLast(key);
         } else {
-          String common = key.substring(0, cut + delimiter.length());
           reply.addCommonPrefixes(common).setLast(common);
           from = ObjectRowLayout.behindPrefix(ObjectRowLayout.row(bucketId, common));
           sought = true;
@@ -89,32 +85,13 @@ public final class Listing {
       if (scanned.size() < page) {
         return reply.build();
       }
-      // Where prefixes are met, what lies behind a seek is fetched in vain: stay small.
-      page = sought ? SMALL_PAGE : Math.min(LARGE_PAGE, 4 * page);
+      // Where prefixes are met, what lies behind a seek is fetched in vain: stay small. Elsewhere
+      // no more than what is wanted, and one to know whether there are more; but where rows hold
+      // nothing, as after many deletions, more and more.
+      int more = found == before ? MOST_RESULTS + 1 : Math.max(SMALL_PAGE, limit - found + 1);
+      page = sought ? SMALL_PAGE : Math.min(more, 4 * page);
     }
     return reply.build();
-  }
-
-  private static ByteString start(long bucketId, ListObjectsRequest request, ByteString prefixRow)
-      throws StoreException {
-    String after = request.getStartAfter();
-    if (after.isEmpty()) {
-      return prefixRow;
-    }
-    if (after.length() > ObjectRowLayout.MAX_KEY_BYTES) {
-      throw new StoreException(
-          ErrorCode.INVALID_ARGUMENT, "Cannot list after a key of " + after.length() + " letters");
-    }
-    ByteString afterRow = ObjectRowLayout.row(bucketId, after);
-    boolean isCommonPrefix =
-        !request.getDelimiter().isEmpty()
-            && after.startsWith(request.getPrefix())
-            && after.endsWith(request.getDelimiter())
-            && after.indexOf(request.getDelimiter(), request.getPrefix().length())
-                == after.length() - request.getDelimiter().length();
-    ByteString behind =
-        isCommonPrefix ? ObjectRowLayout.behindPrefix(afterRow) : ObjectRowLayout.behind(afterRow);
-    return compare(behind, prefixRow) > 0 ? behind : prefixRow;
   }
 
   /** What a scanned row holds, or null; a rename under way costs reads. */

@@ -18,6 +18,7 @@ package io.stowage.om.upload;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.ListUploadsReply;
 import io.stowage.common.proto.ListUploadsRequest;
+import io.stowage.om.object.Grouping;
 import io.stowage.om.row.RowCommitter;
 import io.stowage.om.table.Cell;
 import io.stowage.om.table.ObjectRowLayout;
@@ -28,7 +29,12 @@ import org.apache.hadoop.thirdparty.protobuf.ByteString;
 /** Lists a bucket's uploads by key, those of one key by their id: scans headers. Thread-safe. */
 public final class UploadListing {
   private static final int MOST_RESULTS = 1_000;
-  private static final int PAGE = 200;
+
+  /** Rows of one scan call, as for keys: small where the next seek may skip the rest. */
+  private static final int SMALL_PAGE = 16;
+
+  /** A row has all uploads of its key. */
+  private static final int LARGE_PAGE = 200;
 
   private final RowCommitter rows;
 
@@ -38,42 +44,35 @@ public final class UploadListing {
 
   public ListUploadsReply list(long bucketId, ListUploadsRequest request) throws StoreException {
     int limit = request.getLimit() == 0 ? MOST_RESULTS : Math.min(MOST_RESULTS, request.getLimit());
-    String prefix = request.getPrefix();
-    String delimiter = request.getDelimiter();
-    ByteString from = ObjectRowLayout.row(bucketId, prefix);
-    ByteString end = ObjectRowLayout.behindPrefix(from);
+    Grouping grouping = new Grouping(request.getPrefix(), request.getDelimiter());
+    ByteString end =
+        ObjectRowLayout.behindPrefix(ObjectRowLayout.row(bucketId, request.getPrefix()));
     ByteString marker = ObjectRowLayout.row(bucketId, request.getKeyMarker());
     ByteString idMarker = request.getUploadIdMarker();
-    if (!request.getKeyMarker().isEmpty()) {
-      boolean commonPrefix =
-          !delimiter.isEmpty()
-              && request.getKeyMarker().startsWith(prefix)
-              && request.getKeyMarker().endsWith(delimiter)
-              && idMarker.isEmpty();
-      ByteString behind =
-          commonPrefix
-              ? ObjectRowLayout.behindPrefix(marker)
-              : idMarker.isEmpty() ? ObjectRowLayout.behind(marker) : marker;
-      from = compare(behind, from) > 0 ? behind : from;
+    ByteString from = grouping.firstRow(bucketId, request.getKeyMarker());
+    if (!idMarker.isEmpty() && from.equals(ObjectRowLayout.behind(marker))) {
+      from = marker; // further uploads of the same key
     }
     ListUploadsReply.Builder reply = ListUploadsReply.newBuilder();
     int found = 0;
-    while (true) {
-      List<Row> page = rows.scan(from, end, 'x', ObjectRowLayout.UPLOAD_HEADERS, PAGE);
-      for (Row row : page) {
+    int page = request.getDelimiter().isEmpty() ? Math.min(LARGE_PAGE, limit + 1) : SMALL_PAGE;
+    while (compare(from, end) < 0) {
+      List<Row> scanned = rows.scan(from, end, 'x', ObjectRowLayout.UPLOAD_HEADERS, page);
+      boolean sought = false;
+      for (Row row : scanned) {
         if (compare(row.key(), from) < 0) {
           continue;
         }
         from = ObjectRowLayout.behind(row.key());
         String key = ObjectRowLayout.key(row.key());
-        int cut = delimiter.isEmpty() ? -1 : key.indexOf(delimiter, prefix.length());
-        if (cut >= 0) {
+        String common = grouping.commonPrefix(key);
+        if (common != null) {
           if (found++ == limit) {
             return reply.setMore(true).build();
           }
-          String common = key.substring(0, cut + delimiter.length());
           reply.addCommonPrefixes(common);
           from = ObjectRowLayout.behindPrefix(ObjectRowLayout.row(bucketId, common));
+          sought = true;
           continue;
         }
         for (Cell cell : row.cells()) {
@@ -87,10 +86,12 @@ public final class UploadListing {
           reply.addUploads(Uploads.info(cell.value(), key, uploadId));
         }
       }
-      if (page.size() < PAGE) {
+      if (scanned.size() < page) {
         return reply.build();
       }
+      page = sought ? SMALL_PAGE : Math.min(LARGE_PAGE, 4 * page);
     }
+    return reply.build();
   }
 
   private static int compare(ByteString a, ByteString b) {
