@@ -39,6 +39,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Random;
+import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -105,7 +106,7 @@ class ListingTest {
 
   /** All that a listing answers, in order: keys, and common prefixes with a bar before them. */
   private static List<String> model(
-      TreeSet<String> keys, String prefix, String delimiter, String after) {
+      Set<String> keys, String prefix, String delimiter, String after) {
     boolean afterIsGroup =
         !delimiter.isEmpty()
             && after.startsWith(prefix)
@@ -114,7 +115,7 @@ class ListingTest {
     List<String> entries = new ArrayList<>();
     for (String key : keys) {
       boolean passed =
-          ORDER.compare(key, after) <= 0 && !after.isEmpty()
+          (!after.isEmpty() && ORDER.compare(key, after) <= 0)
               || (afterIsGroup && key.startsWith(after));
       if (!key.startsWith(prefix) || passed) {
         continue;
