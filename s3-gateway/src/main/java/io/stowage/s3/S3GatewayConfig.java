@@ -19,8 +19,13 @@ import io.stowage.common.conf.Keys;
 import io.stowage.common.conf.StowageConfig;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.time.StoreClock;
+import io.stowage.s3.access.AuditLog;
 import io.stowage.s3.http.HttpLimits;
+import java.io.IOException;
 import java.net.InetSocketAddress;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
 import java.util.List;
 
 /**
@@ -31,7 +36,41 @@ import java.util.List;
  * @param region that it answers and signs for
  */
 public record S3GatewayConfig(
-    InetSocketAddress bind, List<String> domains, String region, HttpLimits limits) {
+    InetSocketAddress bind, List<String> domains, String region, HttpLimits limits, Audit audit) {
+
+  /**
+   * Where decisions are written down.
+   *
+   * @param file empty: beside the process's own log, if it has one; "none": nowhere
+   */
+  public record Audit(String file, long fileBytes, int files) {
+    AuditLog open(StoreClock clock) throws StoreException {
+      try {
+        Path path = path();
+        return path == null ? AuditLog.none() : AuditLog.to(clock, path, fileBytes, files);
+      } catch (IOException | InvalidPathException e) {
+        throw new StoreException(
+            ErrorCode.BAD_CONFIGURATION,
+            "Cannot write the audit log " + Keys.S3_AUDIT_FILE.name() + " = '" + file + "': " + e,
+            e);
+      }
+    }
+
+    private Path path() {
+      if (!file.isEmpty()) {
+        return file.equals("none") ? null : Path.of(file);
+      }
+      String log = System.getProperty("stowage.log.file");
+      if (log != null) {
+        Path own = Path.of(log);
+        String name = own.getFileName().toString();
+        int dot = name.lastIndexOf('.');
+        return own.resolveSibling((dot > 0 ? name.substring(0, dot) : name) + "-audit.log");
+      }
+      String logs = System.getProperty("stowage.log.dir");
+      return logs == null ? null : Path.of(logs, "s3-audit.log");
+    }
+  }
 
   /** Reads and checks the settings. */
   public static S3GatewayConfig from(StowageConfig config) throws StoreException {
@@ -61,6 +100,10 @@ public record S3GatewayConfig(
             // A packed object with the framing of aws-chunked, which adds 2 % to a small body.
             (int) packingLimit + (16 << 10),
             config.get(Keys.S3_MEMORY),
-            config.get(Keys.S3_IDLE_TIMEOUT)));
+            config.get(Keys.S3_IDLE_TIMEOUT)),
+        new Audit(
+            config.get(Keys.S3_AUDIT_FILE),
+            config.get(Keys.S3_AUDIT_FILE_SIZE),
+            config.get(Keys.S3_AUDIT_FILES)));
   }
 }

@@ -22,6 +22,7 @@ import io.stowage.common.conf.StowageConfig;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.om.ObjectManager;
 import io.stowage.common.time.StoreClock;
+import io.stowage.s3.access.AuditLog;
 import io.stowage.s3.access.Authorizer;
 import io.stowage.s3.auth.AccessKeys;
 import io.stowage.s3.auth.Authenticator;
@@ -46,10 +47,12 @@ public final class S3GatewayServer implements AutoCloseable {
 
   private final HttpServer http;
   private final ThreadPoolExecutor hashThreads;
+  private final AuditLog audit;
 
-  private S3GatewayServer(HttpServer http, ThreadPoolExecutor hashThreads) {
+  private S3GatewayServer(HttpServer http, ThreadPoolExecutor hashThreads, AuditLog audit) {
     this.http = http;
     this.hashThreads = hashThreads;
+    this.audit = audit;
   }
 
   /** Serves from the moment that this returns. */
@@ -69,12 +72,13 @@ public final class S3GatewayServer implements AutoCloseable {
             new LinkedBlockingQueue<>(),
             new DefaultThreadFactory("s3-hash", true));
     hashThreads.allowCoreThreadTimeOut(true);
+    AuditLog audit = config.audit().open(clock);
     Backend backend =
         new Backend(
             RecordingNamespace.over(namespace, data),
             data,
             clock,
-            new Authorizer(namespace),
+            new Authorizer(namespace, audit),
             new UserDirectory(namespace, clock),
             config.region(),
             hashThreads);
@@ -89,9 +93,10 @@ public final class S3GatewayServer implements AutoCloseable {
     try {
       HttpServer http = HttpServer.start(config.bind(), config.limits(), dispatcher, clock);
       LOG.info("S3 is served on {}:{}", config.bind().getHostString(), http.port());
-      return new S3GatewayServer(http, hashThreads);
+      return new S3GatewayServer(http, hashThreads, audit);
     } catch (StoreException e) {
       hashThreads.shutdownNow();
+      audit.close();
       throw e;
     }
   }
@@ -106,10 +111,16 @@ public final class S3GatewayServer implements AutoCloseable {
     return http;
   }
 
+  /** Every decision on a request, for what it tells of its state. */
+  public AuditLog audit() {
+    return audit;
+  }
+
   /** Answers what is at work, then stops. */
   @Override
   public void close() {
     http.close();
     hashThreads.shutdownNow();
+    audit.close();
   }
 }

@@ -16,6 +16,7 @@
 package io.stowage.s3;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -27,11 +28,14 @@ import io.stowage.s3.suite.RawS3;
 import java.io.IOException;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import software.amazon.awssdk.auth.credentials.AwsBasicCredentials;
 import software.amazon.awssdk.auth.credentials.StaticCredentialsProvider;
 import software.amazon.awssdk.core.sync.RequestBody;
@@ -51,6 +55,7 @@ import software.amazon.awssdk.services.s3.model.Type;
 
 /** Who may do what, as two users and a stranger meet it. */
 class S3AccessTest {
+  @TempDir Path directory;
   private InMemoryTarget target;
   private S3Client alice;
   private S3Client bob;
@@ -85,13 +90,17 @@ class S3AccessTest {
             .setSecretKey("secret")
             .setWriteId(WriteId.random())
             .build());
+    return client("AK" + name, "secret");
+  }
+
+  private S3Client client(String accessKey, String secret) {
     return S3Client.builder()
         .endpointOverride(endpoint())
         .region(Region.US_EAST_1)
         .forcePathStyle(true)
         .httpClientBuilder(UrlConnectionHttpClient.builder())
         .credentialsProvider(
-            StaticCredentialsProvider.create(AwsBasicCredentials.create("AK" + name, "secret")))
+            StaticCredentialsProvider.create(AwsBasicCredentials.create(accessKey, secret)))
         .build();
   }
 
@@ -267,6 +276,74 @@ class S3AccessTest {
         b -> b.bucket("enforced").key("k").acl(ObjectCannedACL.BUCKET_OWNER_FULL_CONTROL),
         RequestBody.empty());
     assertEquals("id-bob", bob.getObjectAcl(b -> b.bucket("enforced").key("k")).owner().id());
+  }
+
+  @Test
+  void everyDecisionIsInTheAuditLog() throws Exception {
+    target.close();
+    Path file = directory.resolve("audit.log");
+    try (InMemoryTarget audited = new InMemoryTarget(Map.of("stowage.s3.audit.file", file + ""))) {
+      target = audited;
+      raw = new RawS3(endpoint(), "none", "none", "us-east-1");
+      try (S3Client owner = user("owner", "o@example.com");
+          S3Client other = user("other", "x@example.com")) {
+        owner.createBucket(b -> b.bucket("bucket"));
+        owner.putObject(b -> b.bucket("bucket").key("k"), RequestBody.fromString("content"));
+        denied(() -> read(other, "k"));
+        assertEquals(403, stranger("GET", "/bucket/k"));
+        owner.deleteObjects(
+            b ->
+                b.bucket("bucket")
+                    .delete(
+                        d ->
+                            d.objects(
+                                ObjectIdentifier.builder().key("k").build(),
+                                ObjectIdentifier.builder().key("none").build())));
+      }
+      try (S3Client wrong = client("AKowner", "wrong secret")) {
+        S3Exception e = assertThrows(S3Exception.class, wrong::listBuckets);
+        assertEquals("SignatureDoesNotMatch", e.awsErrorDetails().errorCode());
+      }
+    }
+    List<String> lines = Files.readAllLines(file);
+    assertEquals(
+        List.of(
+            "owner SigV4-header s3:CreateBucket null true",
+            "owner SigV4-header s3:PutObject k true",
+            "other SigV4-header s3:GetObject k false",
+            "null anonymous s3:GetObject k false",
+            "owner SigV4-header s3:DeleteObject k true",
+            "owner SigV4-header s3:DeleteObject none true",
+            "null SigV4-header authenticate null false"),
+        lines.stream().map(S3AccessTest::inShort).toList());
+    String all = String.join("", lines);
+    assertFalse(all.contains("secret"));
+    assertTrue(all.contains("AKowner"));
+    target = new InMemoryTarget(Map.of());
+  }
+
+  private static String inShort(String line) {
+    try {
+      com.fasterxml.jackson.databind.JsonNode json =
+          new com.fasterxml.jackson.databind.ObjectMapper().readTree(line);
+      assertEquals("127.0.0.1", json.get("from").asText());
+      assertEquals(16, json.get("requestId").asText().length());
+      return text(json.get("user"))
+          + " "
+          + text(json.get("authenticated"))
+          + " "
+          + text(json.get("action"))
+          + " "
+          + text(json.get("key"))
+          + " "
+          + text(json.get("allowed"));
+    } catch (IOException e) {
+      throw new java.io.UncheckedIOException(e);
+    }
+  }
+
+  private static String text(com.fasterxml.jackson.databind.JsonNode value) {
+    return value == null ? "null" : value.asText();
   }
 
   @Test

@@ -117,6 +117,32 @@ public final class Keys {
               Duration.ofHours(1),
               Tag.TUNING,
               "A connection on which nothing moves for this long is closed."));
+  public static final ConfigKey<String> S3_AUDIT_FILE =
+      add(
+          ConfigKey.text(
+              "stowage.s3.audit.file",
+              "",
+              Tag.BASIC,
+              "File to which a gateway writes every decision on a request, a line of JSON each;"
+                  + " empty: beside the process's own log; none: nowhere."));
+  public static final ConfigKey<Long> S3_AUDIT_FILE_SIZE =
+      add(
+          ConfigKey.bytes(
+              "stowage.s3.audit.file-size",
+              "64m",
+              1L << 10,
+              1L << 40,
+              Tag.TUNING,
+              "Size at which the audit log is put aside and begun anew."));
+  public static final ConfigKey<Integer> S3_AUDIT_FILES =
+      add(
+          ConfigKey.integer(
+              "stowage.s3.audit.files",
+              10,
+              1,
+              10_000,
+              Tag.TUNING,
+              "Files of the audit log that are kept, the present one included."));
   public static final ConfigKey<String> ZOOKEEPER_QUORUM =
       add(
           ConfigKey.text(

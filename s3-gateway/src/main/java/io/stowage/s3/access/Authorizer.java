@@ -33,9 +33,10 @@ import java.util.Set;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
 /**
- * The one place that says who may do what. Thread-safe.
+ * The one place that says who may do what, and writes down what it said. Thread-safe.
  *
  * <ol>
+ *   <li>What a session's own policy does not allow is denied.
  *   <li>Administrators may do everything.
  *   <li>What a policy of the caller's or the bucket's denies is denied.
  *   <li>The bucket's owner may do everything in it; and anybody known may list and create buckets.
@@ -69,22 +70,50 @@ public final class Authorizer {
           "s3:GetObjectAcl", Permission.READ_ACP,
           "s3:PutObjectAcl", Permission.WRITE_ACP);
 
+  private static final String OF_POLICY = "a policy of the caller allows it";
+  private static final String NOTHING_ALLOWS = "nothing allows it";
+
   private static final Set<String> OF_ANYBODY_KNOWN =
       Set.of("s3:ListAllMyBuckets", "s3:CreateBucket");
 
   private final ObjectManager namespace;
+  private final AuditLog audit;
+  private final PolicyCache policies = new PolicyCache();
 
-  public Authorizer(ObjectManager namespace) {
+  public Authorizer(ObjectManager namespace, AuditLog audit) {
     this.namespace = namespace;
+    this.audit = audit;
   }
 
   /**
-   * Whom and what a decision is about.
+   * Whom a decision is about.
    *
    * @param admin may do everything
-   * @param policies of the user, JSON
+   * @param policies of the user and the user's groups, or of the role, JSON
+   * @param boundaries policies of the session: what one of them does not allow is denied
    */
-  public record Subject(Question.Principal principal, boolean admin, Iterable<String> policies) {}
+  public record Subject(
+      Question.Principal principal,
+      boolean admin,
+      Iterable<String> policies,
+      List<String> boundaries,
+      Origin origin) {}
+
+  /** What was decided, and why. */
+  private record Decision(boolean allowed, String why) {
+    static Decision allowed(String why) {
+      return new Decision(true, why);
+    }
+
+    static Decision denied(String why) {
+      return new Decision(false, why);
+    }
+  }
+
+  /** Where decisions are written down. */
+  public AuditLog audit() {
+    return audit;
+  }
 
   /**
    * Lets an action pass or refuses it with AccessDenied.
@@ -101,38 +130,76 @@ public final class Authorizer {
       String key,
       Map<String, List<String>> facts)
       throws S3Exception, StoreException {
-    if (!isAllowed(subject, action, bucket, key, facts)) {
+    String resource = bucket == null ? "*" : Question.resourceOf(bucket.getName(), key);
+    Decision decision;
+    try {
+      decision = decide(subject, action, resource, bucket, key, facts);
+    } catch (StoreException | S3Exception e) {
+      decision = Decision.denied("cannot be decided: " + e.getMessage());
+      note(subject, action, bucket == null ? null : bucket.getName(), key, facts, decision);
+      throw e;
+    }
+    note(subject, action, bucket == null ? null : bucket.getName(), key, facts, decision);
+    if (!decision.allowed) {
       throw new S3Exception(S3Error.ACCESS_DENIED).with("Action", action);
     }
   }
 
-  private boolean isAllowed(
+  private void note(
       Subject subject,
       String action,
+      String bucket,
+      String key,
+      Map<String, List<String>> facts,
+      Decision decision) {
+    List<String> version = facts.get("s3:versionid");
+    audit.add(
+        subject.origin,
+        subject.principal,
+        action,
+        bucket,
+        key,
+        version == null || version.isEmpty() ? null : version.get(0),
+        decision.allowed,
+        decision.why);
+  }
+
+  private Decision decide(
+      Subject subject,
+      String action,
+      String resource,
       BucketInfo bucket,
       String key,
       Map<String, List<String>> facts)
       throws S3Exception, StoreException {
-    if (subject.admin()) {
-      return true;
-    }
     Question.Principal who = subject.principal();
-    Question question =
-        new Question(
-            who, action, bucket == null ? "*" : Question.resourceOf(bucket.getName(), key), facts);
+    Question question = new Question(who, action, resource, facts);
+    for (String json : subject.boundaries()) {
+      if (policies.ofUser(json).answer(question) != Answer.ALLOW) {
+        return Decision.denied("the session's policy does not allow it");
+      }
+    }
+    if (subject.admin()) {
+      return Decision.allowed("administrator");
+    }
     Answer ofUser = Answer.SILENT;
     for (String json : subject.policies()) {
-      Answer answer = Policy.ofUser(json).answer(question);
+      Answer answer = policies.ofUser(json).answer(question);
       if (answer == Answer.DENY) {
-        return false;
+        return Decision.denied("a policy of the caller denies it");
       }
       ofUser = answer == Answer.ALLOW ? answer : ofUser;
     }
     if (bucket == null) {
-      return !who.anonymous() && (OF_ANYBODY_KNOWN.contains(action) || ofUser == Answer.ALLOW);
+      if (ofUser == Answer.ALLOW) {
+        return Decision.allowed(OF_POLICY);
+      }
+      return !who.anonymous() && OF_ANYBODY_KNOWN.contains(action)
+          ? Decision.allowed("anybody known may")
+          : Decision.denied(NOTHING_ALLOWS);
     }
     Settings settings = new Settings(bucket);
-    Policy policy = settings.policy();
+    Policy policy = settings.policy(policies);
     Answer ofBucket = Answer.SILENT;
     ObjectVersion[] seen = new ObjectVersion[1];
     if (policy != null) {
@@ -143,16 +210,20 @@ public final class Authorizer {
                   : question);
     }
     if (ofBucket == Answer.DENY) {
-      return false;
+      return Decision.denied("the bucket's policy denies it");
     }
     if (!who.anonymous() && who.canonicalId().equals(bucket.getOwner())) {
-      return true;
+      return Decision.allowed("owner of the bucket");
     }
-    if (ofUser == Answer.ALLOW
-        || (ofBucket == Answer.ALLOW && !(settings.restrictsPublic() && policy.isPublic()))) {
-      return true;
+    if (ofUser == Answer.ALLOW) {
+      return Decision.allowed(OF_POLICY);
     }
-    return !settings.disablesLists() && listAllows(who, action, bucket, key, settings, seen);
+    if (ofBucket == Answer.ALLOW && !(settings.restrictsPublic() && policy.isPublic())) {
+      return Decision.allowed("the bucket's policy allows it");
+    }
+    return !settings.disablesLists() && listAllows(who, action, bucket, key, settings, seen)
+        ? Decision.allowed("an access control list grants it")
+        : Decision.denied(NOTHING_ALLOWS);
   }
 
   private boolean listAllows(
@@ -228,9 +299,9 @@ public final class Authorizer {
       return kept == null ? "" : kept.toStringUtf8();
     }
 
-    Policy policy() throws S3Exception {
+    private Policy policy(PolicyCache known) throws S3Exception {
       String json = text(POLICY);
-      return json.isEmpty() ? null : Policy.ofBucket(json, bucket.getName());
+      return json.isEmpty() ? null : known.ofBucket(json, bucket.getName());
     }
 
     private boolean asksForTags() {

@@ -17,14 +17,27 @@ package io.stowage.s3.auth;
 
 import io.stowage.common.proto.Identity;
 import io.stowage.s3.access.Authorizer;
+import io.stowage.s3.access.Origin;
 import io.stowage.s3.access.Question;
+import java.util.List;
 
 /**
  * Who sent a request, proven by its signature, or nobody known. Immutable.
  *
  * @param payload how the signature goes on over the body
+ * @param origin where the request came from
  */
-public record Caller(Identity identity, PayloadSigning payload) {
+public record Caller(Identity identity, PayloadSigning payload, Origin origin) {
+  /** Of a request that says nothing of where it came from. */
+  public Caller(Identity identity, PayloadSigning payload) {
+    this(identity, payload, Origin.INSIDE);
+  }
+
+  /** The same, seen in a request. */
+  public Caller in(Origin request) {
+    return new Caller(identity, payload, request);
+  }
+
   /** Somebody without a signature. */
   static Caller anonymous(PayloadSigning payload) {
     return new Caller(Identity.getDefaultInstance(), payload);
@@ -41,7 +54,9 @@ public record Caller(Identity identity, PayloadSigning payload) {
             ? Question.Principal.ANONYMOUS
             : new Question.Principal(user(), displayName(), false),
         isAdmin(),
-        identity.getPoliciesMap().values());
+        identity.getPoliciesMap().values(),
+        List.of(),
+        origin);
   }
 
   public String displayName() {

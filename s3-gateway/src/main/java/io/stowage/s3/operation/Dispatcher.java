@@ -16,9 +16,11 @@
 package io.stowage.s3.operation;
 
 import io.netty.handler.codec.http.HttpHeaderNames;
+import io.netty.handler.codec.http.HttpHeaders;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.GetBucketRequest;
+import io.stowage.s3.access.Origin;
 import io.stowage.s3.auth.Authenticator;
 import io.stowage.s3.auth.Caller;
 import io.stowage.s3.auth.RequestTarget;
@@ -40,6 +42,7 @@ import org.slf4j.LoggerFactory;
  */
 public final class Dispatcher implements RequestHandler {
   private static final Logger LOG = LoggerFactory.getLogger(Dispatcher.class);
+  private static final String ANONYMOUS = "anonymous";
 
   private final Backend backend;
   private final Authenticator authenticator;
@@ -74,7 +77,7 @@ public final class Dispatcher implements RequestHandler {
     if (request.method().equals("OPTIONS")) {
       return preflight(request, target);
     }
-    Caller caller = authenticator.authenticate(request.method(), target, request.headers());
+    Caller caller = authenticate(request, target);
     S3Address address =
         S3Address.of(request.headers().get(HttpHeaderNames.HOST), target.path(), domains);
     Level level = address.level();
@@ -104,6 +107,43 @@ public final class Dispatcher implements RequestHandler {
             new S3Call(
                 request, caller, address, target.query(), bucket, facts, backend.hashThreads()));
     return Cors.decorate(response, request.method(), request.headers(), bucket);
+  }
+
+  /** Who sent it; whoever cannot prove it is written down, too. */
+  private Caller authenticate(Request request, RequestTarget target)
+      throws S3Exception, StoreException {
+    String mechanism = mechanism(request.headers(), target.query());
+    try {
+      Caller caller = authenticator.authenticate(request.method(), target, request.headers());
+      return caller.in(
+          new Origin(
+              request.id(),
+              request.remoteAddress(),
+              caller.isAnonymous() ? ANONYMOUS : mechanism,
+              caller.identity().getAccessKey()));
+    } catch (S3Exception e) {
+      String claimed = e.facts().getOrDefault("AWSAccessKeyId", "");
+      backend
+          .authorizer()
+          .audit()
+          .refused(
+              new Origin(request.id(), request.remoteAddress(), mechanism, claimed),
+              "authenticate",
+              e.error().code());
+      throw e;
+    }
+  }
+
+  /** How a request says that it proves who sent it. */
+  private static String mechanism(HttpHeaders headers, Map<String, String> query) {
+    String authorization = headers.get(HttpHeaderNames.AUTHORIZATION);
+    if (authorization != null) {
+      return authorization.startsWith("AWS ") ? "SigV2-header" : "SigV4-header";
+    }
+    if (query.containsKey("X-Amz-Algorithm")) {
+      return "SigV4-query";
+    }
+    return query.containsKey("AWSAccessKeyId") ? "SigV2-query" : ANONYMOUS;
   }
 
   private Response preflight(Request request, RequestTarget target)

@@ -24,8 +24,11 @@ import io.stowage.s3.error.S3Exception;
 import io.stowage.s3.http.Request;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
+import java.util.AbstractMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.function.Supplier;
 
 /**
  * What a request says that conditions of policies may ask for: the global keys of IAM and those of
@@ -57,9 +60,42 @@ final class RequestFacts {
 
   private RequestFacts() {}
 
+  /** The facts, gathered when the first is asked for: most requests meet no policy. */
   static Map<String, List<String>> of(
-      Request request, Map<String, String> query, Caller caller, long nowMicros)
-      throws S3Exception {
+      Request request, Map<String, String> query, Caller caller, long nowMicros) {
+    return new Lazy(() -> gather(request, query, caller, nowMicros));
+  }
+
+  /** A map that is made when it is looked into. Thread-safe. */
+  private static final class Lazy extends AbstractMap<String, List<String>> {
+    private Supplier<Map<String, List<String>>> how;
+    private Map<String, List<String>> made;
+
+    Lazy(Supplier<Map<String, List<String>>> how) {
+      this.how = how;
+    }
+
+    private synchronized Map<String, List<String>> made() {
+      if (made == null) {
+        made = how.get();
+        how = null;
+      }
+      return made;
+    }
+
+    @Override
+    public List<String> get(Object key) {
+      return made().get(key);
+    }
+
+    @Override
+    public Set<Entry<String, List<String>>> entrySet() {
+      return made().entrySet();
+    }
+  }
+
+  private static Map<String, List<String>> gather(
+      Request request, Map<String, String> query, Caller caller, long nowMicros) {
     HttpHeaders headers = request.headers();
     Instant now = Instant.ofEpochSecond(nowMicros / 1_000_000);
     Question.Facts facts =
@@ -80,9 +116,16 @@ final class RequestFacts {
       facts.put("s3:" + name, headers.get(name));
     }
     PARAMETERS.forEach((name, key) -> facts.put(key, query.get(name)));
-    ObjectMetadata.Builder tagged = ObjectMetadata.newBuilder();
-    ObjectHeaders.addTags(headers.get("x-amz-tagging"), tagged);
-    tagged.getTagsMap().forEach((tag, value) -> facts.put("s3:RequestObjectTag/" + tag, value));
+    String tags = headers.get("x-amz-tagging");
+    if (tags != null) {
+      ObjectMetadata.Builder tagged = ObjectMetadata.newBuilder();
+      try {
+        ObjectHeaders.addTags(tags, tagged);
+      } catch (S3Exception e) {
+        tagged.clear(); // the operation that would keep them refuses them
+      }
+      tagged.getTagsMap().forEach((tag, value) -> facts.put("s3:RequestObjectTag/" + tag, value));
+    }
     return facts.done();
   }
 

@@ -1,0 +1,328 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.s3.access;
+
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonGenerator;
+import io.stowage.common.time.StoreClock;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Every decision on a request, one line of JSON each, in a file of its own that is rotated by size
+ * and count. Holds no secret: keys by their ids, signatures and tokens not at all.
+ *
+ * <p>Thread-safe. Lines are handed to one writer over a bounded queue. A request waits for a place
+ * in it at most {@link #MOST_WAIT_MILLIS}, and not at all once one has waited in vain, until the
+ * writer is through again: a disk that stands still costs requests a moment, never their answer.
+ * Lines that found no place are counted, and the log says how many are missing where they are
+ * missing. A crash loses what the writer has not yet written (the file is not forced).
+ */
+public final class AuditLog implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(AuditLog.class);
+
+  /** Lines on their way to the writer: about 2 MiB. */
+  private static final int CAPACITY = 4_096;
+
+  static final long MOST_WAIT_MILLIS = 20;
+
+  private static final JsonFactory JSON = new JsonFactory();
+
+  /** What became of a request. */
+  record Line(
+      long timeMicros,
+      Origin origin,
+      Question.Principal who,
+      String action,
+      String bucket,
+      String key,
+      String version,
+      boolean allowed,
+      String why) {}
+
+  private static final Line CLOSING =
+      new Line(0, Origin.INSIDE, Question.Principal.ANONYMOUS, "", null, null, null, false, "");
+
+  private final StoreClock clock;
+  private final Path file;
+  private final long mostBytes;
+  private final int mostFiles;
+  private final BlockingQueue<Line> queue;
+  private final Thread writer;
+  private final AtomicLong written = new AtomicLong();
+  private final AtomicLong dropped = new AtomicLong();
+  private final AtomicLong waited = new AtomicLong();
+  private volatile boolean stalled;
+  private FileChannel channel;
+  private long size;
+  private long told;
+  private boolean failing;
+
+  private AuditLog(StoreClock clock, Path file, long mostBytes, int mostFiles, int capacity) {
+    this.clock = clock;
+    this.file = file;
+    this.mostBytes = mostBytes;
+    this.mostFiles = mostFiles;
+    this.queue = new ArrayBlockingQueue<>(capacity);
+    this.writer = file == null ? null : new Thread(this::write, "s3-audit");
+  }
+
+  /** Keeps nothing. */
+  public static AuditLog none() {
+    return new AuditLog(StoreClock.system(), null, 0, 0, 1);
+  }
+
+  /**
+   * Writes to a file, behind what is in it.
+   *
+   * @param mostBytes size at which a file is put aside as {@code FILE.1}
+   * @param mostFiles how many there are in all
+   */
+  public static AuditLog to(StoreClock clock, Path file, long mostBytes, int mostFiles)
+      throws IOException {
+    return to(clock, file, mostBytes, mostFiles, CAPACITY);
+  }
+
+  static AuditLog to(StoreClock clock, Path file, long mostBytes, int mostFiles, int capacity)
+      throws IOException {
+    AuditLog log = new AuditLog(clock, file, mostBytes, mostFiles, capacity);
+    if (file.toAbsolutePath().getParent() != null) {
+      Files.createDirectories(file.toAbsolutePath().getParent());
+    }
+    log.open(); // whoever cannot write it at the start is told then
+    log.writer.setDaemon(true);
+    log.writer.start();
+    return log;
+  }
+
+  /** A request that could not prove who sent it, or that is refused before anything is asked. */
+  public void refused(Origin origin, String action, String why) {
+    add(origin, Question.Principal.ANONYMOUS, action, null, null, null, false, why);
+  }
+
+  void add(
+      Origin origin,
+      Question.Principal who,
+      String action,
+      String bucket,
+      String key,
+      String version,
+      boolean allowed,
+      String why) {
+    if (writer == null) {
+      return;
+    }
+    Line line =
+        new Line(clock.wallMicros(), origin, who, action, bucket, key, version, allowed, why);
+    if (queue.offer(line)) {
+      return;
+    }
+    if (!stalled) {
+      waited.incrementAndGet();
+      try {
+        if (queue.offer(line, MOST_WAIT_MILLIS, TimeUnit.MILLISECONDS)) {
+          return;
+        }
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+      }
+      stalled = true;
+    }
+    dropped.incrementAndGet();
+  }
+
+  /** Lines written so far. */
+  public long written() {
+    return written.get();
+  }
+
+  /** Lines that found no place or could not be written. */
+  public long dropped() {
+    return dropped.get();
+  }
+
+  /** Requests that waited for a place. */
+  public long waited() {
+    return waited.get();
+  }
+
+  private void write() {
+    List<Line> batch = new ArrayList<>();
+    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+    boolean closing = false;
+    while (!closing) {
+      batch.clear();
+      bytes.reset();
+      try {
+        batch.add(queue.take());
+      } catch (InterruptedException e) {
+        return;
+      }
+      queue.drainTo(batch, 255);
+      stalled = false;
+      closing = batch.remove(CLOSING);
+      try {
+        for (Line line : batch) {
+          write(line, bytes);
+        }
+        long missing = dropped.get();
+        if (missing != told) {
+          writeMissing(missing - told, bytes);
+        }
+        append(bytes.toByteArray());
+        told = missing;
+        written.addAndGet(batch.size());
+        failing = false;
+      } catch (IOException e) {
+        dropped.addAndGet(batch.size());
+        if (!failing) {
+          LOG.error("Cannot write the audit log {}; lines are being lost", file, e);
+        }
+        failing = true;
+      }
+    }
+    closeChannel();
+  }
+
+  private void append(byte[] bytes) throws IOException {
+    if (channel == null || !channel.isOpen()) {
+      open();
+    }
+    if (size > 0 && size + bytes.length > mostBytes) {
+      rotate();
+    }
+    ByteBuffer left = ByteBuffer.wrap(bytes);
+    while (left.hasRemaining()) {
+      channel.write(left);
+    }
+    size += bytes.length;
+  }
+
+  private void open() throws IOException {
+    channel =
+        FileChannel.open(
+            file, StandardOpenOption.CREATE, StandardOpenOption.WRITE, StandardOpenOption.APPEND);
+    size = channel.size();
+  }
+
+  private void rotate() throws IOException {
+    closeChannel();
+    for (int i = mostFiles - 1; i > 0; i--) {
+      Path from = i == 1 ? file : numbered(i - 1);
+      if (Files.exists(from)) {
+        Files.move(from, numbered(i), StandardCopyOption.REPLACE_EXISTING);
+      }
+    }
+    if (mostFiles == 1) {
+      Files.deleteIfExists(file);
+    }
+    open();
+  }
+
+  private Path numbered(int number) {
+    return file.resolveSibling(file.getFileName() + "." + number);
+  }
+
+  private void closeChannel() {
+    try {
+      if (channel != null) {
+        channel.close();
+      }
+    } catch (IOException e) {
+      LOG.warn("Cannot close the audit log {}", file, e);
+    }
+  }
+
+  private static void write(Line line, ByteArrayOutputStream bytes) throws IOException {
+    try (JsonGenerator json = JSON.createGenerator(bytes)) {
+      json.disable(JsonGenerator.Feature.AUTO_CLOSE_TARGET);
+      json.writeStartObject();
+      json.writeStringField("time", time(line.timeMicros));
+      json.writeStringField("requestId", line.origin.requestId());
+      json.writeStringField("from", line.origin.address());
+      json.writeStringField("authenticated", line.origin.mechanism());
+      if (!line.origin.accessKey().isEmpty()) {
+        json.writeStringField("accessKey", line.origin.accessKey());
+      }
+      if (!line.who.anonymous()) {
+        json.writeStringField("user", line.who.userName());
+        json.writeStringField("canonicalId", line.who.canonicalId());
+      }
+      json.writeStringField("action", line.action);
+      writeIfSaid(json, "bucket", line.bucket);
+      writeIfSaid(json, "key", line.key);
+      writeIfSaid(json, "version", line.version);
+      json.writeBooleanField("allowed", line.allowed);
+      json.writeStringField("why", line.why);
+      json.writeEndObject();
+    }
+    bytes.write('\n');
+  }
+
+  private static void writeIfSaid(JsonGenerator json, String field, String value)
+      throws IOException {
+    if (value != null && !value.isEmpty()) {
+      json.writeStringField(field, value);
+    }
+  }
+
+  private void writeMissing(long count, ByteArrayOutputStream bytes) throws IOException {
+    try (JsonGenerator json = JSON.createGenerator(bytes)) {
+      json.disable(JsonGenerator.Feature.AUTO_CLOSE_TARGET);
+      json.writeStartObject();
+      json.writeStringField("time", time(clock.wallMicros()));
+      json.writeNumberField("missing", count);
+      json.writeEndObject();
+    }
+    bytes.write('\n');
+  }
+
+  private static String time(long micros) {
+    return Instant.ofEpochSecond(micros / 1_000_000, micros % 1_000_000 * 1_000).toString();
+  }
+
+  /** Writes what was handed over before. */
+  @Override
+  public void close() {
+    if (writer == null) {
+      return;
+    }
+    try {
+      if (!queue.offer(CLOSING, 5, TimeUnit.SECONDS)) {
+        writer.interrupt();
+      }
+      writer.join(TimeUnit.SECONDS.toMillis(10));
+    } catch (InterruptedException e) {
+      writer.interrupt();
+      Thread.currentThread().interrupt();
+    }
+  }
+}

@@ -1,0 +1,132 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.s3.access;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.stowage.common.time.StoreClock;
+import java.io.BufferedReader;
+import java.io.InputStreamReader;
+import java.io.RandomAccessFile;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class AuditLogTest {
+  private static final ObjectMapper JSON = new ObjectMapper();
+  private static final Question.Principal ALICE = new Question.Principal("a1", "alice", false);
+  private static final Origin ORIGIN = new Origin("R1", "10.0.0.1", "SigV4-header", "AKID");
+
+  @TempDir Path directory;
+
+  private static void decide(AuditLog log, String key) {
+    log.add(ORIGIN, ALICE, "s3:GetObject", "bucket", key, null, true, "owner of the bucket");
+  }
+
+  @Test
+  void writesALineADecision() throws Exception {
+    Path file = directory.resolve("logs/audit.log");
+    try (AuditLog log = AuditLog.to(StoreClock.system(), file, 1 << 20, 3)) {
+      decide(log, "a\nb\"c\u0001");
+      log.refused(
+          new Origin("R2", "10.0.0.2", "SigV4-query", "AKX"),
+          "authenticate",
+          "SignatureDoesNotMatch");
+    }
+    List<String> lines = Files.readAllLines(file);
+    assertEquals(2, lines.size());
+    JsonNode first = JSON.readTree(lines.get(0));
+    assertEquals("a\nb\"c\u0001", first.get("key").asText());
+    assertEquals("alice", first.get("user").asText());
+    assertEquals("R1", first.get("requestId").asText());
+    assertEquals("10.0.0.1", first.get("from").asText());
+    assertEquals("SigV4-header", first.get("authenticated").asText());
+    assertEquals("AKID", first.get("accessKey").asText());
+    assertTrue(first.get("allowed").asBoolean());
+    assertFalse(first.has("version"));
+    JsonNode second = JSON.readTree(lines.get(1));
+    assertFalse(second.get("allowed").asBoolean());
+    assertEquals("SignatureDoesNotMatch", second.get("why").asText());
+    assertFalse(second.has("user"));
+  }
+
+  @Test
+  void goesOnBehindWhatIsThereAndRotates() throws Exception {
+    Path file = directory.resolve("audit.log");
+    try (AuditLog log = AuditLog.to(StoreClock.system(), file, 1 << 20, 3)) {
+      decide(log, "before");
+    }
+    try (AuditLog log = AuditLog.to(StoreClock.system(), file, 1 << 20, 3)) {
+      decide(log, "after");
+    }
+    assertEquals(2, Files.readAllLines(file).size());
+    for (int i = 0; i < 20; i++) {
+      try (AuditLog log = AuditLog.to(StoreClock.system(), file, 600, 3)) {
+        decide(log, "key " + i);
+      }
+    }
+    assertTrue(Files.size(file) <= 600);
+    assertTrue(Files.readString(file).contains("key 19"));
+    assertTrue(Files.size(directory.resolve("audit.log.1")) <= 600);
+    assertTrue(Files.exists(directory.resolve("audit.log.2")));
+    assertFalse(Files.exists(directory.resolve("audit.log.3")));
+  }
+
+  /** The file is a pipe that nobody reads: a disk that stands still. */
+  @Test
+  void aStalledFileCostsRequestsAMomentOnce() throws Exception {
+    Path pipe = directory.resolve("pipe");
+    assertEquals(0, new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor());
+    try (RandomAccessFile end = new RandomAccessFile(pipe.toFile(), "rw")) {
+      AuditLog log = AuditLog.to(StoreClock.system(), pipe, 1L << 40, 1, 16);
+      int decisions = 0;
+      // A pipe holds 64 KiB and a batch at most 16 lines of less than 300 bytes.
+      while (log.dropped() < 1_000) {
+        decide(log, "key");
+        decisions++;
+        assertTrue(decisions < 100_000, "the pipe never fills");
+      }
+      assertTrue(log.waited() >= 1 && log.waited() < decisions / 2, () -> "" + log.waited());
+      long lost = log.dropped();
+      Thread closing = new Thread(log::close);
+      closing.start();
+      int seen = 0;
+      long missing = 0;
+      try (BufferedReader lines =
+          new BufferedReader(
+              new InputStreamReader(Files.newInputStream(pipe), StandardCharsets.UTF_8))) {
+        while (seen + missing < decisions) {
+          JsonNode line = JSON.readTree(lines.readLine());
+          if (line.has("missing")) {
+            missing += line.get("missing").asLong();
+          } else {
+            seen++;
+          }
+        }
+      }
+      closing.join();
+      assertEquals(lost, missing);
+      assertEquals(decisions, seen + missing);
+    }
+  }
+}
