@@ -73,6 +73,7 @@ final class HadoopErrors {
           WRONG_CLUSTER,
           FORMAT_TOO_NEW,
           FORMAT_TOO_OLD,
+          NO_SUCH_ENCRYPTION_KEY,
           BAD_CONFIGURATION,
           NOT_ENOUGH_NODES,
           DISK_FULL,

@@ -653,6 +653,8 @@ public final class InMemoryObjectManager implements ObjectManager {
     ObjectVersion.Builder version = ObjectVersion.newBuilder();
     MessageDigest md5 = md5();
     long length = 0;
+    long stored = 0;
+    ByteString partWriteIds = ByteString.EMPTY;
     int last = 0;
     for (int i = 0; i < request.getPartsCount(); i++) {
       CompletePart named = request.getParts(i);
@@ -674,6 +676,10 @@ public final class InMemoryObjectManager implements ObjectManager {
       manifest.addAllExtents(part.getManifest().getExtentsList());
       version.addPartLengths(part.getLength());
       length += part.getLength();
+      stored += part.getManifest().getLength();
+      if (part.getEncrypted()) {
+        partWriteIds = partWriteIds.concat(part.getWriteId());
+      }
     }
     if (request.getLength() != 0 && request.getLength() != length) {
       throw new StoreException(
@@ -691,7 +697,8 @@ public final class InMemoryObjectManager implements ObjectManager {
                 .setPartCount(request.getPartsCount())
                 .addAllChecksums(request.getChecksumsList())
                 .setMetadata(upload.info.getMetadata())
-                .setManifest(manifest.setLength(length)));
+                .setPartWriteIds(partWriteIds)
+                .setManifest(manifest.setLength(stored)));
     removeUpload(bucket, request.getKey(), request.getUploadId());
     return remember(
         request.getWriteId(),

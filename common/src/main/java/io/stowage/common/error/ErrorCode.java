@@ -47,6 +47,7 @@ public enum ErrorCode {
   ACCESS_DENIED(119, Blame.CALLER, Retry.NEVER),
   INVALID_RANGE(120, Blame.CALLER, Retry.NEVER),
   BUCKET_READ_ONLY(121, Blame.CALLER, Retry.NEVER),
+  NO_SUCH_ENCRYPTION_KEY(140, Blame.CALLER, Retry.NEVER),
 
   // A part of the system is not able to answer now.
   INTERNAL(200, Blame.SYSTEM, Retry.OTHER_NODE),

@@ -20,6 +20,7 @@ import io.netty.buffer.PooledByteBufAllocator;
 import io.stowage.client.DataPath;
 import io.stowage.client.ObjectReader;
 import io.stowage.client.ObjectWriter;
+import io.stowage.client.crypt.Envelopes;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
@@ -207,6 +208,7 @@ final class ObjectCommands {
                       .setKey(name.key())
                       .setWantManifest(true)
                       .build());
+      Envelopes.requirePlain(object.getVersion());
       if ("-".equals(file)) {
         fetch(session, object, System.out);
         System.out.flush();

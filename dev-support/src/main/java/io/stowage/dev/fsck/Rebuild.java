@@ -19,6 +19,7 @@ import io.netty.buffer.ByteBuf;
 import io.stowage.client.ContainerScan;
 import io.stowage.client.DataPath;
 import io.stowage.client.ObjectReader;
+import io.stowage.client.crypt.PacketLayout;
 import io.stowage.client.repack.NeedleWalk;
 import io.stowage.common.error.CorruptDataException;
 import io.stowage.common.error.ErrorCode;
@@ -38,6 +39,7 @@ import io.stowage.common.proto.ListBucketsReply;
 import io.stowage.common.proto.ListBucketsRequest;
 import io.stowage.common.proto.Manifest;
 import io.stowage.common.proto.NeedleBlob;
+import io.stowage.common.proto.ObjectMetadata;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.RecordNeedle;
 import io.stowage.common.proto.RestoreBucketRequest;
@@ -271,7 +273,9 @@ public final class Rebuild {
     for (int i = 0; i < parts.size(); i++) {
       ByteBuffer reference = ByteBuffer.allocate(16 + 4 + 8);
       creator.copyTo(reference);
-      reference.putInt(i).putLong(committed.getVersion().getPartLengths(i));
+      reference
+          .putInt(i)
+          .putLong(storedLength(committed.getVersion(), committed.getVersion().getPartLengths(i)));
       byWrite.add(parts.get(i).toByteArray(), tagged(PART_OF, reference.array()));
     }
     if (!committed.getMovedFrom().isEmpty()) {
@@ -365,7 +369,8 @@ public final class Rebuild {
     for (RecordNeedle commit : commits) {
       byCommit.add(writeId, tagged(COMMITTED, commit.toByteArray()));
       if (length < 0 && commit.getFact().getCommitted().getPartWriteIds().isEmpty()) {
-        length = commit.getFact().getCommitted().getVersion().getLength();
+        ObjectVersion version = commit.getFact().getCommitted().getVersion();
+        length = storedLength(version, version.getLength());
       }
     }
     if (needles.isEmpty() || part) {
@@ -430,14 +435,24 @@ public final class Rebuild {
       report.incomplete++;
       return;
     }
+    ObjectMetadata metadata = NeedleFacts.metadata(header.blob());
+    long length = manifest.getLength();
+    if (metadata.hasEncryption()) {
+      // Its record is lost; the ETag becomes another, since who has no key cannot know it.
+      length = PacketLayout.plainLength(length);
+      if (length < 0) {
+        report.incomplete++;
+        return;
+      }
+    }
     ObjectVersion.Builder version =
         ObjectVersion.newBuilder()
             .setWriteId(header.writeId())
             .setVersionId(header.clockMicros())
-            .setLength(manifest.getLength())
+            .setLength(length)
             .setModifiedMicros(header.clockMicros())
             .setMd5(ByteString.copyFrom(md5.digest()))
-            .setMetadata(NeedleFacts.metadata(header.blob()))
+            .setMetadata(metadata)
             .setManifest(manifest);
     if (crc != null) {
       version.addChecksums(HashKind.CRC64NVME.checksum(crc.digest(), false));
@@ -493,6 +508,7 @@ public final class Rebuild {
     TreeMap<Integer, Manifest> bytes = new TreeMap<>();
     int parts = 0;
     List<Long> partLengths = List.of(); // which a rename's record does not repeat
+    ByteString partWriteIds = ByteString.EMPTY;
     for (byte[] value : values) {
       ByteBuffer rest = ByteBuffer.wrap(value, 1, value.length - 1);
       if (value[0] == BYTES) {
@@ -504,6 +520,7 @@ public final class Rebuild {
         if (!fact.getPartWriteIds().isEmpty()) {
           parts = NeedleFacts.partWriteIds(fact).size();
           partLengths = fact.getVersion().getPartLengthsList();
+          partWriteIds = fact.getPartWriteIds();
         }
       }
     }
@@ -513,7 +530,7 @@ public final class Rebuild {
       if (manifest == null) {
         manifest = parts == 0 ? bytes.get(-1) : joinParts(bytes, parts);
       }
-      boolean there = manifest != null && manifest.getLength() == version.getLength();
+      boolean there = manifest != null && isLengthOf(version, partLengths, manifest.getLength());
       RestoredRow.Builder event =
           RestoredRow.newBuilder()
               .setBucketId(commit.getBucketId())
@@ -525,10 +542,28 @@ public final class Rebuild {
             version.toBuilder()
                 .setManifest(manifest)
                 .clearPartLengths()
-                .addAllPartLengths(partLengths));
+                .addAllPartLengths(partLengths)
+                .setPartWriteIds(
+                    version.getMetadata().hasEncryption() ? partWriteIds : ByteString.EMPTY));
       }
       addEvent(there ? RowEvents.Kind.CERTAIN : RowEvents.Kind.WITHOUT_BYTES, event.build());
     }
+  }
+
+  /** Payload bytes of an object, or of one part of it, in its needles. */
+  private static long storedLength(ObjectVersion version, long length) {
+    return version.getMetadata().hasEncryption() ? PacketLayout.cipherLength(length) : length;
+  }
+
+  private static boolean isLengthOf(ObjectVersion version, List<Long> partLengths, long stored) {
+    if (partLengths.isEmpty()) {
+      return storedLength(version, version.getLength()) == stored;
+    }
+    long sum = 0;
+    for (long part : partLengths) {
+      sum += storedLength(version, part);
+    }
+    return sum == stored;
   }
 
   private static Manifest joinParts(Map<Integer, Manifest> bytes, int parts) {

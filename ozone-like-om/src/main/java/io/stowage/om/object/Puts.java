@@ -89,11 +89,17 @@ public final class Puts {
    */
   public record Committed(ObjectVersion version, long above) {}
 
+  /** Whether a manifest can be that of so many bytes; encrypted ones are a little more. */
+  public static boolean holds(Manifest manifest, long length, boolean encrypted) {
+    long stored = manifest.getLength();
+    return encrypted ? stored >= length && (stored == 0) == (length == 0) : stored == length;
+  }
+
   public PutObjectReply put(BucketInfo bucket, PutObjectRequest request) throws StoreException {
     ByteString row = ObjectRows.row(bucket.getId(), request.getKey());
     requireWriteId(request.getWriteId());
     Manifest manifest = request.getManifest();
-    if (manifest.getLength() != request.getLength()) {
+    if (!holds(manifest, request.getLength(), request.getMetadata().hasEncryption())) {
       throw new StoreException(
           ErrorCode.INVALID_ARGUMENT,
           "Cannot put "

@@ -64,6 +64,8 @@ public final class RecordNeedles {
         && stamp - clock <= LONGEST_UNRECORDED.toNanos() / 1_000
         && extents.size() == 1
         && extents.get(0).getPacked()
+        // the bytes do not tell length, ETag and checksum to who has no key
+        && !put.getMetadata().hasEncryption()
         && put.getCondition().equals(Condition.getDefaultInstance())
         && isUsual(put.getChecksumsList());
   }
@@ -107,7 +109,8 @@ public final class RecordNeedles {
 
   private static RecordNeedle committed(
       BucketInfo bucket, ByteString writeId, ObjectVersion version, CommittedFact.Builder fact) {
-    fact.setVersion(version.toBuilder().clearKey().clearStamp().clearManifest());
+    fact.setVersion(
+        version.toBuilder().clearKey().clearStamp().clearManifest().clearPartWriteIds());
     return record(bucket, version.getKey(), writeId, version.getStamp())
         .setFact(Fact.newBuilder().setCommitted(fact))
         .build();

@@ -109,6 +109,6 @@ public record SeenRow(ByteString key, Head head, Row cells) {
 
   /** Leaves out what only a reader of the bytes needs. */
   static ObjectVersion withoutManifest(ObjectVersion version) {
-    return version.toBuilder().clearManifest().clearPartLengths().build();
+    return version.toBuilder().clearManifest().clearPartLengths().clearPartWriteIds().build();
   }
 }

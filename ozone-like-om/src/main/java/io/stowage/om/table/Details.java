@@ -64,6 +64,7 @@ public final class Details {
             .setOriginRow(bare.getManifest().getOriginRow())
             .addAllRuns(runs(bare.getManifest().getExtentsList()))
             .addAllPartLengths(bare.getPartLengthsList())
+            .setPartWriteIds(bare.getPartWriteIds())
             .build();
     ByteString all = detail.toByteString();
     List<ByteString> chunks = new ArrayList<>();
@@ -72,7 +73,12 @@ public final class Details {
     }
     return new Split(
         HeadRecord.newBuilder()
-            .setVersion(bare.toBuilder().clearMetadata().clearManifest().clearPartLengths())
+            .setVersion(
+                bare.toBuilder()
+                    .clearMetadata()
+                    .clearManifest()
+                    .clearPartLengths()
+                    .clearPartWriteIds())
             .setChunkCount(chunks.size())
             .setChunkOwner(owner)
             .setChunkCrc32C(crc(all))
@@ -127,6 +133,7 @@ public final class Details {
                 .setOriginRow(detail.getOriginRow())
                 .addAllExtents(extents(detail.getRunsList())))
         .addAllPartLengths(detail.getPartLengthsList())
+        .setPartWriteIds(detail.getPartWriteIds())
         .build();
   }
 

@@ -61,6 +61,8 @@ record Completion(ObjectVersion version, List<UploadedPart> unused) {
     MessageDigest md5 = digest("MD5");
     Whole whole = Whole.of(upload);
     long length = 0;
+    long stored = 0;
+    ByteString partWriteIds = ByteString.EMPTY;
     int last = 0;
     Set<Integer> used = new HashSet<>();
     for (int i = 0; i < request.getPartsCount(); i++) {
@@ -93,6 +95,13 @@ record Completion(ObjectVersion version, List<UploadedPart> unused) {
       md5.update(part.getMd5().asReadOnlyByteBuffer());
       whole.add(part);
       length += part.getLength();
+      stored += part.getManifest().getLength();
+      if (part.getEncrypted() != upload.getMetadata().hasEncryption()) {
+        throw invalid(last, "it is not encrypted as the upload says");
+      }
+      if (part.getEncrypted()) {
+        partWriteIds = partWriteIds.concat(part.getWriteId());
+      }
       manifest.addAllExtents(part.getManifest().getExtentsList());
       version.addPartLengths(part.getLength());
     }
@@ -126,7 +135,8 @@ record Completion(ObjectVersion version, List<UploadedPart> unused) {
         .setMd5(UnsafeByteOperations.unsafeWrap(md5.digest()))
         .setPartCount(request.getPartsCount())
         .setMetadata(upload.getMetadata())
-        .setManifest(manifest.setLength(length));
+        .setPartWriteIds(partWriteIds)
+        .setManifest(manifest.setLength(stored));
     List<UploadedPart> unused =
         uploaded.values().stream().filter(part -> !used.contains(part.getNumber())).toList();
     return new Completion(version.build(), unused);

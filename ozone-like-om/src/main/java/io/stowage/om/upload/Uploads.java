@@ -271,7 +271,7 @@ public final class Uploads {
           ErrorCode.INVALID_ARGUMENT,
           "Cannot store part " + part.getNumber() + ": numbers go from 1 to " + MOST_PARTS);
     }
-    if (part.getManifest().getLength() != part.getLength()) {
+    if (!Puts.holds(part.getManifest(), part.getLength(), part.getEncrypted())) {
       throw new StoreException(
           ErrorCode.INVALID_ARGUMENT,
           "Cannot store a part of "

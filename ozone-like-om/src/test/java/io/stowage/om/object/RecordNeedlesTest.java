@@ -21,8 +21,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.stowage.common.proto.Checksum;
 import io.stowage.common.proto.ChecksumAlgorithm;
 import io.stowage.common.proto.Condition;
+import io.stowage.common.proto.Encryption;
 import io.stowage.common.proto.Extent;
 import io.stowage.common.proto.Manifest;
+import io.stowage.common.proto.ObjectMetadata;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.PutObjectRequest;
 import org.junit.jupiter.api.Test;
@@ -71,6 +73,15 @@ class RecordNeedlesTest {
         headersTell(put(100).setCondition(Condition.newBuilder().setMustBeAbsent(true)), 0, 101));
     assertTrue(headersTell(put(100).addChecksums(checksum(ChecksumAlgorithm.CRC64NVME)), 0, 101));
     assertFalse(headersTell(put(100).addChecksums(checksum(ChecksumAlgorithm.SHA256)), 0, 101));
+    assertFalse(
+        headersTell(
+            put(100)
+                .setMetadata(
+                    ObjectMetadata.newBuilder()
+                        .setEncryption(Encryption.newBuilder().setFormat(1))),
+            0,
+            101),
+        "the bytes do not tell their digest");
   }
 
   private static Checksum checksum(ChecksumAlgorithm algorithm) {

@@ -101,6 +101,7 @@ public enum S3Error {
   INVALID_TAG("InvalidTag", 400, "The tag provided was not a valid tag."),
   INVALID_URI("InvalidURI", 400, "Couldn't parse the specified URI."),
   KEY_TOO_LONG("KeyTooLongError", 400, "Your key is too long"),
+  KMS_NOT_FOUND("KMS.NotFoundException", 400, "The key does not exist"),
   MALFORMED_ACL(
       "MalformedACLError",
       400,
@@ -171,6 +172,10 @@ public enum S3Error {
       400,
       "Your socket connection to the server was not read from or written to within the timeout"
           + " period."),
+  SERVER_SIDE_ENCRYPTION_CONFIGURATION_NOT_FOUND(
+      "ServerSideEncryptionConfigurationNotFoundError",
+      404,
+      "The server side encryption configuration was not found"),
   SERVICE_UNAVAILABLE(
       "ServiceUnavailable", 503, "Service is unable to handle request. Please reduce your rate."),
   SIGNATURE_DOES_NOT_MATCH(
@@ -237,6 +242,7 @@ public enum S3Error {
       case ACCESS_DENIED -> ACCESS_DENIED;
       case INVALID_RANGE -> INVALID_RANGE;
       case BUCKET_READ_ONLY -> METHOD_NOT_ALLOWED;
+      case NO_SUCH_ENCRYPTION_KEY -> KMS_NOT_FOUND;
       // The operation may work at once elsewhere or a little later: clients retry 503.
       case UNAVAILABLE,
           NOT_LEADER,

@@ -1,0 +1,172 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.client.crypt;
+
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.id.WriteId;
+import io.stowage.common.proto.Encryption;
+import io.stowage.common.proto.EncryptionMode;
+import io.stowage.common.proto.ObjectVersion;
+import java.security.GeneralSecurityException;
+import java.security.SecureRandom;
+import javax.crypto.AEADBadTagException;
+import javax.crypto.Cipher;
+import javax.crypto.spec.GCMParameterSpec;
+import javax.crypto.spec.SecretKeySpec;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
+
+/**
+ * Makes envelopes and opens them: each object and each upload has a random data key of its own,
+ * wrapped by the key service or under the client's key. Thread-safe.
+ */
+public final class Envelopes {
+  private static final int FORMAT = 1;
+  private static final String WRAP = "sse-c wrap";
+  private static final int DATA_KEY_BYTES = 32;
+  private static final SecureRandom RANDOM = new SecureRandom();
+
+  private final KeyService keys;
+
+  public Envelopes(KeyService keys) {
+    this.keys = keys;
+  }
+
+  /** Under the store's key (SSE-S3). */
+  public ObjectCipher withStoreKey(long bucketId, String keyName) throws StoreException {
+    return wrapped(
+        bucketId, keyName, Encryption.newBuilder().setMode(EncryptionMode.SSE_S3).build());
+  }
+
+  /**
+   * Under a key that the client names (SSE-KMS).
+   *
+   * @param as what is kept of the request: key id, context, bucket key
+   */
+  public ObjectCipher withNamedKey(long bucketId, String keyName, Encryption as)
+      throws StoreException {
+    return wrapped(bucketId, keyName, as.toBuilder().setMode(EncryptionMode.SSE_KMS).build());
+  }
+
+  private ObjectCipher wrapped(long bucketId, String keyName, Encryption as) throws StoreException {
+    KeyService.NewKey made = keys.generate(keyName);
+    Encryption envelope =
+        as.toBuilder()
+            .setFormat(FORMAT)
+            .setSalt(WriteId.random())
+            .setKeyName(keyName)
+            .setKeyVersion(made.keyVersion())
+            .setIv(made.iv())
+            .setWrappedKey(made.wrapped())
+            .build();
+    return new ObjectCipher(envelope, made.key(), identity(bucketId, envelope));
+  }
+
+  /** Under the client's own key (SSE-C). */
+  public ObjectCipher withCustomerKey(long bucketId, CustomerKey customer) {
+    byte[] fresh = new byte[DATA_KEY_BYTES];
+    RANDOM.nextBytes(fresh);
+    Encryption envelope =
+        Encryption.newBuilder()
+            .setFormat(FORMAT)
+            .setMode(EncryptionMode.SSE_C)
+            .setSalt(WriteId.random())
+            .build();
+    DataKey.Identity identity = identity(bucketId, envelope);
+    try {
+      envelope =
+          envelope.toBuilder()
+              .setWrappedKey(
+                  ByteString.copyFrom(wrap(Cipher.ENCRYPT_MODE, customer, identity, fresh)))
+              .build();
+    } catch (GeneralSecurityException e) {
+      throw new IllegalStateException("Cannot wrap a data key", e);
+    }
+    return new ObjectCipher(envelope, new DataKey(fresh), identity);
+  }
+
+  /**
+   * For readers that have no keys: what they would give is not the object.
+   *
+   * @throws StoreException INVALID_ARGUMENT if it is encrypted
+   */
+  public static void requirePlain(ObjectVersion version) throws StoreException {
+    if (version.getMetadata().hasEncryption()) {
+      throw new StoreException(
+          ErrorCode.INVALID_ARGUMENT,
+          "Cannot read "
+              + version.getKey()
+              + ": it is encrypted ("
+              + version.getMetadata().getEncryption().getMode()
+              + "); only the S3 gateway decrypts");
+    }
+  }
+
+  /**
+   * Opens an envelope.
+   *
+   * @param customer the client's key; null: it sent none. Must be there if and only if the mode is
+   *     SSE_C
+   * @throws StoreException ACCESS_DENIED: the client's key is another one
+   */
+  public ObjectCipher open(long bucketId, Encryption envelope, CustomerKey customer)
+      throws StoreException {
+    if (envelope.getFormat() != FORMAT) {
+      throw new StoreException(
+          ErrorCode.FORMAT_TOO_NEW,
+          "Cannot decrypt: the envelope has format " + envelope.getFormat());
+    }
+    DataKey.Identity identity = identity(bucketId, envelope);
+    if (envelope.getMode() != EncryptionMode.SSE_C) {
+      DataKey key =
+          keys.unwrap(
+              envelope.getKeyName(),
+              envelope.getKeyVersion(),
+              envelope.getIv(),
+              envelope.getWrappedKey());
+      return new ObjectCipher(envelope, key, identity);
+    }
+    try {
+      byte[] key =
+          wrap(Cipher.DECRYPT_MODE, customer, identity, envelope.getWrappedKey().toByteArray());
+      return new ObjectCipher(envelope, new DataKey(key), identity);
+    } catch (AEADBadTagException e) {
+      throw new StoreException(
+          ErrorCode.ACCESS_DENIED, "Cannot decrypt: the key is not the object's");
+    } catch (GeneralSecurityException e) {
+      throw new IllegalStateException("Cannot unwrap a data key", e);
+    }
+  }
+
+  /**
+   * AES-256-GCM under a key that is derived from the client's and the salt. It wraps one data key
+   * ever, so the nonce is all zeros; and its tag is how a wrong key is told.
+   */
+  private static byte[] wrap(int mode, CustomerKey customer, DataKey.Identity of, byte[] bytes)
+      throws GeneralSecurityException {
+    Cipher cipher = Cipher.getInstance("AES/GCM/NoPadding");
+    cipher.init(
+        mode,
+        new SecretKeySpec(customer.key().derive(WRAP, of), "AES"),
+        new GCMParameterSpec(PacketLayout.TAG_BYTES * 8, new byte[12]));
+    return cipher.doFinal(bytes);
+  }
+
+  private static DataKey.Identity identity(long bucketId, Encryption envelope) {
+    return new DataKey.Identity(
+        bucketId, envelope.getSalt(), ByteString.EMPTY, envelope.getContext());
+  }
+}
