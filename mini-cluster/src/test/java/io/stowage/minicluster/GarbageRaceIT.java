@@ -17,6 +17,7 @@ package io.stowage.minicluster;
 
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.stowage.common.conf.Keys;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.fault.CrashPoint;
 import io.stowage.common.proto.RepackStatusReply;
@@ -40,17 +41,25 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Puts, overwrites, deletes, renames and uploads race with repackers that die at every step, with
- * datanodes that restart, and with an SCM that restarts; a model knows of each key what it may
- * hold, and looks at every one at the end. Longer with {@code -Dstowage.test.race-seconds=300}.
+ * Puts, overwrites, deletes, renames and uploads of one or more parts race with repackers that die
+ * at every step, with datanodes that restart, with disks that go and are rebuilt elsewhere, and
+ * with an SCM that restarts; a model knows of each key what it may hold, and looks at every one at
+ * the end. Longer with {@code -Dstowage.test.race-seconds=300}.
  */
-@Timeout(600)
+@Timeout(900)
 class GarbageRaceIT {
   private static final Duration TIME =
       Duration.ofSeconds(Integer.getInteger("stowage.test.race-seconds", 20));
 
   private static final int THREADS = 8;
   private static final int KEYS = 40; // of each thread
+  private static final int LEAST_PART = 5 << 20;
+
+  // Rounds of a quarter of a second, in cycles: never more than one datanode is away.
+  private static final int CYCLE = 40;
+  private static final int SCM_RESTARTS_AT = 25;
+  private static final int DISK_GOES_AT = 32;
+  private static final int DISK_RETURNS_AT = 46 % CYCLE;
 
   private static final List<String> POINTS =
       List.of(
@@ -118,9 +127,17 @@ class GarbageRaceIT {
     }
 
     private void upload(String key) throws Exception {
-      Content content = next();
+      int parts = random.nextInt(3) == 0 ? 2 + random.nextInt(2) : 1;
+      Content last = next();
+      Content content = new Content(last.name(), (parts - 1) * LEAST_PART + last.length());
       byte[] bytes = TestContent.of(content.name(), content.length());
-      tryTo(() -> store.upload(key, List.of(bytes)), key, content);
+      List<byte[]> split = new ArrayList<>();
+      for (int i = 0; i < parts; i++) {
+        int from = i * LEAST_PART;
+        split.add(
+            Arrays.copyOfRange(bytes, from, i == parts - 1 ? bytes.length : from + LEAST_PART));
+      }
+      tryTo(() -> store.upload(key, split), key, content);
     }
 
     private void tryTo(Operation operation, String key, Content after) {
@@ -202,7 +219,11 @@ class GarbageRaceIT {
     System.err.println("seed " + seed);
     Random random = new Random(seed);
     try (MiniStowageCluster cluster =
-        RepackIT.impatient().datanodes(6).directory(directory).start()) {
+        RepackIT.impatient()
+            .datanodes(6)
+            .set(Keys.DEAD_INTERVAL, "2s")
+            .directory(directory)
+            .start()) {
       DirectStore store = DirectStore.of(cluster, "bucket");
       store.create("rs-3-2");
       List<Writer> writers = new ArrayList<>();
@@ -220,6 +241,9 @@ class GarbageRaceIT {
                 }));
       }
       AtomicInteger crashes = new AtomicInteger();
+      AtomicInteger rebuilt = new AtomicInteger();
+      CrashPoint.named("scm.rebuild.before-row").arm(rebuilt::incrementAndGet);
+      int away = -1;
       long end = System.nanoTime() + TIME.toNanos();
       for (int round = 0; System.nanoTime() < end; round++) {
         CrashPoint point = CrashPoint.named(POINTS.get(random.nextInt(POINTS.size())));
@@ -229,13 +253,22 @@ class GarbageRaceIT {
               crashes.incrementAndGet();
               throw new CrashPoint.Crash(point.toString());
             });
-        if (round % 20 == 10) {
-          cluster.restartDatanode(random.nextInt(6));
-        } else if (round % 40 == 25) {
+        if (round % CYCLE == SCM_RESTARTS_AT) {
           cluster.stopScm(0);
           cluster.startScm(0);
+        } else if (round % CYCLE == DISK_GOES_AT) {
+          away = random.nextInt(6);
+          cluster.removeDisk(away, 0);
+        } else if (round % CYCLE == DISK_RETURNS_AT && away >= 0) {
+          cluster.returnDisk(away, 0);
+          away = -1;
+        } else if (round % (CYCLE / 2) == CYCLE / 4 && away < 0) {
+          cluster.restartDatanode(random.nextInt(6));
         }
         Thread.sleep(250);
+      }
+      if (away >= 0) {
+        cluster.returnDisk(away, 0);
       }
       CrashPoint.disarmAll();
       over.set(true);
@@ -250,8 +283,10 @@ class GarbageRaceIT {
         writer.checkAll();
       }
       System.err.printf(
-          "%d operations acknowledged, %d with unknown outcome, %d simulated crashes%n%s%n",
-          acknowledged.get(), unknown.get(), crashes.get(), status);
+          "%d operations acknowledged, %d with unknown outcome, %d simulated crashes,"
+              + " %d shards rebuilt%n%s%n",
+          acknowledged.get(), unknown.get(), crashes.get(), rebuilt.get(), status);
+      assertTrue(rebuilt.get() > 0, "shards rebuilt");
       assertTrue(acknowledged.get() > 100, "operations: " + acknowledged.get());
       assertTrue(status.getEmptied() > 0, "containers emptied");
     }

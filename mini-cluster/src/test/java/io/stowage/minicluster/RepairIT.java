@@ -238,6 +238,9 @@ class RepairIT {
       }
       cluster.startDatanode(6); // empty: balancing fills it
       awaitDead(cluster, 0);
+      for (int i = 0; cluster.status().getSealedContainers() == 0; i++) {
+        put(s3, "full" + i); // only what is sealed can be moved
+      }
       awaitWhole(cluster);
       long before = usedBy(cluster, leaving);
       cluster

@@ -15,18 +15,32 @@
  */
 package io.stowage.dev.chaos;
 
+import io.stowage.common.conf.Keys;
+import io.stowage.common.conf.StowageConfig;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.om.ObjectManager;
+import io.stowage.common.proto.ClusterStatusReply;
+import io.stowage.common.proto.ClusterStatusRequest;
+import io.stowage.common.proto.RepackStatusReply;
+import io.stowage.common.proto.RepackStatusRequest;
+import io.stowage.common.rpc.RpcClient;
+import io.stowage.common.rpc.RpcProtocol;
+import io.stowage.common.rpc.SiteConfiguration;
+import io.stowage.common.scm.ContainerManager;
 import io.stowage.dev.s3.S3Connection;
 import io.stowage.dev.s3.S3Credentials;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.URI;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.time.InstantSource;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
+import org.apache.hadoop.conf.Configuration;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -39,6 +53,12 @@ import picocli.CommandLine.Option;
     description = "Uses a pseudo-cluster and damages it at once; checks every answer.")
 public final class Chaos implements Callable<Integer> {
   private static final int WATCH_MILLIS = 2000;
+
+  /** Shorter than a fault may last, so that a paused object manager is not waited for. */
+  private static final Duration CALL_TIMEOUT = Duration.ofSeconds(5);
+
+  /** How long a rename is tried at one object manager after another. */
+  private static final Duration CALL_DEADLINE = Duration.ofSeconds(30);
 
   @Option(names = "--cluster", required = true, description = "directory of the pseudo-cluster")
   private Path directory;
@@ -107,8 +127,19 @@ public final class Chaos implements Callable<Integer> {
         logPath);
     PseudoCluster cluster = new PseudoCluster(script, directory, services);
     ExecutorService watch = Executors.newSingleThreadExecutor();
-    try (ChaosLog log = new ChaosLog(logPath)) {
-      ChaosLoad load = new ChaosLoad(this::connect, bucket, threads, keys, chosen, log);
+    Configuration hadoop =
+        SiteConfiguration.fromDirectory(directory.resolve("conf").resolve("client"));
+    StowageConfig config = SiteConfiguration.stowage(hadoop);
+    try (ChaosLog log = new ChaosLog(logPath);
+        RpcClient<ObjectManager> objectManagers =
+            RpcClient.create(
+                RpcProtocol.OBJECT_MANAGER,
+                hadoop,
+                config.get(Keys.OM_ADDRESSES),
+                CALL_TIMEOUT,
+                CALL_DEADLINE)) {
+      ChaosLoad load =
+          new ChaosLoad(this::connect, objectManagers.api(), bucket, threads, keys, chosen, log);
       load.makeBucket();
       long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(seconds);
       watching = true;
@@ -122,6 +153,7 @@ public final class Chaos implements Callable<Integer> {
       log.event("everything is healed; reading all that was acknowledged");
       load.verify();
       System.out.print(log.report());
+      System.out.print(upkeep(hadoop, config));
       List<String> violations = log.violations();
       System.out.printf(
           "chaos: seed %d: %d operations, %d keys, %s%n",
@@ -133,6 +165,33 @@ public final class Chaos implements Callable<Integer> {
     } finally {
       watching = false;
       watch.shutdownNow();
+    }
+  }
+
+  /** What the store did for itself meanwhile, as far as its SCM of now knows. */
+  private static String upkeep(Configuration hadoop, StowageConfig config) {
+    try (RpcClient<ContainerManager> scm =
+        RpcClient.create(
+            RpcProtocol.CONTAINER_MANAGER,
+            hadoop,
+            config.get(Keys.SCM_ADDRESSES),
+            CALL_TIMEOUT,
+            CALL_DEADLINE)) {
+      RepackStatusReply repack = scm.api().repackStatus(RepackStatusRequest.getDefaultInstance());
+      ClusterStatusReply status =
+          scm.api().clusterStatus(ClusterStatusRequest.getDefaultInstance());
+      return String.format(
+          "upkeep under the last leader: %d containers emptied, %d surveyed, %d bytes freed,"
+              + " %d shards rebuilt with %d bytes; %d containers endangered, %d unavailable%n",
+          repack.getEmptied(),
+          repack.getSurveyed(),
+          repack.getBytesFreed(),
+          status.getRepair().getShardsDone(),
+          status.getRepair().getBytesDone(),
+          status.getEndangeredContainers(),
+          status.getUnavailableContainers());
+    } catch (StoreException e) {
+      return "upkeep: " + e.getMessage() + System.lineSeparator();
     }
   }
 

@@ -26,7 +26,7 @@ import java.util.List;
 public interface ChaosCluster {
   List<String> datanodes();
 
-  /** The roles without data whose death the cluster is to survive, one at a time. */
+  /** The roles without data whose death the cluster is to survive: one, or all of a kind. */
   List<String> services();
 
   /** Whether a role can be stopped in the middle of an instruction and go on later. */

@@ -15,6 +15,11 @@
  */
 package io.stowage.dev.chaos;
 
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.id.WriteId;
+import io.stowage.common.om.ObjectManager;
+import io.stowage.common.proto.RenameObjectRequest;
 import io.stowage.dev.chaos.KeyModel.Content;
 import io.stowage.dev.content.GeneratedContent;
 import io.stowage.dev.s3.S3Connection;
@@ -38,9 +43,11 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * A mixed S3 load that checks every answer: puts, conditional puts, multipart uploads, copies,
- * deletes, reads, ranges and listings. Each thread has keys of its own, so their order is known and
- * {@link KeyModel} says what each may hold. Failures are counted, a wrong answer is a violation.
+ * A mixed load that checks every answer: puts, conditional puts, multipart uploads, copies,
+ * deletes, reads, ranges and listings through S3, and renames through the object managers' own
+ * servers, as the Hadoop file system does it. Each thread has keys of its own, so their order is
+ * known and {@link KeyModel} says what each may hold. Failures are counted, a wrong answer is a
+ * violation.
  *
  * <p>The owner calls {@link #run} and then {@link #verify}; {@link #stop} and {@link #allowWrites}
  * may be called from any thread.
@@ -52,10 +59,12 @@ final class ChaosLoad {
   private static final long RETRY_MILLIS = 500;
   private static final int THINK_MILLIS = 60;
   private static final int PART_BYTES = 5 << 20;
+  private static final int MOST_PARTS = 4;
   private static final Pattern LISTED =
       Pattern.compile("<Key>([^<]*)</Key>.*?<Size>(\\d+)</Size>", Pattern.DOTALL);
 
   private final Supplier<S3Connection> connections;
+  private final ObjectManager namespace;
   private final String bucket;
   private final long seed;
   private final ChaosLog log;
@@ -64,17 +73,20 @@ final class ChaosLoad {
   private volatile boolean writesAllowed = true;
 
   /**
+   * @param namespace over RPC, at whichever object manager answers
    * @param threads each with one connection and {@code keys} keys of its own
    * @param seed of choices; the operations of a thread follow from it and from their outcomes
    */
   ChaosLoad(
       Supplier<S3Connection> connections,
+      ObjectManager namespace,
       String bucket,
       int threads,
       int keys,
       long seed,
       ChaosLog log) {
     this.connections = connections;
+    this.namespace = namespace;
     this.bucket = bucket;
     this.seed = seed;
     this.log = log;
@@ -198,8 +210,10 @@ final class ChaosLoad {
         conditionalPut(key);
       } else if (choice < 41) {
         multipart(key);
-      } else if (choice < 50) {
+      } else if (choice < 46) {
         copy(key);
+      } else if (choice < 52) {
+        rename(key);
       } else if (choice < 62) {
         mutate("delete", key, Content.ABSENT, c -> c.delete(bucket, key.key()));
       } else if (choice < 80) {
@@ -273,8 +287,43 @@ final class ChaosLoad {
       mutate("copy", key, content, c -> c.copy(bucket, from.key(), key.key(), xml::write), xml);
     }
 
+    /**
+     * Of an own key to another, whatever that holds. The two are one operation, but of one without
+     * an answer each key is decided for itself: the model knows keys only.
+     */
+    private void rename(KeyModel key) {
+      KeyModel from = keys.get(random.nextInt(keys.size()));
+      if (from == key || !from.isCertain() || from.certain().isAbsent()) {
+        return;
+      }
+      Content content = from.certain();
+      long begin = System.nanoTime();
+      try {
+        namespace.renameObject(
+            RenameObjectRequest.newBuilder()
+                .setBucket(bucket)
+                .setSource(from.key())
+                .setTarget(key.key())
+                .setOverwrite(true)
+                .setWriteId(WriteId.random())
+                .build());
+        from.acknowledged(Content.ABSENT);
+        key.acknowledged(content);
+        log.done("rename", begin);
+      } catch (StoreException e) {
+        if (e.code() == ErrorCode.NO_SUCH_KEY) {
+          violation("a rename found nothing at " + from.key() + ", which holds " + content);
+        }
+        from.untold(Content.ABSENT, System.nanoTime());
+        key.untold(content, System.nanoTime());
+        log.failed("rename", e.code().name(), key.key(), begin);
+      }
+    }
+
     private void multipart(KeyModel key) {
-      Content content = newContent(key, PART_BYTES + (long) random.nextInt(300_000));
+      int parts = 2 + random.nextInt(MOST_PARTS - 1);
+      Content content =
+          newContent(key, (parts - 1L) * PART_BYTES + 1 + (long) random.nextInt(300_000));
       boolean abandons = random.nextInt(4) == 0;
       ByteArrayOutputStream created = new ByteArrayOutputStream();
       S3Response response =
@@ -285,7 +334,7 @@ final class ChaosLoad {
       String id = element(created, "UploadId");
       List<String> etags = new ArrayList<>();
       GeneratedContent bytes = content.bytes();
-      for (int part = 1; part <= 2; part++) {
+      for (int part = 1; part <= parts; part++) {
         long offset = (part - 1L) * PART_BYTES;
         int number = part;
         S3Connection.Body slice =

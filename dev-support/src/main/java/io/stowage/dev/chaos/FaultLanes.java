@@ -25,7 +25,9 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.SplittableRandom;
+import java.util.TreeMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
@@ -36,7 +38,8 @@ import java.util.stream.Stream;
  * lose:
  *
  * <ul>
- *   <li>services: kills or pauses a role without data, and starts or resumes it;
+ *   <li>services: kills or pauses a role without data, one time of four all of its kind at once
+ *       (both SCMs, both object managers), and starts or resumes them;
  *   <li>disks: kills or pauses a datanode of the first half, or takes its disk away, and brings it
  *       back;
  *   <li>the second lane of disks: either the same with the second half, or flips bytes in the shard
@@ -49,6 +52,9 @@ import java.util.stream.Stream;
  */
 final class FaultLanes implements Closeable {
   private static final int FLIPS = 12;
+
+  /** One fault of services of so many hits all roles of a kind. */
+  private static final int ALL_OF_A_KIND = 4;
 
   private final ChaosCluster cluster;
   private final ChaosLog log;
@@ -72,7 +78,7 @@ final class FaultLanes implements Closeable {
 
   /** Starts the lane of services, and those of disks if they are wanted. */
   void start(boolean disks) {
-    lane("services", random -> disturb(random, cluster.services(), false));
+    lane("services", this::disturbServices);
     if (disks) {
       startDisks();
     }
@@ -120,6 +126,45 @@ final class FaultLanes implements Closeable {
   /** True once it is over. */
   private boolean rest(SplittableRandom random) throws InterruptedException {
     return over.await(unitMillis * (1L + random.nextInt(9)), TimeUnit.MILLISECONDS);
+  }
+
+  private void disturbServices(SplittableRandom random) throws IOException, InterruptedException {
+    List<List<String>> kinds = kinds(cluster.services());
+    if (kinds.isEmpty() || random.nextInt(ALL_OF_A_KIND) > 0) {
+      disturb(random, cluster.services(), false);
+      return;
+    }
+    List<String> roles = kinds.get(random.nextInt(kinds.size()));
+    String all = String.join("+", roles);
+    boolean pauses = random.nextBoolean() && cluster.canPause();
+    long from = System.nanoTime();
+    log.event((pauses ? "pause " : "kill ") + all);
+    for (String role : roles) {
+      if (pauses) {
+        cluster.pause(role);
+      } else {
+        cluster.kill(role);
+      }
+    }
+    rest(random);
+    log.event((pauses ? "resume " : "start ") + all);
+    for (String role : roles) {
+      if (pauses) {
+        cluster.resume(role);
+      } else {
+        cluster.start(role);
+      }
+    }
+    log.fault(pauses ? "pause" : "kill", all, from, System.nanoTime());
+  }
+
+  /** Roles that differ in their number only, where there are several. */
+  static List<List<String>> kinds(List<String> roles) {
+    Map<String, List<String>> byKind = new TreeMap<>();
+    for (String role : roles) {
+      byKind.computeIfAbsent(role.replaceAll("[0-9]+$", ""), kind -> new ArrayList<>()).add(role);
+    }
+    return byKind.values().stream().filter(kind -> kind.size() > 1).toList();
   }
 
   private void disturb(SplittableRandom random, List<String> roles, boolean disks)

@@ -19,6 +19,9 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.stowage.common.conf.Keys;
+import io.stowage.common.om.ObjectManager;
+import io.stowage.common.rpc.RpcClient;
+import io.stowage.common.rpc.RpcProtocol;
 import io.stowage.dev.s3.S3Connection;
 import io.stowage.dev.s3.S3Credentials;
 import io.stowage.minicluster.MiniStowageCluster;
@@ -57,12 +60,20 @@ class ChaosIT {
                 .set(Keys.CONTAINER_CAPACITY, "16m")
                 .directory(directory)
                 .start();
+        RpcClient<ObjectManager> objectManagers =
+            RpcClient.create(
+                RpcProtocol.OBJECT_MANAGER,
+                mini.hadoopConfiguration(),
+                mini.objectManagerAddresses(),
+                Duration.ofSeconds(5),
+                Duration.ofSeconds(30));
         ChaosLog log = new ChaosLog(Path.of("target", "chaos-" + seed + ".log"))) {
       S3Credentials credentials =
           new S3Credentials(mini.accessKey(), mini.secretKey(), "us-east-1");
       ChaosLoad load =
           new ChaosLoad(
               () -> new S3Connection(mini.s3Endpoint(), credentials, false, InstantSource.system()),
+              objectManagers.api(),
               "chaos",
               6,
               40,
@@ -87,6 +98,7 @@ class ChaosIT {
       load.verify();
       System.err.println(log.report());
       assertEquals(List.of(), log.violations(), "seed " + seed);
+      assertTrue(log.count("rename") > 0, "nothing was renamed");
       assertTrue(log.count("put") > SECONDS, "too little was written to mean anything");
       assertTrue(log.count("get") > SECONDS, "too little was read to mean anything");
     }
