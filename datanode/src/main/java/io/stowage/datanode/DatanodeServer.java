@@ -64,7 +64,7 @@ public final class DatanodeServer implements AutoCloseable {
         new Heartbeats(
             scms,
             store,
-            new Orders(store, rebuilds),
+            new Orders(store, rebuilds, clock),
             config.advertisedHost(),
             server.port(),
             config.heartbeatInterval());

@@ -150,7 +150,7 @@ final class StorageContainerManager
     this.clock = clock;
     this.random = random;
     this.rows = new RowMutations(store, map);
-    this.garbage = new Garbage(store, map, rows);
+    this.garbage = new Garbage(store, map, rows, clock);
     this.shards = new ShardInventory(map, cluster);
     this.inspector = new Inspector(map, shards, cluster, clock);
     this.operator = new OperatorWords(store, cluster, clock);

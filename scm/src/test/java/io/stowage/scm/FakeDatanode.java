@@ -465,5 +465,6 @@ public final class FakeDatanode {
   public synchronized void restart() {
     links.clear();
     held.clear();
+    obeyedVersion.clear();
   }
 }

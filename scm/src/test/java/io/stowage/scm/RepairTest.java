@@ -470,11 +470,9 @@ class RepairTest {
     assertNull(h.store.read(lease.getContainer().getId()));
   }
 
-  @Test
-  void aDeletedContainersRowGoesWhenEveryNodeConfirmed() throws Exception {
-    ScmHarness h = new ScmHarness(5, null);
+  /** A sealed container that a repacker has found empty. */
+  private static long emptied(ScmHarness h) throws StoreException {
     long id = sealed(h);
-    List<FakeDatanode> hosts = hosts(h, id);
     h.clock.advance(ScmHarness.WINDOW.plusMinutes(1));
     h.scm.tick(); // that it stood still is held against nobody
     h.heartbeats();
@@ -495,6 +493,14 @@ class RepairTest {
                     .setOutcome(RepackOutcome.REPACK_EMPTIED)
                     .build())
             .getState());
+    return id;
+  }
+
+  @Test
+  void aDeletedContainersRowGoesWhenEveryNodeConfirmed() throws Exception {
+    ScmHarness h = new ScmHarness(5, null);
+    long id = emptied(h);
+    List<FakeDatanode> hosts = hosts(h, id);
     h.pass(A_LITTLE);
     assertTrue(hosts.stream().allMatch(node -> node.shards().size() == 1), "kept for readers");
     h.clock.advance(ScmHarness.KEEP);
@@ -510,6 +516,53 @@ class RepairTest {
     assertTrue(away.shards().isEmpty());
     assertNull(h.store.read(id));
     assertEquals(0, h.status().getDeletedContainers());
+    assertEquals(0, h.status().getUnknownShards());
+  }
+
+  @Test
+  void aDeletedContainersRowWaitsForADeadNodeForAWeek() throws Exception {
+    ScmHarness h = new ScmHarness(5, null);
+    long id = emptied(h);
+    FakeDatanode dead = hosts(h, id).get(2);
+    h.clock.advance(ScmHarness.KEEP);
+    h.scm.tick();
+    h.pass(ScmHarness.DEAD.plus(A_LITTLE), dead);
+    for (int day = 0; day < 6; day++) {
+      h.clock.advance(Duration.ofDays(1));
+      h.scm.tick();
+      h.pass(A_LITTLE, dead);
+    }
+    assertNotNull(h.store.read(id), "the node may come back");
+    h.clock.advance(Duration.ofDays(1));
+    h.scm.tick();
+    h.pass(ScmHarness.DEAD.plus(A_LITTLE), dead);
+    assertNull(h.store.read(id), "it is not waited for for ever");
+    assertEquals(0, h.status().getDeletedContainers());
+    // What it has belongs to no row any more.
+    dead.setQuarantineClock(h.clock.wallMicros());
+    comeBack(dead);
+    h.pass(A_LITTLE);
+    assertTrue(dead.shard(id, 2).getQuarantined());
+    h.clock.advance(Duration.ofDays(8));
+    h.scm.tick();
+    h.pass(A_LITTLE);
+    assertTrue(dead.shards().isEmpty());
+    assertEquals(0, h.status().getUnknownShards());
+  }
+
+  @Test
+  void aDeletedContainersRowWaitsForNodesInMaintenance() throws Exception {
+    ScmHarness h = new ScmHarness(7, null);
+    long id = emptied(h);
+    FakeDatanode away = hosts(h, id).get(2);
+    setMode(h, away, DatanodeMode.MAINTENANCE);
+    h.clock.advance(ScmHarness.KEEP.plusDays(8));
+    h.scm.tick();
+    h.pass(ScmHarness.DEAD.plus(A_LITTLE), away);
+    assertNotNull(h.store.read(id), "its operator has said that it comes back");
+    comeBack(away);
+    h.pass(A_LITTLE);
+    assertNull(h.store.read(id));
     assertEquals(0, h.status().getUnknownShards());
   }
 

@@ -21,6 +21,7 @@ import io.stowage.common.proto.Order;
 import io.stowage.common.proto.OrderProgress;
 import io.stowage.common.proto.OrderResult;
 import io.stowage.common.proto.ShardKey;
+import io.stowage.common.time.StoreClock;
 import io.stowage.datanode.repair.Rebuilds;
 import io.stowage.datanode.store.ShardStore;
 import java.util.LinkedHashMap;
@@ -36,8 +37,14 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Carries out what SCM orders, unless the order is stale: of a leader below the highest that this
- * node has heard of, or of a container row older than one that it has obeyed. Thread-safe: one
- * order is judged and carried out at a time, so that a stale one cannot overtake.
+ * node has heard of, or of a container row older than one that it has obeyed within the last hour.
+ * Thread-safe: one order is judged and carried out at a time, so that a stale one cannot overtake.
+ *
+ * <p>Orders come in replies to our own heartbeats, so that one cannot arrive later than its
+ * heartbeat's timeout, and none from before a restart after it. For good a version must not be
+ * remembered: a row goes when its container is deleted, or is an older one when HBase was restored,
+ * and then what the leader says of shards that this node still has is right though its version is
+ * lower (0: there is no row).
  */
 public final class Orders {
   private static final Logger LOG = LoggerFactory.getLogger(Orders.class);
@@ -45,25 +52,29 @@ public final class Orders {
   /** An order that a hanging disk holds longer is reported as failed; SCM sends it again. */
   private static final long TIMEOUT_SECONDS = 10;
 
-  /**
-   * Containers whose last row version is remembered. In memory: orders come in replies to our own
-   * heartbeats, so that none from before a restart can arrive after it.
-   */
+  /** Containers whose last row version is remembered, in memory. */
   private static final int MAX_REMEMBERED = 100_000;
+
+  private static final long REMEMBERED_NANOS = TimeUnit.HOURS.toNanos(1);
 
   private final ShardStore store;
   private final Rebuilds rebuilds;
-  private final Map<Long, Long> obeyedVersions =
+  private final StoreClock clock;
+
+  private record Obeyed(long rowVersion, long atNanos) {}
+
+  private final Map<Long, Obeyed> obeyedVersions =
       new LinkedHashMap<>(16, 0.75f, true) {
         @Override
-        protected boolean removeEldestEntry(Map.Entry<Long, Long> eldest) {
+        protected boolean removeEldestEntry(Map.Entry<Long, Obeyed> eldest) {
           return size() > MAX_REMEMBERED;
         }
       };
 
-  public Orders(ShardStore store, Rebuilds rebuilds) {
+  public Orders(ShardStore store, Rebuilds rebuilds, StoreClock clock) {
     this.store = store;
     this.rebuilds = rebuilds;
+    this.clock = clock;
   }
 
   /**
@@ -116,13 +127,20 @@ public final class Orders {
     }
     store.hearLeaderEpoch(order.getLeaderEpoch());
     long container = order.getShard().getContainer();
-    long obeyed = obeyedVersions.getOrDefault(container, 0L);
-    if (order.getRowVersion() < obeyed) {
+    long now = clock.monotonicNanos();
+    Obeyed before = obeyedVersions.get(container);
+    if (before != null
+        && order.getRowVersion() < before.rowVersion()
+        && now - before.atNanos() < REMEMBERED_NANOS) {
       throw new StoreException(
           ErrorCode.FENCED,
-          "Cannot obey row version " + order.getRowVersion() + ": obeyed " + obeyed + " before");
+          "Cannot obey row version "
+              + order.getRowVersion()
+              + ": obeyed "
+              + before.rowVersion()
+              + " before");
     }
-    obeyedVersions.put(container, order.getRowVersion());
+    obeyedVersions.put(container, new Obeyed(order.getRowVersion(), now));
   }
 
   private long carryOut(Order order) throws StoreException {

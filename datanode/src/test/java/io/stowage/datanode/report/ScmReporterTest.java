@@ -32,6 +32,7 @@ import io.stowage.common.proto.RegisterDatanodeRequest;
 import io.stowage.common.proto.SealShardRequest;
 import io.stowage.common.proto.ShardReport;
 import io.stowage.common.scm.DatanodeReports;
+import io.stowage.common.time.ManualClock;
 import io.stowage.common.time.StoreClock;
 import io.stowage.datanode.fault.SimulatedDisks;
 import io.stowage.datanode.repair.Rebuilds;
@@ -40,6 +41,7 @@ import io.stowage.datanode.store.Shard;
 import io.stowage.datanode.store.ShardStore;
 import io.stowage.datanode.store.StoreSettings;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicReference;
@@ -89,6 +91,7 @@ class ScmReporterTest {
   }
 
   private final SimulatedDisks disks = new SimulatedDisks();
+  private final ManualClock clock = new ManualClock(1_700_000_000_000_000L);
   private final Scm scm = new Scm();
   private ShardStore store;
   private ScmReporter reporter;
@@ -107,7 +110,7 @@ class ScmReporterTest {
             StoreClock.system());
     datanodes = new NetworkDatanodes();
     rebuilds = new Rebuilds(store, datanodes, new RepairSettings(1, 64 << 20), StoreClock.system());
-    orders = new Orders(store, rebuilds);
+    orders = new Orders(store, rebuilds, clock);
     reporter = new ScmReporter("test", scm, store, orders, "h", 1234);
     store.addListener(reporter);
     shard = new Shard(store, store.diskInfos().get(0).getDiskId());
@@ -243,5 +246,18 @@ class ScmReporterTest {
     // a higher leader is heard by its order alone
     assertEquals(ErrorCode.NO_SUCH_SHARD.number(), obey(seal(4, 6, 10, 3)).getErrorCode());
     assertEquals(6, store.leaderEpoch());
+  }
+
+  @Test
+  void whatHasNoRowAnyMoreIsObeyedOnceNoOldOrderCanArrive() throws Exception {
+    shard.open(3, 1);
+    assertEquals(0, obey(seal(1, 5, 9, 3)).getErrorCode());
+    Order delete = order(2, 5, 0).setDelete(DeleteShardOrder.getDefaultInstance()).build();
+    clock.advance(Duration.ofMinutes(59));
+    assertEquals(ErrorCode.FENCED.number(), obey(delete).getErrorCode());
+    assertEquals(1, store.reports().size());
+    clock.advance(Duration.ofMinutes(2));
+    assertEquals(0, obey(delete).getErrorCode());
+    assertEquals(0, store.reports().size());
   }
 }

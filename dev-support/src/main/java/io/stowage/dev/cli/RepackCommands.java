@@ -16,6 +16,7 @@
 package io.stowage.dev.cli;
 
 import io.stowage.client.repack.Repacker;
+import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.RepackClaim;
 import io.stowage.common.proto.RepackStatusReply;
 import io.stowage.common.proto.RepackStatusRequest;
@@ -36,6 +37,38 @@ import picocli.CommandLine.Parameters;
 final class RepackCommands {
   private RepackCommands() {}
 
+  /** For {@code stowage status}: what waits, what is at work, what was done. */
+  static Map<String, Object> summaryOf(Session session) throws StoreException {
+    RepackStatusReply status =
+        session.containerManager().repackStatus(RepackStatusRequest.getDefaultInstance());
+    Map<String, Object> facts = figures(status);
+    long walked = 0;
+    long total = 0;
+    for (RepackClaim claim : status.getClaimsList()) {
+      walked += claim.getBytesDone();
+      total += claim.getBytesTotal();
+    }
+    facts.put("containers at work", status.getClaimsCount());
+    if (status.getClaimsCount() > 0) {
+      facts.put("walked", new Bytes(walked));
+      facts.put("of", new Bytes(total));
+    }
+    return facts;
+  }
+
+  private static Map<String, Object> figures(RepackStatusReply status) {
+    Map<String, Object> facts = new LinkedHashMap<>();
+    facts.put("containers to survey", status.getToSurvey());
+    facts.put("containers to empty", status.getToEmpty());
+    facts.put("containers unreadable", status.getUnreadable());
+    facts.put("containers deleted and kept", status.getKeptDeleted());
+    facts.put("surveyed by this leader", status.getSurveyed());
+    facts.put("emptied by this leader", status.getEmptied());
+    facts.put("moved", new Bytes(status.getBytesMoved()));
+    facts.put("freed", new Bytes(status.getBytesFreed()));
+    return facts;
+  }
+
   @Command(
       name = "status",
       mixinStandardHelpOptions = true,
@@ -45,15 +78,7 @@ final class RepackCommands {
     void run(Session session, Output output) throws Exception {
       RepackStatusReply status =
           session.containerManager().repackStatus(RepackStatusRequest.getDefaultInstance());
-      Map<String, Object> facts = new LinkedHashMap<>();
-      facts.put("containers to survey", status.getToSurvey());
-      facts.put("containers to empty", status.getToEmpty());
-      facts.put("containers unreadable", status.getUnreadable());
-      facts.put("containers deleted and kept", status.getKeptDeleted());
-      facts.put("surveyed by this leader", status.getSurveyed());
-      facts.put("emptied by this leader", status.getEmptied());
-      facts.put("moved", new Bytes(status.getBytesMoved()));
-      facts.put("freed", new Bytes(status.getBytesFreed()));
+      Map<String, Object> facts = figures(status);
       List<Map<String, Object>> claims = new ArrayList<>();
       for (RepackClaim claim : status.getClaimsList()) {
         Map<String, Object> row = new LinkedHashMap<>();

@@ -62,6 +62,9 @@ final class StatusCommand extends ClusterCommand {
     if (status.hasRepair()) {
       facts.put("repair", repair(status.getRepair()));
     }
+    if (status.getLeader()) {
+      facts.put("repack", RepackCommands.summaryOf(session));
+    }
     if (status.hasBalance() && status.getBalance().getRunning()) {
       facts.put("balance", BalanceCommands.factsOf(status.getBalance()));
     }

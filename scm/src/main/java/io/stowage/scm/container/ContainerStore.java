@@ -74,8 +74,10 @@ public interface ContainerStore extends AutoCloseable {
   boolean writeOperatorWord(OperatorCell before, OperatorWord after) throws StoreException;
 
   /**
-   * Notes dead bytes of a container, unless this run has noted some before; durable when it
-   * returns.
+   * Notes dead bytes of a container, unless this run has noted some before and they were not folded
+   * since; durable when it returns.
+   *
+   * @param run of two bytes or more
    */
   void addDeadBytes(long id, ByteString run, long bytes) throws StoreException;
 
@@ -85,6 +87,14 @@ public interface ContainerStore extends AutoCloseable {
    * @param sinceMicros 0: all
    */
   void scanDeadBytes(long sinceMicros, DeadBytesTaker take) throws StoreException;
+
+  /**
+   * Makes one cell of those that were noted of a container before a time, all at once: the sum
+   * stays what it is. Runs that were folded are not known any more.
+   *
+   * @return how many runs were folded; 0: fewer than two, or somebody else was faster
+   */
+  int foldDeadBytes(long id, long beforeMicros) throws StoreException;
 
   @Override
   void close();
@@ -96,9 +106,9 @@ public interface ContainerStore extends AutoCloseable {
    */
   record OperatorCell(long stampMicros, OperatorWord word) {}
 
-  /** Takes a container's id and its dead bytes. */
+  /** Takes a container's id, its dead bytes, and of how many cells they are the sum. */
   interface DeadBytesTaker {
-    void take(long id, long bytes);
+    void take(long id, long bytes, int cells);
   }
 
   /** What became of a write. */

@@ -36,8 +36,13 @@ import org.slf4j.LoggerFactory;
  *   <li>After the keep time, the row is read from the table, and every shard that its nodes have is
  *       ordered to be deleted, with the version of that row.
  *   <li>When every node that the row names has told all its shards and none of these is among them,
- *       the row is removed by compare-and-set. A dead node's shards are waited for; a
- *       decommissioned node's are not.
+ *       the row is removed by compare-and-set. A decommissioned node is not asked. One that is
+ *       dead, or whose disk is gone, is waited for a week beyond the keep time, for it may never
+ *       come back, and a row that nobody removes is in every scan. Should it come back after that,
+ *       what it has belongs to no row: it is put aside and deleted a week later, as by {@link
+ *       Surplus}. Nothing in it can be missed: DELETED is final. Remembering such shards for good
+ *       was rejected: it would be a list per dead node without an end, to save one week of their
+ *       space.
  * </ol>
  *
  * What a crash leaves is a DELETED row, and the next leader goes on from what is reported.
@@ -49,6 +54,9 @@ final class Deletions {
   /** Each costs a read or a mutation of the table. */
   private static final int ROWS_A_TICK = 32;
 
+  /** How long beyond the keep time a dead node is waited for. */
+  static final Duration DEAD_WAITED_FOR = Surplus.QUARANTINE;
+
   private final LeaderEpoch leader;
   private final ContainerStore store;
   private final RowMutations rows;
@@ -56,6 +64,7 @@ final class Deletions {
   private final ClusterMap cluster;
   private final ShardInventory shards;
   private final Orders orders;
+  private final Garbage garbage;
   private final long keepMicros;
   private final long emptyAfterMicros;
   private final StoreClock clock;
@@ -73,6 +82,7 @@ final class Deletions {
       ClusterMap cluster,
       ShardInventory shards,
       Orders orders,
+      Garbage garbage,
       Duration keep,
       Duration emptyAfter,
       StoreClock clock) {
@@ -83,6 +93,7 @@ final class Deletions {
     this.cluster = cluster;
     this.shards = shards;
     this.orders = orders;
+    this.garbage = garbage;
     this.keepMicros = keep.toNanos() / 1_000;
     this.emptyAfterMicros = emptyAfter.toNanos() / 1_000;
     this.clock = clock;
@@ -161,14 +172,20 @@ final class Deletions {
     if (store.remove(leader, row)) {
       map.remove(row);
       shards.forgetEnds(id);
-      LOG.info("Container {} is gone: all its shards are deleted", row.name());
+      garbage.forget(id);
+      LOG.info(
+          "Container {} is gone: its shards are deleted, but for {} that are lost with their disks",
+          row.name(),
+          Integer.bitCount(condition.missing() & ~condition.reported()));
     }
     return true;
   }
 
   private boolean isConfirmed(ContainerInfo info, Condition condition) {
+    long overMicros = clock.wallMicros() - info.getDeletedMicros() - keepMicros;
+    int givenUp = overMicros >= DEAD_WAITED_FOR.toNanos() / 1_000 ? condition.missing() : 0;
     for (ShardPlace place : info.getShardsList()) {
-      boolean told = Condition.has(condition.reported(), place.getIndex());
+      boolean told = Condition.has(condition.reported() | givenUp, place.getIndex());
       if (!told && cluster.mode(place.getNodeId()) != DatanodeMode.DECOMMISSIONED) {
         return false;
       }

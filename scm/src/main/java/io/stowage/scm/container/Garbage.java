@@ -23,6 +23,9 @@ import io.stowage.common.proto.ContainerState;
 import io.stowage.common.proto.DeadBytes;
 import io.stowage.common.proto.KeepContainersReply;
 import io.stowage.common.proto.KeepContainersRequest;
+import io.stowage.common.time.StoreClock;
+import java.time.Duration;
+import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
@@ -34,7 +37,9 @@ import org.apache.hadoop.thirdparty.protobuf.ByteString;
  * run of a collector; the first word under a run counts, so a run that is repeated by whoever takes
  * it over from a collector that died is not counted twice. The sums are kept in memory, about 80
  * bytes a container that has garbage; a leader learns them by {@link #follow}, like all else, and
- * until it has, chooses by less.
+ * until it has, chooses by less. Where a container has {@link #MANY} cells, the leader makes one of
+ * those that are older than an hour: later nobody repeats a run, unless all object managers were
+ * away for so long, and then a hint is too high.
  *
  * <p><b>Keeping</b>: an object manager found, after its mutation, that the mutation had taken
  * longer than the commit window and that the container says REPACKING. Whoever judged the needles
@@ -45,22 +50,82 @@ import org.apache.hadoop.thirdparty.protobuf.ByteString;
  */
 public final class Garbage {
   private static final int MOST_TOLD = 10_000;
+  private static final int SHORTEST_RUN = 2;
   private static final int LONGEST_RUN = 32;
+
+  /** From so many cells on it is worth a mutation to have one. */
+  static final int MANY = 16;
+
+  static final Duration FOLDED_AFTER = Duration.ofHours(1);
+
+  /** Containers whose cells wait to be folded; more are found when this SCM leads anew. */
+  private static final int MOST_TO_FOLD = 10_000;
+
+  /** Each costs a read and a mutation of the table. */
+  private static final int FOLDED_A_TICK = 16;
 
   private final ContainerStore store;
   private final ContainerMap map;
   private final RowMutations rows;
+  private final StoreClock clock;
   private final Map<Long, Long> totals = new ConcurrentHashMap<>();
 
-  public Garbage(ContainerStore store, ContainerMap map, RowMutations rows) {
+  /** When the cells of a container are to be folded; in that order. Guarded by itself. */
+  private final Map<Long, Long> toFold = new LinkedHashMap<>();
+
+  public Garbage(ContainerStore store, ContainerMap map, RowMutations rows, StoreClock clock) {
     this.store = store;
     this.map = map;
     this.rows = rows;
+    this.clock = clock;
   }
 
   /** Takes in what other leaders were told since; 0: all that was ever told. */
   public void follow(long sinceMicros) throws StoreException {
-    store.scanDeadBytes(sinceMicros, totals::put);
+    store.scanDeadBytes(sinceMicros, this::learn);
+  }
+
+  private void learn(long id, long bytes, int cells) {
+    totals.put(id, bytes);
+    if (cells >= MANY) {
+      synchronized (toFold) {
+        if (toFold.size() < MOST_TO_FOLD) {
+          toFold.putIfAbsent(id, clock.wallMicros() + FOLDED_AFTER.toNanos() / 1_000);
+        }
+      }
+    }
+  }
+
+  /** As leader, periodically: makes fewer cells of many. */
+  void fold() throws StoreException {
+    long now = clock.wallMicros();
+    for (int i = 0; i < FOLDED_A_TICK; i++) {
+      Long id = nextToFold(now);
+      if (id == null) {
+        break;
+      }
+      if (map.get(id) != null) {
+        int unused = store.foldDeadBytes(id, now - FOLDED_AFTER.toNanos() / 1_000);
+      }
+    }
+  }
+
+  private Long nextToFold(long nowMicros) {
+    synchronized (toFold) {
+      for (Map.Entry<Long, Long> first : toFold.entrySet()) {
+        if (first.getValue() > nowMicros) {
+          return null;
+        }
+        toFold.remove(first.getKey());
+        return first.getKey();
+      }
+      return null;
+    }
+  }
+
+  /** The container is gone. */
+  void forget(long id) {
+    totals.remove(id);
   }
 
   /** All that was told of a container, as far as it is known here. */
@@ -71,7 +136,9 @@ public final class Garbage {
   /** As leader. */
   public void add(AddDeadBytesRequest request) throws StoreException {
     ByteString run = request.getRun();
-    if (run.isEmpty() || run.size() > LONGEST_RUN || request.getContainersCount() > MOST_TOLD) {
+    if (run.size() < SHORTEST_RUN
+        || run.size() > LONGEST_RUN
+        || request.getContainersCount() > MOST_TOLD) {
       throw new StoreException(
           ErrorCode.INVALID_ARGUMENT,
           "Cannot note dead bytes of "

@@ -72,6 +72,7 @@ public final class Term {
   private final Sealing sealing;
   private final Leases leases;
   private final Repacks repacks;
+  private final Garbage garbage;
   private final Inspector inspector;
   private final OperatorWords operator;
   private final Rebuilds rebuilds;
@@ -130,6 +131,7 @@ public final class Term {
     this.leases =
         new Leases(
             epoch, rows, map, cluster, shards, sealing, settings.leases, clock, world.random);
+    this.garbage = world.garbage;
     this.repacks = new Repacks(epoch, rows, map, settings.repacks, world.garbage::deadBytes, clock);
     this.rebuilds = new Rebuilds(settings.rebuildsADisk);
     this.repair =
@@ -158,6 +160,7 @@ public final class Term {
             cluster,
             shards,
             orders,
+            garbage,
             settings.keep,
             settings.repacks.commitWindow().plus(settings.repacks.clockBound()),
             clock);
@@ -271,6 +274,7 @@ public final class Term {
     leases.sweep();
     sealing.recordEnds();
     repacks.tick();
+    garbage.fold();
     if (!ordersGo()) {
       return;
     }

@@ -60,6 +60,9 @@ final class ContainerTableLayout {
   static final byte[] EPOCH = {'e'};
   static final byte[] OPERATOR = {'o'};
 
+  /** The sum of what older runs noted; a run's id is longer. */
+  static final byte[] FOLDED_BYTES = {'+'};
+
   static final byte[] CLUSTER_ROW = special("cluster");
   static final byte[] LEADER_ROW = special("leader");
   static final byte[] OPERATOR_ROW = special("operator");

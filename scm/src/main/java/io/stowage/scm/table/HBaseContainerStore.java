@@ -21,6 +21,7 @@ import static io.stowage.scm.table.ContainerTableLayout.CONTAINER;
 import static io.stowage.scm.table.ContainerTableLayout.CONTAINERS_END;
 import static io.stowage.scm.table.ContainerTableLayout.DEAD_BYTES_FAMILY;
 import static io.stowage.scm.table.ContainerTableLayout.EPOCH;
+import static io.stowage.scm.table.ContainerTableLayout.FOLDED_BYTES;
 import static io.stowage.scm.table.ContainerTableLayout.FORMAT;
 import static io.stowage.scm.table.ContainerTableLayout.FORMAT_KEY;
 import static io.stowage.scm.table.ContainerTableLayout.LEADER_ROW;
@@ -42,6 +43,7 @@ import java.io.Closeable;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
+import java.util.List;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
@@ -50,6 +52,7 @@ import java.util.concurrent.TimeoutException;
 import java.util.function.Predicate;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.hbase.Cell;
+import org.apache.hadoop.hbase.CellUtil;
 import org.apache.hadoop.hbase.CompareOperator;
 import org.apache.hadoop.hbase.NamespaceDescriptor;
 import org.apache.hadoop.hbase.NamespaceExistException;
@@ -69,6 +72,7 @@ import org.apache.hadoop.hbase.client.Get;
 import org.apache.hadoop.hbase.client.Put;
 import org.apache.hadoop.hbase.client.Result;
 import org.apache.hadoop.hbase.client.ResultScanner;
+import org.apache.hadoop.hbase.client.RowMutations;
 import org.apache.hadoop.hbase.client.Scan;
 import org.apache.hadoop.hbase.client.TableDescriptor;
 import org.apache.hadoop.hbase.client.TableDescriptorBuilder;
@@ -450,11 +454,52 @@ public final class HBaseContainerStore implements ContainerStore {
           for (Cell cell : all.rawCells()) {
             sum += Bytes.toLong(cell.getValueArray(), cell.getValueOffset(), Long.BYTES);
           }
-          take.take(Bytes.toLong(result.getRow()), sum);
+          take.take(Bytes.toLong(result.getRow()), sum, all.rawCells().length);
         }
       }
     } catch (IOException e) {
       throw e instanceof StoreException known ? known : unavailable(e);
+    }
+  }
+
+  @Override
+  public int foldDeadBytes(long id, long beforeMicros) throws StoreException {
+    byte[] key = ContainerTableLayout.key(id);
+    try {
+      Result row = await(table.get(new Get(key).addFamily(DEAD_BYTES_FAMILY)));
+      byte[] folded = row.getValue(DEAD_BYTES_FAMILY, FOLDED_BYTES);
+      long sum = 0;
+      long stamp = 0;
+      Delete runs = new Delete(key).setDurability(Durability.FSYNC_WAL);
+      int count = 0;
+      for (Cell cell : row.rawCells()) {
+        boolean isRun = !CellUtil.matchingQualifier(cell, FOLDED_BYTES);
+        if (isRun && cell.getTimestamp() >= beforeMicros) {
+          continue;
+        }
+        sum += Bytes.toLong(cell.getValueArray(), cell.getValueOffset(), Long.BYTES);
+        stamp = Math.max(stamp, cell.getTimestamp() + 1);
+        if (isRun) {
+          runs.addColumns(DEAD_BYTES_FAMILY, CellUtil.cloneQualifier(cell), cell.getTimestamp());
+          count++;
+        }
+      }
+      if (count < 2) {
+        return 0;
+      }
+      Put put =
+          new Put(key)
+              .addColumn(DEAD_BYTES_FAMILY, FOLDED_BYTES, stamp, Bytes.toBytes(sum))
+              .setDurability(Durability.FSYNC_WAL);
+      CheckAndMutate.Builder check =
+          folded == null
+              ? CheckAndMutate.newBuilder(key).ifNotExists(DEAD_BYTES_FAMILY, FOLDED_BYTES)
+              : CheckAndMutate.newBuilder(key).ifEquals(DEAD_BYTES_FAMILY, FOLDED_BYTES, folded);
+      RowMutations both = RowMutations.of(List.of(put, runs));
+      return await(table.checkAndMutate(check.build(both))).isSuccess() ? count : 0;
+    } catch (IOException e) {
+      // Done or not: a hint is at stake, and whoever folds next goes by what is there.
+      throw unavailable(e);
     }
   }
 

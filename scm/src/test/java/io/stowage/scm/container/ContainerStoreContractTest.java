@@ -36,11 +36,14 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -141,6 +144,97 @@ public abstract class ContainerStoreContractTest {
     List<Long> containers = new ArrayList<>();
     store.scan(0, 0, row -> containers.add(row.id()));
     assertEquals(List.of(), containers);
+  }
+
+  private static ByteString run(int number) {
+    return ByteString.copyFromUtf8("run-" + number);
+  }
+
+  /** By id: dead bytes and cells. */
+  private Map<Long, List<Long>> deadBytes(long sinceMicros) throws StoreException {
+    Map<Long, List<Long>> found = new TreeMap<>();
+    store.scanDeadBytes(
+        sinceMicros, (id, bytes, cells) -> found.put(id, List.of(bytes, (long) cells)));
+    return found;
+  }
+
+  @Test
+  void countsTheFirstWordOfEachRun() throws Exception {
+    create(FIRST, info(7));
+    create(FIRST, info(Long.MAX_VALUE));
+    store.addDeadBytes(7, run(1), 100);
+    store.addDeadBytes(7, run(1), 999); // told again by whoever took the run over
+    store.addDeadBytes(7, run(2), 20);
+    store.addDeadBytes(Long.MAX_VALUE, run(2), 3);
+    assertEquals(Map.of(7L, List.of(120L, 2L), Long.MAX_VALUE, List.of(3L, 1L)), deadBytes(0));
+    List<Long> containers = new ArrayList<>();
+    store.scan(0, 0, row -> containers.add(row.id()));
+    assertEquals(List.of(7L, Long.MAX_VALUE), containers);
+  }
+
+  @Test
+  void tellsAllDeadBytesOfContainersThatGotSomeSince() throws Exception {
+    create(FIRST, info(7));
+    create(FIRST, info(8));
+    store.addDeadBytes(7, run(1), 100);
+    store.addDeadBytes(8, run(1), 1);
+    clock.advance(Duration.ofSeconds(10));
+    long since = clock.wallMicros();
+    assertEquals(Map.of(), deadBytes(since));
+    store.addDeadBytes(7, run(2), 20);
+    assertEquals(Map.of(7L, List.of(120L, 2L)), deadBytes(since));
+  }
+
+  @Test
+  void foldsWhatIsOldAndKeepsTheSum() throws Exception {
+    create(FIRST, info(7));
+    for (int i = 1; i <= 5; i++) {
+      store.addDeadBytes(7, run(i), i);
+      clock.advance(Duration.ofSeconds(10));
+    }
+    long before = clock.wallMicros() - Duration.ofSeconds(25).toNanos() / 1_000;
+    assertEquals(3, store.foldDeadBytes(7, before));
+    assertEquals(Map.of(7L, List.of(15L, 3L)), deadBytes(0));
+    assertEquals(0, store.foldDeadBytes(7, before), "nothing is left to fold");
+    store.addDeadBytes(7, run(5), 999); // is not folded yet, and thus still known
+    store.addDeadBytes(7, run(6), 6);
+    assertEquals(Map.of(7L, List.of(21L, 4L)), deadBytes(0));
+    assertEquals(3, store.foldDeadBytes(7, Long.MAX_VALUE));
+    assertEquals(Map.of(7L, List.of(21L, 1L)), deadBytes(0));
+    assertEquals(0, store.foldDeadBytes(8, Long.MAX_VALUE));
+    assertEquals(7, store.read(7).id());
+  }
+
+  @Test
+  void aRunThatWasFoldedMayBeNotedAgain() throws Exception {
+    create(FIRST, info(7));
+    store.addDeadBytes(7, run(1), 1);
+    store.addDeadBytes(7, run(2), 2);
+    clock.advance(Duration.ofSeconds(1));
+    assertEquals(2, store.foldDeadBytes(7, clock.wallMicros()));
+    store.addDeadBytes(7, run(2), 2);
+    assertEquals(Map.of(7L, List.of(5L, 2L)), deadBytes(0));
+  }
+
+  @Test
+  void foldsOnceHoweverManyDoIt() throws Exception {
+    create(FIRST, info(7));
+    for (int round = 0; round < 5; round++) {
+      for (int i = 0; i < 20; i++) {
+        store.addDeadBytes(7, run(100 * round + i), 1);
+      }
+      clock.advance(Duration.ofSeconds(1));
+      inParallel(4, () -> store.foldDeadBytes(7, clock.wallMicros()));
+      assertEquals(Map.of(7L, List.of(20L * (round + 1), 1L)), deadBytes(0));
+    }
+  }
+
+  @Test
+  void deadBytesGoWithTheirContainer() throws Exception {
+    ContainerRow row = create(FIRST, info(7));
+    store.addDeadBytes(7, run(1), 1);
+    assertTrue(store.remove(FIRST, row));
+    assertEquals(Map.of(), deadBytes(0));
   }
 
   @Test

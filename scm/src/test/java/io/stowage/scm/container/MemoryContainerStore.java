@@ -57,7 +57,12 @@ public final class MemoryContainerStore implements ContainerStore {
     this.clock = clock;
   }
 
-  private final Map<Long, Map<ByteString, Long>> dead = new HashMap<>();
+  private static final ByteString FOLDED = ByteString.EMPTY;
+
+  /** What a run noted, and when. */
+  private record Noted(long bytes, long micros) {}
+
+  private final Map<Long, Map<ByteString, Noted>> dead = new HashMap<>();
 
   public synchronized void failNextWrite(Fault next) {
     fault = next;
@@ -132,6 +137,7 @@ public final class MemoryContainerStore implements ContainerStore {
     }
     if (isSame(row, rows.get(row.id()))) {
       rows.remove(row.id());
+      dead.remove(row.id());
     }
     return !rows.containsKey(row.id());
   }
@@ -172,13 +178,39 @@ public final class MemoryContainerStore implements ContainerStore {
 
   @Override
   public synchronized void addDeadBytes(long id, ByteString run, long bytes) {
-    dead.computeIfAbsent(id, i -> new HashMap<>()).putIfAbsent(run, bytes);
+    dead.computeIfAbsent(id, i -> new HashMap<>())
+        .putIfAbsent(run, new Noted(bytes, clock.wallMicros()));
   }
 
   @Override
   public synchronized void scanDeadBytes(long sinceMicros, DeadBytesTaker take) {
     dead.forEach(
-        (id, runs) -> take.take(id, runs.values().stream().mapToLong(Long::longValue).sum()));
+        (id, runs) -> {
+          if (runs.values().stream().anyMatch(noted -> noted.micros() >= sinceMicros)) {
+            take.take(id, runs.values().stream().mapToLong(Noted::bytes).sum(), runs.size());
+          }
+        });
+  }
+
+  @Override
+  public synchronized int foldDeadBytes(long id, long beforeMicros) {
+    Map<ByteString, Noted> runs = dead.getOrDefault(id, Map.of());
+    List<ByteString> old =
+        runs.entrySet().stream()
+            .filter(entry -> !entry.getKey().equals(FOLDED))
+            .filter(entry -> entry.getValue().micros() < beforeMicros)
+            .map(Map.Entry::getKey)
+            .toList();
+    if (old.size() < 2) {
+      return 0;
+    }
+    for (ByteString run : old) {
+      runs.merge(
+          FOLDED,
+          runs.remove(run),
+          (a, b) -> new Noted(a.bytes() + b.bytes(), Math.max(a.micros(), b.micros())));
+    }
+    return old.size();
   }
 
   @Override
