@@ -21,6 +21,10 @@ import io.stowage.common.om.ObjectManager;
 import io.stowage.common.proto.AbortUploadReply;
 import io.stowage.common.proto.AbortUploadRequest;
 import io.stowage.common.proto.BucketInfo;
+import io.stowage.common.proto.ClaimDutyReply;
+import io.stowage.common.proto.ClaimDutyRequest;
+import io.stowage.common.proto.ClearEventsReply;
+import io.stowage.common.proto.ClearEventsRequest;
 import io.stowage.common.proto.CompleteUploadReply;
 import io.stowage.common.proto.CompleteUploadRequest;
 import io.stowage.common.proto.CreateBucketReply;
@@ -36,8 +40,11 @@ import io.stowage.common.proto.DeleteObjectsRequest;
 import io.stowage.common.proto.DeleteUserReply;
 import io.stowage.common.proto.DeleteUserRequest;
 import io.stowage.common.proto.DeletedObject;
+import io.stowage.common.proto.EventRef;
 import io.stowage.common.proto.GetBucketReply;
 import io.stowage.common.proto.GetBucketRequest;
+import io.stowage.common.proto.GetEntityReply;
+import io.stowage.common.proto.GetEntityRequest;
 import io.stowage.common.proto.GetIdentityReply;
 import io.stowage.common.proto.GetIdentityRequest;
 import io.stowage.common.proto.GetObjectReply;
@@ -49,6 +56,8 @@ import io.stowage.common.proto.LeaseContainersReply;
 import io.stowage.common.proto.LeaseContainersRequest;
 import io.stowage.common.proto.ListBucketsReply;
 import io.stowage.common.proto.ListBucketsRequest;
+import io.stowage.common.proto.ListEntitiesReply;
+import io.stowage.common.proto.ListEntitiesRequest;
 import io.stowage.common.proto.ListObjectsReply;
 import io.stowage.common.proto.ListObjectsRequest;
 import io.stowage.common.proto.ListPartsReply;
@@ -62,6 +71,8 @@ import io.stowage.common.proto.LocateContainersRequest;
 import io.stowage.common.proto.NeedleRef;
 import io.stowage.common.proto.ObjectToDelete;
 import io.stowage.common.proto.ObjectVersion;
+import io.stowage.common.proto.PutEntityReply;
+import io.stowage.common.proto.PutEntityRequest;
 import io.stowage.common.proto.PutIdentityReply;
 import io.stowage.common.proto.PutIdentityRequest;
 import io.stowage.common.proto.PutObjectReply;
@@ -86,6 +97,8 @@ import io.stowage.common.proto.RestoreOutcome;
 import io.stowage.common.proto.RestoreRowsReply;
 import io.stowage.common.proto.RestoreRowsRequest;
 import io.stowage.common.proto.RestoredRow;
+import io.stowage.common.proto.ScanEventsReply;
+import io.stowage.common.proto.ScanEventsRequest;
 import io.stowage.common.proto.ScanNamespaceReply;
 import io.stowage.common.proto.ScanNamespaceRequest;
 import io.stowage.common.proto.SetObjectMetadataReply;
@@ -101,6 +114,7 @@ import io.stowage.om.bucket.PrefixRenames;
 import io.stowage.om.garbage.Collector;
 import io.stowage.om.garbage.NeedleJudge;
 import io.stowage.om.garbage.Replacements;
+import io.stowage.om.identity.Entities;
 import io.stowage.om.identity.Identities;
 import io.stowage.om.object.Deletes;
 import io.stowage.om.object.ExtentSwap;
@@ -109,12 +123,14 @@ import io.stowage.om.object.Listing;
 import io.stowage.om.object.MetadataChanges;
 import io.stowage.om.object.NamespaceScan;
 import io.stowage.om.object.ObjectRows;
+import io.stowage.om.object.Outbox;
 import io.stowage.om.object.Puts;
 import io.stowage.om.object.RecordNeedles;
 import io.stowage.om.object.Renames;
 import io.stowage.om.object.Restores;
 import io.stowage.om.row.CommitFence;
 import io.stowage.om.row.ContainerLocations;
+import io.stowage.om.row.Duties;
 import io.stowage.om.row.Pause;
 import io.stowage.om.row.RowCommitter;
 import io.stowage.om.row.Stamps;
@@ -160,6 +176,9 @@ final class Namespace implements ObjectManager, AutoCloseable {
   private final Buckets buckets;
   private final ContainerLocations locations;
   private final Identities identities;
+  private final Entities entities;
+  private final Outbox outbox;
+  private final Duties duties;
   private final Puts puts;
   private final Gets gets;
   private final Deletes deletes;
@@ -200,7 +219,10 @@ final class Namespace implements ObjectManager, AutoCloseable {
         new Buckets(
             bucketRows, objects, stamps, clock, config.bucketCacheAge(), config.defaultPolicy());
     this.locations = new ContainerLocations(scm);
-    this.identities = new Identities(identityRows, stamps);
+    this.entities = new Entities(identityRows, stamps);
+    this.identities = new Identities(identityRows, stamps, entities);
+    this.outbox = new Outbox(objects);
+    this.duties = new Duties(bucketRows, stamps);
     this.puts = new Puts(objects, fence);
     this.gets = new Gets(objects, locations);
     this.deletes = new Deletes(objects);
@@ -613,9 +635,7 @@ final class Namespace implements ObjectManager, AutoCloseable {
 
   @Override
   public GetIdentityReply getIdentity(GetIdentityRequest request) throws StoreException {
-    return GetIdentityReply.newBuilder()
-        .setIdentity(identities.get(request.getAccessKey()))
-        .build();
+    return GetIdentityReply.newBuilder().setIdentity(identities.get(request)).build();
   }
 
   @Override
@@ -644,6 +664,47 @@ final class Namespace implements ObjectManager, AutoCloseable {
   public DeleteUserReply deleteUser(DeleteUserRequest request) throws StoreException {
     identities.delete(request.getName());
     return DeleteUserReply.getDefaultInstance();
+  }
+
+  @Override
+  public ScanEventsReply scanEvents(ScanEventsRequest request) throws StoreException {
+    return outbox.scan(request);
+  }
+
+  @Override
+  public ClearEventsReply clearEvents(ClearEventsRequest request) throws StoreException {
+    for (EventRef event : request.getEventsList()) {
+      ByteString row = event.getRow();
+      if (row.isEmpty()) {
+        row = ObjectRows.row(buckets.require(event.getBucket()).id(), event.getKey());
+      }
+      outbox.clear(row, event.getId());
+    }
+    return ClearEventsReply.getDefaultInstance();
+  }
+
+  @Override
+  public ClaimDutyReply claimDuty(ClaimDutyRequest request) throws StoreException {
+    return ClaimDutyReply.newBuilder().setGranted(duties.claim(request)).build();
+  }
+
+  @Override
+  public GetEntityReply getEntity(GetEntityRequest request) throws StoreException {
+    return GetEntityReply.newBuilder()
+        .setEntity(entities.get(request.getKind(), request.getName()))
+        .build();
+  }
+
+  @Override
+  public PutEntityReply putEntity(PutEntityRequest request) throws StoreException {
+    return PutEntityReply.newBuilder()
+        .setEntity(entities.put(request.getEntity(), request.getRemove()))
+        .build();
+  }
+
+  @Override
+  public ListEntitiesReply listEntities(ListEntitiesRequest request) throws StoreException {
+    return entities.list(request);
   }
 
   @Override

@@ -27,8 +27,11 @@ import io.stowage.common.error.StoreException;
 import io.stowage.common.fault.CrashPoint;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.AbortUploadRequest;
+import io.stowage.common.proto.ClearEventsRequest;
 import io.stowage.common.proto.CompleteUploadRequest;
 import io.stowage.common.proto.DeleteBucketRequest;
+import io.stowage.common.proto.EventNote;
+import io.stowage.common.proto.EventRef;
 import io.stowage.common.proto.Extent;
 import io.stowage.common.proto.Manifest;
 import io.stowage.common.proto.ObjectVersion;
@@ -39,6 +42,7 @@ import io.stowage.common.time.StoreClock;
 import io.stowage.om.garbage.Collector;
 import io.stowage.om.row.Pause;
 import io.stowage.om.table.Cell;
+import io.stowage.om.table.Column;
 import io.stowage.om.table.HookedRowStore;
 import io.stowage.om.table.ObjectRowLayout;
 import io.stowage.om.table.RowChange;
@@ -195,6 +199,26 @@ abstract class CollectorContract {
     assertEquals(TestOm.md5("again"), om.get(bucket, "k").getMd5(), "not hidden by a deletion");
     tables.regions().compact(ByteString.EMPTY);
     assertEquals(TestOm.md5("again"), om.get(bucket, "k").getMd5());
+  }
+
+  @Test
+  void eventsStayUntilTheyAreToldWhateverBecomesOfTheirRow() throws Exception {
+    EventNote note = EventNote.newBuilder().setId(WriteId.random()).setName("x").build();
+    om.om.putObject(om.putRequest(bucket, "k", "content").setEvent(note).build());
+    om.delete(bucket, "k");
+    collectLater();
+    collectAll();
+    assertFalse(hasHead("k"));
+    assertEquals(List.of(ObjectRowLayout.event(note.getId())), columns("k"));
+    om.om.clearEvents(
+        ClearEventsRequest.newBuilder()
+            .addEvents(EventRef.newBuilder().setRow(row("k")).setId(note.getId()))
+            .build());
+    assertEquals(List.of(), columns("k"));
+  }
+
+  private List<Column> columns(String key) throws IOException {
+    return cells(key).stream().map(Cell::column).toList();
   }
 
   @Test

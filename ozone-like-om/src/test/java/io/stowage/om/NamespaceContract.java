@@ -26,6 +26,8 @@ import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.BucketInfo;
+import io.stowage.common.proto.ClaimDutyRequest;
+import io.stowage.common.proto.ClearEventsRequest;
 import io.stowage.common.proto.Condition;
 import io.stowage.common.proto.CreateBucketRequest;
 import io.stowage.common.proto.CreateUserRequest;
@@ -33,19 +35,30 @@ import io.stowage.common.proto.DeleteBucketRequest;
 import io.stowage.common.proto.DeleteObjectsReply;
 import io.stowage.common.proto.DeleteObjectsRequest;
 import io.stowage.common.proto.DeleteUserRequest;
+import io.stowage.common.proto.Entity;
+import io.stowage.common.proto.EntityKind;
+import io.stowage.common.proto.EventNote;
+import io.stowage.common.proto.EventRecord;
+import io.stowage.common.proto.EventRef;
+import io.stowage.common.proto.EventTarget;
 import io.stowage.common.proto.GetBucketRequest;
+import io.stowage.common.proto.GetEntityRequest;
 import io.stowage.common.proto.GetIdentityRequest;
 import io.stowage.common.proto.GetObjectReply;
 import io.stowage.common.proto.GetObjectRequest;
 import io.stowage.common.proto.Identity;
 import io.stowage.common.proto.ListBucketsRequest;
+import io.stowage.common.proto.ListEntitiesRequest;
 import io.stowage.common.proto.ListObjectsReply;
 import io.stowage.common.proto.ListUsersRequest;
 import io.stowage.common.proto.ObjectMetadata;
 import io.stowage.common.proto.ObjectToDelete;
 import io.stowage.common.proto.ObjectVersion;
+import io.stowage.common.proto.PutEntityRequest;
 import io.stowage.common.proto.PutIdentityRequest;
 import io.stowage.common.proto.PutObjectRequest;
+import io.stowage.common.proto.ScanEventsReply;
+import io.stowage.common.proto.ScanEventsRequest;
 import io.stowage.common.proto.SetObjectMetadataRequest;
 import io.stowage.common.proto.UpdateBucketRequest;
 import io.stowage.common.proto.UpdateUserRequest;
@@ -529,5 +542,178 @@ abstract class NamespaceContract {
   static void fails(ErrorCode code, Executable call) {
     StoreException e = assertThrows(StoreException.class, call);
     assertEquals(code, e.code(), e.getMessage());
+  }
+
+  private List<EventRecord> events(ByteString... ids) throws StoreException {
+    List<EventRecord> events = new ArrayList<>();
+    ByteString after = ByteString.EMPTY;
+    while (true) {
+      ScanEventsReply page =
+          om.om.scanEvents(ScanEventsRequest.newBuilder().setAfterRow(after).setLimit(2).build());
+      page.getEventsList().stream()
+          .filter(event -> List.of(ids).contains(event.getNote().getId()))
+          .forEach(events::add);
+      if (!page.getMore()) {
+        return events;
+      }
+      after = page.getLastRow();
+    }
+  }
+
+  private EventNote note(String name) {
+    return EventNote.newBuilder()
+        .setId(WriteId.random())
+        .setName(name)
+        .setBucket(bucket)
+        .addTargets(EventTarget.newBuilder().setArn("arn:x"))
+        .build();
+  }
+
+  @Test
+  void changesLeaveEventsUntilTheyAreCleared() throws StoreException {
+    EventNote put = note("ObjectCreated:Put");
+    ObjectVersion version =
+        om.om.putObject(om.putRequest(bucket, "e", "one").setEvent(put).build()).getVersion();
+    EventNote refused = note("ObjectCreated:Put");
+    assertEquals(
+        ErrorCode.PRECONDITION_FAILED,
+        assertThrows(
+                StoreException.class,
+                () ->
+                    om.om.putObject(
+                        om.putRequest(bucket, "e", "two")
+                            .setCondition(Condition.newBuilder().setMustBeAbsent(true))
+                            .setEvent(refused)
+                            .build()))
+            .code());
+    EventNote tagged = note("ObjectTagging:Put");
+    om.om.setObjectMetadata(
+        SetObjectMetadataRequest.newBuilder()
+            .setBucket(bucket)
+            .setKey("e")
+            .setStamp(version.getStamp())
+            .setMetadata(ObjectMetadata.newBuilder().putTags("a", "b"))
+            .setEvent(tagged)
+            .build());
+    EventNote removed = note("ObjectRemoved:Delete");
+    om.om.deleteObjects(
+        DeleteObjectsRequest.newBuilder()
+            .setBucket(bucket)
+            .addObjects(
+                ObjectToDelete.newBuilder()
+                    .setKey("e")
+                    .setWriteId(WriteId.random())
+                    .setEvent(removed))
+            .build());
+    ByteString[] all = {put.getId(), refused.getId(), tagged.getId(), removed.getId()};
+    List<EventRecord> events = events(all);
+    assertEquals(
+        Set.of(put, tagged, removed),
+        events.stream().map(EventRecord::getNote).collect(java.util.stream.Collectors.toSet()));
+    for (EventRecord event : events) {
+      assertEquals("e", event.getRow().substring(8).toStringUtf8());
+      if (event.getNote().equals(put)) {
+        assertEquals(version.getVersionId(), event.getVersion().getVersionId());
+        assertEquals(version.getMd5(), event.getVersion().getMd5());
+        assertEquals(version.getStamp(), event.getStamp());
+      }
+    }
+    om.om.clearEvents(
+        ClearEventsRequest.newBuilder()
+            .addEvents(EventRef.newBuilder().setRow(events.get(0).getRow()).setId(put.getId()))
+            .addEvents(EventRef.newBuilder().setBucket(bucket).setKey("e").setId(tagged.getId()))
+            .addEvents(EventRef.newBuilder().setBucket(bucket).setKey("e").setId(refused.getId()))
+            .build());
+    assertEquals(List.of(removed), events(all).stream().map(EventRecord::getNote).toList());
+  }
+
+  @Test
+  void groupsAndRolesChangeByWhatWasRead() throws StoreException {
+    String name = "g" + System.nanoTime();
+    Entity asked =
+        Entity.newBuilder()
+            .setKind(EntityKind.GROUP)
+            .setName(name)
+            .setId("AGPA1")
+            .putPolicies("p", "{}")
+            .build();
+    Entity made = put(asked, false);
+    assertTrue(made.getStamp() > 0);
+    assertEquals(ErrorCode.KEY_EXISTS, codeOf(() -> put(asked, false)));
+    Entity read =
+        om.om
+            .getEntity(
+                GetEntityRequest.newBuilder().setKind(EntityKind.GROUP).setName(name).build())
+            .getEntity();
+    assertEquals(made, read);
+    put(read.toBuilder().putPolicies("q", "{}").build(), false);
+    assertEquals(ErrorCode.CONFLICT, codeOf(() -> put(read, false)));
+    om.om.createUser(
+        CreateUserRequest.newBuilder()
+            .setUser(User.newBuilder().setName("u" + name))
+            .setAccessKey("AK" + name)
+            .setSecretKey("s")
+            .setWriteId(WriteId.random())
+            .build());
+    om.om.updateUser(
+        UpdateUserRequest.newBuilder()
+            .setName("u" + name)
+            .putPutGroups(name, "AGPA1")
+            .putPutGroups("gone", "AGPA2")
+            .build());
+    Identity identity = identity("AK" + name);
+    assertEquals(
+        Set.of("group/" + name + "/p", "group/" + name + "/q"), identity.getPoliciesMap().keySet());
+    assertTrue(identity.getUserId().startsWith("AIDA"));
+    Entity last =
+        om
+            .om
+            .listEntities(
+                ListEntitiesRequest.newBuilder().setKind(EntityKind.GROUP).setLimit(1_000).build())
+            .getEntitiesList()
+            .stream()
+            .filter(group -> group.getName().equals(name))
+            .findAny()
+            .orElseThrow();
+    put(last, true);
+    // A group made later under the same name is another: its members do not come back.
+    put(asked.toBuilder().setId("AGPA3").build(), false);
+    assertEquals(Map.of(), identity("AK" + name).getPoliciesMap());
+    om.om.updateUser(
+        UpdateUserRequest.newBuilder().setName("u" + name).addDeactivateKeys("AK" + name).build());
+    assertEquals(ErrorCode.ACCESS_DENIED, codeOf(() -> identity("AK" + name)));
+  }
+
+  private Entity put(Entity entity, boolean remove) throws StoreException {
+    return om.om
+        .putEntity(PutEntityRequest.newBuilder().setEntity(entity).setRemove(remove).build())
+        .getEntity();
+  }
+
+  private static ErrorCode codeOf(Executable what) {
+    return assertThrows(StoreException.class, what).code();
+  }
+
+  @Test
+  void aDutyIsOneHoldersUntilItEnds() throws StoreException {
+    String duty = "duty" + System.nanoTime();
+    ByteString first = WriteId.random();
+    ByteString second = WriteId.random();
+    assertTrue(claim(duty, first, 60_000_000));
+    assertFalse(claim(duty, second, 60_000_000));
+    assertTrue(claim(duty, first, 60_000_000));
+    assertFalse(claim(duty, first, 0));
+    assertTrue(claim(duty, second, 1));
+  }
+
+  private boolean claim(String duty, ByteString holder, long micros) throws StoreException {
+    return om.om
+        .claimDuty(
+            ClaimDutyRequest.newBuilder()
+                .setDuty(duty)
+                .setHolder(holder)
+                .setDurationMicros(micros)
+                .build())
+        .getGranted();
   }
 }

@@ -22,6 +22,10 @@ import io.stowage.common.om.ObjectManager;
 import io.stowage.common.proto.AbortUploadReply;
 import io.stowage.common.proto.AbortUploadRequest;
 import io.stowage.common.proto.BucketInfo;
+import io.stowage.common.proto.ClaimDutyReply;
+import io.stowage.common.proto.ClaimDutyRequest;
+import io.stowage.common.proto.ClearEventsReply;
+import io.stowage.common.proto.ClearEventsRequest;
 import io.stowage.common.proto.CompletePart;
 import io.stowage.common.proto.CompleteUploadReply;
 import io.stowage.common.proto.CompleteUploadRequest;
@@ -41,10 +45,16 @@ import io.stowage.common.proto.DeleteObjectsRequest;
 import io.stowage.common.proto.DeleteUserReply;
 import io.stowage.common.proto.DeleteUserRequest;
 import io.stowage.common.proto.DeletedObject;
+import io.stowage.common.proto.Entity;
+import io.stowage.common.proto.EntityKind;
+import io.stowage.common.proto.EventNote;
+import io.stowage.common.proto.EventRecord;
 import io.stowage.common.proto.Extent;
 import io.stowage.common.proto.ExtentReplacement;
 import io.stowage.common.proto.GetBucketReply;
 import io.stowage.common.proto.GetBucketRequest;
+import io.stowage.common.proto.GetEntityReply;
+import io.stowage.common.proto.GetEntityRequest;
 import io.stowage.common.proto.GetIdentityReply;
 import io.stowage.common.proto.GetIdentityRequest;
 import io.stowage.common.proto.GetObjectReply;
@@ -57,6 +67,8 @@ import io.stowage.common.proto.LeaseContainersReply;
 import io.stowage.common.proto.LeaseContainersRequest;
 import io.stowage.common.proto.ListBucketsReply;
 import io.stowage.common.proto.ListBucketsRequest;
+import io.stowage.common.proto.ListEntitiesReply;
+import io.stowage.common.proto.ListEntitiesRequest;
 import io.stowage.common.proto.ListObjectsReply;
 import io.stowage.common.proto.ListObjectsRequest;
 import io.stowage.common.proto.ListPartsReply;
@@ -73,6 +85,8 @@ import io.stowage.common.proto.NeedleRef;
 import io.stowage.common.proto.ObjectMetadata;
 import io.stowage.common.proto.ObjectToDelete;
 import io.stowage.common.proto.ObjectVersion;
+import io.stowage.common.proto.PutEntityReply;
+import io.stowage.common.proto.PutEntityRequest;
 import io.stowage.common.proto.PutIdentityReply;
 import io.stowage.common.proto.PutIdentityRequest;
 import io.stowage.common.proto.PutObjectReply;
@@ -95,6 +109,8 @@ import io.stowage.common.proto.RestoreBucketReply;
 import io.stowage.common.proto.RestoreBucketRequest;
 import io.stowage.common.proto.RestoreRowsReply;
 import io.stowage.common.proto.RestoreRowsRequest;
+import io.stowage.common.proto.ScanEventsReply;
+import io.stowage.common.proto.ScanEventsRequest;
 import io.stowage.common.proto.ScanNamespaceReply;
 import io.stowage.common.proto.ScanNamespaceRequest;
 import io.stowage.common.proto.SetObjectMetadataReply;
@@ -114,9 +130,13 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HexFormat;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.function.BiFunction;
 import java.util.function.Function;
@@ -140,6 +160,9 @@ public final class InMemoryObjectManager implements ObjectManager {
   private final Map<String, Bucket> buckets = new TreeMap<>(KEY_ORDER);
   private final Map<String, Identity> identities = new HashMap<>();
   private final TreeMap<String, User> users = new TreeMap<>();
+  private final TreeMap<String, Entity> entities = new TreeMap<>();
+  private final Map<ByteString, EventRecord> events = new LinkedHashMap<>();
+  private final Map<String, ClaimDutyRequest> duties = new HashMap<>();
   private final Map<ByteString, Object> replies = new HashMap<>();
   private long lastStamp;
 
@@ -421,6 +444,7 @@ public final class InMemoryObjectManager implements ObjectManager {
                 .addAllChecksums(request.getChecksumsList())
                 .setMetadata(request.getMetadata())
                 .setManifest(request.getManifest()));
+    note(bucket, request.getKey(), request.getEvent(), version);
     return remember(
         request.getWriteId(),
         PutObjectReply.newBuilder().setVersion(version.toBuilder().clearManifest()).build());
@@ -442,6 +466,7 @@ public final class InMemoryObjectManager implements ObjectManager {
         check(bucket, object.getKey(), object.getCondition());
         if (bucket.objects.remove(object.getKey()) != null) {
           deleted.setStamp(nextStamp());
+          note(bucket, object.getKey(), object.getEvent(), null);
         }
       } catch (StoreException e) {
         deleted.setErrorCode(e.code().number()).setErrorMessage(e.getMessage());
@@ -463,6 +488,7 @@ public final class InMemoryObjectManager implements ObjectManager {
     ObjectVersion changed =
         version.toBuilder().setMetadata(request.getMetadata()).setStamp(nextStamp()).build();
     objects.put(request.getKey(), changed);
+    note(bucket(request.getBucket()), request.getKey(), request.getEvent(), changed);
     return SetObjectMetadataReply.newBuilder()
         .setVersion(changed.toBuilder().clearManifest())
         .build();
@@ -699,6 +725,7 @@ public final class InMemoryObjectManager implements ObjectManager {
                 .setMetadata(upload.info.getMetadata())
                 .setPartWriteIds(partWriteIds)
                 .setManifest(manifest.setLength(stored)));
+    note(bucket, request.getKey(), request.getEvent(), done);
     removeUpload(bucket, request.getKey(), request.getUploadId());
     return remember(
         request.getWriteId(),
@@ -764,14 +791,39 @@ public final class InMemoryObjectManager implements ObjectManager {
   public synchronized GetIdentityReply getIdentity(GetIdentityRequest request)
       throws StoreException {
     Identity identity = identities.get(request.getAccessKey());
+    Entity role = entities.get(EntityKind.ROLE + request.getRoleName());
+    if (!request.getRoleName().isEmpty() && role != null) {
+      identity =
+          Identity.newBuilder()
+              .setRoleName(role.getName())
+              .setUser(role.getCanonicalId())
+              .setUserId(role.getId())
+              .setPath(role.getPath())
+              .putAllPolicies(role.getPoliciesMap())
+              .build();
+    } else if (users.containsKey(request.getUserName())) {
+      identity = Identity.newBuilder().setUserName(request.getUserName()).build();
+    }
     if (identity != null && !identity.getUserName().isEmpty()) {
       User user = users.get(identity.getUserName());
-      identity =
+      Identity.Builder found =
           identity.toBuilder()
               .setUser(user.getCanonicalId())
+              .setUserId(user.getId())
+              .setPath(user.getPath())
               .setAdmin(user.getAdmin())
-              .putAllPolicies(user.getPoliciesMap())
-              .build();
+              .putAllPolicies(user.getPoliciesMap());
+      user.getGroupsMap()
+          .forEach(
+              (name, id) -> {
+                Entity group = entities.get(EntityKind.GROUP + name);
+                if (group != null && group.getId().equals(id)) {
+                  group
+                      .getPoliciesMap()
+                      .forEach((p, json) -> found.putPolicies("group/" + name + "/" + p, json));
+                }
+              });
+      identity = user.getInactiveKeysList().contains(request.getAccessKey()) ? null : found.build();
     }
     if (identity == null) {
       throw new StoreException(
@@ -797,15 +849,19 @@ public final class InMemoryObjectManager implements ObjectManager {
       throw new StoreException(
           ErrorCode.KEY_EXISTS, "Cannot create user " + name + ": name or key is taken");
     }
-    User.Builder user =
-        request.getUser().toBuilder()
-            .addAccessKeys(request.getAccessKey())
-            .setCreatedMicros(clock.wallMicros());
+    User.Builder user = request.getUser().toBuilder().setCreatedMicros(clock.wallMicros());
+    if (user.getId().isEmpty()) {
+      user.setId(
+          "AIDA" + WriteId.toHex(WriteId.random()).substring(0, 17).toUpperCase(Locale.ROOT));
+    }
     if (user.getCanonicalId().isEmpty()) {
       user.setCanonicalId(HexFormat.of().formatHex(WriteId.random().toByteArray()));
     }
+    if (!request.getAccessKey().isEmpty()) {
+      user.addAccessKeys(request.getAccessKey());
+      addKey(name, request.getAccessKey(), request.getSecretKey());
+    }
     users.put(name, user.build());
-    addKey(name, request.getAccessKey(), request.getSecretKey());
     return remember(
         request.getWriteId(), CreateUserReply.newBuilder().setUser(users.get(name)).build());
   }
@@ -817,6 +873,7 @@ public final class InMemoryObjectManager implements ObjectManager {
             .setAccessKey(accessKey)
             .setSecretKey(secret)
             .setUserName(user)
+            .setCreatedMicros(clock.wallMicros())
             .build());
   }
 
@@ -839,9 +896,26 @@ public final class InMemoryObjectManager implements ObjectManager {
       }
       addKey(request.getName(), added.getAccessKey(), added.getSecretKey());
     }
+    if (request.getAddKeysCount() > 0
+        && request.getMostKeys() > 0
+        && keys.size() > request.getMostKeys()) {
+      throw new StoreException(ErrorCode.TOO_LARGE, "Cannot give more keys");
+    }
     User.Builder user = seen.toBuilder().clearAccessKeys().addAllAccessKeys(keys);
     request.getRemovePoliciesList().forEach(user::removePolicies);
     user.putAllPolicies(request.getPutPoliciesMap());
+    request.getRemoveGroupsList().forEach(user::removeGroups);
+    user.putAllGroups(request.getPutGroupsMap());
+    request.getRemoveTagsList().forEach(user::removeTags);
+    user.putAllTags(request.getPutTagsMap());
+    Set<String> inactive = new TreeSet<>(user.getInactiveKeysList());
+    inactive.addAll(request.getDeactivateKeysList());
+    inactive.removeAll(request.getActivateKeysList());
+    inactive.retainAll(keys);
+    user.clearInactiveKeys().addAllInactiveKeys(inactive);
+    if (!request.getPath().isEmpty()) {
+      user.setPath(request.getPath());
+    }
     users.put(request.getName(), user.build());
     return UpdateUserReply.newBuilder().setUser(user).build();
   }
@@ -869,6 +943,91 @@ public final class InMemoryObjectManager implements ObjectManager {
     user(request.getName()).getAccessKeysList().forEach(identities::remove);
     users.remove(request.getName());
     return DeleteUserReply.getDefaultInstance();
+  }
+
+  private void note(Bucket bucket, String key, EventNote note, ObjectVersion version) {
+    if (!note.getId().isEmpty()) {
+      EventRecord.Builder event =
+          EventRecord.newBuilder().setNote(note).setRow(row(bucket, key)).setStamp(lastStamp);
+      if (version != null) {
+        event.setVersion(version.toBuilder().clearManifest().clearMetadata());
+      }
+      events.put(note.getId(), event.build());
+    }
+  }
+
+  @Override
+  public synchronized ScanEventsReply scanEvents(ScanEventsRequest request) {
+    ScanEventsReply.Builder reply = ScanEventsReply.newBuilder();
+    for (EventRecord event : events.values()) {
+      if (event.getStamp() >= request.getFromStamp()
+          && (request.getToStamp() == 0 || event.getStamp() < request.getToStamp())) {
+        reply.addEvents(event);
+      }
+    }
+    return reply.build();
+  }
+
+  @Override
+  public synchronized ClearEventsReply clearEvents(ClearEventsRequest request) {
+    request.getEventsList().forEach(event -> events.remove(event.getId()));
+    return ClearEventsReply.getDefaultInstance();
+  }
+
+  @Override
+  public synchronized ClaimDutyReply claimDuty(ClaimDutyRequest request) {
+    ClaimDutyRequest now = duties.putIfAbsent(request.getDuty(), request);
+    return ClaimDutyReply.newBuilder()
+        .setGranted(now == null || now.getHolder().equals(request.getHolder()))
+        .build();
+  }
+
+  @Override
+  public synchronized GetEntityReply getEntity(GetEntityRequest request) throws StoreException {
+    Entity entity = entities.get(request.getKind() + request.getName());
+    if (entity == null) {
+      throw new StoreException(ErrorCode.NO_SUCH_KEY, "Cannot find " + request.getName());
+    }
+    return GetEntityReply.newBuilder().setEntity(entity).build();
+  }
+
+  @Override
+  public synchronized PutEntityReply putEntity(PutEntityRequest request) throws StoreException {
+    Entity entity = request.getEntity();
+    String name = entity.getKind() + entity.getName();
+    Entity seen = entities.get(name);
+    if (entity.getStamp() == 0 && seen != null) {
+      throw new StoreException(ErrorCode.KEY_EXISTS, "Cannot create " + entity.getName());
+    }
+    if (entity.getStamp() != 0 && seen == null) {
+      throw new StoreException(ErrorCode.NO_SUCH_KEY, "Cannot find " + entity.getName());
+    }
+    if (seen != null && seen.getStamp() != entity.getStamp()) {
+      throw new StoreException(ErrorCode.CONFLICT, "Cannot change " + entity.getName());
+    }
+    Entity next = entity.toBuilder().setStamp(nextStamp()).build();
+    if (request.getRemove()) {
+      entities.remove(name);
+    } else {
+      entities.put(name, next);
+    }
+    return PutEntityReply.newBuilder().setEntity(next).build();
+  }
+
+  @Override
+  public synchronized ListEntitiesReply listEntities(ListEntitiesRequest request) {
+    ListEntitiesReply.Builder reply = ListEntitiesReply.newBuilder();
+    int limit = page(request.getLimit());
+    for (Entity entity : entities.values()) {
+      if (entity.getKind() == request.getKind()
+          && entity.getName().compareTo(request.getAfter()) > 0) {
+        if (reply.getEntitiesCount() == limit) {
+          return reply.setMore(true).build();
+        }
+        reply.addEntities(entity);
+      }
+    }
+    return reply.build();
   }
 
   /** ETag as users see it, without quotes. */

@@ -18,6 +18,10 @@ package io.stowage.common.om;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.AbortUploadReply;
 import io.stowage.common.proto.AbortUploadRequest;
+import io.stowage.common.proto.ClaimDutyReply;
+import io.stowage.common.proto.ClaimDutyRequest;
+import io.stowage.common.proto.ClearEventsReply;
+import io.stowage.common.proto.ClearEventsRequest;
 import io.stowage.common.proto.CompleteUploadReply;
 import io.stowage.common.proto.CompleteUploadRequest;
 import io.stowage.common.proto.CreateBucketReply;
@@ -34,6 +38,8 @@ import io.stowage.common.proto.DeleteUserReply;
 import io.stowage.common.proto.DeleteUserRequest;
 import io.stowage.common.proto.GetBucketReply;
 import io.stowage.common.proto.GetBucketRequest;
+import io.stowage.common.proto.GetEntityReply;
+import io.stowage.common.proto.GetEntityRequest;
 import io.stowage.common.proto.GetIdentityReply;
 import io.stowage.common.proto.GetIdentityRequest;
 import io.stowage.common.proto.GetObjectReply;
@@ -44,6 +50,8 @@ import io.stowage.common.proto.LeaseContainersReply;
 import io.stowage.common.proto.LeaseContainersRequest;
 import io.stowage.common.proto.ListBucketsReply;
 import io.stowage.common.proto.ListBucketsRequest;
+import io.stowage.common.proto.ListEntitiesReply;
+import io.stowage.common.proto.ListEntitiesRequest;
 import io.stowage.common.proto.ListObjectsReply;
 import io.stowage.common.proto.ListObjectsRequest;
 import io.stowage.common.proto.ListPartsReply;
@@ -54,6 +62,8 @@ import io.stowage.common.proto.ListUsersReply;
 import io.stowage.common.proto.ListUsersRequest;
 import io.stowage.common.proto.LocateContainersReply;
 import io.stowage.common.proto.LocateContainersRequest;
+import io.stowage.common.proto.PutEntityReply;
+import io.stowage.common.proto.PutEntityRequest;
 import io.stowage.common.proto.PutIdentityReply;
 import io.stowage.common.proto.PutIdentityRequest;
 import io.stowage.common.proto.PutObjectReply;
@@ -76,6 +86,8 @@ import io.stowage.common.proto.RestoreBucketReply;
 import io.stowage.common.proto.RestoreBucketRequest;
 import io.stowage.common.proto.RestoreRowsReply;
 import io.stowage.common.proto.RestoreRowsRequest;
+import io.stowage.common.proto.ScanEventsReply;
+import io.stowage.common.proto.ScanEventsRequest;
 import io.stowage.common.proto.ScanNamespaceReply;
 import io.stowage.common.proto.ScanNamespaceRequest;
 import io.stowage.common.proto.SetObjectMetadataReply;
@@ -170,4 +182,20 @@ public interface ObjectManager {
   ListUsersReply listUsers(ListUsersRequest request) throws StoreException;
 
   DeleteUserReply deleteUser(DeleteUserRequest request) throws StoreException;
+
+  /** What the outboxes of rows hold; refused over RPC unless the caller is an administrator. */
+  ScanEventsReply scanEvents(ScanEventsRequest request) throws StoreException;
+
+  /** Takes out of the outbox what was told; refused over RPC as the scan. */
+  ClearEventsReply clearEvents(ClearEventsRequest request) throws StoreException;
+
+  /** Asks for something to do alone for a while; refused over RPC as the scan. */
+  ClaimDutyReply claimDuty(ClaimDutyRequest request) throws StoreException;
+
+  /** A group, role or key; refused over RPC unless the caller is an administrator. */
+  GetEntityReply getEntity(GetEntityRequest request) throws StoreException;
+
+  PutEntityReply putEntity(PutEntityRequest request) throws StoreException;
+
+  ListEntitiesReply listEntities(ListEntitiesRequest request) throws StoreException;
 }

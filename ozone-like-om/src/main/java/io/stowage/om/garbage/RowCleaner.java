@@ -121,7 +121,7 @@ final class RowCleaner {
     long stamp = 0;
     for (Cell cell : garbage.cells()) {
       char kind = ObjectRowLayout.garbageKind(cell.column());
-      if (kind == 'p') {
+      if (kind == 'p' || kind == ObjectRowLayout.EVENT_KIND) {
         continue;
       }
       if (kind == 'd') {

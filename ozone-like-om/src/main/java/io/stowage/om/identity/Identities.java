@@ -20,6 +20,9 @@ import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.OutcomeUnknownException;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.CreateUserRequest;
+import io.stowage.common.proto.Entity;
+import io.stowage.common.proto.EntityKind;
+import io.stowage.common.proto.GetIdentityRequest;
 import io.stowage.common.proto.Identity;
 import io.stowage.common.proto.IdentityRecord;
 import io.stowage.common.proto.ListUsersReply;
@@ -39,6 +42,9 @@ import java.security.SecureRandom;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.apache.hadoop.thirdparty.protobuf.InvalidProtocolBufferException;
 
@@ -66,15 +72,70 @@ public final class Identities {
 
   private final RowCommitter rows;
   private final Stamps stamps;
+  private final Entities entities;
   private final SecureRandom random = new SecureRandom();
 
-  public Identities(RowCommitter rows, Stamps stamps) {
+  public Identities(RowCommitter rows, Stamps stamps, Entities entities) {
     this.rows = rows;
     this.stamps = stamps;
+    this.entities = entities;
+  }
+
+  /** What a request asks for: a key's, a user's or a role's. ACCESS_DENIED if there is none. */
+  public Identity get(GetIdentityRequest request) throws StoreException {
+    if (!request.getRoleName().isEmpty()) {
+      return ofRole(request.getRoleName());
+    }
+    if (!request.getUserName().isEmpty()) {
+      SeenUser seen = read(request.getUserName());
+      if (!seen.exists()) {
+        throw new StoreException(
+            ErrorCode.ACCESS_DENIED, "Cannot find user " + request.getUserName());
+      }
+      return ofUser(Identity.newBuilder(), seen.user()).build();
+    }
+    return get(request.getAccessKey());
+  }
+
+  private Identity ofRole(String name) throws StoreException {
+    Entity role = entities.find(EntityKind.ROLE, name);
+    if (role == null) {
+      throw new StoreException(ErrorCode.ACCESS_DENIED, "Cannot find role " + name);
+    }
+    return Identity.newBuilder()
+        .setRoleName(name)
+        .setUser(role.getCanonicalId())
+        .setUserId(role.getId())
+        .setPath(role.getPath())
+        .putAllPolicies(role.getPoliciesMap())
+        .putAllTags(role.getTagsMap())
+        .build();
+  }
+
+  private Identity.Builder ofUser(Identity.Builder identity, User user) throws StoreException {
+    identity
+        .setUserName(user.getName())
+        .setUser(user.getCanonicalId())
+        .setUserId(user.getId())
+        .setPath(user.getPath())
+        .setAdmin(user.getAdmin())
+        .putAllTags(user.getTagsMap())
+        .putAllPolicies(user.getPoliciesMap());
+    for (Map.Entry<String, String> membership : user.getGroupsMap().entrySet()) {
+      Entity group = entities.find(EntityKind.GROUP, membership.getKey());
+      if (group != null && group.getId().equals(membership.getValue())) {
+        group
+            .getPoliciesMap()
+            .forEach(
+                (name, json) ->
+                    identity.putPolicies("group/" + group.getName() + "/" + name, json));
+      }
+    }
+    return identity;
   }
 
   /** What an access key stands for, with its secret; ACCESS_DENIED if it stands for nothing. */
-  public Identity get(String accessKey) throws StoreException {
+  private Identity get(String accessKey) throws StoreException {
     Cell cell = accessKey.isEmpty() ? null : key(accessKey);
     IdentityRecord record = cell == null ? null : record(accessKey, cell);
     if (record == null || record.getRemoved()) {
@@ -91,14 +152,12 @@ public final class Identities {
             .setSecretKey(record.getSecret().toStringUtf8());
     if (!identity.getUserName().isEmpty()) {
       SeenUser seen = read(identity.getUserName());
-      if (!seen.exists() || !seen.record().getUser().getAccessKeysList().contains(accessKey)) {
+      if (!seen.exists()
+          || !seen.record().getUser().getAccessKeysList().contains(accessKey)
+          || seen.record().getUser().getInactiveKeysList().contains(accessKey)) {
         throw noSuchKey(accessKey);
       }
-      User user = seen.record().getUser();
-      identity
-          .setUser(user.getCanonicalId())
-          .setAdmin(user.getAdmin())
-          .putAllPolicies(user.getPoliciesMap());
+      ofUser(identity, seen.user());
     }
     return identity.build();
   }
@@ -145,18 +204,21 @@ public final class Identities {
         throw new StoreException(
             ErrorCode.KEY_EXISTS, "Cannot create user " + asked.getName() + ": there is one");
       }
-      requireFreeKey(request.getAccessKey(), asked.getName());
-      User user =
+      User.Builder user =
           asked.toBuilder()
               .setCanonicalId(
                   asked.getCanonicalId().isEmpty() ? newCanonicalId() : asked.getCanonicalId())
               .clearAccessKeys()
-              .addAccessKeys(request.getAccessKey())
-              .setCreatedMicros(stamps.now())
-              .build();
-      writeKey(keyOf(user.getName(), request.getAccessKey(), request.getSecretKey()));
-      if (commit(seen, user, request.getWriteId(), false)) {
-        return user;
+              .setId(asked.getId().isEmpty() ? newUserId() : asked.getId())
+              .setPath(asked.getPath().isEmpty() ? "/" : asked.getPath())
+              .setCreatedMicros(stamps.now());
+      if (!request.getAccessKey().isEmpty()) {
+        requireFreeKey(request.getAccessKey(), asked.getName());
+        user.addAccessKeys(request.getAccessKey());
+        writeKey(keyOf(user.getName(), request.getAccessKey(), request.getSecretKey()));
+      }
+      if (commit(seen, user.build(), request.getWriteId(), false)) {
+        return user.build();
       }
       rows.pause().backOff(attempt);
     }
@@ -175,15 +237,29 @@ public final class Identities {
         }
         writeKey(keyOf(request.getName(), added.getAccessKey(), added.getSecretKey()));
       }
-      if (keys.size() > MOST_KEYS) {
+      int mostKeys =
+          request.getMostKeys() == 0 ? MOST_KEYS : Math.min(MOST_KEYS, request.getMostKeys());
+      if (keys.size() > mostKeys && request.getAddKeysCount() > 0) {
         throw new StoreException(
-            ErrorCode.INVALID_ARGUMENT,
-            "Cannot give user " + request.getName() + " more than " + MOST_KEYS + " access keys");
+            ErrorCode.TOO_LARGE,
+            "Cannot give user " + request.getName() + " more than " + mostKeys + " access keys");
       }
       User.Builder user =
           seen.record().getUser().toBuilder().clearAccessKeys().addAllAccessKeys(keys);
       request.getRemovePoliciesList().forEach(user::removePolicies);
       user.putAllPolicies(request.getPutPoliciesMap());
+      request.getRemoveGroupsList().forEach(user::removeGroups);
+      user.putAllGroups(request.getPutGroupsMap());
+      request.getRemoveTagsList().forEach(user::removeTags);
+      user.putAllTags(request.getPutTagsMap());
+      Set<String> inactive = new TreeSet<>(user.getInactiveKeysList());
+      inactive.addAll(request.getDeactivateKeysList());
+      inactive.removeAll(request.getActivateKeysList());
+      inactive.retainAll(keys);
+      user.clearInactiveKeys().addAllInactiveKeys(inactive);
+      if (!request.getPath().isEmpty()) {
+        user.setPath(request.getPath());
+      }
       user.setName(request.getName());
       checkPolicies(user.build());
       if (commit(seen, user.build(), seen.record().getCreatedBy(), false)) {
@@ -246,8 +322,9 @@ public final class Identities {
     }
   }
 
-  private static Identity keyOf(String user, String accessKey, String secret) {
+  private Identity keyOf(String user, String accessKey, String secret) {
     return Identity.newBuilder()
+        .setCreatedMicros(stamps.now())
         .setAccessKey(accessKey)
         .setSecretKey(secret)
         .setUserName(user)
@@ -357,6 +434,15 @@ public final class Identities {
     byte[] id = new byte[CANONICAL_ID_BYTES];
     random.nextBytes(id);
     return HexFormat.of().formatHex(id);
+  }
+
+  /** As AWS forms them: a prefix that says what it is, and base 32. */
+  private String newUserId() {
+    StringBuilder id = new StringBuilder("AIDA");
+    for (int i = 0; i < 17; i++) {
+      id.append("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".charAt(random.nextInt(32)));
+    }
+    return id.toString();
   }
 
   private static void checkName(String name) throws StoreException {

@@ -65,6 +65,7 @@ public final class Deletes {
       long stamp = rows.stamps().above(seen.stamp());
       RowChange change =
           new RowChange(stamp).put(ObjectRowLayout.HEAD, Head.absent(stamp, writeId).cell());
+      Outbox.add(change, what.getEvent(), null);
       Outcome outcome = rows.commit(seen, seen.supersede(change));
       switch (outcome) {
         case APPLIED -> {

@@ -55,7 +55,7 @@ public final class MetadataChanges {
             "Cannot change what " + request.getKey() + " says of itself: it changed meanwhile");
       }
       ObjectVersion changed = version.toBuilder().setMetadata(request.getMetadata()).build();
-      switch (rows.rewrite(seen, changed)) {
+      switch (rows.rewrite(seen, changed, request.getEvent())) {
         case APPLIED -> {
           return SeenRow.withoutManifest(
               changed.toBuilder().setKey(request.getKey()).setWriteId(writeId(seen)).build());

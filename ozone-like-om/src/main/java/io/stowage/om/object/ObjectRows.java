@@ -19,6 +19,7 @@ import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.fault.CrashPoint;
 import io.stowage.common.id.WriteId;
+import io.stowage.common.proto.EventNote;
 import io.stowage.common.proto.HeadRecord;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.om.row.RowCommitter;
@@ -252,6 +253,11 @@ public final class ObjectRows {
    * misses one starts from the head.
    */
   Outcome rewrite(SeenRow seen, ObjectVersion version) throws StoreException {
+    return rewrite(seen, version, EventNote.getDefaultInstance());
+  }
+
+  /** The same, and somebody is to be told. */
+  Outcome rewrite(SeenRow seen, ObjectVersion version, EventNote event) throws StoreException {
     HeadRecord old = seen.head().record();
     ByteString owner = WriteId.random();
     Details.Split split = Details.split(version, owner);
@@ -274,6 +280,7 @@ public final class ObjectRows {
       change.delete(ObjectRowLayout.pendingChunks(owner));
     }
     change.deleteAll(Details.chunkColumns(old));
+    Outbox.add(change, event, version);
     return commit(seen, change);
   }
 

@@ -21,6 +21,7 @@ import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.Condition;
+import io.stowage.common.proto.EventNote;
 import io.stowage.common.proto.HeadRecord;
 import io.stowage.common.proto.LeaseGrant;
 import io.stowage.common.proto.Manifest;
@@ -61,6 +62,7 @@ public final class Puts {
    *     named by something else already
    * @param record completes the record of the head
    * @param alsoChange what else the mutation changes; runs once for each attempt
+   * @param event who is to be told of it
    */
   public record Commit(
       ByteString row,
@@ -69,7 +71,29 @@ public final class Puts {
       Condition condition,
       List<LeaseGrant> grants,
       UnaryOperator<HeadRecord> record,
-      Attempt alsoChange) {}
+      Attempt alsoChange,
+      EventNote event) {
+
+    /** One that nobody is to be told of. */
+    public Commit(
+        ByteString row,
+        ByteString writeId,
+        ObjectVersion version,
+        Condition condition,
+        List<LeaseGrant> grants,
+        UnaryOperator<HeadRecord> record,
+        Attempt alsoChange) {
+      this(
+          row,
+          writeId,
+          version,
+          condition,
+          grants,
+          record,
+          alsoChange,
+          EventNote.getDefaultInstance());
+    }
+  }
 
   /** Part of a commit that its caller contributes. */
   public interface Attempt {
@@ -125,7 +149,8 @@ public final class Puts {
                 request.getCondition(),
                 request.getGrantsList(),
                 UnaryOperator.identity(),
-                null));
+                null,
+                request.getEvent()));
     PutObjectReply.Builder reply = PutObjectReply.newBuilder().setVersion(committed.version());
     if (!RecordNeedles.headersTell(request, committed.above(), committed.version())) {
       reply
@@ -208,6 +233,7 @@ public final class Puts {
       if (late) {
         continue;
       }
+      Outbox.add(change, commit.event(), version);
       firstSent = sent ? firstSent : rows.committer().nanos();
       sent = true;
       Outcome outcome = rows.commit(seen, change);

@@ -40,6 +40,10 @@ import org.apache.hadoop.thirdparty.protobuf.UnsafeByteOperations;
  * row key   0x01, first row of a region of table object
  *
  * m:c          CollectorRecord
+ *
+ * row key   0x02, name of something that one process does
+ *
+ * m:o          DutyRecord
  * </pre>
  */
 public final class BucketRowLayout {
@@ -71,6 +75,13 @@ public final class BucketRowLayout {
   public static final ByteString COLLECTORS = UnsafeByteOperations.unsafeWrap(new byte[] {1});
   public static final ByteString BEHIND_COLLECTORS =
       UnsafeByteOperations.unsafeWrap(new byte[] {2});
+
+  /** Who does something alone. */
+  public static final Column DUTY = new Column('m', Column.letter('o'));
+
+  public static ByteString dutyRow(String duty) {
+    return BEHIND_COLLECTORS.concat(ByteString.copyFromUtf8(duty));
+  }
 
   public static ByteString collectorRow(ByteString regionStart) {
     return COLLECTORS.concat(regionStart);

@@ -15,6 +15,7 @@
  */
 package io.stowage.om.table;
 
+import io.stowage.common.proto.EntityKind;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
 /**
@@ -26,6 +27,9 @@ import org.apache.hadoop.thirdparty.protobuf.ByteString;
  *
  * row key   'u' name of a user
  * i:u       UserRecord
+ *
+ * row key   'g' name of a group, 'r' name of a role, 's' name of a key that seals sessions
+ * i:e       EntityRecord
  * </pre>
  */
 public final class IdentityRowLayout {
@@ -40,7 +44,24 @@ public final class IdentityRowLayout {
   public static final ByteString USERS = Column.letter('u');
   public static final ByteString BEHIND_USERS = Column.letter('v');
 
+  public static final Column ENTITY = new Column('i', Column.letter('e'));
+
   private IdentityRowLayout() {}
+
+  /** Letter of the rows of a kind. */
+  public static ByteString entities(EntityKind kind) {
+    return Column.letter(
+        switch (kind) {
+          case GROUP -> 'g';
+          case ROLE -> 'r';
+          case SEALING_KEY -> 's';
+          case ENTITY_NONE, UNRECOGNIZED -> throw new IllegalArgumentException("no such kind");
+        });
+  }
+
+  public static ByteString entity(EntityKind kind, String name) {
+    return entities(kind).concat(ByteString.copyFromUtf8(name));
+  }
 
   public static ByteString row(String accessKey) {
     return ByteString.copyFromUtf8("a" + accessKey);

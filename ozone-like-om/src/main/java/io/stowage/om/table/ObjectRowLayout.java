@@ -36,6 +36,7 @@ import org.apache.hadoop.thirdparty.protobuf.UnsafeByteOperations;
  * g:p WRITEID         chunks of this write id are written, their head is not yet
  * g:s WRITEID         a superseded or unused part of an upload: UploadedPart
  * g:c UPLOADID        a completed upload: write id of the head that it became
+ * g:e EVENTID         somebody is to be told of a change of the head: EventRecord
  * x:f                 file lease (reserved)
  * x:g UPLOADID        generation of an upload: UploadGeneration
  * x:h UPLOADID        header of an upload: UploadRecord
@@ -122,6 +123,15 @@ public final class ObjectRowLayout {
   public static Column completedUpload(ByteString uploadId) {
     return Column.of('g', 'c', uploadId);
   }
+
+  public static Column event(ByteString eventId) {
+    return Column.of('g', EVENT_KIND, eventId);
+  }
+
+  /** Letter of cells of {@code g} that are no garbage: they go when they were told. */
+  public static final char EVENT_KIND = 'e';
+
+  public static final ByteString EVENTS = Column.letter(EVENT_KIND);
 
   public static Column uploadGeneration(ByteString uploadId) {
     return Column.of('x', 'g', uploadId);

@@ -442,7 +442,8 @@ public final class Uploads {
             request.getCondition(),
             List.of(),
             record -> record.toBuilder().setUploadId(uploadId).build(),
-            removal));
+            removal,
+            request.getEvent()));
   }
 
   /** Answers as the completion did that made the version. */
