@@ -27,6 +27,7 @@ import java.net.InetSocketAddress;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 
 /**
  * What a gateway is told. Immutable.
@@ -91,7 +92,7 @@ public record S3GatewayConfig(
     long packingLimit = config.get(Keys.PACKING_LIMIT);
     return new S3GatewayConfig(
         new InetSocketAddress(bind.substring(0, colon), port),
-        config.get(Keys.S3_DOMAINS),
+        config.get(Keys.S3_DOMAINS).stream().map(S3GatewayConfig::hostOf).toList(),
         config.get(Keys.S3_REGION),
         new HttpLimits(
             workers,
@@ -105,5 +106,12 @@ public record S3GatewayConfig(
             config.get(Keys.S3_AUDIT_FILE),
             config.get(Keys.S3_AUDIT_FILE_SIZE),
             config.get(Keys.S3_AUDIT_FILES)));
+  }
+
+  /** A domain as hosts are compared: lower case, without a port, which requests may name or not. */
+  private static String hostOf(String domain) {
+    int colon = domain.lastIndexOf(':');
+    String host = colon > domain.lastIndexOf(']') ? domain.substring(0, colon) : domain;
+    return host.trim().toLowerCase(Locale.ROOT);
   }
 }

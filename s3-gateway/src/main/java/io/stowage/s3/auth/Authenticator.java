@@ -72,31 +72,190 @@ public final class Authenticator {
     this.clock = clock;
   }
 
-  /** Who sent the request. May ask the store for the identity. */
-  public Caller authenticate(String method, RequestTarget target, HttpHeaders headers)
+  /**
+   * Who sent the request. May ask the store for the identity.
+   *
+   * @param hostBucket bucket that the host names, which version 2 covers; null in path style
+   */
+  public Caller authenticate(
+      String method, RequestTarget target, HttpHeaders headers, String hostBucket)
       throws S3Exception, StoreException {
     String authorization = headers.get(HttpHeaderNames.AUTHORIZATION);
+    boolean queryV4 = target.query().containsKey("X-Amz-Algorithm");
+    boolean queryV2 = target.query().containsKey("AWSAccessKeyId");
     if (authorization != null) {
-      if (target.query().containsKey("X-Amz-Algorithm")) {
+      if (queryV4 || queryV2) {
         throw new S3Exception(
             S3Error.INVALID_ARGUMENT,
             "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature"
                 + " query string parameter or the Authorization header should be specified");
       }
-      return byHeader(authorization, method, target, headers);
+      return authorization.startsWith("AWS ")
+          ? byHeaderV2(authorization, method, target, headers, hostBucket)
+          : byHeader(authorization, method, target, headers);
     }
-    if (target.query().containsKey("X-Amz-Algorithm")) {
+    if (queryV4) {
       return byQuery(method, target, headers);
     }
-    if (target.query().containsKey("AWSAccessKeyId")) {
-      throw unsupportedMechanism();
+    if (queryV2) {
+      return byQueryV2(method, target, headers, hostBucket);
     }
     // Nobody known; what that may do is decided elsewhere.
-    return Caller.anonymous(
-        UNSIGNED_CHUNKS.equals(headers.get(CONTENT_SHA256))
-            ? new PayloadSigning.UnsignedChunks()
-            : new PayloadSigning.Unsigned());
+    return Caller.anonymous(unsignedPayload(headers));
   }
+
+  private static PayloadSigning unsignedPayload(HttpHeaders headers) {
+    return UNSIGNED_CHUNKS.equals(headers.get(CONTENT_SHA256))
+        ? new PayloadSigning.UnsignedChunks()
+        : new PayloadSigning.Unsigned();
+  }
+
+  /**
+   * Who signed an upload form; nobody known if it has no policy.
+   *
+   * @param fields of the form by lower-case name
+   */
+  public Caller authenticateForm(Map<String, String> fields) throws S3Exception, StoreException {
+    String policy = fields.get("policy");
+    boolean version4 =
+        fields.containsKey("x-amz-algorithm") || fields.containsKey("x-amz-signature");
+    boolean version2 = fields.containsKey("awsaccesskeyid") || fields.containsKey("signature");
+    if (policy == null && !version4 && !version2) {
+      return Caller.anonymous(new PayloadSigning.Unsigned());
+    }
+    String policyText = formField(fields, "policy");
+    if (!version4) {
+      String accessKey = formField(fields, "AWSAccessKeyId");
+      return proveV2(
+          accessKey, policyText, formField(fields, "Signature"), new PayloadSigning.Unsigned());
+    }
+    if (!SignatureV4.ALGORITHM.equals(formField(fields, "X-Amz-Algorithm"))) {
+      throw new S3Exception(
+              S3Error.INVALID_ARGUMENT, "X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\"")
+          .with("ArgumentName", "X-Amz-Algorithm")
+          .with("ArgumentValue", fields.get("x-amz-algorithm"));
+    }
+    Scope scope = scope(formField(fields, "X-Amz-Credential"), S3Error.INVALID_ARGUMENT);
+    String timestamp = formField(fields, "X-Amz-Date");
+    String given = formField(fields, "X-Amz-Signature");
+    Instant time = instant(timestamp);
+    if (time == null) {
+      throw new S3Exception(
+          S3Error.ACCESS_DENIED,
+          "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"");
+    }
+    checkScope(new Claim(scope, List.of(), given, timestamp, time));
+    Identity identity = identity(scope.accessKey);
+    SigningKey key = keys.signingKey(identity, scope.date, scope.region);
+    if (!SignatureV4.matches(key.sign(policyText), given)) {
+      throw new S3Exception(S3Error.SIGNATURE_DOES_NOT_MATCH)
+          .with("AWSAccessKeyId", scope.accessKey)
+          .with("StringToSign", policyText)
+          .with("SignatureProvided", given);
+    }
+    return new Caller(identity, new PayloadSigning.Unsigned());
+  }
+
+  private static String formField(Map<String, String> fields, String name) throws S3Exception {
+    String value = fields.get(name.toLowerCase(Locale.ROOT));
+    if (value == null) {
+      throw new S3Exception(
+              S3Error.INVALID_ARGUMENT,
+              "Bucket POST must contain a field named '"
+                  + name
+                  + "'.  If it is specified, please check the order of the fields.")
+          .with("ArgumentName", name)
+          .with("ArgumentValue", "");
+    }
+    return value;
+  }
+
+  // ---- version 2
+
+  private Caller byHeaderV2(
+      String authorization,
+      String method,
+      RequestTarget target,
+      HttpHeaders headers,
+      String hostBucket)
+      throws S3Exception, StoreException {
+    String credentials = authorization.substring("AWS ".length()).trim();
+    int colon = credentials.lastIndexOf(':');
+    if (colon <= 0 || colon == credentials.length() - 1) {
+      throw new S3Exception(
+          S3Error.INVALID_ARGUMENT,
+          "AWS authorization header is invalid. Expected AwsAccessKeyId:signature");
+    }
+    String date = headers.get(HttpHeaderNames.DATE, "");
+    String amzDate = headers.get("x-amz-date");
+    Instant time = amzDate == null ? httpDate(date) : httpDate(amzDate);
+    if (time == null && amzDate != null) {
+      time = instant(amzDate);
+    }
+    if (time == null) {
+      throw new S3Exception(
+          S3Error.ACCESS_DENIED, "AWS authentication requires a valid Date or x-amz-date header");
+    }
+    checkSkew(time, amzDate == null ? date : amzDate);
+    String toSign =
+        SignatureV2.stringToSign(method, target, headers, amzDate == null ? date : "", hostBucket);
+    return proveV2(
+        credentials.substring(0, colon),
+        toSign,
+        credentials.substring(colon + 1),
+        unsignedPayload(headers));
+  }
+
+  private Caller byQueryV2(
+      String method, RequestTarget target, HttpHeaders headers, String hostBucket)
+      throws S3Exception, StoreException {
+    Map<String, String> query = target.query();
+    String signature = query.get("Signature");
+    String expires = query.get("Expires");
+    if (signature == null || expires == null) {
+      throw new S3Exception(
+          S3Error.ACCESS_DENIED,
+          "Query-string authentication requires the Signature, Expires and AWSAccessKeyId"
+              + " parameters");
+    }
+    if (!expires.matches("[0-9]{1,12}")) {
+      throw new S3Exception(
+          S3Error.ACCESS_DENIED, "Invalid date (should be seconds since epoch): " + expires);
+    }
+    Instant end = Instant.ofEpochSecond(Long.parseLong(expires));
+    if (now().isAfter(end)) {
+      throw new S3Exception(S3Error.ACCESS_DENIED, "Request has expired")
+          .with("Expires", end.toString())
+          .with("ServerTime", now().toString());
+    }
+    return proveV2(
+        query.get("AWSAccessKeyId"),
+        SignatureV2.stringToSign(method, target, headers, expires, hostBucket),
+        signature,
+        unsignedPayload(headers));
+  }
+
+  private Caller proveV2(String accessKey, String toSign, String given, PayloadSigning payload)
+      throws S3Exception, StoreException {
+    Identity identity = identity(accessKey);
+    if (!SignatureV4.matches(SignatureV2.sign(identity.getSecretKey(), toSign), given)) {
+      throw new S3Exception(S3Error.SIGNATURE_DOES_NOT_MATCH)
+          .with("AWSAccessKeyId", accessKey)
+          .with("StringToSign", toSign)
+          .with("SignatureProvided", given);
+    }
+    return new Caller(identity, payload);
+  }
+
+  private Identity identity(String accessKey) throws S3Exception, StoreException {
+    Identity identity = keys.find(accessKey);
+    if (identity == null) {
+      throw new S3Exception(S3Error.INVALID_ACCESS_KEY_ID).with("AWSAccessKeyId", accessKey);
+    }
+    return identity;
+  }
+
+  // ---- version 4
 
   private Caller byHeader(
       String authorization, String method, RequestTarget target, HttpHeaders headers)
@@ -108,14 +267,18 @@ public final class Authenticator {
           S3Error.INVALID_REQUEST,
           "Missing required header for this request: x-amz-content-sha256");
     }
-    Duration skew = Duration.between(claim.time, now()).abs();
+    checkSkew(claim.time, claim.timestamp);
+    return prove(claim, method, target, headers, payloadHash);
+  }
+
+  private void checkSkew(Instant time, String text) throws S3Exception {
+    Duration skew = Duration.between(time, now()).abs();
     if (skew.compareTo(MOST_SKEW) > 0) {
       throw new S3Exception(S3Error.REQUEST_TIME_TOO_SKEWED)
-          .with("RequestTime", claim.timestamp)
+          .with("RequestTime", text)
           .with("ServerTime", now().toString())
           .with("MaxAllowedSkewMilliseconds", Long.toString(MOST_SKEW.toMillis()));
     }
-    return prove(claim, method, target, headers, payloadHash);
   }
 
   private Caller byQuery(String method, RequestTarget target, HttpHeaders headers)
@@ -185,11 +348,7 @@ public final class Authenticator {
       throws S3Exception, StoreException {
     checkScope(claim);
     checkSignedHeaders(claim, headers);
-    Identity identity = keys.find(claim.scope.accessKey);
-    if (identity == null) {
-      throw new S3Exception(S3Error.INVALID_ACCESS_KEY_ID)
-          .with("AWSAccessKeyId", claim.scope.accessKey);
-    }
+    Identity identity = identity(claim.scope.accessKey);
     String canonical =
         SignatureV4.canonicalRequest(method, target, headers, claim.signedHeaders, payloadHash);
     String toSign = SignatureV4.stringToSign(claim.timestamp, claim.scope.text(), canonical);

@@ -30,18 +30,21 @@ public final class RequestTarget {
   /** More than any operation has, and few enough to sort for a stranger. */
   private static final int MOST_PARAMETERS = 256;
 
-  private record Parameter(String encodedName, String encodedValue) {}
+  private record Parameter(String encodedName, String encodedValue, boolean hasValue) {}
 
+  private final String rawPath;
   private final String path;
   private final String canonicalPath;
   private final Map<String, String> query;
   private final List<Parameter> canonicalQuery;
 
   private RequestTarget(
+      String rawPath,
       String path,
       String canonicalPath,
       Map<String, String> query,
       List<Parameter> canonicalQuery) {
+    this.rawPath = rawPath;
     this.path = path;
     this.canonicalPath = canonicalPath;
     this.query = query;
@@ -64,7 +67,8 @@ public final class RequestTarget {
       throw new S3Exception(S3Error.INVALID_URI);
     }
     int mark = rest.indexOf('?');
-    byte[] path = UriEncoding.decode(mark < 0 ? rest : rest.substring(0, mark), false);
+    String rawPath = mark < 0 ? rest : rest.substring(0, mark);
+    byte[] path = UriEncoding.decode(rawPath, false);
     StringBuilder canonicalPath = new StringBuilder(rest.length() + 16);
     UriEncoding.encode(path, true, canonicalPath);
     Map<String, String> query = new LinkedHashMap<>();
@@ -73,6 +77,7 @@ public final class RequestTarget {
       parseQuery(rest.substring(mark + 1), query, canonicalQuery);
     }
     return new RequestTarget(
+        rawPath,
         UriEncoding.utf8(path),
         canonicalPath.toString(),
         Collections.unmodifiableMap(query),
@@ -97,7 +102,8 @@ public final class RequestTarget {
       UriEncoding.encode(name, false, encodedName);
       StringBuilder encodedValue = new StringBuilder();
       UriEncoding.encode(value, false, encodedValue);
-      canonicalQuery.add(new Parameter(encodedName.toString(), encodedValue.toString()));
+      canonicalQuery.add(
+          new Parameter(encodedName.toString(), encodedValue.toString(), equals >= 0));
     }
     // By name, then value, in the order of the encoded bytes, which are ASCII.
     canonicalQuery.sort(
@@ -105,6 +111,22 @@ public final class RequestTarget {
           int byName = a.encodedName.compareTo(b.encodedName);
           return byName != 0 ? byName : a.encodedValue.compareTo(b.encodedValue);
         });
+  }
+
+  /** Path as sent, still encoded: what version 2 of the signature covers. */
+  String rawPath() {
+    return rawPath;
+  }
+
+  /** Whether a parameter was sent with a value, be it the empty one. */
+  boolean hasValue(String name) {
+    String encoded = UriEncoding.encode(name, false);
+    for (Parameter parameter : canonicalQuery) {
+      if (parameter.encodedName.equals(encoded)) {
+        return parameter.hasValue;
+      }
+    }
+    return false;
   }
 
   /** Decoded path, beginning with a slash. */

@@ -29,6 +29,14 @@ public interface BodySource extends AutoCloseable {
   /** Bytes in all as the framing declares them; -1 if it does not. */
   long declaredLength();
 
+  /**
+   * Whether the body's end cannot be missed although no length is declared: an object may be made
+   * of it.
+   */
+  default boolean tellsItsEnd() {
+    return false;
+  }
+
   /** Frees what was not taken. Never throws; may be called again. */
   @Override
   void close();

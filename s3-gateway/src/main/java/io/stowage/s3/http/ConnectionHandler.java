@@ -46,6 +46,7 @@ import java.util.ArrayDeque;
 import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.slf4j.MDC;
 
 /**
  * One connection: takes its requests one after the other, hands each to a worker and sends the
@@ -57,6 +58,9 @@ import org.slf4j.LoggerFactory;
 @SuppressWarnings("FutureReturnValueIgnored")
 final class ConnectionHandler extends ChannelInboundHandlerAdapter {
   private static final Logger LOG = LoggerFactory.getLogger(ConnectionHandler.class);
+
+  /** Under this name every line that is logged for a request finds its id. */
+  private static final String REQUEST = "request";
 
   /** One request and where it stands. */
   private static final class Exchange {
@@ -307,7 +311,9 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter {
             exchange.head.uri(),
             exchange.head.headers(),
             body,
-            remoteAddress());
+            remoteAddress(),
+            false,
+            () -> {});
     if (!server.submitRequest(() -> run(exchange, request))) {
       body.close();
       refuse(new S3Exception(S3Error.SLOW_DOWN));
@@ -323,12 +329,14 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter {
   /** On a worker. */
   private void run(Exchange exchange, Request request) {
     Response response;
+    MDC.put(REQUEST, request.id());
     try {
       response = handler.handle(request);
     } catch (Exception | Error e) {
       response = handler.failure(request.id(), request.method(), request.target(), e);
     } finally {
       request.body().close();
+      MDC.remove(REQUEST);
     }
     send(exchange, response);
   }

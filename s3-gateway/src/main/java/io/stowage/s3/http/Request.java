@@ -25,6 +25,8 @@ import io.netty.handler.codec.http.HttpHeaders;
  * @param target request target as sent: path and query, still encoded
  * @param headers as sent; one char is one byte of the wire
  * @param remoteAddress of the peer, without port
+ * @param secure whether it came over TLS
+ * @param patience by which the operation says that its answer may take long
  */
 public record Request(
     String id,
@@ -32,4 +34,6 @@ public record Request(
     String target,
     HttpHeaders headers,
     BodySource body,
-    String remoteAddress) {}
+    String remoteAddress,
+    boolean secure,
+    Runnable patience) {}

@@ -42,7 +42,7 @@ import org.slf4j.LoggerFactory;
  */
 public final class Dispatcher implements RequestHandler {
   private static final Logger LOG = LoggerFactory.getLogger(Dispatcher.class);
-  private static final String ANONYMOUS = "anonymous";
+  static final String ANONYMOUS = "anonymous";
 
   private final Backend backend;
   private final Authenticator authenticator;
@@ -58,7 +58,7 @@ public final class Dispatcher implements RequestHandler {
       Backend backend, Authenticator authenticator, List<String> domains, String hostId) {
     this.backend = backend;
     this.authenticator = authenticator;
-    this.operations = new OperationTable(backend);
+    this.operations = new OperationTable(backend, authenticator);
     this.domains = domains;
     this.hostId = hostId;
   }
@@ -77,9 +77,9 @@ public final class Dispatcher implements RequestHandler {
     if (request.method().equals("OPTIONS")) {
       return preflight(request, target);
     }
-    Caller caller = authenticate(request, target);
-    S3Address address =
-        S3Address.of(request.headers().get(HttpHeaderNames.HOST), target.path(), domains);
+    String host = request.headers().get(HttpHeaderNames.HOST);
+    Caller caller = authenticate(request, target, S3Address.bucketOfHost(host, domains));
+    S3Address address = S3Address.of(host, target.path(), domains);
     Level level = address.level();
     Operation operation =
         operations.find(request.method(), level, target.query(), request.headers());
@@ -110,11 +110,12 @@ public final class Dispatcher implements RequestHandler {
   }
 
   /** Who sent it; whoever cannot prove it is written down, too. */
-  private Caller authenticate(Request request, RequestTarget target)
+  private Caller authenticate(Request request, RequestTarget target, String hostBucket)
       throws S3Exception, StoreException {
     String mechanism = mechanism(request.headers(), target.query());
     try {
-      Caller caller = authenticator.authenticate(request.method(), target, request.headers());
+      Caller caller =
+          authenticator.authenticate(request.method(), target, request.headers(), hostBucket);
       return caller.in(
           new Origin(
               request.id(),

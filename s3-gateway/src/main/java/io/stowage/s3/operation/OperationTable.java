@@ -16,6 +16,7 @@
 package io.stowage.s3.operation;
 
 import io.netty.handler.codec.http.HttpHeaders;
+import io.stowage.s3.auth.Authenticator;
 import io.stowage.s3.error.S3Error;
 import io.stowage.s3.error.S3Exception;
 import io.stowage.s3.operation.S3Address.Level;
@@ -98,7 +99,7 @@ public final class OperationTable {
 
   private final List<Row> rows = new ArrayList<>();
 
-  public OperationTable(Backend backend) {
+  public OperationTable(Backend backend, Authenticator authenticator) {
     row("GET", Level.SERVICE, new ListBuckets(backend));
 
     row("GET", Level.BUCKET, new BucketAcl.Get(backend), "acl");
@@ -125,6 +126,7 @@ public final class OperationTable {
     row("HEAD", Level.BUCKET, new HeadBucket(backend));
     row("DELETE", Level.BUCKET, new DeleteBucket(backend));
     row("POST", Level.BUCKET, new DeleteObjects(backend), "delete");
+    row("POST", Level.BUCKET, new PostObject(backend, authenticator));
     row("GET", Level.BUCKET, new GetBucketLocation(backend), "location");
     row("GET", Level.BUCKET, new GetBucketVersioning(), "versioning");
     row("GET", Level.BUCKET, new ListMultipartUploads(backend), "uploads");

@@ -25,6 +25,7 @@ import io.stowage.s3.http.Request;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.AbstractMap;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -101,13 +102,13 @@ final class RequestFacts {
     Question.Facts facts =
         new Question.Facts()
             .put("aws:SourceIp", request.remoteAddress())
-            .put("aws:SecureTransport", "false")
+            .put("aws:SecureTransport", Boolean.toString(request.secure()))
             .put("aws:CurrentTime", now.truncatedTo(ChronoUnit.SECONDS).toString())
             .put("aws:EpochTime", Long.toString(now.getEpochSecond()))
             .put("aws:UserAgent", headers.get(HttpHeaderNames.USER_AGENT))
             .put("aws:Referer", headers.get(HttpHeaderNames.REFERER))
             .put("aws:PrincipalType", caller.isAnonymous() ? "Anonymous" : "User")
-            .put("s3:signatureversion", caller.isAnonymous() ? null : "AWS4-HMAC-SHA256")
+            .put("s3:signatureversion", signatureVersion(request, query, caller))
             .put("s3:authType", authType(query, caller));
     if (!caller.isAnonymous()) {
       facts.put("aws:username", caller.displayName()).put("aws:userid", caller.user());
@@ -129,10 +130,38 @@ final class RequestFacts {
     return facts.done();
   }
 
+  /** The facts of a put that an upload form describes. */
+  static Map<String, List<String>> ofForm(
+      Request put, Map<String, String> fields, Caller signer, long nowMicros) {
+    Map<String, List<String>> facts = new HashMap<>(gather(put, Map.of(), signer, nowMicros));
+    if (!signer.isAnonymous()) {
+      facts.put("s3:authtype", List.of("POST"));
+      facts.put(
+          "s3:signatureversion",
+          List.of(fields.containsKey("x-amz-algorithm") ? "AWS4-HMAC-SHA256" : "AWS"));
+    }
+    return Map.copyOf(facts);
+  }
+
+  private static String signatureVersion(
+      Request request, Map<String, String> query, Caller caller) {
+    if (caller.isAnonymous()) {
+      return null;
+    }
+    String authorization = request.headers().get(HttpHeaderNames.AUTHORIZATION);
+    boolean version2 =
+        authorization == null
+            ? query.containsKey("AWSAccessKeyId")
+            : authorization.startsWith("AWS ");
+    return version2 ? "AWS" : "AWS4-HMAC-SHA256";
+  }
+
   private static String authType(Map<String, String> query, Caller caller) {
     if (caller.isAnonymous()) {
       return null;
     }
-    return query.containsKey("X-Amz-Algorithm") ? "REST-QUERY-STRING" : "REST-HEADER";
+    return query.containsKey("X-Amz-Algorithm") || query.containsKey("AWSAccessKeyId")
+        ? "REST-QUERY-STRING"
+        : "REST-HEADER";
   }
 }

@@ -78,7 +78,8 @@ record S3Address(String bucket, String key) {
     }
   }
 
-  private static String bucketOfHost(String host, List<String> domains) {
+  /** The bucket that a host names; null if it is ours as a whole. */
+  static String bucketOfHost(String host, List<String> domains) {
     if (host == null) {
       return null;
     }

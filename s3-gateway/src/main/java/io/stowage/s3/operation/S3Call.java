@@ -61,6 +61,23 @@ public final class S3Call {
     this.hashThreads = hashThreads;
   }
 
+  /** The same bucket, asked for the put that an upload form describes. */
+  S3Call asPutBy(Caller signer, String key, Request put, Map<String, List<String>> factsOfPut) {
+    return new S3Call(
+        put,
+        signer,
+        new S3Address(address.bucket(), key),
+        Map.of(),
+        bucket,
+        factsOfPut,
+        hashThreads);
+  }
+
+  /** The request as HTTP has it. */
+  Request request() {
+    return request;
+  }
+
   public Caller caller() {
     return caller;
   }

@@ -99,7 +99,7 @@ public final class Payload implements AutoCloseable {
       throw new S3Exception(S3Error.MALFORMED_TRAILER);
     }
     long length = isChunked ? decodedLength(headers) : raw.declaredLength();
-    if (length < 0) {
+    if (length < 0 && (isChunked || !raw.tellsItsEnd())) {
       throw new S3Exception(S3Error.MISSING_CONTENT_LENGTH);
     }
     if (length > maxLength) {
@@ -136,7 +136,7 @@ public final class Payload implements AutoCloseable {
         contentMd5,
         declared,
         checksumKind,
-        new BodyDigests(kinds, length > HASH_IN_PLACE ? hashThreads : null));
+        new BodyDigests(kinds, length < 0 || length > HASH_IN_PLACE ? hashThreads : null));
   }
 
   /** Bytes that nobody claims anything of, as those of a copy: hashed, and their number checked. */
@@ -178,9 +178,9 @@ public final class Payload implements AutoCloseable {
     return Long.parseLong(text);
   }
 
-  /** Bytes in all, once decoded. */
+  /** Bytes in all, once decoded; -1 before the end of a body that only its end tells. */
   public long length() {
-    return length;
+    return length < 0 && values != null ? received : length;
   }
 
   /** The checksum that the request declares; null if none. */
@@ -204,7 +204,7 @@ public final class Payload implements AutoCloseable {
       return null;
     }
     received += piece.readableBytes();
-    if (received > length) {
+    if (length >= 0 && received > length) {
       piece.release();
       throw new S3Exception(S3Error.INCOMPLETE_BODY);
     }
@@ -213,7 +213,7 @@ public final class Payload implements AutoCloseable {
   }
 
   private void finish() throws S3Exception {
-    if (received != length) {
+    if (length >= 0 && received != length) {
       throw new S3Exception(S3Error.INCOMPLETE_BODY);
     }
     Map<HashKind, byte[]> computed = digests.digest();

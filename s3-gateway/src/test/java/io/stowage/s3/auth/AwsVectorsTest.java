@@ -76,7 +76,7 @@ class AwsVectorsTest {
   }
 
   private Caller check(String method, String target, HttpHeaders headers) throws Exception {
-    return authenticator.authenticate(method, RequestTarget.parse(target), headers);
+    return authenticator.authenticate(method, RequestTarget.parse(target), headers, null);
   }
 
   @Test

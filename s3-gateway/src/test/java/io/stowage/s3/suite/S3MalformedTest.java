@@ -24,6 +24,8 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.ZoneOffset;
+import java.time.format.DateTimeFormatter;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
@@ -138,6 +140,10 @@ public abstract class S3MalformedTest {
     return new Bad(what, status, code, sender);
   }
 
+  private static String httpDate(Instant time) {
+    return DateTimeFormatter.RFC_1123_DATE_TIME.format(time.atOffset(ZoneOffset.UTC));
+  }
+
   private static String base64(int length) {
     return Base64.getEncoder().encodeToString(new byte[length]);
   }
@@ -180,11 +186,113 @@ public abstract class S3MalformedTest {
             (s3, b) -> s3.call("PUT", "/" + b + "/k").body(LARGE).as(key(s3), "wrong").send()));
     all.add(
         bad(
-            "signature version 2",
-            400,
-            "InvalidRequest",
+            "signature version 2 without a date",
+            403,
+            "AccessDenied",
             (s3, b) ->
                 s3.call("GET", "/" + b).header("authorization", "AWS AK:signature").sendAsIs()));
+    all.add(
+        bad(
+            "an unknown scheme",
+            400,
+            "InvalidRequest",
+            (s3, b) -> s3.call("GET", "/" + b).header("authorization", "Basic YTpi").sendAsIs()));
+    all.add(
+        bad(
+            "signature version 2, nonsense",
+            400,
+            "InvalidArgument",
+            (s3, b) -> s3.call("GET", "/" + b).header("authorization", "AWS AK").sendAsIs()));
+    all.add(
+        bad(
+            "signature version 2, unknown key",
+            403,
+            "InvalidAccessKeyId",
+            (s3, b) ->
+                s3.call("GET", "/" + b)
+                    .header("date", httpDate(Instant.now()))
+                    .header("authorization", "AWS NOBODY:c2lnbmF0dXJl")
+                    .sendAsIs()));
+    all.add(
+        bad(
+            "signature version 2, 16 minutes late",
+            403,
+            "RequestTimeTooSkewed",
+            (s3, b) ->
+                s3.call("GET", "/" + b)
+                    .header("date", httpDate(Instant.now().minusSeconds(960)))
+                    .header("authorization", "AWS " + key(s3) + ":c2lnbmF0dXJl")
+                    .sendAsIs()));
+    all.add(
+        bad(
+            "presigned by version 2, wrong",
+            403,
+            "SignatureDoesNotMatch",
+            (s3, b) ->
+                plain(
+                    s3,
+                    "GET",
+                    "/" + b + "?AWSAccessKeyId=" + key(s3) + "&Signature=a&Expires=9999999999")));
+    all.add(
+        bad(
+            "presigned by version 2, without an end",
+            403,
+            "AccessDenied",
+            (s3, b) -> plain(s3, "GET", "/" + b + "?AWSAccessKeyId=a&Signature=a")));
+    all.add(
+        bad(
+            "presigned by version 2, expired",
+            403,
+            "AccessDenied",
+            (s3, b) ->
+                plain(s3, "GET", "/" + b + "?AWSAccessKeyId=a&Signature=a&Expires=1000000000")));
+    all.add(
+        bad(
+            "presigned and signed",
+            400,
+            "InvalidArgument",
+            (s3, b) -> s3.call("GET", s3.presign("GET", "/" + b, Instant.now(), "60")).send()));
+    all.add(
+        bad(
+            "presigned, not valid yet",
+            403,
+            "AccessDenied",
+            (s3, b) ->
+                plain(
+                    s3, "GET", s3.presign("GET", "/" + b, Instant.now().plusSeconds(960), "60"))));
+    for (String expires : List.of("-1", "604801", "soon", "")) {
+      all.add(
+          bad(
+              "presigned for '" + expires + "' seconds",
+              400,
+              "AuthorizationQueryParametersError",
+              (s3, b) -> plain(s3, "GET", s3.presign("GET", "/" + b, Instant.now(), expires))));
+    }
+    for (String parameter :
+        List.of("X-Amz-Credential", "X-Amz-Signature", "X-Amz-SignedHeaders", "X-Amz-Expires")) {
+      all.add(
+          bad(
+              "presigned without " + parameter,
+              400,
+              "AuthorizationQueryParametersError",
+              (s3, b) ->
+                  plain(
+                      s3,
+                      "GET",
+                      s3.presign("GET", "/" + b, Instant.now(), "60")
+                          .replace(parameter + "=", "x="))));
+    }
+    all.add(
+        bad(
+            "presigned by another algorithm",
+            400,
+            "AuthorizationQueryParametersError",
+            (s3, b) ->
+                plain(
+                    s3,
+                    "GET",
+                    s3.presign("GET", "/" + b, Instant.now(), "60")
+                        .replace("AWS4-HMAC-SHA256", "AWS4-HMAC-SHA1"))));
     all.add(
         bad(
             "half an authorization",
