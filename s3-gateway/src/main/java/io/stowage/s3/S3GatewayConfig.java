@@ -101,7 +101,8 @@ public record S3GatewayConfig(
             // A packed object with the framing of aws-chunked, which adds 2 % to a small body.
             (int) packingLimit + (16 << 10),
             config.get(Keys.S3_MEMORY),
-            config.get(Keys.S3_IDLE_TIMEOUT)),
+            config.get(Keys.S3_IDLE_TIMEOUT),
+            config.get(Keys.S3_PATIENCE)),
         new Audit(
             config.get(Keys.S3_AUDIT_FILE),
             config.get(Keys.S3_AUDIT_FILE_SIZE),

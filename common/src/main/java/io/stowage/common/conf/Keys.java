@@ -108,6 +108,49 @@ public final class Keys {
               Tag.TUNING,
               "Direct memory of a gateway for gathered requests and for responses on their way"
                   + " out."));
+  public static final ConfigKey<Duration> S3_PATIENCE =
+      add(
+          ConfigKey.duration(
+              "stowage.s3.patience",
+              "10s",
+              Duration.ofMillis(10),
+              Duration.ofMinutes(5),
+              Tag.TUNING,
+              "When a completion or a copy takes longer, 200 and white space are sent, and more of"
+                  + " it each time as long again, so that nobody takes the connection for dead; an"
+                  + " error is then in the body."));
+  public static final ConfigKey<Duration> S3_DRAIN =
+      add(
+          ConfigKey.duration(
+              "stowage.s3.drain",
+              "30s",
+              Duration.ZERO,
+              Duration.ofHours(1),
+              Tag.TUNING,
+              "How long a gateway that is stopped goes on with the requests at work."));
+  public static final ConfigKey<String> S3_TLS_CERTIFICATE =
+      add(
+          ConfigKey.text(
+              "stowage.s3.tls.certificate",
+              "",
+              Tag.BASIC,
+              "PEM file of the certificate, then those that vouch for it; empty: no TLS. Read again"
+                  + " within seconds when it changes."));
+  public static final ConfigKey<String> S3_TLS_KEY =
+      add(
+          ConfigKey.text(
+              "stowage.s3.tls.key",
+              "",
+              Tag.BASIC,
+              "PEM file of the certificate's private key, in PKCS#8 without a password."));
+  public static final ConfigKey<String> S3_TLS_BIND =
+      add(
+          ConfigKey.text(
+              "stowage.s3.tls.bind",
+              "",
+              Tag.BASIC,
+              "host:port that HTTPS is served on beside HTTP; empty: with a certificate there is"
+                  + " HTTPS alone, on stowage.s3.bind."));
   public static final ConfigKey<Duration> S3_IDLE_TIMEOUT =
       add(
           ConfigKey.duration(

@@ -183,13 +183,14 @@ record Completion(ObjectVersion version, List<UploadedPart> unused) {
     }
 
     static Whole of(UploadInfo upload) {
+      if (upload.getChecksumAlgorithm() == ChecksumAlgorithm.CHECKSUM_NONE) {
+        // As in S3; parts that have none of it give the whole none either.
+        return new Whole(ChecksumAlgorithm.CRC64NVME, true);
+      }
       return new Whole(upload.getChecksumAlgorithm(), upload.getChecksumFullObject());
     }
 
     void add(UploadedPart part) throws StoreException {
-      if (algorithm == ChecksumAlgorithm.CHECKSUM_NONE) {
-        return;
-      }
       for (Checksum checksum : part.getChecksumsList()) {
         if (checksum.getAlgorithm() == algorithm) {
           if (fullObject) {
@@ -205,7 +206,7 @@ record Completion(ObjectVersion version, List<UploadedPart> unused) {
 
     /** The checksum, or null if none was asked for or a part has none. */
     Checksum checksum() {
-      if (algorithm == ChecksumAlgorithm.CHECKSUM_NONE || !complete) {
+      if (!complete) {
         return null;
       }
       return Checksum.newBuilder()

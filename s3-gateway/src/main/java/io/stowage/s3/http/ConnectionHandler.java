@@ -16,6 +16,7 @@
 package io.stowage.s3.http;
 
 import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufUtil;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFutureListener;
@@ -24,7 +25,9 @@ import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.socket.DuplexChannel;
 import io.netty.handler.codec.TooLongFrameException;
 import io.netty.handler.codec.http.DefaultFullHttpResponse;
+import io.netty.handler.codec.http.DefaultHttpContent;
 import io.netty.handler.codec.http.DefaultHttpResponse;
+import io.netty.handler.codec.http.DefaultLastHttpContent;
 import io.netty.handler.codec.http.EmptyHttpHeaders;
 import io.netty.handler.codec.http.HttpContent;
 import io.netty.handler.codec.http.HttpHeaderNames;
@@ -43,6 +46,7 @@ import io.stowage.s3.error.S3Exception;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.util.ArrayDeque;
+import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -70,6 +74,13 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter {
     GatheredBody gathered;
     StreamedBody streamed;
     long reservedBytes;
+    boolean answered;
+
+    /** Bytes of the answer's beginning that went ahead of it; null if none did. */
+    ByteBuf sentAhead;
+
+    /** Sends white space time and again; null if the operation did not ask for it. */
+    Future<?> patience;
 
     Exchange(String requestId, HttpRequest head, boolean keepAlive) {
       this.requestId = requestId;
@@ -313,7 +324,7 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter {
             body,
             remoteAddress(),
             false,
-            () -> {});
+            () -> ctx.executor().execute(() -> bePatient(exchange)));
     if (!server.submitRequest(() -> run(exchange, request))) {
       body.close();
       refuse(new S3Exception(S3Error.SLOW_DOWN));
@@ -339,6 +350,50 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter {
       MDC.remove(REQUEST);
     }
     send(exchange, response);
+  }
+
+  /** The operation may take long from now on. */
+  private void bePatient(Exchange exchange) {
+    if (current != exchange
+        || exchange.patience != null
+        || exchange.answered
+        || !exchange.head.protocolVersion().equals(HttpVersion.HTTP_1_1)) {
+      return;
+    }
+    long millis = server.limits().patience().toMillis();
+    exchange.patience =
+        ctx.executor()
+            .scheduleAtFixedRate(() -> sendSpace(exchange), millis, millis, TimeUnit.MILLISECONDS);
+  }
+
+  private void sendSpace(Exchange exchange) {
+    if (current != exchange || exchange.answered || !ctx.channel().isActive()) {
+      exchange.patience.cancel(false);
+      return;
+    }
+    if (exchange.sentAhead == null) {
+      Response beginning = handler.beginning(exchange.requestId);
+      exchange.sentAhead = Unpooled.copiedBuffer(beginning.content());
+      HttpResponse head = head(exchange, beginning);
+      head.headers().remove(HttpHeaderNames.CONTENT_LENGTH);
+      HttpUtil.setTransferEncodingChunked(head, true);
+      ctx.write(head);
+      ctx.writeAndFlush(new DefaultHttpContent(beginning.content()));
+    } else if (ctx.channel().isWritable()) {
+      ctx.writeAndFlush(new DefaultHttpContent(Unpooled.wrappedBuffer(new byte[] {' '})));
+    }
+  }
+
+  /** Behind what went ahead, the rest; an error too, for the status is out. */
+  private void sendRest(Exchange exchange, Response response) {
+    ByteBuf content = response.content();
+    int ahead = exchange.sentAhead.readableBytes();
+    if (content.readableBytes() >= ahead
+        && ByteBufUtil.equals(content, content.readerIndex(), exchange.sentAhead, 0, ahead)) {
+      content.skipBytes(ahead);
+    }
+    ctx.writeAndFlush(new DefaultLastHttpContent(content));
+    answered(exchange);
   }
 
   /** On a worker or on the event loop. */
@@ -391,6 +446,11 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter {
   }
 
   private void sendWhole(Exchange exchange, Response response) {
+    exchange.answered = true;
+    if (exchange.sentAhead != null) {
+      sendRest(exchange, response);
+      return;
+    }
     HttpResponse head = head(exchange, response);
     ctx.writeAndFlush(
         new DefaultFullHttpResponse(
@@ -475,6 +535,9 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter {
   }
 
   private void release(Exchange exchange) {
+    if (exchange.patience != null) {
+      exchange.patience.cancel(false);
+    }
     if (exchange.reservedBytes > 0) {
       server.requestMemory().release(exchange.reservedBytes);
       exchange.reservedBytes = 0;

@@ -29,6 +29,7 @@ import java.time.Duration;
  * @param gatherBytes a body up to this is gathered whole before a worker is taken
  * @param memoryBytes budget of gathered bodies (a quarter) and of response pieces on their way out
  * @param idle a connection that makes no progress for this long is closed
+ * @param patience an answer that takes longer is kept alive by white space, if its operation may be
  */
 public record HttpLimits(
     int workers,
@@ -36,7 +37,8 @@ public record HttpLimits(
     int connections,
     int gatherBytes,
     long memoryBytes,
-    Duration idle) {
+    Duration idle,
+    Duration patience) {
   /** Request line: a key of 1,024 bytes takes 3,072 encoded, a presigned query about 4,000. */
   static final int REQUEST_LINE_BYTES = 16 << 10;
 

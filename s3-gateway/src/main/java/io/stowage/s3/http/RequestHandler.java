@@ -29,4 +29,10 @@ public interface RequestHandler {
    * @param target null if the request line could not be read
    */
   Response failure(String requestId, String method, String target, Throwable cause);
+
+  /**
+   * How the answer to a request begins whose end takes long: 200 and the start of a document, which
+   * every answer that the operation can still give begins with. Does not block.
+   */
+  Response beginning(String requestId);
 }

@@ -84,6 +84,7 @@ final class CompleteMultipartUpload implements Operation {
       request.addParts(part(part));
     }
     checkOrder(request.getPartsList());
+    call.mayTakeLong();
     try {
       Map<Integer, UploadedPart> kept = new HashMap<>();
       UploadInfo upload = readParts(call, id, kept);

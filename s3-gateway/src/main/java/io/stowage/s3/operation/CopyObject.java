@@ -73,6 +73,7 @@ final class CopyObject implements Operation {
               + PutObject.LARGEST_BODY);
     }
     ObjectMetadata metadata = metadata(backend, call, from, replaceMetadata, replaceTags);
+    call.mayTakeLong();
     ObjectVersion version;
     try (ObjectSource bytes =
             new ObjectSource(

@@ -67,7 +67,10 @@ final class CreateMultipartUpload implements Operation {
           "The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm"
               + " header.");
     }
-    request.setChecksumAlgorithm(kind.algorithm()).setChecksumFullObject(full);
+    if (algorithm != null) {
+      // Kept only if named: parts of an upload that named none may come with any checksum.
+      request.setChecksumAlgorithm(kind.algorithm()).setChecksumFullObject(full);
+    }
     ByteString id = backend.namespace().createUpload(request.build()).getUploadId();
     XmlOut out = XmlOut.document("InitiateMultipartUploadResult");
     out.text("Bucket", call.bucketName());

@@ -209,6 +209,11 @@ public final class Dispatcher implements RequestHandler {
     return identified(requestId, response);
   }
 
+  @Override
+  public Response beginning(String requestId) {
+    return identified(requestId, Response.xml(200, XmlOut.DECLARATION));
+  }
+
   private String document(String requestId, String target, S3Exception error) {
     XmlOut out = XmlOut.plainDocument("Error");
     out.text("Code", error.error().code());

@@ -73,6 +73,14 @@ public final class S3Call {
         hashThreads);
   }
 
+  /**
+   * Says that the answer may take long, so that the client may be sent white space before it. After
+   * this an error can find itself in a body under status 200.
+   */
+  void mayTakeLong() {
+    request.patience().run();
+  }
+
   /** The request as HTTP has it. */
   Request request() {
     return request;

@@ -79,8 +79,6 @@ final class UploadPart implements Operation {
   private static void checkKind(UploadInfo upload, HashKind declared) throws S3Exception {
     if (declared != null
         && upload.getChecksumAlgorithm() != ChecksumAlgorithm.CHECKSUM_NONE
-        // may be the fallback of an upload that named none: then parts may come with any
-        && upload.getChecksumAlgorithm() != ChecksumAlgorithm.CRC64NVME
         && declared.algorithm() != upload.getChecksumAlgorithm()) {
       throw new S3Exception(
           S3Error.INVALID_REQUEST,

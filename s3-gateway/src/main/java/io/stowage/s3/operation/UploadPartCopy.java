@@ -57,6 +57,7 @@ final class UploadPartCopy implements Operation {
           "The specified copy source is larger than the maximum allowable size for a copy source: "
               + PutObject.LARGEST_BODY);
     }
+    call.mayTakeLong();
     UploadedPart part;
     try (ObjectSource bytes = new ObjectSource(backend, source.bucket(), source.found(), range);
         Payload payload =

@@ -30,29 +30,20 @@ public final class PartChecksums {
   private PartChecksums() {}
 
   /**
-   * Checksum of the whole; null if the parts do not have one kind in common. An upload that named
-   * no algorithm gets that of its parts, of the whole where it can be.
+   * Checksum of the whole; null if a part has none of that kind. An upload that named no algorithm
+   * gets CRC64NVME of the whole object, as in S3.
    */
   public static Checksum ofWhole(List<UploadedPart> parts, UploadInfo upload) {
     HashKind kind = HashKind.of(upload.getChecksumAlgorithm());
     boolean full = upload.getChecksumFullObject();
     if (upload.getChecksumAlgorithm() == ChecksumAlgorithm.CHECKSUM_NONE) {
-      kind = commonKind(parts);
-      full = kind != null && kind.isCrc();
+      kind = HashKind.CRC64NVME;
+      full = true;
     }
     if (kind == null) {
       return null;
     }
     return full ? joined(parts, kind) : composite(parts, kind);
-  }
-
-  private static HashKind commonKind(List<UploadedPart> parts) {
-    for (HashKind kind : HashKind.CHECKSUMS) {
-      if (parts.stream().allMatch(part -> valueOf(part, kind) != null)) {
-        return kind;
-      }
-    }
-    return null;
   }
 
   private static byte[] valueOf(UploadedPart part, HashKind kind) {

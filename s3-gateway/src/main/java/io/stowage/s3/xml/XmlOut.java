@@ -23,13 +23,16 @@ import java.util.ArrayDeque;
  * Confined to one thread.
  */
 public final class XmlOut {
+  /** What every document begins with. */
+  public static final String DECLARATION = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
+
   private static final String NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/";
 
   private final StringBuilder out = new StringBuilder(512);
   private final ArrayDeque<String> open = new ArrayDeque<>();
 
   private XmlOut(String root, String attributes) {
-    out.append("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<").append(root).append(attributes);
+    out.append(DECLARATION).append('<').append(root).append(attributes);
     out.append('>');
     open.push(root);
   }
