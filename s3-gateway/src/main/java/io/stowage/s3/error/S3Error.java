@@ -142,6 +142,8 @@ public enum S3Error {
   NO_SUCH_CORS_CONFIGURATION(
       "NoSuchCORSConfiguration", 404, "The CORS configuration does not exist"),
   NO_SUCH_KEY("NoSuchKey", 404, "The specified key does not exist."),
+  NO_SUCH_LIFECYCLE_CONFIGURATION(
+      "NoSuchLifecycleConfiguration", 404, "The lifecycle configuration does not exist"),
   NO_SUCH_PUBLIC_ACCESS_BLOCK_CONFIGURATION(
       "NoSuchPublicAccessBlockConfiguration",
       404,

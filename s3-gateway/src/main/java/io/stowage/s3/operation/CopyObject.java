@@ -84,7 +84,9 @@ final class CopyObject implements Operation {
       version =
           PutObject.put(backend, intake, call, metadata, Preconditions.ofWrite(headers), payload);
     }
-    return Response.xml(200, result(XmlOut.document("CopyObjectResult"), version));
+    Response response = Response.xml(200, result(XmlOut.document("CopyObjectResult"), version));
+    ExpirationHeaders.announce(call.bucket(), version, response);
+    return response;
   }
 
   private static String result(XmlOut out, ObjectVersion version) {

@@ -77,6 +77,8 @@ final class CreateMultipartUpload implements Operation {
     out.text("Key", call.key());
     out.text("UploadId", WriteId.toHex(id));
     Response response = Response.xml(200, out.finish());
+    ExpirationHeaders.announceAbort(
+        call.bucket(), call.key(), backend.clock().wallMicros(), response);
     if (algorithm != null) {
       response.header("x-amz-checksum-algorithm", kind.name());
       response.header("x-amz-checksum-type", full ? "FULL_OBJECT" : "COMPOSITE");

@@ -89,9 +89,10 @@ final class GetObject implements Operation {
       if (partNumber > 0 && version.getPartCount() > 0) {
         response.header("x-amz-mp-parts-count", version.getPartCount());
       }
+      ExpirationHeaders.announce(call.bucket(), version, response);
       ObjectHeaders.override(call.query(), response);
       return response;
-    } catch (S3Exception | RuntimeException e) {
+    } catch (S3Exception | StoreException | RuntimeException e) {
       response.discard();
       throw e;
     }

@@ -83,6 +83,8 @@ final class ListParts implements Operation {
         out.close();
       }
     }
-    return Response.xml(200, out.finish());
+    Response response = Response.xml(200, out.finish());
+    ExpirationHeaders.announceAbort(call.bucket(), call.key(), upload.getCreatedMicros(), response);
+    return response;
   }
 }

@@ -108,6 +108,9 @@ public final class OperationTable {
     row("PUT", Level.BUCKET, new BucketPolicy.Put(backend), "policy");
     row("DELETE", Level.BUCKET, new BucketPolicy.Delete(backend), "policy");
     row("GET", Level.BUCKET, new BucketPolicy.Status(), "policyStatus");
+    row("GET", Level.BUCKET, new BucketLifecycle.Get(), "lifecycle");
+    row("PUT", Level.BUCKET, new BucketLifecycle.Put(backend), "lifecycle");
+    row("DELETE", Level.BUCKET, new BucketLifecycle.Delete(backend), "lifecycle");
     row("GET", Level.OBJECT, new GetObjectAttributes(backend), "attributes");
     row("GET", Level.OBJECT, new ObjectSettings.GetAcl(backend), "acl");
     row("PUT", Level.OBJECT, new ObjectSettings.PutAcl(backend), "acl");

@@ -61,6 +61,7 @@ final class PutObject implements Operation {
     Response response = Response.empty(200);
     response.header(HttpHeaderNames.ETAG, Etags.quoted(Etags.of(version)));
     ObjectHeaders.checksums(version, response);
+    ExpirationHeaders.announce(call.bucket(), version, response);
     return response;
   }
 

@@ -66,6 +66,13 @@ public final class XmlOut {
     }
   }
 
+  /** Adds an element that was read, with all that it holds. */
+  public XmlOut copy(XmlElement element) {
+    open(element.name());
+    copyContent(element);
+    return close();
+  }
+
   public XmlOut open(String element) {
     out.append('<').append(element).append('>');
     open.push(element);

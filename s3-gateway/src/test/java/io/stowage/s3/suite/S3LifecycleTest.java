@@ -1,0 +1,200 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.s3.suite;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.stowage.s3.suite.S3ContractTest.Target;
+import java.net.URLDecoder;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.ZonedDateTime;
+import java.time.format.DateTimeFormatter;
+import java.time.temporal.ChronoUnit;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInstance;
+import software.amazon.awssdk.auth.credentials.AwsBasicCredentials;
+import software.amazon.awssdk.auth.credentials.StaticCredentialsProvider;
+import software.amazon.awssdk.core.sync.RequestBody;
+import software.amazon.awssdk.http.urlconnection.UrlConnectionHttpClient;
+import software.amazon.awssdk.regions.Region;
+import software.amazon.awssdk.services.s3.S3Client;
+import software.amazon.awssdk.services.s3.model.CreateMultipartUploadResponse;
+import software.amazon.awssdk.services.s3.model.ExpirationStatus;
+import software.amazon.awssdk.services.s3.model.LifecycleRule;
+import software.amazon.awssdk.services.s3.model.LifecycleRuleFilter;
+import software.amazon.awssdk.services.s3.model.S3Exception;
+import software.amazon.awssdk.services.s3.model.Tag;
+import software.amazon.awssdk.services.s3.model.Transition;
+
+/** Lifecycle configurations as the AWS SDK sets and gets them, and what answers announce. */
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
+public abstract class S3LifecycleTest {
+  private static final AtomicInteger BUCKETS = new AtomicInteger();
+  private static final Pattern HEADER = Pattern.compile("expiry-date=\"(.+)\", rule-id=\"(.+)\"");
+
+  protected S3Client s3;
+
+  protected abstract Target startTarget() throws Exception;
+
+  @BeforeAll
+  void connect() throws Exception {
+    Target target = startTarget();
+    s3 =
+        S3Client.builder()
+            .endpointOverride(target.endpoint())
+            .region(Region.of(target.region()))
+            .credentialsProvider(
+                StaticCredentialsProvider.create(
+                    AwsBasicCredentials.create(target.accessKey(), target.secretKey())))
+            .forcePathStyle(true)
+            .httpClientBuilder(UrlConnectionHttpClient.builder())
+            .build();
+  }
+
+  @AfterAll
+  void disconnect() {
+    s3.close();
+  }
+
+  protected final String newBucket() {
+    String bucket =
+        "lifecycle-" + Long.toString(System.nanoTime(), 36) + "-" + BUCKETS.incrementAndGet();
+    s3.createBucket(b -> b.bucket(bucket));
+    return bucket;
+  }
+
+  protected final void configure(String bucket, LifecycleRule... rules) {
+    s3.putBucketLifecycleConfiguration(
+        b -> b.bucket(bucket).lifecycleConfiguration(c -> c.rules(rules)));
+  }
+
+  protected static LifecycleRule.Builder enabled(String id, String prefix) {
+    return LifecycleRule.builder()
+        .id(id)
+        .status(ExpirationStatus.ENABLED)
+        .filter(LifecycleRuleFilter.builder().prefix(prefix).build());
+  }
+
+  @Test
+  void givesBackTheRulesThatWereSetAndForgetsThem() {
+    String bucket = newBucket();
+    S3Exception none =
+        assertThrows(
+            S3Exception.class, () -> s3.getBucketLifecycleConfiguration(b -> b.bucket(bucket)));
+    assertEquals("NoSuchLifecycleConfiguration", none.awsErrorDetails().errorCode());
+    assertEquals(404, none.statusCode());
+    LifecycleRule byPrefix = enabled("one", "logs/").expiration(e -> e.days(3)).build();
+    LifecycleRule byAll =
+        LifecycleRule.builder()
+            .id("two")
+            .status(ExpirationStatus.DISABLED)
+            .filter(
+                f ->
+                    f.and(
+                        a ->
+                            a.prefix("p")
+                                .tags(Tag.builder().key("k").value("v").build())
+                                .objectSizeGreaterThan(500L)
+                                .objectSizeLessThan(64_000L)))
+            .expiration(e -> e.date(Instant.parse("2040-05-06T00:00:00Z")))
+            .noncurrentVersionExpiration(n -> n.noncurrentDays(4).newerNoncurrentVersions(2))
+            .build();
+    LifecycleRule others =
+        enabled("three", "")
+            .abortIncompleteMultipartUpload(a -> a.daysAfterInitiation(7))
+            .transitions(Transition.builder().days(30).storageClass("STANDARD_IA").build())
+            .build();
+    configure(bucket, byPrefix, byAll, others);
+    assertEquals(
+        List.of(byPrefix, byAll, others),
+        s3.getBucketLifecycleConfiguration(b -> b.bucket(bucket)).rules());
+    S3Exception twice =
+        assertThrows(S3Exception.class, () -> configure(bucket, byPrefix, byPrefix));
+    assertEquals("InvalidArgument", twice.awsErrorDetails().errorCode());
+    assertEquals(400, twice.statusCode());
+    s3.deleteBucketLifecycle(b -> b.bucket(bucket));
+    assertThrows(
+        S3Exception.class, () -> s3.getBucketLifecycleConfiguration(b -> b.bucket(bucket)));
+    s3.deleteBucketLifecycle(b -> b.bucket(bucket));
+  }
+
+  @Test
+  void announcesWhenAnObjectExpires() throws Exception {
+    String bucket = newBucket();
+    configure(
+        bucket,
+        enabled("by tag", "")
+            .filter(f -> f.tag(t -> t.key("kind").value("temporary")))
+            .expiration(e -> e.days(5))
+            .build(),
+        enabled("logs", "logs/").expiration(e -> e.days(2)).build());
+    Instant before = Instant.now();
+    String put =
+        s3.putObject(b -> b.bucket(bucket).key("logs/a"), RequestBody.fromString("x")).expiration();
+    assertExpires(put, before, 2, "logs");
+    assertEquals(put, s3.headObject(b -> b.bucket(bucket).key("logs/a")).expiration());
+    assertEquals(
+        put, s3.getObjectAsBytes(b -> b.bucket(bucket).key("logs/a")).response().expiration());
+    assertNull(
+        s3.putObject(b -> b.bucket(bucket).key("kept"), RequestBody.fromString("x")).expiration());
+    s3.putObject(
+        b -> b.bucket(bucket).key("tagged").tagging("kind=temporary"), RequestBody.fromString("x"));
+    assertExpires(
+        s3.headObject(b -> b.bucket(bucket).key("tagged")).expiration(), before, 5, "by tag");
+    s3.putObjectTagging(b -> b.bucket(bucket).key("tagged").tagging(t -> t.tagSet(List.of())));
+    assertNull(s3.headObject(b -> b.bucket(bucket).key("tagged")).expiration());
+  }
+
+  @Test
+  void announcesWhenAnUploadIsAborted() {
+    String bucket = newBucket();
+    configure(
+        bucket,
+        enabled("uploads", "")
+            .abortIncompleteMultipartUpload(a -> a.daysAfterInitiation(3))
+            .build());
+    CreateMultipartUploadResponse created =
+        s3.createMultipartUpload(b -> b.bucket(bucket).key("k"));
+    assertEquals("uploads", created.abortRuleId());
+    assertTrue(created.abortDate().isAfter(Instant.now().plus(Duration.ofDays(3))));
+    assertEquals(
+        created.abortDate(),
+        s3.listParts(b -> b.bucket(bucket).key("k").uploadId(created.uploadId())).abortDate());
+  }
+
+  private static void assertExpires(String header, Instant before, int days, String rule) {
+    assertNotNull(header);
+    Matcher matcher = HEADER.matcher(header);
+    assertTrue(matcher.matches(), header);
+    Instant expires =
+        ZonedDateTime.parse(matcher.group(1), DateTimeFormatter.RFC_1123_DATE_TIME).toInstant();
+    assertEquals(expires.truncatedTo(ChronoUnit.DAYS), expires);
+    assertEquals(days, Duration.between(before, expires).toDays());
+    assertEquals(rule, URLDecoder.decode(matcher.group(2), StandardCharsets.UTF_8));
+  }
+}
