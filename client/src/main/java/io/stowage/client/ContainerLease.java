@@ -92,6 +92,7 @@ final class ContainerLease {
   private boolean lost;
   private boolean damaged;
   private boolean full;
+  private StoreException failure; // the first
   private final Set<String> suspects = new TreeSet<>();
   private int nextFirstShard;
 
@@ -263,6 +264,11 @@ final class ContainerLease {
         .build();
   }
 
+  /** What a shard said first, or did not say in time, that ended this lease; null if nothing. */
+  synchronized StoreException failure() {
+    return failure;
+  }
+
   synchronized Set<String> suspects() {
     return Set.copyOf(suspects);
   }
@@ -278,6 +284,9 @@ final class ContainerLease {
                 ErrorCode.UNAVAILABLE, "Cannot write to " + places.describe(shard), cause);
     synchronized (this) {
       retired = true;
+      if (this.failure == null) {
+        this.failure = failure;
+      }
       switch (failure.code()) {
         case FENCED, LEASE_LOST, SHARD_SEALED -> lost = true;
         case OVERLOADED, SECTOR_WRITTEN, EPOCH_LIST_FULL -> damaged = true;

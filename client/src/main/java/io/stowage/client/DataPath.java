@@ -43,6 +43,13 @@ public interface DataPath extends AutoCloseable {
    */
   void record(RecordSpec spec);
 
+  /**
+   * Tells that the commit of what was stored under a write id has ended, well or not. A hint, by
+   * which small objects gather while their predecessors are committed; {@link RecordingNamespace}
+   * gives it for all callers.
+   */
+  void settled(ByteString writeId);
+
   @Override
   void close();
 

@@ -306,6 +306,9 @@ final class LeasePool {
   /** The lease takes no more runs and has none left. */
   private void giveBack(ContainerLease lease) {
     open.remove(lease);
+    if (lease.failure() != null) {
+      LOG.info("Writing to {} no more: {}", lease, lease.failure().toString());
+    }
     health.troubled(lease.suspects());
     if (!Executors.tryExecute(background, () -> release(lease))) {
       unreleased.remove(lease); // it lapses

@@ -24,6 +24,7 @@ import io.stowage.common.proto.Extent;
 import io.stowage.common.proto.LeaseGrant;
 import java.util.List;
 import java.util.concurrent.locks.LockSupport;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
 /**
  * A small object, or a record, from the moment it is queued until its stripe is durable. Its
@@ -53,6 +54,7 @@ final class PackedNeedle {
   private volatile boolean toLead;
   private volatile State outcome = State.QUEUED;
 
+  private boolean toBeCommitted;
   private long queuedAtNanos; // of a record
   private int attempts;
   private Extent extent;
@@ -78,6 +80,21 @@ final class PackedNeedle {
 
   void queuedAt(long nanos) {
     queuedAtNanos = nanos;
+  }
+
+  ByteString writeId() {
+    return header.writeId();
+  }
+
+  /** Whether its writer commits it as soon as it is stored, and tells when it has. */
+  boolean isToBeCommitted() {
+    return toBeCommitted;
+  }
+
+  /** Before it is queued. */
+  PackedNeedle toBeCommitted() {
+    toBeCommitted = true;
+    return this;
   }
 
   List<ByteBuf> payload() {

@@ -33,6 +33,7 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -42,7 +43,10 @@ import org.slf4j.LoggerFactory;
  * that finds nothing in flight packs at once. Further stripes, up to {@link #STRIPES_IN_FLIGHT},
  * only go out beside it when enough for a good one has gathered ({@link #GOOD_CELL_BYTES}): cells
  * end at sectors, so that twelve objects of 4 KiB cost 2.2 times their bytes where thirty cost 1.8,
- * and what the disks gain by overlapping poor stripes they lose by writing more.
+ * and what the disks gain by overlapping poor stripes they lose by writing more. Where it has been
+ * seen to pay, the last stripe counts as in flight until its objects are committed ({@link
+ * CommitRounds}): the place is then free while somebody waits, and is taken by the commit that ends
+ * the round, by an arrival that makes a good stripe, or by {@link #check}.
  *
  * <p>There is no packing thread. A writer that queued its needle either finds a place and packs
  * what is queued on its own thread, or waits; when a stripe ends, its place is passed to the writer
@@ -102,6 +106,7 @@ final class Packer {
   // Guarded by this.
   private final Deque<PackedNeedle> queue = new ArrayDeque<>();
   private final Deque<PackedNeedle> records = new ArrayDeque<>();
+  private final CommitRounds rounds = new CommitRounds();
   private long queuedBytes;
   private int inFlight;
   private long droppedRecords;
@@ -121,6 +126,7 @@ final class Packer {
     synchronized (this) {
       queue.addLast(needle);
       queuedBytes += needle.bytes();
+      rounds.arrived();
       lead = mayBegin();
       if (lead) {
         inFlight++;
@@ -184,7 +190,31 @@ final class Packer {
 
   /** Whether what has gathered may go out now; guarded by this. */
   private boolean mayBegin() {
-    return inFlight == 0 || (inFlight < STRIPES_IN_FLIGHT && hasGood());
+    return (inFlight == 0 && !awaitsPeers()) || (inFlight < STRIPES_IN_FLIGHT && hasGood());
+  }
+
+  /** Whether the last stripe's commits are waited for, while which others come; guarded by this. */
+  private boolean awaitsPeers() {
+    return !flushing && rounds.isWorthAwaiting(queue.size(), clock.monotonicNanos());
+  }
+
+  /** The commit of an object that this may have stored has ended, well or not. */
+  synchronized void settled(ByteString writeId) {
+    if (rounds.settled(writeId, clock.monotonicNanos())) {
+      beginIfMay();
+    }
+  }
+
+  /** Ends a wait for commits that take too long. Never blocks; called every few milliseconds. */
+  synchronized void check() {
+    beginIfMay();
+  }
+
+  /** Guarded by this. */
+  private void beginIfMay() {
+    if (!queue.isEmpty() && mayBegin() && leadNext()) {
+      inFlight++;
+    }
   }
 
   /** Whether a good stripe has gathered; guarded by this. */
@@ -235,6 +265,7 @@ final class Packer {
     while (true) {
       synchronized (this) {
         flushing = true;
+        beginIfMay();
         if (records.isEmpty() || records.size() >= before) {
           return;
         }
@@ -359,6 +390,9 @@ final class Packer {
         run.write(cells, height).done(),
         (nothing, error) -> {
           if (error == null) {
+            synchronized (this) {
+              rounds.begin(batch, clock.monotonicNanos());
+            }
             LeaseGrant grant = run.lease().grant();
             for (int i = 0; i < extents.length; i++) {
               batch.get(i).stored(extents[i], grant);
@@ -446,10 +480,11 @@ final class Packer {
 
   /**
    * Hands a place in flight to the writer at the head of the queue, or frees it. The last place is
-   * never freed while somebody waits.
+   * freed while somebody waits only if the last round of commits is awaited: whatever ends that
+   * calls beginIfMay.
    */
   private synchronized void passOn() {
-    if ((inFlight == 1 || hasGood()) && leadNext()) {
+    if (((inFlight == 1 && !awaitsPeers()) || hasGood()) && leadNext()) {
       return;
     }
     inFlight--;

@@ -66,7 +66,7 @@ final class PolicyPath {
 
   /** Takes over the payload; returns when it is durable. */
   ObjectWriter.Written pack(NeedleHeader header, List<ByteBuf> payload) throws StoreException {
-    return packer.put(new PackedNeedle(header, payload, Thread.currentThread()));
+    return packer.put(new PackedNeedle(header, payload, Thread.currentThread()).toBeCommitted());
   }
 
   /** Takes over the payloads; returns when each is durable or has failed. */

@@ -28,6 +28,7 @@ import io.stowage.common.proto.Fact;
 import io.stowage.common.proto.GetBucketRequest;
 import io.stowage.common.proto.PutObjectReply;
 import io.stowage.common.proto.PutObjectRequest;
+import io.stowage.common.proto.PutPartRequest;
 import io.stowage.common.proto.RecordNeedle;
 import io.stowage.common.proto.RenameObjectReply;
 import io.stowage.common.proto.RenamePrefixReply;
@@ -41,9 +42,9 @@ import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
 /**
  * An object manager whose mutations leave their record needles beside the data: what the object
- * manager tells with an answer goes to the data path before the caller has the answer. Every user
- * of a namespace that has a data path goes through one of these; the rules are in
- * docs/format/needle.md.
+ * manager tells with an answer goes to the data path before the caller has the answer, and so does
+ * the end of every commit. Every user of a namespace that has a data path goes through one of
+ * these; the rules are in docs/format/needle.md.
  *
  * <p>A proxy, because all but a few of the methods have nothing to record. Thread-safe.
  */
@@ -77,6 +78,8 @@ public final class RecordingNamespace {
         recordAbandoned(arguments[0]);
       }
       throw e.getCause();
+    } finally {
+      settled(arguments);
     }
     for (RecordNeedle record : recordsOf(reply)) {
       data.record(
@@ -89,6 +92,17 @@ public final class RecordingNamespace {
               record.getFact().toByteString()));
     }
     return reply;
+  }
+
+  private void settled(Object[] arguments) {
+    if (arguments == null) {
+      return;
+    }
+    if (arguments[0] instanceof PutObjectRequest put) {
+      data.settled(put.getWriteId());
+    } else if (arguments[0] instanceof PutPartRequest put) {
+      data.settled(put.getPart().getWriteId());
+    }
   }
 
   private static List<RecordNeedle> recordsOf(Object reply) {

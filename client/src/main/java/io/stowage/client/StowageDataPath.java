@@ -34,6 +34,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -100,7 +101,7 @@ public final class StowageDataPath implements DataPath, ContainerAccess {
       ClientConfig config, Containers containers, DatanodeDirectory directory, StoreClock clock) {
     StowageDataPath path = new StowageDataPath(config, containers, directory, clock);
     path.lifecycle.moveTo(Lifecycle.State.RUNNING);
-    Executors.every(path.timer, path.timeouts::check, StripeTimeouts.CHECK_MILLIS);
+    Executors.every(path.timer, path::check, StripeTimeouts.CHECK_MILLIS);
     Executors.later(path.timer, path::maintainInBackground, MAINTENANCE_MILLIS);
     return path;
   }
@@ -156,6 +157,20 @@ public final class StowageDataPath implements DataPath, ContainerAccess {
           .record(spec.bucketId(), spec.rowKey(), spec.writeId(), spec.stamp(), spec.what());
     } catch (StoreException e) {
       LOG.debug("A record needle is dropped: {}", e.toString());
+    }
+  }
+
+  @Override
+  public void settled(ByteString writeId) {
+    for (PolicyPath path : paths.values()) {
+      path.packer().settled(writeId);
+    }
+  }
+
+  private void check() {
+    timeouts.check();
+    for (PolicyPath path : paths.values()) {
+      path.packer().check();
     }
   }
 

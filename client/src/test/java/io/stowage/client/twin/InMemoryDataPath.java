@@ -32,6 +32,7 @@ import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
 /**
  * A data path whose containers are byte arrays, one for each 4 MiB of an object, so that manifests
@@ -97,6 +98,9 @@ public final class InMemoryDataPath implements DataPath {
     openReaders.incrementAndGet();
     return new Reader(spec.manifest());
   }
+
+  @Override
+  public void settled(ByteString writeId) {}
 
   @Override
   public synchronized void record(RecordSpec spec) {

@@ -15,36 +15,20 @@
  */
 package io.stowage.dev.bench;
 
-import io.netty.buffer.ByteBuf;
-import io.netty.buffer.PooledByteBufAllocator;
-import io.stowage.client.DataPath;
-import io.stowage.client.ObjectWriter;
 import io.stowage.client.StripeFigures;
 import io.stowage.common.conf.Keys;
 import io.stowage.common.erasure.ErasurePolicy;
 import io.stowage.common.error.StoreException;
-import io.stowage.common.id.WriteId;
-import io.stowage.dev.content.GeneratedContent;
 import io.stowage.dev.plot.LogPlot;
-import io.stowage.dev.s3.S3Connection;
-import io.stowage.dev.s3.S3Credentials;
-import io.stowage.dev.s3.S3Response;
 import io.stowage.minicluster.MiniStowageCluster;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
-import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -61,8 +45,6 @@ import picocli.CommandLine.Option;
     sortOptions = false,
     description = "Bytes on disk per user byte, by object size and number of clients.")
 public final class PackingBench implements Callable<Integer> {
-  private static final String BUCKET = "packing";
-
   @Option(
       names = "--sizes",
       split = ",",
@@ -100,10 +82,6 @@ public final class PackingBench implements Callable<Integer> {
     double cost() {
       return (double) bytesOnDisk / ((double) size * objects);
     }
-  }
-
-  private interface Put {
-    void put(String key) throws IOException;
   }
 
   public static void main(String[] args) {
@@ -175,102 +153,23 @@ public final class PackingBench implements Callable<Integer> {
             .set(Keys.CONTAINER_CAPACITY, Keys.CONTAINER_CAPACITY.defaultText())
             .directCalls()
             .start()) {
-      run(cluster, size, count, objects);
-      List<Path> shards = shardFiles(directory);
+      PackingLoad load = new PackingLoad(cluster, directory);
+      if (dataPathOnly) {
+        load.throughDataPath("objects", size, count, objects, policy);
+      } else {
+        load.throughGateway("objects", size, count, objects);
+      }
+      List<Path> shards = load.shardFiles();
       return new Case(
           size,
           Math.min(count, objects),
           objects,
-          allocatedBytes(shards),
+          PackingLoad.allocatedBytes(shards),
           shards.size(),
           cluster.dataPath(0).figures());
     } finally {
       deleteTree(directory);
     }
-  }
-
-  private void run(MiniStowageCluster cluster, long size, int count, int objects) throws Exception {
-    S3Credentials credentials =
-        new S3Credentials(cluster.accessKey(), cluster.secretKey(), "us-east-1");
-    try (S3Connection admin = connect(cluster, credentials)) {
-      check(admin.createBucket(BUCKET));
-    }
-    AtomicInteger next = new AtomicInteger();
-    ExecutorService threads = Executors.newFixedThreadPool(count);
-    List<Future<?>> running = new ArrayList<>();
-    for (int i = 0; i < count; i++) {
-      running.add(
-          threads.submit(
-              () -> {
-                try (S3Connection connection = connect(cluster, credentials)) {
-                  Put put =
-                      dataPathOnly
-                          ? key -> write(cluster.dataPath(0), key, size)
-                          : key ->
-                              check(connection.put(BUCKET, key, GeneratedContent.of(key, size)));
-                  for (int n = next.getAndIncrement(); n < objects; n = next.getAndIncrement()) {
-                    put.put(String.format(Locale.ROOT, "objects/%08d", n));
-                  }
-                }
-                return null;
-              }));
-    }
-    for (Future<?> client : running) {
-      client.get();
-    }
-    threads.shutdown();
-  }
-
-  private static S3Connection connect(MiniStowageCluster cluster, S3Credentials credentials) {
-    return new S3Connection(cluster.s3Endpoint(), credentials, false, InstantSource.system());
-  }
-
-  private static void check(S3Response response) throws IOException {
-    if (!response.isSuccess()) {
-      throw new IOException("Cannot write: " + response.errorCode());
-    }
-  }
-
-  private void write(DataPath path, String key, long size) throws IOException {
-    GeneratedContent content = GeneratedContent.of(key, size);
-    byte[] chunk = new byte[(int) Math.min(size, 1 << 20)];
-    try (ObjectWriter writer =
-        path.write(
-            new DataPath.WriteSpec(
-                7,
-                ByteString.copyFrom(key, StandardCharsets.UTF_8),
-                WriteId.random(),
-                policy,
-                size,
-                ByteString.EMPTY))) {
-      for (long at = 0; at < size; at += chunk.length) {
-        int length = (int) Math.min(chunk.length, size - at);
-        content.fill(at, chunk, 0, length);
-        ByteBuf bytes = PooledByteBufAllocator.DEFAULT.directBuffer(length);
-        writer.write(bytes.writeBytes(chunk, 0, length));
-      }
-      writer.finish();
-    }
-  }
-
-  private static List<Path> shardFiles(Path directory) throws IOException {
-    try (Stream<Path> all = Files.walk(directory)) {
-      return all.filter(path -> path.toString().endsWith(".shard")).toList();
-    }
-  }
-
-  /** What the file system has given them: holes of narrow stripes cost nothing. */
-  private static long allocatedBytes(List<Path> files) throws IOException, InterruptedException {
-    List<String> command = new ArrayList<>(List.of("du", "--block-size=1", "--total"));
-    files.forEach(file -> command.add(file.toString()));
-    Process du = new ProcessBuilder(command).redirectErrorStream(true).start();
-    String output = new String(du.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-    if (du.waitFor() != 0) {
-      throw new IOException("Cannot ask du for the size of " + files.size() + " files: " + output);
-    }
-    String total = output.strip();
-    total = total.substring(total.lastIndexOf('\n') + 1);
-    return Long.parseLong(total.substring(0, total.indexOf('\t')));
   }
 
   private static void deleteTree(Path directory) throws IOException {
