@@ -18,6 +18,7 @@ package io.stowage.client;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.HashSet;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Set;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
@@ -83,16 +84,16 @@ final class CommitRounds {
 
   /** A commit has ended; true if the last round has ended with it. */
   boolean settled(ByteString writeId, long nowNanos) {
-    for (Round round : rounds) {
+    for (Iterator<Round> oldestFirst = rounds.iterator(); oldestFirst.hasNext(); ) {
+      Round round = oldestFirst.next();
       if (round.open.remove(writeId)) {
         if (!round.open.isEmpty()) {
           return false;
         }
         learn(arrivals - round.arrivalsBefore);
         usualNanos += (nowNanos - round.durableNanos - usualNanos) / 8;
-        boolean last = round == rounds.peekLast();
-        rounds.remove(round);
-        return last;
+        oldestFirst.remove();
+        return !oldestFirst.hasNext();
       }
     }
     return false;
