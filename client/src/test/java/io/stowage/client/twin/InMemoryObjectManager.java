@@ -272,7 +272,7 @@ public final class InMemoryObjectManager implements ObjectManager {
       return earlier;
     }
     Bucket bucket = bucket(request.getName());
-    if (!bucket.objects.isEmpty() || !bucket.uploads.isEmpty()) {
+    if (!bucket.objects.isEmpty()) { // uploads do not count, as in S3
       throw new StoreException(
           ErrorCode.BUCKET_NOT_EMPTY, "Cannot delete bucket " + request.getName() + ": not empty");
     }
@@ -1053,6 +1053,10 @@ public final class InMemoryObjectManager implements ObjectManager {
   private static void check(Bucket bucket, String key, Condition condition) throws StoreException {
     ObjectVersion current = bucket.objects.get(key);
     String etag = current == null ? null : etagOf(current);
+    if (current == null && !condition.getIfMatchEtag().isEmpty()) {
+      throw new StoreException(
+          ErrorCode.NO_SUCH_KEY, "Cannot match an ETag: there is no version of " + key);
+    }
     boolean holds =
         !(condition.getMustBeAbsent() && current != null)
             && (condition.getIfMatchEtag().isEmpty()

@@ -83,7 +83,7 @@ public final class Authenticator {
     String authorization = headers.get(HttpHeaderNames.AUTHORIZATION);
     boolean queryV4 = target.query().containsKey("X-Amz-Algorithm");
     boolean queryV2 = target.query().containsKey("AWSAccessKeyId");
-    if (authorization != null) {
+    if (authorization != null && !authorization.isBlank()) {
       if (queryV4 || queryV2) {
         throw new S3Exception(
             S3Error.INVALID_ARGUMENT,

@@ -207,12 +207,8 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter {
       refuse(decoderFailure(head.decoderResult().cause()));
       return;
     }
-    String expect = head.headers().get(HttpHeaderNames.EXPECT);
+    // Whatever else is expected is ignored, as S3 does.
     boolean awaitsContinue = HttpUtil.is100ContinueExpected(head);
-    if (expect != null && !awaitsContinue && head.protocolVersion().equals(HttpVersion.HTTP_1_1)) {
-      refuse(new S3Exception(S3Error.BAD_REQUEST, "Only 100-continue can be expected"));
-      return;
-    }
     boolean chunked = HttpUtil.isTransferEncodingChunked(head);
     long length = chunked ? -1 : HttpUtil.getContentLength(head, 0L);
     if (length >= 0 && length <= server.limits().gatherBytes()) {
@@ -222,7 +218,8 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter {
       }
       current.reservedBytes = length;
       current.gathered = new GatheredBody();
-      if (awaitsContinue && length > 0) {
+      if (awaitsContinue) {
+        // Without a body too: botocore takes a final status in its place for that of its next call.
         sendContinue();
       }
       return; // a worker is taken when the last of it is here

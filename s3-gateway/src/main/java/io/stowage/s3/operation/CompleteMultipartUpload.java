@@ -35,6 +35,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
@@ -97,12 +98,19 @@ final class CompleteMultipartUpload implements Operation {
     }
     ObjectVersion version = backend.namespace().completeUpload(request.build()).getVersion();
     XmlOut out = XmlOut.document("CompleteMultipartUploadResult");
-    out.text("Location", "/" + call.bucketName() + "/" + call.key());
+    out.text("Location", location(call));
     out.text("Bucket", call.bucketName());
     out.text("Key", call.key());
     out.text("ETag", Etags.quoted(Etags.of(version)));
     Checksums.write(out, version.getChecksumsList(), version.getPartCount(), true);
     return Response.xml(200, out.finish());
+  }
+
+  /** Where the object is, in the style in which the client addresses it. */
+  private static String location(S3Call call) {
+    String host = call.header("host");
+    String path = call.path();
+    return host == null ? path : "http://" + host + path;
   }
 
   private static CompletePart part(XmlElement part) throws S3Exception {
@@ -165,7 +173,7 @@ final class CompleteMultipartUpload implements Operation {
       if (part == null || !part.getMd5().equals(claimed.getMd5())) {
         throw invalidPart(call, claimed);
       }
-      checkPartChecksum(call, claimed, named.get(i), part);
+      checkPartChecksum(call, claimed, named.get(i), part, upload);
       request.setParts(i, claimed.toBuilder().addAllChecksums(part.getChecksumsList()));
       parts.add(part);
       length += part.getLength();
@@ -180,7 +188,22 @@ final class CompleteMultipartUpload implements Operation {
   }
 
   private static void checkPartChecksum(
-      S3Call call, CompletePart claimed, XmlElement named, UploadedPart part) throws S3Exception {
+      S3Call call, CompletePart claimed, XmlElement named, UploadedPart part, UploadInfo upload)
+      throws S3Exception {
+    HashKind needed = HashKind.of(upload.getChecksumAlgorithm());
+    if (needed != null
+        && !upload.getChecksumFullObject()
+        && Checksums.text(named, needed) == null) {
+      String name = needed.name().toLowerCase(Locale.ROOT);
+      throw new S3Exception(
+          S3Error.INVALID_REQUEST,
+          "The upload was created using a "
+              + name
+              + " checksum. The complete request must include the checksum for each part. It was"
+              + " missing for part "
+              + claimed.getNumber()
+              + " in the request.");
+    }
     for (HashKind kind : HashKind.CHECKSUMS) {
       String text = Checksums.text(named, kind);
       if (text == null) {

@@ -16,6 +16,7 @@
 package io.stowage.s3.operation;
 
 import io.stowage.common.error.StoreException;
+import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.GetBucketRequest;
 import io.stowage.common.proto.GetObjectReply;
 import io.stowage.common.proto.GetObjectRequest;
@@ -55,15 +56,18 @@ record CopySource(String bucket, String key, GetObjectReply found) {
     String key = path.substring(slash + 1);
     BucketNames.check(bucket);
     S3Address.checkKey(key);
+    BucketInfo info =
+        backend
+            .namespace()
+            .getBucket(GetBucketRequest.newBuilder().setName(bucket).build())
+            .getBucket();
+    Dispatcher.checkExpectedOwner(call.header("x-amz-source-expected-bucket-owner"), info);
     backend
         .authorizer()
         .authorize(
             call.caller().subject(),
             "s3:GetObject",
-            backend
-                .namespace()
-                .getBucket(GetBucketRequest.newBuilder().setName(bucket).build())
-                .getBucket(),
+            info,
             key,
             call.facts());
     GetObjectReply found =

@@ -16,9 +16,11 @@
 package io.stowage.s3.operation;
 
 import io.netty.handler.codec.http.HttpHeaderNames;
+import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.CreateBucketRequest;
+import io.stowage.common.proto.UpdateBucketRequest;
 import io.stowage.s3.access.Acl;
 import io.stowage.s3.access.Authorizer;
 import io.stowage.s3.error.S3Error;
@@ -33,6 +35,8 @@ import org.apache.hadoop.thirdparty.protobuf.ByteString;
 /** PUT of a bucket. */
 final class CreateBucket implements Operation {
   private static final int LARGEST_DOCUMENT = 64 << 10;
+
+  private static final String OLDEST_REGION = "us-east-1";
 
   private final Backend backend;
 
@@ -80,8 +84,31 @@ final class CreateBucket implements Operation {
       }
       keep(request, Authorizer.Settings.ACL, String.join("\n", acl.texts()));
     }
-    backend.namespace().createBucket(request.build());
+    try {
+      backend.namespace().createBucket(request.build());
+    } catch (StoreException e) {
+      if (e.code() != ErrorCode.BUCKET_OWNED_BY_CALLER || !backend.region().equals(OLDEST_REGION)) {
+        throw e;
+      }
+      recreate(request);
+    }
     return Response.empty(200).header(HttpHeaderNames.LOCATION, "/" + call.bucketName());
+  }
+
+  /**
+   * In the oldest region, and only there, a bucket that the caller has already is no error: its
+   * access control list is set anew and all else stays.
+   */
+  private void recreate(CreateBucketRequest.Builder asked) throws StoreException {
+    UpdateBucketRequest.Builder update =
+        UpdateBucketRequest.newBuilder().setName(asked.getName()).setWriteId(WriteId.random());
+    ByteString acl = asked.getSettingsMap().get(Authorizer.Settings.ACL);
+    if (acl == null) {
+      update.addRemove(Authorizer.Settings.ACL);
+    } else {
+      update.putPut(Authorizer.Settings.ACL, acl);
+    }
+    backend.namespace().updateBucket(update.build());
   }
 
   private static void keep(CreateBucketRequest.Builder request, String name, String value) {

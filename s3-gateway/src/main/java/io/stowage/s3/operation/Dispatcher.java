@@ -68,7 +68,29 @@ public final class Dispatcher implements RequestHandler {
     try {
       return identified(request.id(), answer(request));
     } catch (StoreException e) {
-      throw S3Exception.of(e);
+      throw named(S3Exception.of(e), request);
+    }
+  }
+
+  /** What is not there is named in the answer, as S3 does. */
+  private S3Exception named(S3Exception e, Request request) {
+    if (e.error() != S3Error.NO_SUCH_KEY
+        && e.error() != S3Error.NO_SUCH_BUCKET
+        && e.error() != S3Error.BUCKET_NOT_EMPTY
+        && e.error() != S3Error.NO_SUCH_UPLOAD) {
+      return e;
+    }
+    try {
+      RequestTarget target = RequestTarget.parse(request.target());
+      S3Address address =
+          S3Address.of(request.headers().get(HttpHeaderNames.HOST), target.path(), domains);
+      return switch (e.error()) {
+        case NO_SUCH_KEY -> address.key() == null ? e : e.with("Key", address.key());
+        case NO_SUCH_UPLOAD -> e.with("UploadId", target.query().getOrDefault("uploadId", ""));
+        default -> e.with("BucketName", address.bucket());
+      };
+    } catch (S3Exception unreadable) {
+      return e;
     }
   }
 
@@ -92,20 +114,32 @@ public final class Dispatcher implements RequestHandler {
       BucketNames.check(address.bucket());
       if (!(operation instanceof CreateBucket)) {
         bucket = bucket(address.bucket());
-        checkExpectedOwner(request, bucket);
+        checkExpectedOwner(request.headers().get("x-amz-expected-bucket-owner"), bucket);
       }
     }
     Map<String, List<String>> facts =
         RequestFacts.of(request, target.query(), caller, backend.clock().wallMicros());
-    if (operation.action() != null) {
-      backend
-          .authorizer()
-          .authorize(caller.subject(), operation.action(), bucket, address.key(), facts);
+    Response response;
+    try {
+      if (operation.action() != null) {
+        backend
+            .authorizer()
+            .authorize(caller.subject(), operation.action(), bucket, address.key(), facts);
+      }
+      response =
+          operation.handle(
+              new S3Call(
+                  request, caller, address, target.query(), bucket, facts, backend.hashThreads()));
+    } catch (S3Exception | StoreException e) {
+      if (!request.headers().contains(HttpHeaderNames.ORIGIN)) {
+        throw e;
+      }
+      // A page of another origin may read why, if it may read at all.
+      S3Exception error =
+          e instanceof StoreException store ? S3Exception.of(store) : (S3Exception) e;
+      response =
+          failure(request.id(), request.method(), request.target(), named(error, request));
     }
-    Response response =
-        operation.handle(
-            new S3Call(
-                request, caller, address, target.query(), bucket, facts, backend.hashThreads()));
     return Cors.decorate(response, request.method(), request.headers(), bucket);
   }
 
@@ -164,8 +198,7 @@ public final class Dispatcher implements RequestHandler {
         .getBucket();
   }
 
-  private static void checkExpectedOwner(Request request, BucketInfo bucket) throws S3Exception {
-    String expected = request.headers().get("x-amz-expected-bucket-owner");
+  static void checkExpectedOwner(String expected, BucketInfo bucket) throws S3Exception {
     if (expected != null && !expected.equals(bucket.getOwner())) {
       throw new S3Exception(S3Error.ACCESS_DENIED);
     }

@@ -52,6 +52,11 @@ final class GetObject implements Operation {
   @Override
   public Response handle(S3Call call) throws S3Exception, StoreException {
     ObjectHeaders.refuseUnsupported(call.headers());
+    if (call.caller().isAnonymous() && ObjectHeaders.overrides(call.query())) {
+      throw new S3Exception(
+          S3Error.INVALID_REQUEST,
+          "Request specific response headers cannot be used for anonymous GET requests.");
+    }
     int partNumber = call.intParam("partNumber", 0, 1, MOST_PARTS);
     GetObjectReply found =
         backend

@@ -52,7 +52,8 @@ final class ListBuckets implements Operation {
     out.text("DisplayName", call.caller().displayName()).close();
     out.open("Buckets");
     int count = 0;
-    boolean more = true;
+    String region = call.paramOrEmpty("bucket-region");
+    boolean more = region.isEmpty() || region.equals(backend.region());
     while (more && count < limit) {
       ListBucketsReply reply =
           backend

@@ -59,7 +59,7 @@ final class ListObjects implements Operation {
     String delimiter = call.paramOrEmpty("delimiter");
     String token = second ? call.param("continuation-token") : null;
     String after =
-        token != null
+        token != null && !token.isEmpty()
             ? ContinuationToken.decode(token)
             : call.paramOrEmpty(second ? "start-after" : "marker");
     ListObjectsReply reply = ListObjectsReply.getDefaultInstance();
@@ -81,7 +81,9 @@ final class ListObjects implements Operation {
     out.text("Prefix", text(prefix, encoded));
     if (second) {
       out.textIfAny("StartAfter", text(call.paramOrEmpty("start-after"), encoded));
-      out.textIfAny("ContinuationToken", token);
+      if (token != null) {
+        out.text("ContinuationToken", token);
+      }
       out.text("KeyCount", reply.getObjectsCount() + reply.getCommonPrefixesCount());
       if (reply.getMore()) {
         out.text("NextContinuationToken", ContinuationToken.encode(reply.getLast()));

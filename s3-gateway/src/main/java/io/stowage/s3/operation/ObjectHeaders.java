@@ -216,6 +216,11 @@ final class ObjectHeaders {
     return checksum.getComposite() ? "COMPOSITE" : "FULL_OBJECT";
   }
 
+  /** Whether a GET has response-… parameters. */
+  static boolean overrides(Map<String, String> query) {
+    return OVERRIDES.keySet().stream().anyMatch(query::containsKey);
+  }
+
   /** Applies the response-… parameters of a GET. */
   static void override(Map<String, String> query, Response response) throws S3Exception {
     for (Map.Entry<String, CharSequence> override : OVERRIDES.entrySet()) {

@@ -17,6 +17,7 @@ package io.stowage.s3.operation;
 
 import io.netty.buffer.ByteBuf;
 import io.netty.handler.codec.http.DefaultHttpHeaders;
+import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpHeaders;
 import io.stowage.common.proto.BucketInfo;
 import io.stowage.s3.auth.Caller;
@@ -104,6 +105,13 @@ public final class S3Call {
     return address.key();
   }
 
+  /** The request's path as it was sent, without the query. */
+  public String path() {
+    String target = request.target();
+    int mark = target.indexOf('?');
+    return mark < 0 ? target : target.substring(0, mark);
+  }
+
   public HttpHeaders headers() {
     return request.headers();
   }
@@ -165,6 +173,7 @@ public final class S3Call {
    * @param fallback checksum to compute if the request declares none
    */
   public Payload objectPayload(HashKind fallback, long maxLength) throws S3Exception {
+    requireLength();
     return Payload.open(
         request.body(),
         request.headers(),
@@ -180,6 +189,7 @@ public final class S3Call {
    * another.
    */
   public Payload partPayload(HashKind kind, long maxLength) throws S3Exception {
+    requireLength();
     return Payload.open(
         request.body(),
         request.headers(),
@@ -188,6 +198,14 @@ public final class S3Call {
         kind,
         maxLength,
         hashThreads);
+  }
+
+  /** An object without a body is empty only if the client says so. */
+  private void requireLength() throws S3Exception {
+    if (!request.headers().contains(HttpHeaderNames.CONTENT_LENGTH)
+        && !request.headers().contains(HttpHeaderNames.TRANSFER_ENCODING)) {
+      throw new S3Exception(S3Error.MISSING_CONTENT_LENGTH);
+    }
   }
 
   /** The whole body as a document; null if it is empty. */

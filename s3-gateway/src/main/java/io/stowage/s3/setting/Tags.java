@@ -25,6 +25,7 @@ import io.stowage.s3.xml.XmlOut;
 import io.stowage.s3.xml.XmlShape;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.regex.Pattern;
 
 /** Tag sets of buckets and objects, as the S3 API bounds them. */
 public final class Tags {
@@ -33,6 +34,9 @@ public final class Tags {
 
   private static final int LONGEST_KEY = 128;
   private static final int LONGEST_VALUE = 256;
+
+  /** Letters, spaces and digits of every script, and a few signs. */
+  private static final Pattern ALLOWED = Pattern.compile("[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*");
 
   static final XmlShape SHAPE =
       element(
@@ -56,11 +60,11 @@ public final class Tags {
 
   /** Adds one tag, if S3 allows it. */
   public static void add(Map<String, String> tags, String key, String value) throws S3Exception {
-    if (key.isEmpty() || key.length() > LONGEST_KEY) {
+    if (key.isEmpty() || key.length() > LONGEST_KEY || !ALLOWED.matcher(key).matches()) {
       throw new S3Exception(S3Error.INVALID_TAG, "The TagKey you have provided is invalid")
           .with("TagKey", key);
     }
-    if (value.length() > LONGEST_VALUE) {
+    if (value.length() > LONGEST_VALUE || !ALLOWED.matcher(value).matches()) {
       throw new S3Exception(S3Error.INVALID_TAG, "The TagValue you have provided is invalid")
           .with("TagKey", key)
           .with("TagValue", value);
