@@ -64,12 +64,7 @@ record CopySource(String bucket, String key, GetObjectReply found) {
     Dispatcher.checkExpectedOwner(call.header("x-amz-source-expected-bucket-owner"), info);
     backend
         .authorizer()
-        .authorize(
-            call.caller().subject(),
-            "s3:GetObject",
-            info,
-            key,
-            call.facts());
+        .authorize(call.caller().subject(), "s3:GetObject", info, key, call.facts());
     GetObjectReply found =
         backend
             .namespace()

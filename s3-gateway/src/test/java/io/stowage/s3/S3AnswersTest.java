@@ -1,0 +1,323 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.s3;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.stowage.s3.suite.RawS3;
+import io.stowage.s3.suite.RawS3.Reply;
+import io.stowage.s3.suite.S3ContractTest.Target;
+import java.io.IOException;
+import java.io.InputStream;
+import java.net.Socket;
+import java.nio.charset.StandardCharsets;
+import java.util.Map;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInstance;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/**
+ * Answers in their smallest parts, as AWS gives them and other suites (Ceph's s3-tests, botocore's
+ * habits) ask for them.
+ */
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
+class S3AnswersTest {
+  private static final AtomicInteger BUCKETS = new AtomicInteger();
+
+  private InMemoryTarget gateway;
+  private Target target;
+  private RawS3 s3;
+
+  @BeforeAll
+  void start() throws Exception {
+    gateway = new InMemoryTarget(Map.of());
+    gateway.addIdentity("AKOTHER", "other", "somebody", false);
+    target = gateway.target();
+    s3 = new RawS3(target.endpoint(), target.accessKey(), target.secretKey(), target.region());
+  }
+
+  @AfterAll
+  void stop() {
+    gateway.close();
+  }
+
+  private String newBucket() throws IOException {
+    String bucket = "answers-" + BUCKETS.incrementAndGet();
+    assertEquals(200, s3.call("PUT", "/" + bucket).send().status());
+    return bucket;
+  }
+
+  private Reply put(String path, String body) throws IOException {
+    Reply reply = s3.call("PUT", path).body(body).send();
+    assertEquals(200, reply.status(), reply.text());
+    return reply;
+  }
+
+  private static void assertError(int status, String code, Reply reply) {
+    assertEquals(code, reply.code(), reply.text());
+    assertEquals(status, reply.status());
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"200", "", "the unexpected"})
+  void ignoresWhatElseIsExpected(String expectation) throws IOException {
+    String bucket = newBucket();
+    assertEquals(
+        200,
+        s3.call("PUT", "/" + bucket + "/k")
+            .body("text")
+            .unsignedHeader("expect", expectation)
+            .send()
+            .status());
+  }
+
+  @Test
+  void answers100ContinueBeforeAnEmptyBodyToo() throws IOException {
+    String bucket = newBucket();
+    RawS3.Call call =
+        s3.call("PUT", "/" + bucket + "/empty").unsignedHeader("expect", "100-continue");
+    call.sign();
+    try (Socket socket = s3.open()) {
+      socket.getOutputStream().write(call.wire());
+      InputStream in = socket.getInputStream();
+      String interim = "HTTP/1.1 100 Continue\r\n\r\n";
+      assertEquals(interim, new String(in.readNBytes(interim.length()), StandardCharsets.US_ASCII));
+      assertEquals(200, RawS3.readReply(in, false).status());
+    }
+  }
+
+  @Test
+  void asksForTheLengthOfAnObject() throws IOException {
+    String bucket = newBucket();
+    assertError(
+        411,
+        "MissingContentLength",
+        s3.call("PUT", "/" + bucket + "/k").withoutContentLength().send());
+    assertEquals(200, s3.call("PUT", "/" + bucket + "-2").withoutContentLength().send().status());
+  }
+
+  @Test
+  void takesAnEmptyAuthorizationForNone() throws IOException {
+    String bucket = newBucket();
+    assertError(
+        403,
+        "AccessDenied",
+        s3.call("GET", "/" + bucket + "/k").unsignedHeader("authorization", "").sendAsIs());
+  }
+
+  @Test
+  void recreatingOnesBucketInTheOldestRegionOnlyResetsItsList() throws IOException {
+    String bucket = newBucket();
+    put("/" + bucket + "/k", "text");
+    assertEquals(
+        200,
+        s3.call("PUT", "/" + bucket + "?acl").header("x-amz-acl", "public-read").send().status());
+    assertEquals(200, s3.call("GET", "/" + bucket + "/k").send().status());
+    assertEquals(200, s3.call("PUT", "/" + bucket).send().status());
+    assertEquals("text", s3.call("GET", "/" + bucket + "/k").send().text());
+    assertFalse(s3.call("GET", "/" + bucket + "?acl").send().text().contains("AllUsers"));
+    assertError(
+        409, "BucketAlreadyExists", s3.call("PUT", "/" + bucket).as("AKOTHER", "other").send());
+  }
+
+  @Test
+  void recreatingOnesBucketElsewhereIsAConflict() throws Exception {
+    try (InMemoryTarget elsewhere = new InMemoryTarget(Map.of("stowage.s3.region", "eu-west-1"))) {
+      RawS3 there =
+          new RawS3(
+              elsewhere.target().endpoint(),
+              InMemoryTarget.ACCESS_KEY,
+              InMemoryTarget.SECRET_KEY,
+              "eu-west-1");
+      assertEquals(200, there.call("PUT", "/abc").send().status());
+      assertError(409, "BucketAlreadyOwnedByYou", there.call("PUT", "/abc").send());
+    }
+  }
+
+  @Test
+  void listsBucketsOfARegion() throws IOException {
+    String bucket = newBucket();
+    assertTrue(
+        s3.call("GET", "/?bucket-region=us-east-1")
+            .send()
+            .text()
+            .contains("<Name>" + bucket + "</Name>"));
+    Reply none = s3.call("GET", "/?bucket-region=eu-west-1").send();
+    assertEquals(200, none.status());
+    assertEquals("", none.element("Name"));
+  }
+
+  @Test
+  void anEmptyContinuationTokenIsTheBeginning() throws IOException {
+    String bucket = newBucket();
+    put("/" + bucket + "/k", "text");
+    Reply listed = s3.call("GET", "/" + bucket + "?continuation-token=&list-type=2").send();
+    assertEquals("k", listed.element("Key"));
+    assertTrue(listed.text().contains("<ContinuationToken></ContinuationToken>"), listed.text());
+  }
+
+  @Test
+  void namesWhatIsNotThere() throws IOException {
+    String bucket = newBucket();
+    Reply key = s3.call("GET", "/" + bucket + "/no%20key").send();
+    assertError(404, "NoSuchKey", key);
+    assertEquals("no key", key.element("Key"));
+    assertEquals("/" + bucket + "/no%20key", key.element("Resource"));
+    assertEquals(key.headers().get("x-amz-request-id"), key.element("RequestId"));
+    Reply absent = s3.call("GET", "/" + bucket + "-none/k").send();
+    assertError(404, "NoSuchBucket", absent);
+    assertEquals(bucket + "-none", absent.element("BucketName"));
+    String id = "0".repeat(32);
+    Reply upload = s3.call("DELETE", "/" + bucket + "/k?uploadId=" + id).send();
+    assertError(404, "NoSuchUpload", upload);
+    assertEquals(id, upload.element("UploadId"));
+    put("/" + bucket + "/k", "text");
+    Reply full = s3.call("DELETE", "/" + bucket).send();
+    assertError(409, "BucketNotEmpty", full);
+    assertEquals(bucket, full.element("BucketName"));
+  }
+
+  @Test
+  void overridesOnlyForThoseWhoSign() throws IOException {
+    String bucket = newBucket();
+    s3.call("PUT", "/" + bucket + "/k").body("text").header("x-amz-acl", "public-read").send();
+    assertEquals("text", s3.call("GET", "/" + bucket + "/k").sendAsIs().text());
+    assertError(
+        400,
+        "InvalidRequest",
+        s3.call("GET", "/" + bucket + "/k?response-content-type=a%2Fb").sendAsIs());
+    assertEquals(
+        "a/b",
+        s3.call("GET", "/" + bucket + "/k?response-content-type=a%2Fb")
+            .send()
+            .headers()
+            .get("content-type"));
+  }
+
+  @Test
+  void tagsAreOfLettersDigitsSpacesAndFewSigns() throws IOException {
+    String bucket = newBucket();
+    put("/" + bucket + "/k", "text");
+    assertEquals(200, putTag(bucket, "a +-=._:/@ü1", "").status());
+    for (String sign : new String[] {"&lt;", "?", "*", "%", "&amp;", "{"}) {
+      assertError(400, "InvalidTag", putTag(bucket, "a" + sign, "v"));
+      assertError(400, "InvalidTag", putTag(bucket, "a", "v" + sign));
+    }
+  }
+
+  private Reply putTag(String bucket, String key, String value) throws IOException {
+    return s3.call("PUT", "/" + bucket + "/k?tagging=")
+        .body(
+            "<Tagging><TagSet><Tag><Key>"
+                + key
+                + "</Key><Value>"
+                + value
+                + "</Value></Tag></TagSet></Tagging>")
+        .send();
+  }
+
+  @Test
+  void checksWhoOwnsTheSourceOfACopy() throws IOException {
+    String bucket = newBucket();
+    put("/" + bucket + "/k", "text");
+    String owner = s3.call("GET", "/").send().element("ID");
+    assertError(
+        403,
+        "AccessDenied",
+        s3.call("PUT", "/" + bucket + "/copy")
+            .header("x-amz-copy-source", bucket + "/k")
+            .header("x-amz-source-expected-bucket-owner", "123456789012")
+            .send());
+    assertEquals(
+        200,
+        s3.call("PUT", "/" + bucket + "/copy")
+            .header("x-amz-copy-source", bucket + "/k")
+            .header("x-amz-source-expected-bucket-owner", owner)
+            .send()
+            .status());
+  }
+
+  @Test
+  void pagesOfOtherOriginsMayReadErrors() throws IOException {
+    String bucket = newBucket();
+    s3.call("PUT", "/" + bucket + "?cors=")
+        .body(
+            "<CORSConfiguration><CORSRule><AllowedOrigin>http://a.example</AllowedOrigin>"
+                + "<AllowedMethod>GET</AllowedMethod></CORSRule></CORSConfiguration>")
+        .send();
+    Reply absent =
+        s3.call("GET", "/" + bucket + "/none").header("origin", "http://a.example").send();
+    assertError(404, "NoSuchKey", absent);
+    assertEquals("http://a.example", absent.headers().get("access-control-allow-origin"));
+    Reply denied =
+        s3.call("GET", "/" + bucket + "/none").header("origin", "http://a.example").sendAsIs();
+    assertError(403, "AccessDenied", denied);
+    assertEquals("http://a.example", denied.headers().get("access-control-allow-origin"));
+    Reply stranger =
+        s3.call("GET", "/" + bucket + "/none").header("origin", "http://b.example").send();
+    assertEquals(null, stranger.headers().get("access-control-allow-origin"));
+  }
+
+  @Test
+  void aConditionOnTheTagOfNothingIsNoSuchKey() throws IOException {
+    String bucket = newBucket();
+    assertError(
+        404,
+        "NoSuchKey",
+        s3.call("PUT", "/" + bucket + "/k").body("x").header("if-match", "\"abc\"").send());
+  }
+
+  @Test
+  void aCompletionTellsWhereAndWantsChecksumsOfPartsForACompositeOne() throws IOException {
+    String bucket = newBucket();
+    String path = "/" + bucket + "/dir/a%20key";
+    String id =
+        s3.call("POST", path + "?uploads=")
+            .header("x-amz-checksum-algorithm", "SHA256")
+            .send()
+            .element("UploadId");
+    Reply part = s3.call("PUT", path + "?partNumber=1&uploadId=" + id).body("text").send();
+    String etag = part.headers().get("etag");
+    String named = "<PartNumber>1</PartNumber><ETag>" + etag + "</ETag>";
+    Reply without = complete(path, id, named);
+    assertError(400, "InvalidRequest", without);
+    assertTrue(without.element("Message").contains("missing for part 1"), without.text());
+    String sum = part.headers().get("x-amz-checksum-sha256");
+    Reply done = complete(path, id, named + "<ChecksumSHA256>" + sum + "</ChecksumSHA256>");
+    assertEquals(200, done.status(), done.text());
+    assertEquals(target.endpoint() + path, done.element("Location"));
+    assertTrue(done.element("ChecksumSHA256").endsWith("-1"), done.text());
+  }
+
+  private Reply complete(String path, String id, String part) throws IOException {
+    return s3.call("POST", path + "?uploadId=" + id)
+        .body("<CompleteMultipartUpload><Part>" + part + "</Part></CompleteMultipartUpload>")
+        .send();
+  }
+
+  @Test
+  void aBucketGoesWithItsUploads() throws IOException {
+    String bucket = newBucket();
+    s3.call("POST", "/" + bucket + "/k?uploads=").send();
+    assertEquals(204, s3.call("DELETE", "/" + bucket).send().status());
+  }
+}
