@@ -15,6 +15,7 @@
  */
 package io.stowage.s3;
 
+import io.stowage.common.conf.ConfigKey;
 import io.stowage.common.conf.Keys;
 import io.stowage.common.conf.StowageConfig;
 import io.stowage.common.error.ErrorCode;
@@ -22,6 +23,8 @@ import io.stowage.common.error.StoreException;
 import io.stowage.common.time.StoreClock;
 import io.stowage.s3.access.AuditLog;
 import io.stowage.s3.http.HttpLimits;
+import io.stowage.s3.http.HttpServer;
+import io.stowage.s3.http.TlsFiles;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.nio.file.InvalidPathException;
@@ -33,11 +36,37 @@ import java.util.Locale;
  * What a gateway is told. Immutable.
  *
  * @param bind where it listens
+ * @param tls whether and how connections are encrypted
  * @param domains below which {@code bucket.domain} is virtual-host style
  * @param region that it answers and signs for
  */
 public record S3GatewayConfig(
-    InetSocketAddress bind, List<String> domains, String region, HttpLimits limits, Audit audit) {
+    InetSocketAddress bind,
+    Tls tls,
+    List<String> domains,
+    String region,
+    HttpLimits limits,
+    Audit audit) {
+
+  /**
+   * What HTTPS is served with.
+   *
+   * @param certificate PEM file; null: no TLS
+   * @param key PEM file
+   * @param bind where it listens beside HTTP; null: in its place
+   */
+  public record Tls(Path certificate, Path key, InetSocketAddress bind) {}
+
+  /** What is listened on; HTTP before HTTPS. Reads the certificate. */
+  public List<HttpServer.Listener> listeners() throws StoreException {
+    if (tls.certificate == null) {
+      return List.of(new HttpServer.Listener(bind, null));
+    }
+    TlsFiles files = TlsFiles.read(tls.certificate, tls.key);
+    return tls.bind == null
+        ? List.of(new HttpServer.Listener(bind, files))
+        : List.of(new HttpServer.Listener(bind, null), new HttpServer.Listener(tls.bind, files));
+  }
 
   /**
    * Where decisions are written down.
@@ -75,23 +104,11 @@ public record S3GatewayConfig(
 
   /** Reads and checks the settings. */
   public static S3GatewayConfig from(StowageConfig config) throws StoreException {
-    String bind = config.get(Keys.S3_BIND);
-    int colon = bind.lastIndexOf(':');
-    int port = -1;
-    try {
-      port = Integer.parseInt(bind.substring(colon + 1));
-    } catch (NumberFormatException e) {
-      // refused below
-    }
-    if (colon <= 0 || port < 0 || port > 65_535) {
-      throw new StoreException(
-          ErrorCode.BAD_CONFIGURATION,
-          "Cannot use " + Keys.S3_BIND.name() + " = '" + bind + "': expected host:port");
-    }
     int workers = config.get(Keys.S3_WORKERS);
     long packingLimit = config.get(Keys.PACKING_LIMIT);
     return new S3GatewayConfig(
-        new InetSocketAddress(bind.substring(0, colon), port),
+        address(config, Keys.S3_BIND),
+        tls(config),
         config.get(Keys.S3_DOMAINS).stream().map(S3GatewayConfig::hostOf).toList(),
         config.get(Keys.S3_REGION),
         new HttpLimits(
@@ -102,11 +119,49 @@ public record S3GatewayConfig(
             (int) packingLimit + (16 << 10),
             config.get(Keys.S3_MEMORY),
             config.get(Keys.S3_IDLE_TIMEOUT),
-            config.get(Keys.S3_PATIENCE)),
+            config.get(Keys.S3_PATIENCE),
+            config.get(Keys.S3_DRAIN)),
         new Audit(
             config.get(Keys.S3_AUDIT_FILE),
             config.get(Keys.S3_AUDIT_FILE_SIZE),
             config.get(Keys.S3_AUDIT_FILES)));
+  }
+
+  private static InetSocketAddress address(StowageConfig config, ConfigKey<String> key)
+      throws StoreException {
+    String bind = config.get(key);
+    int colon = bind.lastIndexOf(':');
+    int port = -1;
+    try {
+      port = Integer.parseInt(bind.substring(colon + 1));
+    } catch (NumberFormatException e) {
+      // refused below
+    }
+    if (colon <= 0 || port < 0 || port > 65_535) {
+      throw new StoreException(
+          ErrorCode.BAD_CONFIGURATION,
+          "Cannot use " + key.name() + " = '" + bind + "': expected host:port");
+    }
+    return new InetSocketAddress(bind.substring(0, colon), port);
+  }
+
+  private static Tls tls(StowageConfig config) throws StoreException {
+    String certificate = config.get(Keys.S3_TLS_CERTIFICATE);
+    String key = config.get(Keys.S3_TLS_KEY);
+    boolean bound = !config.get(Keys.S3_TLS_BIND).isEmpty();
+    if (certificate.isEmpty() != key.isEmpty() || (bound && certificate.isEmpty())) {
+      throw new StoreException(
+          ErrorCode.BAD_CONFIGURATION,
+          "Cannot serve TLS: "
+              + Keys.S3_TLS_CERTIFICATE.name()
+              + " and "
+              + Keys.S3_TLS_KEY.name()
+              + " must both be set");
+    }
+    return certificate.isEmpty()
+        ? new Tls(null, null, null)
+        : new Tls(
+            Path.of(certificate), Path.of(key), bound ? address(config, Keys.S3_TLS_BIND) : null);
   }
 
   /** A domain as hosts are compared: lower case, without a port, which requests may name or not. */

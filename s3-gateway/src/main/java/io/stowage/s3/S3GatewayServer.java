@@ -91,8 +91,12 @@ public final class S3GatewayServer implements AutoCloseable {
                     .getBytes(StandardCharsets.UTF_8));
     Dispatcher dispatcher = new Dispatcher(backend, authenticator, config.domains(), hostId);
     try {
-      HttpServer http = HttpServer.start(config.bind(), config.limits(), dispatcher, clock);
-      LOG.info("S3 is served on {}:{}", config.bind().getHostString(), http.port());
+      HttpServer http = HttpServer.start(config.listeners(), config.limits(), dispatcher, clock);
+      LOG.info(
+          "S3 is served on {}:{}{}",
+          config.bind().getHostString(),
+          http.port(),
+          config.tls().certificate() == null ? "" : ", TLS on port " + http.tlsPort());
       return new S3GatewayServer(http, hashThreads, audit);
     } catch (StoreException e) {
       hashThreads.shutdownNow();
@@ -101,9 +105,14 @@ public final class S3GatewayServer implements AutoCloseable {
     }
   }
 
-  /** Port that is listened on. */
+  /** Port that is listened on; HTTP's, if it is served at all. */
   public int port() {
     return http.port();
+  }
+
+  /** Port of HTTPS, if that is served. */
+  public int tlsPort() {
+    return http.tlsPort();
   }
 
   /** The HTTP server below, for what it tells of its state. */

@@ -48,19 +48,21 @@ import java.net.InetSocketAddress;
 import java.util.ArrayDeque;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.slf4j.MDC;
 
 /**
- * One connection: takes its requests one after the other, hands each to a worker and sends the
- * answers in the same order. Requests that a client sends ahead wait here, and while any waits the
- * socket is read no more. Owns the request at work and its body. Confined to its event loop, but
- * for {@link #run}, {@link #send} (workers) and {@link #whenWritable}.
+ * One connection of HTTP/1.1, or one stream of HTTP/2, which carries one request: takes its
+ * requests one after the other, hands each to a worker and sends the answers in the same order.
+ * Requests that a client sends ahead wait here, and while any waits the socket is read no more.
+ * Owns the request at work and its body. Confined to its event loop, but for {@link #run}, {@link
+ * #send} (workers) and {@link #whenWritable}.
  */
 // A write or close that fails ends the channel, and channelInactive cleans up.
 @SuppressWarnings("FutureReturnValueIgnored")
-final class ConnectionHandler extends ChannelInboundHandlerAdapter {
+final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Connection.Speaker {
   private static final Logger LOG = LoggerFactory.getLogger(ConnectionHandler.class);
 
   /** Under this name every line that is logged for a request finds its id. */
@@ -91,6 +93,7 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter {
 
   private final HttpServer server;
   private final RequestHandler handler;
+  private final boolean secure;
   private final ArrayDeque<Object> ahead = new ArrayDeque<>();
   private ChannelHandlerContext ctx;
   private Exchange current;
@@ -104,9 +107,13 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter {
   private volatile boolean draining;
   private Runnable onWritable;
 
-  ConnectionHandler(HttpServer server, RequestHandler handler) {
+  /** Pieces of a response that were handed to the channel and have not left it. */
+  private final AtomicInteger piecesOnTheirWay = new AtomicInteger();
+
+  ConnectionHandler(HttpServer server, RequestHandler handler, boolean secure) {
     this.server = server;
     this.handler = handler;
+    this.secure = secure;
   }
 
   // ---- what the channel tells
@@ -117,16 +124,8 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter {
   }
 
   @Override
-  public void channelActive(ChannelHandlerContext context) {
-    if (!server.admit(this)) {
-      context.close();
-    }
-  }
-
-  @Override
   public void channelInactive(ChannelHandlerContext context) {
     discarding = true;
-    server.forget(this);
     failBody(S3Error.INCOMPLETE_BODY);
     for (Object message; (message = ahead.poll()) != null; ) {
       ReferenceCountUtil.release(message);
@@ -320,7 +319,7 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter {
             exchange.head.headers(),
             body,
             remoteAddress(),
-            false,
+            secure,
             () -> ctx.executor().execute(() -> bePatient(exchange)));
     if (!server.submitRequest(() -> run(exchange, request))) {
       body.close();
@@ -548,6 +547,14 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter {
 
   // ---- for the response pump and the server
 
+  void pieceSent() {
+    piecesOnTheirWay.incrementAndGet();
+  }
+
+  void pieceArrived() {
+    piecesOnTheirWay.decrementAndGet();
+  }
+
   boolean submit(Runnable task) {
     return server.submitContinuation(task);
   }
@@ -575,23 +582,16 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter {
 
   private boolean isOutputStuck() {
     var outbound = ctx.channel().unsafe().outboundBuffer();
-    return outbound != null && outbound.totalPendingWriteBytes() > 0;
+    // A stream of HTTP/2 has no buffer of its own; what it has written is still counted.
+    return piecesOnTheirWay.get() > 0
+        || (outbound != null && outbound.totalPendingWriteBytes() > 0);
   }
 
-  /** Answers what is at work, then closes. Any thread. */
-  void drain() {
-    ctx.executor()
-        .execute(
-            () -> {
-              draining = true;
-              if (current == null) {
-                ctx.close();
-              }
-            });
-  }
-
-  /** Any thread. */
-  void closeNow() {
-    ctx.close();
+  @Override
+  public void drain() {
+    draining = true;
+    if (current == null) {
+      ctx.close();
+    }
   }
 }

@@ -30,6 +30,7 @@ import java.time.Duration;
  * @param memoryBytes budget of gathered bodies (a quarter) and of response pieces on their way out
  * @param idle a connection that makes no progress for this long is closed
  * @param patience an answer that takes longer is kept alive by white space, if its operation may be
+ * @param drain how long requests at work are waited for when the gateway stops
  */
 public record HttpLimits(
     int workers,
@@ -38,7 +39,8 @@ public record HttpLimits(
     int gatherBytes,
     long memoryBytes,
     Duration idle,
-    Duration patience) {
+    Duration patience,
+    Duration drain) {
   /** Request line: a key of 1,024 bytes takes 3,072 encoded, a presigned query about 4,000. */
   static final int REQUEST_LINE_BYTES = 16 << 10;
 

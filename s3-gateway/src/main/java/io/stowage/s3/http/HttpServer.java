@@ -30,9 +30,6 @@ import io.netty.channel.epoll.EpollEventLoopGroup;
 import io.netty.channel.epoll.EpollServerSocketChannel;
 import io.netty.channel.nio.NioEventLoopGroup;
 import io.netty.channel.socket.nio.NioServerSocketChannel;
-import io.netty.handler.codec.http.HttpDecoderConfig;
-import io.netty.handler.codec.http.HttpRequestDecoder;
-import io.netty.handler.codec.http.HttpResponseEncoder;
 import io.netty.handler.timeout.IdleStateHandler;
 import io.netty.util.concurrent.DefaultThreadFactory;
 import io.netty.util.concurrent.Future;
@@ -45,9 +42,11 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
+import java.util.List;
 import java.util.Locale;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadLocalRandom;
@@ -85,10 +84,10 @@ public final class HttpServer implements AutoCloseable {
   private final ThreadPoolExecutor workers;
   private final EventLoopGroup acceptor;
   private final EventLoopGroup loops;
-  private final Set<ConnectionHandler> connections = ConcurrentHashMap.newKeySet();
+  private final Set<Connection> connections = ConcurrentHashMap.newKeySet();
   private final AtomicInteger streaming = new AtomicInteger();
   private volatile SecondText date = new SecondText(Long.MIN_VALUE, "");
-  private Channel listener;
+  private final List<Channel> listeners = new CopyOnWriteArrayList<>();
 
   private HttpServer(HttpLimits limits, StoreClock clock) {
     this.limits = limits;
@@ -122,14 +121,23 @@ public final class HttpServer implements AutoCloseable {
             : new NioEventLoopGroup(loopCount, loopThreads);
   }
 
+  /**
+   * One address to listen on.
+   *
+   * @param tls null: not encrypted
+   */
+  public record Listener(InetSocketAddress bind, TlsFiles tls) {}
+
   /** Listens, and serves from then on. */
   public static HttpServer start(
-      InetSocketAddress bind, HttpLimits limits, RequestHandler handler, StoreClock clock)
+      List<Listener> listeners, HttpLimits limits, RequestHandler handler, StoreClock clock)
       throws StoreException {
     HttpServer server = new HttpServer(limits, clock);
     server.lifecycle.moveTo(Lifecycle.State.STARTING);
     try {
-      server.listen(bind, handler);
+      for (Listener listener : listeners) {
+        server.listen(listener, handler);
+      }
     } catch (StoreException e) {
       server.close();
       throw e;
@@ -138,14 +146,10 @@ public final class HttpServer implements AutoCloseable {
     return server;
   }
 
-  private void listen(InetSocketAddress bind, RequestHandler handler) throws StoreException {
+  private void listen(Listener to, RequestHandler handler) throws StoreException {
+    InetSocketAddress bind = to.bind;
     Class<? extends ServerChannel> type =
         Epoll.isAvailable() ? EpollServerSocketChannel.class : NioServerSocketChannel.class;
-    HttpDecoderConfig decoding =
-        new HttpDecoderConfig()
-            .setMaxInitialLineLength(HttpLimits.REQUEST_LINE_BYTES)
-            .setMaxHeaderSize(HttpLimits.HEADER_BYTES)
-            .setMaxChunkSize(HttpLimits.PIECE_BYTES);
     ServerBootstrap bootstrap =
         new ServerBootstrap()
             .group(acceptor, loops)
@@ -164,14 +168,19 @@ public final class HttpServer implements AutoCloseable {
                 new ChannelInitializer<Channel>() {
                   @Override
                   protected void initChannel(Channel channel) {
+                    Connection connection = new Connection(HttpServer.this);
                     channel
                         .pipeline()
                         .addLast(
                             new IdleStateHandler(
                                 true, 0, 0, limits.idle().toMillis(), TimeUnit.MILLISECONDS),
-                            new HttpRequestDecoder(decoding),
-                            new HttpResponseEncoder(),
-                            new ConnectionHandler(HttpServer.this, handler));
+                            connection);
+                    if (to.tls != null) {
+                      channel.pipeline().addLast(to.tls.current().newHandler(channel.alloc()));
+                    }
+                    channel
+                        .pipeline()
+                        .addLast(new ProtocolChooser(HttpServer.this, handler, connection));
                   }
                 });
     ChannelFuture bound = bootstrap.bind(bind).awaitUninterruptibly();
@@ -186,11 +195,20 @@ public final class HttpServer implements AutoCloseable {
               + bound.cause().getMessage(),
           bound.cause());
     }
-    listener = bound.channel();
+    listeners.add(bound.channel());
   }
 
-  /** Port that is listened on. */
+  /** Port of the first listener. */
   public int port() {
+    return port(listeners.get(0));
+  }
+
+  /** Port of the last listener, where TLS is served if it is. */
+  public int tlsPort() {
+    return port(listeners.get(listeners.size() - 1));
+  }
+
+  private static int port(Channel listener) {
     return ((InetSocketAddress) listener.localAddress()).getPort();
   }
 
@@ -217,10 +235,10 @@ public final class HttpServer implements AutoCloseable {
     if (!lifecycle.beginStop()) {
       return;
     }
-    if (listener != null) {
+    for (Channel listener : listeners) {
       listener.close().awaitUninterruptibly();
     }
-    connections.forEach(ConnectionHandler::drain);
+    connections.forEach(Connection::drain);
     long deadline = System.nanoTime() + grace.toNanos();
     boolean interrupted = false;
     while (!connections.isEmpty() && System.nanoTime() < deadline && !interrupted) {
@@ -232,7 +250,7 @@ public final class HttpServer implements AutoCloseable {
     }
     if (!connections.isEmpty()) {
       LOG.warn("Closing {} connections that did not end within {}", connections.size(), grace);
-      connections.forEach(ConnectionHandler::closeNow);
+      connections.forEach(Connection::closeNow);
     }
     workers.shutdownNow();
     try {
@@ -254,7 +272,7 @@ public final class HttpServer implements AutoCloseable {
 
   @Override
   public void close() {
-    stop(Duration.ofSeconds(30));
+    stop(limits.drain());
   }
 
   // ---- for the connections
@@ -273,13 +291,13 @@ public final class HttpServer implements AutoCloseable {
     return responseMemory;
   }
 
-  boolean admit(ConnectionHandler connection) {
+  boolean admit(Connection connection) {
     connections.add(connection);
     return lifecycle.state().compareTo(Lifecycle.State.RUNNING) <= 0
         && connections.size() <= limits.connections();
   }
 
-  void forget(ConnectionHandler connection) {
+  void forget(Connection connection) {
     connections.remove(connection);
   }
 

@@ -95,7 +95,13 @@ final class ResponsePump implements Runnable {
         return;
       }
       boolean last = body.nextLength() == 0;
-      send(piece, last).addListener(written -> budget.release(bytes));
+      connection.pieceSent();
+      send(piece, last)
+          .addListener(
+              written -> {
+                budget.release(bytes);
+                connection.pieceArrived();
+              });
       if (last) {
         done(End.SENT, null);
         return;

@@ -202,6 +202,12 @@ public final class RawS3 {
           + "/aws4_request";
     }
 
+    /** Headers of the signed call, for another client to send. */
+    public Map<String, String> signedHeaders() {
+      sign();
+      return Map.copyOf(headers);
+    }
+
     /** Signs, if not done yet, and sends. */
     public Reply send() throws IOException {
       if (!headers.containsKey("authorization")) {

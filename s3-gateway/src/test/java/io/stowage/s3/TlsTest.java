@@ -1,0 +1,325 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.s3;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.stowage.common.conf.Keys;
+import io.stowage.common.error.StoreException;
+import io.stowage.s3.suite.RawS3;
+import java.io.ByteArrayOutputStream;
+import java.io.DataInputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.net.Socket;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.security.KeyStore;
+import java.security.cert.Certificate;
+import java.util.ArrayList;
+import java.util.Base64;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Random;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import javax.net.ssl.SSLContext;
+import javax.net.ssl.TrustManagerFactory;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** HTTPS by PEM files, HTTP/2 over it and without it. */
+class TlsTest {
+  private static final char[] PASSWORD = "changeit".toCharArray();
+
+  @TempDir Path dir;
+
+  /** A key and its certificate, made by the JDK's own tool. */
+  private Certificate makePems(String name) throws Exception {
+    Path store = dir.resolve(name + ".p12");
+    Process process =
+        new ProcessBuilder(
+                Path.of(System.getProperty("java.home"), "bin", "keytool").toString(),
+                "-genkeypair",
+                "-alias",
+                "a",
+                "-keyalg",
+                "EC",
+                "-groupname",
+                "secp256r1",
+                "-dname",
+                "CN=" + name,
+                "-ext",
+                "san=dns:localhost,ip:127.0.0.1",
+                "-validity",
+                "30",
+                "-storetype",
+                "PKCS12",
+                "-keystore",
+                store.toString(),
+                "-storepass",
+                new String(PASSWORD))
+            .redirectErrorStream(true)
+            .start();
+    String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    assertTrue(process.waitFor(60, TimeUnit.SECONDS) && process.exitValue() == 0, said);
+    KeyStore keys = KeyStore.getInstance("PKCS12");
+    try (InputStream in = Files.newInputStream(store)) {
+      keys.load(in, PASSWORD);
+    }
+    Certificate certificate = keys.getCertificate("a");
+    writePem("key.pem", "PRIVATE KEY", keys.getKey("a", PASSWORD).getEncoded());
+    writePem("cert.pem", "CERTIFICATE", certificate.getEncoded());
+    return certificate;
+  }
+
+  private void writePem(String file, String what, byte[] bytes) throws IOException {
+    Path next = dir.resolve(file + ".next");
+    Files.writeString(
+        next,
+        "-----BEGIN "
+            + what
+            + "-----\n"
+            + Base64.getMimeEncoder(64, new byte[] {'\n'}).encodeToString(bytes)
+            + "\n-----END "
+            + what
+            + "-----\n");
+    Files.move(next, dir.resolve(file), StandardCopyOption.REPLACE_EXISTING);
+  }
+
+  private InMemoryTarget start(Map<String, String> more) throws Exception {
+    Map<String, String> settings = new HashMap<>(more);
+    settings.put(Keys.S3_TLS_CERTIFICATE.name(), dir.resolve("cert.pem").toString());
+    settings.put(Keys.S3_TLS_KEY.name(), dir.resolve("key.pem").toString());
+    return new InMemoryTarget(settings);
+  }
+
+  private static HttpClient client(Certificate trusted, HttpClient.Version version)
+      throws Exception {
+    KeyStore trust = KeyStore.getInstance("PKCS12");
+    trust.load(null, null);
+    trust.setCertificateEntry("gateway", trusted);
+    TrustManagerFactory managers =
+        TrustManagerFactory.getInstance(TrustManagerFactory.getDefaultAlgorithm());
+    managers.init(trust);
+    SSLContext context = SSLContext.getInstance("TLS");
+    context.init(null, managers.getTrustManagers(), null);
+    return HttpClient.newBuilder().sslContext(context).version(version).build();
+  }
+
+  private static RawS3 raw(int port) {
+    return new RawS3(
+        URI.create("https://127.0.0.1:" + port),
+        InMemoryTarget.ACCESS_KEY,
+        InMemoryTarget.SECRET_KEY,
+        "us-east-1");
+  }
+
+  private static HttpRequest request(int port, String method, String target, byte[] body) {
+    RawS3.Call call = raw(port).call(method, target).body(body);
+    HttpRequest.Builder request =
+        HttpRequest.newBuilder(URI.create("https://127.0.0.1:" + port + target))
+            .method(method, HttpRequest.BodyPublishers.ofByteArray(body));
+    call.signedHeaders()
+        .forEach(
+            (name, value) -> {
+              if (!name.equals("host")) {
+                request.header(name, value);
+              }
+            });
+    return request.build();
+  }
+
+  private static HttpResponse<byte[]> send(
+      HttpClient client, int port, String method, String target, byte[] body) throws Exception {
+    return client.send(
+        request(port, method, target, body), HttpResponse.BodyHandlers.ofByteArray());
+  }
+
+  private static byte[] bytes(int length, long seed) {
+    byte[] bytes = new byte[length];
+    new Random(seed).nextBytes(bytes);
+    return bytes;
+  }
+
+  @Test
+  void bothVersionsOfHttpAreServedOverTls() throws Exception {
+    Certificate certificate = makePems("one");
+    try (InMemoryTarget target = start(Map.of())) {
+      int port = target.gateway.port();
+      for (HttpClient.Version version : HttpClient.Version.values()) {
+        HttpClient client = client(certificate, version);
+        String bucket = "/bucket-" + version.name().toLowerCase(Locale.ROOT).replace('_', '-');
+        assertEquals(200, send(client, port, "PUT", bucket, new byte[0]).statusCode());
+        for (int length : new int[] {0, 10, 100_000, 8 << 20}) {
+          byte[] content = bytes(length, length);
+          HttpResponse<byte[]> put = send(client, port, "PUT", bucket + "/k" + length, content);
+          assertEquals(200, put.statusCode(), () -> new String(put.body(), StandardCharsets.UTF_8));
+          assertEquals(version, put.version());
+          assertEquals(16, put.headers().firstValue("x-amz-request-id").orElse("").length());
+          HttpResponse<byte[]> got = send(client, port, "GET", bucket + "/k" + length, new byte[0]);
+          assertArrayEquals(content, got.body());
+        }
+        HttpResponse<byte[]> none = send(client, port, "GET", bucket + "/none", new byte[0]);
+        assertEquals(404, none.statusCode());
+        assertTrue(new String(none.body(), StandardCharsets.UTF_8).contains("NoSuchKey"));
+        assertEquals(404, send(client, port, "HEAD", bucket + "/none", new byte[0]).statusCode());
+        assertEquals(204, send(client, port, "DELETE", bucket + "/k10", new byte[0]).statusCode());
+      }
+    }
+  }
+
+  @Test
+  void oneConnectionCarriesManyRequestsAtATime() throws Exception {
+    Certificate certificate = makePems("one");
+    try (InMemoryTarget target = start(Map.of(Keys.S3_MEMORY.name(), "16m"))) {
+      int port = target.gateway.port();
+      HttpClient client = client(certificate, HttpClient.Version.HTTP_2);
+      send(client, port, "PUT", "/bucket", new byte[0]);
+      List<CompletableFuture<HttpResponse<byte[]>>> puts = new ArrayList<>();
+      for (int i = 0; i < 40; i++) {
+        puts.add(
+            client.sendAsync(
+                request(port, "PUT", "/bucket/k" + i, bytes(1_500_000, i)),
+                HttpResponse.BodyHandlers.ofByteArray()));
+      }
+      for (CompletableFuture<HttpResponse<byte[]>> put : puts) {
+        assertEquals(200, put.get(60, TimeUnit.SECONDS).statusCode());
+      }
+      assertEquals(1, target.gateway.http().connectionCount());
+      List<CompletableFuture<HttpResponse<byte[]>>> gets = new ArrayList<>();
+      for (int i = 0; i < 40; i++) {
+        gets.add(
+            client.sendAsync(
+                request(port, "GET", "/bucket/k" + i, new byte[0]),
+                HttpResponse.BodyHandlers.ofByteArray()));
+      }
+      for (int i = 0; i < 40; i++) {
+        assertArrayEquals(bytes(1_500_000, i), gets.get(i).get(60, TimeUnit.SECONDS).body());
+      }
+      target.checkIdle();
+    }
+  }
+
+  @Test
+  void changedFilesAreReadAgainAndBrokenOnesAreNot() throws Exception {
+    Certificate first = makePems("first");
+    try (InMemoryTarget target = start(Map.of(Keys.S3_TLS_BIND.name(), "127.0.0.1:0"))) {
+      int port = target.gateway.tlsPort();
+      assertTrue(port != target.gateway.port());
+      assertEquals(
+          403,
+          client(first, HttpClient.Version.HTTP_2).send(anonymous(port), ignore()).statusCode());
+      Certificate second = makePems("second");
+      InMemoryTarget.await(() -> trusts(second, port), "the first certificate");
+      assertThrows(
+          IOException.class,
+          () -> client(first, HttpClient.Version.HTTP_2).send(anonymous(port), ignore()));
+      Files.writeString(dir.resolve("cert.pem"), "no certificate");
+      long look = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(1500);
+      while (System.nanoTime() < look) {
+        assertTrue(trusts(second, port));
+      }
+      // HTTP goes on beside.
+      assertEquals(
+          200,
+          new RawS3(
+                  URI.create("http://127.0.0.1:" + target.gateway.port()),
+                  InMemoryTarget.ACCESS_KEY,
+                  InMemoryTarget.SECRET_KEY,
+                  "us-east-1")
+              .call("GET", "/")
+              .send()
+              .status());
+    }
+  }
+
+  private static boolean trusts(Certificate certificate, int port) {
+    try {
+      return client(certificate, HttpClient.Version.HTTP_2)
+              .send(anonymous(port), ignore())
+              .statusCode()
+          == 403;
+    } catch (Exception e) {
+      return false;
+    }
+  }
+
+  private static HttpRequest anonymous(int port) {
+    return HttpRequest.newBuilder(URI.create("https://localhost:" + port + "/")).build();
+  }
+
+  private static HttpResponse.BodyHandler<Void> ignore() {
+    return HttpResponse.BodyHandlers.discarding();
+  }
+
+  @Test
+  void filesThatAreNotThereStopTheStart() throws Exception {
+    StoreException e = assertThrows(StoreException.class, () -> start(Map.of()).close());
+    assertTrue(e.getMessage().startsWith("Cannot serve TLS with "), e.getMessage());
+  }
+
+  @Test
+  void http2ByPriorKnowledge() throws Exception {
+    try (InMemoryTarget target = new InMemoryTarget(Map.of());
+        Socket socket = new Socket("127.0.0.1", target.gateway.port())) {
+      socket.setSoTimeout(20_000);
+      ByteArrayOutputStream out = new ByteArrayOutputStream();
+      out.writeBytes("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".getBytes(StandardCharsets.US_ASCII));
+      out.writeBytes(new byte[] {0, 0, 0, 4, 0, 0, 0, 0, 0}); // SETTINGS
+      // GET, http, /, :authority x, as indexed fields and one literal; end of headers and stream
+      byte[] headers = {(byte) 0x82, (byte) 0x86, (byte) 0x84, 0x41, 1, 'x'};
+      out.writeBytes(new byte[] {0, 0, (byte) headers.length, 1, 5, 0, 0, 0, 1});
+      out.writeBytes(headers);
+      // In two pieces, the first of which could be the start of a request line.
+      socket.getOutputStream().write(out.toByteArray(), 0, 3);
+      socket.getOutputStream().flush();
+      socket.getOutputStream().write(out.toByteArray(), 3, out.size() - 3);
+      DataInputStream in = new DataInputStream(socket.getInputStream());
+      StringBuilder body = new StringBuilder();
+      boolean answered = false;
+      while (true) {
+        int length = in.readUnsignedByte() << 16 | in.readUnsignedShort();
+        int type = in.readUnsignedByte();
+        int flags = in.readUnsignedByte();
+        int stream = in.readInt();
+        byte[] payload = in.readNBytes(length);
+        if (stream == 1 && type == 1) {
+          answered = true;
+        }
+        if (stream == 1 && type == 0) {
+          body.append(new String(payload, StandardCharsets.UTF_8));
+        }
+        if (stream == 1 && (flags & 1) == 1) {
+          break;
+        }
+      }
+      assertTrue(answered);
+      assertTrue(body.toString().contains("<Code>AccessDenied</Code>"), body.toString());
+    }
+  }
+}
