@@ -286,7 +286,7 @@ class TlsTest {
   @Test
   void http2ByPriorKnowledge() throws Exception {
     try (InMemoryTarget target = new InMemoryTarget(Map.of());
-        Socket socket = new Socket("127.0.0.1", target.gateway.port())) {
+        Socket socket = raw(target.gateway.port()).open()) {
       socket.setSoTimeout(20_000);
       ByteArrayOutputStream out = new ByteArrayOutputStream();
       out.writeBytes("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".getBytes(StandardCharsets.US_ASCII));

@@ -104,6 +104,11 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
   /** Whatever comes in is dropped; the connection is about to close. */
   private boolean discarding;
 
+  /** Body bytes since then, of the current request. */
+  private long paceBytes;
+
+  private long paceSinceNanos;
+
   private volatile boolean draining;
   private Runnable onWritable;
 
@@ -202,6 +207,7 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
     bodyOpen = true;
     boolean keepAlive = HttpUtil.isKeepAlive(head);
     current = new Exchange(server.newRequestId(), head, keepAlive);
+    paceBytes = 0;
     if (head.decoderResult().isFailure()) {
       refuse(decoderFailure(head.decoderResult().cause()));
       return;
@@ -210,7 +216,12 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
     boolean awaitsContinue = HttpUtil.is100ContinueExpected(head);
     boolean chunked = HttpUtil.isTransferEncodingChunked(head);
     long length = chunked ? -1 : HttpUtil.getContentLength(head, 0L);
-    if (length >= 0 && length <= server.limits().gatherBytes()) {
+    // Who waits for leave gets it when a worker, having checked the signature, wants the bytes.
+    boolean continueAtOnce =
+        awaitsContinue && server.streamingCount() >= server.limits().streamingRequests() / 2;
+    if (length >= 0
+        && length <= server.limits().gatherBytes()
+        && (!awaitsContinue || length == 0 || continueAtOnce)) {
       if (length > 0 && !server.requestMemory().tryAcquire(length)) {
         refuse(new S3Exception(S3Error.SLOW_DOWN));
         return;
@@ -234,6 +245,16 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
 
   private void take(HttpContent content) {
     boolean last = content instanceof LastHttpContent;
+    if (!last && isTooSlow(content.content().readableBytes())) {
+      content.release();
+      if (current.streamed != null) {
+        failBody(S3Error.REQUEST_TIMEOUT);
+        discarding = true;
+      } else {
+        refuse(new S3Exception(S3Error.REQUEST_TIMEOUT));
+      }
+      return;
+    }
     if (content.decoderResult().isFailure()) {
       content.release();
       if (current.streamed != null) {
@@ -261,6 +282,31 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
     } else {
       bytes.release();
     }
+  }
+
+  /**
+   * Whether a body trickles: less than {@link HttpLimits#SLOWEST_BODY_BYTES} in the time after
+   * which a silent one is given up. Only time counts in which the gateway waits for the sender.
+   */
+  private boolean isTooSlow(int bytes) {
+    long now = System.nanoTime();
+    boolean waits = current.streamed == null || current.streamed.isStarving();
+    if (!waits || paceBytes == 0) {
+      paceSinceNanos = now;
+      paceBytes = 0;
+    }
+    paceBytes += Math.max(1, bytes);
+    if (now - paceSinceNanos < server.limits().idle().toNanos()) {
+      return false;
+    }
+    boolean tooSlow = paceBytes < HttpLimits.SLOWEST_BODY_BYTES;
+    paceBytes = 0;
+    return tooSlow;
+  }
+
+  /** Whether what comes in next begins a request, or goes on with its head. */
+  boolean awaitsHead() {
+    return current == null && ahead.isEmpty() && !discarding;
   }
 
   private static S3Exception decoderFailure(Throwable cause) {
@@ -321,7 +367,8 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
             remoteAddress(),
             secure,
             () -> ctx.executor().execute(() -> bePatient(exchange)));
-    if (!server.submitRequest(() -> run(exchange, request))) {
+    long since = System.nanoTime();
+    if (!server.submitRequest(() -> run(exchange, request, since))) {
       body.close();
       refuse(new S3Exception(S3Error.SLOW_DOWN));
     }
@@ -334,10 +381,14 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
   }
 
   /** On a worker. */
-  private void run(Exchange exchange, Request request) {
+  private void run(Exchange exchange, Request request, long sinceNanos) {
     Response response;
     MDC.put(REQUEST, request.id());
     try {
+      if (System.nanoTime() - sinceNanos > HttpLimits.LONGEST_WAIT.toNanos()) {
+        // Its client has likely asked again: answering the old ones first would never end.
+        throw new S3Exception(S3Error.SLOW_DOWN);
+      }
       response = handler.handle(request);
     } catch (Exception | Error e) {
       response = handler.failure(request.id(), request.method(), request.target(), e);

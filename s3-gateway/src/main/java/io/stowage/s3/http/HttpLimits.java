@@ -64,6 +64,15 @@ public record HttpLimits(
   /** Largest piece of a streamed response; each of the two budgets must have room for one. */
   static final int MOST_PIECE_BYTES = 1 << 20;
 
+  /**
+   * A body that brings less than this in the {@code idle} time is given up: whoever sends a byte
+   * now and then would hold a worker, or memory, for ever.
+   */
+  static final int SLOWEST_BODY_BYTES = 4 << 10;
+
+  /** A request that waited longer for a worker is told to slow down instead of being begun. */
+  static final Duration LONGEST_WAIT = Duration.ofSeconds(10);
+
   /** Rest of a refused request that is still read, so that its sender gets to see the answer. */
   static final Duration LINGER = Duration.ofSeconds(5);
 

@@ -46,6 +46,8 @@ import java.util.concurrent.TimeUnit;
  * request. A worker that does not keep up stops reading its stream, whose window is then not opened
  * again; the sender stops. Memory of one connection: {@link #CONNECTION_WINDOW}.
  */
+// A close that fails ends the channel, and channelInactive cleans up.
+@SuppressWarnings("FutureReturnValueIgnored")
 final class ProtocolChooser extends ByteToMessageDecoder {
   /** Requests at a time on one connection; more wait at the client. */
   private static final int MOST_STREAMS = 100;
@@ -102,7 +104,12 @@ final class ProtocolChooser extends ByteToMessageDecoder {
             .setMaxHeaderSize(HttpLimits.HEADER_BYTES)
             .setMaxChunkSize(HttpLimits.PIECE_BYTES);
     ConnectionHandler speaker = new ConnectionHandler(server, handler, isSecure(ctx));
-    ctx.pipeline().addLast(new HttpRequestDecoder(decoding), new HttpResponseEncoder(), speaker);
+    ctx.pipeline()
+        .addLast(
+            new HeadPace(server.limits().idle(), speaker),
+            new HttpRequestDecoder(decoding),
+            new HttpResponseEncoder(),
+            speaker);
     connection.spokenBy(speaker);
   }
 
