@@ -21,8 +21,10 @@ import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.Encryption;
 import io.stowage.common.proto.EncryptionMode;
 import io.stowage.common.proto.ObjectVersion;
+import io.stowage.common.time.StoreClock;
 import java.security.GeneralSecurityException;
 import java.security.SecureRandom;
+import java.time.Duration;
 import javax.crypto.AEADBadTagException;
 import javax.crypto.Cipher;
 import javax.crypto.spec.GCMParameterSpec;
@@ -30,8 +32,12 @@ import javax.crypto.spec.SecretKeySpec;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
 /**
- * Makes envelopes and opens them: each object and each upload has a random data key of its own,
- * wrapped by the key service or under the client's key. Thread-safe.
+ * Makes envelopes and opens them. Thread-safe.
+ *
+ * <p>With SSE-C, and with SSE-KMS unless a bucket key was asked for, each object and each upload
+ * has a data key of its own. With SSE-S3 and with bucket keys this process takes one for all that
+ * it writes within a minute: what encrypts packets is derived from it and the object's own salt, so
+ * that no two objects share that, and the key service is not asked for each small object.
  */
 public final class Envelopes {
   private static final int FORMAT = 1;
@@ -39,16 +45,39 @@ public final class Envelopes {
   private static final int DATA_KEY_BYTES = 32;
   private static final SecureRandom RANDOM = new SecureRandom();
 
-  private final KeyService keys;
+  /** As long as one data key is taken for new objects. */
+  static final Duration SHARED = Duration.ofMinutes(1);
 
-  public Envelopes(KeyService keys) {
+  /** As long as a key service that destroyed a key may go unheard by readers. */
+  static final Duration OPEN = Duration.ofMinutes(5);
+
+  /** Names that clients choose among those that there are. */
+  private static final int MOST_SHARED = 100;
+
+  /** Some hundred bytes each. */
+  private static final int MOST_OPEN = 4096;
+
+  private final KeyService keys;
+  private final KeyCache<String, KeyService.NewKey> shared;
+  private final KeyCache<Wrapped, DataKey> open;
+
+  private record Wrapped(String keyName, String keyVersion, ByteString iv, ByteString wrapped) {}
+
+  public Envelopes(KeyService keys, StoreClock clock) {
     this.keys = keys;
+    shared = new KeyCache<>(MOST_SHARED, SHARED, clock);
+    open = new KeyCache<>(MOST_OPEN, OPEN, clock);
+  }
+
+  /** Whether there is a key service, and so SSE-S3 and SSE-KMS. */
+  public boolean hasKeyService() {
+    return keys.isConfigured();
   }
 
   /** Under the store's key (SSE-S3). */
   public ObjectCipher withStoreKey(long bucketId, String keyName) throws StoreException {
     return wrapped(
-        bucketId, keyName, Encryption.newBuilder().setMode(EncryptionMode.SSE_S3).build());
+        bucketId, keyName, Encryption.newBuilder().setMode(EncryptionMode.SSE_S3).build(), true);
   }
 
   /**
@@ -58,11 +87,23 @@ public final class Envelopes {
    */
   public ObjectCipher withNamedKey(long bucketId, String keyName, Encryption as)
       throws StoreException {
-    return wrapped(bucketId, keyName, as.toBuilder().setMode(EncryptionMode.SSE_KMS).build());
+    return wrapped(
+        bucketId,
+        keyName,
+        as.toBuilder().setMode(EncryptionMode.SSE_KMS).build(),
+        as.getBucketKey());
   }
 
-  private ObjectCipher wrapped(long bucketId, String keyName, Encryption as) throws StoreException {
-    KeyService.NewKey made = keys.generate(keyName);
+  private ObjectCipher wrapped(long bucketId, String keyName, Encryption as, boolean sharing)
+      throws StoreException {
+    KeyService.NewKey made = sharing ? shared.get(keyName) : null;
+    if (made == null) {
+      made = keys.generate(keyName);
+      open.put(new Wrapped(keyName, made.keyVersion(), made.iv(), made.wrapped()), made.key());
+      if (sharing) {
+        shared.put(keyName, made);
+      }
+    }
     Encryption envelope =
         as.toBuilder()
             .setFormat(FORMAT)
@@ -131,13 +172,7 @@ public final class Envelopes {
     }
     DataKey.Identity identity = identity(bucketId, envelope);
     if (envelope.getMode() != EncryptionMode.SSE_C) {
-      DataKey key =
-          keys.unwrap(
-              envelope.getKeyName(),
-              envelope.getKeyVersion(),
-              envelope.getIv(),
-              envelope.getWrappedKey());
-      return new ObjectCipher(envelope, key, identity);
+      return new ObjectCipher(envelope, unwrap(envelope), identity);
     }
     try {
       byte[] key =
@@ -149,6 +184,21 @@ public final class Envelopes {
     } catch (GeneralSecurityException e) {
       throw new IllegalStateException("Cannot unwrap a data key", e);
     }
+  }
+
+  private DataKey unwrap(Encryption envelope) throws StoreException {
+    Wrapped wrapped =
+        new Wrapped(
+            envelope.getKeyName(),
+            envelope.getKeyVersion(),
+            envelope.getIv(),
+            envelope.getWrappedKey());
+    DataKey key = open.get(wrapped);
+    if (key == null) {
+      key = keys.unwrap(wrapped.keyName, wrapped.keyVersion, wrapped.iv, wrapped.wrapped);
+      open.put(wrapped, key);
+    }
+    return key;
   }
 
   /**

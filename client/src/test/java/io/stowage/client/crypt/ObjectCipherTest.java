@@ -35,6 +35,7 @@ import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.Encryption;
 import io.stowage.common.proto.Manifest;
 import io.stowage.common.proto.ObjectVersion;
+import io.stowage.common.time.StoreClock;
 import java.io.ByteArrayOutputStream;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
@@ -43,6 +44,7 @@ import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Random;
+import java.util.concurrent.atomic.AtomicLong;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -57,7 +59,8 @@ class ObjectCipherTest {
   private static final long BUCKET = 77;
 
   private final MemoryKeys keys = new MemoryKeys("s3", "mine");
-  private final Envelopes envelopes = new Envelopes(keys);
+  private final AtomicLong now = new AtomicLong();
+  private final Envelopes envelopes = new Envelopes(keys, clock());
   private final Random random = new Random(1);
   private long pinnedBefore;
 
@@ -69,6 +72,53 @@ class ObjectCipherTest {
   @AfterEach
   void noBufferIsLeft() {
     assertEquals(pinnedBefore, PooledByteBufAllocator.DEFAULT.pinnedDirectMemory());
+  }
+
+  private StoreClock clock() {
+    return new StoreClock() {
+      @Override
+      public long wallMicros() {
+        return now.get() / 1000;
+      }
+
+      @Override
+      public long monotonicNanos() {
+        return now.get();
+      }
+    };
+  }
+
+  @Test
+  void manyObjectsOfOneMinuteShareADataKeyAndNoPacketKey() throws Exception {
+    ObjectCipher one = envelopes.withStoreKey(BUCKET, "s3");
+    ObjectCipher two = envelopes.withStoreKey(BUCKET, "s3");
+    assertEquals(one.envelope().getWrappedKey(), two.envelope().getWrappedKey());
+    assertNotEquals(one.envelope().getSalt(), two.envelope().getSalt());
+    refuses(two, seal(one, bytes(100), ByteString.EMPTY), 100);
+    now.addAndGet(Envelopes.SHARED.toNanos());
+    assertNotEquals(
+        one.envelope().getWrappedKey(),
+        envelopes.withStoreKey(BUCKET, "s3").envelope().getWrappedKey());
+    Encryption plain = Encryption.getDefaultInstance();
+    assertNotEquals(
+        envelopes.withNamedKey(BUCKET, "mine", plain).envelope().getWrappedKey(),
+        envelopes.withNamedKey(BUCKET, "mine", plain).envelope().getWrappedKey());
+    Encryption sharing = Encryption.newBuilder().setBucketKey(true).build();
+    assertEquals(
+        envelopes.withNamedKey(BUCKET, "mine", sharing).envelope().getWrappedKey(),
+        envelopes.withNamedKey(BUCKET, "mine", sharing).envelope().getWrappedKey());
+  }
+
+  @Test
+  void aDestroyedKeyIsHeardWithinMinutes() throws Exception {
+    ObjectCipher cipher = envelopes.withStoreKey(BUCKET, "s3");
+    envelopes.open(BUCKET, cipher.envelope(), null);
+    assertEquals(0, keys.unwraps(), "it was just made");
+    keys.destroy("s3");
+    now.addAndGet(Envelopes.OPEN.toNanos());
+    StoreException gone =
+        assertThrows(StoreException.class, () -> envelopes.open(BUCKET, cipher.envelope(), null));
+    assertEquals(ErrorCode.NO_SUCH_ENCRYPTION_KEY, gone.code());
   }
 
   private byte[] bytes(int length) {

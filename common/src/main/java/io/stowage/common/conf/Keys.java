@@ -186,6 +186,37 @@ public final class Keys {
               10_000,
               Tag.TUNING,
               "Files of the audit log that are kept, the present one included."));
+  public static final ConfigKey<String> S3_SSE_C_TRANSPORT =
+      add(
+          ConfigKey.text(
+              "stowage.s3.sse-c-transport",
+              "loopback",
+              Tag.BASIC,
+              "Where clients may send keys of their own (SSE-C): tls (over TLS only, as Amazon S3),"
+                  + " loopback (also without from this machine), any (a proxy ends TLS)."));
+  public static final ConfigKey<String> ENCRYPTION_KEY_PROVIDER =
+      add(
+          ConfigKey.text(
+              "stowage.encryption.key-provider",
+              "",
+              Tag.BASIC,
+              "URI of the Hadoop key provider whose keys wrap those of objects (SSE-S3, SSE-KMS):"
+                  + " kms://https@host:9600/kms, or jceks://file/path for one gateway; empty:"
+                  + " neither is offered."));
+  public static final ConfigKey<String> ENCRYPTION_STORE_KEY =
+      add(
+          ConfigKey.text(
+              "stowage.encryption.store-key",
+              "stowage-s3",
+              Tag.BASIC,
+              "Name of the key of SSE-S3; made, 256 bits, when first needed and not there."));
+  public static final ConfigKey<String> ENCRYPTION_DEFAULT_KEY =
+      add(
+          ConfigKey.text(
+              "stowage.encryption.default-key",
+              "stowage-kms",
+              Tag.BASIC,
+              "Name of the key of SSE-KMS where a client names none; made as the other."));
   public static final ConfigKey<String> ZOOKEEPER_QUORUM =
       add(
           ConfigKey.text(

@@ -178,6 +178,7 @@ class ModuleLadderTest {
             "io.stowage.om.table..",
             "io.stowage.scm.table..",
             // Hadoop's own shapes
+            "io.stowage.client.keys..",
             "io.stowage.fs..",
             "io.stowage.minicluster..",
             "io.stowage.dev..")
