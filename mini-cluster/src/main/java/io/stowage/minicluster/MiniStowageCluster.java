@@ -16,6 +16,8 @@
 package io.stowage.minicluster;
 
 import io.stowage.client.StowageDataPath;
+import io.stowage.client.crypt.KeyService;
+import io.stowage.client.keys.HadoopKeys;
 import io.stowage.client.repack.BucketConversion;
 import io.stowage.client.repack.Repacker;
 import io.stowage.common.conf.ConfigKey;
@@ -248,6 +250,7 @@ public final class MiniStowageCluster implements AutoCloseable {
     DirectDatanodes datanodes;
     StowageDataPath dataPath;
     Repacker repacker;
+    KeyService keys;
     S3GatewayServer gateway;
   }
 
@@ -349,6 +352,9 @@ public final class MiniStowageCluster implements AutoCloseable {
             : shape.ownHBase ? "stowage" : HBaseHome.newNamespace();
     Map<String, String> all = new TreeMap<>();
     shape.settings.forEach((key, value) -> all.put(key.name(), value));
+    all.putIfAbsent(
+        Keys.ENCRYPTION_KEY_PROVIDER.name(),
+        "jceks://file" + directory.toAbsolutePath().resolve("keys").resolve("stowage.jceks"));
     all.put(Keys.HBASE_NAMESPACE.name(), namespace);
     all.put(Keys.ZOOKEEPER_QUORUM.name(), hbase.zooKeeperQuorum());
     all.put(Keys.ZOOKEEPER_ROOT.name(), "/" + namespace);
@@ -559,9 +565,14 @@ public final class MiniStowageCluster implements AutoCloseable {
             hosted,
             manager.dataPath,
             config.get(Keys.REPACK_WORKERS));
+    manager.keys = HadoopKeys.open(config, new Configuration());
     manager.gateway =
         S3GatewayServer.start(
-            config.with(Keys.S3_BIND, loopback(manager.s3Port)), hosted, manager.dataPath, clock);
+            config.with(Keys.S3_BIND, loopback(manager.s3Port)),
+            hosted,
+            manager.dataPath,
+            manager.keys,
+            clock);
     manager.s3Port = manager.gateway.port();
   }
 
@@ -569,6 +580,8 @@ public final class MiniStowageCluster implements AutoCloseable {
     Manager manager = managers.get(objectManager);
     closeIfThere(manager.gateway);
     manager.gateway = null;
+    closeIfThere(manager.keys);
+    manager.keys = null;
     closeIfThere(manager.repacker);
     manager.repacker = null;
     closeIfThere(manager.dataPath);

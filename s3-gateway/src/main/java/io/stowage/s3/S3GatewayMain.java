@@ -16,6 +16,8 @@
 package io.stowage.s3;
 
 import io.stowage.client.StowageDataPath;
+import io.stowage.client.crypt.KeyService;
+import io.stowage.client.keys.HadoopKeys;
 import io.stowage.client.repack.Repacker;
 import io.stowage.common.conf.Keys;
 import io.stowage.common.conf.StowageConfig;
@@ -75,8 +77,11 @@ public final class S3GatewayMain {
               objectManager.objectManager(),
               data,
               config.get(Keys.REPACK_WORKERS)));
+      KeyService keys = HadoopKeys.open(config, hadoop);
+      parts.push(keys);
       parts.push(
-          S3GatewayServer.start(config, objectManager.objectManager(), data, StoreClock.system()));
+          S3GatewayServer.start(
+              config, objectManager.objectManager(), data, keys, StoreClock.system()));
     } catch (Exception e) {
       closeAll(parts, e);
       throw e;

@@ -18,6 +18,9 @@ package io.stowage.s3;
 import io.netty.util.concurrent.DefaultThreadFactory;
 import io.stowage.client.DataPath;
 import io.stowage.client.RecordingNamespace;
+import io.stowage.client.crypt.Envelopes;
+import io.stowage.client.crypt.KeyService;
+import io.stowage.common.conf.Keys;
 import io.stowage.common.conf.StowageConfig;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.om.ObjectManager;
@@ -30,6 +33,7 @@ import io.stowage.s3.auth.UserDirectory;
 import io.stowage.s3.http.HttpServer;
 import io.stowage.s3.operation.Backend;
 import io.stowage.s3.operation.Dispatcher;
+import io.stowage.s3.operation.ObjectEncryption;
 import java.nio.charset.StandardCharsets;
 import java.util.Base64;
 import java.util.concurrent.LinkedBlockingQueue;
@@ -55,11 +59,28 @@ public final class S3GatewayServer implements AutoCloseable {
     this.audit = audit;
   }
 
-  /** Serves from the moment that this returns. */
+  /** Serves from the moment that this returns; without SSE-S3 and SSE-KMS. */
   public static S3GatewayServer start(
       StowageConfig settings, ObjectManager namespace, DataPath data, StoreClock clock)
       throws StoreException {
+    return start(settings, namespace, data, KeyService.none(), clock);
+  }
+
+  /**
+   * Serves from the moment that this returns.
+   *
+   * @param keys that wrap those of objects; the caller's
+   */
+  public static S3GatewayServer start(
+      StowageConfig settings,
+      ObjectManager namespace,
+      DataPath data,
+      KeyService keys,
+      StoreClock clock)
+      throws StoreException {
     S3GatewayConfig config = S3GatewayConfig.from(settings);
+    ObjectEncryption.Transport customerKeys =
+        ObjectEncryption.Transport.named(settings.get(Keys.S3_SSE_C_TRANSPORT));
     // As many as can compute at once. Each lane has one task in the queue at most, and there are
     // three lanes a request at most: the workers bound the queue.
     int cores = Math.max(2, Runtime.getRuntime().availableProcessors());
@@ -80,6 +101,11 @@ public final class S3GatewayServer implements AutoCloseable {
             clock,
             new Authorizer(namespace, audit),
             new UserDirectory(namespace, clock),
+            new ObjectEncryption(
+                new Envelopes(keys, clock),
+                settings.get(Keys.ENCRYPTION_STORE_KEY),
+                settings.get(Keys.ENCRYPTION_DEFAULT_KEY),
+                customerKeys),
             config.region(),
             hashThreads);
     Authenticator authenticator =

@@ -19,6 +19,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.netty.buffer.PooledByteBufAllocator;
+import io.stowage.client.crypt.MemoryKeys;
 import io.stowage.client.twin.InMemoryDataPath;
 import io.stowage.client.twin.InMemoryObjectManager;
 import io.stowage.common.conf.Keys;
@@ -40,6 +41,7 @@ final class InMemoryTarget implements AutoCloseable {
 
   final InMemoryObjectManager namespace = new InMemoryObjectManager(StoreClock.system(), "rs-3-2");
   final InMemoryDataPath data = new InMemoryDataPath();
+  final MemoryKeys keys = new MemoryKeys("stowage-s3", "stowage-kms");
   final S3GatewayServer gateway;
   private final long pinnedBefore;
   private final Set<Thread> threadsBefore;
@@ -49,7 +51,7 @@ final class InMemoryTarget implements AutoCloseable {
     threadsBefore = Thread.getAllStackTraces().keySet();
     addIdentity(ACCESS_KEY, SECRET_KEY, "tester", false);
     StowageConfig config = StowageConfig.of(more).with(Keys.S3_BIND, "127.0.0.1:0");
-    gateway = S3GatewayServer.start(config, namespace, data, StoreClock.system());
+    gateway = S3GatewayServer.start(config, namespace, data, keys, StoreClock.system());
   }
 
   void addIdentity(String accessKey, String secret, String user, boolean admin) {

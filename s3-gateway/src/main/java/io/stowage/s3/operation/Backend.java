@@ -34,5 +34,6 @@ public record Backend(
     StoreClock clock,
     Authorizer authorizer,
     Acl.Users users,
+    ObjectEncryption encryption,
     String region,
     Executor hashThreads) {}

@@ -103,7 +103,9 @@ final class CompleteMultipartUpload implements Operation {
     out.text("Key", call.key());
     out.text("ETag", Etags.quoted(Etags.of(version)));
     Checksums.write(out, version.getChecksumsList(), version.getPartCount(), true);
-    return Response.xml(200, out.finish());
+    Response response = Response.xml(200, out.finish());
+    ObjectEncryption.describe(version.getMetadata().getEncryption(), response);
+    return response;
   }
 
   /** Where the object is, in the style in which the client addresses it. */

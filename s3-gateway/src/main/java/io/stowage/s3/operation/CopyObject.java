@@ -59,6 +59,7 @@ final class CopyObject implements Operation {
         && !replaceMetadata
         && !replaceTags
         && !headers.contains("x-amz-storage-class")
+        && !ObjectEncryption.isAskedFor(call)
         && !headers.contains("x-amz-website-redirect-location")) {
       throw new S3Exception(
           S3Error.INVALID_REQUEST,
@@ -75,9 +76,7 @@ final class CopyObject implements Operation {
     ObjectMetadata metadata = metadata(backend, call, from, replaceMetadata, replaceTags);
     call.mayTakeLong();
     ObjectVersion version;
-    try (ObjectSource bytes =
-            new ObjectSource(
-                backend, source.bucket(), source.found(), new ByteRange(0, from.getLength()));
+    try (ObjectSource bytes = source.bytes(backend, new ByteRange(0, from.getLength()));
         Payload payload =
             Payload.unclaimed(
                 bytes, from.getLength(), checksumKind(headers, from), call.hashThreads())) {
@@ -86,6 +85,8 @@ final class CopyObject implements Operation {
     }
     Response response = Response.xml(200, result(XmlOut.document("CopyObjectResult"), version));
     ExpirationHeaders.announce(call.bucket(), version, response);
+    ObjectEncryption.describe(call, version.getMetadata().getEncryption(), response);
+    ObjectEncryption.describeContext(version.getMetadata().getEncryption(), response);
     return response;
   }
 

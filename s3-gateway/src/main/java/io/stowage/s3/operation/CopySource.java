@@ -15,6 +15,7 @@
  */
 package io.stowage.s3.operation;
 
+import io.stowage.client.crypt.ObjectCipher;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.GetBucketRequest;
@@ -27,8 +28,10 @@ import io.stowage.s3.error.S3Exception;
 /**
  * The object that x-amz-copy-source names, found, authorised, and with its conditions checked.
  * Immutable.
+ *
+ * @param cipher that it was encrypted with; null: none
  */
-record CopySource(String bucket, String key, GetObjectReply found) {
+record CopySource(String bucket, String key, GetObjectReply found, ObjectCipher cipher) {
   static final String HEADER = "x-amz-copy-source";
 
   static CopySource find(Backend backend, S3Call call) throws S3Exception, StoreException {
@@ -74,7 +77,13 @@ record CopySource(String bucket, String key, GetObjectReply found) {
                     .setKey(key)
                     .setWantManifest(true)
                     .build());
+    ObjectCipher cipher = backend.encryption().toCopy(call, info.getId(), found.getVersion());
     Preconditions.checkCopySource(call.headers(), found.getVersion());
-    return new CopySource(bucket, key, found);
+    return new CopySource(bucket, key, found, cipher);
+  }
+
+  /** Its plain bytes. */
+  ObjectSource bytes(Backend backend, ByteRange range) throws StoreException {
+    return new ObjectSource(backend, bucket, found, cipher, range);
   }
 }

@@ -15,6 +15,7 @@
  */
 package io.stowage.s3.operation;
 
+import io.stowage.client.crypt.ObjectCipher;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.CreateUploadRequest;
@@ -43,6 +44,10 @@ final class CreateMultipartUpload implements Operation {
   @Override
   public Response handle(S3Call call) throws S3Exception, StoreException {
     ObjectMetadata metadata = ObjectHeaders.metadata(backend, call);
+    ObjectCipher cipher = backend.encryption().forWrite(call);
+    if (cipher != null) {
+      metadata = metadata.toBuilder().setEncryption(cipher.envelope()).build();
+    }
     String algorithm = call.header("x-amz-checksum-algorithm");
     String type = call.header("x-amz-checksum-type");
     CreateUploadRequest.Builder request =
@@ -83,6 +88,8 @@ final class CreateMultipartUpload implements Operation {
       response.header("x-amz-checksum-algorithm", kind.name());
       response.header("x-amz-checksum-type", full ? "FULL_OBJECT" : "COMPOSITE");
     }
+    ObjectEncryption.describe(call, metadata.getEncryption(), response);
+    ObjectEncryption.describeContext(metadata.getEncryption(), response);
     return response;
   }
 

@@ -16,6 +16,7 @@
 package io.stowage.s3.operation;
 
 import io.netty.handler.codec.http.HttpHeaderNames;
+import io.stowage.client.crypt.ObjectCipher;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.GetObjectReply;
 import io.stowage.common.proto.GetObjectRequest;
@@ -68,6 +69,12 @@ final class GetObject implements Operation {
                     .setWantManifest(withBody)
                     .build());
     ObjectVersion version = found.getVersion();
+    ObjectCipher cipher = null;
+    if (withBody) {
+      cipher = backend.encryption().toRead(call, version);
+    } else {
+      backend.encryption().checkToSee(call, version);
+    }
     Preconditions.checkRead(call.headers(), version);
     String rangeHeader = rangeHeader(call, version);
     ByteRange range;
@@ -82,9 +89,10 @@ final class GetObject implements Operation {
       range = ByteRange.of(rangeHeader, version.getLength());
     }
     boolean partial = partNumber > 0 || range != null;
-    Response response = response(call, found, range, partial ? 206 : 200);
+    Response response = response(call, found, cipher, range, partial ? 206 : 200);
     try {
       ObjectHeaders.describe(version, response);
+      ObjectEncryption.describe(call, version.getMetadata().getEncryption(), response);
       if ("ENABLED".equalsIgnoreCase(call.header("x-amz-checksum-mode")) && !partial) {
         ObjectHeaders.checksums(version, response);
       }
@@ -118,7 +126,9 @@ final class GetObject implements Operation {
     return same ? range : null;
   }
 
-  private Response response(S3Call call, GetObjectReply found, ByteRange range, int status) {
+  private Response response(
+      S3Call call, GetObjectReply found, ObjectCipher cipher, ByteRange range, int status)
+      throws StoreException {
     long size = found.getVersion().getLength();
     ByteRange bytes = range != null ? range : new ByteRange(0, size);
     if (!withBody) {
@@ -127,7 +137,8 @@ final class GetObject implements Operation {
     if (bytes.length() == 0) {
       return Response.empty(status);
     }
-    return Response.streaming(status, new ObjectSource(backend, call.bucketName(), found, bytes));
+    return Response.streaming(
+        status, new ObjectSource(backend, call.bucketName(), found, cipher, bytes));
   }
 
   /** Bytes of one part; null if they are none. An object that was put whole is its only part. */

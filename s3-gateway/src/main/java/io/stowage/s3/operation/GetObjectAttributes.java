@@ -62,6 +62,7 @@ final class GetObjectAttributes implements Operation {
                     .setWantManifest(true)
                     .build())
             .getVersion();
+    backend.encryption().checkToSee(call, version);
     XmlOut out = XmlOut.document("GetObjectAttributesResponse");
     if (asked.contains("ETag")) {
       out.text("ETag", Etags.of(version));

@@ -78,16 +78,13 @@ final class ObjectHeaders {
   private ObjectHeaders() {}
 
   /**
-   * Refuses what must not be dropped in silence: a client that asks for encryption or a lock would
-   * believe that it has it.
+   * Refuses what must not be dropped in silence: a client that asks for a lock would believe that
+   * it has it.
    */
   static void refuseUnsupported(HttpHeaders headers) throws S3Exception {
     for (Map.Entry<String, String> header : headers) {
       String name = header.getKey().toLowerCase(Locale.ROOT);
-      if (name.startsWith("x-amz-server-side-encryption")
-          || name.startsWith("x-amz-copy-source-server-side-encryption")
-          || name.startsWith("x-amz-object-lock-")
-          || name.equals("x-amz-write-offset-bytes")) {
+      if (name.startsWith("x-amz-object-lock-") || name.equals("x-amz-write-offset-bytes")) {
         throw new S3Exception(S3Error.NOT_IMPLEMENTED).with("Header", name);
       }
     }

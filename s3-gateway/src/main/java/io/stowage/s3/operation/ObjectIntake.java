@@ -18,6 +18,8 @@ package io.stowage.s3.operation;
 import io.netty.buffer.ByteBuf;
 import io.stowage.client.DataPath;
 import io.stowage.client.ObjectWriter;
+import io.stowage.client.crypt.ObjectCipher;
+import io.stowage.client.crypt.PacketLayout;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.BucketInfo;
 import io.stowage.s3.error.S3Exception;
@@ -38,9 +40,17 @@ final class ObjectIntake {
 
   /**
    * @param blob what the needle says of itself, a NeedleBlob
+   * @param cipher of the bytes; null: they are stored as they are
+   * @param isPart whether they are a part of an upload, whose key the write id then names
    */
   ObjectWriter.Written store(
-      BucketInfo bucket, String key, ByteString writeId, ByteString blob, Payload payload)
+      BucketInfo bucket,
+      String key,
+      ByteString writeId,
+      ByteString blob,
+      ObjectCipher cipher,
+      boolean isPart,
+      Payload payload)
       throws S3Exception, StoreException {
     DataPath.WriteSpec spec =
         new DataPath.WriteSpec(
@@ -48,13 +58,21 @@ final class ObjectIntake {
             ByteString.copyFromUtf8(key),
             writeId,
             bucket.getPolicy(),
-            payload.length(),
+            cipher == null ? payload.length() : PacketLayout.cipherLength(payload.length()),
             blob);
-    try (ObjectWriter writer = data.write(spec)) {
+    try (ObjectWriter writer = writer(spec, cipher, isPart)) {
       for (ByteBuf piece; (piece = payload.next()) != null; ) {
         writer.write(piece);
       }
       return writer.finish();
     }
+  }
+
+  private ObjectWriter writer(DataPath.WriteSpec spec, ObjectCipher cipher, boolean isPart)
+      throws StoreException {
+    ObjectWriter stored = data.write(spec);
+    return cipher == null
+        ? stored
+        : cipher.encrypting(stored, isPart ? spec.writeId() : ByteString.EMPTY);
   }
 }

@@ -18,6 +18,7 @@ package io.stowage.s3.operation;
 import io.netty.buffer.ByteBuf;
 import io.stowage.client.DataPath;
 import io.stowage.client.ObjectReader;
+import io.stowage.client.crypt.ObjectCipher;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.GetObjectReply;
@@ -39,12 +40,19 @@ final class ObjectSource implements ResponseBody, BodySource {
   private final Backend backend;
   private final String bucket;
   private final ObjectVersion version;
+  private final ObjectCipher cipher;
   private final long length;
   private ObjectReader reader;
   private long offset;
   private long rest;
 
-  ObjectSource(Backend backend, String bucket, GetObjectReply found, ByteRange range) {
+  /**
+   * @param cipher that the bytes are encrypted with; null: none
+   */
+  ObjectSource(
+      Backend backend, String bucket, GetObjectReply found, ObjectCipher cipher, ByteRange range)
+      throws StoreException {
+    this.cipher = cipher;
     this.backend = backend;
     this.bucket = bucket;
     this.version = found.getVersion();
@@ -54,8 +62,18 @@ final class ObjectSource implements ResponseBody, BodySource {
     this.reader = read(found);
   }
 
-  private ObjectReader read(GetObjectReply found) {
-    return backend.data().read(DataPath.ReadSpec.of(found.getVersion(), found.getContainersList()));
+  private ObjectReader read(GetObjectReply found) throws StoreException {
+    ObjectReader stored =
+        backend.data().read(DataPath.ReadSpec.of(found.getVersion(), found.getContainersList()));
+    if (cipher == null) {
+      return stored;
+    }
+    try {
+      return cipher.decrypting(stored, found.getVersion());
+    } catch (StoreException e) {
+      stored.close();
+      throw e;
+    }
   }
 
   @Override

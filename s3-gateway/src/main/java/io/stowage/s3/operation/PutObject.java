@@ -17,6 +17,7 @@ package io.stowage.s3.operation;
 
 import io.netty.handler.codec.http.HttpHeaderNames;
 import io.stowage.client.ObjectWriter;
+import io.stowage.client.crypt.ObjectCipher;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.needle.NeedleFacts;
@@ -62,26 +63,34 @@ final class PutObject implements Operation {
     response.header(HttpHeaderNames.ETAG, Etags.quoted(Etags.of(version)));
     ObjectHeaders.checksums(version, response);
     ExpirationHeaders.announce(call.bucket(), version, response);
+    ObjectEncryption.describe(call, version.getMetadata().getEncryption(), response);
+    ObjectEncryption.describeContext(version.getMetadata().getEncryption(), response);
     return response;
   }
 
-  /** Stores a body and commits it as the key's new version. */
+  /** Stores a body, encrypted if the call or the bucket says so, as the key's new version. */
   static ObjectVersion put(
       Backend backend,
       ObjectIntake intake,
       S3Call call,
-      ObjectMetadata metadata,
+      ObjectMetadata plain,
       Condition condition,
       Payload payload)
       throws S3Exception, StoreException {
+    ObjectCipher cipher = backend.encryption().forWrite(call);
+    ObjectMetadata metadata =
+        cipher == null ? plain : plain.toBuilder().setEncryption(cipher.envelope()).build();
     ByteString writeId = WriteId.random();
     ObjectWriter.Written written =
         intake.store(
             call.bucket(),
             call.key(),
             writeId,
-            NeedleFacts.blob(metadata, blob(condition)),
+            NeedleFacts.blob(metadata, blob(condition, cipher)),
+            cipher,
+            false,
             payload);
+    byte[] md5 = payload.value(HashKind.MD5);
     PutObjectReply reply =
         backend
             .namespace()
@@ -91,7 +100,7 @@ final class PutObject implements Operation {
                     .setKey(call.key())
                     .setWriteId(writeId)
                     .setLength(payload.length())
-                    .setMd5(ByteString.copyFrom(payload.value(HashKind.MD5)))
+                    .setMd5(cipher == null ? ByteString.copyFrom(md5) : cipher.etag(md5))
                     .addChecksums(payload.checksum())
                     .setMetadata(metadata)
                     .setManifest(written.manifest())
@@ -102,10 +111,10 @@ final class PutObject implements Operation {
     return reply.getVersion();
   }
 
-  private static NeedleBlob blob(Condition condition) {
+  private static NeedleBlob blob(Condition condition, ObjectCipher cipher) {
     return NeedleBlob.newBuilder()
         .setConditional(!condition.equals(Condition.getDefaultInstance()))
-        .setCrc64Nvme(true)
+        .setCrc64Nvme(cipher == null)
         .build();
   }
 }

@@ -274,6 +274,16 @@ public final class S3Call {
     return facts;
   }
 
+  /** Address of the peer, without port. */
+  String remoteAddress() {
+    return request.remoteAddress();
+  }
+
+  /** Whether it came over TLS. */
+  boolean isSecure() {
+    return request.secure();
+  }
+
   /** All query parameters. */
   public Map<String, String> query() {
     return query;

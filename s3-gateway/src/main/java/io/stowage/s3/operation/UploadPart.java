@@ -17,6 +17,7 @@ package io.stowage.s3.operation;
 
 import io.netty.handler.codec.http.HttpHeaderNames;
 import io.stowage.client.ObjectWriter;
+import io.stowage.client.crypt.ObjectCipher;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.ChecksumAlgorithm;
@@ -54,10 +55,11 @@ final class UploadPart implements Operation {
     int number = Uploads.partNumber(call);
     ByteString id = Uploads.id(call);
     UploadInfo upload = Uploads.find(backend, call, id);
+    ObjectCipher cipher = backend.encryption().forPart(call, upload);
     UploadedPart part;
     try (Payload payload = call.partPayload(checksumKind(upload), PutObject.LARGEST_BODY)) {
       checkKind(upload, payload.declaredKind());
-      part = put(backend, intake, call, id, number, checksumKind(upload), payload);
+      part = put(backend, intake, call, id, number, checksumKind(upload), cipher, payload);
     }
     Response response =
         Response.empty(200).header(HttpHeaderNames.ETAG, Etags.quoted(Etags.hex(part.getMd5())));
@@ -67,6 +69,7 @@ final class UploadPart implements Operation {
                 response.header(
                     HashKind.of(checksum.getAlgorithm()).header(),
                     Base64.getEncoder().encodeToString(checksum.getValue().toByteArray())));
+    ObjectEncryption.describe(call, upload.getMetadata().getEncryption(), response);
     return response;
   }
 
@@ -97,6 +100,7 @@ final class UploadPart implements Operation {
       ByteString id,
       int number,
       HashKind kind,
+      ObjectCipher cipher,
       Payload payload)
       throws S3Exception, StoreException {
     ByteString writeId = WriteId.random();
@@ -106,12 +110,16 @@ final class UploadPart implements Operation {
             call.key(),
             writeId,
             NeedleBlob.newBuilder().setUploadId(id).setPartNumber(number).build().toByteString(),
+            cipher,
+            true,
             payload);
+    byte[] md5 = payload.value(HashKind.MD5);
     UploadedPart.Builder part =
         UploadedPart.newBuilder()
             .setNumber(number)
             .setLength(payload.length())
-            .setMd5(ByteString.copyFrom(payload.value(HashKind.MD5)))
+            .setMd5(cipher == null ? ByteString.copyFrom(md5) : cipher.etag(md5))
+            .setEncrypted(cipher != null)
             .addChecksums(payload.checksum())
             .setModifiedMicros(backend.clock().wallMicros())
             .setWriteId(writeId)

@@ -15,6 +15,7 @@
  */
 package io.stowage.s3.operation;
 
+import io.stowage.client.crypt.ObjectCipher;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.UploadInfo;
 import io.stowage.common.proto.UploadedPart;
@@ -46,6 +47,7 @@ final class UploadPartCopy implements Operation {
     int number = Uploads.partNumber(call);
     ByteString id = Uploads.id(call);
     UploadInfo upload = Uploads.find(backend, call, id);
+    ObjectCipher cipher = backend.encryption().forPart(call, upload);
     CopySource source = CopySource.find(backend, call);
     long size = source.found().getVersion().getLength();
     String rangeHeader = call.header("x-amz-copy-source-range");
@@ -59,18 +61,20 @@ final class UploadPartCopy implements Operation {
     }
     call.mayTakeLong();
     UploadedPart part;
-    try (ObjectSource bytes = new ObjectSource(backend, source.bucket(), source.found(), range);
+    try (ObjectSource bytes = source.bytes(backend, range);
         Payload payload =
             Payload.unclaimed(
                 bytes, range.length(), UploadPart.checksumKind(upload), call.hashThreads())) {
       part =
           UploadPart.put(
-              backend, intake, call, id, number, UploadPart.checksumKind(upload), payload);
+              backend, intake, call, id, number, UploadPart.checksumKind(upload), cipher, payload);
     }
     XmlOut out = XmlOut.document("CopyPartResult");
     out.text("LastModified", Times.iso(part.getModifiedMicros()));
     out.text("ETag", Etags.quoted(Etags.hex(part.getMd5())));
     Checksums.write(out, part.getChecksumsList(), 0, false);
-    return Response.xml(200, out.finish());
+    Response response = Response.xml(200, out.finish());
+    ObjectEncryption.describe(call, upload.getMetadata().getEncryption(), response);
+    return response;
   }
 }

@@ -84,6 +84,24 @@ public final class BucketSettings {
           NONE,
           S3Error.OWNERSHIP_CONTROLS_NOT_FOUND);
 
+  public static final BucketSetting ENCRYPTION =
+      BucketSetting.removable(
+          "encryption",
+          "s3:GetEncryptionConfiguration",
+          "s3:PutEncryptionConfiguration",
+          element(
+              "ServerSideEncryptionConfiguration",
+              element(
+                  "Rule",
+                  element(
+                          "ApplyServerSideEncryptionByDefault",
+                          word("SSEAlgorithm", "AES256", "aws:kms", "aws:kms:dsse"),
+                          text("KMSMasterKeyID").optional())
+                      .optional(),
+                  truth("BucketKeyEnabled").optional())),
+          BucketSettings::encryption,
+          S3Error.SERVER_SIDE_ENCRYPTION_CONFIGURATION_NOT_FOUND);
+
   public static final BucketSetting REQUEST_PAYMENT =
       BucketSetting.always(
           "requestPayment",
@@ -134,9 +152,33 @@ public final class BucketSettings {
 
   /** All of them; each makes the operations of its row in the operation table. */
   public static final List<BucketSetting> ALL =
-      List.of(TAGGING, CORS, PUBLIC_ACCESS_BLOCK, OWNERSHIP_CONTROLS, REQUEST_PAYMENT, WEBSITE);
+      List.of(
+          TAGGING,
+          CORS,
+          PUBLIC_ACCESS_BLOCK,
+          OWNERSHIP_CONTROLS,
+          ENCRYPTION,
+          REQUEST_PAYMENT,
+          WEBSITE);
 
   private BucketSettings() {}
+
+  private static void encryption(XmlElement document) throws S3Exception {
+    for (XmlElement rule : document.children("Rule")) {
+      for (XmlElement by : rule.children("ApplyServerSideEncryptionByDefault")) {
+        String algorithm = by.childText("SSEAlgorithm");
+        String keyId = by.childText("KMSMasterKeyID");
+        if (algorithm.equals("aws:kms:dsse")) {
+          throw new S3Exception(S3Error.NOT_IMPLEMENTED).with("SSEAlgorithm", algorithm);
+        }
+        if (keyId != null && (!algorithm.equals("aws:kms") || keyId.isBlank())) {
+          throw new S3Exception(
+              S3Error.INVALID_ARGUMENT,
+              "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms");
+        }
+      }
+    }
+  }
 
   private static void website(XmlElement document) throws S3Exception {
     boolean redirectsAll = !document.children("RedirectAllRequestsTo").isEmpty();
