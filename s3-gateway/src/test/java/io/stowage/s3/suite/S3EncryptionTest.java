@@ -158,16 +158,18 @@ public abstract class S3EncryptionTest {
 
   /** How an object may be kept, and what a client has to say for it. */
   private enum Mode {
-    NONE(null),
-    S3(null),
-    KMS(null),
-    CUSTOMER(ONE),
-    OTHER_CUSTOMER(OTHER);
+    NONE,
+    S3,
+    KMS,
+    CUSTOMER,
+    OTHER_CUSTOMER;
 
-    private final ClientKey key;
-
-    Mode(ClientKey key) {
-      this.key = key;
+    ClientKey key() {
+      return switch (this) {
+        case NONE, S3, KMS -> null;
+        case CUSTOMER -> ONE;
+        case OTHER_CUSTOMER -> OTHER;
+      };
     }
 
     void put(PutObjectRequest.Builder b) {
@@ -176,7 +178,7 @@ public abstract class S3EncryptionTest {
         case S3 -> b.serverSideEncryption(ServerSideEncryption.AES256);
         case KMS -> b.serverSideEncryption(ServerSideEncryption.AWS_KMS).ssekmsKeyId(KEY_ARN);
         case CUSTOMER, OTHER_CUSTOMER ->
-            b.sseCustomerAlgorithm("AES256").sseCustomerKey(key.key).sseCustomerKeyMD5(key.md5);
+            b.sseCustomerAlgorithm("AES256").sseCustomerKey(key().key).sseCustomerKeyMD5(key().md5);
       }
     }
 
@@ -186,7 +188,7 @@ public abstract class S3EncryptionTest {
         case S3 -> b.serverSideEncryption(ServerSideEncryption.AES256);
         case KMS -> b.serverSideEncryption(ServerSideEncryption.AWS_KMS).ssekmsKeyId(KEY_ARN);
         case CUSTOMER, OTHER_CUSTOMER ->
-            b.sseCustomerAlgorithm("AES256").sseCustomerKey(key.key).sseCustomerKeyMD5(key.md5);
+            b.sseCustomerAlgorithm("AES256").sseCustomerKey(key().key).sseCustomerKeyMD5(key().md5);
       }
     }
 
@@ -196,44 +198,44 @@ public abstract class S3EncryptionTest {
         case S3 -> b.serverSideEncryption(ServerSideEncryption.AES256);
         case KMS -> b.serverSideEncryption(ServerSideEncryption.AWS_KMS).ssekmsKeyId(KEY_ARN);
         case CUSTOMER, OTHER_CUSTOMER ->
-            b.sseCustomerAlgorithm("AES256").sseCustomerKey(key.key).sseCustomerKeyMD5(key.md5);
+            b.sseCustomerAlgorithm("AES256").sseCustomerKey(key().key).sseCustomerKeyMD5(key().md5);
       }
     }
 
     void copyFrom(CopyObjectRequest.Builder b) {
-      if (key != null) {
+      if (key() != null) {
         b.copySourceSSECustomerAlgorithm("AES256")
-            .copySourceSSECustomerKey(key.key)
-            .copySourceSSECustomerKeyMD5(key.md5);
+            .copySourceSSECustomerKey(key().key)
+            .copySourceSSECustomerKeyMD5(key().md5);
       }
     }
 
     void part(UploadPartRequest.Builder b) {
-      if (key != null) {
-        b.sseCustomerAlgorithm("AES256").sseCustomerKey(key.key).sseCustomerKeyMD5(key.md5);
+      if (key() != null) {
+        b.sseCustomerAlgorithm("AES256").sseCustomerKey(key().key).sseCustomerKeyMD5(key().md5);
       }
     }
 
     void partCopy(UploadPartCopyRequest.Builder b, Mode from) {
-      if (key != null) {
-        b.sseCustomerAlgorithm("AES256").sseCustomerKey(key.key).sseCustomerKeyMD5(key.md5);
+      if (key() != null) {
+        b.sseCustomerAlgorithm("AES256").sseCustomerKey(key().key).sseCustomerKeyMD5(key().md5);
       }
-      if (from.key != null) {
+      if (from.key() != null) {
         b.copySourceSSECustomerAlgorithm("AES256")
-            .copySourceSSECustomerKey(from.key.key)
-            .copySourceSSECustomerKeyMD5(from.key.md5);
+            .copySourceSSECustomerKey(from.key().key)
+            .copySourceSSECustomerKeyMD5(from.key().md5);
       }
     }
 
     void get(GetObjectRequest.Builder b) {
-      if (key != null) {
-        b.sseCustomerAlgorithm("AES256").sseCustomerKey(key.key).sseCustomerKeyMD5(key.md5);
+      if (key() != null) {
+        b.sseCustomerAlgorithm("AES256").sseCustomerKey(key().key).sseCustomerKeyMD5(key().md5);
       }
     }
 
     void head(HeadObjectRequest.Builder b) {
-      if (key != null) {
-        b.sseCustomerAlgorithm("AES256").sseCustomerKey(key.key).sseCustomerKeyMD5(key.md5);
+      if (key() != null) {
+        b.sseCustomerAlgorithm("AES256").sseCustomerKey(key().key).sseCustomerKeyMD5(key().md5);
       }
     }
 
@@ -283,8 +285,8 @@ public abstract class S3EncryptionTest {
       case CUSTOMER, OTHER_CUSTOMER -> assertNull(encryption);
     }
     assertEquals(mode == Mode.KMS ? KEY_ARN : null, keyId);
-    assertEquals(mode.key == null ? null : "AES256", customerAlgorithm);
-    assertEquals(mode.key == null ? null : mode.key.md5, customerMd5);
+    assertEquals(mode.key() == null ? null : "AES256", customerAlgorithm);
+    assertEquals(mode.key() == null ? null : mode.key().md5, customerMd5);
   }
 
   @ParameterizedTest
