@@ -866,7 +866,7 @@ public abstract class S3MalformedTest {
                     .body(BODY)
                     .header("x-amz-storage-class", "PAPER")
                     .send()));
-    for (String sub : List.of("lifecycle", "versions", "replication")) {
+    for (String sub : List.of("analytics", "versions", "replication")) {
       all.add(
           bad(
               "GET ?" + sub,
