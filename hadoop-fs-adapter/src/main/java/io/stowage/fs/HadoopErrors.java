@@ -79,6 +79,7 @@ final class HadoopErrors {
           DISK_FULL,
           OVERLOADED,
           CONTAINER_FULL,
+          TOO_MANY_VERSIONS,
           CORRUPT_DATA,
           DATA_UNAVAILABLE ->
           new PathIOException(path, e.code() + ": " + e.getMessage(), e);

@@ -66,6 +66,8 @@ import io.stowage.common.proto.ListUploadsReply;
 import io.stowage.common.proto.ListUploadsRequest;
 import io.stowage.common.proto.ListUsersReply;
 import io.stowage.common.proto.ListUsersRequest;
+import io.stowage.common.proto.ListVersionsReply;
+import io.stowage.common.proto.ListVersionsRequest;
 import io.stowage.common.proto.LocateContainersReply;
 import io.stowage.common.proto.LocateContainersRequest;
 import io.stowage.common.proto.NeedleRef;
@@ -128,6 +130,7 @@ import io.stowage.om.object.Puts;
 import io.stowage.om.object.RecordNeedles;
 import io.stowage.om.object.Renames;
 import io.stowage.om.object.Restores;
+import io.stowage.om.object.VersionListing;
 import io.stowage.om.row.CommitFence;
 import io.stowage.om.row.ContainerLocations;
 import io.stowage.om.row.Duties;
@@ -184,6 +187,7 @@ final class Namespace implements ObjectManager, AutoCloseable {
   private final Deletes deletes;
   private final MetadataChanges metadataChanges;
   private final Listing listing;
+  private final VersionListing versionListing;
   private final Renames renames;
   private final PrefixRenames prefixRenames;
   private final Uploads uploads;
@@ -228,6 +232,7 @@ final class Namespace implements ObjectManager, AutoCloseable {
     this.deletes = new Deletes(objects);
     this.metadataChanges = new MetadataChanges(objects);
     this.listing = new Listing(objects);
+    this.versionListing = new VersionListing(objects);
     this.scan = new NamespaceScan(objects);
     this.restores = new Restores(objects);
     this.renames = new Renames(objects);
@@ -325,10 +330,10 @@ final class Namespace implements ObjectManager, AutoCloseable {
     List<Future<DeletedObject>> deleted = new ArrayList<>(request.getObjectsCount());
     DeleteObjectsReply.Builder reply = DeleteObjectsReply.newBuilder();
     if (request.getObjectsCount() == 1) {
-      reply.addObjects(delete(bucket.id(), request.getObjects(0)));
+      reply.addObjects(delete(bucket.bucket(), request.getObjects(0)));
     } else {
       for (ObjectToDelete what : request.getObjectsList()) {
-        deleted.add(workers.submit(() -> delete(bucket.id(), what)));
+        deleted.add(workers.submit(() -> delete(bucket.bucket(), what)));
       }
       for (Future<DeletedObject> one : deleted) {
         reply.addObjects(await(one));
@@ -345,10 +350,14 @@ final class Namespace implements ObjectManager, AutoCloseable {
     return reply.build();
   }
 
-  private DeletedObject delete(long bucketId, ObjectToDelete what) {
+  private DeletedObject delete(BucketInfo bucket, ObjectToDelete what) {
     DeletedObject.Builder deleted = DeletedObject.newBuilder().setKey(what.getKey());
     try {
-      deleted.setStamp(deletes.delete(bucketId, what));
+      Deletes.Deleted done = deletes.delete(bucket, what);
+      deleted.setStamp(done.stamp());
+      if (done.version() != null) {
+        deleted.setVersion(done.version());
+      }
     } catch (StoreException e) {
       deleted.setErrorCode(e.code().number()).setErrorMessage(e.getMessage());
     }
@@ -398,7 +407,7 @@ final class Namespace implements ObjectManager, AutoCloseable {
     Buckets.Known bucket = buckets.require(request.getBucket());
     Renames.Renamed renamed =
         renames.rename(
-            bucket.id(),
+            bucket.bucket(),
             request.getSource(),
             request.getTarget(),
             request.getWriteId(),
@@ -476,6 +485,11 @@ final class Namespace implements ObjectManager, AutoCloseable {
   }
 
   @Override
+  public ListVersionsReply listVersions(ListVersionsRequest request) throws StoreException {
+    return versionListing.list(buckets.require(request.getBucket()).id(), request);
+  }
+
+  @Override
   public CreateUploadReply createUpload(CreateUploadRequest request) throws StoreException {
     Buckets.Known bucket = buckets.require(request.getBucket());
     uploads.create(bucket.id(), request);
@@ -504,7 +518,7 @@ final class Namespace implements ObjectManager, AutoCloseable {
   @Override
   public CompleteUploadReply completeUpload(CompleteUploadRequest request) throws StoreException {
     Buckets.Known bucket = buckets.require(request.getBucket());
-    Uploads.Completed completed = uploads.complete(bucket.id(), request);
+    Uploads.Completed completed = uploads.complete(bucket.bucket(), request);
     buckets.recheck(bucket);
     CompleteUploadReply.Builder reply =
         CompleteUploadReply.newBuilder()
@@ -586,7 +600,11 @@ final class Namespace implements ObjectManager, AutoCloseable {
     ReplaceExtentsReply.Outcome outcome =
         request.getUploadId().isEmpty()
             ? swap.swap(
-                request.getRow(), replacements::in, replacements::areIn, request.getGrantsList())
+                request.getRow(),
+                request.getVersionId(),
+                replacements::in,
+                replacements::areIn,
+                request.getGrantsList())
             : uploads.swap(
                 request.getRow(),
                 request.getUploadId(),

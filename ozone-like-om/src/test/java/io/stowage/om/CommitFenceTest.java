@@ -106,6 +106,13 @@ class CommitFenceTest {
     }
 
     @Override
+    public List<Row> scanFirst(
+        ByteString from, ByteString to, String families, int perFamily, int limit)
+        throws IOException {
+      return inner.scanFirst(from, to, families, perFamily, limit);
+    }
+
+    @Override
     public List<Row> scan(
         ByteString from, ByteString to, char family, ByteString qualifierPrefix, int limit)
         throws IOException {

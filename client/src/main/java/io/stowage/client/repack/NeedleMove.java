@@ -86,6 +86,7 @@ final class NeedleMove {
                   .setRow(holder.getRow())
                   .setUploadId(holder.getUploadId())
                   .setPartNumber(holder.getPartNumber())
+                  .setVersionId(holder.getVersionId())
                   .addReplacements(
                       ExtentReplacement.newBuilder()
                           .setFrom(holder.getExtent())

@@ -77,6 +77,8 @@ import io.stowage.common.proto.ListUploadsReply;
 import io.stowage.common.proto.ListUploadsRequest;
 import io.stowage.common.proto.ListUsersReply;
 import io.stowage.common.proto.ListUsersRequest;
+import io.stowage.common.proto.ListVersionsReply;
+import io.stowage.common.proto.ListVersionsRequest;
 import io.stowage.common.proto.LocateContainersReply;
 import io.stowage.common.proto.LocateContainersRequest;
 import io.stowage.common.proto.Manifest;
@@ -122,6 +124,7 @@ import io.stowage.common.proto.UpdateUserRequest;
 import io.stowage.common.proto.UploadInfo;
 import io.stowage.common.proto.UploadedPart;
 import io.stowage.common.proto.User;
+import io.stowage.common.proto.Versioning;
 import io.stowage.common.time.StoreClock;
 import java.nio.ByteBuffer;
 import java.security.MessageDigest;
@@ -168,7 +171,8 @@ public final class InMemoryObjectManager implements ObjectManager {
 
   private static final class Bucket {
     BucketInfo info;
-    final TreeMap<String, ObjectVersion> objects = new TreeMap<>(KEY_ORDER);
+    final InMemoryVersions versions = new InMemoryVersions(KEY_ORDER);
+    final TreeMap<String, ObjectVersion> objects = versions.objects;
     final TreeMap<String, Map<ByteString, Upload>> uploads = new TreeMap<>(KEY_ORDER);
 
     Bucket(BucketInfo info) {
@@ -225,6 +229,7 @@ public final class InMemoryObjectManager implements ObjectManager {
             .setCreatedMicros(clock.wallMicros())
             .setRegion(request.getRegion())
             .putAllSettings(request.getSettingsMap())
+            .setVersioning(request.getVersioning())
             .build();
     buckets.put(info.getName(), new Bucket(info));
     return remember(request.getWriteId(), CreateBucketReply.newBuilder().setBucket(info).build());
@@ -259,6 +264,9 @@ public final class InMemoryObjectManager implements ObjectManager {
     if (!request.getPolicy().isEmpty()) {
       changed.setPolicy(request.getPolicy());
     }
+    if (request.getVersioning() != Versioning.UNVERSIONED) {
+      changed.setVersioning(request.getVersioning());
+    }
     bucket.info = changed.build();
     return remember(
         request.getWriteId(), UpdateBucketReply.newBuilder().setBucket(bucket.info).build());
@@ -272,7 +280,7 @@ public final class InMemoryObjectManager implements ObjectManager {
       return earlier;
     }
     Bucket bucket = bucket(request.getName());
-    if (!bucket.objects.isEmpty()) { // uploads do not count, as in S3
+    if (!bucket.versions.isEmpty()) { // uploads do not count, as in S3
       throw new StoreException(
           ErrorCode.BUCKET_NOT_EMPTY, "Cannot delete bucket " + request.getName() + ": not empty");
     }
@@ -300,10 +308,15 @@ public final class InMemoryObjectManager implements ObjectManager {
 
   @Override
   public synchronized GetObjectReply getObject(GetObjectRequest request) throws StoreException {
-    ObjectVersion version = find(bucket(request.getBucket()).objects, request.getKey());
-    if (request.getVersionId() != 0 && request.getVersionId() != version.getVersionId()) {
+    ObjectVersion version =
+        bucket(request.getBucket()).versions.find(request.getKey(), request.getVersionId());
+    boolean marker = version != null && version.getDeleteMarker();
+    if (marker && request.getWantDeleteMarker()) {
+      return GetObjectReply.newBuilder().setVersion(version).build();
+    }
+    if (version == null || marker) {
       throw new StoreException(
-          ErrorCode.NO_SUCH_VERSION,
+          request.getVersionId() == 0 ? ErrorCode.NO_SUCH_KEY : ErrorCode.NO_SUCH_VERSION,
           "Cannot find version " + request.getVersionId() + " of " + request.getKey());
     }
     if (request.getPinnedStamp() != 0 && !request.getPinnedWriteId().equals(version.getWriteId())) {
@@ -367,7 +380,9 @@ public final class InMemoryObjectManager implements ObjectManager {
           boolean asked =
               holder.getRow().equals(request.getRow())
                   && holder.getUploadId().equals(request.getUploadId())
-                  && holder.getPartNumber() == request.getPartNumber();
+                  && holder.getPartNumber() == request.getPartNumber()
+                  && (request.getVersionId() == 0
+                      || request.getVersionId() == holder.getVersionId());
           if (!asked) {
             return manifest;
           }
@@ -389,11 +404,12 @@ public final class InMemoryObjectManager implements ObjectManager {
   /** What names bytes: versions, and parts of uploads. A manifest that is changed is put back. */
   private void forEachManifest(BiFunction<NeedleHolder, Manifest, Manifest> change) {
     for (Bucket bucket : buckets.values()) {
-      bucket.objects.replaceAll(
-          (key, version) -> {
+      bucket.versions.replaceAll(
+          version -> {
             NeedleHolder holder =
                 NeedleHolder.newBuilder()
-                    .setRow(row(bucket, key))
+                    .setRow(row(bucket, version.getKey()))
+                    .setVersionId(version.getVersionId())
                     .setStamp(version.getStamp())
                     .build();
             Manifest changed = change.apply(holder, version.getManifest());
@@ -463,9 +479,12 @@ public final class InMemoryObjectManager implements ObjectManager {
       }
       DeletedObject.Builder deleted = DeletedObject.newBuilder().setKey(object.getKey());
       try {
-        check(bucket, object.getKey(), object.getCondition());
-        if (bucket.objects.remove(object.getKey()) != null) {
-          deleted.setStamp(nextStamp());
+        check(
+            bucket.versions.find(object.getKey(), object.getVersionId()),
+            object.getKey(),
+            object.getCondition());
+        delete(bucket, object, deleted);
+        if (deleted.getStamp() != 0) {
           note(bucket, object.getKey(), object.getEvent(), null);
         }
       } catch (StoreException e) {
@@ -476,18 +495,48 @@ public final class InMemoryObjectManager implements ObjectManager {
     return reply.build();
   }
 
+  private void delete(Bucket bucket, ObjectToDelete object, DeletedObject.Builder deleted) {
+    Versioning versioning = bucket.info.getVersioning();
+    if (object.getVersionId() != 0) {
+      ObjectVersion gone = bucket.versions.remove(object.getKey(), object.getVersionId());
+      if (gone != null) {
+        deleted.setStamp(nextStamp()).setVersion(gone.toBuilder().clearManifest());
+      }
+    } else if (versioning == Versioning.UNVERSIONED) {
+      if (bucket.objects.remove(object.getKey()) != null) {
+        deleted.setStamp(nextStamp());
+      }
+    } else {
+      long stamp = nextStamp();
+      deleted
+          .setStamp(stamp)
+          .setVersion(bucket.versions.mark(versioning, object.getKey(), stamp, object.getOwner()));
+    }
+  }
+
+  @Override
+  public synchronized ListVersionsReply listVersions(ListVersionsRequest request)
+      throws StoreException {
+    return bucket(request.getBucket()).versions.list(request, page(request.getLimit()));
+  }
+
   @Override
   public synchronized SetObjectMetadataReply setObjectMetadata(SetObjectMetadataRequest request)
       throws StoreException {
-    Map<String, ObjectVersion> objects = bucket(request.getBucket()).objects;
-    ObjectVersion version = find(objects, request.getKey());
+    InMemoryVersions versions = bucket(request.getBucket()).versions;
+    ObjectVersion version = versions.find(request.getKey(), request.getVersionId());
+    if (version == null || version.getDeleteMarker()) {
+      throw new StoreException(
+          request.getVersionId() == 0 ? ErrorCode.NO_SUCH_KEY : ErrorCode.NO_SUCH_VERSION,
+          "Cannot find version " + request.getVersionId() + " of " + request.getKey());
+    }
     if (version.getStamp() != request.getStamp()) {
       throw new StoreException(
           ErrorCode.CONFLICT, "Cannot change " + request.getKey() + ": it changed meanwhile");
     }
     ObjectVersion changed =
         version.toBuilder().setMetadata(request.getMetadata()).setStamp(nextStamp()).build();
-    objects.put(request.getKey(), changed);
+    versions.replace(version, changed);
     note(bucket(request.getBucket()), request.getKey(), request.getEvent(), changed);
     return SetObjectMetadataReply.newBuilder()
         .setVersion(changed.toBuilder().clearManifest())
@@ -1046,12 +1095,16 @@ public final class InMemoryObjectManager implements ObjectManager {
             .setModifiedMicros(stamp)
             .setMetadata(metadata)
             .build();
-    bucket.objects.put(done.getKey(), done);
-    return done;
+    return bucket.versions.add(bucket.info.getVersioning(), done);
   }
 
   private static void check(Bucket bucket, String key, Condition condition) throws StoreException {
-    ObjectVersion current = bucket.objects.get(key);
+    check(bucket.objects.get(key), key, condition);
+  }
+
+  private static void check(ObjectVersion found, String key, Condition condition)
+      throws StoreException {
+    ObjectVersion current = found == null || found.getDeleteMarker() ? null : found;
     String etag = current == null ? null : etagOf(current);
     if (current == null && !condition.getIfMatchEtag().isEmpty()) {
       throw new StoreException(

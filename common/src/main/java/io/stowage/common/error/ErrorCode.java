@@ -75,6 +75,7 @@ public enum ErrorCode {
   DISK_FULL(301, Blame.CAPACITY, Retry.OTHER_NODE),
   OVERLOADED(302, Blame.CAPACITY, Retry.SAME_NODE),
   CONTAINER_FULL(303, Blame.CAPACITY, Retry.OTHER_NODE),
+  TOO_MANY_VERSIONS(304, Blame.CAPACITY, Retry.NEVER),
 
   // Bytes are damaged.
   CORRUPT_DATA(400, Blame.DATA, Retry.OTHER_NODE),

@@ -60,6 +60,8 @@ import io.stowage.common.proto.ListUploadsReply;
 import io.stowage.common.proto.ListUploadsRequest;
 import io.stowage.common.proto.ListUsersReply;
 import io.stowage.common.proto.ListUsersRequest;
+import io.stowage.common.proto.ListVersionsReply;
+import io.stowage.common.proto.ListVersionsRequest;
 import io.stowage.common.proto.LocateContainersReply;
 import io.stowage.common.proto.LocateContainersRequest;
 import io.stowage.common.proto.PutEntityReply;
@@ -127,6 +129,8 @@ public interface ObjectManager {
   RenamePrefixReply renamePrefix(RenamePrefixRequest request) throws StoreException;
 
   ListObjectsReply listObjects(ListObjectsRequest request) throws StoreException;
+
+  ListVersionsReply listVersions(ListVersionsRequest request) throws StoreException;
 
   CreateUploadReply createUpload(CreateUploadRequest request) throws StoreException;
 

@@ -28,6 +28,7 @@ import io.stowage.common.proto.DeleteBucketRequest;
 import io.stowage.common.proto.ListBucketsReply;
 import io.stowage.common.proto.ListBucketsRequest;
 import io.stowage.common.proto.UpdateBucketRequest;
+import io.stowage.common.proto.Versioning;
 import io.stowage.common.time.StoreClock;
 import io.stowage.om.object.ObjectRows;
 import io.stowage.om.row.RowCommitter;
@@ -189,6 +190,7 @@ public final class Buckets {
               .setCreatedMicros(stamp)
               .setRegion(request.getRegion())
               .putAllSettings(request.getSettingsMap())
+              .setVersioning(request.getVersioning())
               .build();
       ByteString deletedBy = seen == null ? ByteString.EMPTY : seen.writeId();
       BucketHead head =
@@ -227,6 +229,9 @@ public final class Buckets {
       BucketInfo.Builder changed = seen.bucket().toBuilder();
       request.getRemoveList().forEach(changed::removeSettings);
       changed.putAllSettings(request.getPutMap());
+      if (request.getVersioning() != Versioning.UNVERSIONED) {
+        changed.setVersioning(request.getVersioning());
+      }
       if (!request.getPolicy().isEmpty()) {
         changed.setPolicy(request.getPolicy());
       }
@@ -346,7 +351,8 @@ public final class Buckets {
             finishDeletion(name, mark);
           }
         }
-        case MOVED, PENDING -> throw new IllegalStateException("bucket " + name + " " + seen);
+        case MOVED, PENDING, MARKER ->
+            throw new IllegalStateException("bucket " + name + " " + seen);
       }
     }
     throw contended(name);
@@ -429,8 +435,9 @@ public final class Buckets {
   }
 
   /**
-   * Whether no head in the bucket means a version. Renames that were cut short are ended first.
-   * Uploads do not count, as in S3; they vanish with the bucket.
+   * Whether no head in the bucket is a version; a key that has older ones has a head that is.
+   * Renames that were cut short are ended first. Uploads do not count, as in S3; they vanish with
+   * the bucket.
    */
   private boolean isEmpty(BucketInfo bucket) throws StoreException {
     ByteString from = ObjectRowLayout.row(bucket.getId(), "");
@@ -439,11 +446,14 @@ public final class Buckets {
       List<Row> page =
           objects.committer().scan(from, end, 'c', ObjectRowLayout.HEAD.qualifier(), SCAN_PAGE);
       for (Row row : page) {
-        HeadState state = Head.parse(row.value(ObjectRowLayout.HEAD)).state();
-        if (state == HeadState.LIVE) {
-          return false;
+        Head head = Head.parse(row.value(ObjectRowLayout.HEAD));
+        boolean renaming =
+            head.state() == HeadState.PENDING
+                || (head.state() == HeadState.MOVED && head.record().hasVersion());
+        if (renaming) {
+          head = objects.readSettled(row.key(), List.of()).head();
         }
-        if (state == HeadState.PENDING && objects.readSettled(row.key(), List.of()).isLive()) {
+        if (head != null && head.isVersion()) {
           return false;
         }
         from = ObjectRowLayout.behind(row.key());

@@ -258,7 +258,7 @@ public final class PrefixRenames {
         pending.add(
             workers.submit(
                 () -> {
-                  move(bucket.id(), key, to, moves);
+                  move(bucket.bucket(), key, to, moves);
                   return null;
                 }));
       }
@@ -277,10 +277,10 @@ public final class PrefixRenames {
     buckets.write(row, new RowChange(stamps.above(stamp)).delete(column));
   }
 
-  private void move(long bucketId, String from, String to, Moves moves) throws StoreException {
+  private void move(BucketInfo bucket, String from, String to, Moves moves) throws StoreException {
     ByteString id = WriteId.random();
     try {
-      moves.add(from, id, renames.rename(bucketId, from, to, id, true));
+      moves.add(from, id, renames.rename(bucket, from, to, id, true));
       AFTER_KEY.reach();
     } catch (StoreException e) {
       if (e.code() != ErrorCode.NO_SUCH_KEY) { // deleted or moved by others

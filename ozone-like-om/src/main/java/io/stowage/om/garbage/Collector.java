@@ -450,7 +450,7 @@ public final class Collector {
         for (Row row : page) {
           from = ObjectRowLayout.behind(row.key());
           Head head = Head.parse(row.value(ObjectRowLayout.HEAD));
-          if (head.isLive()) {
+          if (head.isVersion()) {
             live++;
           } else if (head.stamp() < to()) {
             nothingThere.add(row);

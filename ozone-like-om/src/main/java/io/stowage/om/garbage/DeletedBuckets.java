@@ -17,9 +17,7 @@ package io.stowage.om.garbage;
 
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
-import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.AbortUploadRequest;
-import io.stowage.common.proto.ObjectToDelete;
 import io.stowage.om.object.Deletes;
 import io.stowage.om.object.ObjectRows;
 import io.stowage.om.row.RowCommitter;
@@ -89,7 +87,7 @@ final class DeletedBuckets {
   private boolean isEmptied(long id, long below) throws StoreException {
     ByteString first = ObjectRowLayout.row(id, "");
     ByteString end = ObjectRowLayout.behindPrefix(first);
-    boolean versions = deleteVersions(id, first, end, below);
+    boolean versions = deleteVersions(first, end, below);
     boolean uploadsFound = abortUploads(id, first, end);
     if (versions || uploadsFound) {
       return false;
@@ -103,7 +101,7 @@ final class DeletedBuckets {
     return true;
   }
 
-  private boolean deleteVersions(long id, ByteString first, ByteString end, long below)
+  private boolean deleteVersions(ByteString first, ByteString end, long below)
       throws StoreException {
     boolean found = false;
     ByteString from = first;
@@ -117,13 +115,7 @@ final class DeletedBuckets {
           continue;
         }
         found = true;
-        rows.readSettled(row.key(), List.of());
-        deletes.delete(
-            id,
-            ObjectToDelete.newBuilder()
-                .setKey(ObjectRowLayout.key(row.key()))
-                .setWriteId(WriteId.random())
-                .build());
+        deletes.deleteAll(row.key());
       }
       if (page.size() < PAGE) {
         return found;

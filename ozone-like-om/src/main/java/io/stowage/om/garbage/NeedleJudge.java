@@ -26,6 +26,7 @@ import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.UploadedPart;
 import io.stowage.common.time.StoreClock;
 import io.stowage.om.object.ObjectRows;
+import io.stowage.om.object.SeenRow;
 import io.stowage.om.row.RowCommitter;
 import io.stowage.om.table.Cell;
 import io.stowage.om.table.Head;
@@ -43,11 +44,11 @@ import org.apache.hadoop.thirdparty.protobuf.InvalidProtocolBufferException;
  * Says of needles whether a manifest names them. Thread-safe; changes nothing.
  *
  * <p>A needle names its origin, the row O that it was written for. Only these can name the needle:
- * O's head, a part of an upload in O, and the heads of the rows that O lists in {@code x:r}
- * (renames put a row there before their commit point, and it is taken out only after it was seen to
- * hold nothing of O's). A PENDING head counts for both what it was and what it may become. A
- * superseded head or part in {@code g} does not: its readers have until the container's bytes are
- * removed, which is a day after this judgement.
+ * O's head and its older versions, a part of an upload in O, and the same of the rows that O lists
+ * in {@code x:r} (renames put a row there before their commit point, and it is taken out only after
+ * it was seen to hold nothing of O's). A PENDING head counts for both what it was and what it may
+ * become. A superseded head or part in {@code g} does not: its readers have until the container's
+ * bytes are removed, which is a day after this judgement.
  *
  * <p><b>Dead</b> takes two passes over O and all rows R in its {@code x:r}, with every stamp as it
  * was. Why that is enough: let the needle be alive throughout, held by H(t) in {O} + r(t), and let
@@ -57,6 +58,10 @@ import org.apache.hadoop.thirdparty.protobuf.InvalidProtocolBufferException;
  * seen that. So the needle was dead at b; and dead it stays, since every mutation that names an
  * address compares itself with a head or generation that names it already, except commits of new
  * bytes, which are what the commit fence is for ({@link io.stowage.om.row.CommitFence}).
+ *
+ * <p>Older versions need no marks of their own, and are read in the first pass only: nothing comes
+ * to {@code v}, leaves it or changes there without the head's stamp rising, so between two equal
+ * heads they were what the first pass saw, read after the first of them.
  *
  * <p>"No head" has no stamp: between two passes a head might be written, deleted and collected.
  * That takes minutes, and passes that took long are thrown away.
@@ -85,8 +90,27 @@ public final class NeedleJudge {
 
   /** What one pass saw. */
   private static final class Pass {
+    private final long container;
+    private final boolean wantOlder;
     private final List<Mark> marks = new ArrayList<>();
     private final List<Named> named = new ArrayList<>();
+
+    /**
+     * A look at rows.
+     *
+     * @param wantOlder false: marks are all that is wanted
+     */
+    Pass(long container, boolean wantOlder) {
+      this.container = container;
+      this.wantOlder = wantOlder;
+    }
+
+    /** Of one container only: a key may have a million versions. */
+    void name(NeedleHolder holder, Extent extent) {
+      if (extent.getContainer() == container) {
+        named.add(new Named(holder, extent));
+      }
+    }
   }
 
   /** Judges needles of one container whose headers name the same row; in their order. */
@@ -95,7 +119,7 @@ public final class NeedleJudge {
     List<JudgedNeedle> undecided = null;
     for (int attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
       long begin = clock.monotonicNanos();
-      Pass first = pass(origin);
+      Pass first = pass(container, origin, true);
       if (first == null) {
         committer.pause().backOff(attempt);
         continue;
@@ -105,14 +129,16 @@ public final class NeedleJudge {
         return verdicts;
       }
       undecided = verdicts;
-      Pass second = pass(origin);
+      Pass second = pass(container, origin, false);
       boolean quick = clock.monotonicNanos() - begin < LONGEST.toNanos();
       if (second != null && quick && first.marks.equals(second.marks)) {
-        return verdicts(container, needles, second, true);
+        return verdicts(container, needles, first, true);
       }
       committer.pause().backOff(attempt);
     }
-    return undecided == null ? verdicts(container, needles, new Pass(), false) : undecided;
+    return undecided == null
+        ? verdicts(container, needles, new Pass(container, false), false)
+        : undecided;
   }
 
   private static List<JudgedNeedle> verdicts(
@@ -138,8 +164,8 @@ public final class NeedleJudge {
   }
 
   /** Null if a manifest was superseded and collected while we read it. */
-  private Pass pass(ByteString origin) throws StoreException {
-    Pass pass = new Pass();
+  private Pass pass(long container, ByteString origin, boolean wantOlder) throws StoreException {
+    Pass pass = new Pass(container, wantOlder);
     Row own = committer.getFamilies(origin, "cx");
     Map<ByteString, Row> others = new LinkedHashMap<>();
     for (Cell cell : own.cells()) {
@@ -173,17 +199,30 @@ public final class NeedleJudge {
     pass.marks.add(
         new Mark(row.key(), ObjectRowLayout.HEAD.qualifier(), head.stamp(), head.writeId()));
     for (HeadRecord record : ObjectRows.meanings(head)) {
-      ObjectVersion version = rows.details(row.key(), record);
-      if (version == null) {
+      if (!addVersion(pass, row.key(), head, record)) {
         return false;
       }
-      NeedleHolder holder =
-          NeedleHolder.newBuilder().setRow(row.key()).setStamp(head.stamp()).build();
-      version
-          .getManifest()
-          .getExtentsList()
-          .forEach(extent -> pass.named.add(new Named(holder, extent)));
     }
+    return !pass.wantOlder
+        || rows.forEachOlder(
+            new SeenRow(row.key(), head, null),
+            older -> !older.isLive() || addVersion(pass, row.key(), head, older.record()));
+  }
+
+  /** False if its manifest is gone. */
+  private boolean addVersion(Pass pass, ByteString row, Head head, HeadRecord record)
+      throws StoreException {
+    ObjectVersion version = rows.details(row, record);
+    if (version == null) {
+      return false;
+    }
+    NeedleHolder holder =
+        NeedleHolder.newBuilder()
+            .setRow(row)
+            .setStamp(head.stamp())
+            .setVersionId(version.getVersionId())
+            .build();
+    version.getManifest().getExtentsList().forEach(extent -> pass.name(holder, extent));
     return true;
   }
 
@@ -207,8 +246,6 @@ public final class NeedleJudge {
             .setPartNumber(part.getNumber())
             .setStamp(generation == null ? 0 : generation.stamp())
             .build();
-    part.getManifest()
-        .getExtentsList()
-        .forEach(extent -> pass.named.add(new Named(holder, extent)));
+    part.getManifest().getExtentsList().forEach(extent -> pass.name(holder, extent));
   }
 }

@@ -124,7 +124,7 @@ final class RowCleaner {
       if (kind == 'p' || kind == ObjectRowLayout.EVENT_KIND) {
         continue;
       }
-      if (kind == 'd') {
+      if (kind == 'd' && ObjectRowLayout.fate(cell.value()) != Fate.KEPT) {
         ByteString origin = manifest(row, cell).getOriginRow();
         if (!origin.isEmpty()) {
           origins.add(origin);
@@ -204,7 +204,7 @@ final class RowCleaner {
       if (still == null) {
         return;
       }
-      if (chunkOwners(seen.head()).contains(owner)) {
+      if (chunkOwners(seen.head()).contains(owner) || isOwnedByOlder(seen, owner)) {
         committer.write(row, new RowChange(still.stamp()).delete(still.column()));
         return;
       }
@@ -241,16 +241,41 @@ final class RowCleaner {
       return; // our delete marker would hide the same name from a clock behind the one that wrote
       // it
     }
-    Head head = rows.read(row, List.of()).head();
-    if (head != null) {
-      for (HeadRecord record : ObjectRows.meanings(head)) {
-        ObjectVersion version = rows.details(row, record);
-        if (version == null || version.getManifest().getOriginRow().equals(origin)) {
+    SeenRow seen = rows.read(row, List.of());
+    if (seen.head() != null) {
+      for (HeadRecord record : ObjectRows.meanings(seen.head())) {
+        if (speaksOf(row, record, origin)) {
           return;
         }
       }
+      boolean none =
+          rows.forEachOlder(
+              seen, older -> !older.isLive() || !speaksOf(row, older.record(), origin));
+      if (!none || !isUnchanged(seen)) {
+        return; // or not known: the next full run looks again
+      }
     }
     committer.write(origin, new RowChange(name.stamp()).delete(column));
+  }
+
+  private boolean speaksOf(ByteString row, HeadRecord record, ByteString origin)
+      throws StoreException {
+    ObjectVersion version = rows.details(row, record);
+    return version == null || version.getManifest().getOriginRow().equals(origin);
+  }
+
+  /** Whether the head is as it was, and so are the older versions read since. */
+  private boolean isUnchanged(SeenRow seen) throws StoreException {
+    Head now = rows.read(seen.key(), List.of()).head();
+    return now != null && now.cell().equals(seen.head().cell());
+  }
+
+  /** To be believed only by who commits by the head that was seen. */
+  private boolean isOwnedByOlder(SeenRow seen, ByteString owner) throws StoreException {
+    return !rows.forEachOlder(
+        seen,
+        older ->
+            older.record().getChunkCount() == 0 || !older.record().getChunkOwner().equals(owner));
   }
 
   /** Only for a row of which nobody will ever want to know who holds its needles. */

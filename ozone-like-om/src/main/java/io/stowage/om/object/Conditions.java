@@ -19,8 +19,10 @@ import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.Condition;
 import io.stowage.common.proto.ObjectVersion;
+import io.stowage.om.table.Head;
 import io.stowage.om.table.ObjectRowLayout;
 import java.util.HexFormat;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
 /**
  * What a request demands of the current version. Judged on the head that the mutation then compares
@@ -31,10 +33,15 @@ public final class Conditions {
 
   /** Refuses if the condition does not hold of what is there. */
   public static void require(Condition condition, SeenRow row) throws StoreException {
-    boolean live = row.isLive();
+    require(condition, row.key(), row.head());
+  }
+
+  /** Refuses if the condition does not hold of a version, or of there being none. */
+  static void require(Condition condition, ByteString row, Head headOrNull) throws StoreException {
+    boolean live = headOrNull != null && headOrNull.isLive();
     ObjectVersion version =
-        live ? row.head().record().getVersion() : ObjectVersion.getDefaultInstance();
-    String key = " of " + ObjectRowLayout.key(row.key());
+        live ? headOrNull.record().getVersion() : ObjectVersion.getDefaultInstance();
+    String key = " of " + ObjectRowLayout.key(row);
     if (condition.getMustBeAbsent() && live) {
       throw failed("there is a version" + key);
     }

@@ -17,8 +17,14 @@ package io.stowage.om.object;
 
 import io.stowage.common.error.OutcomeUnknownException;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.id.WriteId;
+import io.stowage.common.proto.BucketInfo;
+import io.stowage.common.proto.HeadRecord;
+import io.stowage.common.proto.ObjectMetadata;
 import io.stowage.common.proto.ObjectToDelete;
+import io.stowage.common.proto.ObjectVersion;
 import io.stowage.om.row.RowCommitter.Outcome;
+import io.stowage.om.table.Cell;
 import io.stowage.om.table.Column;
 import io.stowage.om.table.Head;
 import io.stowage.om.table.HeadState;
@@ -29,7 +35,8 @@ import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
 /**
  * Deletes keys by writing a head that says so: a cell that HBase deleted would take its stamp with
- * it, and hide the next put. Thread-safe.
+ * it, and hide the next put. In a bucket with versioning that head is a version, a delete marker;
+ * versions themselves are deleted by their ids. Thread-safe.
  */
 public final class Deletes {
   private final ObjectRows rows;
@@ -38,50 +45,190 @@ public final class Deletes {
     this.rows = rows;
   }
 
-  /** Deletes a key; returns the stamp of the deletion, 0 if nothing was there. */
-  public long delete(long bucketId, ObjectToDelete what) throws StoreException {
-    ByteString row = ObjectRows.row(bucketId, what.getKey());
+  /**
+   * What a deletion did.
+   *
+   * @param stamp its; 0 if nothing was there
+   * @param version that was deleted for good, by its id, or the delete marker that was made; null:
+   *     neither
+   */
+  public record Deleted(long stamp, ObjectVersion version) {
+    static final Deleted NOTHING = new Deleted(0, null);
+  }
+
+  /** Deletes a key or one of its versions; idempotent by its write id. */
+  public Deleted delete(BucketInfo bucket, ObjectToDelete what) throws StoreException {
+    ByteString row = ObjectRows.row(bucket.getId(), what.getKey());
+    Puts.requireWriteId(what.getWriteId());
+    return what.getVersionId() == 0 ? deleteCurrent(bucket, row, what) : deleteVersion(row, what);
+  }
+
+  private Deleted deleteCurrent(BucketInfo bucket, ByteString row, ObjectToDelete what)
+      throws StoreException {
     ByteString writeId = what.getWriteId();
-    Puts.requireWriteId(writeId);
     List<Column> columns = List.of(ObjectRowLayout.superseded(writeId));
     long begin = rows.committer().nanos();
     for (int attempt = 0; attempt < ObjectRows.MOST_ATTEMPTS; attempt++) {
       SeenRow seen = rows.readSettled(row, columns, attempt > 0);
-      Head own = seen.writtenBy(writeId);
-      if (own != null && own.state() == HeadState.ABSENT) {
-        return own.stamp();
+      Deleted before = doneBefore(seen, writeId);
+      if (before != null) {
+        return before;
       }
       if (attempt > 0) {
         rows.committer().requireRecent(begin);
       }
       Conditions.require(what.getCondition(), seen);
-      boolean otherVersion =
-          seen.isLive()
-              && what.getVersionId() != 0
-              && what.getVersionId() != seen.head().record().getVersion().getVersionId();
-      if (!seen.isLive() || otherVersion) {
-        return 0;
+      Succession succession = rows.succession(seen, bucket.getVersioning());
+      if (succession.isUnversioned() && !seen.isLive()) {
+        return Deleted.NOTHING;
       }
+      succession.requireRoom(row);
       long stamp = rows.stamps().above(seen.stamp());
-      RowChange change =
-          new RowChange(stamp).put(ObjectRowLayout.HEAD, Head.absent(stamp, writeId).cell());
-      Outbox.add(change, what.getEvent(), null);
-      Outcome outcome = rows.commit(seen, seen.supersede(change));
+      Head head = Head.absent(stamp, writeId);
+      if (!succession.isUnversioned()) {
+        HeadRecord marked =
+            HeadRecord.newBuilder()
+                .setVersion(marker(stamp, rows.stamps().now(), succession, what.getOwner()))
+                .build();
+        head = Head.of(stamp, writeId, HeadState.MARKER, succession.follow(marked));
+      }
+      RowChange change = new RowChange(stamp).put(ObjectRowLayout.HEAD, head.cell());
+      Outbox.add(change, what.getEvent(), head.isVersion() ? SeenRow.version(row, head) : null);
+      Outcome outcome = rows.commit(seen, succession.supersede(change));
       switch (outcome) {
         case APPLIED -> {
-          return stamp;
+          return deleted(row, head);
         }
         case REFUSED -> rows.committer().pause().backOff(attempt);
         case UNKNOWN -> {
-          own = rows.readSettled(row, columns, true).writtenBy(writeId);
-          if (own != null && own.state() == HeadState.ABSENT) {
-            return own.stamp();
+          before = doneBefore(rows.readSettled(row, columns, true), writeId);
+          if (before != null) {
+            return before;
           }
-          throw new OutcomeUnknownException(
-              "Cannot tell whether " + what.getKey() + " was deleted", null);
+          throw unknown(what);
         }
       }
     }
     throw ObjectRows.contended(row);
+  }
+
+  /** A delete marker as a head's record has it. */
+  static ObjectVersion marker(long stamp, long nowMicros, Succession succession, String owner) {
+    ObjectVersion.Builder marker =
+        ObjectVersion.newBuilder()
+            .setVersionId(stamp)
+            .setModifiedMicros(nowMicros)
+            .setVersioned(succession.makesVersion())
+            .setDeleteMarker(true);
+    if (!owner.isEmpty()) {
+      marker.setMetadata(ObjectMetadata.newBuilder().setOwner(owner));
+    }
+    return marker.build();
+  }
+
+  /** What the request did if it came before; null if it did not. */
+  private static Deleted doneBefore(SeenRow seen, ByteString writeId) throws StoreException {
+    Head own = seen.writtenBy(writeId);
+    boolean done =
+        own != null && (own.state() == HeadState.ABSENT || own.state() == HeadState.MARKER);
+    return done ? deleted(seen.key(), own) : null;
+  }
+
+  private static Deleted deleted(ByteString row, Head head) {
+    boolean tells = head.record().hasVersion();
+    return new Deleted(head.stamp(), tells ? SeenRow.version(row, head) : null);
+  }
+
+  /** Deletes every version of a key for good, in a bucket that is no more. */
+  public void deleteAll(ByteString row) throws StoreException {
+    while (true) {
+      Head head = rows.readSettled(row, List.of()).head();
+      if (head == null || !head.isVersion()) {
+        return;
+      }
+      deleteVersion(
+          row,
+          ObjectToDelete.newBuilder()
+              .setWriteId(WriteId.random())
+              .setVersionId(head.versionId())
+              .build());
+    }
+  }
+
+  /**
+   * Deletes a version for good. If it is the current one, the next becomes current in the same
+   * mutation. That it was done is told by a cell in {@code g} under the request's write id: that
+   * the version is no longer there would not do, since there may be another null version by now.
+   */
+  private Deleted deleteVersion(ByteString row, ObjectToDelete what) throws StoreException {
+    ByteString writeId = what.getWriteId();
+    List<Column> columns = List.of(ObjectRowLayout.superseded(writeId));
+    long begin = rows.committer().nanos();
+    for (int attempt = 0; attempt < ObjectRows.MOST_ATTEMPTS; attempt++) {
+      ObjectRows.Lookup found = rows.locate(row, what.getVersionId(), columns, attempt > 0);
+      SeenRow seen = found.row();
+      ObjectRows.Located located = found.located();
+      Deleted before = doneBefore(seen, writeId);
+      if (before != null) {
+        return before;
+      }
+      if (attempt > 0) {
+        rows.committer().requireRecent(begin);
+      }
+      Conditions.require(what.getCondition(), row, located == null ? null : located.version());
+      if (located == null) {
+        return Deleted.NOTHING;
+      }
+      RowChange change = new RowChange(rows.stamps().above(seen.stamp()));
+      Head note = Succession.deletionNote(change.stamp(), located.version(), writeId);
+      if (!located.isCurrent()) {
+        Succession.remove(change, seen.head(), located.version());
+        Succession.note(change, note);
+      } else if (seen.head().record().getOlderCount() == 0) {
+        Succession.end(change, seen.head(), note);
+      } else {
+        Head next = newestOlder(seen);
+        if (next == null) {
+          rows.committer().pause().backOff(attempt);
+          continue; // the head that said so is no longer the row's
+        }
+        Succession.promote(change, seen.head(), next);
+        Succession.note(change, note);
+      }
+      Outbox.add(change, what.getEvent(), deleted(row, note).version());
+      Outcome outcome = rows.commit(seen, change);
+      switch (outcome) {
+        case APPLIED -> {
+          return deleted(row, note);
+        }
+        case REFUSED -> rows.committer().pause().backOff(attempt);
+        case UNKNOWN -> {
+          before = doneBefore(rows.readSettled(row, columns, true), writeId);
+          if (before != null) {
+            return before;
+          }
+          throw unknown(what);
+        }
+      }
+    }
+    throw ObjectRows.contended(row);
+  }
+
+  private Head newestOlder(SeenRow seen) throws StoreException {
+    List<Cell> cells =
+        rows.committer()
+            .getRange(
+                seen.key(),
+                'v',
+                ObjectRowLayout.olderFrom(seen.head().record().getNewestOlder()),
+                ObjectRowLayout.BEHIND_OLDER,
+                1)
+            .cells();
+    return cells.isEmpty() ? null : Head.parse(cells.get(0).value());
+  }
+
+  private static OutcomeUnknownException unknown(ObjectToDelete what) {
+    return new OutcomeUnknownException(
+        "Cannot tell whether " + what.getKey() + " was deleted", null);
   }
 }

@@ -30,7 +30,8 @@ import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
 /**
  * Points a version's manifest at copies of its bytes: a compare-and-set of the head that raises its
- * stamp and leaves write id, version id and all else. Thread-safe.
+ * stamp and leaves write id, version id and all else. The version may be in {@code v}, and may have
+ * moved there, or back, since the caller heard of it: it is found by its id. Thread-safe.
  *
  * <p>The caller names the extents to be replaced, not the stamp under which it saw them: an address
  * means the same bytes for ever, so whether the head still names it is all that counts, and a stamp
@@ -50,23 +51,25 @@ public final class ExtentSwap {
   }
 
   /**
-   * Replaces extents of a row's live head.
+   * Replaces extents of a version.
    *
+   * @param versionId 0: of the current one
    * @param change the manifest as it shall be, or null if it does not name what is to go
    * @param isDone whether a manifest has the change already
    */
   public Outcome swap(
       ByteString row,
+      long versionId,
       UnaryOperator<Manifest> change,
       Predicate<Manifest> isDone,
       List<LeaseGrant> grants)
       throws StoreException {
     for (int attempt = 0; attempt < ObjectRows.MOST_ATTEMPTS; attempt++) {
-      SeenRow seen = rows.readSettled(row, List.of(), attempt > 0);
-      if (!seen.isLive()) {
+      ObjectRows.Located located = rows.locate(row, versionId, List.of(), attempt > 0).located();
+      if (located == null || !located.version().isLive()) {
         return Outcome.CHANGED;
       }
-      ObjectVersion version = rows.details(seen);
+      ObjectVersion version = rows.details(located);
       if (version == null) {
         continue;
       }
@@ -79,7 +82,7 @@ public final class ExtentSwap {
         return Outcome.REPLACED;
       }
       fence.before(grants);
-      switch (rows.rewrite(seen, version.toBuilder().setManifest(changed).build())) {
+      switch (rows.rewrite(located, version.toBuilder().setManifest(changed).build())) {
         case APPLIED -> {
           fence.after(grants);
           return Outcome.REPLACED;

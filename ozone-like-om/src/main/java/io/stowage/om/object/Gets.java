@@ -39,19 +39,25 @@ public final class Gets {
   public GetObjectReply get(long bucketId, GetObjectRequest request) throws StoreException {
     ByteString row = ObjectRows.row(bucketId, request.getKey());
     boolean pinned = !request.getPinnedWriteId().isEmpty() || request.getPinnedStamp() != 0;
-    ObjectVersion version = rows.find(row, true);
-    if (version == null) {
+    boolean byId = request.getVersionId() != 0;
+    ObjectVersion version =
+        byId ? rows.findVersion(row, request.getVersionId()) : rows.findOrMarker(row, true);
+    boolean marker = version != null && version.getDeleteMarker();
+    if (marker && request.getWantDeleteMarker() && !pinned) {
+      return GetObjectReply.newBuilder().setVersion(version).build();
+    }
+    if (version == null || marker) {
+      if (byId && !pinned) {
+        throw new StoreException(
+            ErrorCode.NO_SUCH_VERSION,
+            "Cannot find version "
+                + Long.toHexString(request.getVersionId())
+                + " of key "
+                + request.getKey());
+      }
       throw new StoreException(
           pinned ? ErrorCode.PRECONDITION_FAILED : ErrorCode.NO_SUCH_KEY,
           "Cannot find key " + request.getKey() + (pinned ? ": it was removed meanwhile" : ""));
-    }
-    if (request.getVersionId() != 0 && request.getVersionId() != version.getVersionId()) {
-      throw new StoreException(
-          ErrorCode.NO_SUCH_VERSION,
-          "Cannot find version "
-              + Long.toHexString(request.getVersionId())
-              + " of key "
-              + request.getKey());
     }
     if (pinned && !isPinned(request, version)) {
       throw new StoreException(

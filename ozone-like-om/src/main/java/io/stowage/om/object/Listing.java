@@ -103,7 +103,7 @@ public final class Listing {
     return switch (head.state()) {
       case LIVE -> SeenRow.version(row.key(), head);
       case PENDING -> rows.find(row.key(), false);
-      case ABSENT, MOVED, DELETING -> null;
+      case ABSENT, MOVED, DELETING, MARKER -> null;
     };
   }
 

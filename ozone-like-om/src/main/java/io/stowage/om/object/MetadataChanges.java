@@ -37,28 +37,31 @@ public final class MetadataChanges {
   public ObjectVersion set(long bucketId, SetObjectMetadataRequest request) throws StoreException {
     ByteString row = ObjectRows.row(bucketId, request.getKey());
     for (int attempt = 0; attempt < ObjectRows.MOST_ATTEMPTS; attempt++) {
-      SeenRow seen = rows.readSettled(row, List.of());
-      if (!seen.isLive()) {
-        throw new StoreException(ErrorCode.NO_SUCH_KEY, "Cannot find " + request.getKey());
+      ObjectRows.Located located =
+          rows.locate(row, request.getVersionId(), List.of(), false).located();
+      if (located == null || !located.version().isLive()) {
+        throw request.getVersionId() == 0
+            ? new StoreException(ErrorCode.NO_SUCH_KEY, "Cannot find " + request.getKey())
+            : new StoreException(
+                ErrorCode.NO_SUCH_VERSION, "Cannot find that version of " + request.getKey());
       }
-      ObjectVersion version = rows.details(seen);
+      ObjectVersion version = rows.details(located);
       if (version == null) {
         continue;
       }
-      if (request.getVersionId() != 0 && request.getVersionId() != version.getVersionId()) {
-        throw new StoreException(
-            ErrorCode.NO_SUCH_VERSION, "Cannot find that version of " + request.getKey());
-      }
-      if (seen.stamp() != request.getStamp()) {
+      if (located.version().stamp() != request.getStamp()) {
         throw new StoreException(
             ErrorCode.CONFLICT,
             "Cannot change what " + request.getKey() + " says of itself: it changed meanwhile");
       }
       ObjectVersion changed = version.toBuilder().setMetadata(request.getMetadata()).build();
-      switch (rows.rewrite(seen, changed, request.getEvent())) {
+      switch (rows.rewrite(located, changed, request.getEvent())) {
         case APPLIED -> {
           return SeenRow.withoutManifest(
-              changed.toBuilder().setKey(request.getKey()).setWriteId(writeId(seen)).build());
+              changed.toBuilder()
+                  .setKey(request.getKey())
+                  .setWriteId(located.told().getWriteId())
+                  .build());
         }
         case REFUSED -> rows.committer().pause().backOff(attempt);
         case UNKNOWN ->
@@ -67,9 +70,5 @@ public final class MetadataChanges {
       }
     }
     throw ObjectRows.contended(row);
-  }
-
-  private static ByteString writeId(SeenRow seen) {
-    return SeenRow.version(seen.key(), seen.head()).getWriteId();
   }
 }

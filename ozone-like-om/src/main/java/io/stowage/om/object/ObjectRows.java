@@ -22,9 +22,11 @@ import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.EventNote;
 import io.stowage.common.proto.HeadRecord;
 import io.stowage.common.proto.ObjectVersion;
+import io.stowage.common.proto.Versioning;
 import io.stowage.om.row.RowCommitter;
 import io.stowage.om.row.RowCommitter.Outcome;
 import io.stowage.om.row.Stamps;
+import io.stowage.om.table.Cell;
 import io.stowage.om.table.Column;
 import io.stowage.om.table.Details;
 import io.stowage.om.table.Head;
@@ -53,6 +55,9 @@ public final class ObjectRows {
 
   /** Keys seen to have a head, for which "put if absent" would be a call in vain. A hint only. */
   private static final int MOST_HINTS = 8_192;
+
+  /** Older versions read at a time, of half a KiB each. */
+  private static final int OLDER_PAGE = 1_000;
 
   private final RowCommitter committer;
   private final Stamps stamps;
@@ -151,6 +156,12 @@ public final class ObjectRows {
 
   /** What a key holds, for a reader; null if nothing. Changes nothing. */
   public ObjectVersion find(ByteString row, boolean wantDetails) throws StoreException {
+    ObjectVersion found = findOrMarker(row, wantDetails);
+    return found == null || found.getDeleteMarker() ? null : found;
+  }
+
+  /** The same, but a delete marker is told. */
+  ObjectVersion findOrMarker(ByteString row, boolean wantDetails) throws StoreException {
     for (int attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
       SeenRow seen = read(row, List.of());
       Resolved resolved = resolve(seen);
@@ -158,7 +169,7 @@ public final class ObjectRows {
         continue;
       }
       if (resolved.record() == null) {
-        return null;
+        return resolved.markerOrNull(row);
       }
       if (resolved.record().getChunkCount() == 0 || !wantDetails) {
         return SeenRow.version(row, resolved.head(), resolved.record());
@@ -172,6 +183,139 @@ public final class ObjectRows {
       // The manifest was superseded and collected since: start from the head again.
     }
     throw contended(row);
+  }
+
+  /**
+   * A version of a row, be it a delete marker.
+   *
+   * @param version its cell: the row's head, or one of {@code v}
+   */
+  record Located(SeenRow row, Head version) {
+    boolean isCurrent() {
+      return version == row.head();
+    }
+
+    /** As callers see it; without manifest if that is in chunks. */
+    ObjectVersion told() {
+      return SeenRow.version(row.key(), version);
+    }
+  }
+
+  /**
+   * What a row holds under a version id.
+   *
+   * @param row at that moment, its head settled
+   * @param located null where there is no such version
+   */
+  record Lookup(SeenRow row, Located located) {}
+
+  /**
+   * Finds a version, wherever it is at the moment of the read.
+   *
+   * @param versionId 0: the current one
+   */
+  Lookup locate(ByteString row, long versionId, List<Column> more, boolean sent)
+      throws StoreException {
+    boolean byId = versionId != 0 && versionId != Head.NULL_VERSION;
+    List<Column> columns = new ArrayList<>(more);
+    if (byId) {
+      columns.add(ObjectRowLayout.older(versionId));
+    }
+    for (int attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
+      SeenRow seen = readSettled(row, columns, sent);
+      Head head = seen.head();
+      if (head == null || !head.isVersion()) {
+        return new Lookup(seen, null);
+      }
+      if (versionId == 0 || head.isVersion(versionId)) {
+        return new Lookup(seen, new Located(seen, head));
+      }
+      Head older;
+      if (byId) {
+        older = Head.parseOrNull(seen.cells().value(ObjectRowLayout.older(versionId)));
+      } else if (head.record().getOlderNull() == 0) {
+        older = null;
+      } else {
+        Column column = ObjectRowLayout.older(head.record().getOlderNull());
+        columns.removeIf(asked -> asked.family() == 'v');
+        columns.add(column);
+        seen = readSettled(row, columns, sent);
+        if (seen.head() == null || !seen.head().cell().equals(head.cell())) {
+          continue;
+        }
+        older = Head.parseOrNull(seen.cells().value(column));
+      }
+      return new Lookup(seen, older == null ? null : new Located(seen, older));
+    }
+    throw contended(row);
+  }
+
+  /** What a key holds under a version id, with all details; null if nothing. */
+  ObjectVersion findVersion(ByteString row, long versionId) throws StoreException {
+    for (int attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
+      Located located = locate(row, versionId, List.of(), false).located();
+      if (located == null) {
+        return null;
+      }
+      ObjectVersion version = details(located);
+      if (version != null) {
+        return SeenRow.named(row, located.version(), version);
+      }
+      // Its manifest got new chunks since, or was collected: look again.
+    }
+    throw contended(row);
+  }
+
+  /** Looks at one older version; false to stop. */
+  @FunctionalInterface
+  public interface OlderVersion {
+    boolean look(Head older) throws StoreException;
+  }
+
+  /**
+   * Goes through the older versions, newest first, by pages. What it sees was so at one moment if
+   * the head still stands afterwards, as the caller finds out, or his commit does.
+   *
+   * @return false if it was stopped
+   */
+  public boolean forEachOlder(SeenRow seen, OlderVersion look) throws StoreException {
+    long count = seen.head() == null ? 0 : olderCount(seen.head());
+    ByteString from = ByteString.EMPTY;
+    while (count > 0) {
+      int limit = (int) Math.min(count, OLDER_PAGE);
+      List<Cell> page =
+          committer.getRange(seen.key(), 'v', from, ObjectRowLayout.BEHIND_OLDER, limit).cells();
+      for (Cell cell : page) {
+        if (!look.look(Head.parse(cell.value()))) {
+          return false;
+        }
+      }
+      if (page.size() < limit) {
+        return true;
+      }
+      count -= limit;
+      from = ObjectRowLayout.behind(page.get(page.size() - 1).column().qualifier());
+    }
+    return true;
+  }
+
+  /** Of a head in any state; a PENDING one tells what its row's older versions are now. */
+  private static long olderCount(Head head) throws StoreException {
+    if (head.state() != HeadState.PENDING) {
+      return head.record().getOlderCount();
+    }
+    ByteString old = head.record().getPending().getOldHead();
+    return old.isEmpty() ? 0 : olderCount(Head.parse(old));
+  }
+
+  /** A version with all its details; null if it is no longer as it was. */
+  ObjectVersion details(Located located) throws StoreException {
+    return details(located.row().key(), located.version().record());
+  }
+
+  /** How a settled head is superseded in a bucket of this state. */
+  Succession succession(SeenRow seen, Versioning bucket) throws StoreException {
+    return Succession.of(committer, seen.key(), seen.head(), bucket);
   }
 
   /** The version of a live head with all its details; null if the head is no longer the row's. */
@@ -193,7 +337,7 @@ public final class ObjectRows {
   public static List<HeadRecord> meanings(Head head) throws StoreException {
     return switch (head.state()) {
       case LIVE -> List.of(head.record());
-      case ABSENT, MOVED, DELETING -> List.of();
+      case ABSENT, MOVED, DELETING, MARKER -> List.of();
       case PENDING -> {
         List<HeadRecord> both = new ArrayList<>();
         both.add(head.record().getPending().getRenamed());
@@ -207,7 +351,16 @@ public final class ObjectRows {
   }
 
   /** A head and the live record in force under it; the record is null where nothing is there. */
-  record Resolved(Head head, HeadRecord record) {}
+  record Resolved(Head head, HeadRecord record) {
+    /** The delete marker that is the reason why nothing is there; null if there is none. */
+    ObjectVersion markerOrNull(ByteString row) {
+      boolean marked =
+          head != null
+              && (head.state() == HeadState.MARKER || head.state() == HeadState.MOVED)
+              && head.record().hasVersion();
+      return marked ? SeenRow.version(row, head) : null;
+    }
+  }
 
   /** What a head means for a reader; null if it changed while we looked at a rename's source. */
   Resolved resolve(SeenRow seen) throws StoreException {
@@ -217,7 +370,7 @@ public final class ObjectRows {
     }
     return switch (head.state()) {
       case LIVE -> new Resolved(head, head.record());
-      case ABSENT, MOVED, DELETING -> new Resolved(head, null);
+      case ABSENT, MOVED, DELETING, MARKER -> new Resolved(head, null);
       case PENDING -> recovery.resolve(seen);
     };
   }
@@ -247,18 +400,19 @@ public final class ObjectRows {
   }
 
   /**
-   * Replaces a live head by one of the same version, changed in what its owner may change of it:
-   * the stamp rises, write id and version id stay. Chunks are written anew under a new owner, so
-   * that a head never names a mixture; the old ones go in the same mutation, and a reader that
-   * misses one starts from the head.
+   * Replaces a version's cell by one of the same version, changed in what its owner may change of
+   * it: its stamp and the head's rise, write id and version id stay. Chunks are written anew under
+   * a new owner, so that a head never names a mixture; the old ones go in the same mutation, and a
+   * reader that misses one starts from the head.
    */
-  Outcome rewrite(SeenRow seen, ObjectVersion version) throws StoreException {
-    return rewrite(seen, version, EventNote.getDefaultInstance());
+  Outcome rewrite(Located located, ObjectVersion version) throws StoreException {
+    return rewrite(located, version, EventNote.getDefaultInstance());
   }
 
   /** The same, and somebody is to be told. */
-  Outcome rewrite(SeenRow seen, ObjectVersion version, EventNote event) throws StoreException {
-    HeadRecord old = seen.head().record();
+  Outcome rewrite(Located located, ObjectVersion version, EventNote event) throws StoreException {
+    SeenRow seen = located.row();
+    HeadRecord old = located.version().record();
     ByteString owner = WriteId.random();
     Details.Split split = Details.split(version, owner);
     long chunksStamp = 0;
@@ -274,8 +428,14 @@ public final class ObjectRows {
             .setChunkOwner(split.record().getChunkOwner())
             .setChunkCrc32C(split.record().getChunkCrc32C())
             .build();
-    Head head = Head.of(stamp, seen.head().writeId(), HeadState.LIVE, record);
-    RowChange change = new RowChange(stamp).put(ObjectRowLayout.HEAD, head.cell());
+    Head changed = located.version().with(stamp, record);
+    RowChange change = new RowChange(stamp);
+    if (located.isCurrent()) {
+      change.put(ObjectRowLayout.HEAD, changed.cell());
+    } else {
+      change.put(ObjectRowLayout.HEAD, seen.head().raisedTo(stamp).cell());
+      change.put(ObjectRowLayout.older(changed.versionId()), changed.cell());
+    }
     if (!split.chunks().isEmpty()) {
       change.delete(ObjectRowLayout.pendingChunks(owner));
     }
@@ -292,10 +452,5 @@ public final class ObjectRows {
             + ": lost "
             + MOST_ATTEMPTS
             + " attempts to others");
-  }
-
-  /** Whether nothing keeps the head of this state from being replaced. */
-  static boolean isReplaceable(HeadState state) {
-    return state == HeadState.LIVE || state == HeadState.ABSENT;
   }
 }

@@ -28,6 +28,7 @@ import io.stowage.common.proto.Manifest;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.PutObjectReply;
 import io.stowage.common.proto.PutObjectRequest;
+import io.stowage.common.proto.Versioning;
 import io.stowage.om.row.CommitFence;
 import io.stowage.om.row.RowCommitter.Outcome;
 import io.stowage.om.table.Column;
@@ -57,6 +58,7 @@ public final class Puts {
   /**
    * What is committed to a row's head.
    *
+   * @param versioning of the bucket
    * @param version without stamp, version id and time of modification, which the commit gives it
    * @param grants leases of its containers that are judged by their age; empty where the bytes are
    *     named by something else already
@@ -66,6 +68,7 @@ public final class Puts {
    */
   public record Commit(
       ByteString row,
+      Versioning versioning,
       ByteString writeId,
       ObjectVersion version,
       Condition condition,
@@ -144,6 +147,7 @@ public final class Puts {
         commit(
             new Commit(
                 row,
+                bucket.getVersioning(),
                 request.getWriteId(),
                 version,
                 request.getCondition(),
@@ -206,10 +210,13 @@ public final class Puts {
         Conditions.require(commit.condition(), seen);
       }
       blind = false;
+      Succession succession = rows.succession(seen, commit.versioning());
+      succession.requireRoom(row);
       long stamp = rows.stamps().above(Math.max(floor, Math.max(seen.stamp(), chunksStamp)));
       ObjectVersion version =
           commit.version().toBuilder()
               .setVersionId(stamp)
+              .setVersioned(succession.makesVersion())
               .setModifiedMicros(rows.stamps().now())
               .build();
       Details.Split split = Details.split(version, writeId);
@@ -220,12 +227,13 @@ public final class Puts {
         chunksStamp = rows.writeChunks(row, writeId, split.chunks());
         stamp = Math.max(stamp, chunksStamp + 1);
       }
-      Head head = Head.of(stamp, writeId, HeadState.LIVE, commit.record().apply(split.record()));
+      HeadRecord record = succession.follow(commit.record().apply(split.record()));
+      Head head = Head.of(stamp, writeId, HeadState.LIVE, record);
       RowChange change = new RowChange(stamp).put(ObjectRowLayout.HEAD, head.cell());
       if (!split.chunks().isEmpty()) {
         change.delete(ObjectRowLayout.pendingChunks(writeId));
       }
-      seen.supersede(change);
+      succession.supersede(change);
       if (commit.alsoChange() != null) {
         commit.alsoChange().amend(seen, change);
       }

@@ -60,8 +60,10 @@ final class RenameRecovery {
       return null;
     }
     Head old = oldHead(pending);
-    boolean live = old != null && old.isLive();
-    return new ObjectRows.Resolved(live ? old : pending, live ? old.record() : null);
+    if (old == null || !old.isVersion()) {
+      return new ObjectRows.Resolved(pending, null);
+    }
+    return new ObjectRows.Resolved(old, old.isLive() ? old.record() : null);
   }
 
   /** Whether a writer may replace this head; if not, does what is needed and wants it re-read. */
@@ -71,7 +73,7 @@ final class RenameRecovery {
       return true;
     }
     switch (head.state()) {
-      case LIVE, ABSENT, DELETING -> {
+      case LIVE, ABSENT, DELETING, MARKER -> {
         return true;
       }
       case MOVED -> {
@@ -80,6 +82,11 @@ final class RenameRecovery {
         Head target = readHead(targetRow);
         if (isPendingOf(targetRow, target, head)) {
           finish(targetRow, target);
+          return false;
+        }
+        if (head.record().hasVersion()) {
+          cleanUp(
+              seen.key(), head); // what hides the older versions from now on is a version itself
           return false;
         }
         return true;
@@ -104,9 +111,7 @@ final class RenameRecovery {
     Head live = Head.of(stamp, pending.writeId(), HeadState.LIVE, rename.getRenamed());
     RowChange change = new RowChange(stamp).put(ObjectRowLayout.HEAD, live.cell());
     Head old = oldHead(pending);
-    if (old != null) {
-      new SeenRow(targetRow, old, null).supersede(change);
-    }
+    Succession.of(rows, targetRow, old, rename.getVersioning()).supersede(change);
     if (rename.getRenamed().getChunkCount() > 0) {
       change.delete(ObjectRowLayout.pendingChunks(rename.getRenamed().getChunkOwner()));
     }
@@ -147,6 +152,20 @@ final class RenameRecovery {
       change.delete(ObjectRowLayout.pendingChunks(renamed.getChunkOwner()));
     }
     commit(targetRow, pending, change);
+  }
+
+  /** Step 4; only once T has left PENDING. */
+  void cleanUp(ByteString source, Head moved) throws StoreException {
+    long stamp = stamps.above(moved.stamp());
+    Head left =
+        moved.record().hasVersion()
+            ? Head.of(
+                stamp,
+                moved.writeId(),
+                HeadState.MARKER,
+                moved.record().toBuilder().clearMoved().build())
+            : Head.absent(stamp, moved.writeId());
+    commit(source, moved, new RowChange(stamp).put(ObjectRowLayout.HEAD, left.cell()));
   }
 
   private Outcome commit(ByteString row, Head seen, RowChange change) throws StoreException {

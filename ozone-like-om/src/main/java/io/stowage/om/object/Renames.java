@@ -20,14 +20,15 @@ import io.stowage.common.error.OutcomeUnknownException;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.fault.CrashPoint;
 import io.stowage.common.id.WriteId;
+import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.HeadRecord;
 import io.stowage.common.proto.Manifest;
 import io.stowage.common.proto.MovedKey;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.PendingRename;
+import io.stowage.common.proto.Versioning;
 import io.stowage.om.row.RowCommitter.Outcome;
 import io.stowage.om.table.Cell;
-import io.stowage.om.table.Check;
 import io.stowage.om.table.Column;
 import io.stowage.om.table.Details;
 import io.stowage.om.table.Head;
@@ -49,9 +50,15 @@ import org.apache.hadoop.thirdparty.protobuf.ByteString;
  *   <li>S's MOVED becomes ABSENT.
  * </ol>
  *
- * A rename is known by (T, stamp of its PENDING head, id), so a second attempt of the same request
- * is never taken for the first. Whoever dies leaves at most a PENDING or a MOVED head, and whoever
- * meets one needs no word from its author ({@link RenameRecovery}):
+ * In a bucket with versioning the current version moves, without its bytes being copied, and is a
+ * new version of T, with a new version id: ids ascend within a row. T's old head becomes an older
+ * version in step 3. S's older versions stay where they are, under a delete marker, which the MOVED
+ * head already is in all but its state; where S has none, nothing is left to be hidden, and S ends
+ * ABSENT.
+ *
+ * <p>A rename is known by (T, stamp of its PENDING head, id), so a second attempt of the same
+ * request is never taken for the first. Whoever dies leaves at most a PENDING or a MOVED head, and
+ * whoever meets one needs no word from its author ({@link RenameRecovery}):
  *
  * <ul>
  *   <li><b>A reader of T at PENDING</b> reads S. MOVED to this PENDING: T holds the new version,
@@ -114,8 +121,9 @@ public final class Renames {
 
   /** Renames a key; idempotent by the id. */
   public Renamed rename(
-      long bucketId, String sourceKey, String targetKey, ByteString id, boolean overwrite)
+      BucketInfo bucket, String sourceKey, String targetKey, ByteString id, boolean overwrite)
       throws StoreException {
+    long bucketId = bucket.getId();
     ByteString source = ObjectRows.row(bucketId, sourceKey);
     ByteString target = ObjectRows.row(bucketId, targetKey);
     Puts.requireWriteId(id);
@@ -146,7 +154,7 @@ public final class Renames {
             ErrorCode.KEY_EXISTS,
             "Cannot rename " + sourceKey + " to " + targetKey + ": the target is there");
       }
-      Renamed renamed = attempt(from, to, id);
+      Renamed renamed = attempt(bucket.getVersioning(), from, to, id);
       if (renamed != null) {
         return renamed;
       }
@@ -156,7 +164,8 @@ public final class Renames {
   }
 
   /** Steps 1 to 4; null if somebody was faster on either row, and nothing came of it. */
-  private Renamed attempt(SeenRow from, SeenRow to, ByteString id) throws StoreException {
+  private Renamed attempt(Versioning versioning, SeenRow from, SeenRow to, ByteString id)
+      throws StoreException {
     ObjectVersion version = rows.details(from);
     if (version == null) {
       return null;
@@ -168,7 +177,7 @@ public final class Renames {
       chunksStamp = rows.writeChunks(to.key(), chunkOwner, split.chunks());
     }
 
-    Head pending = pending(from, to, id, split.record(), chunksStamp);
+    Head pending = pending(versioning, from, to, id, split.record(), chunksStamp);
     Outcome first =
         rows.commit(to, new RowChange(pending.stamp()).put(ObjectRowLayout.HEAD, pending.cell()));
     if (first == Outcome.UNKNOWN) {
@@ -186,18 +195,18 @@ public final class Renames {
     AFTER_FORWARDING.reach();
 
     long stamp = rows.stamps().above(from.stamp());
+    Succession leaving = rows.succession(from, versioning);
     Head moved =
         Head.of(
             stamp,
             id,
             HeadState.MOVED,
-            HeadRecord.newBuilder()
+            left(leaving, stamp, version).toBuilder()
                 .setMoved(
                     MovedKey.newBuilder().setTargetRow(to.key()).setPendingStamp(pending.stamp()))
                 .build());
     RowChange change = new RowChange(stamp).put(ObjectRowLayout.HEAD, moved.cell());
-    SeenRow.supersede(change, from.head(), ObjectRowLayout.Fate.MOVED);
-    Outcome second = rows.commit(from, change);
+    Outcome second = rows.commit(from, leaving.leave(change));
     if (second != Outcome.APPLIED) {
       SeenRow now = rows.readSettled(from.key(), List.of(ObjectRowLayout.superseded(id)), true);
       if (isDone(now, id)) {
@@ -218,19 +227,45 @@ public final class Renames {
       Head finished = recovery.finish(to.key(), pending);
       live = finished == null ? pending : finished;
       AFTER_LIVE.reach();
-      cleanUp(from.key(), moved);
+      recovery.cleanUp(from.key(), moved);
     } catch (StoreException e) {
       live = pending;
     }
     return new Renamed(
-        SeenRow.withoutManifest(SeenRow.version(to.key(), live, split.record())), moved.stamp());
+        SeenRow.withoutManifest(
+            SeenRow.version(to.key(), live, pending.record().getPending().getRenamed())),
+        moved.stamp());
+  }
+
+  /** What the source's head says of its versions: a delete marker, if any are left to be hidden. */
+  private HeadRecord left(Succession leaving, long stamp, ObjectVersion version) {
+    HeadRecord record = leaving.leave(HeadRecord.getDefaultInstance());
+    if (record.getOlderCount() == 0) {
+      return record;
+    }
+    return record.toBuilder()
+        .setVersion(
+            Deletes.marker(stamp, rows.stamps().now(), leaving, version.getMetadata().getOwner()))
+        .build();
   }
 
   private Head pending(
-      SeenRow from, SeenRow to, ByteString id, HeadRecord renamed, long chunksStamp)
+      Versioning versioning,
+      SeenRow from,
+      SeenRow to,
+      ByteString id,
+      HeadRecord inTarget,
+      long chunksStamp)
       throws StoreException {
+    Succession succession = rows.succession(to, versioning);
+    succession.requireRoom(to.key());
+    long stamp = rows.stamps().above(Math.max(to.stamp(), chunksStamp));
+    HeadRecord.Builder renamed = succession.follow(inTarget).toBuilder();
+    if (!succession.isUnversioned()) {
+      renamed.getVersionBuilder().setVersionId(stamp).setVersioned(succession.makesVersion());
+    }
     return Head.of(
-        rows.stamps().above(Math.max(to.stamp(), chunksStamp)),
+        stamp,
         id,
         HeadState.PENDING,
         HeadRecord.newBuilder()
@@ -240,19 +275,9 @@ public final class Renames {
                     .setSourceStamp(from.head().stamp())
                     .setSourceWriteId(from.head().writeId())
                     .setOldHead(to.head() == null ? ByteString.EMPTY : to.head().cell())
-                    .setRenamed(renamed))
+                    .setRenamed(renamed)
+                    .setVersioning(succession.versioning()))
             .build());
-  }
-
-  /** Step 4; only once T has left PENDING. */
-  private void cleanUp(ByteString source, Head moved) throws StoreException {
-    long stamp = rows.stamps().above(moved.stamp());
-    rows.committer()
-        .commit(
-            source,
-            Check.of(ObjectRowLayout.HEAD, moved.cell()),
-            new RowChange(stamp)
-                .put(ObjectRowLayout.HEAD, Head.absent(stamp, moved.writeId()).cell()));
   }
 
   /** A version as the target's row keeps it: its creator and its needles' row spelt out. */
@@ -307,7 +332,13 @@ public final class Renames {
 
   private static boolean isDone(SeenRow source, ByteString id) throws StoreException {
     Head own = source.writtenBy(id);
-    return own != null && (own.state() == HeadState.MOVED || own.state() == HeadState.ABSENT);
+    if (own == null) {
+      return false;
+    }
+    return switch (own.state()) {
+      case MOVED, ABSENT, MARKER -> true;
+      case LIVE, PENDING, DELETING -> false;
+    };
   }
 
   /** Answers as the first call did, after making sure that its target is out of PENDING. */

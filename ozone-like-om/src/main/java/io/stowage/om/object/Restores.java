@@ -23,6 +23,7 @@ import io.stowage.common.proto.Manifest;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.RestoreOutcome;
 import io.stowage.common.proto.RestoredRow;
+import io.stowage.common.proto.Versioning;
 import io.stowage.om.row.RowCommitter.Outcome;
 import io.stowage.om.table.Details;
 import io.stowage.om.table.Head;
@@ -142,7 +143,7 @@ public final class Restores {
     change.put(ObjectRowLayout.HEAD, Head.of(stamp, writeId, HeadState.LIVE, record).cell());
     // A head of the same write moves on with its own bytes: it left no garbage that is known.
     if (seen.head() != null && !seen.head().writeId().equals(writeId)) {
-      seen.supersede(change);
+      rows.succession(seen, Versioning.UNVERSIONED).supersede(change);
     }
     return rows.commit(seen, change);
   }
@@ -153,6 +154,6 @@ public final class Restores {
             .put(
                 ObjectRowLayout.HEAD,
                 Head.absent(restored.getStamp(), restored.getWriteId()).cell());
-    return rows.commit(seen, seen.supersede(change));
+    return rows.commit(seen, rows.succession(seen, Versioning.UNVERSIONED).supersede(change));
   }
 }

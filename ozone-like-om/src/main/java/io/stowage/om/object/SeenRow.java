@@ -22,7 +22,6 @@ import io.stowage.om.table.Check;
 import io.stowage.om.table.Head;
 import io.stowage.om.table.ObjectRowLayout;
 import io.stowage.om.table.Row;
-import io.stowage.om.table.RowChange;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
 /**
@@ -64,29 +63,6 @@ public record SeenRow(ByteString key, Head head, Row cells) {
       return head;
     }
     return supersededBy(writeId);
-  }
-
-  /**
-   * Adds to a mutation that replaces the head what has to become of the one it replaces: it moves
-   * to {@code g}, under its write id, where its bytes are counted as garbage and where a request
-   * whose answer was lost finds that it happened. With versioning it moves to {@code v} instead.
-   */
-  public RowChange supersede(RowChange change) {
-    return head == null ? change : supersede(change, head, fateOf(head));
-  }
-
-  static RowChange supersede(RowChange change, Head old, ObjectRowLayout.Fate fate) {
-    return change.put(
-        ObjectRowLayout.superseded(old.writeId()), ObjectRowLayout.supersededValue(fate, old));
-  }
-
-  private static ObjectRowLayout.Fate fateOf(Head old) {
-    return switch (old.state()) {
-      case LIVE -> ObjectRowLayout.Fate.GARBAGE;
-      case ABSENT, MOVED -> ObjectRowLayout.Fate.NOTHING;
-      case PENDING, DELETING ->
-          throw new IllegalStateException("a head in state " + old.state() + " is settled first");
-    };
   }
 
   /** A live head's version as callers see it; without manifest if that is in chunks. */

@@ -151,6 +151,17 @@ public final class RowCommitter {
     }
   }
 
+  /** As {@link RowStore#scanFirst}. */
+  public List<Row> scanFirst(
+      ByteString from, ByteString to, String families, int perFamily, int limit)
+      throws StoreException {
+    try {
+      return store.scanFirst(from, to, families, perFamily, limit);
+    } catch (IOException e) {
+      throw unreadable(e);
+    }
+  }
+
   /** As {@link RowStore#scanWritten}. */
   public List<Row> scanWritten(
       ByteString from,

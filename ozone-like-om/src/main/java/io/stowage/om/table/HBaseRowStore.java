@@ -165,6 +165,28 @@ final class HBaseRowStore implements RowStore {
   }
 
   @Override
+  public List<Row> scanFirst(
+      ByteString from, ByteString to, String families, int perFamily, int limit)
+      throws IOException {
+    Scan scan =
+        new Scan()
+            .withStartRow(from.toByteArray())
+            .withStopRow(to.toByteArray())
+            .setMaxResultsPerColumnFamily(perFamily)
+            .setLimit(limit)
+            .setCaching(limit)
+            .setReadType(Scan.ReadType.PREAD);
+    for (int i = 0; i < families.length(); i++) {
+      scan.addFamily(family(families.charAt(i)));
+    }
+    List<Row> rows = new ArrayList<>();
+    for (Result result : await(table.scanAll(scan), operationTimeout)) {
+      rows.add(row(UnsafeByteOperations.unsafeWrap(result.getRow()), result));
+    }
+    return rows;
+  }
+
+  @Override
   public List<Row> scanWritten(
       ByteString from,
       ByteString to,

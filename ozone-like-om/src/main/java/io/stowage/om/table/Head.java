@@ -34,6 +34,9 @@ public final class Head {
   public static final int FIXED_BYTES = 8 + WriteId.BYTES + 1;
   public static final int FORMAT = 1;
 
+  /** In requests: the key's null version, whatever its id is. */
+  public static final long NULL_VERSION = -1;
+
   private final long stamp;
   private final ByteString writeId;
   private final HeadState state;
@@ -126,6 +129,26 @@ public final class Head {
     return state == HeadState.LIVE;
   }
 
+  /** Whether it is a version of its key, be it a delete marker. */
+  public boolean isVersion() {
+    return state == HeadState.LIVE || state == HeadState.MARKER;
+  }
+
+  /** Of the version; 0 if this is none. */
+  public long versionId() {
+    return recordOrDefault.getVersion().getVersionId();
+  }
+
+  /** Whether it is its key's null version: made while the bucket's versioning was not enabled. */
+  public boolean isNullVersion() {
+    return isVersion() && !recordOrDefault.getVersion().getVersioned();
+  }
+
+  /** Whether it is the version that a caller means. */
+  public boolean isVersion(long versionId) {
+    return versionId == NULL_VERSION ? isNullVersion() : isVersion() && versionId() == versionId;
+  }
+
   /** The whole cell. */
   public ByteString cell() {
     return cell;
@@ -139,6 +162,11 @@ public final class Head {
         state,
         recordOrDefault,
         fixed(higher, writeId, state).concat(cell.substring(FIXED_BYTES)));
+  }
+
+  /** The same head with another record and a higher stamp. */
+  public Head with(long higher, HeadRecord record) {
+    return of(higher, writeId, state, record);
   }
 
   @Override

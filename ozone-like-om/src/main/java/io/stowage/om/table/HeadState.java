@@ -26,7 +26,11 @@ public enum HeadState {
   /** The target of a rename: what is there depends on what the source's head says. */
   PENDING(4),
   /** Of buckets: being deleted, if it proves to be empty. */
-  DELETING(5);
+  DELETING(5),
+  /**
+   * The current version is a delete marker: nothing for who asks for the key, a version to list.
+   */
+  MARKER(6);
 
   private final byte number;
 

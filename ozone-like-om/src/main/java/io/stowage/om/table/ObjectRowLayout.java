@@ -31,7 +31,7 @@ import org.apache.hadoop.thirdparty.protobuf.UnsafeByteOperations;
  *
  * c:h                 head ({@link Head})
  * m:WRITEID number    chunk (number: 4, big-endian) of a DetailRecord
- * v:                  older versions, newest first (reserved: complement of the version id)
+ * v:~VERSIONID        an older version, newest first (8, big-endian): its head's cell
  * g:d WRITEID         a superseded head: fate (1, {@link Fate}), then the cell as it was
  * g:p WRITEID         chunks of this write id are written, their head is not yet
  * g:s WRITEID         a superseded or unused part of an upload: UploadedPart
@@ -70,7 +70,9 @@ public final class ObjectRowLayout {
     /** No head of this row names them any more. */
     GARBAGE('G'),
     /** Another row's head names them. */
-    MOVED('M');
+    MOVED('M'),
+    /** A version in {@code v} of this row names them; this cell only tells its author so. */
+    KEPT('V');
 
     private final byte letter;
 
@@ -154,6 +156,18 @@ public final class ObjectRowLayout {
     return Column.of('x', 'r', toRow);
   }
 
+  /** Of a version that is not the current one. */
+  public static Column older(long versionId) {
+    return new Column('v', olderFrom(versionId));
+  }
+
+  /** Qualifier of the newest of the versions whose id is at most this, for ranges. */
+  public static ByteString olderFrom(long versionId) {
+    ByteBuffer complement = ByteBuffer.allocate(Long.BYTES);
+    complement.putLong(~versionId).flip();
+    return UnsafeByteOperations.unsafeWrap(complement);
+  }
+
   /** The row that an {@code x:r} column names; null for any other column. */
   public static ByteString forwardedTo(Column column) {
     return column.family() == 'x' && isOfKind(column, 'r') ? column.qualifier().substring(1) : null;
@@ -182,6 +196,10 @@ public final class ObjectRowLayout {
 
   public static final ByteString PENDING_CHUNKS = Column.letter('p');
   public static final ByteString FORWARDINGS = Column.letter('r');
+
+  /** Behind the oldest version. */
+  public static final ByteString BEHIND_OLDER =
+      UnsafeByteOperations.unsafeWrap(new byte[] {-1, -1, -1, -1, -1, -1, -1, -1, -1});
 
   /** Behind every row. */
   public static final ByteString END =

@@ -42,6 +42,14 @@ public interface RowStore {
   /** Reads all columns of these families of a row, at one moment. */
   Row getFamilies(ByteString row, String families) throws IOException;
 
+  /**
+   * Reads rows with {@code from <= key < to} in order, at most {@code limit} of those that hold
+   * anything in one of the families; of each family the first cells, at most {@code perFamily}.
+   * Each row is read at one moment, the page is not.
+   */
+  List<Row> scanFirst(ByteString from, ByteString to, String families, int perFamily, int limit)
+      throws IOException;
+
   /** Makes a change if the check holds, atomically and durably; false if it did not hold. */
   boolean checkAndMutate(ByteString row, Check check, RowChange change, Duration timeout)
       throws IOException;

@@ -22,6 +22,7 @@ import io.stowage.common.error.StoreException;
 import io.stowage.common.fault.CrashPoint;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.AbortUploadRequest;
+import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.ChecksumAlgorithm;
 import io.stowage.common.proto.CompletePart;
 import io.stowage.common.proto.CompleteUploadRequest;
@@ -326,8 +327,9 @@ public final class Uploads {
    */
   public record Completed(ObjectVersion version, ByteString partWriteIds) {}
 
-  public Completed complete(long bucketId, CompleteUploadRequest request) throws StoreException {
-    ByteString row = ObjectRows.row(bucketId, request.getKey());
+  public Completed complete(BucketInfo bucket, CompleteUploadRequest request)
+      throws StoreException {
+    ByteString row = ObjectRows.row(bucket.getId(), request.getKey());
     ByteString uploadId = uploadId(request.getUploadId());
     ByteString writeId = request.getWriteId();
     Puts.requireWriteId(writeId);
@@ -371,7 +373,8 @@ public final class Uploads {
           }
           AFTER_FREEZE.reach();
         }
-        ObjectVersion version = commit(row, uploadId, request, completion, parts, frozen).version();
+        ObjectVersion version =
+            commit(bucket, row, uploadId, request, completion, parts, frozen).version();
         AFTER_COMMIT.reach();
         return new Completed(
             version.toBuilder()
@@ -402,6 +405,7 @@ public final class Uploads {
 
   /** Step 2. */
   private Puts.Committed commit(
+      BucketInfo bucket,
       ByteString row,
       ByteString uploadId,
       CompleteUploadRequest request,
@@ -437,6 +441,7 @@ public final class Uploads {
     return puts.commit(
         new Puts.Commit(
             row,
+            bucket.getVersioning(),
             request.getWriteId(),
             completion.version(),
             request.getCondition(),

@@ -85,7 +85,7 @@ public final class FaultyRowStore implements RowStore, AutoCloseable {
               + ObjectRowLayout.key(head.record().getMoved().getTargetRow())
               + "@"
               + head.record().getMoved().getPendingStamp();
-      case ABSENT, DELETING -> "";
+      case ABSENT, DELETING, MARKER -> "";
     };
   }
 
@@ -202,6 +202,14 @@ public final class FaultyRowStore implements RowStore, AutoCloseable {
       throws IOException {
     mayFail();
     return inner.scanWritten(from, to, family, qualifierPrefix, fromStamp, toStamp, limit);
+  }
+
+  @Override
+  public List<Row> scanFirst(
+      ByteString from, ByteString to, String families, int perFamily, int limit)
+      throws IOException {
+    mayFail();
+    return inner.scanFirst(from, to, families, perFamily, limit);
   }
 
   @Override

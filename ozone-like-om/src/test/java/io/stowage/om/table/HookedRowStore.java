@@ -100,6 +100,13 @@ public final class HookedRowStore implements RowStore {
   }
 
   @Override
+  public List<Row> scanFirst(
+      ByteString from, ByteString to, String families, int perFamily, int limit)
+      throws IOException {
+    return inner.scanFirst(from, to, families, perFamily, limit);
+  }
+
+  @Override
   public List<Row> scanWritten(
       ByteString from,
       ByteString to,

@@ -116,6 +116,26 @@ public final class MemoryRowStore implements RowStore {
   }
 
   @Override
+  public synchronized List<Row> scanFirst(
+      ByteString from, ByteString to, String families, int perFamily, int limit) {
+    List<Row> found = new ArrayList<>();
+    for (ByteString row : rows.subMap(from, to).keySet()) {
+      if (found.size() == limit) {
+        break;
+      }
+      List<Cell> cells = new ArrayList<>();
+      for (char family : families.toCharArray()) {
+        cells.addAll(
+            getFamilies(row, String.valueOf(family)).cells().stream().limit(perFamily).toList());
+      }
+      if (!cells.isEmpty()) {
+        found.add(new Row(row, cells));
+      }
+    }
+    return found;
+  }
+
+  @Override
   public synchronized List<Row> scanWritten(
       ByteString from,
       ByteString to,

@@ -276,6 +276,7 @@ public enum S3Error {
           NOT_ENOUGH_NODES,
           DISK_FULL,
           CONTAINER_FULL,
+          TOO_MANY_VERSIONS,
           DATA_UNAVAILABLE ->
           SERVICE_UNAVAILABLE;
       case OVERLOADED -> SLOW_DOWN;
