@@ -75,28 +75,7 @@ public final class Puts {
       List<LeaseGrant> grants,
       UnaryOperator<HeadRecord> record,
       Attempt alsoChange,
-      EventNote event) {
-
-    /** One that nobody is to be told of. */
-    public Commit(
-        ByteString row,
-        ByteString writeId,
-        ObjectVersion version,
-        Condition condition,
-        List<LeaseGrant> grants,
-        UnaryOperator<HeadRecord> record,
-        Attempt alsoChange) {
-      this(
-          row,
-          writeId,
-          version,
-          condition,
-          grants,
-          record,
-          alsoChange,
-          EventNote.getDefaultInstance());
-    }
-  }
+      EventNote event) {}
 
   /** Part of a commit that its caller contributes. */
   public interface Attempt {
