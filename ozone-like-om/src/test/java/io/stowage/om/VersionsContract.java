@@ -525,8 +525,8 @@ abstract class VersionsContract {
       List<String> expected = new ArrayList<>();
       model.forEach(
           (name, of) -> {
-            for (Model version : of) {
-              expected.add(version.line(name, version == of.get(0)));
+            for (int place = 0; place < of.size(); place++) {
+              expected.add(of.get(place).line(name, place == 0));
             }
           });
       assertEquals(expected, listed(1 + random.nextInt(12)), "operation " + i + ", seed " + seed);

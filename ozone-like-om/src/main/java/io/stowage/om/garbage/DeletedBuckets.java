@@ -47,7 +47,6 @@ final class DeletedBuckets {
 
   private final RowCommitter buckets;
   private final RowCommitter committer;
-  private final ObjectRows rows;
   private final Deletes deletes;
   private final Uploads uploads;
   private final RowCleaner cleaner;
@@ -56,7 +55,6 @@ final class DeletedBuckets {
       RowCommitter buckets, ObjectRows rows, Deletes deletes, Uploads uploads, RowCleaner cleaner) {
     this.buckets = buckets;
     this.committer = rows.committer();
-    this.rows = rows;
     this.deletes = deletes;
     this.uploads = uploads;
     this.cleaner = cleaner;
