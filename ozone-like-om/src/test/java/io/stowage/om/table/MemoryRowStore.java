@@ -124,9 +124,9 @@ public final class MemoryRowStore implements RowStore {
         break;
       }
       List<Cell> cells = new ArrayList<>();
-      for (char family : families.toCharArray()) {
-        cells.addAll(
-            getFamilies(row, String.valueOf(family)).cells().stream().limit(perFamily).toList());
+      for (int i = 0; i < families.length(); i++) {
+        String family = families.substring(i, i + 1);
+        cells.addAll(getFamilies(row, family).cells().stream().limit(perFamily).toList());
       }
       if (!cells.isEmpty()) {
         found.add(new Row(row, cells));
