@@ -113,6 +113,7 @@ import io.stowage.common.scm.ContainerManager;
 import io.stowage.common.time.StoreClock;
 import io.stowage.om.bucket.Buckets;
 import io.stowage.om.bucket.PrefixRenames;
+import io.stowage.om.expiry.Expirer;
 import io.stowage.om.garbage.Collector;
 import io.stowage.om.garbage.NeedleJudge;
 import io.stowage.om.garbage.Replacements;
@@ -454,6 +455,20 @@ final class Namespace implements ObjectManager, AutoCloseable {
         deletes,
         uploads,
         scm,
+        regions,
+        workers);
+  }
+
+  /** Applies the rules of buckets, in rounds, when it is told to. */
+  Expirer expirer(Regions regions) {
+    return new Expirer(
+        new Expirer.Settings(
+            config.expiring().day(), COLLECTOR_CLAIM, config.expiring().deletesPerSecond()),
+        buckets,
+        bucketRows,
+        objects,
+        deletes,
+        uploads,
         regions,
         workers);
   }

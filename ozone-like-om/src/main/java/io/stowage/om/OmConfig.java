@@ -19,6 +19,7 @@ import io.stowage.common.conf.Keys;
 import io.stowage.common.conf.StowageConfig;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.expiry.DayLength;
 import java.time.Duration;
 
 /** Settings of an object manager, validated. Immutable. */
@@ -29,13 +30,21 @@ public record OmConfig(
     Duration clockBound,
     Duration mutationDeadline,
     Duration bucketCacheAge,
-    Collecting collecting) {
+    Collecting collecting,
+    Expiring expiring) {
   /**
    * When garbage in the tables is collected.
    *
    * @param margin how much longer than a mutation's deadline and the clock bound it stays
    */
   public record Collecting(Duration interval, Duration margin, Duration fullInterval) {}
+
+  /**
+   * When and how fast the rules of buckets are applied.
+   *
+   * @param deletesPerSecond of one object manager, at most
+   */
+  public record Expiring(DayLength day, int deletesPerSecond) {}
 
   public OmConfig {
     if (collecting.margin().compareTo(mutationDeadline) < 0) {
@@ -79,7 +88,10 @@ public record OmConfig(
           new Collecting(
               config.get(Keys.COLLECT_INTERVAL),
               config.get(Keys.COLLECT_MARGIN),
-              config.get(Keys.COLLECT_FULL_INTERVAL)));
+              config.get(Keys.COLLECT_FULL_INTERVAL)),
+          new Expiring(
+              new DayLength(config.get(Keys.LIFECYCLE_DAY_SECONDS)),
+              config.get(Keys.LIFECYCLE_RATE)));
     } catch (IllegalArgumentException e) {
       throw new StoreException(
           ErrorCode.BAD_CONFIGURATION, "Cannot start an object manager: " + e.getMessage(), e);

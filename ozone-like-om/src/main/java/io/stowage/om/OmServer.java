@@ -19,12 +19,14 @@ import io.stowage.common.conf.Keys;
 import io.stowage.common.conf.StowageConfig;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.expiry.DayLength;
 import io.stowage.common.lifecycle.Lifecycle;
 import io.stowage.common.om.ObjectManager;
 import io.stowage.common.rpc.RpcProtocol;
 import io.stowage.common.rpc.RpcServer;
 import io.stowage.common.scm.ContainerManager;
 import io.stowage.common.time.StoreClock;
+import io.stowage.om.expiry.Expirer;
 import io.stowage.om.garbage.Collector;
 import io.stowage.om.row.Pause;
 import io.stowage.om.table.HBaseTables;
@@ -32,6 +34,7 @@ import java.io.IOException;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
 import java.net.InetSocketAddress;
+import java.time.Duration;
 import java.util.Set;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
@@ -46,7 +49,8 @@ import org.slf4j.LoggerFactory;
 /**
  * An object manager with its connection to HBase: hosted by a gateway in its own process, or
  * serving Hadoop RPC. Owns the connection, the RPC server one thread that ends directory renames of
- * object managers that died, and one that collects garbage. Thread-safe.
+ * object managers that died, one that collects garbage, and one that applies rules of lifecycle.
+ * Thread-safe.
  */
 public final class OmServer implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(OmServer.class);
@@ -85,6 +89,8 @@ public final class OmServer implements AutoCloseable {
   private final ScheduledExecutorService collecting;
   private ScheduledFuture<?> sweeps;
   private ScheduledFuture<?> collections;
+  private final ScheduledExecutorService expiring;
+  private ScheduledFuture<?> expirations;
   private RpcServer rpc;
 
   private OmServer(
@@ -95,6 +101,7 @@ public final class OmServer implements AutoCloseable {
     this.namespace = namespace;
     this.sweeper = thread("om-sweeper");
     this.collecting = thread("om-collector");
+    this.expiring = thread("om-lifecycle");
   }
 
   private static ScheduledExecutorService thread(String name) {
@@ -138,8 +145,26 @@ public final class OmServer implements AutoCloseable {
     server.collections =
         server.collecting.scheduleWithFixedDelay(
             () -> collect(collector), pause, pause, TimeUnit.MILLISECONDS);
+    Expirer expirer = namespace.expirer(tables.regions());
+    long look = lifecyclePause(settings.expiring().day()).toMillis();
+    server.expirations =
+        server.expiring.scheduleWithFixedDelay(
+            () -> expire(expirer), look, look, TimeUnit.MILLISECONDS);
     server.lifecycle.moveTo(Lifecycle.State.RUNNING);
     return server;
+  }
+
+  /** A day's work is looked for a hundred times a day and more. */
+  private static Duration lifecyclePause(DayLength day) {
+    return day.isReal() ? Duration.ofMinutes(10) : Duration.ofMillis(day.seconds() * 100);
+  }
+
+  private static void expire(Expirer expirer) {
+    try {
+      expirer.round();
+    } catch (StoreException | RuntimeException e) {
+      LOG.warn("Cannot apply rules of lifecycle; trying again later: {}", e.toString());
+    }
   }
 
   private void sweep() {
@@ -226,6 +251,8 @@ public final class OmServer implements AutoCloseable {
     sweeper.shutdownNow();
     collections.cancel(true);
     collecting.shutdownNow();
+    expirations.cancel(true);
+    expiring.shutdownNow();
     synchronized (this) {
       if (rpc != null) {
         rpc.close();

@@ -49,7 +49,8 @@ class BucketDeletionTest {
           Duration.ofSeconds(10),
           Duration.ofSeconds(60),
           Duration.ofMillis(20),
-          TestOm.COLLECTING);
+          TestOm.COLLECTING,
+          TestOm.EXPIRING);
 
   private final TestOm.Tables tables = TestOm.Tables.inMemory();
   private final TestOm one = open(tables);

@@ -17,6 +17,7 @@ package io.stowage.om;
 
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.expiry.DayLength;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.CompletePart;
 import io.stowage.common.proto.CompleteUploadRequest;
@@ -68,6 +69,8 @@ final class TestOm {
   static final OmConfig.Collecting COLLECTING =
       new OmConfig.Collecting(Duration.ofMinutes(1), Duration.ofMinutes(5), Duration.ofHours(24));
 
+  static final OmConfig.Expiring EXPIRING = new OmConfig.Expiring(DayLength.REAL, 100_000);
+
   static final OmConfig CONFIG =
       new OmConfig(
           "stowage",
@@ -76,7 +79,8 @@ final class TestOm {
           Duration.ofSeconds(10),
           Duration.ofSeconds(60),
           Duration.ofMillis(50),
-          COLLECTING);
+          COLLECTING,
+          EXPIRING);
 
   private static final AtomicLong OFFSETS = new AtomicLong();
 

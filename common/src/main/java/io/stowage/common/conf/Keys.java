@@ -455,6 +455,27 @@ public final class Keys {
               Tag.TUNING,
               "The whole table of objects is looked through for garbage this often."));
 
+  public static final ConfigKey<Integer> LIFECYCLE_DAY_SECONDS =
+      add(
+          ConfigKey.integer(
+              "stowage.s3.lifecycle.day-seconds",
+              86_400,
+              1,
+              86_400,
+              Tag.TUNING,
+              "Length of a day in rules of lifecycle, for tests; what clients are told in"
+                  + " x-amz-expiration stays in days of the calendar."));
+  public static final ConfigKey<Integer> LIFECYCLE_RATE =
+      add(
+          ConfigKey.integer(
+              "stowage.om.lifecycle-deletes-per-second",
+              1_000,
+              1,
+              1_000_000,
+              Tag.TUNING,
+              "Versions and uploads that an object manager deletes in a second because of rules of"
+                  + " lifecycle, at most."));
+
   public static final ConfigKey<Duration> BUCKET_CACHE_AGE =
       add(
           ConfigKey.duration(

@@ -168,6 +168,11 @@ public final class LifecycleRules {
     return any(rule -> rule.getNoncurrentDays() > 0);
   }
 
+  /** Whether any rule selects by tags. */
+  public boolean readsTags() {
+    return any(rule -> rule.getTagsCount() > 0);
+  }
+
   /** Whether any rule ever aborts uploads. */
   public boolean abortsUploads() {
     return any(rule -> rule.getAbortDays() > 0);

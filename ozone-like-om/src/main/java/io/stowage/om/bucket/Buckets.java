@@ -66,6 +66,9 @@ public final class Buckets {
   private static final int MOST_LISTED = 1_000;
   private static final int SCAN_PAGE = 1_000;
 
+  /** With settings, of which each bucket may have a MiB. */
+  private static final int SMALL_PAGE = 50;
+
   /** Of one bucket's settings; every object manager keeps those of the buckets in use. */
   private static final int MOST_BYTES = 1 << 20;
 
@@ -424,6 +427,31 @@ public final class Buckets {
       }
       if (page.size() < SCAN_PAGE) {
         return reply.build();
+      }
+    }
+  }
+
+  /** What is done with a bucket. */
+  public interface EachBucket {
+    void on(BucketInfo bucket) throws StoreException;
+  }
+
+  /** Goes through all buckets that stand, with their settings. */
+  public void forEach(EachBucket work) throws StoreException {
+    ByteString from = BucketRowLayout.FIRST;
+    while (true) {
+      List<Row> page =
+          rows.scan(from, ObjectRowLayout.END, 'm', BucketRowLayout.HEAD.qualifier(), SMALL_PAGE);
+      for (Row row : page) {
+        from = ObjectRowLayout.behind(row.key());
+        BucketHead head =
+            BucketHead.parseOrNull(row.key().toStringUtf8(), row.value(BucketRowLayout.HEAD));
+        if (head != null && head.state() == HeadState.LIVE) {
+          work.on(head.bucket());
+        }
+      }
+      if (page.size() < SMALL_PAGE) {
+        return;
       }
     }
   }

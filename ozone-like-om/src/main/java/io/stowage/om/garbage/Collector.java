@@ -15,7 +15,6 @@
  */
 package io.stowage.om.garbage;
 
-import io.stowage.common.error.CorruptDataException;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.fault.CrashPoint;
@@ -28,17 +27,15 @@ import io.stowage.common.proto.Extent;
 import io.stowage.common.scm.ContainerManager;
 import io.stowage.om.object.Deletes;
 import io.stowage.om.object.ObjectRows;
+import io.stowage.om.region.RegionTurn;
 import io.stowage.om.row.RowCommitter;
-import io.stowage.om.row.RowCommitter.Outcome;
 import io.stowage.om.row.Stamps;
 import io.stowage.om.table.BucketRowLayout;
 import io.stowage.om.table.Cell;
-import io.stowage.om.table.Check;
 import io.stowage.om.table.Head;
 import io.stowage.om.table.ObjectRowLayout;
 import io.stowage.om.table.Regions;
 import io.stowage.om.table.Row;
-import io.stowage.om.table.RowChange;
 import io.stowage.om.upload.Uploads;
 import java.io.IOException;
 import java.time.Duration;
@@ -51,7 +48,6 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Future;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
-import org.apache.hadoop.thirdparty.protobuf.InvalidProtocolBufferException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -86,7 +82,6 @@ public final class Collector {
   static final CrashPoint AFTER_CLEARED = CrashPoint.named("om.collect.after-cleared");
 
   private static final Logger LOG = LoggerFactory.getLogger(Collector.class);
-  private static final int FORMAT = 1;
 
   /** Rows of garbage read at a time; each has about one cell of half a KiB. */
   private static final int PAGE = 500;
@@ -202,7 +197,7 @@ public final class Collector {
               1_000);
       for (Row row : page) {
         from = ObjectRowLayout.behind(row.key());
-        CollectorRecord record = parse(row.cells().get(0).value());
+        CollectorRecord record = RegionTurn.parse(row.cells().get(0).value());
         stamps.learnCollected(Math.max(record.getCollectedMicros(), record.getRun().getToMicros()));
       }
       if (page.size() < 1_000) {
@@ -211,39 +206,19 @@ public final class Collector {
     }
   }
 
-  private static CollectorRecord parse(ByteString value) throws StoreException {
-    CollectorRecord record;
-    try {
-      record = CollectorRecord.parseFrom(value);
-    } catch (InvalidProtocolBufferException e) {
-      throw new CorruptDataException("Cannot read a collector's record: " + e.getMessage());
-    }
-    if (record.getFormat() > FORMAT) {
-      throw new StoreException(
-          ErrorCode.FORMAT_TOO_NEW,
-          "Cannot read a collector's record of format " + record.getFormat());
-    }
-    return record;
-  }
-
   private static long micros(Duration duration) {
     return duration.toNanos() / 1_000;
   }
 
   /** Step 1; null if it is somebody else's, or too early. */
   private Run claim(ByteString start, ByteString end) throws StoreException {
-    ByteString row = BucketRowLayout.collectorRow(start);
-    Cell cell =
-        records.get(row, List.of(BucketRowLayout.COLLECTOR)).cell(BucketRowLayout.COLLECTOR);
-    CollectorRecord known =
-        cell == null ? CollectorRecord.getDefaultInstance() : parse(cell.value());
+    RegionTurn turn =
+        RegionTurn.read(records, stamps, BucketRowLayout.COLLECTOR, start, holder, settings.claim);
+    CollectorRecord known = turn.record();
     long now = stamps.now();
-    boolean taken =
-        !known.getHolder().isEmpty()
-            && !known.getHolder().equals(holder)
-            && now < known.getClaimedUntilMicros();
     long to = now - micros(settings.trail);
-    if (taken || (!known.hasRun() && to < known.getCollectedMicros() + micros(settings.interval))) {
+    if (turn.isTaken()
+        || (!known.hasRun() && to < known.getCollectedMicros() + micros(settings.interval))) {
       return null;
     }
     CollectorRecord.Builder claimed = known.toBuilder();
@@ -258,52 +233,34 @@ public final class Collector {
               .setEndRow(end)
               .setFull(full));
     }
-    Run run = new Run(start, cell);
-    return run.note(claimed.setHolder(holder)) ? run : null;
+    return turn.claim(claimed) ? new Run(start, turn) : null;
   }
 
   /** A run that we have claimed. Confined to the thread of the round. */
   private final class Run {
     private final ByteString start;
-    private Cell seen;
-    private CollectorRecord record;
+    private final RegionTurn turn;
     private long cleared;
     private long removed;
     private long live;
     private long dead;
 
-    Run(ByteString start, Cell seen) {
+    Run(ByteString start, RegionTurn turn) {
       this.start = start;
-      this.seen = seen;
+      this.turn = turn;
     }
 
-    /** Writes the record, if it is still the one that we saw; prolongs the claim. */
-    boolean note(CollectorRecord.Builder next) throws StoreException {
-      long stamp = stamps.above(seen == null ? 0 : seen.stamp());
-      CollectorRecord written =
-          next.setFormat(FORMAT)
-              .setNonce(WriteId.random())
-              .setClaimedUntilMicros(stamps.now() + micros(settings.claim))
-              .build();
-      Outcome outcome =
-          records.commit(
-              BucketRowLayout.collectorRow(start),
-              Check.of(BucketRowLayout.COLLECTOR, seen == null ? null : seen.value()),
-              new RowChange(stamp).put(BucketRowLayout.COLLECTOR, written.toByteString()));
-      if (outcome != Outcome.APPLIED) {
-        return false; // somebody else's now; or ours, as will be seen in the next round
-      }
-      seen = new Cell(BucketRowLayout.COLLECTOR, stamp, written.toByteString());
-      record = written;
-      return true;
+    private CollectorRecord record() {
+      return turn.record();
     }
 
     private Tally collect() throws StoreException {
       AFTER_CLAIM.reach();
-      if (!record.getRun().getCounted()) {
+      if (!record().getRun().getCounted()) {
         count();
         AFTER_TOLD.reach();
-        if (!note(record.toBuilder().setRun(record.getRun().toBuilder().setCounted(true)))) {
+        if (!turn.note(
+            record().toBuilder().setRun(record().getRun().toBuilder().setCounted(true)))) {
           return tally();
         }
       }
@@ -321,24 +278,25 @@ public final class Collector {
     }
 
     private boolean full() {
-      return record.getRun().getFull();
+      return record().getRun().getFull();
     }
 
     private long to() {
-      return record.getRun().getToMicros();
+      return record().getRun().getToMicros();
     }
 
     /** Works on pages of garbage with stamps of the run, less some. */
     private boolean forEachPage(ByteString prefix, long less, Page work) throws StoreException {
       long until = to() - less;
-      long since = full() ? 0 : Math.max(0, record.getRun().getFromMicros() - less);
+      long since = full() ? 0 : Math.max(0, record().getRun().getFromMicros() - less);
       if (until <= since) {
         return true;
       }
       ByteString from = start;
       while (true) {
         List<Row> page =
-            objects.scanWritten(from, record.getRun().getEndRow(), 'g', prefix, since, until, PAGE);
+            objects.scanWritten(
+                from, record().getRun().getEndRow(), 'g', prefix, since, until, PAGE);
         if (!page.isEmpty()) {
           work.on(page);
           from = ObjectRowLayout.behind(page.get(page.size() - 1).key());
@@ -346,16 +304,10 @@ public final class Collector {
         if (page.size() < PAGE) {
           return true;
         }
-        if (!isStillOurs()) {
+        if (!turn.isStillOurs()) {
           return false;
         }
       }
-    }
-
-    /** Prolongs the claim when half of it is over. */
-    private boolean isStillOurs() throws StoreException {
-      long left = record.getClaimedUntilMicros() - stamps.now();
-      return left > micros(settings.claim) / 2 || note(record.toBuilder());
     }
 
     /** Step 2. */
@@ -389,7 +341,7 @@ public final class Collector {
         AddDeadBytesRequest.Builder request =
             AddDeadBytesRequest.newBuilder()
                 .setRun(
-                    record
+                    record()
                         .getRun()
                         .getId()
                         .concat(ByteString.copyFromUtf8("." + part + "." + i / MOST_CONTAINERS)));
@@ -445,7 +397,7 @@ public final class Collector {
       while (true) {
         List<Row> page =
             objects.scan(
-                from, record.getRun().getEndRow(), 'c', ObjectRowLayout.HEAD.qualifier(), PAGE);
+                from, record().getRun().getEndRow(), 'c', ObjectRowLayout.HEAD.qualifier(), PAGE);
         List<Row> nothingThere = new ArrayList<>();
         for (Row row : page) {
           from = ObjectRowLayout.behind(row.key());
@@ -460,14 +412,15 @@ public final class Collector {
         if (page.size() < PAGE) {
           break;
         }
-        if (!isStillOurs()) {
+        if (!turn.isStillOurs()) {
           return false;
         }
       }
       from = start;
       while (true) {
         List<Row> page =
-            objects.scan(from, record.getRun().getEndRow(), 'x', ObjectRowLayout.FORWARDINGS, PAGE);
+            objects.scan(
+                from, record().getRun().getEndRow(), 'x', ObjectRowLayout.FORWARDINGS, PAGE);
         for (Row row : page) {
           from = ObjectRowLayout.behind(row.key());
         }
@@ -481,7 +434,7 @@ public final class Collector {
         if (page.size() < PAGE) {
           return true;
         }
-        if (!isStillOurs()) {
+        if (!turn.isStillOurs()) {
           return false;
         }
       }
@@ -489,11 +442,11 @@ public final class Collector {
 
     /** Step 5. */
     private void finish() throws StoreException {
-      long removedInAll = record.getRemovedRows() + removed;
-      long liveRows = full() ? live : record.getLiveRows();
+      long removedInAll = record().getRemovedRows() + removed;
+      long liveRows = full() ? live : record().getLiveRows();
       boolean compact = removedInAll >= FEWEST_REMOVED && removedInAll >= liveRows / SMALLEST_PART;
       CollectorRecord.Builder next =
-          record.toBuilder()
+          record().toBuilder()
               .clearRun()
               .clearHolder()
               .setCollectedMicros(to())
@@ -502,7 +455,7 @@ public final class Collector {
       if (full()) {
         next.setFullMicros(to());
       }
-      if (!note(next)) {
+      if (!turn.note(next)) {
         return;
       }
       if (cleared + removed > 0) {

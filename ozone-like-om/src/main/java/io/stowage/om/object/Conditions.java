@@ -65,11 +65,17 @@ public final class Conditions {
         && (!live || version.getVersionId() != condition.getIfVersionId())) {
       throw failed("another version" + key + " is current");
     }
+    boolean unchanged = headOrNull != null && headOrNull.stamp() == condition.getIfStamp();
+    if (condition.getIfStamp() != 0 && !unchanged) {
+      throw failed("the version" + key + " has changed since it was read");
+    }
   }
 
   /** Whether the condition can hold of an absent key only if something is there. */
   public static boolean needsPresence(Condition condition) {
-    return !condition.getIfMatchEtag().isEmpty() || condition.getIfVersionId() != 0;
+    return !condition.getIfMatchEtag().isEmpty()
+        || condition.getIfVersionId() != 0
+        || condition.getIfStamp() != 0;
   }
 
   /** S3's ETag of a version, without quotes. */

@@ -72,6 +72,9 @@ public final class BucketRowLayout {
   /** What collectors know of a region. */
   public static final Column COLLECTOR = new Column('m', Column.letter('c'));
 
+  /** How far the rules of buckets were applied in a region; a CollectorRecord, too. */
+  public static final Column LIFECYCLE = new Column('m', Column.letter('l'));
+
   public static final ByteString COLLECTORS = UnsafeByteOperations.unsafeWrap(new byte[] {1});
   public static final ByteString BEHIND_COLLECTORS =
       UnsafeByteOperations.unsafeWrap(new byte[] {2});

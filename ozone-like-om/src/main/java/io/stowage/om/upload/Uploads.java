@@ -593,7 +593,8 @@ public final class Uploads {
     }
   }
 
-  static UploadInfo info(ByteString value, String key, ByteString uploadId) throws StoreException {
+  public static UploadInfo info(ByteString value, String key, ByteString uploadId)
+      throws StoreException {
     try {
       return UploadRecord.parseFrom(value).getUpload().toBuilder()
           .setKey(key)
