@@ -41,7 +41,7 @@ final class HadoopErrors {
       case KEY_EXISTS, BUCKET_EXISTS, BUCKET_OWNED_BY_CALLER ->
           withCause(new FileAlreadyExistsException(path + ": " + e.getMessage()), e);
       case BUCKET_NOT_EMPTY -> withCause(new PathIsNotEmptyDirectoryException(path), e);
-      case ACCESS_DENIED, BUCKET_READ_ONLY ->
+      case ACCESS_DENIED, BUCKET_READ_ONLY, BUCKET_LOCKED ->
           withCause(new AccessControlException(path + ": " + e.getMessage()), e);
       case INVALID_RANGE -> withCause(new EOFException(path + ": " + e.getMessage()), e);
       case INVALID_ARGUMENT, INVALID_NAME, TOO_LARGE ->

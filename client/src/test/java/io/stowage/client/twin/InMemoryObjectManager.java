@@ -17,6 +17,7 @@ package io.stowage.client.twin;
 
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.expiry.Retention;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.om.ObjectManager;
 import io.stowage.common.proto.AbortUploadReply;
@@ -267,6 +268,7 @@ public final class InMemoryObjectManager implements ObjectManager {
     if (request.getVersioning() != Versioning.UNVERSIONED) {
       changed.setVersioning(request.getVersioning());
     }
+    Retention.requireKept(bucket.info, changed.build());
     bucket.info = changed.build();
     return remember(
         request.getWriteId(), UpdateBucketReply.newBuilder().setBucket(bucket.info).build());
@@ -495,9 +497,15 @@ public final class InMemoryObjectManager implements ObjectManager {
     return reply.build();
   }
 
-  private void delete(Bucket bucket, ObjectToDelete object, DeletedObject.Builder deleted) {
+  private void delete(Bucket bucket, ObjectToDelete object, DeletedObject.Builder deleted)
+      throws StoreException {
     Versioning versioning = bucket.info.getVersioning();
     if (object.getVersionId() != 0) {
+      ObjectVersion kept = bucket.versions.find(object.getKey(), object.getVersionId());
+      if (kept != null) {
+        Retention.requireRemovable(
+            kept.getMetadata(), clock.wallMicros(), object.getBypassGovernance(), object.getKey());
+      }
       ObjectVersion gone = bucket.versions.remove(object.getKey(), object.getVersionId());
       if (gone != null) {
         deleted.setStamp(nextStamp()).setVersion(gone.toBuilder().clearManifest());
@@ -534,6 +542,12 @@ public final class InMemoryObjectManager implements ObjectManager {
       throw new StoreException(
           ErrorCode.CONFLICT, "Cannot change " + request.getKey() + ": it changed meanwhile");
     }
+    Retention.requireChangeable(
+        version.getMetadata(),
+        request.getMetadata(),
+        clock.wallMicros(),
+        request.getBypassGovernance(),
+        request.getKey());
     ObjectVersion changed =
         version.toBuilder().setMetadata(request.getMetadata()).setStamp(nextStamp()).build();
     versions.replace(version, changed);
@@ -1085,9 +1099,9 @@ public final class InMemoryObjectManager implements ObjectManager {
     return version.getPartCount() == 0 ? hex : hex + "-" + version.getPartCount();
   }
 
-  private ObjectVersion put(Bucket bucket, ObjectVersion.Builder version) {
+  private ObjectVersion put(Bucket bucket, ObjectVersion.Builder version) throws StoreException {
     long stamp = nextStamp();
-    ObjectMetadata metadata = version.getMetadata();
+    ObjectMetadata metadata = Retention.withDefault(bucket.info, version.getMetadata(), stamp);
     ObjectVersion done =
         version
             .setStamp(stamp)

@@ -47,6 +47,8 @@ public enum ErrorCode {
   ACCESS_DENIED(119, Blame.CALLER, Retry.NEVER),
   INVALID_RANGE(120, Blame.CALLER, Retry.NEVER),
   BUCKET_READ_ONLY(121, Blame.CALLER, Retry.NEVER),
+  /** Object lock does not allow that of the bucket. */
+  BUCKET_LOCKED(122, Blame.CALLER, Retry.NEVER),
   NO_SUCH_ENCRYPTION_KEY(140, Blame.CALLER, Retry.NEVER),
 
   // A part of the system is not able to answer now.

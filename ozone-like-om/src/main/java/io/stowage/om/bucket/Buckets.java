@@ -19,6 +19,7 @@ import io.stowage.common.erasure.ErasurePolicy;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.OutcomeUnknownException;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.expiry.Retention;
 import io.stowage.common.fault.CrashPoint;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.BucketInfo;
@@ -195,6 +196,7 @@ public final class Buckets {
               .putAllSettings(request.getSettingsMap())
               .setVersioning(request.getVersioning())
               .build();
+      Retention.requireKept(bucket, bucket);
       ByteString deletedBy = seen == null ? ByteString.EMPTY : seen.writeId();
       BucketHead head =
           BucketHead.of(
@@ -238,6 +240,7 @@ public final class Buckets {
       if (!request.getPolicy().isEmpty()) {
         changed.setPolicy(request.getPolicy());
       }
+      Retention.requireKept(seen.bucket(), changed.build());
       if (changed.build().getSerializedSize() > MOST_BYTES) {
         throw new StoreException(
             ErrorCode.INVALID_ARGUMENT,

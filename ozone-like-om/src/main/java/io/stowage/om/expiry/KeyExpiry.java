@@ -45,9 +45,6 @@ final class KeyExpiry {
   /** Older versions read at a time. */
   private static final int PAGE = 500;
 
-  /** A delete marker may be all that is left once the versions behind it are gone. */
-  private static final int MOST_PASSES = 2;
-
   private final ObjectRows rows;
   private final Deletes deletes;
 
@@ -76,24 +73,21 @@ final class KeyExpiry {
    * @param head as a scan saw it
    */
   void expire(ByteString row, Head head, Work work, Expirer.Counts counts) throws StoreException {
-    Head seen = head;
-    for (int pass = 0; pass < MOST_PASSES; pass++) {
-      if (seen == null || !seen.isVersion()) {
-        return;
+    if (head == null || !head.isVersion()) {
+      return;
+    }
+    expireCurrent(row, head, work, counts);
+    boolean older = work.rules().expiresNoncurrent() && head.record().getOlderCount() > 0;
+    if (older && expireOlder(row, head, work, counts)) {
+      Head left = rows.readSettled(row, List.of()).head();
+      boolean marker = left != null && left.state() == HeadState.MARKER;
+      if (marker && left.record().getOlderCount() == 0) {
+        expireCurrent(row, left, work, counts);
       }
-      boolean deleted = expireCurrent(row, seen, work, counts);
-      if (!seen.isVersion() || !work.rules().expiresNoncurrent()) {
-        return;
-      }
-      boolean removed = seen.record().getOlderCount() > 0 && expireOlder(row, seen, work, counts);
-      if (!deleted && !removed) {
-        return;
-      }
-      seen = rows.readSettled(row, List.of()).head();
     }
   }
 
-  private boolean expireCurrent(ByteString row, Head head, Work work, Expirer.Counts counts)
+  private void expireCurrent(ByteString row, Head head, Work work, Expirer.Counts counts)
       throws StoreException {
     ObjectVersion version = head.record().getVersion();
     String key = ObjectRowLayout.key(row);
@@ -101,16 +95,17 @@ final class KeyExpiry {
       boolean alone = head.record().getOlderCount() == 0;
       LifecycleRules.Due due =
           alone ? work.rules().deleteMarker(key, version.getModifiedMicros(), work.day()) : null;
-      return due != null
-          && due.isPast(work.nowMicros())
-          && delete(row, head, head.versionId(), work, counts.markers());
+      if (due != null && due.isPast(work.nowMicros())) {
+        delete(row, head, head.versionId(), work, counts.markers());
+      }
+      return;
     }
     Facts facts = facts(row, head, work.rules());
     LifecycleRules.Due due =
         facts == null ? null : work.rules().current(facts, version.getModifiedMicros(), work.day());
-    return due != null
-        && due.isPast(work.nowMicros())
-        && delete(row, head, 0, work, counts.current());
+    if (due != null && due.isPast(work.nowMicros())) {
+      delete(row, head, 0, work, counts.current());
+    }
   }
 
   /** Goes through a key's older versions, newest first. */

@@ -60,7 +60,9 @@ public final class Deletes {
   public Deleted delete(BucketInfo bucket, ObjectToDelete what) throws StoreException {
     ByteString row = ObjectRows.row(bucket.getId(), what.getKey());
     Puts.requireWriteId(what.getWriteId());
-    return what.getVersionId() == 0 ? deleteCurrent(bucket, row, what) : deleteVersion(row, what);
+    return what.getVersionId() == 0
+        ? deleteCurrent(bucket, row, what)
+        : deleteVersion(row, what, false);
   }
 
   private Deleted deleteCurrent(BucketInfo bucket, ByteString row, ObjectToDelete what)
@@ -83,6 +85,7 @@ public final class Deletes {
         return Deleted.NOTHING;
       }
       succession.requireRoom(row);
+      succession.requireUnlocked(row, rows.stamps().now());
       long stamp = rows.stamps().above(seen.stamp());
       Head head = Head.absent(stamp, writeId);
       if (!succession.isUnversioned()) {
@@ -151,7 +154,8 @@ public final class Deletes {
           ObjectToDelete.newBuilder()
               .setWriteId(WriteId.random())
               .setVersionId(head.versionId())
-              .build());
+              .build(),
+          true);
     }
   }
 
@@ -160,7 +164,8 @@ public final class Deletes {
    * mutation. That it was done is told by a cell in {@code g} under the request's write id: that
    * the version is no longer there would not do, since there may be another null version by now.
    */
-  private Deleted deleteVersion(ByteString row, ObjectToDelete what) throws StoreException {
+  private Deleted deleteVersion(ByteString row, ObjectToDelete what, boolean unconditionally)
+      throws StoreException {
     ByteString writeId = what.getWriteId();
     List<Column> columns = List.of(ObjectRowLayout.superseded(writeId));
     long begin = rows.committer().nanos();
@@ -178,6 +183,10 @@ public final class Deletes {
       Conditions.require(what.getCondition(), row, located == null ? null : located.version());
       if (located == null) {
         return Deleted.NOTHING;
+      }
+      if (!unconditionally) {
+        Succession.requireUnlocked(
+            row, located.version(), rows.stamps().now(), what.getBypassGovernance());
       }
       RowChange change = new RowChange(rows.stamps().above(seen.stamp()));
       Head note = Succession.deletionNote(change.stamp(), located.version(), writeId);

@@ -18,6 +18,7 @@ package io.stowage.om.object;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.OutcomeUnknownException;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.expiry.Retention;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.SetObjectMetadataRequest;
 import java.util.List;
@@ -54,6 +55,12 @@ public final class MetadataChanges {
             ErrorCode.CONFLICT,
             "Cannot change what " + request.getKey() + " says of itself: it changed meanwhile");
       }
+      Retention.requireChangeable(
+          version.getMetadata(),
+          request.getMetadata(),
+          rows.stamps().now(),
+          request.getBypassGovernance(),
+          request.getKey());
       ObjectVersion changed = version.toBuilder().setMetadata(request.getMetadata()).build();
       switch (rows.rewrite(located, changed, request.getEvent())) {
         case APPLIED -> {

@@ -18,6 +18,7 @@ package io.stowage.om.object;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.OutcomeUnknownException;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.expiry.Retention;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.Condition;
@@ -119,7 +120,7 @@ public final class Puts {
             .setLength(request.getLength())
             .setMd5(request.getMd5())
             .addAllChecksums(request.getChecksumsList())
-            .setMetadata(request.getMetadata())
+            .setMetadata(Retention.withDefault(bucket, request.getMetadata(), rows.stamps().now()))
             .setManifest(manifest)
             .build();
     Committed committed =
@@ -191,6 +192,7 @@ public final class Puts {
       blind = false;
       Succession succession = rows.succession(seen, commit.versioning());
       succession.requireRoom(row);
+      succession.requireUnlocked(row, rows.stamps().now());
       long stamp = rows.stamps().above(Math.max(floor, Math.max(seen.stamp(), chunksStamp)));
       ObjectVersion version =
           commit.version().toBuilder()

@@ -66,6 +66,8 @@ public final class RecordNeedles {
         && extents.get(0).getPacked()
         // the bytes do not tell length, ETag and checksum to who has no key
         && !put.getMetadata().hasEncryption()
+        // the header has the retention that the put asked for, not the bucket's default
+        && put.getMetadata().getLock().equals(version.getMetadata().getLock())
         && put.getCondition().equals(Condition.getDefaultInstance())
         && isUsual(put.getChecksumsList());
   }

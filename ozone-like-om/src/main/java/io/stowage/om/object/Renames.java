@@ -144,6 +144,7 @@ public final class Renames {
       if (source.equals(target)) {
         return new Renamed(SeenRow.withoutManifest(SeenRow.version(source, from.head())), 0);
       }
+      Succession.requireUnlocked(source, from.head(), rows.stamps().now(), false);
       SeenRow to = rows.readSettled(target, List.of());
       if (to.isLive() && !overwrite) {
         Head still = recovery.readHead(source);
@@ -259,6 +260,7 @@ public final class Renames {
       throws StoreException {
     Succession succession = rows.succession(to, versioning);
     succession.requireRoom(to.key());
+    succession.requireUnlocked(to.key(), rows.stamps().now());
     long stamp = rows.stamps().above(Math.max(to.stamp(), chunksStamp));
     HeadRecord.Builder renamed = succession.follow(inTarget).toBuilder();
     if (!succession.isUnversioned()) {

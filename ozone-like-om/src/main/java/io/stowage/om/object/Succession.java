@@ -17,6 +17,7 @@ package io.stowage.om.object;
 
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.expiry.Retention;
 import io.stowage.common.proto.HeadRecord;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.Versioning;
@@ -118,6 +119,23 @@ final class Succession {
               + (old.record().getOlderCount() + 1)
               + "; delete some, or set a lifecycle rule that does");
     }
+  }
+
+  /** Refuses to let go a version that is locked. */
+  void requireUnlocked(ByteString row, long nowMicros) throws StoreException {
+    if (old != null && old.isVersion() && !keepsOld()) {
+      requireUnlocked(row, old, nowMicros, false);
+    }
+    if (goingNull != null) {
+      requireUnlocked(row, goingNull, nowMicros, false);
+    }
+  }
+
+  /** The same for one version. */
+  static void requireUnlocked(ByteString row, Head version, long nowMicros, boolean bypass)
+      throws StoreException {
+    Retention.requireRemovable(
+        version.record().getVersion().getMetadata(), nowMicros, bypass, ObjectRowLayout.key(row));
   }
 
   /** The record of the head that follows, with what it says of {@code v}. */

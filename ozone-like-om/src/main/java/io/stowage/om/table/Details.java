@@ -23,6 +23,7 @@ import io.stowage.common.proto.Extent;
 import io.stowage.common.proto.ExtentRun;
 import io.stowage.common.proto.HeadRecord;
 import io.stowage.common.proto.Manifest;
+import io.stowage.common.proto.ObjectMetadata;
 import io.stowage.common.proto.ObjectVersion;
 import java.util.ArrayList;
 import java.util.List;
@@ -75,7 +76,7 @@ public final class Details {
         HeadRecord.newBuilder()
             .setVersion(
                 bare.toBuilder()
-                    .clearMetadata()
+                    .setMetadata(lockOf(bare))
                     .clearManifest()
                     .clearPartLengths()
                     .clearPartWriteIds())
@@ -84,6 +85,14 @@ public final class Details {
             .setChunkCrc32C(crc(all))
             .build(),
         chunks);
+  }
+
+  /** What the head has to say even of metadata in chunks: whether the version may be removed. */
+  private static ObjectMetadata lockOf(ObjectVersion version) {
+    ObjectMetadata metadata = version.getMetadata();
+    return metadata.hasLock()
+        ? ObjectMetadata.newBuilder().setLock(metadata.getLock()).build()
+        : ObjectMetadata.getDefaultInstance();
   }
 
   /** Columns of a record's chunks. */

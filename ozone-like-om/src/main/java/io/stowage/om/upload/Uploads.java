@@ -19,6 +19,7 @@ import io.stowage.common.error.CorruptDataException;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.OutcomeUnknownException;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.expiry.Retention;
 import io.stowage.common.fault.CrashPoint;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.AbortUploadRequest;
@@ -443,7 +444,10 @@ public final class Uploads {
             row,
             bucket.getVersioning(),
             request.getWriteId(),
-            completion.version(),
+            completion.version().toBuilder()
+                .setMetadata(
+                    Retention.withDefault(bucket, completion.version().getMetadata(), stamps.now()))
+                .build(),
             request.getCondition(),
             List.of(),
             record -> record.toBuilder().setUploadId(uploadId).build(),

@@ -81,6 +81,11 @@ public enum S3Error {
       400,
       "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting"),
   INVALID_BUCKET_NAME("InvalidBucketName", 400, "The specified bucket is not valid."),
+  INVALID_BUCKET_STATE(
+      "InvalidBucketState",
+      409,
+      "An Object Lock configuration is present on this bucket, so the versioning state cannot be"
+          + " changed."),
   INVALID_CHUNK_SIZE("InvalidChunkSizeError", 400, "The chunk size of the body is not valid."),
   INVALID_DIGEST("InvalidDigest", 400, "The Content-MD5 you specified was invalid."),
   INVALID_ENCRYPTION_ALGORITHM(
@@ -105,6 +110,8 @@ public enum S3Error {
       "The content of the form does not meet the conditions specified in the policy document."),
   INVALID_RANGE("InvalidRange", 416, "The requested range is not satisfiable"),
   INVALID_REQUEST("InvalidRequest", 400, "Invalid Request"),
+  INVALID_RETENTION_PERIOD(
+      "InvalidRetentionPeriod", 400, "Default retention period must be a positive integer value."),
   INVALID_STORAGE_CLASS("InvalidStorageClass", 400, "The storage class you specified is not valid"),
   INVALID_TAG("InvalidTag", 400, "The tag provided was not a valid tag."),
   INVALID_URI("InvalidURI", 400, "Couldn't parse the specified URI."),
@@ -148,6 +155,10 @@ public enum S3Error {
   NO_SUCH_KEY("NoSuchKey", 404, "The specified key does not exist."),
   NO_SUCH_LIFECYCLE_CONFIGURATION(
       "NoSuchLifecycleConfiguration", 404, "The lifecycle configuration does not exist"),
+  NO_SUCH_OBJECT_LOCK_CONFIGURATION(
+      "NoSuchObjectLockConfiguration",
+      404,
+      "The specified object does not have a ObjectLock configuration"),
   NO_SUCH_PUBLIC_ACCESS_BLOCK_CONFIGURATION(
       "NoSuchPublicAccessBlockConfiguration",
       404,
@@ -168,6 +179,10 @@ public enum S3Error {
       501,
       "A header or parameter you provided implies functionality that is not implemented"),
   NOT_MODIFIED("NotModified", 304, "Not Modified"),
+  OBJECT_LOCK_CONFIGURATION_NOT_FOUND(
+      "ObjectLockConfigurationNotFoundError",
+      404,
+      "Object Lock configuration does not exist for this bucket"),
   OPERATION_ABORTED(
       "OperationAborted",
       409,
@@ -259,6 +274,7 @@ public enum S3Error {
       case INCOMPLETE_BODY -> INCOMPLETE_BODY;
       case ACCESS_DENIED -> ACCESS_DENIED;
       case INVALID_RANGE -> INVALID_RANGE;
+      case BUCKET_LOCKED -> INVALID_BUCKET_STATE;
       case BUCKET_READ_ONLY -> METHOD_NOT_ALLOWED;
       case NO_SUCH_ENCRYPTION_KEY -> KMS_NOT_FOUND;
       // The operation may work at once elsewhere or a little later: clients retry 503.

@@ -18,15 +18,18 @@ package io.stowage.s3.operation;
 import io.netty.handler.codec.http.HttpHeaderNames;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.expiry.Retention;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.CreateBucketRequest;
 import io.stowage.common.proto.UpdateBucketRequest;
+import io.stowage.common.proto.Versioning;
 import io.stowage.s3.access.Acl;
 import io.stowage.s3.access.Authorizer;
 import io.stowage.s3.error.S3Error;
 import io.stowage.s3.error.S3Exception;
 import io.stowage.s3.http.Response;
 import io.stowage.s3.setting.BucketSettings;
+import io.stowage.s3.setting.ObjectLockConfiguration;
 import io.stowage.s3.xml.XmlElement;
 import io.stowage.s3.xml.XmlOut;
 import java.nio.charset.StandardCharsets;
@@ -52,10 +55,6 @@ final class CreateBucket implements Operation {
   @Override
   public Response handle(S3Call call) throws S3Exception, StoreException {
     ObjectHeaders.refuseUnsupported(call.headers());
-    if ("true".equalsIgnoreCase(call.header("x-amz-bucket-object-lock-enabled"))) {
-      throw new S3Exception(S3Error.NOT_IMPLEMENTED)
-          .with("Header", "x-amz-bucket-object-lock-enabled");
-    }
     XmlElement document = call.document("CreateBucketConfiguration", LARGEST_DOCUMENT);
     String location = document == null ? null : document.childText("LocationConstraint");
     if (location != null && !location.isEmpty() && !location.equals(backend.region())) {
@@ -75,6 +74,10 @@ final class CreateBucket implements Operation {
     String ownership = call.header("x-amz-object-ownership");
     if (ownership != null) {
       keep(request, BucketSettings.OWNERSHIP_CONTROLS.name(), ownershipControls(ownership));
+    }
+    if ("true".equalsIgnoreCase(call.header("x-amz-bucket-object-lock-enabled"))) {
+      request.setVersioning(Versioning.ENABLED);
+      keep(request, Retention.SETTING, ObjectLockConfiguration.enabled().document());
     }
     Acl acl =
         Acl.ofHeaders(call.headers(), request.getOwner(), request.getOwner(), backend.users());

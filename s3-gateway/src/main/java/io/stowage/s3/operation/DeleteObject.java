@@ -49,6 +49,7 @@ final class DeleteObject implements Operation {
                         ObjectToDelete.newBuilder()
                             .setKey(call.key())
                             .setWriteId(WriteId.random())
+                            .setBypassGovernance(LockHeaders.bypasses(backend, call, call.key()))
                             .setCondition(Preconditions.ofDelete(call.headers())))
                     .build())
             .getObjects(0);

@@ -78,11 +78,13 @@ final class DeleteObjects implements Operation {
         refused.add(new String[] {key, e.error().code(), e.getMessage()});
         continue;
       }
+      boolean bypass;
       try {
         backend
             .authorizer()
             .authorize(
                 call.caller().subject(), "s3:DeleteObject", call.bucket(), key, call.facts());
+        bypass = LockHeaders.bypasses(backend, call, key);
       } catch (S3Exception e) {
         refused.add(new String[] {key, e.error().code(), e.getMessage()});
         continue;
@@ -96,6 +98,7 @@ final class DeleteObjects implements Operation {
           ObjectToDelete.newBuilder()
               .setKey(key)
               .setWriteId(WriteId.random())
+              .setBypassGovernance(bypass)
               .setCondition(condition));
     }
     if (request.getObjectsCount() > 0) {

@@ -84,7 +84,7 @@ final class ObjectHeaders {
   static void refuseUnsupported(HttpHeaders headers) throws S3Exception {
     for (Map.Entry<String, String> header : headers) {
       String name = header.getKey().toLowerCase(Locale.ROOT);
-      if (name.startsWith("x-amz-object-lock-") || name.equals("x-amz-write-offset-bytes")) {
+      if (name.equals("x-amz-write-offset-bytes")) {
         throw new S3Exception(S3Error.NOT_IMPLEMENTED).with("Header", name);
       }
     }
@@ -110,6 +110,7 @@ final class ObjectHeaders {
     }
     addUserMetadata(headers, metadata);
     addTags(headers.get("x-amz-tagging"), metadata);
+    LockHeaders.add(backend, call, metadata);
     String storageClass = headers.get("x-amz-storage-class");
     if (storageClass != null) {
       if (!STORAGE_CLASSES.contains(storageClass)) {
@@ -183,6 +184,7 @@ final class ObjectHeaders {
     if (metadata.getTagsCount() > 0) {
       out.set("x-amz-tagging-count", metadata.getTagsCount());
     }
+    LockHeaders.describe(metadata, response);
     identify(version, response);
     out.set(HttpHeaderNames.ACCEPT_RANGES, "bytes");
   }

@@ -111,6 +111,12 @@ public final class OperationTable {
     row("GET", Level.BUCKET, new BucketLifecycle.Get(), "lifecycle");
     row("PUT", Level.BUCKET, new BucketLifecycle.Put(backend), "lifecycle");
     row("DELETE", Level.BUCKET, new BucketLifecycle.Delete(backend), "lifecycle");
+    row("GET", Level.BUCKET, new BucketObjectLock.Get(), "object-lock");
+    row("PUT", Level.BUCKET, new BucketObjectLock.Put(backend), "object-lock");
+    row("GET", Level.OBJECT, new ObjectRetention.GetRetention(backend), "retention");
+    row("PUT", Level.OBJECT, new ObjectRetention.PutRetention(backend), "retention");
+    row("GET", Level.OBJECT, new ObjectRetention.GetLegalHold(backend), "legal-hold");
+    row("PUT", Level.OBJECT, new ObjectRetention.PutLegalHold(backend), "legal-hold");
     row("GET", Level.OBJECT, new GetObjectAttributes(backend), "attributes");
     row("GET", Level.OBJECT, new ObjectSettings.GetAcl(backend), "acl");
     row("PUT", Level.OBJECT, new ObjectSettings.PutAcl(backend), "acl");

@@ -1,0 +1,142 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.s3.operation;
+
+import io.netty.handler.codec.http.HttpHeaders;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.expiry.Retention;
+import io.stowage.common.proto.LegalHold;
+import io.stowage.common.proto.LockMode;
+import io.stowage.common.proto.ObjectLock;
+import io.stowage.common.proto.ObjectMetadata;
+import io.stowage.s3.error.S3Error;
+import io.stowage.s3.error.S3Exception;
+import io.stowage.s3.http.Response;
+import java.time.DateTimeException;
+import java.time.Instant;
+import java.time.OffsetDateTime;
+import java.time.temporal.ChronoUnit;
+
+/** Object lock in headers of requests and answers. Stateless. */
+final class LockHeaders {
+  static final String MODE = "x-amz-object-lock-mode";
+  static final String UNTIL = "x-amz-object-lock-retain-until-date";
+  static final String HOLD = "x-amz-object-lock-legal-hold";
+  private static final String BYPASS = "x-amz-bypass-governance-retention";
+
+  private LockHeaders() {}
+
+  /** Adds the lock that a request's headers ask for to the metadata of what it makes. */
+  static void add(Backend backend, S3Call call, ObjectMetadata.Builder metadata)
+      throws S3Exception, StoreException {
+    HttpHeaders headers = call.headers();
+    String mode = headers.get(MODE);
+    String until = headers.get(UNTIL);
+    String hold = headers.get(HOLD);
+    if (mode == null && until == null && hold == null) {
+      return;
+    }
+    requireEnabled(call);
+    ObjectLock.Builder lock = ObjectLock.newBuilder();
+    if (mode != null || until != null) {
+      if (mode == null || until == null) {
+        throw new S3Exception(
+            S3Error.INVALID_ARGUMENT, MODE + " and " + UNTIL + " must both be supplied");
+      }
+      if (!mode.equals("GOVERNANCE") && !mode.equals("COMPLIANCE")) {
+        throw S3Call.invalid(MODE, mode, "Unknown wormMode directive.");
+      }
+      long micros = parse(until);
+      if (micros < 0) {
+        throw S3Call.invalid(
+            UNTIL, until, "The retain until date must be provided in ISO 8601 format");
+      }
+      requireFuture(backend, micros, until);
+      authorize(backend, call, "s3:PutObjectRetention");
+      lock.setMode(LockMode.valueOf(mode)).setRetainUntilMicros(micros);
+    }
+    if (hold != null) {
+      if (!hold.equals("ON") && !hold.equals("OFF")) {
+        throw S3Call.invalid(HOLD, hold, "Legal Hold must be either of 'ON' or 'OFF'");
+      }
+      authorize(backend, call, "s3:PutObjectLegalHold");
+      lock.setLegalHold(hold.equals("ON") ? LegalHold.HOLD_ON : LegalHold.HOLD_OFF);
+    }
+    metadata.setLock(lock);
+  }
+
+  static void requireEnabled(S3Call call) throws S3Exception {
+    if (!Retention.isEnabled(call.bucket())) {
+      throw new S3Exception(S3Error.INVALID_REQUEST, "Bucket is missing Object Lock Configuration");
+    }
+  }
+
+  static void requireFuture(Backend backend, long micros, String text) throws S3Exception {
+    if (micros <= backend.clock().wallMicros()) {
+      throw S3Call.invalid(UNTIL, text, "The retain until date must be in the future!");
+    }
+  }
+
+  private static void authorize(Backend backend, S3Call call, String action)
+      throws S3Exception, StoreException {
+    backend
+        .authorizer()
+        .authorize(call.caller().subject(), action, call.bucket(), call.key(), call.facts());
+  }
+
+  /** Whether the caller wants to do without governance; refused if he may not. */
+  static boolean bypasses(Backend backend, S3Call call, String key)
+      throws S3Exception, StoreException {
+    if (!"true".equalsIgnoreCase(call.header(BYPASS))) {
+      return false;
+    }
+    backend
+        .authorizer()
+        .authorize(
+            call.caller().subject(),
+            "s3:BypassGovernanceRetention",
+            call.bucket(),
+            key,
+            call.facts());
+    return true;
+  }
+
+  /** Microseconds of a date as S3 writes it; -1 if it is none. */
+  static long parse(String text) {
+    try {
+      return ChronoUnit.MICROS.between(
+          Instant.EPOCH, OffsetDateTime.parse(text.strip()).toInstant());
+    } catch (DateTimeException e) {
+      return -1;
+    }
+  }
+
+  /** Adds what keeps a version to the answer about it. */
+  static void describe(ObjectMetadata metadata, Response response) {
+    ObjectLock lock = metadata.getLock();
+    if (lock.getMode() != LockMode.UNLOCKED) {
+      response.header(MODE, lock.getMode().name());
+      response.header(UNTIL, Times.iso(lock.getRetainUntilMicros()));
+    }
+    if (lock.getLegalHold() != LegalHold.HOLD_NEVER_SET) {
+      response.header(HOLD, text(lock.getLegalHold()));
+    }
+  }
+
+  static String text(LegalHold hold) {
+    return hold == LegalHold.HOLD_ON ? "ON" : "OFF";
+  }
+}

@@ -1,0 +1,194 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.s3.operation;
+
+import static io.stowage.s3.xml.XmlShape.element;
+import static io.stowage.s3.xml.XmlShape.text;
+import static io.stowage.s3.xml.XmlShape.word;
+
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.proto.GetObjectRequest;
+import io.stowage.common.proto.LegalHold;
+import io.stowage.common.proto.LockMode;
+import io.stowage.common.proto.ObjectLock;
+import io.stowage.common.proto.ObjectVersion;
+import io.stowage.common.proto.SetObjectMetadataRequest;
+import io.stowage.s3.error.S3Error;
+import io.stowage.s3.error.S3Exception;
+import io.stowage.s3.http.Response;
+import io.stowage.s3.xml.XmlElement;
+import io.stowage.s3.xml.XmlOut;
+import io.stowage.s3.xml.XmlShape;
+import java.util.function.UnaryOperator;
+
+/**
+ * Retention and legal hold of a version. Whether a change is allowed is decided by the object
+ * manager, on the cell that the change is compared with.
+ */
+final class ObjectRetention {
+  private static final int LARGEST_DOCUMENT = 16 << 10;
+
+  /** Rivals that change the same object at the same time; each lost attempt means one won. */
+  private static final int MOST_ATTEMPTS = 100;
+
+  private static final XmlShape RETENTION =
+      element(
+          "Retention",
+          word("Mode", "GOVERNANCE", "COMPLIANCE").optional(),
+          text("RetainUntilDate", date -> LockHeaders.parse(date) >= 0).optional());
+  private static final XmlShape LEGAL_HOLD =
+      element("LegalHold", word("Status", "ON", "OFF").optional());
+
+  private ObjectRetention() {}
+
+  private static ObjectVersion find(Backend backend, S3Call call)
+      throws S3Exception, StoreException {
+    return backend
+        .namespace()
+        .getObject(
+            GetObjectRequest.newBuilder().setBucket(call.bucketName()).setKey(call.key()).build())
+        .getVersion();
+  }
+
+  private static ObjectLock lock(Backend backend, S3Call call) throws S3Exception, StoreException {
+    LockHeaders.requireEnabled(call);
+    return find(backend, call).getMetadata().getLock();
+  }
+
+  private static Response change(
+      Backend backend, S3Call call, boolean bypass, UnaryOperator<ObjectLock> change)
+      throws S3Exception, StoreException {
+    for (int attempt = 1; ; attempt++) {
+      ObjectVersion seen = find(backend, call);
+      ObjectLock lock = change.apply(seen.getMetadata().getLock());
+      try {
+        backend
+            .namespace()
+            .setObjectMetadata(
+                SetObjectMetadataRequest.newBuilder()
+                    .setBucket(call.bucketName())
+                    .setKey(call.key())
+                    .setVersionId(seen.getVersionId())
+                    .setStamp(seen.getStamp())
+                    .setMetadata(seen.getMetadata().toBuilder().setLock(lock))
+                    .setBypassGovernance(bypass)
+                    .build());
+        return Response.empty(200);
+      } catch (StoreException e) {
+        boolean lost = e.code() == ErrorCode.CONFLICT || e.code() == ErrorCode.NO_SUCH_VERSION;
+        if (!lost || attempt == MOST_ATTEMPTS) {
+          throw e;
+        }
+      }
+    }
+  }
+
+  private static XmlElement document(S3Call call, XmlShape shape) throws S3Exception {
+    LockHeaders.requireEnabled(call);
+    XmlElement document = call.document(shape.name(), LARGEST_DOCUMENT);
+    if (document == null) {
+      throw new S3Exception(S3Error.MALFORMED_XML);
+    }
+    shape.check(document);
+    return document;
+  }
+
+  /** GetObjectRetention. */
+  record GetRetention(Backend backend) implements Operation {
+    @Override
+    public String action() {
+      return "s3:GetObjectRetention";
+    }
+
+    @Override
+    public Response handle(S3Call call) throws S3Exception, StoreException {
+      ObjectLock lock = lock(backend, call);
+      if (lock.getMode() == LockMode.UNLOCKED) {
+        throw new S3Exception(S3Error.NO_SUCH_OBJECT_LOCK_CONFIGURATION);
+      }
+      XmlOut out = XmlOut.document("Retention");
+      out.text("Mode", lock.getMode().name());
+      out.text("RetainUntilDate", Times.iso(lock.getRetainUntilMicros()));
+      return Response.xml(200, out.finish());
+    }
+  }
+
+  /** PutObjectRetention; an empty document takes the retention away. */
+  record PutRetention(Backend backend) implements Operation {
+    @Override
+    public String action() {
+      return "s3:PutObjectRetention";
+    }
+
+    @Override
+    public Response handle(S3Call call) throws S3Exception, StoreException {
+      XmlElement document = document(call, RETENTION);
+      String mode = document.childText("Mode");
+      String until = document.childText("RetainUntilDate");
+      if ((mode == null) != (until == null)) {
+        throw new S3Exception(S3Error.MALFORMED_XML).with("Element", "Retention");
+      }
+      long micros = until == null ? 0 : LockHeaders.parse(until);
+      if (until != null) {
+        LockHeaders.requireFuture(backend, micros, until);
+      }
+      LockMode locked = mode == null ? LockMode.UNLOCKED : LockMode.valueOf(mode);
+      return change(
+          backend,
+          call,
+          LockHeaders.bypasses(backend, call, call.key()),
+          lock -> lock.toBuilder().setMode(locked).setRetainUntilMicros(micros).build());
+    }
+  }
+
+  /** GetObjectLegalHold. */
+  record GetLegalHold(Backend backend) implements Operation {
+    @Override
+    public String action() {
+      return "s3:GetObjectLegalHold";
+    }
+
+    @Override
+    public Response handle(S3Call call) throws S3Exception, StoreException {
+      ObjectLock lock = lock(backend, call);
+      if (lock.getLegalHold() == LegalHold.HOLD_NEVER_SET) {
+        throw new S3Exception(S3Error.NO_SUCH_OBJECT_LOCK_CONFIGURATION);
+      }
+      XmlOut out = XmlOut.document("LegalHold");
+      out.text("Status", LockHeaders.text(lock.getLegalHold()));
+      return Response.xml(200, out.finish());
+    }
+  }
+
+  /** PutObjectLegalHold. */
+  record PutLegalHold(Backend backend) implements Operation {
+    @Override
+    public String action() {
+      return "s3:PutObjectLegalHold";
+    }
+
+    @Override
+    public Response handle(S3Call call) throws S3Exception, StoreException {
+      String status = document(call, LEGAL_HOLD).childText("Status");
+      if (status == null) {
+        throw new S3Exception(S3Error.MALFORMED_XML).with("Element", "LegalHold");
+      }
+      LegalHold hold = status.equals("ON") ? LegalHold.HOLD_ON : LegalHold.HOLD_OFF;
+      return change(backend, call, false, lock -> lock.toBuilder().setLegalHold(hold).build());
+    }
+  }
+}

@@ -1,0 +1,291 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.s3.suite;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import io.stowage.s3.suite.S3ContractTest.Target;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInstance;
+import software.amazon.awssdk.auth.credentials.AwsBasicCredentials;
+import software.amazon.awssdk.auth.credentials.StaticCredentialsProvider;
+import software.amazon.awssdk.core.sync.RequestBody;
+import software.amazon.awssdk.http.urlconnection.UrlConnectionHttpClient;
+import software.amazon.awssdk.regions.Region;
+import software.amazon.awssdk.services.s3.S3Client;
+import software.amazon.awssdk.services.s3.model.CompletedPart;
+import software.amazon.awssdk.services.s3.model.DefaultRetention;
+import software.amazon.awssdk.services.s3.model.HeadObjectResponse;
+import software.amazon.awssdk.services.s3.model.ObjectLockConfiguration;
+import software.amazon.awssdk.services.s3.model.ObjectLockEnabled;
+import software.amazon.awssdk.services.s3.model.ObjectLockLegalHoldStatus;
+import software.amazon.awssdk.services.s3.model.ObjectLockMode;
+import software.amazon.awssdk.services.s3.model.ObjectLockRetention;
+import software.amazon.awssdk.services.s3.model.ObjectLockRetentionMode;
+import software.amazon.awssdk.services.s3.model.S3Exception;
+
+/**
+ * Object lock as the AWS SDK speaks it: configuration, retention, legal hold, and what they keep.
+ */
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
+public abstract class S3ObjectLockTest {
+  private static final AtomicInteger BUCKETS = new AtomicInteger();
+
+  private S3Client s3;
+  private RawS3 raw;
+
+  protected abstract Target startTarget() throws Exception;
+
+  @BeforeAll
+  void connect() throws Exception {
+    Target target = startTarget();
+    raw = new RawS3(target.endpoint(), target.accessKey(), target.secretKey(), target.region());
+    s3 =
+        S3Client.builder()
+            .endpointOverride(target.endpoint())
+            .region(Region.of(target.region()))
+            .credentialsProvider(
+                StaticCredentialsProvider.create(
+                    AwsBasicCredentials.create(target.accessKey(), target.secretKey())))
+            .forcePathStyle(true)
+            .httpClientBuilder(UrlConnectionHttpClient.builder())
+            .build();
+  }
+
+  @AfterAll
+  void disconnect() {
+    s3.close();
+  }
+
+  private String newBucket(boolean locked) {
+    String bucket =
+        "lock-" + Long.toString(System.nanoTime(), 36) + "-" + BUCKETS.incrementAndGet();
+    s3.createBucket(b -> b.bucket(bucket).objectLockEnabledForBucket(locked));
+    return bucket;
+  }
+
+  private static void fails(int status, String code, Runnable call) {
+    S3Exception e = assertThrows(S3Exception.class, call::run);
+    assertEquals(code, e.awsErrorDetails().errorCode());
+    assertEquals(status, e.statusCode());
+  }
+
+  private static Instant in(int days) {
+    return Instant.now().plus(Duration.ofDays(days)).truncatedTo(ChronoUnit.SECONDS);
+  }
+
+  private static ObjectLockConfiguration byDefault(DefaultRetention.Builder retention) {
+    return ObjectLockConfiguration.builder()
+        .objectLockEnabled(ObjectLockEnabled.ENABLED)
+        .rule(r -> r.defaultRetention(retention.build()))
+        .build();
+  }
+
+  private void configure(String bucket, DefaultRetention.Builder retention) {
+    s3.putObjectLockConfiguration(
+        b -> b.bucket(bucket).objectLockConfiguration(byDefault(retention)));
+  }
+
+  private static DefaultRetention.Builder governance() {
+    return DefaultRetention.builder().mode(ObjectLockRetentionMode.GOVERNANCE);
+  }
+
+  private void retain(
+      String bucket, String key, ObjectLockRetentionMode mode, Instant until, boolean bypass) {
+    s3.putObjectRetention(
+        b ->
+            b.bucket(bucket)
+                .key(key)
+                .bypassGovernanceRetention(bypass)
+                .retention(
+                    ObjectLockRetention.builder().mode(mode).retainUntilDate(until).build()));
+  }
+
+  @Test
+  void configuresBuckets() {
+    String bucket = newBucket(true);
+    ObjectLockConfiguration initial =
+        s3.getObjectLockConfiguration(b -> b.bucket(bucket)).objectLockConfiguration();
+    assertEquals(ObjectLockEnabled.ENABLED, initial.objectLockEnabled());
+    assertNull(initial.rule());
+    configure(bucket, governance().years(1));
+    assertEquals(
+        byDefault(governance().years(1)),
+        s3.getObjectLockConfiguration(b -> b.bucket(bucket)).objectLockConfiguration());
+    fails(400, "InvalidRetentionPeriod", () -> configure(bucket, governance().days(0)));
+    fails(400, "InvalidRetentionPeriod", () -> configure(bucket, governance().years(-1)));
+    fails(400, "MalformedXML", () -> configure(bucket, governance().years(1).days(1)));
+    fails(
+        400,
+        "MalformedXML",
+        () -> configure(bucket, DefaultRetention.builder().mode("abc").days(1)));
+    String other = newBucket(false);
+    fails(
+        404,
+        "ObjectLockConfigurationNotFoundError",
+        () -> s3.getObjectLockConfiguration(b -> b.bucket(other)));
+    fails(409, "InvalidBucketState", () -> configure(other, governance().days(1)));
+  }
+
+  @Test
+  void bucketsWithoutItKnowNoLocks() {
+    String bucket = newBucket(false);
+    s3.putObject(b -> b.bucket(bucket).key("k"), RequestBody.fromString("x"));
+    fails(400, "InvalidRequest", () -> s3.getObjectRetention(b -> b.bucket(bucket).key("k")));
+    fails(400, "InvalidRequest", () -> s3.getObjectLegalHold(b -> b.bucket(bucket).key("k")));
+    fails(
+        400,
+        "InvalidRequest",
+        () -> retain(bucket, "k", ObjectLockRetentionMode.GOVERNANCE, in(1), false));
+    fails(
+        400,
+        "InvalidRequest",
+        () ->
+            s3.putObject(
+                b -> b.bucket(bucket).key("k").objectLockLegalHoldStatus("ON"),
+                RequestBody.fromString("x")));
+  }
+
+  @Test
+  void putsWithRetentionAndHold() {
+    String bucket = newBucket(true);
+    Instant until = in(2);
+    s3.putObject(
+        b ->
+            b.bucket(bucket)
+                .key("k")
+                .objectLockMode(ObjectLockMode.GOVERNANCE)
+                .objectLockRetainUntilDate(until)
+                .objectLockLegalHoldStatus(ObjectLockLegalHoldStatus.ON),
+        RequestBody.fromString("x"));
+    HeadObjectResponse head = s3.headObject(b -> b.bucket(bucket).key("k"));
+    assertEquals(ObjectLockMode.GOVERNANCE, head.objectLockMode());
+    assertEquals(until, head.objectLockRetainUntilDate());
+    assertEquals(ObjectLockLegalHoldStatus.ON, head.objectLockLegalHoldStatus());
+    assertEquals(
+        until, s3.getObjectRetention(b -> b.bucket(bucket).key("k")).retention().retainUntilDate());
+    s3.putObjectLegalHold(b -> b.bucket(bucket).key("k").legalHold(h -> h.status("OFF")));
+    assertEquals(
+        ObjectLockLegalHoldStatus.OFF,
+        s3.getObjectLegalHold(b -> b.bucket(bucket).key("k")).legalHold().status());
+    // A copy does not inherit a lock.
+    s3.copyObject(
+        b -> b.sourceBucket(bucket).sourceKey("k").destinationBucket(bucket).destinationKey("c"));
+    assertNull(s3.headObject(b -> b.bucket(bucket).key("c")).objectLockMode());
+    fails(
+        404,
+        "NoSuchObjectLockConfiguration",
+        () -> s3.getObjectRetention(b -> b.bucket(bucket).key("c")));
+    fails(
+        404,
+        "NoSuchObjectLockConfiguration",
+        () -> s3.getObjectLegalHold(b -> b.bucket(bucket).key("c")));
+    fails(
+        400,
+        "InvalidArgument",
+        () ->
+            s3.putObject(
+                b -> b.bucket(bucket).key("k").objectLockMode(ObjectLockMode.GOVERNANCE),
+                RequestBody.fromString("x")));
+    fails(
+        400,
+        "InvalidArgument",
+        () ->
+            s3.putObject(
+                b ->
+                    b.bucket(bucket)
+                        .key("k")
+                        .objectLockMode("abc")
+                        .objectLockRetainUntilDate(in(1)),
+                RequestBody.fromString("x")));
+  }
+
+  @Test
+  void retentionCanBeProlongedAndShortenedByBypassOnly() throws Exception {
+    String bucket = newBucket(true);
+    s3.putObject(b -> b.bucket(bucket).key("k"), RequestBody.fromString("x"));
+    retain(bucket, "k", ObjectLockRetentionMode.GOVERNANCE, in(2), false);
+    retain(bucket, "k", ObjectLockRetentionMode.GOVERNANCE, in(4), false);
+    fails(
+        403,
+        "AccessDenied",
+        () -> retain(bucket, "k", ObjectLockRetentionMode.GOVERNANCE, in(1), false));
+    fails(
+        403,
+        "AccessDenied",
+        () -> retain(bucket, "k", ObjectLockRetentionMode.COMPLIANCE, in(5), false));
+    retain(bucket, "k", ObjectLockRetentionMode.GOVERNANCE, in(1), true);
+    retain(bucket, "k", ObjectLockRetentionMode.COMPLIANCE, in(5), true);
+    fails(
+        403,
+        "AccessDenied",
+        () -> retain(bucket, "k", ObjectLockRetentionMode.GOVERNANCE, in(6), true));
+    fails(
+        403,
+        "AccessDenied",
+        () -> retain(bucket, "k", ObjectLockRetentionMode.COMPLIANCE, in(4), true));
+    retain(bucket, "k", ObjectLockRetentionMode.COMPLIANCE, in(6), false);
+    fails(
+        400,
+        "InvalidArgument",
+        () -> retain(bucket, "k", ObjectLockRetentionMode.COMPLIANCE, in(-1), false));
+    assertEquals(
+        "MalformedXML",
+        raw.call("PUT", "/" + bucket + "/k?retention=")
+            .body("<Retention><Mode>governance</Mode></Retention>")
+            .send()
+            .code());
+    assertEquals(
+        "MalformedXML",
+        raw.call("PUT", "/" + bucket + "/k?legal-hold=")
+            .body("<LegalHold><Status>abc</Status></LegalHold>")
+            .send()
+            .code());
+  }
+
+  @Test
+  void theDefaultIsForUploadsToo() {
+    String bucket = newBucket(true);
+    configure(bucket, governance().days(3));
+    String id = s3.createMultipartUpload(b -> b.bucket(bucket).key("k")).uploadId();
+    String etag =
+        s3.uploadPart(
+                b -> b.bucket(bucket).key("k").uploadId(id).partNumber(1),
+                RequestBody.fromString("x"))
+            .eTag();
+    s3.completeMultipartUpload(
+        b ->
+            b.bucket(bucket)
+                .key("k")
+                .uploadId(id)
+                .multipartUpload(
+                    u -> u.parts(CompletedPart.builder().partNumber(1).eTag(etag).build())));
+    HeadObjectResponse head = s3.headObject(b -> b.bucket(bucket).key("k"));
+    assertEquals(ObjectLockMode.GOVERNANCE, head.objectLockMode());
+    assertEquals(
+        3,
+        Math.round(
+            Duration.between(Instant.now(), head.objectLockRetainUntilDate()).toHours() / 24.0));
+  }
+}
