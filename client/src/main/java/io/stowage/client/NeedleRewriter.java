@@ -19,6 +19,7 @@ import io.netty.buffer.ByteBuf;
 import io.stowage.common.error.CorruptDataException;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.needle.NeedleFacts;
 import io.stowage.common.needle.NeedleHeader;
 import io.stowage.common.proto.Manifest;
 import java.nio.ByteBuffer;
@@ -36,8 +37,8 @@ final class NeedleRewriter implements ObjectWriter {
   private long taken;
   private boolean ended;
 
-  NeedleRewriter(NeedleHeader header, long payloadLength, PolicyPath path) {
-    this.header = header;
+  NeedleRewriter(NeedleHeader old, long payloadLength, PolicyPath path) throws StoreException {
+    this.header = NeedleFacts.unplaced(old);
     this.payloadLength = payloadLength;
     this.path = path;
     boolean endsObject =

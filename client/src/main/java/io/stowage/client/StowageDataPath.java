@@ -23,6 +23,7 @@ import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.lifecycle.Lifecycle;
 import io.stowage.common.needle.NeedleCodec;
+import io.stowage.common.needle.NeedleFacts;
 import io.stowage.common.needle.NeedleHeader;
 import io.stowage.common.om.ObjectManager;
 import io.stowage.common.proto.ContainerInfo;
@@ -130,17 +131,19 @@ public final class StowageDataPath implements DataPath, ContainerAccess {
   @Override
   public List<Rewritten> rewriteAll(List<Packed> needles, String policy) throws StoreException {
     PolicyPath path;
+    List<Packed> copies = new ArrayList<>();
     try {
       path = path(policy);
       for (Packed needle : needles) {
         NeedleRewriter.requireItsOwn(needle);
+        copies.add(new Packed(NeedleFacts.unplaced(needle.header()), needle.payload()));
       }
     } catch (StoreException e) {
       needles.forEach(needle -> needle.payload().release());
       throw e;
     }
     List<Rewritten> results = new ArrayList<>();
-    for (PackedNeedle needle : path.packAll(needles)) {
+    for (PackedNeedle needle : path.packAll(copies)) {
       try {
         results.add(new Rewritten(needle.result(), null));
       } catch (StoreException e) {

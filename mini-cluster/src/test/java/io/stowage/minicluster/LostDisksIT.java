@@ -19,6 +19,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -26,6 +27,9 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import org.apache.hadoop.fs.FSDataInputStream;
+import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.Path;
 import org.junit.jupiter.api.Test;
 import software.amazon.awssdk.core.sync.RequestBody;
 import software.amazon.awssdk.services.s3.S3Client;
@@ -131,10 +135,30 @@ class LostDisksIT {
       assertTrue(refused.getMessage().contains("container"), refused::getMessage);
       assertTrue(refused.getMessage().contains("on disk"), refused::getMessage);
       s3.headObject(b -> b.bucket(BUCKET).key("before/" + (1 << 20)));
+      sayTheSameToHadoop(cluster);
       for (int disk = 0; disk < 3; disk++) {
         cluster.returnDisk(0, disk);
       }
       verify(s3); // by the gateway that saw them go
+    }
+  }
+
+  private static void sayTheSameToHadoop(MiniStowageCluster cluster) throws Exception {
+    try (FileSystem fs = cluster.fileSystem(BUCKET)) {
+      Path path = new Path("/before/" + (1 << 20));
+      assertEquals(1 << 20, fs.getFileStatus(path).getLen());
+      IOException refused =
+          assertThrows(
+              IOException.class,
+              () -> {
+                try (FSDataInputStream in = fs.open(path)) {
+                  in.readFully(new byte[1 << 20]);
+                }
+              });
+      System.err.println("unavailable: " + refused);
+      assertTrue(refused.getMessage().contains(path.toString()), refused::getMessage);
+      assertTrue(refused.getMessage().contains("container"), refused::getMessage);
+      assertTrue(refused.getMessage().contains("on disk"), refused::getMessage);
     }
   }
 

@@ -16,9 +16,13 @@
 package io.stowage.minicluster;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.stowage.client.repack.Repacker;
 import io.stowage.common.conf.Keys;
+import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.fault.CrashPoint;
 import io.stowage.common.id.WriteId;
@@ -30,6 +34,9 @@ import io.stowage.common.proto.RepackStatusReply;
 import io.stowage.common.proto.RepackStatusRequest;
 import io.stowage.common.proto.ResurveyContainersRequest;
 import io.stowage.common.proto.UpdateBucketRequest;
+import io.stowage.common.scm.ContainerManager;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Proxy;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -42,9 +49,12 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.Set;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
@@ -271,6 +281,132 @@ class RepackIT {
         assertOnly("rs-1-2", store, "old-" + length);
         String key = "old-" + length;
         assertEquals(null, TestContent.mismatch(key, length, store.get(key)));
+      }
+    }
+  }
+
+  /**
+   * A worker that is paused in the middle of a move, and silent until SCM gives its container to
+   * another, who empties it; then it wakes up and goes on.
+   */
+  @Test
+  void aWorkerThatWasThoughtDeadHarmsNobody() throws Exception {
+    try (MiniStowageCluster cluster =
+        impatient().set(Keys.REPACK_WORKERS, "0").directory(directory).start()) {
+      DirectStore store = DirectStore.of(cluster, "bucket");
+      store.create("rs-3-2");
+      Map<String, Integer> lengths = new HashMap<>();
+      for (int i = 0; i < 60; i++) {
+        lengths.put("object-" + i, i % 20 == 0 ? 700_000 : 1 + 300 * i);
+      }
+      for (Map.Entry<String, Integer> each : lengths.entrySet()) {
+        store.put(each.getKey(), TestContent.of(each.getKey(), each.getValue()));
+      }
+      for (int i = 1; i < 60; i += 2) {
+        store.delete(List.of("object-" + i));
+        lengths.remove("object-" + i);
+      }
+      long id = store.head("object-2").getVersion().getManifest().getExtents(0).getContainer();
+      AtomicBoolean silent = new AtomicBoolean();
+      CountDownLatch paused = new CountDownLatch(1);
+      CountDownLatch resumed = new CountDownLatch(1);
+      ExecutorService thread = Executors.newSingleThreadExecutor();
+      try (Repacker first = repacker(cluster, whoCanBeSilent(cluster, silent));
+          Repacker second = repacker(cluster, cluster.containerManager())) {
+        CrashPoint.named("repack.move.after-copy")
+            .arm(
+                () -> {
+                  if (silent.compareAndSet(false, true)) {
+                    paused.countDown();
+                    awaitQuietly(resumed);
+                  }
+                });
+        Future<?> firsts =
+            thread.submit(
+                () -> {
+                  repackOnceItMayBe(first, id);
+                  return null;
+                });
+        assertTrue(paused.await(60, TimeUnit.SECONDS), "the first worker moves something");
+        assertThrows(StoreException.class, () -> second.repack(id), "it is the first one's still");
+        repackOnceItMayBe(second, id);
+        assertEquals(ContainerState.DELETED, stateOf(cluster, id));
+        resumed.countDown();
+        ExecutionException refused =
+            assertThrows(ExecutionException.class, () -> firsts.get(60, TimeUnit.SECONDS));
+        assertEquals(
+            ErrorCode.LEASE_LOST,
+            assertInstanceOf(StoreException.class, refused.getCause()).code());
+      } finally {
+        resumed.countDown();
+        thread.shutdown();
+      }
+      // Also when the shards are gone.
+      assertEquals(
+          0,
+          awaitAtMost(
+              0, () -> containers(cluster).stream().filter(info -> info.getId() == id).count()));
+      for (Map.Entry<String, Integer> each : lengths.entrySet()) {
+        String key = each.getKey();
+        assertEquals(null, TestContent.mismatch(key, each.getValue(), store.get(key)), key);
+      }
+      assertEquals(null, store.get("object-1"));
+    }
+  }
+
+  private static ContainerState stateOf(MiniStowageCluster cluster, long id) throws Exception {
+    return containers(cluster).stream()
+        .filter(info -> info.getId() == id)
+        .map(ContainerInfo::getState)
+        .findFirst()
+        .orElse(ContainerState.DELETED);
+  }
+
+  private static void awaitQuietly(CountDownLatch latch) {
+    try {
+      boolean unused = latch.await(90, TimeUnit.SECONDS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private static Repacker repacker(MiniStowageCluster cluster, ContainerManager scm)
+      throws StoreException {
+    return Repacker.start(
+        cluster.config(), "test", scm, cluster.objectManager(0), cluster.dataPath(0), 0);
+  }
+
+  /** An SCM's client that does not renew claims while it is to be silent. */
+  private static ContainerManager whoCanBeSilent(MiniStowageCluster cluster, AtomicBoolean silent) {
+    ContainerManager real = cluster.containerManager();
+    return (ContainerManager)
+        Proxy.newProxyInstance(
+            ContainerManager.class.getClassLoader(),
+            new Class<?>[] {ContainerManager.class},
+            (proxy, method, arguments) -> {
+              if (silent.get() && method.getName().equals("renewClaim")) {
+                throw new StoreException(ErrorCode.UNAVAILABLE, "silent");
+              }
+              try {
+                return method.invoke(real, arguments);
+              } catch (InvocationTargetException e) {
+                throw e.getCause();
+              }
+            });
+  }
+
+  /** Once it is sealed, old enough, and nobody's. */
+  private static void repackOnceItMayBe(Repacker repacker, long id) throws Exception {
+    long deadline = System.nanoTime() + PATIENCE.toNanos();
+    while (true) {
+      try {
+        repacker.repack(id);
+        return;
+      } catch (StoreException e) {
+        if (e.code() != ErrorCode.UNAVAILABLE || System.nanoTime() > deadline) {
+          throw e;
+        }
+        Thread.sleep(100);
       }
     }
   }

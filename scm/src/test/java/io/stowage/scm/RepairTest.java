@@ -42,6 +42,7 @@ import io.stowage.common.proto.Order;
 import io.stowage.common.proto.RepackOutcome;
 import io.stowage.common.proto.RepackWork;
 import io.stowage.common.proto.ReportDamageRequest;
+import io.stowage.common.proto.RestoreContainerRequest;
 import io.stowage.common.proto.SetBalanceRequest;
 import io.stowage.common.proto.SetDatanodeModeRequest;
 import io.stowage.common.proto.ShardPlace;
@@ -585,6 +586,59 @@ class RepairTest {
     h.pass(A_LITTLE);
     assertNull(node.shard(77, 0));
     assertEquals(0, h.status().getUnknownShards());
+  }
+
+  /**
+   * As after HBase was restored to an older state, and then fsck --rebuild brought the row back.
+   */
+  @Test
+  void whatIsInQuarantineComesOutWhenItsRowDoes() throws Exception {
+    ScmHarness h = new ScmHarness(5, null);
+    long id = sealed(h);
+    List<FakeDatanode> hosts = hosts(h, id);
+    ContainerInfo info = h.container(id);
+    hosts.forEach(node -> node.setQuarantineClock(h.clock.wallMicros()));
+    assertTrue(h.store.remove(h.store.leaderEpoch(), h.store.read(id)));
+    h.scm = h.newScm(); // it reads the table as it is now
+    h.scm.follow();
+    h.scm.won();
+    hosts.forEach(FakeDatanode::restart);
+    h.pass(A_LITTLE);
+    assertEquals(5, h.status().getQuarantinedShards());
+    for (int index = 0; index < 5; index++) {
+      assertTrue(hosts.get(index).shard(id, index).getQuarantined());
+    }
+    assertTrue(
+        h.scm
+            .restoreContainer(RestoreContainerRequest.newBuilder().setContainer(info).build())
+            .getCreated());
+    h.pass(A_LITTLE);
+    assertEquals(0, h.status().getQuarantinedShards());
+    assertEquals(0, h.status().getUnknownShards());
+    assertWhole(h, id);
+    assertNoCopiesButTheRows(h, id);
+    for (int day = 0; day < 9; day++) {
+      h.clock.advance(Duration.ofDays(1));
+      h.scm.tick();
+      h.pass(A_LITTLE);
+    }
+    assertWhole(h, id);
+  }
+
+  @Test
+  void aCopyInQuarantineIsTakenOutWhileTheContainerLacksIt() throws Exception {
+    ScmHarness h = new ScmHarness(5, null);
+    long id = sealed(h);
+    FakeDatanode node = hosts(h, id).get(3);
+    ShardReport shard = node.shard(id, 3);
+    node.lose(id, 3);
+    node.plant(
+        shard.toBuilder().setQuarantined(true).setQuarantinedMicros(h.clock.wallMicros()).build());
+    node.restart(); // and tells all it has
+    h.pass(A_LITTLE);
+    assertWhole(h, id);
+    assertEquals(0, h.status().getQuarantinedShards());
+    assertTrue(node.obeyedOrders().stream().anyMatch(Order::hasRestore));
   }
 
   @Test

@@ -52,6 +52,24 @@ public final class NeedleFacts {
   public static NeedleHeader placed(NeedleHeader header, long container, long address) {
     ByteString place =
         NeedleBlob.newBuilder().setPlace(placeOf(container, address)).build().toByteString();
+    return withBlob(header, header.blob().concat(place));
+  }
+
+  /**
+   * A header that is to be written elsewhere: without what only its place says, which {@link
+   * #placed} and the shape of a new run add again. Otherwise it would grow with each move.
+   */
+  public static NeedleHeader unplaced(NeedleHeader header) throws StoreException {
+    NeedleBlob blob;
+    try {
+      blob = NeedleBlob.parseFrom(header.blob()); // fields of the metadata stay as unknown ones
+    } catch (InvalidProtocolBufferException e) {
+      throw new CorruptDataException("Cannot read a needle's blob: " + e.getMessage());
+    }
+    return withBlob(header, blob.toBuilder().clearPlace().clearCellLength().build().toByteString());
+  }
+
+  private static NeedleHeader withBlob(NeedleHeader header, ByteString blob) {
     return new NeedleHeader(
         header.kind(),
         header.bucketId(),
@@ -62,7 +80,7 @@ public final class NeedleFacts {
         header.payloadOffset(),
         header.payloadLength(),
         header.payloadCrc(),
-        header.blob().concat(place));
+        blob);
   }
 
   /** Whether a header was written for this place, not copied there as bytes of an object. */

@@ -17,6 +17,7 @@ package io.stowage.common.needle;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.stowage.common.error.CorruptDataException;
 import io.stowage.common.error.ErrorCode;
@@ -122,6 +123,42 @@ class NeedleFactsTest {
     assertEquals(rest, NeedleFacts.rest(blob));
     assertEquals(metadata, NeedleFacts.metadata(metadata.toByteString()));
     assertEquals(NeedleBlob.getDefaultInstance(), NeedleFacts.rest(metadata.toByteString()));
+  }
+
+  @Test
+  void aHeaderDoesNotGrowHoweverOftenItsNeedleMoves() throws StoreException {
+    ByteString blob =
+        NeedleFacts.blob(
+            ObjectMetadata.newBuilder().putHeaders("content-type", "text/plain").build(),
+            NeedleBlob.newBuilder().setConditional(true).setUploadId(A).build());
+    NeedleHeader first =
+        new NeedleHeader(NeedleHeader.Kind.PACKED, 1, id("61"), A, 5, 0, 0, 0, 0, blob);
+    int length = NeedleFacts.placed(first, 7, 8).encodedLength();
+    NeedleHeader moved = first;
+    for (int i = 1; i <= 5; i++) {
+      moved = NeedleFacts.placed(NeedleFacts.unplaced(moved), 7L * i, 8L * i);
+      assertEquals(length, moved.encodedLength());
+    }
+    NeedleBlob rest = NeedleFacts.rest(moved.blob());
+    assertTrue(NeedleFacts.standsAt(rest, 35, 40));
+    assertTrue(rest.getConditional());
+    assertEquals(A, rest.getUploadId());
+    assertEquals(
+        "text/plain", NeedleFacts.metadata(moved.blob()).getHeadersOrThrow("content-type"));
+    NeedleHeader streamed =
+        NeedleFacts.unplaced(
+            new NeedleHeader(
+                NeedleHeader.Kind.STREAMED,
+                1,
+                id("61"),
+                A,
+                5,
+                0,
+                0,
+                0,
+                0,
+                blob.concat(NeedleBlob.newBuilder().setCellLength(4096).build().toByteString())));
+    assertEquals(blob.size(), streamed.blob().size(), "the shape of a run is its own");
   }
 
   @Test

@@ -25,6 +25,7 @@ import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.DatanodeInfo;
 import io.stowage.common.proto.Extent;
 import io.stowage.common.proto.GetBucketRequest;
+import io.stowage.common.proto.GetObjectRequest;
 import io.stowage.common.proto.ListDatanodesRequest;
 import io.stowage.common.proto.Manifest;
 import io.stowage.common.proto.ObjectVersion;
@@ -37,13 +38,17 @@ import io.stowage.minicluster.MiniStowageCluster;
 import java.io.OutputStream;
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.stream.Stream;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.junit.jupiter.api.Test;
@@ -107,7 +112,64 @@ class FsckIT {
       Run people = stowage("fsck", "--limit", "2");
       assertTrue(people.out().contains("problems found"), people.out());
       assertTrue(people.out().contains("unavailable container"), people.out());
+
+      for (int node = 0; node < 3; node++) {
+        cluster.startDatanode(node);
+      }
+      cluster.awaitWritable(Duration.ofSeconds(60));
+      flipOneSectorOfThreeShards(cluster);
+      Run rotten = stowage("fsck", "--json", "--verify", "--quiet");
+      assertEquals(3, rotten.exitCode(), rotten.out());
+      assertEquals(0, rotten.json().get("missingShard").asInt(), rotten.out());
+      assertEquals(1, rotten.json().get("corruptObject").asInt(), rotten.out());
+      // The object of that stripe, as far as it can be read, and all others.
+      assertTrue(rotten.json().get("bytesVerified").asLong() >= bytes - (2 << 20), rotten.out());
+      assertTrue(rotten.json().get("bytesVerified").asLong() < bytes, rotten.out());
     }
+  }
+
+  /** One bit each, at the same address in a stripe of the first object: one more than m. */
+  private static void flipOneSectorOfThreeShards(MiniStowageCluster cluster) throws Exception {
+    Extent extent =
+        cluster
+            .objectManager(0)
+            .getObject(
+                GetObjectRequest.newBuilder()
+                    .setBucket(BUCKET)
+                    .setKey("f0")
+                    .setWantManifest(true)
+                    .build())
+            .getVersion()
+            .getManifest()
+            .getExtents(0);
+    long address = extent.getOffset() + 4_096; // not the needle's header
+    long segment = address / (672 * 4_096);
+    long position = 32_768 + segment * (8_192 + 672 * 4_096) + 8_192 + address % (672 * 4_096) + 9;
+    String prefix = String.format("%016x-", extent.getContainer());
+    int flipped = 0;
+    for (int node = 0; node < 5 && flipped < 3; node++) {
+      Path shard;
+      try (Stream<Path> files = Files.walk(cluster.disk(node, 0))) {
+        shard =
+            files
+                .filter(path -> path.getFileName().toString().startsWith(prefix))
+                .filter(path -> path.toString().endsWith(".shard"))
+                .findFirst()
+                .orElse(null);
+      }
+      if (shard == null) {
+        continue;
+      }
+      try (FileChannel file =
+          FileChannel.open(shard, StandardOpenOption.READ, StandardOpenOption.WRITE)) {
+        ByteBuffer one = ByteBuffer.allocate(1);
+        assertEquals(1, file.read(one, position), shard::toString);
+        one.put(0, (byte) (one.get(0) ^ 1)).rewind();
+        file.write(one, position);
+      }
+      flipped++;
+    }
+    assertEquals(3, flipped);
   }
 
   private static long write(MiniStowageCluster cluster) throws Exception {

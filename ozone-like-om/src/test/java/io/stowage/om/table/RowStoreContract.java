@@ -23,6 +23,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.List;
+import java.util.Set;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -173,6 +174,104 @@ abstract class RowStoreContract {
     assertEquals(
         List.of(row.concat(bytes("/2"))),
         store().scan(row, row.concat(bytes("/9")), 'x', bytes("h"), 10).stream()
+            .map(Row::key)
+            .toList());
+  }
+
+  private static List<String> values(Row read) {
+    return read.cells().stream().map(cell -> cell.value().toStringUtf8()).toList();
+  }
+
+  @Test
+  void readsWholeFamiliesAtOneMoment() throws IOException {
+    RowChange change = new RowChange(1_000).put(HEAD, bytes("head"));
+    for (String qualifier : List.of("2", "1", "3")) {
+      change.put(new Column('x', bytes("r" + qualifier)), bytes("x" + qualifier));
+    }
+    change.put(new Column('g', bytes("d")), bytes("garbage"));
+    store().mutate(row, change, TIMEOUT);
+    store().mutate(row, new RowChange(2_000).delete(new Column('x', bytes("r2"))), TIMEOUT);
+    assertEquals(List.of("x1", "x3"), values(store().getFamilies(row, "x")));
+    assertEquals(Set.of("head", "x1", "x3"), Set.copyOf(values(store().getFamilies(row, "cx"))));
+    assertEquals(4, store().getFamilies(row, "cgx").cells().size());
+    assertEquals(1_000, store().getFamilies(row, "c").cell(HEAD).stamp());
+    assertEquals(List.of(), store().getFamilies(row, "v").cells());
+    assertEquals(List.of(), store().getFamilies(row.concat(bytes("none")), "cx").cells());
+  }
+
+  private ByteString under(int number) {
+    return row.concat(bytes("/" + number));
+  }
+
+  private List<Row> written(String prefix, long fromStamp, long toStamp, int limit)
+      throws IOException {
+    return store()
+        .scanWritten(
+            row.concat(bytes("/")),
+            row.concat(bytes("0")), // behind all of them
+            'g',
+            bytes(prefix),
+            fromStamp,
+            toStamp,
+            limit);
+  }
+
+  @Test
+  void scansWhatWasWrittenInATime() throws IOException {
+    for (int i = 0; i < 5; i++) {
+      store()
+          .mutate(
+              under(i),
+              new RowChange(1_000 + i)
+                  .put(new Column('g', bytes("d" + i)), bytes("v" + i))
+                  .put(HEAD, bytes("not of the family")),
+              TIMEOUT);
+    }
+    store()
+        .mutate(
+            under(2), new RowChange(1_001).put(new Column('g', bytes("e")), bytes("e")), TIMEOUT);
+    List<Row> rows = written("d", 1_001, 1_004, 10);
+    assertEquals(List.of(under(1), under(2), under(3)), rows.stream().map(Row::key).toList());
+    assertEquals(List.of("v2"), values(rows.get(1)), "cells of the prefix only");
+    assertEquals(1_002, rows.get(1).cells().get(0).stamp());
+    assertEquals(
+        List.of(List.of("v1"), List.of("v2", "e"), List.of("v3")),
+        written("", 1_001, 1_004, 10).stream().map(RowStoreContract::values).toList());
+    assertEquals(
+        List.of(under(1), under(2)), written("d", 1_001, 1_004, 2).stream().map(Row::key).toList());
+    assertEquals(List.of(), written("d", 1_005, Long.MAX_VALUE, 10), "the end is not of the time");
+  }
+
+  @Test
+  void doesNotScanWhatWasDeletedSince() throws IOException {
+    Column noted = new Column('g', bytes("d"));
+    store().mutate(under(1), new RowChange(1_000).put(noted, bytes("1")), TIMEOUT);
+    store().mutate(under(2), new RowChange(1_000).put(noted, bytes("2")), TIMEOUT);
+    store().mutate(under(1), new RowChange(1_000).delete(noted), TIMEOUT);
+    assertEquals(List.of(under(2)), written("d", 1_000, 1_001, 10).stream().map(Row::key).toList());
+    store().mutate(under(1), new RowChange(1_001).put(noted, bytes("3")), TIMEOUT);
+    assertEquals(List.of("3"), values(written("d", 1_000, 1_002, 10).get(0)));
+  }
+
+  @Test
+  void goesOnBehindARowThatWasSeen() throws IOException {
+    for (int i = 0; i < 3; i++) {
+      store()
+          .mutate(
+              under(i), new RowChange(1_000).put(new Column('g', bytes("d")), bytes("v")), TIMEOUT);
+    }
+    ByteString behindFirst = under(0).concat(ByteString.copyFrom(new byte[1]));
+    assertEquals(
+        List.of(under(1), under(2)),
+        store()
+            .scanWritten(
+                behindFirst, row.concat(bytes("0")), 'g', bytes("d"), 0, Long.MAX_VALUE, 10)
+            .stream()
+            .map(Row::key)
+            .toList());
+    assertEquals(
+        List.of(under(1)),
+        store().scanWritten(behindFirst, under(2), 'g', bytes("d"), 0, Long.MAX_VALUE, 10).stream()
             .map(Row::key)
             .toList());
   }
