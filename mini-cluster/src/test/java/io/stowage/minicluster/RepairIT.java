@@ -65,6 +65,7 @@ class RepairIT {
     return MiniStowageCluster.builder()
         .datanodes(datanodes)
         .set(Keys.CONTAINER_CAPACITY, "8m")
+        .set(Keys.HEARTBEAT_INTERVAL, "250ms")
         .set(Keys.DEAD_INTERVAL, "2s");
   }
 
@@ -82,8 +83,16 @@ class RepairIT {
       for (int i = 0; i < 3; i++) {
         put(s3, "before" + i);
       }
+      long begin = System.nanoTime();
       cluster.stopDatanode(0);
       awaitDead(cluster, 1);
+      await(
+          cluster,
+          "rebuilds to begin",
+          status -> status.getRepair().getInFlight() > 0 || status.getRepair().getShardsDone() > 0);
+      System.err.printf(
+          "from a node's stop to its first rebuild: %d ms, dead interval 2,000 ms%n",
+          (System.nanoTime() - begin) / 1_000_000);
       awaitWhole(cluster);
       verify(s3);
       cluster.stopDatanode(1);

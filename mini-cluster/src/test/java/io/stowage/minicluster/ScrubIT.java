@@ -23,6 +23,7 @@ import io.stowage.common.proto.ClusterStatusReply;
 import io.stowage.common.proto.ContainerInfo;
 import io.stowage.common.proto.ContainerState;
 import io.stowage.common.proto.ListContainersRequest;
+import io.stowage.common.proto.ListShardsRequest;
 import io.stowage.common.proto.ShardPlace;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -122,6 +123,7 @@ class ScrubIT {
         keys.add(key);
       }
       long id = sealed(cluster).getId();
+      await(cluster, "its shards to be sealed", status -> sealedShards(cluster, id) == 5);
       for (Damage damage : Damage.values()) {
         // Two shards, as many as may be lost, side by side.
         int first = random.nextInt(5);
@@ -185,6 +187,24 @@ class ScrubIT {
         .filter(info -> info.getState() == ContainerState.SEALED && info.getEndOffset() >= SECTORS)
         .findFirst()
         .orElse(null);
+  }
+
+  /** Those that nobody writes to any more, not even their datanodes. */
+  private static long sealedShards(MiniStowageCluster cluster, long id) throws Exception {
+    long count = 0;
+    for (int node = 0; node < 6; node++) {
+      count +=
+          cluster
+              .datanode(node)
+              .shardService()
+              .list(ListShardsRequest.getDefaultInstance())
+              .get()
+              .getShardsList()
+              .stream()
+              .filter(shard -> shard.getContainer() == id && shard.getSealed())
+              .count();
+    }
+    return count;
   }
 
   private static Path file(MiniStowageCluster cluster, ContainerInfo info, int index)

@@ -159,7 +159,6 @@ class StoppedDatanodeIT {
     for (Future<?> writer : running) {
       writer.get();
     }
-    threads.shutdown();
     List<Done> before = puts.stream().filter(put -> put.startNanos() < pausedNanos).toList();
     List<Done> during =
         puts.stream().filter(p -> p.startNanos() + p.nanos() > pausedNanos).toList();
@@ -177,8 +176,13 @@ class StoppedDatanodeIT {
     assertEquals(List.of(), puts.stream().filter(put -> !put.ok()).toList(), "puts that failed");
     assertTrue(p99Millis(during, put -> true) < 2_000);
     assertTrue(rateAfter > rateBefore / 4, rateBefore + " puts/s, once it is dead " + rateAfter);
+    List<Future<?>> readBack = new ArrayList<>();
     for (Done put : puts) {
-      get(s3, List.of(put));
+      readBack.add(threads.submit(() -> get(s3, List.of(put))));
+    }
+    threads.shutdown();
+    for (Future<?> one : readBack) {
+      one.get();
     }
   }
 

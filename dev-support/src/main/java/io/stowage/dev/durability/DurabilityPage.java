@@ -80,11 +80,11 @@ public final class DurabilityPage implements Callable<Integer> {
 
   @Option(
       names = "--repair",
-      defaultValue = "20e6",
+      defaultValue = "50e6",
       description = "bytes a second that a disk gives to rebuilding, reads and writes together")
   private double repair;
 
-  @Option(names = "--detection", defaultValue = "60", description = "seconds until a rebuild")
+  @Option(names = "--detection", defaultValue = "33", description = "seconds until a rebuild")
   private double detection;
 
   @Option(names = "--latent-errors", defaultValue = "0.1", description = "a year and disk")

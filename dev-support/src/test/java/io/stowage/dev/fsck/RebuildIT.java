@@ -20,11 +20,21 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.stowage.client.StowageDataPath;
+import io.stowage.common.conf.Keys;
 import io.stowage.common.data.NetworkDatanodes;
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.proto.ContainerInfo;
+import io.stowage.common.proto.ContainerState;
+import io.stowage.common.proto.ListContainersRequest;
 import io.stowage.common.time.StoreClock;
 import io.stowage.minicluster.MiniStowageCluster;
+import io.stowage.s3.S3GatewayMain;
 import java.io.OutputStream;
+import java.net.ServerSocket;
+import java.net.URI;
 import java.nio.ByteBuffer;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -61,6 +71,9 @@ class RebuildIT {
   private static final String BUCKET = "rebuilt";
   private static final int PART = 5 << 20;
 
+  /** Within which records are on the disks, and a little more. */
+  private static final Duration RECORDS_ON_DISK = Duration.ofMillis(10_500);
+
   @TempDir Path directory;
   private final Random random = new Random(7);
 
@@ -75,6 +88,11 @@ class RebuildIT {
           response.contentType(),
           new TreeMap<>(response.metadata()),
           response.checksumCRC64NVME() + "/" + response.checksumSHA256());
+    }
+
+    /** The same, with the checksum of another. */
+    Seen with(Seen other) {
+      return new Seen(bytes, etag, type, user, other == null ? crc : other.crc);
     }
   }
 
@@ -93,11 +111,7 @@ class RebuildIT {
       }
       assertTrue(before.size() > 40, before.keySet().toString());
 
-      cluster.stopObjectManager(0);
-      cluster.dropTable("object");
-      cluster.dropTable("bucket");
-      cluster.startObjectManager(0);
-
+      loseTables(cluster);
       try (S3Client s3 = client(cluster)) {
         assertThrows(S3Exception.class, () -> s3.listObjectsV2(b -> b.bucket(BUCKET)));
         RebuildReport report = rebuild(cluster);
@@ -120,6 +134,184 @@ class RebuildIT {
         assertSame(after, look(s3));
       }
     }
+  }
+
+  /** Needles and records lie elsewhere than where they were written. */
+  @Test
+  void whatWasRepackedComesBackFromWhereItIsNow() throws Exception {
+    try (MiniStowageCluster cluster =
+        MiniStowageCluster.builder()
+            .datanodes(5)
+            .set(Keys.COMMIT_WINDOW, "3s")
+            .set(Keys.CLOCK_BOUND, "300ms")
+            .set(Keys.MUTATION_DEADLINE, "1500ms")
+            .set(Keys.OPEN_TIME, "2s")
+            .set(Keys.REPACK_WORKERS, "0")
+            .set(Keys.REPACK_KEEP, "0s")
+            .set(Keys.REPACK_RATE, "1g")
+            .start()) {
+      cluster.awaitWritable(Duration.ofSeconds(60));
+      Map<String, Seen> before;
+      try (S3Client s3 = client(cluster)) {
+        s3.createBucket(b -> b.bucket(BUCKET));
+        byS3(s3);
+        byFileSystem(cluster);
+        before = look(s3);
+        List<ContainerInfo> written = containers(cluster);
+        for (ContainerInfo container : written) {
+          repack(cluster, container.getId());
+        }
+        // All that is left of them is copies elsewhere.
+        await(
+            "the old containers to be gone",
+            () ->
+                containers(cluster).stream()
+                    .noneMatch(
+                        now -> written.stream().anyMatch(old -> old.getId() == now.getId())));
+        assertSame(before, look(s3));
+      }
+      loseTables(cluster);
+      try (S3Client s3 = client(cluster)) {
+        RebuildReport report = rebuild(cluster);
+        assertTrue(report.isWhole(), report.toString());
+        assertSame(before, look(s3));
+      }
+    }
+  }
+
+  private static void loseTables(MiniStowageCluster cluster) throws Exception {
+    cluster.stopObjectManager(0);
+    cluster.dropTable("object");
+    cluster.dropTable("bucket");
+    cluster.startObjectManager(0);
+  }
+
+  private static List<ContainerInfo> containers(MiniStowageCluster cluster) throws Exception {
+    return cluster
+        .containerManager()
+        .listContainers(ListContainersRequest.getDefaultInstance())
+        .getContainersList();
+  }
+
+  private interface Condition {
+    boolean isMet() throws Exception;
+  }
+
+  private static void await(String what, Condition condition) throws Exception {
+    long deadline = System.nanoTime() + Duration.ofSeconds(60).toNanos();
+    while (!condition.isMet()) {
+      assertTrue(System.nanoTime() < deadline, "waited in vain for " + what);
+      Thread.sleep(50);
+    }
+  }
+
+  /** Once it is sealed and old enough; one that nobody wrote to goes by itself. */
+  private static void repack(MiniStowageCluster cluster, long id) throws Exception {
+    await(
+        "container to be repacked",
+        () -> {
+          try {
+            cluster.repacker(0).repack(id);
+            return true;
+          } catch (StoreException e) {
+            if (e.code() == ErrorCode.NO_SUCH_CONTAINER) {
+              return true;
+            }
+            assertEquals(ErrorCode.UNAVAILABLE, e.code(), e.getMessage());
+            return containers(cluster).stream()
+                .noneMatch(now -> now.getId() == id && now.getState() != ContainerState.DELETED);
+          }
+        });
+  }
+
+  /**
+   * A gateway dies by kill -9 in the middle of its work, and then the tables are lost: everything
+   * is back that was done ten seconds before.
+   */
+  @Test
+  void afterAGatewayWasKilledAllIsBackButTheLastTenSeconds() throws Exception {
+    try (MiniStowageCluster cluster = MiniStowageCluster.builder().datanodes(5).start()) {
+      cluster.awaitWritable(Duration.ofSeconds(60));
+      Map<String, Seen> before;
+      Process gateway;
+      int port = freePort();
+      gateway = startGateway(cluster, port);
+      try (S3Client s3 = client(cluster, URI.create("http://127.0.0.1:" + port))) {
+        s3.createBucket(b -> b.bucket(BUCKET));
+        byS3(s3);
+        before = look(s3);
+        // What the page promises is a time, and nothing else tells that it has passed.
+        Thread.sleep(RECORDS_ON_DISK.toMillis());
+        for (int i = 0; i < 30; i++) {
+          put(s3, "late/" + i, 100 + i); // are on disk with their names
+        }
+        before.putAll(look(s3));
+        s3.deleteObject(b -> b.bucket(BUCKET).key("small/6")); // may be undone
+        put(s3, "late-empty", 0); // may be missing: it is a record and nothing else
+      } finally {
+        gateway.destroyForcibly().waitFor();
+      }
+      loseTables(cluster);
+      try (S3Client s3 = client(cluster)) {
+        RebuildReport report = rebuild(cluster);
+        System.err.println(report);
+        assertTrue(report.isWhole(), report.toString());
+        Map<String, Seen> after = look(s3);
+        after.remove("late-empty");
+        // The checksum that a client sends is in a record; the bytes and all else are in the needle.
+        before.replaceAll((key, was) -> key.startsWith("late/") ? was.with(after.get(key)) : was);
+        if (!after.containsKey("small/6")) {
+          before.remove("small/6");
+        }
+        assertSame(before, after);
+      }
+    }
+  }
+
+  private static int freePort() throws Exception {
+    try (ServerSocket socket = new ServerSocket(0)) {
+      return socket.getLocalPort();
+    }
+  }
+
+  /** A gateway as a process of its own, of the same cluster. */
+  private Process startGateway(MiniStowageCluster cluster, int port) throws Exception {
+    Map<String, String> settings = new TreeMap<>(cluster.config().settings());
+    String quorum = cluster.config().get(Keys.ZOOKEEPER_QUORUM);
+    settings.put(Keys.SCM_ADDRESSES.name(), String.join(",", cluster.scmAddresses()));
+    settings.put(Keys.S3_BIND.name(), "127.0.0.1:" + port);
+    settings.put("hbase.zookeeper.quorum", quorum.substring(0, quorum.indexOf(':')));
+    settings.put("hbase.zookeeper.property.clientPort", quorum.substring(quorum.indexOf(':') + 1));
+    StringBuilder site = new StringBuilder("<configuration>\n");
+    settings.forEach(
+        (name, value) ->
+            site.append("<property><name>")
+                .append(name)
+                .append("</name><value>")
+                .append(value)
+                .append("</value></property>\n"));
+    Files.writeString(directory.resolve("stowage-site.xml"), site + "</configuration>\n");
+    Path out = directory.resolve("gateway.out");
+    Process gateway =
+        new ProcessBuilder(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-Xmx384m",
+                "-Djava.net.preferIPv4Stack=true",
+                "-cp",
+                System.getProperty("java.class.path"),
+                S3GatewayMain.class.getName(),
+                "--conf",
+                directory.toString())
+            .redirectErrorStream(true)
+            .redirectOutput(out.toFile())
+            .start();
+    await(
+        "the gateway",
+        () -> {
+          assertTrue(gateway.isAlive(), () -> "the gateway ended; see " + out);
+          return Files.readString(out).contains(": serving");
+        });
+    return gateway;
   }
 
   private void byS3(S3Client s3) {
@@ -250,7 +442,7 @@ class RebuildIT {
   }
 
   private static RebuildReport rebuild(MiniStowageCluster cluster) throws Exception {
-    Path sorted = java.nio.file.Files.createTempDirectory("stowage-rebuild");
+    Path sorted = Files.createTempDirectory("stowage-rebuild");
     try (NetworkDatanodes datanodes = new NetworkDatanodes();
         StowageDataPath data =
             StowageDataPath.create(
@@ -259,7 +451,7 @@ class RebuildIT {
           new Cluster(cluster.objectManager(0), cluster.containerManager(), datanodes, data);
       return new Rebuild(parts, sorted, Progress.NONE).run();
     } finally {
-      java.nio.file.Files.delete(sorted); // empty again
+      Files.delete(sorted); // empty again
     }
   }
 
@@ -303,8 +495,12 @@ class RebuildIT {
   }
 
   private static S3Client client(MiniStowageCluster cluster) {
+    return client(cluster, cluster.s3Endpoint());
+  }
+
+  private static S3Client client(MiniStowageCluster cluster, URI endpoint) {
     return S3Client.builder()
-        .endpointOverride(cluster.s3Endpoint())
+        .endpointOverride(endpoint)
         .region(Region.US_EAST_1)
         .forcePathStyle(true)
         .credentialsProvider(

@@ -90,7 +90,9 @@ public final class Garbage {
     if (cells >= MANY) {
       synchronized (toFold) {
         if (toFold.size() < MOST_TO_FOLD) {
-          toFold.putIfAbsent(id, clock.wallMicros() + FOLDED_AFTER.toNanos() / 1_000);
+          // a little later than the youngest of them is old enough
+          toFold.putIfAbsent(
+              id, clock.wallMicros() + FOLDED_AFTER.plusMinutes(1).toNanos() / 1_000);
         }
       }
     }
