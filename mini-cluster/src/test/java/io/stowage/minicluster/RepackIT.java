@@ -67,6 +67,7 @@ import org.junit.jupiter.api.io.TempDir;
 @Timeout(240)
 class RepackIT {
   private static final Duration PATIENCE = Duration.ofSeconds(90);
+  private static final int OBJECTS = Integer.getInteger("stowage.it.repacked-objects", 3_000);
 
   @TempDir Path directory;
 
@@ -159,11 +160,12 @@ class RepackIT {
     long seed = System.nanoTime();
     System.err.println("seed " + seed);
     Random random = new Random(seed);
-    try (MiniStowageCluster cluster = impatient().directory(directory).start()) {
+    try (MiniStowageCluster cluster =
+        impatient().set(Keys.CONTAINER_CAPACITY, "4m").directory(directory).start()) {
       DirectStore store = DirectStore.of(cluster, "bucket");
       store.create("rs-3-2");
       Map<String, Integer> all = new HashMap<>();
-      for (int i = 0; i < 6_000; i++) {
+      for (int i = 0; i < OBJECTS; i++) {
         all.put(
             String.format("object-%05d", i),
             random.nextInt(20) == 0 ? 1 + random.nextInt(600_000) : 1 + random.nextInt(20_000));
@@ -229,7 +231,7 @@ class RepackIT {
 
   @Test
   void whatWasWrittenOneAtATimeComesDownToTheCodesCost() throws Exception {
-    int objects = 1_500;
+    int objects = 1_000;
     int length = 4_096;
     try (MiniStowageCluster cluster =
         impatient().set(Keys.OPEN_TIME, "10s").directory(directory).start()) {
