@@ -444,13 +444,13 @@ class RepacksTest {
     finish(h, small, holder, RepackOutcome.REPACK_UNDONE);
     long third = sealed(h);
     ripen(h);
-    renewLapsed(h);
+    assertAllClaimsLapsed(h);
     assertNotEquals(third, claim(h).getContainer().getId());
     assertNotEquals(third, claim(h).getContainer().getId());
     assertEquals(third, claim(h).getContainer().getId());
   }
 
-  private static void renewLapsed(ScmHarness h) throws StoreException {
+  private static void assertAllClaimsLapsed(ScmHarness h) throws StoreException {
     assertEquals(0, status(h).getClaimsCount());
     assertEquals(2, status(h).getToEmpty());
     assertEquals(1, status(h).getToSurvey());
