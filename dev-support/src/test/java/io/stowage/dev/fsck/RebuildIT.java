@@ -258,7 +258,7 @@ class RebuildIT {
         assertTrue(report.isWhole(), report.toString());
         Map<String, Seen> after = look(s3);
         after.remove("late-empty");
-        // The checksum that a client sends is in a record; the bytes and all else are in the needle.
+        // The checksum that a client sends is in a record; the rest is in the needle.
         before.replaceAll((key, was) -> key.startsWith("late/") ? was.with(after.get(key)) : was);
         if (!after.containsKey("small/6")) {
           before.remove("small/6");
