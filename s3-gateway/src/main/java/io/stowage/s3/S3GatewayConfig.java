@@ -22,6 +22,7 @@ import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.time.StoreClock;
 import io.stowage.s3.access.AuditLog;
+import io.stowage.s3.event.EventDelivery;
 import io.stowage.s3.http.HttpLimits;
 import io.stowage.s3.http.HttpServer;
 import io.stowage.s3.http.TlsFiles;
@@ -29,6 +30,7 @@ import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.Locale;
 
@@ -46,7 +48,9 @@ public record S3GatewayConfig(
     List<String> domains,
     String region,
     HttpLimits limits,
-    Audit audit) {
+    Audit audit,
+    EventDelivery.Settings events,
+    Duration accessLogInterval) {
 
   /**
    * What HTTPS is served with.
@@ -124,7 +128,13 @@ public record S3GatewayConfig(
         new Audit(
             config.get(Keys.S3_AUDIT_FILE),
             config.get(Keys.S3_AUDIT_FILE_SIZE),
-            config.get(Keys.S3_AUDIT_FILES)));
+            config.get(Keys.S3_AUDIT_FILES)),
+        new EventDelivery.Settings(
+            EventDelivery.Settings.targets(config.get(Keys.S3_EVENT_TARGETS)),
+            config.get(Keys.S3_EVENT_SCAN_INTERVAL),
+            config.get(Keys.S3_EVENT_RETRY_INTERVAL),
+            config.get(Keys.S3_EVENT_KEEP)),
+        config.get(Keys.S3_ACCESS_LOG_INTERVAL));
   }
 
   private static InetSocketAddress address(StowageConfig config, ConfigKey<String> key)

@@ -30,7 +30,9 @@ import io.stowage.s3.access.Authorizer;
 import io.stowage.s3.auth.AccessKeys;
 import io.stowage.s3.auth.Authenticator;
 import io.stowage.s3.auth.UserDirectory;
+import io.stowage.s3.event.EventDelivery;
 import io.stowage.s3.http.HttpServer;
+import io.stowage.s3.log.AccessLogs;
 import io.stowage.s3.operation.Backend;
 import io.stowage.s3.operation.Dispatcher;
 import io.stowage.s3.operation.ObjectEncryption;
@@ -52,11 +54,20 @@ public final class S3GatewayServer implements AutoCloseable {
   private final HttpServer http;
   private final ThreadPoolExecutor hashThreads;
   private final AuditLog audit;
+  private final EventDelivery events;
+  private final AccessLogs accessLogs;
 
-  private S3GatewayServer(HttpServer http, ThreadPoolExecutor hashThreads, AuditLog audit) {
+  private S3GatewayServer(
+      HttpServer http,
+      ThreadPoolExecutor hashThreads,
+      AuditLog audit,
+      EventDelivery events,
+      AccessLogs accessLogs) {
     this.http = http;
     this.hashThreads = hashThreads;
     this.audit = audit;
+    this.events = events;
+    this.accessLogs = accessLogs;
   }
 
   /** Serves from the moment that this returns; without SSE-S3 and SSE-KMS. */
@@ -94,6 +105,13 @@ public final class S3GatewayServer implements AutoCloseable {
             new DefaultThreadFactory("s3-hash", true));
     hashThreads.allowCoreThreadTimeOut(true);
     AuditLog audit = config.audit().open(clock);
+    EventDelivery events;
+    try {
+      events = EventDelivery.start(namespace, clock, config.events());
+    } catch (StoreException e) {
+      audit.close();
+      throw e;
+    }
     Backend backend =
         new Backend(
             RecordingNamespace.over(namespace, data),
@@ -107,7 +125,8 @@ public final class S3GatewayServer implements AutoCloseable {
                 settings.get(Keys.ENCRYPTION_DEFAULT_KEY),
                 customerKeys),
             config.region(),
-            hashThreads);
+            hashThreads,
+            events);
     Authenticator authenticator =
         new Authenticator(new AccessKeys(namespace, clock), config.region(), clock);
     String hostId =
@@ -115,7 +134,9 @@ public final class S3GatewayServer implements AutoCloseable {
             .encodeToString(
                 (config.bind().getHostString() + ":" + config.bind().getPort())
                     .getBytes(StandardCharsets.UTF_8));
-    Dispatcher dispatcher = new Dispatcher(backend, authenticator, config.domains(), hostId);
+    Dispatcher dispatcher =
+        new Dispatcher(
+            backend, authenticator, config.domains(), hostId, config.accessLogInterval());
     try {
       HttpServer http = HttpServer.start(config.listeners(), config.limits(), dispatcher, clock);
       LOG.info(
@@ -123,9 +144,11 @@ public final class S3GatewayServer implements AutoCloseable {
           config.bind().getHostString(),
           http.port(),
           config.tls().certificate() == null ? "" : ", TLS on port " + http.tlsPort());
-      return new S3GatewayServer(http, hashThreads, audit);
+      return new S3GatewayServer(http, hashThreads, audit, events, dispatcher.accessLogs());
     } catch (StoreException e) {
+      dispatcher.accessLogs().close();
       hashThreads.shutdownNow();
+      events.close();
       audit.close();
       throw e;
     }
@@ -146,6 +169,11 @@ public final class S3GatewayServer implements AutoCloseable {
     return http;
   }
 
+  /** To whom changes are told, for what it tells of its state. */
+  public EventDelivery events() {
+    return events;
+  }
+
   /** Every decision on a request, for what it tells of its state. */
   public AuditLog audit() {
     return audit;
@@ -155,6 +183,8 @@ public final class S3GatewayServer implements AutoCloseable {
   @Override
   public void close() {
     http.close();
+    accessLogs.close();
+    events.close();
     hashThreads.shutdownNow();
     audit.close();
   }

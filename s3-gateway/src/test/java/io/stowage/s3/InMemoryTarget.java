@@ -39,14 +39,27 @@ final class InMemoryTarget implements AutoCloseable {
   static final String ACCESS_KEY = "AKTEST";
   static final String SECRET_KEY = "secret";
 
-  final InMemoryObjectManager namespace = new InMemoryObjectManager(StoreClock.system(), "rs-3-2");
-  final InMemoryDataPath data = new InMemoryDataPath();
+  final InMemoryObjectManager namespace;
+  final InMemoryDataPath data;
   final MemoryKeys keys = new MemoryKeys("stowage-s3", "stowage-kms");
   final S3GatewayServer gateway;
   private final long pinnedBefore;
   private final Set<Thread> threadsBefore;
 
   InMemoryTarget(Map<String, String> more) throws Exception {
+    this(more, new InMemoryObjectManager(StoreClock.system(), "rs-3-2"), new InMemoryDataPath());
+  }
+
+  /** Another gateway over the same twins. */
+  InMemoryTarget(Map<String, String> more, InMemoryTarget other) throws Exception {
+    this(more, other.namespace, other.data);
+  }
+
+  private InMemoryTarget(
+      Map<String, String> more, InMemoryObjectManager namespace, InMemoryDataPath data)
+      throws Exception {
+    this.namespace = namespace;
+    this.data = data;
     pinnedBefore = PooledByteBufAllocator.DEFAULT.pinnedDirectMemory();
     threadsBefore = Thread.getAllStackTraces().keySet();
     addIdentity(ACCESS_KEY, SECRET_KEY, "tester", false);

@@ -1040,9 +1040,12 @@ public final class InMemoryObjectManager implements ObjectManager {
   @Override
   public synchronized ClaimDutyReply claimDuty(ClaimDutyRequest request) {
     ClaimDutyRequest now = duties.putIfAbsent(request.getDuty(), request);
-    return ClaimDutyReply.newBuilder()
-        .setGranted(now == null || now.getHolder().equals(request.getHolder()))
-        .build();
+    boolean granted = now == null || now.getHolder().equals(request.getHolder());
+    if (granted && request.getDurationMicros() == 0) {
+      duties.remove(request.getDuty());
+      granted = false;
+    }
+    return ClaimDutyReply.newBuilder().setGranted(granted).build();
   }
 
   @Override

@@ -217,6 +217,50 @@ public final class Keys {
               "stowage-kms",
               Tag.BASIC,
               "Name of the key of SSE-KMS where a client names none; made as the other."));
+  public static final ConfigKey<List<String>> S3_EVENT_TARGETS =
+      add(
+          ConfigKey.list(
+              "stowage.s3.events.targets",
+              "",
+              Tag.BASIC,
+              "Where notification configurations may send events: ARN=http://host:port/path or"
+                  + " ARN=kafka://host:port;host:port/topic, the same at all gateways."));
+  public static final ConfigKey<Duration> S3_EVENT_SCAN_INTERVAL =
+      add(
+          ConfigKey.duration(
+              "stowage.s3.events.scan-interval",
+              "30s",
+              Duration.ofMillis(10),
+              Duration.ofHours(1),
+              Tag.TUNING,
+              "Between two looks of one gateway for events that others left behind."));
+  public static final ConfigKey<Duration> S3_EVENT_RETRY_INTERVAL =
+      add(
+          ConfigKey.duration(
+              "stowage.s3.events.retry-interval",
+              "10s",
+              Duration.ofMillis(10),
+              Duration.ofHours(1),
+              Tag.TUNING,
+              "Longest pause between two attempts at a target that does not take events."));
+  public static final ConfigKey<Duration> S3_EVENT_KEEP =
+      add(
+          ConfigKey.duration(
+              "stowage.s3.events.keep",
+              "1d",
+              Duration.ofMillis(100),
+              Duration.ofDays(365),
+              Tag.TUNING,
+              "How long an event is tried before it is given up."));
+  public static final ConfigKey<Duration> S3_ACCESS_LOG_INTERVAL =
+      add(
+          ConfigKey.duration(
+              "stowage.s3.access-log-interval",
+              "5m",
+              Duration.ofMillis(10),
+              Duration.ofDays(1),
+              Tag.TUNING,
+              "Between two deliveries of a bucket's access log to its target bucket."));
   public static final ConfigKey<String> ZOOKEEPER_QUORUM =
       add(
           ConfigKey.text(

@@ -47,6 +47,17 @@ final class AddressRange {
     return prefix >= 0;
   }
 
+  /** Whether S3 takes a range for everybody: beyond /8 or, of IPv6, /32; private ranges are not. */
+  static boolean isBroad(String range) {
+    int slash = range.indexOf('/');
+    byte[] network = bytes(slash < 0 ? range : range.substring(0, slash));
+    if (network == null) {
+      return true;
+    }
+    int prefix = prefix(range, slash, network.length * 8);
+    return prefix < (network.length == 4 ? 8 : 32);
+  }
+
   private static byte[] bytes(String address) {
     return NetUtil.createByteArrayFromIpAddressString(address);
   }

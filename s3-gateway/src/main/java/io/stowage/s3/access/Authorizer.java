@@ -70,6 +70,7 @@ public final class Authorizer {
           "s3:GetObjectAcl", Permission.READ_ACP,
           "s3:PutObjectAcl", Permission.WRITE_ACP);
 
+  private static final String AGREES_TO_PAY = "s3:x-amz-request-payer";
   private static final String OF_POLICY = "a policy of the caller allows it";
   private static final String NOTHING_ALLOWS = "nothing allows it";
 
@@ -215,6 +216,9 @@ public final class Authorizer {
     if (!who.anonymous() && who.canonicalId().equals(bucket.getOwner())) {
       return Decision.allowed("owner of the bucket");
     }
+    if (settings.requesterPays() && !facts.containsKey(AGREES_TO_PAY)) {
+      return Decision.denied("the requester pays and did not agree to");
+    }
     if (ofUser == Answer.ALLOW) {
       return Decision.allowed(OF_POLICY);
     }
@@ -331,6 +335,10 @@ public final class Authorizer {
 
     boolean restrictsPublic() {
       return blocks("RestrictPublicBuckets");
+    }
+
+    private boolean requesterPays() {
+      return text("requestPayment").contains("<Payer>Requester</Payer>");
     }
 
     /** Whether lists count for nothing and the bucket's owner owns all in it. */

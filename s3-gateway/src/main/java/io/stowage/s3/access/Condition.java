@@ -44,6 +44,12 @@ record Condition(
           "aws:sourcearn",
           "aws:sourcevpc",
           "aws:sourcevpce",
+          "aws:sourceowner",
+          "aws:sourceaccount",
+          "aws:sourceorgid",
+          "s3:dataaccesspointarn",
+          "s3:dataaccesspointaccount",
+          "s3:x-amz-server-side-encryption-aws-kms-key-id",
           "aws:principalarn",
           "aws:principalorgid",
           "aws:principalaccount",
@@ -223,9 +229,18 @@ record Condition(
 
   /** Whether it keeps a policy that names everybody from being public. */
   boolean narrowsToKnownCallers() {
-    return NARROWING.contains(key)
-        && !operator.negated
-        && !values.contains("0.0.0.0/0")
-        && !values.contains("*");
+    if (!NARROWING.contains(key) || operator.negated) {
+      return false;
+    }
+    return switch (operator) {
+      case IP_ADDRESS -> values.stream().noneMatch(AddressRange::isBroad);
+      case STRING_EQUALS, STRING_EQUALS_IGNORE_CASE, STRING_LIKE, ARN_EQUALS, ARN_LIKE ->
+          !ifExists && values.stream().allMatch(Condition::isFixed);
+      default -> false;
+    };
+  }
+
+  private static boolean isFixed(String value) {
+    return value.indexOf('*') < 0 && value.indexOf('?') < 0 && !value.contains("${");
   }
 }

@@ -40,6 +40,7 @@ public final class Policy {
   /** What S3 takes for a bucket's policy. */
   public static final int LONGEST = 20 << 10;
 
+  private static final String SERVICE = Question.Principal.SERVICE;
   private static final Set<String> VERSIONS = Set.of("2012-10-17", "2008-10-17");
   private static final ObjectMapper JSON =
       JsonMapper.builder()
@@ -103,7 +104,9 @@ public final class Policy {
         return false;
       }
       for (String id : ids) {
-        if (id.equals(who.canonicalId()) || id.equals(who.userName())) {
+        if (id.equals(who.canonicalId())
+            || (!id.isEmpty() && id.equals(who.userName()))
+            || (id.equals(Question.ACCOUNT) && !who.canonicalId().startsWith(SERVICE))) {
           return true;
         }
         if (who.arns().contains(id)) {
@@ -252,10 +255,17 @@ public final class Policy {
         case "AWS", "CanonicalUser" -> {
           for (String id : texts(kind.getValue(), "Principal")) {
             all |= id.equals("*");
-            ids.add(id);
+            if (!id.startsWith(SERVICE)) {
+              ids.add(id);
+            }
           }
         }
-        case "Service", "Federated" -> ids.addAll(texts(kind.getValue(), "Principal"));
+        case "Service" -> {
+          for (String id : texts(kind.getValue(), "Principal")) {
+            ids.add(SERVICE + id);
+          }
+        }
+        case "Federated" -> ids.addAll(texts(kind.getValue(), "Principal"));
         default -> throw malformed("Invalid principal in policy");
       }
     }

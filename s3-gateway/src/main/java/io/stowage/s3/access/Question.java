@@ -33,19 +33,43 @@ public record Question(
     Principal principal, String action, String resource, Map<String, List<String>> facts) {
 
   /** Somebody, as policies name them. */
-  public record Principal(String canonicalId, String userName, boolean anonymous) {
+  public record Principal(
+      String canonicalId, String userName, boolean anonymous, List<String> names) {
     public static final Principal ANONYMOUS = new Principal("", "", true);
+
+    /** No user can be called so: names have no colon. */
+    static final String SERVICE = "service:";
+
+    /** A user. */
+    public Principal(String canonicalId, String userName, boolean anonymous) {
+      this(canonicalId, userName, anonymous, List.of());
+    }
+
+    /** Somebody without a user of its own: a session of a role. */
+    public static Principal session(String canonicalId, List<String> arns) {
+      return new Principal(canonicalId, "", false, arns);
+    }
+
+    /** A service, as a policy names it under "Service". */
+    public static Principal service(String name) {
+      return new Principal(SERVICE + name, SERVICE + name, false, List.of(SERVICE + name));
+    }
 
     /** ARNs by which a policy may mean this principal. */
     List<String> arns() {
-      return anonymous
-          ? List.of()
+      return anonymous || !names.isEmpty()
+          ? names
           : List.of(
               "arn:aws:iam:::user/" + userName,
               "arn:aws:iam::" + canonicalId + ":root",
-              "arn:aws:iam::" + canonicalId + ":user/" + userName);
+              "arn:aws:iam::" + canonicalId + ":user/" + userName,
+              "arn:aws:iam::" + ACCOUNT + ":user/" + userName,
+              "arn:aws:iam::" + ACCOUNT + ":root");
     }
   }
+
+  /** The account of everybody: a store is one. */
+  public static final String ACCOUNT = "000000000000";
 
   public static String resourceOf(String bucket, String key) {
     return "arn:aws:s3:::" + bucket + (key == null ? "" : "/" + key);

@@ -94,6 +94,8 @@ public enum S3Error {
       "The encryption request you specified is not valid. The valid value is AES256."),
   INVALID_LOCATION_CONSTRAINT(
       "InvalidLocationConstraint", 400, "The specified location-constraint is not valid"),
+  INVALID_OBJECT_STATE(
+      "InvalidObjectState", 403, "The operation is not valid for the current state of the object"),
   INVALID_PART(
       "InvalidPart",
       400,
@@ -114,6 +116,11 @@ public enum S3Error {
       "InvalidRetentionPeriod", 400, "Default retention period must be a positive integer value."),
   INVALID_STORAGE_CLASS("InvalidStorageClass", 400, "The storage class you specified is not valid"),
   INVALID_TAG("InvalidTag", 400, "The tag provided was not a valid tag."),
+  INVALID_TARGET_BUCKET_FOR_LOGGING(
+      "InvalidTargetBucketForLogging",
+      400,
+      "The target bucket for logging does not exist, is not owned by you, or does not have the"
+          + " appropriate grants for the log-delivery group."),
   INVALID_URI("InvalidURI", 400, "Couldn't parse the specified URI."),
   KEY_TOO_LONG("KeyTooLongError", 400, "Your key is too long"),
   KMS_NOT_FOUND("KMS.NotFoundException", 400, "The key does not exist"),
@@ -174,6 +181,7 @@ public enum S3Error {
       "NoSuchWebsiteConfiguration",
       404,
       "The specified bucket does not have a website configuration"),
+  NO_SUCH_CONFIGURATION("NoSuchConfiguration", 404, "The specified configuration does not exist."),
   NOT_IMPLEMENTED(
       "NotImplemented",
       501,
@@ -192,6 +200,8 @@ public enum S3Error {
       "OwnershipControlsNotFoundError", 404, "The bucket ownership controls were not found"),
   PRECONDITION_FAILED(
       "PreconditionFailed", 412, "At least one of the pre-conditions you specified did not hold"),
+  REPLICATION_CONFIGURATION_NOT_FOUND(
+      "ReplicationConfigurationNotFoundError", 404, "The replication configuration was not found"),
   REQUEST_HEADER_SECTION_TOO_LARGE(
       "RequestHeaderSectionTooLarge",
       400,

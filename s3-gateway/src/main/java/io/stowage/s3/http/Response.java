@@ -88,7 +88,8 @@ public final class Response {
     return stream;
   }
 
-  long length() {
+  /** Bytes of the body, of a HEAD those that a GET would have. */
+  public long length() {
     return length;
   }
 

@@ -20,6 +20,7 @@ import io.stowage.common.om.ObjectManager;
 import io.stowage.common.time.StoreClock;
 import io.stowage.s3.access.Acl;
 import io.stowage.s3.access.Authorizer;
+import io.stowage.s3.event.EventDelivery;
 import java.util.concurrent.Executor;
 
 /**
@@ -27,6 +28,7 @@ import java.util.concurrent.Executor;
  *
  * @param region that buckets are in
  * @param hashThreads for the slow hashes of large bodies
+ * @param events to whom changes are told
  */
 public record Backend(
     ObjectManager namespace,
@@ -36,4 +38,5 @@ public record Backend(
     Acl.Users users,
     ObjectEncryption encryption,
     String region,
-    Executor hashThreads) {}
+    Executor hashThreads,
+    EventDelivery events) {}

@@ -80,6 +80,8 @@ final class CompleteMultipartUpload implements Operation {
             .setKey(call.key())
             .setUploadId(id)
             .setWriteId(id)
+            .setEvent(
+                Events.note(backend, call, "ObjectCreated:CompleteMultipartUpload", call.key()))
             .setCondition(Preconditions.ofWrite(call.headers()));
     for (XmlElement part : named) {
       request.addParts(part(part));
@@ -97,6 +99,7 @@ final class CompleteMultipartUpload implements Operation {
       }
     }
     ObjectVersion version = backend.namespace().completeUpload(request.build()).getVersion();
+    Events.happened(backend, call, request.getEvent(), call.key(), version, version.getStamp());
     XmlOut out = XmlOut.document("CompleteMultipartUploadResult");
     out.text("Location", location(call));
     out.text("Bucket", call.bucketName());

@@ -20,6 +20,7 @@ import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.DeleteObjectsRequest;
 import io.stowage.common.proto.DeletedObject;
+import io.stowage.common.proto.EventNote;
 import io.stowage.common.proto.ObjectToDelete;
 import io.stowage.s3.error.S3Exception;
 import io.stowage.s3.http.Response;
@@ -39,6 +40,7 @@ final class DeleteObject implements Operation {
 
   @Override
   public Response handle(S3Call call) throws S3Exception, StoreException {
+    EventNote event = Events.note(backend, call, "ObjectRemoved:Delete", call.key());
     DeletedObject deleted =
         backend
             .namespace()
@@ -50,12 +52,16 @@ final class DeleteObject implements Operation {
                             .setKey(call.key())
                             .setWriteId(WriteId.random())
                             .setBypassGovernance(LockHeaders.bypasses(backend, call, call.key()))
+                            .setEvent(event)
                             .setCondition(Preconditions.ofDelete(call.headers())))
                     .build())
             .getObjects(0);
     if (deleted.getErrorCode() != 0) {
       throw StoreException.of(
           ErrorCode.ofNumber(deleted.getErrorCode()), deleted.getErrorMessage());
+    }
+    if (deleted.getStamp() != 0) {
+      Events.happened(backend, call, event, call.key(), null, deleted.getStamp());
     }
     return Response.empty(204);
   }

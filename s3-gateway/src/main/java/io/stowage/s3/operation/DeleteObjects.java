@@ -99,11 +99,24 @@ final class DeleteObjects implements Operation {
               .setKey(key)
               .setWriteId(WriteId.random())
               .setBypassGovernance(bypass)
+              .setEvent(Events.note(backend, call, "ObjectRemoved:Delete", key))
               .setCondition(condition));
     }
     if (request.getObjectsCount() > 0) {
       DeleteObjectsReply reply = backend.namespace().deleteObjects(request.build());
       tell(reply, quiet, out);
+      for (int i = 0; i < reply.getObjectsCount(); i++) {
+        DeletedObject deleted = reply.getObjects(i);
+        if (deleted.getErrorCode() == 0 && deleted.getStamp() != 0) {
+          Events.happened(
+              backend,
+              call,
+              request.getObjects(i).getEvent(),
+              deleted.getKey(),
+              null,
+              deleted.getStamp());
+        }
+      }
     }
     for (String[] error : refused) {
       tellError(out, error[0], error[1], error[2]);

@@ -29,8 +29,11 @@ import io.stowage.s3.error.S3Exception;
 import io.stowage.s3.http.Request;
 import io.stowage.s3.http.RequestHandler;
 import io.stowage.s3.http.Response;
+import io.stowage.s3.log.Access;
+import io.stowage.s3.log.AccessLogs;
 import io.stowage.s3.operation.S3Address.Level;
 import io.stowage.s3.xml.XmlOut;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import org.slf4j.Logger;
@@ -49,26 +52,43 @@ public final class Dispatcher implements RequestHandler {
   private final OperationTable operations;
   private final List<String> domains;
   private final String hostId;
+  private final AccessLogs accessLogs;
 
   /**
    * @param domains for virtual-host style
    * @param hostId names this gateway in answers
+   * @param logInterval between two deliveries of buckets' access logs
    */
   public Dispatcher(
-      Backend backend, Authenticator authenticator, List<String> domains, String hostId) {
+      Backend backend,
+      Authenticator authenticator,
+      List<String> domains,
+      String hostId,
+      Duration logInterval) {
     this.backend = backend;
     this.authenticator = authenticator;
     this.operations = new OperationTable(backend, authenticator);
     this.domains = domains;
     this.hostId = hostId;
+    this.accessLogs =
+        new AccessLogs(
+            backend.clock(), backend.region(), logInterval, BucketLogging.delivery(backend));
   }
 
   @Override
   public Response handle(Request request) throws S3Exception {
+    Access access = new Access(request, backend.clock().wallMicros());
     try {
-      return identified(request.id(), answer(request));
+      Response response = answer(request, access);
+      log(access, response.status(), null, response.length(), response.headers());
+      return identified(request.id(), response);
     } catch (StoreException e) {
-      throw named(S3Exception.of(e), request);
+      S3Exception answered = named(S3Exception.of(e), request);
+      log(access, answered.error().status(), answered.error().code(), 0, null);
+      throw answered;
+    } catch (S3Exception e) {
+      log(access, e.error().status(), e.error().code(), 0, null);
+      throw e;
     }
   }
 
@@ -94,7 +114,16 @@ public final class Dispatcher implements RequestHandler {
     }
   }
 
-  private Response answer(Request request) throws S3Exception, StoreException {
+  private void log(Access access, int status, String code, long sent, HttpHeaders answer) {
+    access.done(accessLogs, hostId, status, code, sent, answer, backend.clock().wallMicros());
+  }
+
+  /** Access logs of buckets; closed with the gateway. */
+  public AccessLogs accessLogs() {
+    return accessLogs;
+  }
+
+  private Response answer(Request request, Access access) throws S3Exception, StoreException {
     RequestTarget target = RequestTarget.parse(request.target());
     if (request.method().equals("OPTIONS")) {
       return preflight(request, target);
@@ -114,6 +143,8 @@ public final class Dispatcher implements RequestHandler {
       BucketNames.check(address.bucket());
       if (!(operation instanceof CreateBucket)) {
         bucket = bucket(address.bucket());
+        access.about(
+            bucket, address.key(), caller.user(), caller.origin().mechanism(), target.query());
         checkExpectedOwner(request.headers().get("x-amz-expected-bucket-owner"), bucket);
       }
     }

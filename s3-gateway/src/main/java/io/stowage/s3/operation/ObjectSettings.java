@@ -17,6 +17,7 @@ package io.stowage.s3.operation;
 
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.proto.EventNote;
 import io.stowage.common.proto.GetObjectRequest;
 import io.stowage.common.proto.ObjectMetadata;
 import io.stowage.common.proto.ObjectVersion;
@@ -46,21 +47,27 @@ final class ObjectSettings {
         .getVersion();
   }
 
-  private static void change(Backend backend, S3Call call, UnaryOperator<ObjectMetadata> change)
+  private static void change(
+      Backend backend, S3Call call, String event, UnaryOperator<ObjectMetadata> change)
       throws StoreException {
+    EventNote note = Events.note(backend, call, event, call.key());
     for (int attempt = 1; ; attempt++) {
       ObjectVersion seen = find(backend, call);
       try {
-        backend
-            .namespace()
-            .setObjectMetadata(
-                SetObjectMetadataRequest.newBuilder()
-                    .setBucket(call.bucketName())
-                    .setKey(call.key())
-                    .setVersionId(seen.getVersionId())
-                    .setStamp(seen.getStamp())
-                    .setMetadata(change.apply(seen.getMetadata()))
-                    .build());
+        ObjectVersion changed =
+            backend
+                .namespace()
+                .setObjectMetadata(
+                    SetObjectMetadataRequest.newBuilder()
+                        .setBucket(call.bucketName())
+                        .setKey(call.key())
+                        .setVersionId(seen.getVersionId())
+                        .setStamp(seen.getStamp())
+                        .setMetadata(change.apply(seen.getMetadata()))
+                        .setEvent(note)
+                        .build())
+                .getVersion();
+        Events.happened(backend, call, note, call.key(), changed, changed.getStamp());
         return;
       } catch (StoreException e) {
         boolean lost = e.code() == ErrorCode.CONFLICT || e.code() == ErrorCode.NO_SUCH_VERSION;
@@ -95,7 +102,11 @@ final class ObjectSettings {
     public Response handle(S3Call call) throws S3Exception, StoreException {
       Map<String, String> tags =
           Tags.of(call.document("Tagging", LARGEST_TAGGING), Tags.MOST_OF_AN_OBJECT);
-      change(backend, call, metadata -> metadata.toBuilder().clearTags().putAllTags(tags).build());
+      change(
+          backend,
+          call,
+          "ObjectTagging:Put",
+          metadata -> metadata.toBuilder().clearTags().putAllTags(tags).build());
       return Response.empty(200);
     }
   }
@@ -109,7 +120,11 @@ final class ObjectSettings {
 
     @Override
     public Response handle(S3Call call) throws StoreException {
-      change(backend, call, metadata -> metadata.toBuilder().clearTags().build());
+      change(
+          backend,
+          call,
+          "ObjectTagging:Delete",
+          metadata -> metadata.toBuilder().clearTags().build());
       return Response.empty(204);
     }
   }
@@ -153,6 +168,7 @@ final class ObjectSettings {
       change(
           backend,
           call,
+          "ObjectAcl:Put",
           metadata -> metadata.toBuilder().clearGrants().addAllGrants(acl.texts()).build());
       return Response.empty(200);
     }

@@ -131,6 +131,12 @@ public final class OperationTable {
       }
     }
 
+    row("GET", Level.BUCKET, new BucketDocuments.Get(BucketSettings.LOGGING), "logging");
+    row("PUT", Level.BUCKET, new BucketLogging.Put(backend), "logging");
+    row("GET", Level.BUCKET, new BucketDocuments.Get(BucketSettings.NOTIFICATION), "notification");
+    row("PUT", Level.BUCKET, new BucketNotification(backend), "notification");
+    notKept(backend);
+
     row("PUT", Level.BUCKET, new CreateBucket(backend));
     row("HEAD", Level.BUCKET, new HeadBucket(backend));
     row("DELETE", Level.BUCKET, new DeleteBucket(backend));
@@ -153,6 +159,34 @@ public final class OperationTable {
     row("POST", Level.OBJECT, new CompleteMultipartUpload(backend), "uploadId");
     row("DELETE", Level.OBJECT, new AbortMultipartUpload(backend), "uploadId");
     row("DELETE", Level.OBJECT, new DeleteObject(backend));
+  }
+
+  /** What S3 has and this store has no use for. */
+  private void notKept(Backend backend) {
+    for (String name : NotKept.LISTS.keySet()) {
+      row("GET", Level.BUCKET, new NotKept.ListOrGet(name, false), name);
+      row("DELETE", Level.BUCKET, new NotKept.ListOrGet(name, true), name);
+    }
+    row("GET", Level.BUCKET, new NotKept.Replication(), "replication");
+    row("DELETE", Level.BUCKET, new NotKept.DeleteReplication(), "replication");
+    row(
+        "GET",
+        Level.OBJECT,
+        new NotKept.Refused(
+            "s3:GetObjectTorrent",
+            S3Error.METHOD_NOT_ALLOWED,
+            "The BitTorrent protocol is no longer supported"),
+        "torrent");
+    row("POST", Level.OBJECT, new NotKept.Restore(backend), "restore");
+    row(
+        "POST",
+        Level.OBJECT,
+        new NotKept.Refused(
+            "s3:GetObject",
+            S3Error.METHOD_NOT_ALLOWED,
+            "SelectObjectContent is not available to new customers"),
+        "select",
+        "select-type");
   }
 
   private void row(String method, Level level, Operation operation, String... query) {

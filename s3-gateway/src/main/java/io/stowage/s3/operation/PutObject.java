@@ -22,6 +22,7 @@ import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.needle.NeedleFacts;
 import io.stowage.common.proto.Condition;
+import io.stowage.common.proto.EventNote;
 import io.stowage.common.proto.NeedleBlob;
 import io.stowage.common.proto.ObjectMetadata;
 import io.stowage.common.proto.ObjectVersion;
@@ -81,6 +82,7 @@ final class PutObject implements Operation {
     ObjectMetadata metadata =
         cipher == null ? plain : plain.toBuilder().setEncryption(cipher.envelope()).build();
     ByteString writeId = WriteId.random();
+    EventNote event = Events.note(backend, call, Events.created(call), call.key());
     ObjectWriter.Written written =
         intake.store(
             call.bucket(),
@@ -107,7 +109,10 @@ final class PutObject implements Operation {
                     .addAllGrants(written.grants())
                     .setCondition(condition)
                     .setClockMicros(written.clockMicros())
+                    .setEvent(event)
                     .build());
+    ObjectVersion version = reply.getVersion();
+    Events.happened(backend, call, event, call.key(), version, version.getStamp());
     return reply.getVersion();
   }
 

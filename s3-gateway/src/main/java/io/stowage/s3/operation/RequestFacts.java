@@ -47,6 +47,7 @@ final class RequestFacts {
           "x-amz-grant-write",
           "x-amz-grant-write-acp",
           "x-amz-metadata-directive",
+          "x-amz-request-payer",
           "x-amz-server-side-encryption",
           "x-amz-server-side-encryption-aws-kms-key-id",
           "x-amz-storage-class",
@@ -55,6 +56,7 @@ final class RequestFacts {
   private static final Map<String, String> PARAMETERS =
       Map.of(
           "prefix", "s3:prefix",
+          "x-amz-request-payer", "s3:x-amz-request-payer",
           "delimiter", "s3:delimiter",
           "max-keys", "s3:max-keys",
           "versionId", "s3:VersionId");

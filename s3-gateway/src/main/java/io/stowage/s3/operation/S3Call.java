@@ -112,6 +112,10 @@ public final class S3Call {
     return mark < 0 ? target : target.substring(0, mark);
   }
 
+  public String method() {
+    return request.method();
+  }
+
   public HttpHeaders headers() {
     return request.headers();
   }

@@ -150,6 +150,35 @@ public final class BucketSettings {
           BucketSettings::website,
           S3Error.NO_SUCH_WEBSITE_CONFIGURATION);
 
+  public static final BucketSetting ACCELERATE =
+      BucketSetting.always(
+          "accelerate",
+          "s3:GetAccelerateConfiguration",
+          "s3:PutAccelerateConfiguration",
+          element("AccelerateConfiguration", word("Status", "Enabled", "Suspended").optional()),
+          BucketSettings::accelerate,
+          XmlOut.document("AccelerateConfiguration"));
+
+  /** Stored by an operation of its own, which looks at the target bucket. */
+  public static final BucketSetting LOGGING =
+      BucketSetting.always(
+          "logging",
+          "s3:GetBucketLogging",
+          "s3:PutBucketLogging",
+          LoggingTarget.SHAPE,
+          NONE,
+          XmlOut.document("BucketLoggingStatus"));
+
+  /** Stored by an operation of its own, which knows the targets that there are. */
+  public static final BucketSetting NOTIFICATION =
+      BucketSetting.always(
+          "notification",
+          "s3:GetBucketNotification",
+          "s3:PutBucketNotification",
+          NotificationRules.SHAPE,
+          NONE,
+          XmlOut.document("NotificationConfiguration"));
+
   /** All of them; each makes the operations of its row in the operation table. */
   public static final List<BucketSetting> ALL =
       List.of(
@@ -159,7 +188,8 @@ public final class BucketSettings {
           OWNERSHIP_CONTROLS,
           ENCRYPTION,
           REQUEST_PAYMENT,
-          WEBSITE);
+          WEBSITE,
+          ACCELERATE);
 
   private BucketSettings() {}
 
@@ -177,6 +207,15 @@ public final class BucketSettings {
               "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms");
         }
       }
+    }
+  }
+
+  private static void accelerate(XmlElement document) throws S3Exception {
+    if ("Enabled".equals(document.childText("Status"))) {
+      throw new S3Exception(
+          S3Error.INVALID_REQUEST,
+          "S3 Transfer Acceleration is not supported by this endpoint: there are no edge"
+              + " locations");
     }
   }
 

@@ -1,0 +1,49 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.s3.operation;
+
+import io.stowage.common.error.StoreException;
+import io.stowage.s3.error.S3Error;
+import io.stowage.s3.error.S3Exception;
+import io.stowage.s3.http.Response;
+import io.stowage.s3.setting.BucketSettings;
+import io.stowage.s3.setting.NotificationRules;
+import io.stowage.s3.xml.XmlElement;
+
+/** PutBucketNotificationConfiguration: every target must be one that this gateway can reach. */
+record BucketNotification(Backend backend) implements Operation {
+  private static final int LARGEST = 256 << 10;
+
+  @Override
+  public String action() {
+    return BucketSettings.NOTIFICATION.putAction();
+  }
+
+  @Override
+  public Response handle(S3Call call) throws S3Exception, StoreException {
+    XmlElement document = call.document(BucketSettings.NOTIFICATION.shape().name(), LARGEST);
+    if (document == null) {
+      throw new S3Exception(S3Error.MALFORMED_XML);
+    }
+    NotificationRules rules = NotificationRules.of(document, backend.events().targets());
+    if (rules.rules().isEmpty()) {
+      BucketDocuments.remove(backend, call, BucketSettings.NOTIFICATION.name());
+    } else {
+      BucketDocuments.keep(backend, call, BucketSettings.NOTIFICATION.name(), rules.document());
+    }
+    return Response.empty(200);
+  }
+}

@@ -1,0 +1,98 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.s3.operation;
+
+import io.stowage.common.error.StoreException;
+import io.stowage.common.id.WriteId;
+import io.stowage.common.proto.EventNote;
+import io.stowage.common.proto.EventRecord;
+import io.stowage.common.proto.EventTarget;
+import io.stowage.common.proto.ObjectVersion;
+import io.stowage.s3.error.S3Exception;
+import io.stowage.s3.setting.BucketSettings;
+import io.stowage.s3.setting.NotificationRules;
+import io.stowage.s3.xml.XmlElement;
+import java.nio.ByteBuffer;
+import java.util.List;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
+
+/**
+ * What an operation does for those who want to be told of it: a note with its request, which the
+ * object manager writes down in the same mutation, and word to the delivery when it happened.
+ * Stateless.
+ */
+final class Events {
+  private Events() {}
+
+  /** Whom to tell of a change that is about to be made; an empty note if nobody. */
+  static EventNote note(Backend backend, S3Call call, String name, String key)
+      throws StoreException {
+    ByteString kept = call.bucket().getSettingsMap().get(BucketSettings.NOTIFICATION.name());
+    if (kept == null) {
+      return EventNote.getDefaultInstance();
+    }
+    List<EventTarget> targets;
+    try {
+      XmlElement document =
+          XmlElement.parse(kept.toByteArray(), BucketSettings.NOTIFICATION.shape().name());
+      targets = NotificationRules.of(document, null).targets("s3:" + name, key);
+    } catch (S3Exception e) {
+      throw new IllegalStateException("a notification configuration that was checked", e);
+    }
+    if (targets.isEmpty()) {
+      return EventNote.getDefaultInstance();
+    }
+    return EventNote.newBuilder()
+        .setId(WriteId.random())
+        .setName(name)
+        .addAllTargets(targets)
+        .setPrincipal(call.caller().user())
+        .setSourceIp(call.caller().origin().address())
+        .setRequestId(call.caller().origin().requestId())
+        .setBucket(call.bucketName())
+        .setBucketOwner(call.bucket().getOwner())
+        .setRegion(backend.region())
+        .setTimeMicros(backend.clock().wallMicros())
+        .build();
+  }
+
+  /** Hands a change that was made to the delivery. */
+  static void happened(
+      Backend backend, S3Call call, EventNote note, String key, ObjectVersion version, long stamp) {
+    if (note.getId().isEmpty()) {
+      return;
+    }
+    EventRecord.Builder event =
+        EventRecord.newBuilder().setNote(note).setRow(row(call, key)).setStamp(stamp);
+    if (version != null) {
+      event.setVersion(version);
+    }
+    backend.events().tell(event.build());
+  }
+
+  private static ByteString row(S3Call call, String key) {
+    return ByteString.copyFrom(ByteBuffer.allocate(8).putLong(call.bucket().getId()).flip())
+        .concat(ByteString.copyFromUtf8(key));
+  }
+
+  /** How a version came to be, by the request that makes it. */
+  static String created(S3Call call) {
+    if (call.header(CopySource.HEADER) != null) {
+      return "ObjectCreated:Copy";
+    }
+    return call.method().equals("POST") ? "ObjectCreated:Post" : "ObjectCreated:Put";
+  }
+}

@@ -1,0 +1,278 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.s3;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.net.URI;
+import java.util.List;
+import java.util.Map;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import software.amazon.awssdk.auth.credentials.AwsBasicCredentials;
+import software.amazon.awssdk.auth.credentials.StaticCredentialsProvider;
+import software.amazon.awssdk.core.sync.RequestBody;
+import software.amazon.awssdk.http.urlconnection.UrlConnectionHttpClient;
+import software.amazon.awssdk.regions.Region;
+import software.amazon.awssdk.services.s3.S3Client;
+import software.amazon.awssdk.services.s3.model.BucketAccelerateStatus;
+import software.amazon.awssdk.services.s3.model.PartitionDateSource;
+import software.amazon.awssdk.services.s3.model.Payer;
+import software.amazon.awssdk.services.s3.model.S3Exception;
+import software.amazon.awssdk.services.s3.model.S3Object;
+
+/** Configurations of buckets beyond those that the suite of the whole store goes through. */
+class S3BucketSettingsTest {
+  private InMemoryTarget target;
+  private S3Client s3;
+  private S3Client other;
+
+  @BeforeEach
+  void start() throws Exception {
+    target = new InMemoryTarget(Map.of("stowage.s3.access-log-interval", "50ms"));
+    target.addIdentity("AKOTHER", "secret", "other", false);
+    s3 = client(InMemoryTarget.ACCESS_KEY);
+    other = client("AKOTHER");
+    s3.createBucket(b -> b.bucket("bucket"));
+  }
+
+  private S3Client client(String accessKey) {
+    return S3Client.builder()
+        .endpointOverride(URI.create("http://127.0.0.1:" + target.gateway.port()))
+        .region(Region.US_EAST_1)
+        .forcePathStyle(true)
+        .httpClientBuilder(UrlConnectionHttpClient.builder())
+        .credentialsProvider(
+            StaticCredentialsProvider.create(
+                AwsBasicCredentials.create(accessKey, InMemoryTarget.SECRET_KEY)))
+        .build();
+  }
+
+  @AfterEach
+  void stop() {
+    s3.close();
+    other.close();
+    target.close();
+  }
+
+  private static void refused(
+      int status, String code, org.junit.jupiter.api.function.Executable what) {
+    S3Exception e = assertThrows(S3Exception.class, what);
+    assertEquals(code, e.awsErrorDetails().errorCode());
+    assertEquals(status, e.statusCode());
+  }
+
+  @Test
+  void whatThisStoreHasNoUseForIsAnsweredAsWhereNobodyConfiguredIt() {
+    refused(
+        404,
+        "ReplicationConfigurationNotFoundError",
+        () -> s3.getBucketReplication(b -> b.bucket("bucket")));
+    s3.deleteBucketReplication(b -> b.bucket("bucket"));
+    assertFalse(
+        s3.listBucketInventoryConfigurations(b -> b.bucket("bucket"))
+            .hasInventoryConfigurationList());
+    assertFalse(
+        s3.listBucketAnalyticsConfigurations(b -> b.bucket("bucket"))
+            .hasAnalyticsConfigurationList());
+    assertFalse(
+        s3.listBucketMetricsConfigurations(b -> b.bucket("bucket")).hasMetricsConfigurationList());
+    assertFalse(
+        s3.listBucketIntelligentTieringConfigurations(b -> b.bucket("bucket"))
+            .hasIntelligentTieringConfigurationList());
+    refused(
+        404,
+        "NoSuchConfiguration",
+        () -> s3.getBucketInventoryConfiguration(b -> b.bucket("bucket").id("x")));
+    refused(
+        404,
+        "NoSuchConfiguration",
+        () -> s3.deleteBucketMetricsConfiguration(b -> b.bucket("bucket").id("x")));
+    refused(
+        501,
+        "NotImplemented",
+        () ->
+            s3.putBucketMetricsConfiguration(
+                b -> b.bucket("bucket").id("x").metricsConfiguration(m -> m.id("x"))));
+    s3.putObject(b -> b.bucket("bucket").key("k"), RequestBody.empty());
+    refused(
+        403,
+        "InvalidObjectState",
+        () -> s3.restoreObject(b -> b.bucket("bucket").key("k").restoreRequest(r -> r.days(1))));
+    refused(
+        404,
+        "NoSuchKey",
+        () -> s3.restoreObject(b -> b.bucket("bucket").key("none").restoreRequest(r -> r.days(1))));
+    refused(405, "MethodNotAllowed", () -> s3.getObjectTorrent(b -> b.bucket("bucket").key("k")));
+  }
+
+  @Test
+  void accelerationIsSuspendedOrNothing() {
+    assertNull(s3.getBucketAccelerateConfiguration(b -> b.bucket("bucket")).status());
+    s3.putBucketAccelerateConfiguration(
+        b ->
+            b.bucket("bucket")
+                .accelerateConfiguration(a -> a.status(BucketAccelerateStatus.SUSPENDED)));
+    assertEquals(
+        BucketAccelerateStatus.SUSPENDED,
+        s3.getBucketAccelerateConfiguration(b -> b.bucket("bucket")).status());
+    refused(
+        400,
+        "InvalidRequest",
+        () ->
+            s3.putBucketAccelerateConfiguration(
+                b ->
+                    b.bucket("bucket")
+                        .accelerateConfiguration(a -> a.status(BucketAccelerateStatus.ENABLED))));
+  }
+
+  @Test
+  void whereTheRequesterPaysOthersHaveToAgree() {
+    s3.putObject(b -> b.bucket("bucket").key("k"), RequestBody.fromString("content"));
+    s3.putBucketPolicy(
+        b ->
+            b.bucket("bucket")
+                .policy(
+                    """
+                    {"Statement": {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject",
+                     "Resource": "arn:aws:s3:::bucket/*"}}
+                    """));
+    other.getObjectAsBytes(b -> b.bucket("bucket").key("k"));
+    s3.putBucketRequestPayment(
+        b -> b.bucket("bucket").requestPaymentConfiguration(r -> r.payer(Payer.REQUESTER)));
+    refused(403, "AccessDenied", () -> other.getObjectAsBytes(b -> b.bucket("bucket").key("k")));
+    other.getObjectAsBytes(b -> b.bucket("bucket").key("k").requestPayer("requester"));
+    s3.getObjectAsBytes(b -> b.bucket("bucket").key("k"));
+  }
+
+  @Test
+  void accessLogsAreDeliveredToTheBucketThatWasNamed() {
+    assertNull(s3.getBucketLogging(b -> b.bucket("bucket")).loggingEnabled());
+    refused(
+        400,
+        "InvalidTargetBucketForLogging",
+        () ->
+            s3.putBucketLogging(
+                b ->
+                    b.bucket("bucket")
+                        .bucketLoggingStatus(
+                            l -> l.loggingEnabled(e -> e.targetBucket("none").targetPrefix("")))));
+    other.createBucket(b -> b.bucket("others"));
+    refused(
+        400,
+        "InvalidTargetBucketForLogging",
+        () ->
+            s3.putBucketLogging(
+                b ->
+                    b.bucket("bucket")
+                        .bucketLoggingStatus(
+                            l ->
+                                l.loggingEnabled(e -> e.targetBucket("others").targetPrefix("")))));
+    s3.createBucket(b -> b.bucket("logs").acl("log-delivery-write"));
+    s3.putBucketLogging(
+        b ->
+            b.bucket("bucket")
+                .bucketLoggingStatus(
+                    l -> l.loggingEnabled(e -> e.targetBucket("logs").targetPrefix("log/"))));
+    s3.putObject(b -> b.bucket("bucket").key("a b"), RequestBody.fromString("content"));
+    s3.getObjectAsBytes(b -> b.bucket("bucket").key("a b"));
+    assertThrows(
+        S3Exception.class, () -> other.getObjectAsBytes(b -> b.bucket("bucket").key("a b")));
+    StringBuilder all = new StringBuilder();
+    InMemoryTarget.await(
+        () -> {
+          all.setLength(0);
+          for (S3Object object : s3.listObjectsV2(b -> b.bucket("logs")).contents()) {
+            assertTrue(
+                Pattern.matches("log/\\d{4}(-\\d\\d){5}-[0-9A-F]{16}", object.key()), object.key());
+            all.append(s3.getObjectAsBytes(b -> b.bucket("logs").key(object.key())).asUtf8String());
+          }
+          return all.toString().contains("AccessDenied");
+        },
+        "lines of the access log");
+    List<String> lines =
+        all.toString().lines().filter(l -> l.contains(".OBJECT ")).sorted().toList();
+    assertEquals(3, lines.size(), all::toString);
+    Pattern format =
+        Pattern.compile(
+            "tester bucket \\[\\d\\d/[A-Z][a-z]{2}/\\d{4}:\\d\\d:\\d\\d:\\d\\d \\+0000\\] 127.0.0.1"
+                + " (tester|other) [0-9A-Fa-f]{16} REST\\.(PUT|GET)\\.OBJECT a\\+b"
+                + " \"(PUT|GET) /bucket/a%20b(\\?[^\"]*)? HTTP/1.1\" (200|403) (-|AccessDenied)"
+                + " (-|7) (-|\\d+) \\d+ \\d+ \"-\" \"aws-sdk-java[^\"]*\" - \\S+ SigV4 - AuthHeader"
+                + " 127.0.0.1:\\d+ - - -");
+    for (String line : lines) {
+      assertTrue(format.matcher(line).matches(), line);
+    }
+    s3.putBucketLogging(b -> b.bucket("bucket").bucketLoggingStatus(l -> {}));
+    assertNull(s3.getBucketLogging(b -> b.bucket("bucket")).loggingEnabled());
+  }
+
+  @Test
+  void accessLogsGoWhereAPolicyLetsThem() {
+    s3.createBucket(b -> b.bucket("logs"));
+    s3.putBucketPolicy(
+        b ->
+            b.bucket("logs")
+                .policy(
+                    """
+                    {"Statement": {"Effect": "Allow",
+                     "Principal": {"Service": "logging.s3.amazonaws.com"},
+                     "Action": "s3:PutObject", "Resource": "arn:aws:s3:::logs/by-policy/*",
+                     "Condition": {"ArnLike": {"aws:SourceArn": "arn:aws:s3:::bucket"}}}}
+                    """));
+    s3.putBucketLogging(
+        b ->
+            b.bucket("bucket")
+                .bucketLoggingStatus(
+                    l ->
+                        l.loggingEnabled(
+                            e ->
+                                e.targetBucket("logs")
+                                    .targetPrefix("by-policy/")
+                                    .targetObjectKeyFormat(
+                                        f ->
+                                            f.partitionedPrefix(
+                                                p ->
+                                                    p.partitionDateSource(
+                                                        PartitionDateSource.EVENT_TIME))))));
+    s3.createBucket(b -> b.bucket("denied"));
+    s3.putBucketLogging(
+        b ->
+            b.bucket("denied")
+                .bucketLoggingStatus(
+                    l -> l.loggingEnabled(e -> e.targetBucket("logs").targetPrefix("denied/"))));
+    s3.headBucket(b -> b.bucket("denied"));
+    s3.headBucket(b -> b.bucket("bucket"));
+    InMemoryTarget.await(
+        () -> s3.listObjectsV2(b -> b.bucket("logs")).keyCount() > 0, "an access log");
+    List<String> keys =
+        s3.listObjectsV2(b -> b.bucket("logs")).contents().stream().map(S3Object::key).toList();
+    for (String key : keys) {
+      assertTrue(
+          Pattern.matches(
+              "by-policy/tester/us-east-1/bucket/\\d{4}/\\d\\d/\\d\\d/\\d{4}-\\d\\d-\\d\\d-00-00-00-"
+                  + "[0-9A-F]{16}",
+              key),
+          key);
+    }
+  }
+}
