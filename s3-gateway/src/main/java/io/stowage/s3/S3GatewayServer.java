@@ -29,9 +29,11 @@ import io.stowage.s3.access.AuditLog;
 import io.stowage.s3.access.Authorizer;
 import io.stowage.s3.auth.AccessKeys;
 import io.stowage.s3.auth.Authenticator;
+import io.stowage.s3.auth.Sessions;
 import io.stowage.s3.auth.UserDirectory;
 import io.stowage.s3.event.EventDelivery;
 import io.stowage.s3.http.HttpServer;
+import io.stowage.s3.iam.QueryApi;
 import io.stowage.s3.log.AccessLogs;
 import io.stowage.s3.operation.Backend;
 import io.stowage.s3.operation.Dispatcher;
@@ -127,8 +129,11 @@ public final class S3GatewayServer implements AutoCloseable {
             config.region(),
             hashThreads,
             events);
-    Authenticator authenticator =
-        new Authenticator(new AccessKeys(namespace, clock), config.region(), clock);
+    AccessKeys keys = new AccessKeys(namespace, clock);
+    Sessions sessions = new Sessions(namespace, keys, clock);
+    Authenticator authenticator = new Authenticator(keys, sessions, config.region(), clock);
+    QueryApi queryApi =
+        new QueryApi(namespace, authenticator, backend.authorizer(), sessions, clock);
     String hostId =
         Base64.getEncoder()
             .encodeToString(
@@ -136,7 +141,7 @@ public final class S3GatewayServer implements AutoCloseable {
                     .getBytes(StandardCharsets.UTF_8));
     Dispatcher dispatcher =
         new Dispatcher(
-            backend, authenticator, config.domains(), hostId, config.accessLogInterval());
+            backend, authenticator, queryApi, config.domains(), hostId, config.accessLogInterval());
     try {
       HttpServer http = HttpServer.start(config.listeners(), config.limits(), dispatcher, clock);
       LOG.info(

@@ -993,6 +993,12 @@ public final class InMemoryObjectManager implements ObjectManager {
 
   @Override
   public synchronized ListUsersReply listUsers(ListUsersRequest request) {
+    if (!request.getOnly().isEmpty()) {
+      User user = users.get(request.getOnly());
+      return user == null
+          ? ListUsersReply.getDefaultInstance()
+          : ListUsersReply.newBuilder().addUsers(user).build();
+    }
     int limit = request.getLimit() == 0 ? 1_000 : Math.min(1_000, request.getLimit());
     List<User> behind = List.copyOf(users.tailMap(request.getAfter(), false).values());
     return ListUsersReply.newBuilder()

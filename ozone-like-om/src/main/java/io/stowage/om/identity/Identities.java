@@ -293,6 +293,10 @@ public final class Identities {
   public ListUsersReply list(ListUsersRequest request) throws StoreException {
     int limit = request.getLimit() == 0 ? MOST_LISTED : Math.min(MOST_LISTED, request.getLimit());
     ListUsersReply.Builder reply = ListUsersReply.newBuilder();
+    if (!request.getOnly().isEmpty()) {
+      SeenUser seen = read(request.getOnly());
+      return seen.exists() ? reply.addUsers(seen.user()).build() : reply.build();
+    }
     ByteString from =
         request.getAfter().isEmpty()
             ? IdentityRowLayout.USERS

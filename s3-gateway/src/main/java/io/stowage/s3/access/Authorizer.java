@@ -146,6 +146,55 @@ public final class Authorizer {
     }
   }
 
+  /**
+   * Whether somebody may take an action of another service than S3; written down, too.
+   *
+   * @param resource its ARN
+   */
+  public boolean allows(
+      Subject subject, String action, String resource, Map<String, List<String>> facts)
+      throws S3Exception, StoreException {
+    Decision decision = decide(subject, action, resource, null, null, facts);
+    note(subject, action, null, resource, facts, decision);
+    return decision.allowed;
+  }
+
+  /**
+   * Whether somebody may assume a role: its trust policy names the caller, or everybody here and a
+   * policy of the caller allows it; nothing denies it. Written down, too.
+   */
+  public boolean allowsAssuming(
+      Subject subject, String roleArn, String trustPolicy, Map<String, List<String>> facts)
+      throws S3Exception, StoreException {
+    String action = "sts:AssumeRole";
+    Decision decision = assuming(subject, action, roleArn, trustPolicy, facts);
+    note(subject, action, null, roleArn, facts, decision);
+    return decision.allowed;
+  }
+
+  private Decision assuming(
+      Subject subject,
+      String action,
+      String roleArn,
+      String trustPolicy,
+      Map<String, List<String>> facts)
+      throws S3Exception, StoreException {
+    Policy trust = Policy.ofTrust(trustPolicy);
+    Answer ofTrust = trust.answer(new Question(subject.principal, action, roleArn, facts));
+    if (ofTrust != Answer.ALLOW) {
+      return Decision.denied("the role's trust policy does not allow it");
+    }
+    Decision ofCaller = decide(subject, action, roleArn, null, null, facts);
+    if (ofCaller.allowed || !ofCaller.why.equals(NOTHING_ALLOWS)) {
+      return ofCaller;
+    }
+    Answer named =
+        trust.answer(new Question(subject.principal.withoutAccount(), action, roleArn, facts));
+    return named == Answer.ALLOW
+        ? Decision.allowed("the role's trust policy names the caller")
+        : ofCaller;
+  }
+
   private void note(
       Subject subject,
       String action,

@@ -106,7 +106,7 @@ public final class Policy {
       for (String id : ids) {
         if (id.equals(who.canonicalId())
             || (!id.isEmpty() && id.equals(who.userName()))
-            || (id.equals(Question.ACCOUNT) && !who.canonicalId().startsWith(SERVICE))) {
+            || (id.equals(Question.ACCOUNT) && who.arns().contains(Question.ACCOUNT_ROOT))) {
           return true;
         }
         if (who.arns().contains(id)) {
@@ -142,7 +142,17 @@ public final class Policy {
     return parse(json, false);
   }
 
+  /** Reads the policy of a role that says who may assume it: no resource, always a principal. */
+  public static Policy ofTrust(String json) throws S3Exception {
+    return parse(json, true, false);
+  }
+
   private static Policy parse(String json, boolean withPrincipals) throws S3Exception {
+    return parse(json, withPrincipals, true);
+  }
+
+  private static Policy parse(String json, boolean withPrincipals, boolean withResources)
+      throws S3Exception {
     JsonNode root;
     try {
       root = JSON.readTree(json);
@@ -168,10 +178,10 @@ public final class Policy {
     List<Statement> statements = new ArrayList<>();
     if (statement.isArray()) {
       for (JsonNode each : statement) {
-        statements.add(statement(each, withPrincipals));
+        statements.add(statement(each, withPrincipals, withResources));
       }
     } else {
-      statements.add(statement(statement, withPrincipals));
+      statements.add(statement(statement, withPrincipals, withResources));
     }
     if (statements.isEmpty()) {
       throw malformed("Could not parse the policy: Statement is empty!");
@@ -179,7 +189,8 @@ public final class Policy {
     return new Policy(List.copyOf(statements));
   }
 
-  private static Statement statement(JsonNode node, boolean withPrincipals) throws S3Exception {
+  private static Statement statement(JsonNode node, boolean withPrincipals, boolean withResources)
+      throws S3Exception {
     if (!node.isObject()) {
       throw malformed("Statement must be an object");
     }
@@ -204,7 +215,10 @@ public final class Policy {
       throw malformed("Invalid effect: " + effect);
     }
     boolean notActions = oneOf(node, "Action", "NotAction");
-    boolean notResources = oneOf(node, "Resource", "NotResource");
+    if (!withResources && (node.has("Resource") || node.has("NotResource"))) {
+      throw malformed("Has prohibited field Resource");
+    }
+    boolean notResources = withResources && oneOf(node, "Resource", "NotResource");
     Principals principals = null;
     boolean notPrincipals = false;
     if (withPrincipals) {
@@ -225,7 +239,9 @@ public final class Policy {
         notPrincipals,
         actions,
         notActions,
-        texts(node.get(notResources ? "NotResource" : "Resource"), "Resource"),
+        withResources
+            ? texts(node.get(notResources ? "NotResource" : "Resource"), "Resource")
+            : List.of("*"),
         notResources,
         Condition.listOf(node.get("Condition")));
   }

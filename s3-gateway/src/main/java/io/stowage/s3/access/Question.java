@@ -55,6 +55,12 @@ public record Question(
       return new Principal(SERVICE + name, SERVICE + name, false, List.of(SERVICE + name));
     }
 
+    /** The same, but not as one of everybody in the account. */
+    Principal withoutAccount() {
+      List<String> own = arns().stream().filter(arn -> !arn.equals(ACCOUNT_ROOT)).toList();
+      return new Principal(canonicalId, userName, anonymous, own);
+    }
+
     /** ARNs by which a policy may mean this principal. */
     List<String> arns() {
       return anonymous || !names.isEmpty()
@@ -64,12 +70,14 @@ public record Question(
               "arn:aws:iam::" + canonicalId + ":root",
               "arn:aws:iam::" + canonicalId + ":user/" + userName,
               "arn:aws:iam::" + ACCOUNT + ":user/" + userName,
-              "arn:aws:iam::" + ACCOUNT + ":root");
+              ACCOUNT_ROOT);
     }
   }
 
   /** The account of everybody: a store is one. */
   public static final String ACCOUNT = "000000000000";
+
+  static final String ACCOUNT_ROOT = "arn:aws:iam::" + ACCOUNT + ":root";
 
   public static String resourceOf(String bucket, String key) {
     return "arn:aws:s3:::" + bucket + (key == null ? "" : "/" + key);

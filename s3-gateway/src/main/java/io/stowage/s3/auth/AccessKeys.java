@@ -36,7 +36,7 @@ public final class AccessKeys {
 
   private record Known(Identity identity, long readAtNanos) {}
 
-  private record KeyName(String secret, String date, String region) {}
+  private record KeyName(String secret, String date, String region, String service) {}
 
   private final ObjectManager objectManager;
   private final StoreClock clock;
@@ -50,33 +50,45 @@ public final class AccessKeys {
 
   /** The identity of an access key; null if there is none. */
   Identity find(String accessKey) throws StoreException {
+    return find(accessKey, GetIdentityRequest.newBuilder().setAccessKey(accessKey).build());
+  }
+
+  /** A user, without a key; null if there is none. */
+  Identity findUser(String name) throws StoreException {
+    // No access key holds a space: the scope of a signature does not.
+    return find(" user " + name, GetIdentityRequest.newBuilder().setUserName(name).build());
+  }
+
+  /** A role; null if there is none. */
+  Identity findRole(String name) throws StoreException {
+    return find(" role " + name, GetIdentityRequest.newBuilder().setRoleName(name).build());
+  }
+
+  private Identity find(String cached, GetIdentityRequest request) throws StoreException {
     long now = clock.monotonicNanos();
-    Known known = identities.get(accessKey);
+    Known known = identities.get(cached);
     if (known != null && now - known.readAtNanos < FRESH.toNanos()) {
       return known.identity;
     }
     Identity identity;
     try {
-      identity =
-          objectManager
-              .getIdentity(GetIdentityRequest.newBuilder().setAccessKey(accessKey).build())
-              .getIdentity();
+      identity = objectManager.getIdentity(request).getIdentity();
     } catch (StoreException e) {
       if (e.code() != ErrorCode.ACCESS_DENIED) {
         throw e;
       }
       identity = null; // remembered too, so that guessing does not become load on the store
     }
-    identities.put(accessKey, new Known(identity, now));
+    identities.put(cached, new Known(identity, now));
     return identity;
   }
 
   /** Signing key of an identity for a day and region, derived once. */
-  SigningKey signingKey(Identity identity, String date, String region) {
-    KeyName name = new KeyName(identity.getSecretKey(), date, region);
+  SigningKey signingKey(Identity identity, String date, String region, String service) {
+    KeyName name = new KeyName(identity.getSecretKey(), date, region, service);
     SigningKey key = signingKeys.get(name);
     if (key == null) {
-      key = SigningKey.derive(name.secret, date, region, "s3");
+      key = SigningKey.derive(name.secret, date, region, service);
       signingKeys.put(name, key);
     }
     return key;

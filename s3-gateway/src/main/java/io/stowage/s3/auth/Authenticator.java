@@ -50,24 +50,29 @@ public final class Authenticator {
   private static final String UNSIGNED_CHUNKS = "STREAMING-UNSIGNED-PAYLOAD-TRAILER";
 
   /** access key / date / region / service / aws4_request. */
-  private record Scope(String accessKey, String date, String region) {
+  private record Scope(String accessKey, String date, String region, String service) {
     String text() {
-      return date + "/" + region + "/s3/aws4_request";
+      return date + "/" + region + "/" + service + "/aws4_request";
     }
   }
 
   private record Claim(
       Scope scope, List<String> signedHeaders, String signature, String timestamp, Instant time) {}
 
+  private static final String S3 = "s3";
+  private static final String TOKEN = "x-amz-security-token";
+
   private final AccessKeys keys;
+  private final Sessions sessions;
   private final String region;
   private final StoreClock clock;
 
   /**
    * @param region the one that scopes must name
    */
-  public Authenticator(AccessKeys keys, String region, StoreClock clock) {
+  public Authenticator(AccessKeys keys, Sessions sessions, String region, StoreClock clock) {
     this.keys = keys;
+    this.sessions = sessions;
     this.region = region;
     this.clock = clock;
   }
@@ -104,6 +109,33 @@ public final class Authenticator {
     return Caller.anonymous(unsignedPayload(headers));
   }
 
+  /** Which service a request's header says that it is signed for; null if it says none. */
+  public static String serviceOf(HttpHeaders headers) {
+    String authorization = headers.get(HttpHeaderNames.AUTHORIZATION);
+    if (authorization == null || !authorization.startsWith(SignatureV4.ALGORITHM)) {
+      return null;
+    }
+    int credential = authorization.indexOf("Credential=");
+    int end = authorization.indexOf("/aws4_request", credential);
+    return credential < 0 || end < 0
+        ? null
+        : authorization.substring(authorization.lastIndexOf('/', end - 1) + 1, end);
+  }
+
+  /**
+   * Who sent a request to another service than S3, whose signature covers the hash of its body,
+   * said in a header or not.
+   *
+   * @param sha256 of the body, hex
+   */
+  public Caller authenticate(
+      String method, RequestTarget target, HttpHeaders headers, String service, String sha256)
+      throws S3Exception, StoreException {
+    Claim claim = headerClaim(headers.get(HttpHeaderNames.AUTHORIZATION), headers, service);
+    checkSkew(claim.time, claim.timestamp);
+    return prove(claim, method, target, headers, sha256);
+  }
+
   private static PayloadSigning unsignedPayload(HttpHeaders headers) {
     return UNSIGNED_CHUNKS.equals(headers.get(CONTENT_SHA256))
         ? new PayloadSigning.UnsignedChunks()
@@ -127,7 +159,11 @@ public final class Authenticator {
     if (!version4) {
       String accessKey = formField(fields, "AWSAccessKeyId");
       return proveV2(
-          accessKey, policyText, formField(fields, "Signature"), new PayloadSigning.Unsigned());
+          accessKey,
+          fields.get(TOKEN),
+          policyText,
+          formField(fields, "Signature"),
+          new PayloadSigning.Unsigned());
     }
     if (!SignatureV4.ALGORITHM.equals(formField(fields, "X-Amz-Algorithm"))) {
       throw new S3Exception(
@@ -135,7 +171,7 @@ public final class Authenticator {
           .with("ArgumentName", "X-Amz-Algorithm")
           .with("ArgumentValue", fields.get("x-amz-algorithm"));
     }
-    Scope scope = scope(formField(fields, "X-Amz-Credential"), S3Error.INVALID_ARGUMENT);
+    Scope scope = scope(formField(fields, "X-Amz-Credential"), S3, S3Error.INVALID_ARGUMENT);
     String timestamp = formField(fields, "X-Amz-Date");
     String given = formField(fields, "X-Amz-Signature");
     Instant time = instant(timestamp);
@@ -145,15 +181,16 @@ public final class Authenticator {
           "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"");
     }
     checkScope(new Claim(scope, List.of(), given, timestamp, time));
-    Identity identity = identity(scope.accessKey);
-    SigningKey key = keys.signingKey(identity, scope.date, scope.region);
+    Sessions.Opened opened = identity(scope.accessKey, fields.get(TOKEN));
+    Identity identity = opened.identity();
+    SigningKey key = keys.signingKey(identity, scope.date, scope.region, scope.service);
     if (!SignatureV4.matches(key.sign(policyText), given)) {
       throw new S3Exception(S3Error.SIGNATURE_DOES_NOT_MATCH)
           .with("AWSAccessKeyId", scope.accessKey)
           .with("StringToSign", policyText)
           .with("SignatureProvided", given);
     }
-    return new Caller(identity, new PayloadSigning.Unsigned());
+    return opened.caller(new PayloadSigning.Unsigned());
   }
 
   private static String formField(Map<String, String> fields, String name) throws S3Exception {
@@ -201,6 +238,7 @@ public final class Authenticator {
         SignatureV2.stringToSign(method, target, headers, amzDate == null ? date : "", hostBucket);
     return proveV2(
         credentials.substring(0, colon),
+        token(target, headers),
         toSign,
         credentials.substring(colon + 1),
         unsignedPayload(headers));
@@ -230,29 +268,49 @@ public final class Authenticator {
     }
     return proveV2(
         query.get("AWSAccessKeyId"),
+        token(target, headers),
         SignatureV2.stringToSign(method, target, headers, expires, hostBucket),
         signature,
         unsignedPayload(headers));
   }
 
-  private Caller proveV2(String accessKey, String toSign, String given, PayloadSigning payload)
+  private Caller proveV2(
+      String accessKey, String token, String toSign, String given, PayloadSigning payload)
       throws S3Exception, StoreException {
-    Identity identity = identity(accessKey);
+    Sessions.Opened opened = identity(accessKey, token);
+    Identity identity = opened.identity();
     if (!SignatureV4.matches(SignatureV2.sign(identity.getSecretKey(), toSign), given)) {
       throw new S3Exception(S3Error.SIGNATURE_DOES_NOT_MATCH)
           .with("AWSAccessKeyId", accessKey)
           .with("StringToSign", toSign)
           .with("SignatureProvided", given);
     }
-    return new Caller(identity, payload);
+    return opened.caller(payload);
   }
 
-  private Identity identity(String accessKey) throws S3Exception, StoreException {
+  /**
+   * Whom an access key stands for.
+   *
+   * @param token of temporary credentials; null for others
+   */
+  private Sessions.Opened identity(String accessKey, String token)
+      throws S3Exception, StoreException {
+    if (token != null) {
+      return sessions.open(accessKey, token);
+    }
     Identity identity = keys.find(accessKey);
     if (identity == null) {
       throw new S3Exception(S3Error.INVALID_ACCESS_KEY_ID).with("AWSAccessKeyId", accessKey);
     }
-    return identity;
+    return new Sessions.Opened(identity, Session.NONE);
+  }
+
+  private static String token(RequestTarget target, HttpHeaders headers) {
+    String token = headers.get(TOKEN);
+    if (token == null) {
+      token = target.query().get("X-Amz-Security-Token");
+    }
+    return token == null ? target.query().get(TOKEN) : token;
   }
 
   // ---- version 4
@@ -260,7 +318,7 @@ public final class Authenticator {
   private Caller byHeader(
       String authorization, String method, RequestTarget target, HttpHeaders headers)
       throws S3Exception, StoreException {
-    Claim claim = headerClaim(authorization, headers);
+    Claim claim = headerClaim(authorization, headers, S3);
     String payloadHash = headers.get(CONTENT_SHA256);
     if (payloadHash == null) {
       throw new S3Exception(
@@ -319,7 +377,7 @@ public final class Authenticator {
     }
     Claim claim =
         new Claim(
-            scope(query.get("X-Amz-Credential"), S3Error.AUTHORIZATION_QUERY_PARAMETERS_ERROR),
+            scope(query.get("X-Amz-Credential"), S3, S3Error.AUTHORIZATION_QUERY_PARAMETERS_ERROR),
             Arrays.asList(query.get("X-Amz-SignedHeaders").split(";", -1)),
             query.get("X-Amz-Signature"),
             query.get("X-Amz-Date"),
@@ -348,11 +406,13 @@ public final class Authenticator {
       throws S3Exception, StoreException {
     checkScope(claim);
     checkSignedHeaders(claim, headers);
-    Identity identity = identity(claim.scope.accessKey);
+    Sessions.Opened opened = identity(claim.scope.accessKey, token(target, headers));
+    Identity identity = opened.identity();
     String canonical =
         SignatureV4.canonicalRequest(method, target, headers, claim.signedHeaders, payloadHash);
     String toSign = SignatureV4.stringToSign(claim.timestamp, claim.scope.text(), canonical);
-    SigningKey key = keys.signingKey(identity, claim.scope.date, claim.scope.region);
+    SigningKey key =
+        keys.signingKey(identity, claim.scope.date, claim.scope.region, claim.scope.service);
     String signature = key.sign(toSign);
     if (!SignatureV4.matches(signature, claim.signature)) {
       throw new S3Exception(S3Error.SIGNATURE_DOES_NOT_MATCH)
@@ -361,7 +421,7 @@ public final class Authenticator {
           .with("SignatureProvided", claim.signature)
           .with("CanonicalRequest", canonical);
     }
-    return new Caller(identity, payloadSigning(payloadHash, claim, key, signature));
+    return opened.caller(payloadSigning(payloadHash, claim, key, signature));
   }
 
   private static PayloadSigning payloadSigning(
@@ -404,7 +464,8 @@ public final class Authenticator {
 
   // ---- reading what the request claims
 
-  private Claim headerClaim(String authorization, HttpHeaders headers) throws S3Exception {
+  private Claim headerClaim(String authorization, HttpHeaders headers, String service)
+      throws S3Exception {
     if (!authorization.startsWith(SignatureV4.ALGORITHM)) {
       throw unsupportedMechanism();
     }
@@ -427,7 +488,7 @@ public final class Authenticator {
           "The authorization header is malformed; it requires Credential, SignedHeaders and"
               + " Signature.");
     }
-    Scope scope = scope(credential, S3Error.AUTHORIZATION_HEADER_MALFORMED);
+    Scope scope = scope(credential, service, S3Error.AUTHORIZATION_HEADER_MALFORMED);
     String timestamp = headers.get("x-amz-date");
     Instant time;
     if (timestamp != null) {
@@ -444,7 +505,7 @@ public final class Authenticator {
         scope, Arrays.asList(signedHeaders.split(";", -1)), signature, timestamp, time);
   }
 
-  private static Scope scope(String credential, S3Error error) throws S3Exception {
+  private static Scope scope(String credential, String service, S3Error error) throws S3Exception {
     // An access key may hold slashes; the scope behind it does not.
     String[] parts = credential.split("/", -1);
     int n = parts.length;
@@ -454,7 +515,7 @@ public final class Authenticator {
           "Error parsing the Credential; it should be <access-key>/<date>/<region>/<service>/"
               + "aws4_request.");
     }
-    if (!parts[n - 2].equals("s3")) {
+    if (!parts[n - 2].equals(service)) {
       throw new S3Exception(
           error, "Error parsing the Credential; incorrect service \"" + parts[n - 2] + "\".");
     }
@@ -462,11 +523,12 @@ public final class Authenticator {
     if (accessKey.isEmpty()) {
       throw new S3Exception(error, "Error parsing the Credential; the access key is empty.");
     }
-    return new Scope(accessKey, parts[n - 4], parts[n - 3]);
+    return new Scope(accessKey, parts[n - 4], parts[n - 3], service);
   }
 
   private void checkScope(Claim claim) throws S3Exception {
-    if (!claim.scope.region.equals(region)) {
+    // Services without regions are signed for whichever the client believes they are in.
+    if (claim.scope.service.equals(S3) && !claim.scope.region.equals(region)) {
       throw new S3Exception(
               S3Error.AUTHORIZATION_HEADER_MALFORMED,
               "The authorization header is malformed; the region '"

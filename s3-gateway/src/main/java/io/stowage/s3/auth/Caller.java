@@ -26,16 +26,17 @@ import java.util.List;
  *
  * @param payload how the signature goes on over the body
  * @param origin where the request came from
+ * @param session what temporary credentials add
  */
-public record Caller(Identity identity, PayloadSigning payload, Origin origin) {
+public record Caller(Identity identity, PayloadSigning payload, Origin origin, Session session) {
   /** Of a request that says nothing of where it came from. */
   public Caller(Identity identity, PayloadSigning payload) {
-    this(identity, payload, Origin.INSIDE);
+    this(identity, payload, Origin.INSIDE, Session.NONE);
   }
 
   /** The same, seen in a request. */
   public Caller in(Origin request) {
-    return new Caller(identity, payload, request);
+    return new Caller(identity, payload, request, session);
   }
 
   /** Somebody without a signature. */
@@ -50,16 +51,54 @@ public record Caller(Identity identity, PayloadSigning payload, Origin origin) {
   /** As whom the caller is judged. */
   public Authorizer.Subject subject() {
     return new Authorizer.Subject(
-        isAnonymous()
-            ? Question.Principal.ANONYMOUS
-            : new Question.Principal(user(), displayName(), false),
-        isAdmin(),
-        identity.getPoliciesMap().values(),
-        List.of(),
-        origin);
+        principal(), isAdmin(), identity.getPoliciesMap().values(), session.boundaries(), origin);
+  }
+
+  private Question.Principal principal() {
+    if (isAnonymous()) {
+      return Question.Principal.ANONYMOUS;
+    }
+    return session.isOfRole()
+        ? Question.Principal.session(
+            user(),
+            List.of(
+                arn(),
+                "arn:aws:iam::" + Question.ACCOUNT + ":role" + identity.getPath() + roleName(),
+                "arn:aws:iam:::role" + identity.getPath() + roleName(),
+                "arn:aws:iam::" + Question.ACCOUNT + ":root"))
+        : new Question.Principal(user(), displayName(), false);
+  }
+
+  private String roleName() {
+    return session.roleName();
+  }
+
+  /** As IAM names the caller. */
+  public String arn() {
+    return session.isOfRole()
+        ? "arn:aws:sts::"
+            + Question.ACCOUNT
+            + ":assumed-role/"
+            + session.roleName()
+            + "/"
+            + session.name()
+        : "arn:aws:iam::"
+            + Question.ACCOUNT
+            + ":user"
+            + (identity.getPath().isEmpty() ? "/" : identity.getPath())
+            + displayName();
+  }
+
+  /** The caller's unique id, of a role's session with the session's name. */
+  public String uniqueId() {
+    String id = identity.getUserId().isEmpty() ? identity.getUser() : identity.getUserId();
+    return session.isOfRole() ? id + ":" + session.name() : id;
   }
 
   public String displayName() {
+    if (session.isOfRole()) {
+      return session.roleName() + "/" + session.name();
+    }
     return identity.getUserName().isEmpty() ? identity.getUser() : identity.getUserName();
   }
 

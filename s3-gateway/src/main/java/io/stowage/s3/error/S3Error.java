@@ -61,6 +61,7 @@ public enum S3Error {
       "EntityTooSmall",
       400,
       "Your proposed upload is smaller than the minimum allowed object size."),
+  EXPIRED_TOKEN("ExpiredToken", 400, "The provided token has expired."),
   ILLEGAL_LOCATION_CONSTRAINT(
       "IllegalLocationConstraintException",
       400,
@@ -121,6 +122,7 @@ public enum S3Error {
       400,
       "The target bucket for logging does not exist, is not owned by you, or does not have the"
           + " appropriate grants for the log-delivery group."),
+  INVALID_TOKEN("InvalidToken", 400, "The provided token is malformed or otherwise invalid."),
   INVALID_URI("InvalidURI", 400, "Couldn't parse the specified URI."),
   KEY_TOO_LONG("KeyTooLongError", 400, "Your key is too long"),
   KMS_NOT_FOUND("KMS.NotFoundException", 400, "The key does not exist"),

@@ -29,6 +29,7 @@ import io.stowage.s3.error.S3Exception;
 import io.stowage.s3.http.Request;
 import io.stowage.s3.http.RequestHandler;
 import io.stowage.s3.http.Response;
+import io.stowage.s3.iam.QueryApi;
 import io.stowage.s3.log.Access;
 import io.stowage.s3.log.AccessLogs;
 import io.stowage.s3.operation.S3Address.Level;
@@ -49,6 +50,7 @@ public final class Dispatcher implements RequestHandler {
 
   private final Backend backend;
   private final Authenticator authenticator;
+  private final QueryApi queryApi;
   private final OperationTable operations;
   private final List<String> domains;
   private final String hostId;
@@ -62,11 +64,13 @@ public final class Dispatcher implements RequestHandler {
   public Dispatcher(
       Backend backend,
       Authenticator authenticator,
+      QueryApi queryApi,
       List<String> domains,
       String hostId,
       Duration logInterval) {
     this.backend = backend;
     this.authenticator = authenticator;
+    this.queryApi = queryApi;
     this.operations = new OperationTable(backend, authenticator);
     this.domains = domains;
     this.hostId = hostId;
@@ -127,6 +131,9 @@ public final class Dispatcher implements RequestHandler {
     RequestTarget target = RequestTarget.parse(request.target());
     if (request.method().equals("OPTIONS")) {
       return preflight(request, target);
+    }
+    if (QueryApi.isFor(request)) {
+      return queryApi.handle(request, target);
     }
     String host = request.headers().get(HttpHeaderNames.HOST);
     Caller caller = authenticate(request, target, S3Address.bucketOfHost(host, domains));

@@ -109,11 +109,15 @@ final class RequestFacts {
             .put("aws:EpochTime", Long.toString(now.getEpochSecond()))
             .put("aws:UserAgent", headers.get(HttpHeaderNames.USER_AGENT))
             .put("aws:Referer", headers.get(HttpHeaderNames.REFERER))
-            .put("aws:PrincipalType", caller.isAnonymous() ? "Anonymous" : "User")
+            .put("aws:PrincipalType", principalType(caller))
             .put("s3:signatureversion", signatureVersion(request, query, caller))
             .put("s3:authType", authType(query, caller));
     if (!caller.isAnonymous()) {
-      facts.put("aws:username", caller.displayName()).put("aws:userid", caller.user());
+      facts
+          .put("aws:username", caller.session().isOfRole() ? null : caller.displayName())
+          .put("aws:userid", caller.session().isOfRole() ? caller.uniqueId() : caller.user())
+          .put("aws:PrincipalArn", caller.arn())
+          .put("aws:PrincipalAccount", Question.ACCOUNT);
     }
     for (String name : HEADERS) {
       facts.put("s3:" + name, headers.get(name));
@@ -165,5 +169,12 @@ final class RequestFacts {
     return query.containsKey("X-Amz-Algorithm") || query.containsKey("AWSAccessKeyId")
         ? "REST-QUERY-STRING"
         : "REST-HEADER";
+  }
+
+  private static String principalType(Caller caller) {
+    if (caller.isAnonymous()) {
+      return "Anonymous";
+    }
+    return caller.session().isOfRole() ? "AssumedRole" : "User";
   }
 }

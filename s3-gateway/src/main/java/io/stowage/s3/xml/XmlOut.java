@@ -42,6 +42,11 @@ public final class XmlOut {
     return new XmlOut(root, " xmlns=\"" + NAMESPACE + "\"");
   }
 
+  /** A document in another namespace: other services' answers. */
+  public static XmlOut document(String root, String namespace) {
+    return new XmlOut(root, " xmlns=\"" + namespace + "\"");
+  }
+
   /** A document in no namespace, as errors are. */
   public static XmlOut plainDocument(String root) {
     return new XmlOut(root, "");

@@ -55,7 +55,11 @@ class AwsVectorsTest {
                     .setSecretKey("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
                     .setUser("aws"))
             .build());
-    return new Authenticator(new AccessKeys(namespace, clock), "us-east-1", clock);
+    return new Authenticator(
+        new AccessKeys(namespace, clock),
+        new Sessions(namespace, new AccessKeys(namespace, clock), clock),
+        "us-east-1",
+        clock);
   }
 
   private static HttpHeaders headers(String hash, String signedHeaders, String signature) {

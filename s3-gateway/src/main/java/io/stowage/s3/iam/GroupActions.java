@@ -1,0 +1,255 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.s3.iam;
+
+import io.stowage.common.error.StoreException;
+import io.stowage.common.om.ObjectManager;
+import io.stowage.common.proto.Entity;
+import io.stowage.common.proto.EntityKind;
+import io.stowage.common.proto.ListUsersReply;
+import io.stowage.common.proto.ListUsersRequest;
+import io.stowage.common.proto.UpdateUserRequest;
+import io.stowage.common.proto.User;
+import io.stowage.common.time.StoreClock;
+import io.stowage.s3.iam.Actions.Action;
+import io.stowage.s3.xml.XmlOut;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+
+/**
+ * Groups, who is in them, and their policies. Who is in a group is said by the users, with the
+ * group's id: so nobody is in a group that was made anew under an old name. Thread-safe.
+ */
+final class GroupActions {
+  private static final int LONGEST_NAME = 128;
+  private static final int MOST_GROUPS = 10;
+  private static final int MOST_POLICY_CHARS = 5_120;
+
+  private final ObjectManager namespace;
+  private final StoreClock clock;
+  private final Entities groups;
+
+  GroupActions(ObjectManager namespace, StoreClock clock) {
+    this.namespace = namespace;
+    this.clock = clock;
+    this.groups = new Entities(namespace, EntityKind.GROUP, "group");
+  }
+
+  void addTo(Map<String, Action> actions) {
+    actions.put("CreateGroup", new Action(this::newGroup, true, this::create));
+    actions.put("GetGroup", new Action(this::group, true, this::get));
+    actions.put(
+        "ListGroups",
+        new Action(
+            call -> Actions.arn("group", "/", "*"),
+            true,
+            call -> groups.list(call, "Groups", (c, group) -> write(c.out(), "member", group))));
+    actions.put("DeleteGroup", new Action(this::group, false, this::delete));
+    actions.put("AddUserToGroup", new Action(this::group, false, this::addUser));
+    actions.put("RemoveUserFromGroup", new Action(this::group, false, this::removeUser));
+    actions.put("ListGroupsForUser", new Action(this::user, true, this::listForUser));
+    actions.put("PutGroupPolicy", new Action(this::group, false, this::putPolicy));
+    actions.put("GetGroupPolicy", new Action(this::group, true, this::getPolicy));
+    actions.put("DeleteGroupPolicy", new Action(this::group, false, this::deletePolicy));
+    actions.put(
+        "ListGroupPolicies",
+        new Action(
+            this::group,
+            true,
+            call ->
+                Actions.listPolicies(call, new TreeMap<>(asked(call).getPoliciesMap()).keySet())));
+    actions.put(
+        "ListAttachedGroupPolicies",
+        new Action(this::group, true, call -> Actions.none(call, "AttachedPolicies")));
+  }
+
+  private Entity asked(IamCall call) throws IamException, StoreException {
+    return groups.find(call.need("GroupName"));
+  }
+
+  private String newGroup(IamCall call) throws IamException {
+    return Actions.arn("group", call.path(), call.needName("GroupName", LONGEST_NAME));
+  }
+
+  private String group(IamCall call) throws IamException, StoreException {
+    String name = call.need("GroupName");
+    try {
+      return Actions.arn("group", groups.find(name).getPath(), name);
+    } catch (IamException e) {
+      return Actions.arn("group", "/", name);
+    }
+  }
+
+  private String user(IamCall call) throws IamException, StoreException {
+    String name = call.need("UserName");
+    try {
+      return Actions.arn("user", UserActions.find(namespace, name).getPath(), name);
+    } catch (IamException e) {
+      return Actions.arn("user", "/", name);
+    }
+  }
+
+  private void create(IamCall call) throws IamException, StoreException {
+    write(
+        call.out(),
+        "Group",
+        groups.create(
+            Entity.newBuilder()
+                .setName(call.needName("GroupName", LONGEST_NAME))
+                .setPath(call.path())
+                .setId(Actions.id("AGPA", 21))
+                .setCreatedMicros(clock.wallMicros())));
+  }
+
+  private static void write(XmlOut out, String element, Entity group) {
+    out.open(element)
+        .text("Path", group.getPath())
+        .text("GroupName", group.getName())
+        .text("GroupId", group.getId())
+        .text("Arn", Actions.arn("group", group.getPath(), group.getName()))
+        .text("CreateDate", Actions.time(group.getCreatedMicros()))
+        .close();
+  }
+
+  private List<User> members(Entity group) throws StoreException {
+    List<User> members = new ArrayList<>();
+    String after = "";
+    ListUsersReply page;
+    do {
+      page = namespace.listUsers(ListUsersRequest.newBuilder().setAfter(after).build());
+      for (User user : page.getUsersList()) {
+        if (isIn(user, group)) {
+          members.add(user);
+        }
+        after = user.getName();
+      }
+    } while (page.getMore());
+    return members;
+  }
+
+  private static boolean isIn(User user, Entity group) {
+    return group.getId().equals(user.getGroupsMap().get(group.getName()));
+  }
+
+  private void get(IamCall call) throws IamException, StoreException {
+    Entity group = asked(call);
+    XmlOut out = call.out();
+    write(out, "Group", group);
+    out.open("Users");
+    for (User user : members(group)) {
+      UserActions.write(out, "member", user);
+    }
+    out.close();
+    out.text("IsTruncated", false);
+  }
+
+  private void delete(IamCall call) throws IamException, StoreException {
+    if (!members(asked(call)).isEmpty()) {
+      throw IamException.conflict("Cannot delete entity, must remove users from group first.");
+    }
+    groups.remove(
+        call.need("GroupName"),
+        group -> {
+          if (group.getPoliciesCount() > 0) {
+            throw IamException.conflict("Cannot delete entity, must delete policies first.");
+          }
+        });
+  }
+
+  private void addUser(IamCall call) throws IamException, StoreException {
+    Entity group = asked(call);
+    User user = UserActions.find(namespace, call.need("UserName"));
+    if (!user.getGroupsMap().containsKey(group.getName()) && user.getGroupsCount() >= MOST_GROUPS) {
+      throw IamException.limit("Cannot exceed quota for GroupsPerUser: " + MOST_GROUPS);
+    }
+    namespace.updateUser(
+        UpdateUserRequest.newBuilder()
+            .setName(user.getName())
+            .putPutGroups(group.getName(), group.getId())
+            .build());
+  }
+
+  private void removeUser(IamCall call) throws IamException, StoreException {
+    Entity group = asked(call);
+    User user = UserActions.find(namespace, call.need("UserName"));
+    if (!isIn(user, group)) {
+      throw new IamException(
+          404,
+          "NoSuchEntity",
+          "The user with name " + user.getName() + " is not in group " + group.getName() + ".");
+    }
+    namespace.updateUser(
+        UpdateUserRequest.newBuilder()
+            .setName(user.getName())
+            .addRemoveGroups(group.getName())
+            .build());
+  }
+
+  private void listForUser(IamCall call) throws IamException, StoreException {
+    User user = UserActions.find(namespace, call.need("UserName"));
+    XmlOut out = call.out();
+    out.open("Groups");
+    for (Map.Entry<String, String> membership : new TreeMap<>(user.getGroupsMap()).entrySet()) {
+      try {
+        Entity group = groups.find(membership.getKey());
+        if (isIn(user, group)) {
+          write(out, "member", group);
+        }
+      } catch (IamException e) {
+        // A group that is no more: what the user says of it means nothing.
+      }
+    }
+    out.close();
+    out.text("IsTruncated", false);
+  }
+
+  private void putPolicy(IamCall call) throws IamException, StoreException {
+    String name = call.needName("PolicyName", LONGEST_NAME);
+    String json = Actions.policy(call.need("PolicyDocument"));
+    groups.change(
+        call.need("GroupName"),
+        group -> {
+          group.putPolicies(name, json);
+          Actions.checkSize(group.getPoliciesMap(), MOST_POLICY_CHARS, "group", group.getName());
+        });
+  }
+
+  private void getPolicy(IamCall call) throws IamException, StoreException {
+    String name = call.need("PolicyName");
+    String json = asked(call).getPoliciesMap().get(name);
+    if (json == null) {
+      throw IamException.noSuchEntity("group policy", name);
+    }
+    call.out()
+        .text("GroupName", call.need("GroupName"))
+        .text("PolicyName", name)
+        .text("PolicyDocument", Actions.encoded(json));
+  }
+
+  private void deletePolicy(IamCall call) throws IamException, StoreException {
+    String name = call.need("PolicyName");
+    groups.change(
+        call.need("GroupName"),
+        group -> {
+          if (!group.containsPolicies(name)) {
+            throw IamException.noSuchEntity("group policy", name);
+          }
+          group.removePolicies(name);
+        });
+  }
+}

@@ -1,0 +1,137 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.s3.iam;
+
+import io.stowage.s3.auth.Caller;
+import io.stowage.s3.xml.XmlOut;
+import java.util.Map;
+import java.util.TreeMap;
+
+/**
+ * One call: its parameters, its caller, and the answer that is being written. Confined to one
+ * worker.
+ */
+final class IamCall {
+  private static final int MOST_ITEMS = 1_000;
+  private static final int ITEMS = 100;
+
+  private final Map<String, String> form;
+  private final Caller caller;
+  private final XmlOut out;
+
+  IamCall(Map<String, String> form, Caller caller, XmlOut out) {
+    this.form = form;
+    this.caller = caller;
+    this.out = out;
+  }
+
+  Caller caller() {
+    return caller;
+  }
+
+  /** Within the result of the action. */
+  XmlOut out() {
+    return out;
+  }
+
+  /** A parameter's value; null if it was not sent. */
+  String param(String name) {
+    return form.get(name);
+  }
+
+  /** A parameter that has to be there. */
+  String need(String name) throws IamException {
+    String value = form.get(name);
+    if (value == null || value.isEmpty()) {
+      throw IamException.validation(
+          "1 validation error detected: Value at '"
+              + Character.toLowerCase(name.charAt(0))
+              + name.substring(1)
+              + "' failed to satisfy constraint: Member must not be null");
+    }
+    return value;
+  }
+
+  /** A name of a user, group, role, policy or session. */
+  String needName(String name, int longest) throws IamException {
+    String value = need(name);
+    if (value.length() > longest || !value.matches("[\\w+=,.@-]+")) {
+      throw IamException.validation(
+          "The specified value for "
+              + Character.toLowerCase(name.charAt(0))
+              + name.substring(1)
+              + " is invalid. It must contain only alphanumeric characters and/or the following:"
+              + " +=,.@_- and be at most "
+              + longest
+              + " long");
+    }
+    return value;
+  }
+
+  /** The path asked for; "/" unless said. */
+  String path() throws IamException {
+    String path = form.getOrDefault("Path", "/");
+    if (path.length() > 512 || !path.matches("/|/[!-~]*/")) {
+      throw IamException.validation(
+          "The specified value for path is invalid. It must begin and end with / and contain only"
+              + " alphanumeric characters and/or / characters.");
+    }
+    return path;
+  }
+
+  int integer(String name, int absent, int least, int most) throws IamException {
+    String value = form.get(name);
+    if (value == null) {
+      return absent;
+    }
+    try {
+      int number = Integer.parseInt(value);
+      if (number >= least && number <= most) {
+        return number;
+      }
+    } catch (NumberFormatException e) {
+      // refused below
+    }
+    throw IamException.validation(
+        "1 validation error detected: Value '"
+            + value
+            + "' at '"
+            + Character.toLowerCase(name.charAt(0))
+            + name.substring(1)
+            + "' failed to satisfy constraint: Member must be between "
+            + least
+            + " and "
+            + most);
+  }
+
+  int maxItems() throws IamException {
+    return integer("MaxItems", ITEMS, 1, MOST_ITEMS);
+  }
+
+  /** Tags.member.N.Key and .Value. */
+  Map<String, String> tags() throws IamException {
+    Map<String, String> tags = new TreeMap<>();
+    for (int i = 1; form.containsKey("Tags.member." + i + ".Key"); i++) {
+      tags.put(
+          form.get("Tags.member." + i + ".Key"),
+          form.getOrDefault("Tags.member." + i + ".Value", ""));
+    }
+    if (tags.size() > 50) {
+      throw IamException.limit("Cannot exceed quota for Tags: 50");
+    }
+    return tags;
+  }
+}
