@@ -29,7 +29,7 @@ public record Session(String roleName, String name, List<String> boundaries) {
   public static final Session NONE = new Session("", "", List.of());
 
   public boolean isTemporary() {
-    return this != NONE;
+    return !equals(NONE);
   }
 
   public boolean isOfRole() {

@@ -42,6 +42,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -204,7 +205,7 @@ public final class EventDelivery implements AutoCloseable {
         one.incomplete = true;
         done(one);
       } else if (!lane.queue.offer(new Waiting(one, target.getConfigurationId()))) {
-        lane.overflowed++;
+        lane.overflowed.incrementAndGet();
         one.incomplete = true;
         done(one);
       }
@@ -243,10 +244,10 @@ public final class EventDelivery implements AutoCloseable {
     final Thread thread;
     private volatile boolean up = true;
     private volatile String lastError = "";
-    private volatile long delivered;
-    private volatile long failures;
-    private volatile long givenUp;
-    volatile long overflowed; // a hint: several requests may count at once
+    private final AtomicLong delivered = new AtomicLong();
+    private final AtomicLong failures = new AtomicLong();
+    private final AtomicLong givenUp = new AtomicLong();
+    final AtomicLong overflowed = new AtomicLong();
 
     Lane(String arn, EventSink sink) {
       this.arn = arn;
@@ -256,7 +257,15 @@ public final class EventDelivery implements AutoCloseable {
     }
 
     Status status() {
-      return new Status(arn, up, queue.size(), delivered, failures, overflowed, givenUp, lastError);
+      return new Status(
+          arn,
+          up,
+          queue.size(),
+          delivered.get(),
+          failures.get(),
+          overflowed.get(),
+          givenUp.get(),
+          lastError);
     }
 
     private void run() {
@@ -283,14 +292,14 @@ public final class EventDelivery implements AutoCloseable {
       while (true) {
         try {
           sink.send(key, document);
-          delivered++;
+          delivered.incrementAndGet();
           if (!up) {
             up = true;
             LOG.info("Events reach {} again; {} are queued", arn, queue.size());
           }
           return true;
         } catch (IOException e) {
-          failures++;
+          failures.incrementAndGet();
           lastError = e.toString();
           if (up) {
             up = false;
@@ -302,7 +311,7 @@ public final class EventDelivery implements AutoCloseable {
           }
         }
         if (isTooOld(event)) {
-          givenUp++;
+          givenUp.incrementAndGet();
           LOG.error(
               "Given up an event for {} after {}: {} of {} in bucket {}",
               arn,

@@ -54,8 +54,7 @@ final class Entities {
     }
   }
 
-  private <X extends Exception> IamException known(StoreException e, String name)
-      throws StoreException {
+  private IamException known(StoreException e, String name) throws StoreException {
     return switch (e.code()) {
       case NO_SUCH_KEY -> IamException.noSuchEntity(word, name);
       case KEY_EXISTS ->
