@@ -34,6 +34,15 @@ import org.junit.jupiter.params.provider.ValueSource;
 class PolicyTest {
   private static final Question.Principal ALICE = new Question.Principal("a1", "alice", false);
   private static final Question.Principal BOB = new Question.Principal("b1", "bob", false);
+  private static final Question.Principal SESSION =
+      Question.Principal.session(
+          "r1",
+          List.of(
+              "arn:aws:sts::000000000000:assumed-role/r/s",
+              "arn:aws:iam::000000000000:role/r",
+              "arn:aws:iam::000000000000:root"));
+  private static final Question.Principal LOGGING =
+      Question.Principal.service("logging.s3.amazonaws.com");
   private static final Map<String, List<String>> NONE = Map.of();
 
   /** A statement's parts in short, with single quotes for double ones. */
@@ -66,6 +75,12 @@ class PolicyTest {
   static Stream<Case> cases() {
     String toAll = "'Effect':'Allow','Principal':'*',";
     String toAlice = "'Effect':'Allow','Principal':{'AWS':'arn:aws:iam:::user/alice'},";
+    String role = "arn:aws:iam::000000000000:role/r";
+    String toRole = "'Effect':'Allow','Principal':{'AWS':'" + role + "'},";
+    String toSession =
+        "'Effect':'Allow','Principal':{'AWS':'arn:aws:sts::000000000000:assumed-role/r/s'},";
+    String toAccount = "'Effect':'Allow','Principal':{'AWS':'000000000000'},";
+    String toLogging = "'Effect':'Allow','Principal':{'Service':'logging.s3.amazonaws.com'},";
     String get = "'Action':'s3:GetObject',";
     String all = "'Resource':'arn:aws:s3:::b/*'";
     return Stream.of(
@@ -128,6 +143,21 @@ class PolicyTest {
             "s3:GetObject",
             "open/k",
             Answer.ALLOW),
+        of(toRole + get + all, SESSION, "s3:GetObject", "k", Answer.ALLOW),
+        of(toSession + get + all, SESSION, "s3:GetObject", "k", Answer.ALLOW),
+        of(toSession + get + all, ALICE, "s3:GetObject", "k", Answer.SILENT),
+        of(toAccount + get + all, SESSION, "s3:GetObject", "k", Answer.ALLOW),
+        of(toAccount + get + all, ALICE, "s3:GetObject", "k", Answer.ALLOW),
+        of(toAccount + get + all, Question.Principal.ANONYMOUS, "s3:GetObject", "k", Answer.SILENT),
+        of(toAccount + get + all, LOGGING, "s3:GetObject", "k", Answer.SILENT),
+        of(toLogging + get + all, LOGGING, "s3:GetObject", "k", Answer.ALLOW),
+        of(toLogging + get + all, ALICE, "s3:GetObject", "k", Answer.SILENT),
+        of(
+            toLogging.replace("'Service'", "'AWS'") + get + all,
+            LOGGING,
+            "s3:GetObject",
+            "k",
+            Answer.SILENT),
         new Case(
             toAll + get + "'Resource':'arn:aws:s3:::b/${aws:username}/*'",
             ALICE,
