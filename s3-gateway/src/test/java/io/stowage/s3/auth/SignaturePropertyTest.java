@@ -61,7 +61,11 @@ class SignaturePropertyTest {
                     .setSecretKey("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
                     .setUser("aws"))
             .build());
-    authenticator = new Authenticator(new AccessKeys(namespace, clock), "us-east-1", clock);
+    authenticator = new Authenticator(
+            new AccessKeys(namespace, clock),
+            new Sessions(namespace, new AccessKeys(namespace, clock), clock),
+            "us-east-1",
+            clock);
   }
 
   private static HttpHeaders headers(String authorization) {
