@@ -61,7 +61,8 @@ class SignaturePropertyTest {
                     .setSecretKey("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
                     .setUser("aws"))
             .build());
-    authenticator = new Authenticator(
+    authenticator =
+        new Authenticator(
             new AccessKeys(namespace, clock),
             new Sessions(namespace, new AccessKeys(namespace, clock), clock),
             "us-east-1",
