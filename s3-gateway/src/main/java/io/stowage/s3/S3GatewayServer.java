@@ -129,9 +129,9 @@ public final class S3GatewayServer implements AutoCloseable {
             config.region(),
             hashThreads,
             events);
-    AccessKeys keys = new AccessKeys(namespace, clock);
-    Sessions sessions = new Sessions(namespace, keys, clock);
-    Authenticator authenticator = new Authenticator(keys, sessions, config.region(), clock);
+    AccessKeys accessKeys = new AccessKeys(namespace, clock);
+    Sessions sessions = new Sessions(namespace, accessKeys, clock);
+    Authenticator authenticator = new Authenticator(accessKeys, sessions, config.region(), clock);
     QueryApi queryApi =
         new QueryApi(namespace, authenticator, backend.authorizer(), sessions, clock);
     String hostId =
