@@ -236,6 +236,34 @@ class OverloadTest {
   }
 
   @Test
+  void aReaderOfAByteNowAndThenIsGivenUp() throws Exception {
+    try (InMemoryTarget target = new InMemoryTarget(Map.of(Keys.S3_IDLE_TIMEOUT.name(), "100ms"))) {
+      RawS3 raw = raw(target.gateway.port());
+      assertEquals(200, raw.call("PUT", "/bucket").send().status());
+      assertEquals(200, raw.call("PUT", "/bucket/k").body(new byte[48 << 20]).send().status());
+      RawS3.Call get = raw.call("GET", "/bucket/k");
+      get.sign();
+      try (Socket socket = raw.open()) {
+        socket.getOutputStream().write(get.wire());
+        InMemoryTarget.await(() -> target.gateway.http().memoryInUse() > 0, "no response");
+        byte[] little = new byte[2 << 10];
+        InMemoryTarget.await(
+            () -> {
+              try {
+                // Enough that bytes leave the gateway's socket all the time.
+                int taken = socket.getInputStream().read(little);
+                return taken < 0 || target.gateway.http().connectionCount() == 0;
+              } catch (IOException e) {
+                return true; // reset
+              }
+            },
+            "the connection");
+      }
+      target.checkIdle();
+    }
+  }
+
+  @Test
   void leaveToSendIsGivenOnlyToWhoMay() throws Exception {
     try (InMemoryTarget target = new InMemoryTarget(Map.of())) {
       RawS3 raw = raw(target.gateway.port());

@@ -111,6 +111,7 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
 
   private volatile boolean draining;
   private Runnable onWritable;
+  private Future<?> readerDeadline;
 
   /** Pieces of a response that were handed to the channel and have not left it. */
   private final AtomicInteger piecesOnTheirWay = new AtomicInteger();
@@ -610,7 +611,11 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
     return server.submitContinuation(task);
   }
 
-  /** Runs the task once the channel takes bytes again, or is gone. Any thread. */
+  /**
+   * Runs the task once the channel takes bytes again, or is gone. A reader that does not make room
+   * in {@link HttpLimits#SLOWEST_READ} idle times is given up: a byte now and then would hold
+   * memory for ever. Any thread.
+   */
   void whenWritable(Runnable task) {
     ctx.executor()
         .execute(
@@ -619,11 +624,18 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
                 task.run();
               } else {
                 onWritable = task;
+                long most = server.limits().idle().toMillis() * HttpLimits.SLOWEST_READ;
+                readerDeadline =
+                    ctx.executor().schedule(() -> ctx.close(), most, TimeUnit.MILLISECONDS);
               }
             });
   }
 
   private void wakeWriter() {
+    if (readerDeadline != null) {
+      readerDeadline.cancel(false);
+      readerDeadline = null;
+    }
     Runnable task = onWritable;
     onWritable = null;
     if (task != null) {

@@ -70,6 +70,12 @@ public record HttpLimits(
    */
   static final int SLOWEST_BODY_BYTES = 4 << 10;
 
+  /**
+   * Idle times that a reader has to take what is between {@link #WRITE_HIGH} and {@link
+   * #WRITE_LOW}: at the default, 2.6 KB/s.
+   */
+  static final int SLOWEST_READ = 10;
+
   /** A request that waited longer for a worker is told to slow down instead of being begun. */
   static final Duration LONGEST_WAIT = Duration.ofSeconds(10);
 
