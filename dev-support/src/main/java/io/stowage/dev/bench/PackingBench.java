@@ -19,11 +19,16 @@ import io.stowage.client.StripeFigures;
 import io.stowage.common.conf.Keys;
 import io.stowage.common.erasure.ErasurePolicy;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.proto.ContainerState;
+import io.stowage.common.proto.ListContainersRequest;
+import io.stowage.common.proto.RepackStatusReply;
+import io.stowage.common.proto.RepackStatusRequest;
 import io.stowage.dev.plot.LogPlot;
 import io.stowage.minicluster.MiniStowageCluster;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -35,9 +40,10 @@ import picocli.CommandLine.Option;
 
 /**
  * What objects of each size cost on disk, by how many write at once: allocated bytes of the shard
- * files, checksum pages and superblocks included, over user bytes. Each case has a cluster of its
- * own in this JVM (five disks, containers of the default capacity), and writes through its S3
- * gateway or straight through the data path, which shows packing without the rest.
+ * files, checksum pages included, over user bytes. The superblocks, 32 KiB a shard of a gigabyte,
+ * are left out: these containers are far from full. Each case has a cluster of its own in this JVM
+ * (five disks), and writes through its S3 gateway or straight through the data path, which shows
+ * packing without the rest. What one client wrote through the gateway is then repacked.
  */
 @Command(
     name = "packing",
@@ -45,6 +51,14 @@ import picocli.CommandLine.Option;
     sortOptions = false,
     description = "Bytes on disk per user byte, by object size and number of clients.")
 public final class PackingBench implements Callable<Integer> {
+  private static final long SUPERBLOCKS = 32 << 10;
+
+  /** Of repacking one case, all of which takes the windows that production waits for. */
+  private static final Duration REPACK_PATIENCE = Duration.ofSeconds(60);
+
+  /** Nothing to do for so long is done. */
+  private static final Duration REPACK_QUIET = Duration.ofSeconds(2);
+
   @Option(
       names = "--sizes",
       split = ",",
@@ -58,29 +72,46 @@ public final class PackingBench implements Callable<Integer> {
   @Option(names = "--policy", defaultValue = "rs-3-2")
   private String policy;
 
-  @Option(names = "--objects", defaultValue = "100000", description = "at most, of each case")
+  @Option(names = "--objects", defaultValue = "10000", description = "at most, of each case")
   private int mostObjects;
 
   @Option(
       names = "--alone-objects",
-      defaultValue = "2000",
+      defaultValue = "500",
       description = "at most, where one client writes")
   private int mostObjectsAlone;
 
-  @Option(names = "--bytes", defaultValue = "400m", description = "at most, of each case")
+  @Option(names = "--bytes", defaultValue = "256m", description = "at most, of each case")
   private String mostBytes;
 
   @Option(names = "--data-path", description = "without the gateway and its commits")
   private boolean dataPathOnly;
 
+  @Option(names = "--without-repack", description = "what one client wrote stays as it is")
+  private boolean withoutRepack;
+
   @Option(names = "--plot", description = "SVG file to draw into")
   private Path plot;
 
-  /** One row of the table. */
+  /**
+   * One row of the table.
+   *
+   * @param repackedBytes of the shard files after repacking; 0 if there was none
+   */
   private record Case(
-      long size, int clients, int objects, long bytesOnDisk, int files, StripeFigures stripes) {
+      long size,
+      int clients,
+      int objects,
+      long bytesOnDisk,
+      long repackedBytes,
+      int files,
+      StripeFigures stripes) {
     double cost() {
       return (double) bytesOnDisk / ((double) size * objects);
+    }
+
+    double repackedCost() {
+      return (double) repackedBytes / ((double) size * objects);
     }
   }
 
@@ -91,9 +122,9 @@ public final class PackingBench implements Callable<Integer> {
   @Override
   public Integer call() throws Exception {
     System.out.println(
-        "| object | clients | objects | bytes on disk / user bytes | shard files | stripes"
-            + " | mean width |");
-    System.out.println("|---|---|---|---|---|---|---|");
+        "| object | clients | objects | bytes on disk / user bytes | after repack | shard files"
+            + " | stripes | mean width |");
+    System.out.println("|---|---|---|---|---|---|---|---|");
     List<Case> cases = new ArrayList<>();
     for (String size : sizes) {
       for (int count : clients) {
@@ -101,11 +132,14 @@ public final class PackingBench implements Callable<Integer> {
         cases.add(measured);
         System.out.printf(
             Locale.ROOT,
-            "| %s | %d | %d | %.3f | %d | %d | %.2f |%n",
+            "| %s | %d | %d | %.2f | %s | %d | %d | %.2f |%n",
             size,
-            count,
+            measured.clients(),
             measured.objects(),
             measured.cost(),
+            measured.repackedBytes() == 0
+                ? "–"
+                : String.format(Locale.ROOT, "%.2f", measured.repackedCost()),
             measured.files(),
             measured.stripes().stripes(),
             measured.stripes().meanWidth());
@@ -132,6 +166,12 @@ public final class PackingBench implements Callable<Integer> {
         }
       }
     }
+    if (repacks(1) && clients.contains(1)) {
+      LogPlot.Values repacked = drawing.line("1, repacked");
+      for (Case each : cases) {
+        repacked.add((double) each.size(), each.repackedCost()); // none of what was not
+      }
+    }
     LogPlot.Values copies = drawing.line((1 + code.m()) + " copies");
     LogPlot.Values coded =
         drawing.line(String.format(Locale.ROOT, "%d/%d of the code", code.shards(), code.k()));
@@ -142,17 +182,34 @@ public final class PackingBench implements Callable<Integer> {
     return drawing.toSvg();
   }
 
+  private boolean repacks(int count) {
+    return count == 1 && !dataPathOnly && !withoutRepack;
+  }
+
   private Case measure(long size, int count) throws Exception {
     int most = count == 1 ? mostObjectsAlone : mostObjects;
     int objects = (int) Math.max(1, Math.min(most, S3Load.bytesOf(mostBytes) / size));
     Path directory = Files.createTempDirectory("stowage-packing");
-    try (MiniStowageCluster cluster =
+    MiniStowageCluster.Builder builder =
         MiniStowageCluster.builder()
             .directory(directory)
             .policy(policy)
             .set(Keys.CONTAINER_CAPACITY, Keys.CONTAINER_CAPACITY.defaultText())
-            .directCalls()
-            .start()) {
+            .directCalls();
+    if (repacks(count)) {
+      // What production waits for, in seconds; open for long enough to take the whole case.
+      builder
+          .set(Keys.COMMIT_WINDOW, "8s")
+          .set(Keys.CLOCK_BOUND, "300ms")
+          .set(Keys.MUTATION_DEADLINE, "1500ms")
+          .set(Keys.OPEN_TIME, "6s")
+          .set(Keys.REPACK_CLAIM, "2s")
+          .set(Keys.REPACK_KEEP, "1s")
+          .set(Keys.REPACK_RATE, "1g");
+    } else {
+      builder.set(Keys.REPACK_WORKERS, "0");
+    }
+    try (MiniStowageCluster cluster = builder.start()) {
       PackingLoad load = new PackingLoad(cluster, directory);
       if (dataPathOnly) {
         load.throughDataPath("objects", size, count, objects, policy);
@@ -160,16 +217,56 @@ public final class PackingBench implements Callable<Integer> {
         load.throughGateway("objects", size, count, objects);
       }
       List<Path> shards = load.shardFiles();
+      StripeFigures stripes = cluster.dataPath(0).figures();
+      long bytes = withoutSuperblocks(shards);
+      long repacked = 0;
+      if (repacks(count)) {
+        awaitRepacked(cluster);
+        repacked = withoutSuperblocks(load.shardFiles());
+      }
       return new Case(
-          size,
-          Math.min(count, objects),
-          objects,
-          PackingLoad.allocatedBytes(shards),
-          shards.size(),
-          cluster.dataPath(0).figures());
+          size, Math.min(count, objects), objects, bytes, repacked, shards.size(), stripes);
     } finally {
       deleteTree(directory);
     }
+  }
+
+  private static long withoutSuperblocks(List<Path> shards)
+      throws IOException, InterruptedException {
+    return PackingLoad.allocatedBytes(shards) - shards.size() * SUPERBLOCKS;
+  }
+
+  /** Waits until all is sealed, looked into, and emptied as far as that pays. */
+  private static void awaitRepacked(MiniStowageCluster cluster)
+      throws IOException, InterruptedException {
+    long deadline = System.nanoTime() + REPACK_PATIENCE.toNanos();
+    long quietSince = System.nanoTime();
+    while (System.nanoTime() - quietSince < REPACK_QUIET.toNanos()) {
+      Thread.sleep(100);
+      if (System.nanoTime() > deadline) {
+        System.err.println("packing: repack is not done after " + REPACK_PATIENCE);
+        return;
+      }
+      if (!isQuiet(cluster)) {
+        quietSince = System.nanoTime();
+      }
+    }
+  }
+
+  private static boolean isQuiet(MiniStowageCluster cluster) throws IOException {
+    RepackStatusReply status =
+        cluster.containerManager().repackStatus(RepackStatusRequest.getDefaultInstance());
+    return status.getSurveyed() > 0
+        && status.getToSurvey() == 0
+        && status.getToEmpty() == 0
+        && status.getClaimsCount() == 0
+        && status.getKeptDeleted() == 0
+        && cluster
+            .containerManager()
+            .listContainers(ListContainersRequest.getDefaultInstance())
+            .getContainersList()
+            .stream()
+            .allMatch(container -> container.getState() == ContainerState.SEALED);
   }
 
   private static void deleteTree(Path directory) throws IOException {

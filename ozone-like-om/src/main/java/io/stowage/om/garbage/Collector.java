@@ -47,6 +47,8 @@ import java.util.Map;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Future;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.atomic.AtomicReference;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -87,7 +89,7 @@ public final class Collector {
   private static final int PAGE = 500;
 
   /** Rows cleared at a time: a mutation each, waited for. The bound on the load that we are. */
-  private static final int AT_A_TIME = 16;
+  private static final int AT_A_TIME = 32;
 
   /** Containers that are told at once, and summed up in memory before that. */
   private static final int MOST_CONTAINERS = 10_000;
@@ -486,39 +488,46 @@ public final class Collector {
     void clean(Row row) throws StoreException;
   }
 
-  /** Works on rows side by side; ends when all are done, with the first failure if any failed. */
+  /**
+   * Works on rows side by side, each begun as soon as another is done; begins no more once one has
+   * failed, and ends, with the first failure, when all are done that were begun.
+   */
   private void together(List<Row> rows, OneRow work) throws StoreException {
-    StoreException failure = null;
-    for (int i = 0; i < rows.size(); i += AT_A_TIME) {
-      List<Future<?>> running = new ArrayList<>();
-      for (Row row : rows.subList(i, Math.min(rows.size(), i + AT_A_TIME))) {
+    Semaphore room = new Semaphore(AT_A_TIME);
+    AtomicReference<StoreException> failure = new AtomicReference<>();
+    List<Future<?>> running = new ArrayList<>();
+    try {
+      for (Row row : rows) {
+        room.acquire();
+        if (failure.get() != null) {
+          break;
+        }
         running.add(
             workers.submit(
                 () -> {
-                  work.clean(row);
-                  return null;
+                  try {
+                    work.clean(row);
+                  } catch (StoreException e) {
+                    failure.compareAndSet(null, e);
+                  } finally {
+                    room.release();
+                  }
                 }));
       }
       for (Future<?> one : running) {
-        try {
-          one.get();
-        } catch (ExecutionException e) {
-          if (e.getCause() instanceof Error error) {
-            throw error;
-          }
-          failure =
-              e.getCause() instanceof StoreException known
-                  ? known
-                  : new StoreException(
-                      ErrorCode.INTERNAL, "Cannot collect: " + e.getCause(), e.getCause());
-        } catch (InterruptedException e) {
-          Thread.currentThread().interrupt();
-          throw new StoreException(ErrorCode.UNAVAILABLE, "Cannot collect: interrupted", e);
-        }
+        one.get();
       }
-      if (failure != null) {
-        throw failure;
+    } catch (ExecutionException e) {
+      if (e.getCause() instanceof Error error) {
+        throw error;
       }
+      throw new StoreException(ErrorCode.INTERNAL, "Cannot collect: " + e.getCause(), e.getCause());
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new StoreException(ErrorCode.UNAVAILABLE, "Cannot collect: interrupted", e);
+    }
+    if (failure.get() != null) {
+      throw failure.get();
     }
   }
 }
