@@ -54,7 +54,7 @@ public final class PackingBench implements Callable<Integer> {
   private static final long SUPERBLOCKS = 32 << 10;
 
   /** Of repacking one case, all of which takes the windows that production waits for. */
-  private static final Duration REPACK_PATIENCE = Duration.ofSeconds(60);
+  private static final Duration REPACK_PATIENCE = Duration.ofMinutes(1);
 
   /** Nothing to do for so long is done. */
   private static final Duration REPACK_QUIET = Duration.ofSeconds(2);

@@ -48,7 +48,7 @@ public final class BatchingRowStore implements RowStore, AutoCloseable {
       throws IOException {
     this.table = objects;
     this.connection =
-        HBaseRowStore.await(ConnectionFactory.createAsyncConnection(conf), Duration.ofSeconds(60));
+        HBaseRowStore.await(ConnectionFactory.createAsyncConnection(conf), Duration.ofMinutes(1));
     this.writes = connection.getTable(TableName.valueOf(namespace, ObjectRowLayout.TABLE));
   }
 
@@ -78,7 +78,7 @@ public final class BatchingRowStore implements RowStore, AutoCloseable {
   private void send(List<org.apache.hadoop.hbase.client.Row> changes) throws IOException {
     List<CompletableFuture<Object>> results = writes.batch(changes);
     for (CompletableFuture<Object> result : results) {
-      HBaseRowStore.await(result, Duration.ofSeconds(120));
+      HBaseRowStore.await(result, Duration.ofMinutes(2));
     }
   }
 
