@@ -133,6 +133,13 @@ public final class BatchingRowStore implements RowStore, AutoCloseable {
   }
 
   @Override
+  public List<Row> scanFirst(
+      ByteString from, ByteString to, String families, int perFamily, int limit)
+      throws IOException {
+    return table.scanFirst(from, to, families, perFamily, limit);
+  }
+
+  @Override
   public List<Row> scanWritten(
       ByteString from,
       ByteString to,
