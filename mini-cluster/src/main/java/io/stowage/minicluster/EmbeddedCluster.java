@@ -40,6 +40,10 @@ public final class EmbeddedCluster implements AutoCloseable {
   static final int DISKS = 5;
 
   private static final String POLICY = "rs-3-2";
+
+  /** Of the console; another one if this is taken, which matters to nobody but bookmarks. */
+  private static final int CONSOLE_PORT = 9879;
+
   private static final Duration DISKS_TIMEOUT = Duration.ofSeconds(10);
   private static final Logger LOG = LoggerFactory.getLogger(EmbeddedCluster.class);
 
@@ -66,12 +70,14 @@ public final class EmbeddedCluster implements AutoCloseable {
             ErrorCode.BAD_CONFIGURATION,
             "Cannot serve S3 on 127.0.0.1:" + s3Port + ": the port is in use");
       }
+      boolean anyPort = s3Port == 0 || !ClusterDirectory.isFree(CONSOLE_PORT);
       cluster =
           MiniStowageCluster.builder()
               .datanodes(1)
               .disksPerDatanode(DISKS)
               .policy(POLICY)
               .set(Keys.CONTAINER_CAPACITY, "256m")
+              .set(Keys.S3_CONSOLE_BIND, "127.0.0.1:" + (anyPort ? 0 : CONSOLE_PORT))
               .set(Keys.DATANODE_RESERVED, "128m")
               .set(Keys.ZOOKEEPER_SESSION_TIMEOUT, "60s")
               .embeddedIn(directory, s3Port)
@@ -109,6 +115,11 @@ public final class EmbeddedCluster implements AutoCloseable {
 
   public URI s3Endpoint() {
     return cluster.s3Endpoint();
+  }
+
+  /** The page for browsers. */
+  public URI console() {
+    return cluster.console();
   }
 
   public String accessKey() {

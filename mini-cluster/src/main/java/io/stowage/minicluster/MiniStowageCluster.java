@@ -630,6 +630,11 @@ public final class MiniStowageCluster implements AutoCloseable {
 
   // What users need.
 
+  /** The first gateway's page for browsers; it has to be configured. */
+  public URI console() {
+    return URI.create("http://" + loopback(managers.get(0).gateway.consolePort()) + "/");
+  }
+
   /** Endpoint of the first gateway; path style, no TLS, region us-east-1. */
   public URI s3Endpoint() {
     return s3Endpoint(0);

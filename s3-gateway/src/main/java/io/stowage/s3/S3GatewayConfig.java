@@ -50,7 +50,8 @@ public record S3GatewayConfig(
     HttpLimits limits,
     Audit audit,
     EventDelivery.Settings events,
-    Duration accessLogInterval) {
+    Duration accessLogInterval,
+    Console console) {
 
   /**
    * What HTTPS is served with.
@@ -60,6 +61,13 @@ public record S3GatewayConfig(
    * @param bind where it listens beside HTTP; null: in its place
    */
   public record Tls(Path certificate, Path key, InetSocketAddress bind) {}
+
+  /** What the console listens on: HTTPS if there is a certificate. */
+  public HttpServer.Listener consoleListener() throws StoreException {
+    return new HttpServer.Listener(
+        console.bind,
+        tls.certificate == null ? null : TlsFiles.read(tls.certificate, tls.key));
+  }
 
   /** What is listened on; HTTP before HTTPS. Reads the certificate. */
   public List<HttpServer.Listener> listeners() throws StoreException {
@@ -106,6 +114,13 @@ public record S3GatewayConfig(
     }
   }
 
+  /**
+   * The page for browsers.
+   *
+   * @param endpoint URL of S3 in links; empty: the gateway's own
+   */
+  public record Console(InetSocketAddress bind, String endpoint) {}
+
   /** Reads and checks the settings. */
   public static S3GatewayConfig from(StowageConfig config) throws StoreException {
     int workers = config.get(Keys.S3_WORKERS);
@@ -134,7 +149,8 @@ public record S3GatewayConfig(
             config.get(Keys.S3_EVENT_SCAN_INTERVAL),
             config.get(Keys.S3_EVENT_RETRY_INTERVAL),
             config.get(Keys.S3_EVENT_KEEP)),
-        config.get(Keys.S3_ACCESS_LOG_INTERVAL));
+        config.get(Keys.S3_ACCESS_LOG_INTERVAL),
+        console(config));
   }
 
   private static InetSocketAddress address(StowageConfig config, ConfigKey<String> key)
@@ -179,5 +195,22 @@ public record S3GatewayConfig(
     int colon = domain.lastIndexOf(':');
     String host = colon > domain.lastIndexOf(']') ? domain.substring(0, colon) : domain;
     return host.trim().toLowerCase(Locale.ROOT);
+  }
+
+  private static Console console(StowageConfig config) throws StoreException {
+    if (config.get(Keys.S3_CONSOLE_BIND).isEmpty()) {
+      return null;
+    }
+    String endpoint = config.get(Keys.S3_CONSOLE_ENDPOINT);
+    if (!endpoint.isEmpty() && !endpoint.matches("https?://[A-Za-z0-9.:\\[\\]-]+")) {
+      throw new StoreException(
+          ErrorCode.BAD_CONFIGURATION,
+          "Cannot use "
+              + Keys.S3_CONSOLE_ENDPOINT.name()
+              + " = '"
+              + endpoint
+              + "': expected http://host:port or https://host:port");
+    }
+    return new Console(address(config, Keys.S3_CONSOLE_BIND), endpoint);
   }
 }

@@ -31,6 +31,7 @@ import io.stowage.s3.auth.AccessKeys;
 import io.stowage.s3.auth.Authenticator;
 import io.stowage.s3.auth.Sessions;
 import io.stowage.s3.auth.UserDirectory;
+import io.stowage.s3.console.Console;
 import io.stowage.s3.event.EventDelivery;
 import io.stowage.s3.http.HttpServer;
 import io.stowage.s3.iam.QueryApi;
@@ -40,6 +41,7 @@ import io.stowage.s3.operation.Dispatcher;
 import io.stowage.s3.operation.ObjectEncryption;
 import java.nio.charset.StandardCharsets;
 import java.util.Base64;
+import java.util.List;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
@@ -54,6 +56,7 @@ public final class S3GatewayServer implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(S3GatewayServer.class);
 
   private final HttpServer http;
+  private final HttpServer console; // null if there is none
   private final ThreadPoolExecutor hashThreads;
   private final AuditLog audit;
   private final EventDelivery events;
@@ -61,11 +64,13 @@ public final class S3GatewayServer implements AutoCloseable {
 
   private S3GatewayServer(
       HttpServer http,
+      HttpServer console,
       ThreadPoolExecutor hashThreads,
       AuditLog audit,
       EventDelivery events,
       AccessLogs accessLogs) {
     this.http = http;
+    this.console = console;
     this.hashThreads = hashThreads;
     this.audit = audit;
     this.events = events;
@@ -142,21 +147,42 @@ public final class S3GatewayServer implements AutoCloseable {
     Dispatcher dispatcher =
         new Dispatcher(
             backend, authenticator, queryApi, config.domains(), hostId, config.accessLogInterval());
+    HttpServer http = null;
     try {
-      HttpServer http = HttpServer.start(config.listeners(), config.limits(), dispatcher, clock);
+      http = HttpServer.start(config.listeners(), config.limits(), dispatcher, clock);
       LOG.info(
           "S3 is served on {}:{}{}",
           config.bind().getHostString(),
           http.port(),
           config.tls().certificate() == null ? "" : ", TLS on port " + http.tlsPort());
-      return new S3GatewayServer(http, hashThreads, audit, events, dispatcher.accessLogs());
+      HttpServer console =
+          config.console() == null ? null : startConsole(config, dispatcher, http, clock);
+      return new S3GatewayServer(
+          http, console, hashThreads, audit, events, dispatcher.accessLogs());
     } catch (StoreException e) {
+      if (http != null) {
+        http.close();
+      }
       dispatcher.accessLogs().close();
       hashThreads.shutdownNow();
       events.close();
       audit.close();
       throw e;
     }
+  }
+
+  private static HttpServer startConsole(
+      S3GatewayConfig config, Dispatcher dispatcher, HttpServer http, StoreClock clock)
+      throws StoreException {
+    // Links lead to the port that speaks as the page does.
+    int s3Port = config.tls().certificate() == null ? http.port() : http.tlsPort();
+    S3GatewayConfig.Console settings = config.console();
+    Console handler = new Console(dispatcher, s3Port, config.region(), settings.endpoint());
+    HttpServer console =
+        HttpServer.start(
+            List.of(config.consoleListener()), config.limits().forConsole(), handler, clock);
+    LOG.info("The console is at {}:{}", settings.bind().getHostString(), console.port());
+    return console;
   }
 
   /** Port that is listened on; HTTP's, if it is served at all. */
@@ -167,6 +193,11 @@ public final class S3GatewayServer implements AutoCloseable {
   /** Port of HTTPS, if that is served. */
   public int tlsPort() {
     return http.tlsPort();
+  }
+
+  /** Port of the console; -1 if there is none. */
+  public int consolePort() {
+    return console == null ? -1 : console.port();
   }
 
   /** The HTTP server below, for what it tells of its state. */
@@ -187,6 +218,9 @@ public final class S3GatewayServer implements AutoCloseable {
   /** Answers what is at work, then stops. */
   @Override
   public void close() {
+    if (console != null) {
+      console.close();
+    }
     http.close();
     accessLogs.close();
     events.close();

@@ -79,6 +79,22 @@ public final class Keys {
               "us-east-1",
               Tag.BASIC,
               "Region that the gateway answers and signs for."));
+  public static final ConfigKey<String> S3_CONSOLE_BIND =
+      add(
+          ConfigKey.text(
+              "stowage.s3.console.bind",
+              "",
+              Tag.BASIC,
+              "host:port that the gateway serves its console on, a page for browsers; empty: it has"
+                  + " none."));
+  public static final ConfigKey<String> S3_CONSOLE_ENDPOINT =
+      add(
+          ConfigKey.text(
+              "stowage.s3.console.endpoint",
+              "",
+              Tag.BASIC,
+              "URL at which others reach S3, for links that the console shares; empty: this"
+                  + " gateway's own port."));
   public static final ConfigKey<Integer> S3_WORKERS =
       add(
           ConfigKey.integer(

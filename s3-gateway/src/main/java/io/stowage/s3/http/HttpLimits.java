@@ -79,8 +79,26 @@ public record HttpLimits(
   /** A request that waited longer for a worker is told to slow down instead of being begun. */
   static final Duration LONGEST_WAIT = Duration.ofSeconds(10);
 
+  private static final int CONSOLE_WORKERS = 16;
+
+  private static final int CONSOLE_CONNECTIONS = 256;
+
   /** Rest of a refused request that is still read, so that its sender gets to see the answer. */
   static final Duration LINGER = Duration.ofSeconds(5);
+
+  /** Of a console: a few people, so a small part of everything. */
+  public HttpLimits forConsole() {
+    int few = Math.min(workers, CONSOLE_WORKERS);
+    return new HttpLimits(
+        few,
+        Math.max(1, few * 3 / 4),
+        Math.min(connections, CONSOLE_CONNECTIONS),
+        gatherBytes,
+        Math.max(4L * Math.max(gatherBytes, MOST_PIECE_BYTES), memoryBytes / 8),
+        idle,
+        patience,
+        drain);
+  }
 
   public HttpLimits {
     if (workers < 1 || streamingRequests < 1 || streamingRequests > workers) {

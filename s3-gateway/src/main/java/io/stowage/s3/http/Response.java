@@ -60,6 +60,12 @@ public final class Response {
     return response;
   }
 
+  public static Response bytes(int status, byte[] bytes, String contentType) {
+    Response response = new Response(status, Unpooled.wrappedBuffer(bytes), null, bytes.length);
+    response.headers.set(HttpHeaderNames.CONTENT_TYPE, contentType);
+    return response;
+  }
+
   /** Takes over the stream, which is closed when the response is out or cannot be sent. */
   public static Response streaming(int status, ResponseBody stream) {
     return new Response(status, Unpooled.EMPTY_BUFFER, stream, stream.length());

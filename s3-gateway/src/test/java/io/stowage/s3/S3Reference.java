@@ -1,0 +1,242 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.s3;
+
+import io.stowage.s3.suite.RawS3;
+import java.io.IOException;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+
+/**
+ * Writes {@code docs/S3.md}: every action of the S3 API, and what a gateway makes of it. Whether an
+ * action is there is found by asking a gateway over HTTP, so the page cannot say more than is true;
+ * what an action does less than in S3 is said in {@link #NOTES}. The bucket asked is there, the key
+ * is not.
+ */
+final class S3Reference {
+  static final String BUCKET = "reference";
+
+  /** One action: how it is asked for. Headers are {@code name: value}, separated by semicolons. */
+  private record Action(String name, String method, String target, String headers) {}
+
+  private static final List<Action> ACTIONS =
+      List.of(
+          bucket("CreateBucket", "PUT", ""),
+          bucket("DeleteBucket", "DELETE", ""),
+          bucket("HeadBucket", "HEAD", ""),
+          new Action("ListBuckets", "GET", "/", ""),
+          new Action("ListDirectoryBuckets", "GET", "/?x-id=ListDirectoryBuckets", "none"),
+          bucket("GetBucketLocation", "GET", "location="),
+          bucket("CreateSession", "GET", "session="),
+          bucket("GetBucketAcl", "GET", "acl="),
+          bucket("PutBucketAcl", "PUT", "acl="),
+          bucket("GetBucketCors", "GET", "cors="),
+          bucket("PutBucketCors", "PUT", "cors="),
+          bucket("DeleteBucketCors", "DELETE", "cors="),
+          bucket("GetBucketEncryption", "GET", "encryption="),
+          bucket("PutBucketEncryption", "PUT", "encryption="),
+          bucket("DeleteBucketEncryption", "DELETE", "encryption="),
+          bucket("GetBucketLifecycleConfiguration", "GET", "lifecycle="),
+          bucket("PutBucketLifecycleConfiguration", "PUT", "lifecycle="),
+          bucket("DeleteBucketLifecycle", "DELETE", "lifecycle="),
+          bucket("GetBucketLogging", "GET", "logging="),
+          bucket("PutBucketLogging", "PUT", "logging="),
+          bucket("GetBucketNotificationConfiguration", "GET", "notification="),
+          bucket("PutBucketNotificationConfiguration", "PUT", "notification="),
+          bucket("GetObjectLockConfiguration", "GET", "object-lock="),
+          bucket("PutObjectLockConfiguration", "PUT", "object-lock="),
+          bucket("GetBucketOwnershipControls", "GET", "ownershipControls="),
+          bucket("PutBucketOwnershipControls", "PUT", "ownershipControls="),
+          bucket("DeleteBucketOwnershipControls", "DELETE", "ownershipControls="),
+          bucket("GetBucketPolicy", "GET", "policy="),
+          bucket("PutBucketPolicy", "PUT", "policy="),
+          bucket("DeleteBucketPolicy", "DELETE", "policy="),
+          bucket("GetBucketPolicyStatus", "GET", "policyStatus="),
+          bucket("GetPublicAccessBlock", "GET", "publicAccessBlock="),
+          bucket("PutPublicAccessBlock", "PUT", "publicAccessBlock="),
+          bucket("DeletePublicAccessBlock", "DELETE", "publicAccessBlock="),
+          bucket("GetBucketRequestPayment", "GET", "requestPayment="),
+          bucket("PutBucketRequestPayment", "PUT", "requestPayment="),
+          bucket("GetBucketTagging", "GET", "tagging="),
+          bucket("PutBucketTagging", "PUT", "tagging="),
+          bucket("DeleteBucketTagging", "DELETE", "tagging="),
+          bucket("GetBucketVersioning", "GET", "versioning="),
+          bucket("PutBucketVersioning", "PUT", "versioning="),
+          bucket("GetBucketWebsite", "GET", "website="),
+          bucket("PutBucketWebsite", "PUT", "website="),
+          bucket("DeleteBucketWebsite", "DELETE", "website="),
+          bucket("GetBucketAccelerateConfiguration", "GET", "accelerate="),
+          bucket("PutBucketAccelerateConfiguration", "PUT", "accelerate="),
+          bucket("GetBucketReplication", "GET", "replication="),
+          bucket("PutBucketReplication", "PUT", "replication="),
+          bucket("DeleteBucketReplication", "DELETE", "replication="),
+          bucket("GetBucketAnalyticsConfiguration", "GET", "analytics=&id=a"),
+          bucket("PutBucketAnalyticsConfiguration", "PUT", "analytics=&id=a"),
+          bucket("DeleteBucketAnalyticsConfiguration", "DELETE", "analytics=&id=a"),
+          bucket("ListBucketAnalyticsConfigurations", "GET", "analytics="),
+          bucket("GetBucketIntelligentTieringConfiguration", "GET", "id=a&intelligent-tiering="),
+          bucket("PutBucketIntelligentTieringConfiguration", "PUT", "id=a&intelligent-tiering="),
+          bucket(
+              "DeleteBucketIntelligentTieringConfiguration", "DELETE", "id=a&intelligent-tiering="),
+          bucket("ListBucketIntelligentTieringConfigurations", "GET", "intelligent-tiering="),
+          bucket("GetBucketInventoryConfiguration", "GET", "id=a&inventory="),
+          bucket("PutBucketInventoryConfiguration", "PUT", "id=a&inventory="),
+          bucket("DeleteBucketInventoryConfiguration", "DELETE", "id=a&inventory="),
+          bucket("ListBucketInventoryConfigurations", "GET", "inventory="),
+          bucket("GetBucketMetricsConfiguration", "GET", "id=a&metrics="),
+          bucket("PutBucketMetricsConfiguration", "PUT", "id=a&metrics="),
+          bucket("DeleteBucketMetricsConfiguration", "DELETE", "id=a&metrics="),
+          bucket("ListBucketMetricsConfigurations", "GET", "metrics="),
+          bucket("CreateBucketMetadataConfiguration", "POST", "metadataConfiguration="),
+          bucket("GetBucketMetadataConfiguration", "GET", "metadataConfiguration="),
+          bucket("DeleteBucketMetadataConfiguration", "DELETE", "metadataConfiguration="),
+          bucket("CreateBucketMetadataTableConfiguration", "POST", "metadataTable="),
+          bucket("GetBucketMetadataTableConfiguration", "GET", "metadataTable="),
+          bucket("DeleteBucketMetadataTableConfiguration", "DELETE", "metadataTable="),
+          bucket(
+              "UpdateBucketMetadataInventoryTableConfiguration", "PUT", "metadataInventoryTable="),
+          bucket("UpdateBucketMetadataJournalTableConfiguration", "PUT", "metadataJournalTable="),
+          bucket("ListObjects", "GET", ""),
+          bucket("ListObjectsV2", "GET", "list-type=2"),
+          bucket("ListObjectVersions", "GET", "versions="),
+          bucket("ListMultipartUploads", "GET", "uploads="),
+          bucket("DeleteObjects", "POST", "delete="),
+          new Action(
+              "PostObject", "POST", "/" + BUCKET, "content-type: multipart/form-data; boundary=x"),
+          object("PutObject", "PUT", "", ""),
+          object("GetObject", "GET", "", ""),
+          object("HeadObject", "HEAD", "", ""),
+          object("DeleteObject", "DELETE", "", ""),
+          object("CopyObject", "PUT", "", "x-amz-copy-source: " + BUCKET + "/none"),
+          object(
+              "RenameObject", "PUT", "renameObject=", "x-amz-rename-source: " + BUCKET + "/none"),
+          object("GetObjectAttributes", "GET", "attributes=", "x-amz-object-attributes: ETag"),
+          object("GetObjectAcl", "GET", "acl=", ""),
+          object("PutObjectAcl", "PUT", "acl=", "x-amz-acl: private"),
+          object("GetObjectTagging", "GET", "tagging=", ""),
+          object("PutObjectTagging", "PUT", "tagging=", ""),
+          object("DeleteObjectTagging", "DELETE", "tagging=", ""),
+          object("GetObjectLegalHold", "GET", "legal-hold=", ""),
+          object("PutObjectLegalHold", "PUT", "legal-hold=", ""),
+          object("GetObjectRetention", "GET", "retention=", ""),
+          object("PutObjectRetention", "PUT", "retention=", ""),
+          object("GetObjectTorrent", "GET", "torrent=", ""),
+          new Action("RestoreObject", "POST", "/" + BUCKET + "/archived?restore=", ""),
+          object("SelectObjectContent", "POST", "select=&select-type=2", ""),
+          object("CreateMultipartUpload", "POST", "uploads=", ""),
+          object("UploadPart", "PUT", "partNumber=1&uploadId=0", ""),
+          object(
+              "UploadPartCopy",
+              "PUT",
+              "partNumber=1&uploadId=0",
+              "x-amz-copy-source: " + BUCKET + "/none"),
+          object("ListParts", "GET", "uploadId=0", ""),
+          object("CompleteMultipartUpload", "POST", "uploadId=0", ""),
+          object("AbortMultipartUpload", "DELETE", "uploadId=0", ""),
+          new Action("WriteGetObjectResponse", "POST", "/WriteGetObjectResponse", "none"));
+
+  /** What an action that is there does less than in S3, or does in its own way. */
+  private static final Map<String, String> NOTES = new TreeMap<>();
+
+  /** Actions of services that Stowage has not: nothing to refuse. */
+  private static final Map<String, String> NOT_APPLICABLE =
+      Map.of(
+          "ListDirectoryBuckets", "directory buckets are of S3 Express",
+          "CreateSession", "directory buckets are of S3 Express",
+          "RenameObject", "directory buckets are of S3 Express",
+          "WriteGetObjectResponse", "Object Lambda is a service of its own");
+
+  static {
+    NOTES.put("CreateBucket", "in us-east-1, one's own bucket again is 200 and resets its ACL");
+    NOTES.put("GetObjectAttributes", "parts come with their sizes, without their checksums");
+    NOTES.put(
+        "ListObjects", "`Delimiter` may be any string; keys are listed by the bytes of UTF-8");
+    NOTES.put("ListObjectsV2", "as ListObjects; an empty token is the beginning");
+    NOTES.put("PutBucketAccelerateConfiguration", "there is no acceleration to switch");
+    NOTES.put("GetBucketAccelerateConfiguration", "always as never set");
+    NOTES.put("GetObjectTorrent", "as S3 does since 2022");
+    NOTES.put("SelectObjectContent", "as S3 does for new customers");
+    NOTES.put("RestoreObject", "no object is archived, whatever its storage class is called");
+    NOTES.put("CopyObject", "storage classes are kept and given back; all are stored alike");
+    NOTES.put("PutObject", "storage classes are kept and given back; all are stored alike");
+  }
+
+  private S3Reference() {}
+
+  private static Action bucket(String name, String method, String query) {
+    return new Action(name, method, "/" + BUCKET + (query.isEmpty() ? "" : "?" + query), "");
+  }
+
+  private static Action object(String name, String method, String query, String headers) {
+    String target = "/" + BUCKET + "/none" + (query.isEmpty() ? "" : "?" + query);
+    return new Action(name, method, target, headers);
+  }
+
+  static List<String> names() {
+    return ACTIONS.stream().map(Action::name).toList();
+  }
+
+  /** The page, as a gateway answers now. */
+  static String render(RawS3 s3) throws IOException {
+    StringBuilder out = new StringBuilder();
+    out.append("# S3 actions\n\n");
+    out.append(
+        """
+        Every action of the S3 API and its state in a gateway. Generated by `S3ReferenceTest`, which asks a gateway for each of
+        them and fails when this page says something else; written anew by
+
+            ./mvnw -Pquick -pl s3-gateway -am test -Dtest=S3ReferenceTest -Dstowage.regenerate=true \\
+              -Dsurefire.failIfNoSpecifiedTests=false
+
+        *served*: does what S3 documents, with what the note says. *refused*: is answered with the error that is named, and changes
+        nothing. *not applicable*: belongs to another product behind the same API.
+
+        | action | state | note |
+        |---|---|---|
+        """);
+    int served = 0;
+    for (Action action : ACTIONS) {
+      String state = NOT_APPLICABLE.containsKey(action.name) ? "not applicable" : state(s3, action);
+      served += state.equals("served") ? 1 : 0;
+      String note = NOT_APPLICABLE.getOrDefault(action.name, NOTES.getOrDefault(action.name, ""));
+      out.append("| `").append(action.name).append("` | ").append(state);
+      out.append(note.isEmpty() ? " | |\n" : " | " + note + " |\n");
+    }
+    out.append("\n").append(served).append(" of ").append(ACTIONS.size()).append(" are served.\n");
+    return out.toString();
+  }
+
+  private static String state(RawS3 s3, Action action) throws IOException {
+    prepare(s3);
+    RawS3.Call call = s3.call(action.method, action.target);
+    for (String header : action.headers.isEmpty() ? new String[0] : new String[] {action.headers}) {
+      int colon = header.indexOf(": ");
+      call.header(header.substring(0, colon), header.substring(colon + 2));
+    }
+    RawS3.Reply reply = call.send();
+    boolean refused =
+        List.of("NotImplemented", "MethodNotAllowed", "InvalidObjectState").contains(reply.code());
+    return refused ? "refused: " + reply.status() + " `" + reply.code() + "`" : "served";
+  }
+
+  /** What an action before may have taken away. */
+  private static void prepare(RawS3 s3) throws IOException {
+    s3.call("PUT", "/" + BUCKET).send();
+    s3.call("DELETE", "/" + BUCKET + "/none").send();
+    s3.call("PUT", "/" + BUCKET + "/archived").header("x-amz-storage-class", "GLACIER").send();
+  }
+}
