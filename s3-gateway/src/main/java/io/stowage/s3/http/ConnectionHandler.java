@@ -206,7 +206,7 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
 
   private void begin(HttpRequest head) {
     bodyOpen = true;
-    boolean keepAlive = HttpUtil.isKeepAlive(head);
+    boolean keepAlive = HttpUtil.isKeepAlive(head) && !awaitsContinueInVain(head);
     current = new Exchange(server.newRequestId(), head, keepAlive);
     paceBytes = 0;
     if (head.decoderResult().isFailure()) {
@@ -229,8 +229,7 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
       }
       current.reservedBytes = length;
       current.gathered = new GatheredBody();
-      if (awaitsContinue) {
-        // Without a body too: botocore takes a final status in its place for that of its next call.
+      if (awaitsContinue && length > 0) {
         sendContinue();
       }
       return; // a worker is taken when the last of it is here
@@ -242,6 +241,17 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
     current.streamed =
         new StreamedBody(ctx.channel(), length, awaitsContinue ? this::sendContinue : null);
     work(current, current.streamed);
+  }
+
+  /**
+   * Whether a client waits for 100-continue before a body that is empty. It gets none: the AWS SDK
+   * for Java takes that for the answer. Nor does its connection go on: botocore takes the status
+   * that came in place of 100 for that of its next call.
+   */
+  private static boolean awaitsContinueInVain(HttpRequest head) {
+    return HttpUtil.is100ContinueExpected(head)
+        && !HttpUtil.isTransferEncodingChunked(head)
+        && head.headers().get(HttpHeaderNames.CONTENT_LENGTH, "0").trim().equals("0");
   }
 
   private void take(HttpContent content) {
