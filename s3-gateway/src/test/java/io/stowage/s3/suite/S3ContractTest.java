@@ -1020,6 +1020,119 @@ public abstract class S3ContractTest {
         b -> b.bucket(bucket).key("k").uploadId(id).multipartUpload(m -> m.parts(parts)));
   }
 
+  // ---- table formats that commit by conditional puts
+
+  /** A log whose next entry is put only if it is not there (Delta Lake): every entry once. */
+  @Test
+  void raisesOneLogFromManyWritersAsDeltaDoes() throws Exception {
+    String bucket = newBucket();
+    int writers = 4;
+    int commits = 5;
+    AtomicInteger lost = new AtomicInteger();
+    List<Callable<Void>> tasks = new ArrayList<>();
+    for (int w = 0; w < writers; w++) {
+      String writer = "writer-" + w;
+      tasks.add(
+          () -> {
+            int version = 0;
+            for (int commit = 0; commit < commits; commit++) {
+              while (!putIfAbsent(bucket, logEntry(version), writer + " " + commit)) {
+                lost.incrementAndGet();
+                version++;
+              }
+              version++;
+            }
+            return null;
+          });
+    }
+    runAll(tasks);
+    List<String> keys =
+        s3.listObjectsV2(b -> b.bucket(bucket).prefix("_delta_log/")).contents().stream()
+            .map(S3Object::key)
+            .toList();
+    assertEquals(writers * commits, keys.size());
+    TreeSet<String> bodies = new TreeSet<>();
+    for (int version = 0; version < keys.size(); version++) {
+      assertEquals(logEntry(version), keys.get(version));
+      String key = keys.get(version);
+      bodies.add(s3.getObjectAsBytes(b -> b.bucket(bucket).key(key)).asUtf8String());
+    }
+    assertEquals(writers * commits, bodies.size());
+    assertTrue(lost.get() > 0, "nobody met a rival");
+  }
+
+  private static String logEntry(int version) {
+    return "_delta_log/%020d.json".formatted(version);
+  }
+
+  private boolean putIfAbsent(String bucket, String key, String body) {
+    try {
+      s3.putObject(b -> b.bucket(bucket).key(key).ifNoneMatch("*"), RequestBody.fromString(body));
+      return true;
+    } catch (S3Exception e) {
+      // 409 says that another put of the key is under way: as good as lost.
+      assertTrue(e.statusCode() == 412 || e.statusCode() == 409, e.toString());
+      return e.statusCode() == 409 && putIfAbsent(bucket, key, body);
+    }
+  }
+
+  /**
+   * A pointer that is swapped only if it is as it was read (Iceberg's metadata): no lost update.
+   */
+  @Test
+  void swapsOnePointerFromManyWritersAsIcebergDoes() throws Exception {
+    String bucket = newBucket();
+    String pointer = "metadata/version-hint.text";
+    s3.putObject(b -> b.bucket(bucket).key("metadata/first"), RequestBody.fromString("none"));
+    s3.putObject(b -> b.bucket(bucket).key(pointer), RequestBody.fromString("metadata/first"));
+    int writers = 4;
+    int commits = 5;
+    List<Callable<Void>> tasks = new ArrayList<>();
+    for (int w = 0; w < writers; w++) {
+      String writer = "metadata/" + w + "-";
+      tasks.add(
+          () -> {
+            for (int commit = 0, attempt = 0; commit < commits; attempt++) {
+              ResponseBytes<GetObjectResponse> seen =
+                  s3.getObjectAsBytes(b -> b.bucket(bucket).key(pointer));
+              String next = writer + commit + "-" + attempt;
+              s3.putObject(
+                  b -> b.bucket(bucket).key(next).ifNoneMatch("*"),
+                  RequestBody.fromString(seen.asUtf8String()));
+              try {
+                s3.putObject(
+                    b -> b.bucket(bucket).key(pointer).ifMatch(seen.response().eTag()),
+                    RequestBody.fromString(next));
+                commit++;
+              } catch (S3Exception e) {
+                assertTrue(e.statusCode() == 412 || e.statusCode() == 409, e.toString());
+              }
+            }
+            return null;
+          });
+    }
+    runAll(tasks);
+    int length = 0;
+    String at = s3.getObjectAsBytes(b -> b.bucket(bucket).key(pointer)).asUtf8String();
+    while (!at.equals("metadata/first")) {
+      String key = at;
+      at = s3.getObjectAsBytes(b -> b.bucket(bucket).key(key)).asUtf8String();
+      length++;
+    }
+    assertEquals(writers * commits, length);
+  }
+
+  private static void runAll(List<Callable<Void>> tasks) throws Exception {
+    ExecutorService threads = Executors.newFixedThreadPool(tasks.size());
+    try {
+      for (Future<Void> task : threads.invokeAll(tasks)) {
+        task.get();
+      }
+    } finally {
+      threads.shutdownNow();
+    }
+  }
+
   // ---- other ways to sign and address
 
   @Test
