@@ -65,8 +65,7 @@ public record S3GatewayConfig(
   /** What the console listens on: HTTPS if there is a certificate. */
   public HttpServer.Listener consoleListener() throws StoreException {
     return new HttpServer.Listener(
-        console.bind,
-        tls.certificate == null ? null : TlsFiles.read(tls.certificate, tls.key));
+        console.bind, tls.certificate == null ? null : TlsFiles.read(tls.certificate, tls.key));
   }
 
   /** What is listened on; HTTP before HTTPS. Reads the certificate. */
