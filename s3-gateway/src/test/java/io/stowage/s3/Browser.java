@@ -62,7 +62,8 @@ final class Browser implements AutoCloseable {
     if (!named.isEmpty()) {
       return Path.of(named);
     }
-    for (String directory : System.getenv().getOrDefault("PATH", "").split(File.pathSeparator)) {
+    for (String directory :
+        System.getenv().getOrDefault("PATH", "").split(File.pathSeparator, -1)) {
       for (String name : List.of("chromium", "chromium-browser", "google-chrome", "chrome")) {
         Path candidate = Path.of(directory.isEmpty() ? "." : directory, name);
         if (Files.isExecutable(candidate)) {
