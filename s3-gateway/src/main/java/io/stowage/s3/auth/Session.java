@@ -20,17 +20,14 @@ import java.util.List;
 /**
  * What temporary credentials add to whom they stand for. Immutable.
  *
+ * @param isTemporary false: of long-term keys, and nothing is added
  * @param roleName of an assumed role; empty: of a user
  * @param name of the session, which whoever assumed the role chose
  * @param boundaries policies that have to allow what the session does, beside all others
  */
-public record Session(String roleName, String name, List<String> boundaries) {
+public record Session(boolean isTemporary, String roleName, String name, List<String> boundaries) {
   /** Of long-term keys. */
-  public static final Session NONE = new Session("", "", List.of());
-
-  public boolean isTemporary() {
-    return !equals(NONE);
-  }
+  public static final Session NONE = new Session(false, "", "", List.of());
 
   public boolean isOfRole() {
     return !roleName.isEmpty();

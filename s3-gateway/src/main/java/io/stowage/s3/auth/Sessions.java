@@ -108,7 +108,7 @@ public final class Sessions {
     }
     return new Opened(
         found.toBuilder().setAccessKey(accessKey).setSecretKey(token.getSecretKey()).build(),
-        new Session(token.getRoleName(), token.getSessionName(), token.getPoliciesList()));
+        new Session(true, token.getRoleName(), token.getSessionName(), token.getPoliciesList()));
   }
 
   private SessionToken read(String accessKey, String text) throws S3Exception, StoreException {
