@@ -19,6 +19,7 @@ import io.stowage.s3.suite.RawS3;
 import java.io.IOException;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 
 /**
@@ -160,14 +161,20 @@ final class S3Reference {
           "RenameObject", "directory buckets are of S3 Express",
           "WriteGetObjectResponse", "Object Lambda is a service of its own");
 
+  /** Settings that are checked, kept and given back, and have no effect. */
+  private static final Set<String> STORED_ONLY =
+      Set.of("PutBucketAccelerateConfiguration", "PutBucketRequestPayment", "PutBucketWebsite");
+
   static {
     NOTES.put("CreateBucket", "in us-east-1, one's own bucket again is 200 and resets its ACL");
     NOTES.put("GetObjectAttributes", "parts come with their sizes, without their checksums");
     NOTES.put(
         "ListObjects", "`Delimiter` may be any string; keys are listed by the bytes of UTF-8");
     NOTES.put("ListObjectsV2", "as ListObjects; an empty token is the beginning");
-    NOTES.put("PutBucketAccelerateConfiguration", "there is no acceleration to switch");
-    NOTES.put("GetBucketAccelerateConfiguration", "always as never set");
+    NOTES.put("PutBucketAccelerateConfiguration", "nothing is any faster");
+    NOTES.put(
+        "PutBucketRequestPayment", "nobody is billed, so nobody is asked to say that he pays");
+    NOTES.put("PutBucketWebsite", "no port serves pages by it");
     NOTES.put("GetObjectTorrent", "as S3 does since 2022");
     NOTES.put("SelectObjectContent", "as S3 does for new customers");
     NOTES.put("RestoreObject", "no object is archived, whatever its storage class is called");
@@ -202,7 +209,8 @@ final class S3Reference {
             ./mvnw -Pquick -pl s3-gateway -am test -Dtest=S3ReferenceTest -Dstowage.regenerate=true \\
               -Dsurefire.failIfNoSpecifiedTests=false
 
-        *served*: does what S3 documents, with what the note says. *refused*: is answered with the error that is named, and changes
+        *served*: does what S3 documents, with what the note says. *stored only*: is checked, kept and given back, and has no
+        effect. *refused*: is answered with the error that is named, and changes
         nothing. *not applicable*: belongs to another product behind the same API.
 
         | action | state | note |
@@ -230,7 +238,10 @@ final class S3Reference {
     RawS3.Reply reply = call.send();
     boolean refused =
         List.of("NotImplemented", "MethodNotAllowed", "InvalidObjectState").contains(reply.code());
-    return refused ? "refused: " + reply.status() + " `" + reply.code() + "`" : "served";
+    if (refused) {
+      return "refused: " + reply.status() + " `" + reply.code() + "`";
+    }
+    return STORED_ONLY.contains(action.name) ? "stored only" : "served";
   }
 
   /** What an action before may have taken away. */
