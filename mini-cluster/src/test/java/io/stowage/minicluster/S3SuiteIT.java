@@ -15,21 +15,77 @@
  */
 package io.stowage.minicluster;
 
-import io.stowage.s3.suite.S3ContractTest;
-import org.junit.jupiter.api.AfterAll;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
-/** The S3 suite over the whole store. */
+import io.stowage.common.conf.Keys;
+import io.stowage.s3.suite.S3ContractTest;
+import io.stowage.s3.suite.S3LifecycleTest;
+import io.stowage.s3.suite.S3ObjectLockTest;
+import java.util.List;
+import java.util.concurrent.locks.LockSupport;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.Nested;
+import org.junit.jupiter.api.Test;
+import software.amazon.awssdk.core.sync.RequestBody;
+import software.amazon.awssdk.services.s3.model.S3Object;
+
+/** The S3 suites over the whole store, where a day of lifecycle has a second. */
 class S3SuiteIT extends S3ContractTest {
+  private static final long DEADLINE_NANOS = 60_000_000_000L;
+
   private MiniStowageCluster cluster;
 
   @Override
   protected Target startTarget() throws Exception {
-    cluster = MiniStowageCluster.builder().start();
+    cluster = MiniStowageCluster.builder().set(Keys.LIFECYCLE_DAY_SECONDS, "1").start();
     return new Target(cluster.s3Endpoint(), cluster.accessKey(), cluster.secretKey(), "us-east-1");
   }
 
   @AfterAll
   void stop() {
     cluster.close();
+  }
+
+  @Nested
+  class Locks extends S3ObjectLockTest {
+    @Override
+    protected Target startTarget() {
+      return target;
+    }
+  }
+
+  @Nested
+  class Lifecycles extends S3LifecycleTest {
+    @Override
+    protected Target startTarget() {
+      return target;
+    }
+
+    @Test
+    void whatExpiredGoesByItself() {
+      String bucket = newBucket();
+      s3.putObject(b -> b.bucket(bucket).key("short/a"), RequestBody.fromString("x"));
+      s3.putObject(b -> b.bucket(bucket).key("short/b"), RequestBody.fromString("x"));
+      s3.putObject(b -> b.bucket(bucket).key("long/a"), RequestBody.fromString("x"));
+      configure(
+          bucket,
+          enabled("short", "short/").expiration(e -> e.days(1)).build(),
+          enabled("long", "long/").expiration(e -> e.days(10_000)).build());
+      long begin = System.nanoTime();
+      List<String> left = keys(bucket);
+      while (left.size() > 1 && System.nanoTime() - begin < DEADLINE_NANOS) {
+        LockSupport.parkNanos(20_000_000);
+        left = keys(bucket);
+      }
+      assertEquals(List.of("long/a"), left);
+      assertTrue(s3.headObject(b -> b.bucket(bucket).key("long/a")).expiration() != null);
+    }
+
+    private List<String> keys(String bucket) {
+      return s3.listObjectsV2(b -> b.bucket(bucket)).contents().stream()
+          .map(S3Object::key)
+          .toList();
+    }
   }
 }

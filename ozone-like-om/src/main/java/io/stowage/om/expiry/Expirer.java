@@ -56,7 +56,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Applies the rules of all buckets that have some, region by region, as one of any number of object
- * managers. One {@link #round} at a time; else thread-safe. docs/adr/ has the interleavings.
+ * managers. One {@link #round} at a time; else thread-safe. docs/adr/0013 has the interleavings.
  *
  * <p>A <b>run</b> is over one region, once a day (a fifth of a short one). It goes through the
  * ranges of rows that the rules' prefixes make, in order, and notes how far it came, so that
