@@ -65,17 +65,21 @@ public final class Conditions {
         && (!live || version.getVersionId() != condition.getIfVersionId())) {
       throw failed("another version" + key + " is current");
     }
-    boolean unchanged = headOrNull != null && headOrNull.stamp() == condition.getIfStamp();
+  }
+
+  /** Refuses if the version that is to go is not as it was when the caller read it. */
+  static void requireUnchanged(Condition condition, SeenRow row, Head version)
+      throws StoreException {
+    boolean unchanged = version != null && version.stamp() == condition.getIfStamp();
     if (condition.getIfStamp() != 0 && !unchanged) {
-      throw failed("the version" + key + " has changed since it was read");
+      throw failed(
+          "a version of " + ObjectRowLayout.key(row.key()) + " has changed since it was read");
     }
   }
 
   /** Whether the condition can hold of an absent key only if something is there. */
   public static boolean needsPresence(Condition condition) {
-    return !condition.getIfMatchEtag().isEmpty()
-        || condition.getIfVersionId() != 0
-        || condition.getIfStamp() != 0;
+    return !condition.getIfMatchEtag().isEmpty() || condition.getIfVersionId() != 0;
   }
 
   /** S3's ETag of a version, without quotes. */

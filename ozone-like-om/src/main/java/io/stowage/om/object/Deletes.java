@@ -80,6 +80,7 @@ public final class Deletes {
         rows.committer().requireRecent(begin);
       }
       Conditions.require(what.getCondition(), seen);
+      Conditions.requireUnchanged(what.getCondition(), seen, seen.head());
       Succession succession = rows.succession(seen, bucket.getVersioning());
       if (succession.isUnversioned() && !seen.isLive()) {
         return Deleted.NOTHING;
@@ -184,6 +185,7 @@ public final class Deletes {
       if (located == null) {
         return Deleted.NOTHING;
       }
+      Conditions.requireUnchanged(what.getCondition(), seen, located.version());
       if (!unconditionally) {
         Succession.requireUnlocked(
             row, located.version(), rows.stamps().now(), what.getBypassGovernance());
