@@ -1,0 +1,109 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.minicluster;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import io.stowage.client.crypt.Envelopes;
+import io.stowage.client.crypt.KeyService;
+import io.stowage.client.crypt.ObjectCipher;
+import io.stowage.client.keys.HadoopKeys;
+import io.stowage.common.conf.Keys;
+import io.stowage.common.conf.StowageConfig;
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.proto.Encryption;
+import io.stowage.common.time.StoreClock;
+import java.net.URI;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.Map;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.crypto.key.KeyProvider;
+import org.apache.hadoop.crypto.key.KeyProviderFactory;
+import org.apache.hadoop.crypto.key.kms.server.MiniKMS;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Objects' keys wrapped by a Hadoop KMS, over HTTP. */
+class KmsKeysTest {
+  private static final byte[] DIGEST = "sixteen bytes...".getBytes(StandardCharsets.US_ASCII);
+
+  @TempDir private Path directory;
+  private MiniKMS kms;
+
+  @BeforeEach
+  void startKms() throws Exception {
+    kms = new MiniKMS.Builder().setKmsConfDir(directory.toFile()).build();
+    kms.start();
+  }
+
+  @AfterEach
+  void stopKms() throws Exception {
+    kms.stop();
+  }
+
+  private String uri() throws Exception {
+    return "kms://http@localhost:" + kms.getKMSUrl().getPort() + "/kms";
+  }
+
+  private KeyService open() throws Exception {
+    return HadoopKeys.open(
+        StowageConfig.of(Map.of(Keys.ENCRYPTION_KEY_PROVIDER.name(), uri())), new Configuration());
+  }
+
+  @Test
+  void wrapsAndOpensAlsoAfterTheKeyWasRolled() throws Exception {
+    Encryption none = Encryption.getDefaultInstance();
+    ObjectCipher made;
+    try (KeyService keys = open()) {
+      Envelopes envelopes = new Envelopes(keys, StoreClock.system());
+      made = envelopes.withNamedKey(1, "stowage-kms", none);
+      assertEquals("stowage-kms@0", made.envelope().getKeyVersion());
+      assertEquals("stowage-s3", envelopes.withStoreKey(1, "stowage-s3").envelope().getKeyName());
+      StoreException missing =
+          assertThrows(StoreException.class, () -> envelopes.withNamedKey(1, "nobodys", none));
+      assertEquals(ErrorCode.NO_SUCH_ENCRYPTION_KEY, missing.code());
+    }
+    KeyProvider admin = KeyProviderFactory.get(URI.create(uri()), new Configuration());
+    admin.rollNewVersion("stowage-kms");
+    admin.close();
+    try (KeyService keys = open()) {
+      Envelopes envelopes = new Envelopes(keys, StoreClock.system());
+      ObjectCipher opened = envelopes.open(1, made.envelope(), null);
+      assertEquals(made.etag(DIGEST), opened.etag(DIGEST));
+      assertNotEquals(
+          made.etag(DIGEST), envelopes.withNamedKey(1, "stowage-kms", none).etag(DIGEST));
+    }
+  }
+
+  @Test
+  void aKmsThatIsDownIsNotAnsweredAsAMissingKey() throws Exception {
+    try (KeyService keys = open()) {
+      Envelopes envelopes = new Envelopes(keys, StoreClock.system());
+      Encryption envelope = envelopes.withStoreKey(1, "stowage-s3").envelope();
+      kms.stop();
+      Envelopes fresh = new Envelopes(keys, StoreClock.system());
+      assertEquals(
+          ErrorCode.UNAVAILABLE,
+          assertThrows(StoreException.class, () -> fresh.open(1, envelope, null)).code());
+    }
+  }
+}
