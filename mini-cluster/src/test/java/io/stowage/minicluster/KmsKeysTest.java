@@ -51,6 +51,8 @@ class KmsKeysTest {
 
   @BeforeEach
   void startKms() throws Exception {
+    // The JAXB that Jersey 1 wants makes classes as no JVM of today lets it.
+    System.setProperty("com.sun.xml.bind.v2.bytecode.ClassTailor.noOptimize", "true");
     kms = new MiniKMS.Builder().setKmsConfDir(directory.toFile()).build();
     kms.start();
   }

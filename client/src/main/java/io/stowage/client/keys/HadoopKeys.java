@@ -140,11 +140,23 @@ public final class HadoopKeys implements KeyService {
     }
   }
 
+  /** Asked first, because a KMS's client goes on filling a queue for a key that is not there. */
+  private void find(String keyName) throws IOException {
+    if (own.contains(keyName)) {
+      makeIfMissing(keyName);
+    } else if (provider.getMetadata(keyName) != null) {
+      there.add(keyName);
+    } else {
+      throw new StoreException(
+          ErrorCode.NO_SUCH_ENCRYPTION_KEY, "Cannot use key " + keyName + ": there is none");
+    }
+  }
+
   @Override
   public NewKey generate(String keyName) throws StoreException {
     try {
-      if (own.contains(keyName) && !there.contains(keyName)) {
-        makeIfMissing(keyName);
+      if (!there.contains(keyName)) {
+        find(keyName);
       }
       EncryptedKeyVersion made = keys.generateEncryptedKey(keyName);
       return new NewKey(
@@ -172,6 +184,9 @@ public final class HadoopKeys implements KeyService {
 
   /** Providers throw what comes; whether the key is there is asked afterwards. */
   private StoreException told(String keyName, String keyVersion, Exception cause) {
+    if (cause instanceof StoreException known) {
+      return known;
+    }
     ErrorCode code = ErrorCode.UNAVAILABLE;
     if (cause instanceof AccessControlException || cause instanceof AuthorizationException) {
       code = ErrorCode.ACCESS_DENIED;
