@@ -67,8 +67,11 @@ public final class Authorizer {
           "s3:GetObject", Permission.READ,
           "s3:GetObjectVersion", Permission.READ,
           "s3:GetObjectAttributes", Permission.READ,
+          "s3:GetObjectVersionAttributes", Permission.READ,
           "s3:GetObjectAcl", Permission.READ_ACP,
-          "s3:PutObjectAcl", Permission.WRITE_ACP);
+          "s3:GetObjectVersionAcl", Permission.READ_ACP,
+          "s3:PutObjectAcl", Permission.WRITE_ACP,
+          "s3:PutObjectVersionAcl", Permission.WRITE_ACP);
 
   private static final String AGREES_TO_PAY = "s3:x-amz-request-payer";
   private static final String OF_POLICY = "a policy of the caller allows it";
@@ -256,7 +259,7 @@ public final class Authorizer {
       ofBucket =
           policy.answer(
               settings.asksForTags() && key != null
-                  ? withTags(question, object(bucket, key, seen))
+                  ? withTags(question, object(bucket, key, facts, seen))
                   : question);
     }
     if (ofBucket == Answer.DENY) {
@@ -274,7 +277,7 @@ public final class Authorizer {
     if (ofBucket == Answer.ALLOW && !(settings.restrictsPublic() && policy.isPublic())) {
       return Decision.allowed("the bucket's policy allows it");
     }
-    return !settings.disablesLists() && listAllows(who, action, bucket, key, settings, seen)
+    return !settings.disablesLists() && listAllows(who, action, bucket, key, facts, settings, seen)
         ? Decision.allowed("an access control list grants it")
         : Decision.denied(NOTHING_ALLOWS);
   }
@@ -284,9 +287,10 @@ public final class Authorizer {
       String action,
       BucketInfo bucket,
       String key,
+      Map<String, List<String>> facts,
       Settings settings,
       ObjectVersion[] seen)
-      throws StoreException {
+      throws S3Exception, StoreException {
     Acl ofBucket = Acl.of(bucket.getOwner(), settings.grants());
     Permission wanted = OF_BUCKET.get(action);
     if (wanted != null && ofBucket.allows(who, wanted, settings.ignoresPublicLists())) {
@@ -296,7 +300,7 @@ public final class Authorizer {
     if (onObject == null || key == null) {
       return false;
     }
-    ObjectVersion object = object(bucket, key, seen);
+    ObjectVersion object = object(bucket, key, facts, seen);
     if (object == null) {
       // That there is no such key may be told to who may list.
       return ofBucket.allows(who, Permission.READ, settings.ignoresPublicLists());
@@ -307,17 +311,24 @@ public final class Authorizer {
   }
 
   /** The object, looked up once a decision; null if there is none. */
-  private ObjectVersion object(BucketInfo bucket, String key, ObjectVersion[] seen)
-      throws StoreException {
+  private ObjectVersion object(
+      BucketInfo bucket, String key, Map<String, List<String>> facts, ObjectVersion[] seen)
+      throws S3Exception, StoreException {
     if (seen[0] == null) {
+      List<String> named = facts.get("s3:versionid");
+      boolean current = named == null || named.isEmpty();
       try {
         seen[0] =
             namespace
                 .getObject(
-                    GetObjectRequest.newBuilder().setBucket(bucket.getName()).setKey(key).build())
+                    GetObjectRequest.newBuilder()
+                        .setBucket(bucket.getName())
+                        .setKey(key)
+                        .setVersionId(VersionIds.parse("versionId", current ? null : named.get(0)))
+                        .build())
                 .getVersion();
       } catch (StoreException e) {
-        if (e.code() != ErrorCode.NO_SUCH_KEY) {
+        if (e.code() != ErrorCode.NO_SUCH_KEY && e.code() != ErrorCode.NO_SUCH_VERSION) {
           throw e;
         }
         return null;

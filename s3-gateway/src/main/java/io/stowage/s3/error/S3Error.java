@@ -62,6 +62,10 @@ public enum S3Error {
       400,
       "Your proposed upload is smaller than the minimum allowed object size."),
   EXPIRED_TOKEN("ExpiredToken", 400, "The provided token has expired."),
+  ILLEGAL_VERSIONING_CONFIGURATION(
+      "IllegalVersioningConfigurationException",
+      400,
+      "The versioning configuration specified in the request is invalid."),
   ILLEGAL_LOCATION_CONSTRAINT(
       "IllegalLocationConstraintException",
       400,
@@ -155,6 +159,7 @@ public enum S3Error {
       "MethodNotAllowed", 405, "The specified method is not allowed against this resource."),
   MISSING_CONTENT_LENGTH(
       "MissingContentLength", 411, "You must provide the Content-Length HTTP header."),
+  MISSING_REQUEST_BODY("MissingRequestBodyError", 400, "Request Body is empty"),
   MISSING_SECURITY_HEADER(
       "MissingSecurityHeader", 400, "Your request is missing a required header."),
   NO_SUCH_BUCKET("NoSuchBucket", 404, "The specified bucket does not exist"),

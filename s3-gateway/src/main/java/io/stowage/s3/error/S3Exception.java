@@ -28,19 +28,30 @@ public final class S3Exception extends Exception {
 
   private final S3Error error;
   private final transient Map<String, String> facts;
+  private final transient Map<String, String> headers;
 
-  private S3Exception(S3Error error, String message, Throwable cause, Map<String, String> facts) {
+  private S3Exception(
+      S3Error error,
+      String message,
+      Throwable cause,
+      Map<String, String> facts,
+      Map<String, String> headers) {
     super(message, cause, false, false);
     this.error = error;
     this.facts = facts;
+    this.headers = headers;
   }
 
   public S3Exception(S3Error error) {
-    this(error, error.message(), null, Map.of());
+    this(error, error.message(), null, Map.of(), Map.of());
   }
 
   public S3Exception(S3Error error, String message) {
-    this(error, message, null, Map.of());
+    this(error, message, null, Map.of(), Map.of());
+  }
+
+  public S3Exception(S3Error error, String message, Throwable cause) {
+    this(error, message, cause, Map.of(), Map.of());
   }
 
   /**
@@ -58,18 +69,30 @@ public final class S3Exception extends Exception {
         telling && e.getMessage() != null && !e.getMessage().isBlank()
             ? e.getMessage()
             : error.message();
-    return new S3Exception(error, message, e, Map.of());
+    return new S3Exception(error, message, e);
   }
 
   /** The same with one more element in the XML, as {@code Region} or {@code BucketName}. */
   public S3Exception with(String element, String value) {
     Map<String, String> more = new LinkedHashMap<>(facts);
     more.put(element, value);
-    return new S3Exception(error, getMessage(), getCause(), more);
+    return new S3Exception(error, getMessage(), getCause(), more, headers);
+  }
+
+  /** The same with a header of the answer, as {@code x-amz-delete-marker}. */
+  public S3Exception withHeader(String name, String value) {
+    Map<String, String> more = new LinkedHashMap<>(headers);
+    more.put(name, value);
+    return new S3Exception(error, getMessage(), getCause(), facts, more);
   }
 
   public S3Error error() {
     return error;
+  }
+
+  /** Further headers of the answer. */
+  public Map<String, String> headers() {
+    return headers;
   }
 
   /** Further elements of the error document, in order. */

@@ -108,7 +108,7 @@ final class CompleteMultipartUpload implements Operation {
     Checksums.write(out, version.getChecksumsList(), version.getPartCount(), true);
     Response response = Response.xml(200, out.finish());
     ObjectEncryption.describe(version.getMetadata().getEncryption(), response);
-    return response;
+    return Versions.identify(response, call.bucket(), version);
   }
 
   /** Where the object is, in the style in which the client addresses it. */

@@ -54,7 +54,9 @@ final class CopyObject implements Operation {
     CopySource source = CopySource.find(backend, call);
     ObjectVersion from = source.found().getVersion();
     boolean ontoItself =
-        source.bucket().equals(call.bucketName()) && source.key().equals(call.key());
+        source.bucket().equals(call.bucketName())
+            && source.key().equals(call.key())
+            && !call.header(CopySource.HEADER).contains("?versionId=");
     if (ontoItself
         && !replaceMetadata
         && !replaceTags
@@ -87,7 +89,7 @@ final class CopyObject implements Operation {
     ExpirationHeaders.announce(call.bucket(), version, response);
     ObjectEncryption.describe(call, version.getMetadata().getEncryption(), response);
     ObjectEncryption.describeContext(version.getMetadata().getEncryption(), response);
-    return response;
+    return source.identify(Versions.identify(response, call.bucket(), version));
   }
 
   private static String result(XmlOut out, ObjectVersion version) {

@@ -20,10 +20,14 @@ import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.GetBucketRequest;
 import io.stowage.common.proto.GetObjectReply;
-import io.stowage.common.proto.GetObjectRequest;
+import io.stowage.s3.access.VersionIds;
 import io.stowage.s3.auth.UriEncoding;
 import io.stowage.s3.error.S3Error;
 import io.stowage.s3.error.S3Exception;
+import io.stowage.s3.http.Response;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
 
 /**
  * The object that x-amz-copy-source names, found, authorised, and with its conditions checked.
@@ -31,19 +35,18 @@ import io.stowage.s3.error.S3Exception;
  *
  * @param cipher that it was encrypted with; null: none
  */
-record CopySource(String bucket, String key, GetObjectReply found, ObjectCipher cipher) {
+record CopySource(BucketInfo in, String key, GetObjectReply found, ObjectCipher cipher) {
   static final String HEADER = "x-amz-copy-source";
 
   static CopySource find(Backend backend, S3Call call) throws S3Exception, StoreException {
     String header = call.header(HEADER);
     int question = header.indexOf("?versionId=");
+    String version = null;
     if (question >= 0) {
-      String version = header.substring(question + "?versionId=".length());
-      if (!version.equals("null")) {
-        throw new S3Exception(S3Error.NO_SUCH_VERSION).with("VersionId", version);
-      }
+      version = UriEncoding.decodeText(header.substring(question + 11), false);
       header = header.substring(0, question);
     }
+    long versionId = VersionIds.parse(HEADER, version);
     String path = UriEncoding.decodeText(header, false);
     if (path.startsWith("/")) {
       path = path.substring(1);
@@ -59,31 +62,60 @@ record CopySource(String bucket, String key, GetObjectReply found, ObjectCipher 
     String key = path.substring(slash + 1);
     BucketNames.check(bucket);
     S3Address.checkKey(key);
-    BucketInfo info =
+    BucketInfo in =
         backend
             .namespace()
             .getBucket(GetBucketRequest.newBuilder().setName(bucket).build())
             .getBucket();
-    Dispatcher.checkExpectedOwner(call.header("x-amz-source-expected-bucket-owner"), info);
+    Dispatcher.checkExpectedOwner(call.header("x-amz-source-expected-bucket-owner"), in);
+    Map<String, List<String>> facts = new HashMap<>(call.facts());
+    if (version != null) {
+      facts.put("s3:versionid", List.of(version));
+    }
     backend
         .authorizer()
-        .authorize(call.caller().subject(), "s3:GetObject", info, key, call.facts());
-    GetObjectReply found =
-        backend
-            .namespace()
-            .getObject(
-                GetObjectRequest.newBuilder()
-                    .setBucket(bucket)
-                    .setKey(key)
-                    .setWantManifest(true)
-                    .build());
-    ObjectCipher cipher = backend.encryption().toCopy(call, info.getId(), found.getVersion());
+        .authorize(
+            call.caller().subject(),
+            version == null ? "s3:GetObject" : "s3:GetObjectVersion",
+            in,
+            key,
+            facts);
+    GetObjectReply found = find(backend, in, key, versionId);
+    ObjectCipher cipher = backend.encryption().toCopy(call, in.getId(), found.getVersion());
     Preconditions.checkCopySource(call.headers(), found.getVersion());
-    return new CopySource(bucket, key, found, cipher);
+    return new CopySource(in, key, found, cipher);
+  }
+
+  private static GetObjectReply find(Backend backend, BucketInfo in, String key, long versionId)
+      throws S3Exception, StoreException {
+    try {
+      return Versions.find(backend, in, key, versionId, true);
+    } catch (S3Exception e) {
+      if (e.error() != S3Error.METHOD_NOT_ALLOWED) {
+        throw e;
+      }
+      throw new S3Exception(
+          S3Error.INVALID_REQUEST,
+          "The source of a copy request may not specifically refer to a delete marker by"
+              + " version id.",
+          e);
+    }
+  }
+
+  String bucket() {
+    return in.getName();
+  }
+
+  /** Says which version was copied. */
+  Response identify(Response response) {
+    if (Versions.isConfigured(in)) {
+      response.header("x-amz-copy-source-version-id", Versions.text(found.getVersion()));
+    }
+    return response;
   }
 
   /** Its plain bytes. */
   ObjectSource bytes(Backend backend, ByteRange range) throws StoreException {
-    return new ObjectSource(backend, bucket, found, cipher, range);
+    return new ObjectSource(backend, bucket(), found, cipher, range);
   }
 }

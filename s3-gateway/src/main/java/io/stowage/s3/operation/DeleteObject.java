@@ -40,7 +40,17 @@ final class DeleteObject implements Operation {
 
   @Override
   public Response handle(S3Call call) throws S3Exception, StoreException {
-    EventNote event = Events.note(backend, call, "ObjectRemoved:Delete", call.key());
+    String ifMatch = call.header("if-match");
+    if (ifMatch != null && !ifMatch.trim().equals("*")) {
+      // Whether an entity tag matches is told only to who may read it.
+      backend
+          .authorizer()
+          .authorize(
+              call.caller().subject(), "s3:GetObject", call.bucket(), call.key(), call.facts());
+    }
+    EventNote event =
+        Events.note(
+            backend, call, Versions.deletionEvent(call.bucket(), Versions.asked(call)), call.key());
     DeletedObject deleted =
         backend
             .namespace()
@@ -50,6 +60,8 @@ final class DeleteObject implements Operation {
                     .addObjects(
                         ObjectToDelete.newBuilder()
                             .setKey(call.key())
+                            .setVersionId(Versions.asked(call))
+                            .setOwner(call.caller().user())
                             .setWriteId(WriteId.random())
                             .setBypassGovernance(LockHeaders.bypasses(backend, call, call.key()))
                             .setEvent(event)
@@ -63,6 +75,21 @@ final class DeleteObject implements Operation {
     if (deleted.getStamp() != 0) {
       Events.happened(backend, call, event, call.key(), null, deleted.getStamp());
     }
-    return Response.empty(204);
+    return told(call, deleted);
+  }
+
+  private static Response told(S3Call call, DeletedObject deleted) throws S3Exception {
+    Response response = Response.empty(204);
+    String asked = call.param(Versions.PARAMETER);
+    if (asked != null && Versions.isConfigured(call.bucket())) {
+      response.header(Versions.HEADER, asked);
+    }
+    if (deleted.hasVersion()) {
+      Versions.identify(response, call.bucket(), deleted.getVersion());
+      if (deleted.getVersion().getDeleteMarker()) {
+        response.header(Versions.DELETE_MARKER, "true");
+      }
+    }
+    return response;
   }
 }

@@ -23,13 +23,16 @@ import io.stowage.common.proto.DeleteObjectsReply;
 import io.stowage.common.proto.DeleteObjectsRequest;
 import io.stowage.common.proto.DeletedObject;
 import io.stowage.common.proto.ObjectToDelete;
+import io.stowage.s3.access.VersionIds;
 import io.stowage.s3.error.S3Error;
 import io.stowage.s3.error.S3Exception;
 import io.stowage.s3.http.Response;
 import io.stowage.s3.xml.XmlElement;
 import io.stowage.s3.xml.XmlOut;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 
 /** POST ?delete on a bucket: up to 1,000 keys, each with an outcome of its own. */
 final class DeleteObjects implements Operation {
@@ -61,34 +64,29 @@ final class DeleteObjects implements Operation {
     if (objects.isEmpty() || objects.size() > MOST_KEYS) {
       throw new S3Exception(S3Error.MALFORMED_XML);
     }
-    List<String[]> refused = new ArrayList<>();
+    List<Refused> refused = new ArrayList<>();
+    List<String> asked = new ArrayList<>();
     for (XmlElement object : objects) {
       String key = object.childText("Key");
       if (key == null || key.isEmpty()) {
         throw new S3Exception(S3Error.MALFORMED_XML);
       }
       String version = object.childText("VersionId");
-      if (version != null && !version.isEmpty() && !version.equals("null")) {
-        refused.add(new String[] {key, S3Error.NO_SUCH_VERSION.code(), "No such version"});
-        continue;
+      if (version != null && version.isEmpty()) {
+        version = null;
       }
-      try {
-        S3Address.checkKey(key);
-      } catch (S3Exception e) {
-        refused.add(new String[] {key, e.error().code(), e.getMessage()});
-        continue;
-      }
+      long versionId;
       boolean bypass;
       try {
-        backend
-            .authorizer()
-            .authorize(
-                call.caller().subject(), "s3:DeleteObject", call.bucket(), key, call.facts());
+        versionId = versionId(version);
+        S3Address.checkKey(key);
+        authorize(call, key, version);
         bypass = LockHeaders.bypasses(backend, call, key);
       } catch (S3Exception e) {
-        refused.add(new String[] {key, e.error().code(), e.getMessage()});
+        refused.add(new Refused(key, version, e.error().code(), e.getMessage()));
         continue;
       }
+      asked.add(version);
       Condition.Builder condition = Condition.newBuilder();
       String etag = object.childText("ETag");
       if (etag != null && !etag.isEmpty()) {
@@ -97,14 +95,17 @@ final class DeleteObjects implements Operation {
       request.addObjects(
           ObjectToDelete.newBuilder()
               .setKey(key)
+              .setVersionId(versionId)
+              .setOwner(call.caller().user())
               .setWriteId(WriteId.random())
               .setBypassGovernance(bypass)
-              .setEvent(Events.note(backend, call, "ObjectRemoved:Delete", key))
+              .setEvent(Events.note(
+                      backend, call, Versions.deletionEvent(call.bucket(), versionId), key))
               .setCondition(condition));
     }
     if (request.getObjectsCount() > 0) {
       DeleteObjectsReply reply = backend.namespace().deleteObjects(request.build());
-      tell(reply, quiet, out);
+      tell(reply, asked, quiet, out);
       for (int i = 0; i < reply.getObjectsCount(); i++) {
         DeletedObject deleted = reply.getObjects(i);
         if (deleted.getErrorCode() == 0 && deleted.getStamp() != 0) {
@@ -118,24 +119,55 @@ final class DeleteObjects implements Operation {
         }
       }
     }
-    for (String[] error : refused) {
-      tellError(out, error[0], error[1], error[2]);
+    for (Refused one : refused) {
+      tellError(out, one);
     }
     return Response.xml(200, out.finish());
   }
 
-  private static void tell(DeleteObjectsReply reply, boolean quiet, XmlOut out) {
-    for (DeletedObject object : reply.getObjectsList()) {
+  private record Refused(String key, String version, String code, String message) {}
+
+  /** A text that is no version id is that of no version, here. */
+  private static long versionId(String version) throws S3Exception {
+    try {
+      return VersionIds.parse("VersionId", version);
+    } catch (S3Exception e) {
+      throw new S3Exception(S3Error.NO_SUCH_VERSION, S3Error.NO_SUCH_VERSION.message(), e);
+    }
+  }
+
+  private void authorize(S3Call call, String key, String version)
+      throws S3Exception, StoreException {
+    Map<String, List<String>> facts = call.facts();
+    if (version != null) {
+      facts = new HashMap<>(facts);
+      facts.put("s3:versionid", List.of(version));
+    }
+    String action = version == null ? "s3:DeleteObject" : "s3:DeleteObjectVersion";
+    backend.authorizer().authorize(call.caller().subject(), action, call.bucket(), key, facts);
+  }
+
+  private static void tell(
+      DeleteObjectsReply reply, List<String> asked, boolean quiet, XmlOut out) {
+    for (int i = 0; i < reply.getObjectsCount(); i++) {
+      DeletedObject object = reply.getObjects(i);
       if (object.getErrorCode() != 0) {
         S3Error error = S3Error.of(ErrorCode.ofNumber(object.getErrorCode()));
-        tellError(out, object.getKey(), error.code(), error.message());
+        tellError(out, new Refused(object.getKey(), asked.get(i), error.code(), error.message()));
       } else if (!quiet) {
-        out.open("Deleted").text("Key", object.getKey()).close();
+        out.open("Deleted").text("Key", object.getKey());
+        out.textIfAny("VersionId", asked.get(i));
+        if (object.getVersion().getDeleteMarker()) {
+          out.text("DeleteMarker", true);
+          out.text("DeleteMarkerVersionId", Versions.text(object.getVersion()));
+        }
+        out.close();
       }
     }
   }
 
-  private static void tellError(XmlOut out, String key, String code, String message) {
-    out.open("Error").text("Key", key).text("Code", code).text("Message", message).close();
+  private static void tellError(XmlOut out, Refused refused) {
+    out.open("Error").text("Key", refused.key()).textIfAny("VersionId", refused.version());
+    out.text("Code", refused.code()).text("Message", refused.message()).close();
   }
 }

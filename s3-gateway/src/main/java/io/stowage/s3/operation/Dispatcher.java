@@ -141,10 +141,6 @@ public final class Dispatcher implements RequestHandler {
     Level level = address.level();
     Operation operation =
         operations.find(request.method(), level, target.query(), request.headers());
-    String version = target.query().get("versionId");
-    if (version != null && !version.isEmpty() && !version.equals("null")) {
-      throw new S3Exception(S3Error.NO_SUCH_VERSION).with("VersionId", version);
-    }
     BucketInfo bucket = null;
     if (level != Level.SERVICE) {
       BucketNames.check(address.bucket());
@@ -159,10 +155,12 @@ public final class Dispatcher implements RequestHandler {
         RequestFacts.of(request, target.query(), caller, backend.clock().wallMicros());
     Response response;
     try {
-      if (operation.action() != null) {
-        backend
-            .authorizer()
-            .authorize(caller.subject(), operation.action(), bucket, address.key(), facts);
+      String action =
+          level == Level.OBJECT
+              ? Versions.action(operation.action(), target.query())
+              : operation.action();
+      if (action != null) {
+        backend.authorizer().authorize(caller.subject(), action, bucket, address.key(), facts);
       }
       response =
           operation.handle(
@@ -276,6 +274,7 @@ public final class Dispatcher implements RequestHandler {
     if (error.error() == S3Error.SLOW_DOWN || error.error() == S3Error.SERVICE_UNAVAILABLE) {
       response.header(HttpHeaderNames.RETRY_AFTER, "1");
     }
+    error.headers().forEach(response::header);
     return identified(requestId, response);
   }
 

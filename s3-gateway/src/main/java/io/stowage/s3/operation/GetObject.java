@@ -19,7 +19,6 @@ import io.netty.handler.codec.http.HttpHeaderNames;
 import io.stowage.client.crypt.ObjectCipher;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.GetObjectReply;
-import io.stowage.common.proto.GetObjectRequest;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.s3.error.S3Error;
 import io.stowage.s3.error.S3Exception;
@@ -59,15 +58,7 @@ final class GetObject implements Operation {
           "Request specific response headers cannot be used for anonymous GET requests.");
     }
     int partNumber = call.intParam("partNumber", 0, 1, MOST_PARTS);
-    GetObjectReply found =
-        backend
-            .namespace()
-            .getObject(
-                GetObjectRequest.newBuilder()
-                    .setBucket(call.bucketName())
-                    .setKey(call.key())
-                    .setWantManifest(withBody)
-                    .build());
+    GetObjectReply found = Versions.find(backend, call, withBody);
     ObjectVersion version = found.getVersion();
     ObjectCipher cipher = null;
     if (withBody) {
@@ -92,6 +83,7 @@ final class GetObject implements Operation {
     Response response = response(call, found, cipher, range, partial ? 206 : 200);
     try {
       ObjectHeaders.describe(version, response);
+      Versions.identify(response, call.bucket(), version);
       ObjectEncryption.describe(call, version.getMetadata().getEncryption(), response);
       if ("ENABLED".equalsIgnoreCase(call.header("x-amz-checksum-mode")) && !partial) {
         ObjectHeaders.checksums(version, response);

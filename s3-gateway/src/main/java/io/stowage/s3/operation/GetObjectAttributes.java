@@ -17,7 +17,6 @@ package io.stowage.s3.operation;
 
 import io.netty.handler.codec.http.HttpHeaderNames;
 import io.stowage.common.error.StoreException;
-import io.stowage.common.proto.GetObjectRequest;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.s3.error.S3Error;
 import io.stowage.s3.error.S3Exception;
@@ -52,16 +51,7 @@ final class GetObjectAttributes implements Operation {
   public Response handle(S3Call call) throws S3Exception, StoreException {
     ObjectHeaders.refuseUnsupported(call.headers());
     Set<String> asked = asked(call.headers().getAll(HEADER));
-    ObjectVersion version =
-        backend
-            .namespace()
-            .getObject(
-                GetObjectRequest.newBuilder()
-                    .setBucket(call.bucketName())
-                    .setKey(call.key())
-                    .setWantManifest(true)
-                    .build())
-            .getVersion();
+    ObjectVersion version = Versions.find(backend, call, true).getVersion();
     backend.encryption().checkToSee(call, version);
     XmlOut out = XmlOut.document("GetObjectAttributesResponse");
     if (asked.contains("ETag")) {
@@ -82,8 +72,10 @@ final class GetObjectAttributes implements Operation {
     if (asked.contains("ObjectSize")) {
       out.text("ObjectSize", version.getLength());
     }
-    return Response.xml(200, out.finish())
-        .header(HttpHeaderNames.LAST_MODIFIED, Times.http(version.getModifiedMicros()));
+    Response response =
+        Response.xml(200, out.finish())
+            .header(HttpHeaderNames.LAST_MODIFIED, Times.http(version.getModifiedMicros()));
+    return Versions.identify(response, call.bucket(), version);
   }
 
   private static Set<String> asked(List<String> headers) throws S3Exception {

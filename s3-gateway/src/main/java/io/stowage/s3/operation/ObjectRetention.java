@@ -21,7 +21,6 @@ import static io.stowage.s3.xml.XmlShape.word;
 
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
-import io.stowage.common.proto.GetObjectRequest;
 import io.stowage.common.proto.LegalHold;
 import io.stowage.common.proto.LockMode;
 import io.stowage.common.proto.ObjectLock;
@@ -57,11 +56,7 @@ final class ObjectRetention {
 
   private static ObjectVersion find(Backend backend, S3Call call)
       throws S3Exception, StoreException {
-    return backend
-        .namespace()
-        .getObject(
-            GetObjectRequest.newBuilder().setBucket(call.bucketName()).setKey(call.key()).build())
-        .getVersion();
+    return Versions.find(backend, call, false).getVersion();
   }
 
   private static ObjectLock lock(Backend backend, S3Call call) throws S3Exception, StoreException {
@@ -87,7 +82,7 @@ final class ObjectRetention {
                     .setMetadata(seen.getMetadata().toBuilder().setLock(lock))
                     .setBypassGovernance(bypass)
                     .build());
-        return Response.empty(200);
+        return Versions.identify(Response.empty(200), call.bucket(), seen);
       } catch (StoreException e) {
         boolean lost = e.code() == ErrorCode.CONFLICT || e.code() == ErrorCode.NO_SUCH_VERSION;
         if (!lost || attempt == MOST_ATTEMPTS) {

@@ -18,7 +18,6 @@ package io.stowage.s3.operation;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.EventNote;
-import io.stowage.common.proto.GetObjectRequest;
 import io.stowage.common.proto.ObjectMetadata;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.SetObjectMetadataRequest;
@@ -39,17 +38,15 @@ final class ObjectSettings {
 
   private ObjectSettings() {}
 
-  private static ObjectVersion find(Backend backend, S3Call call) throws StoreException {
-    return backend
-        .namespace()
-        .getObject(
-            GetObjectRequest.newBuilder().setBucket(call.bucketName()).setKey(call.key()).build())
-        .getVersion();
+  private static ObjectVersion find(Backend backend, S3Call call)
+      throws S3Exception, StoreException {
+    return Versions.find(backend, call, false).getVersion();
   }
 
-  private static void change(
+  /** Returns the version that was changed. */
+  private static ObjectVersion change(
       Backend backend, S3Call call, String event, UnaryOperator<ObjectMetadata> change)
-      throws StoreException {
+      throws S3Exception, StoreException {
     EventNote note = Events.note(backend, call, event, call.key());
     for (int attempt = 1; ; attempt++) {
       ObjectVersion seen = find(backend, call);
@@ -68,7 +65,7 @@ final class ObjectSettings {
                         .build())
                 .getVersion();
         Events.happened(backend, call, note, call.key(), changed, changed.getStamp());
-        return;
+        return seen;
       } catch (StoreException e) {
         boolean lost = e.code() == ErrorCode.CONFLICT || e.code() == ErrorCode.NO_SUCH_VERSION;
         if (!lost || attempt == MOST_ATTEMPTS) {
@@ -86,8 +83,12 @@ final class ObjectSettings {
     }
 
     @Override
-    public Response handle(S3Call call) throws StoreException {
-      return Response.xml(200, Tags.document(find(backend, call).getMetadata().getTagsMap()));
+    public Response handle(S3Call call) throws S3Exception, StoreException {
+      ObjectVersion version = find(backend, call);
+      return Versions.identify(
+          Response.xml(200, Tags.document(version.getMetadata().getTagsMap())),
+          call.bucket(),
+          version);
     }
   }
 
@@ -102,12 +103,13 @@ final class ObjectSettings {
     public Response handle(S3Call call) throws S3Exception, StoreException {
       Map<String, String> tags =
           Tags.of(call.document("Tagging", LARGEST_TAGGING), Tags.MOST_OF_AN_OBJECT);
-      change(
+      ObjectVersion changed =
+          change(
           backend,
           call,
           "ObjectTagging:Put",
           metadata -> metadata.toBuilder().clearTags().putAllTags(tags).build());
-      return Response.empty(200);
+      return Versions.identify(Response.empty(200), call.bucket(), changed);
     }
   }
 
@@ -119,13 +121,14 @@ final class ObjectSettings {
     }
 
     @Override
-    public Response handle(S3Call call) throws StoreException {
-      change(
+    public Response handle(S3Call call) throws S3Exception, StoreException {
+      ObjectVersion changed =
+          change(
           backend,
           call,
           "ObjectTagging:Delete",
           metadata -> metadata.toBuilder().clearTags().build());
-      return Response.empty(204);
+      return Versions.identify(Response.empty(204), call.bucket(), changed);
     }
   }
 
@@ -137,14 +140,16 @@ final class ObjectSettings {
     }
 
     @Override
-    public Response handle(S3Call call) throws StoreException {
-      ObjectMetadata metadata = find(backend, call).getMetadata();
+    public Response handle(S3Call call) throws S3Exception, StoreException {
+      ObjectVersion version = find(backend, call);
+      ObjectMetadata metadata = version.getMetadata();
       boolean disabled = new Authorizer.Settings(call.bucket()).disablesLists();
       Acl acl =
           disabled
               ? Acl.ofOwner(call.bucket().getOwner())
               : Acl.of(metadata.getOwner(), metadata.getGrantsList());
-      return Response.xml(200, acl.document(backend.users()));
+      return Versions.identify(
+          Response.xml(200, acl.document(backend.users())), call.bucket(), version);
     }
   }
 
@@ -165,12 +170,13 @@ final class ObjectSettings {
               owner,
               call.bucket().getOwner(),
               new Authorizer.Settings(call.bucket()));
-      change(
+      ObjectVersion changed =
+          change(
           backend,
           call,
           "ObjectAcl:Put",
           metadata -> metadata.toBuilder().clearGrants().addAllGrants(acl.texts()).build());
-      return Response.empty(200);
+      return Versions.identify(Response.empty(200), call.bucket(), changed);
     }
   }
 }

@@ -128,6 +128,7 @@ final class ObjectSource implements ResponseBody, BodySource {
                   GetObjectRequest.newBuilder()
                       .setBucket(bucket)
                       .setKey(version.getKey())
+                      .setVersionId(version.getVersionId())
                       .setWantManifest(true)
                       .setPinnedStamp(version.getStamp())
                       .setPinnedWriteId(version.getWriteId())

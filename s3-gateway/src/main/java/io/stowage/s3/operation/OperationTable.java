@@ -140,13 +140,15 @@ public final class OperationTable {
     row("PUT", Level.BUCKET, new BucketNotification(backend), "notification");
     notKept(backend);
 
+    row("PUT", Level.BUCKET, new BucketVersioning.Put(backend), "versioning");
     row("PUT", Level.BUCKET, new CreateBucket(backend));
     row("HEAD", Level.BUCKET, new HeadBucket(backend));
     row("DELETE", Level.BUCKET, new DeleteBucket(backend));
     row("POST", Level.BUCKET, new DeleteObjects(backend), "delete");
     row("POST", Level.BUCKET, new PostObject(backend, authenticator));
     row("GET", Level.BUCKET, new GetBucketLocation(backend), "location");
-    row("GET", Level.BUCKET, new GetBucketVersioning(), "versioning");
+    row("GET", Level.BUCKET, new BucketVersioning.Get(), "versioning");
+    row("GET", Level.BUCKET, new ListObjectVersions(backend), "versions");
     row("GET", Level.BUCKET, new ListMultipartUploads(backend), "uploads");
     row("GET", Level.BUCKET, ListObjects.v2(backend), "list-type=2");
     row("GET", Level.BUCKET, ListObjects.v1(backend));

@@ -75,6 +75,6 @@ final class UploadPartCopy implements Operation {
     Checksums.write(out, part.getChecksumsList(), 0, false);
     Response response = Response.xml(200, out.finish());
     ObjectEncryption.describe(call, upload.getMetadata().getEncryption(), response);
-    return response;
+    return source.identify(response);
   }
 }

@@ -95,7 +95,7 @@ import software.amazon.awssdk.services.s3.presigner.S3Presigner;
  * test has a bucket of its own.
  */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
-public abstract class S3ContractTest {
+public abstract class S3ContractTest extends S3VersionsSuite {
   private static final AtomicInteger BUCKETS = new AtomicInteger();
   private static final int MIB = 1 << 20;
 
@@ -121,6 +121,21 @@ public abstract class S3ContractTest {
     if (s3 != null) {
       s3.close();
     }
+  }
+
+  @Override
+  final S3Client versionsClient() {
+    return s3;
+  }
+
+  @Override
+  final RawS3 versionsRaw() {
+    return raw;
+  }
+
+  @Override
+  final String versionsBucket() {
+    return newBucket();
   }
 
   private S3Client client() {

@@ -800,9 +800,9 @@ public abstract class S3MalformedTest {
             (s3, b) -> s3.call("GET", "/" + b + "/there?partNumber=2").send()));
     all.add(
         bad(
-            "version that never was",
-            404,
-            "NoSuchVersion",
+            "version id that is none",
+            400,
+            "InvalidArgument",
             (s3, b) -> s3.call("GET", "/" + b + "/there?versionId=abc").send()));
     all.add(
         bad(
@@ -866,7 +866,7 @@ public abstract class S3MalformedTest {
                     .body(BODY)
                     .header("x-amz-storage-class", "PAPER")
                     .send()));
-    for (String sub : List.of("analytics", "versions", "replication")) {
+    for (String sub : List.of("analytics", "replication")) {
       all.add(
           bad(
               "GET ?" + sub,
