@@ -99,8 +99,8 @@ final class DeleteObjects implements Operation {
               .setOwner(call.caller().user())
               .setWriteId(WriteId.random())
               .setBypassGovernance(bypass)
-              .setEvent(Events.note(
-                      backend, call, Versions.deletionEvent(call.bucket(), versionId), key))
+              .setEvent(
+                  Events.note(backend, call, Versions.deletionEvent(call.bucket(), versionId), key))
               .setCondition(condition));
     }
     if (request.getObjectsCount() > 0) {

@@ -105,10 +105,10 @@ final class ObjectSettings {
           Tags.of(call.document("Tagging", LARGEST_TAGGING), Tags.MOST_OF_AN_OBJECT);
       ObjectVersion changed =
           change(
-          backend,
-          call,
-          "ObjectTagging:Put",
-          metadata -> metadata.toBuilder().clearTags().putAllTags(tags).build());
+              backend,
+              call,
+              "ObjectTagging:Put",
+              metadata -> metadata.toBuilder().clearTags().putAllTags(tags).build());
       return Versions.identify(Response.empty(200), call.bucket(), changed);
     }
   }
@@ -124,10 +124,10 @@ final class ObjectSettings {
     public Response handle(S3Call call) throws S3Exception, StoreException {
       ObjectVersion changed =
           change(
-          backend,
-          call,
-          "ObjectTagging:Delete",
-          metadata -> metadata.toBuilder().clearTags().build());
+              backend,
+              call,
+              "ObjectTagging:Delete",
+              metadata -> metadata.toBuilder().clearTags().build());
       return Versions.identify(Response.empty(204), call.bucket(), changed);
     }
   }
@@ -172,10 +172,10 @@ final class ObjectSettings {
               new Authorizer.Settings(call.bucket()));
       ObjectVersion changed =
           change(
-          backend,
-          call,
-          "ObjectAcl:Put",
-          metadata -> metadata.toBuilder().clearGrants().addAllGrants(acl.texts()).build());
+              backend,
+              call,
+              "ObjectAcl:Put",
+              metadata -> metadata.toBuilder().clearGrants().addAllGrants(acl.texts()).build());
       return Versions.identify(Response.empty(200), call.bucket(), changed);
     }
   }
