@@ -214,8 +214,7 @@ public abstract class S3VersionsSuite {
     String bucket = versioned();
     String id = put(bucket, "ids", "x").versionId();
     String other = put(bucket, "ids-other", "x").versionId();
-    for (String bad :
-        List.of("abc", "", id.substring(1), id + "A", "NULL", id.toLowerCase() + "%")) {
+    for (String bad : List.of("abc", "", id.substring(1), id + "A", "NULL", id + "%")) {
       Reply reply =
           versionsRaw()
               .call("GET", "/" + bucket + "/ids?versionId=" + bad.replace("%", "%25"))
