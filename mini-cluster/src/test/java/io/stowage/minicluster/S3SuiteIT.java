@@ -18,33 +18,95 @@ package io.stowage.minicluster;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.sun.net.httpserver.HttpServer;
 import io.stowage.common.conf.Keys;
+import io.stowage.common.proto.ScanEventsRequest;
 import io.stowage.s3.suite.S3ContractTest;
 import io.stowage.s3.suite.S3LifecycleTest;
 import io.stowage.s3.suite.S3ObjectLockTest;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.nio.charset.StandardCharsets;
 import java.util.List;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Test;
 import software.amazon.awssdk.core.sync.RequestBody;
+import software.amazon.awssdk.services.s3.S3Client;
+import software.amazon.awssdk.services.s3.model.Event;
+import software.amazon.awssdk.services.s3.model.QueueConfiguration;
 import software.amazon.awssdk.services.s3.model.S3Object;
 
 /** The S3 suites over the whole store, where a day of lifecycle has a second. */
 class S3SuiteIT extends S3ContractTest {
   private static final long DEADLINE_NANOS = 60_000_000_000L;
 
+  private static final String ARN = "arn:aws:sqs:us-east-1::hook:webhook";
+
+  private final BlockingQueue<String> heard = new LinkedBlockingQueue<>();
   private MiniStowageCluster cluster;
+  private HttpServer hook;
 
   @Override
   protected Target startTarget() throws Exception {
-    cluster = MiniStowageCluster.builder().set(Keys.LIFECYCLE_DAY_SECONDS, "1").start();
+    hook = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
+    hook.createContext(
+        "/",
+        exchange -> {
+          heard.add(new String(exchange.getRequestBody().readAllBytes(), StandardCharsets.UTF_8));
+          exchange.sendResponseHeaders(204, -1);
+          exchange.close();
+        });
+    hook.start();
+    cluster =
+        MiniStowageCluster.builder()
+            .set(Keys.LIFECYCLE_DAY_SECONDS, "1")
+            .set(
+                Keys.S3_EVENT_TARGETS,
+                ARN + "=http://127.0.0.1:" + hook.getAddress().getPort() + "/")
+            .start();
     return new Target(cluster.s3Endpoint(), cluster.accessKey(), cluster.secretKey(), "us-east-1");
   }
 
   @AfterAll
   void stop() {
     cluster.close();
+    hook.stop(0);
+  }
+
+  /** The event is in the row of table object until the webhook has it, and then no more. */
+  @Test
+  void aWebhookIsToldOfAPut() throws Exception {
+    try (S3Client s3 = S3Clients.of(cluster)) {
+      s3.createBucket(b -> b.bucket("told"));
+      s3.putBucketNotificationConfiguration(
+          b ->
+              b.bucket("told")
+                  .notificationConfiguration(
+                      n ->
+                          n.queueConfigurations(
+                              QueueConfiguration.builder()
+                                  .queueArn(ARN)
+                                  .events(Event.S3_OBJECT_CREATED)
+                                  .build())));
+      s3.putObject(b -> b.bucket("told").key("a/key"), RequestBody.fromString("content"));
+      String event = heard.poll(30, TimeUnit.SECONDS);
+      assertTrue(event != null && event.contains("\"ObjectCreated:Put\""), event);
+      assertTrue(event.contains("\"a/key\""), event);
+    }
+    long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
+    while (cluster
+            .objectManager(0)
+            .scanEvents(ScanEventsRequest.getDefaultInstance())
+            .getEventsCount()
+        > 0) {
+      assertTrue(System.nanoTime() < deadline, "the event is still in its row");
+      LockSupport.parkNanos(10_000_000);
+    }
   }
 
   @Nested

@@ -21,6 +21,7 @@ import io.stowage.common.proto.EventNote;
 import io.stowage.common.proto.EventRecord;
 import io.stowage.common.proto.EventTarget;
 import io.stowage.common.proto.ObjectVersion;
+import io.stowage.common.proto.Versioning;
 import io.stowage.s3.error.S3Exception;
 import io.stowage.s3.setting.BucketSettings;
 import io.stowage.s3.setting.NotificationRules;
@@ -35,10 +36,39 @@ import org.apache.hadoop.thirdparty.protobuf.ByteString;
  * Stateless.
  */
 final class Events {
+  private static final String REMOVED = "ObjectRemoved:Delete";
+
   private Events() {}
 
   /** Whom to tell of a change that is about to be made; an empty note if nobody. */
   static EventNote note(Backend backend, S3Call call, String name, String key)
+      throws StoreException {
+    return noteOf(
+        backend,
+        call,
+        name.equals(REMOVED) ? removed(call, call.query().get("versionId")) : name,
+        key);
+  }
+
+  /**
+   * The same of a deletion of one of several.
+   *
+   * @param versionId as asked for; null or empty: the key
+   */
+  static EventNote noteOfRemoval(Backend backend, S3Call call, String key, String versionId)
+      throws StoreException {
+    return noteOf(backend, call, removed(call, versionId), key);
+  }
+
+  /** A key of a bucket with versioning is not removed: a marker is made. */
+  private static String removed(S3Call call, String versionId) {
+    boolean marks =
+        (versionId == null || versionId.isEmpty())
+            && call.bucket().getVersioning() != Versioning.UNVERSIONED;
+    return marks ? "ObjectRemoved:DeleteMarkerCreated" : REMOVED;
+  }
+
+  private static EventNote noteOf(Backend backend, S3Call call, String name, String key)
       throws StoreException {
     ByteString kept = call.bucket().getSettingsMap().get(BucketSettings.NOTIFICATION.name());
     if (kept == null) {
@@ -62,6 +92,7 @@ final class Events {
         .setPrincipal(call.caller().user())
         .setSourceIp(call.caller().origin().address())
         .setRequestId(call.caller().origin().requestId())
+        .setVersioned(call.bucket().getVersioning() != Versioning.UNVERSIONED)
         .setBucket(call.bucketName())
         .setBucketOwner(call.bucket().getOwner())
         .setRegion(backend.region())
