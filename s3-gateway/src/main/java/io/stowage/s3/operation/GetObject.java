@@ -20,6 +20,7 @@ import io.stowage.client.crypt.ObjectCipher;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.GetObjectReply;
 import io.stowage.common.proto.ObjectVersion;
+import io.stowage.s3.access.VersionIds;
 import io.stowage.s3.error.S3Error;
 import io.stowage.s3.error.S3Exception;
 import io.stowage.s3.http.Response;
@@ -94,7 +95,9 @@ final class GetObject implements Operation {
       if (partNumber > 0 && version.getPartCount() > 0) {
         response.header("x-amz-mp-parts-count", version.getPartCount());
       }
-      ExpirationHeaders.announce(call.bucket(), version, response);
+      if (Versions.asked(call) == VersionIds.CURRENT) {
+        ExpirationHeaders.announce(call.bucket(), version, response);
+      }
       ObjectHeaders.override(call.query(), response);
       return response;
     } catch (S3Exception | StoreException | RuntimeException e) {

@@ -36,7 +36,9 @@ import software.amazon.awssdk.regions.Region;
 import software.amazon.awssdk.services.s3.S3Client;
 import software.amazon.awssdk.services.s3.model.CompletedPart;
 import software.amazon.awssdk.services.s3.model.DefaultRetention;
+import software.amazon.awssdk.services.s3.model.DeleteObjectsResponse;
 import software.amazon.awssdk.services.s3.model.HeadObjectResponse;
+import software.amazon.awssdk.services.s3.model.ObjectIdentifier;
 import software.amazon.awssdk.services.s3.model.ObjectLockConfiguration;
 import software.amazon.awssdk.services.s3.model.ObjectLockEnabled;
 import software.amazon.awssdk.services.s3.model.ObjectLockLegalHoldStatus;
@@ -262,6 +264,56 @@ public abstract class S3ObjectLockTest {
             .body("<LegalHold><Status>abc</Status></LegalHold>")
             .send()
             .code());
+  }
+
+  private void remove(String bucket, String version, boolean bypass) {
+    s3.deleteObject(
+        b -> b.bucket(bucket).key("k").versionId(version).bypassGovernanceRetention(bypass));
+  }
+
+  @Test
+  void lockedVersionsStay() {
+    String bucket = newBucket(true);
+    assertEquals("Enabled", s3.getBucketVersioning(b -> b.bucket(bucket)).statusAsString());
+    fails(
+        409,
+        "InvalidBucketState",
+        () ->
+            s3.putBucketVersioning(
+                b -> b.bucket(bucket).versioningConfiguration(v -> v.status("Suspended"))));
+    String version =
+        s3.putObject(
+                b ->
+                    b.bucket(bucket)
+                        .key("k")
+                        .objectLockMode(ObjectLockMode.GOVERNANCE)
+                        .objectLockRetainUntilDate(in(1)),
+                RequestBody.fromString("x"))
+            .versionId();
+    s3.deleteObject(b -> b.bucket(bucket).key("k")); // a marker
+    fails(403, "AccessDenied", () -> remove(bucket, version, false));
+    DeleteObjectsResponse several =
+        s3.deleteObjects(
+            b ->
+                b.bucket(bucket)
+                    .delete(
+                        d ->
+                            d.objects(
+                                ObjectIdentifier.builder().key("k").versionId(version).build())));
+    assertEquals("AccessDenied", several.errors().get(0).code());
+    assertEquals(
+        ObjectLockMode.GOVERNANCE,
+        s3.headObject(b -> b.bucket(bucket).key("k").versionId(version)).objectLockMode());
+    s3.putObjectLegalHold(
+        b -> b.bucket(bucket).key("k").versionId(version).legalHold(h -> h.status("ON")));
+    fails(403, "AccessDenied", () -> remove(bucket, version, true));
+    s3.putObjectLegalHold(
+        b -> b.bucket(bucket).key("k").versionId(version).legalHold(h -> h.status("OFF")));
+    remove(bucket, version, true);
+    fails(
+        404,
+        "NoSuchVersion",
+        () -> s3.getObjectRetention(b -> b.bucket(bucket).key("k").versionId(version)));
   }
 
   @Test
