@@ -44,6 +44,7 @@ import software.amazon.awssdk.core.sync.RequestBody;
 import software.amazon.awssdk.http.urlconnection.UrlConnectionHttpClient;
 import software.amazon.awssdk.regions.Region;
 import software.amazon.awssdk.services.s3.S3Client;
+import software.amazon.awssdk.services.s3.model.BucketVersioningStatus;
 import software.amazon.awssdk.services.s3.model.CompletedPart;
 import software.amazon.awssdk.services.s3.model.Event;
 import software.amazon.awssdk.services.s3.model.FilterRule;
@@ -229,6 +230,25 @@ class S3EventsTest {
       assertTrue(sequencer.compareTo(before) > 0);
       before = sequencer;
     }
+  }
+
+  @Test
+  void versionsAndMarkersAreNamed() {
+    s3.putBucketVersioning(
+        b ->
+            b.bucket("bucket")
+                .versioningConfiguration(v -> v.status(BucketVersioningStatus.ENABLED)));
+    configure(q -> q.events(Event.S3_OBJECT_CREATED, Event.S3_OBJECT_REMOVED));
+    String version =
+        s3.putObject(b -> b.bucket("bucket").key("v"), RequestBody.fromString("content"))
+            .versionId();
+    String marker = s3.deleteObject(b -> b.bucket("bucket").key("v")).versionId();
+    s3.deleteObject(b -> b.bucket("bucket").key("v").versionId(version));
+    awaitHeard(
+        "ObjectCreated:Put v", "ObjectRemoved:DeleteMarkerCreated v", "ObjectRemoved:Delete v");
+    assertEquals(
+        List.of(version, marker, version),
+        heard.stream().map(event -> event.at("/s3/object/versionId").asText()).toList());
   }
 
   @Test

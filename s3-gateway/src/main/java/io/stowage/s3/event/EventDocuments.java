@@ -20,6 +20,7 @@ import com.fasterxml.jackson.core.JsonGenerator;
 import io.stowage.common.proto.EventNote;
 import io.stowage.common.proto.EventRecord;
 import io.stowage.common.proto.ObjectVersion;
+import io.stowage.s3.access.VersionIds;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -98,8 +99,9 @@ final class EventDocuments {
       json.writeStringField("eTag", etag(version));
     }
     if (event.getNote().getVersioned() && event.hasVersion()) {
+      ObjectVersion version = event.getVersion();
       json.writeStringField(
-          "versionId", HexFormat.of().toHexDigits(event.getVersion().getVersionId()));
+          "versionId", VersionIds.text(version.getVersionId(), version.getVersioned()));
     }
     // Of one key's events the later has the higher, compared as text.
     json.writeStringField(

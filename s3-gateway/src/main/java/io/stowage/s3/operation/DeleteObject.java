@@ -73,7 +73,7 @@ final class DeleteObject implements Operation {
           ErrorCode.ofNumber(deleted.getErrorCode()), deleted.getErrorMessage());
     }
     if (deleted.getStamp() != 0) {
-      Events.happened(backend, call, event, call.key(), null, deleted.getStamp());
+      Events.happened(backend, call, event, call.key(), Events.told(deleted), deleted.getStamp());
     }
     return told(call, deleted);
   }

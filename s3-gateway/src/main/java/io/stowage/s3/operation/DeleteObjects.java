@@ -114,7 +114,7 @@ final class DeleteObjects implements Operation {
               call,
               request.getObjects(i).getEvent(),
               deleted.getKey(),
-              null,
+              Events.told(deleted),
               deleted.getStamp());
         }
       }

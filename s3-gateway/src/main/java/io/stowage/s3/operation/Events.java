@@ -17,6 +17,7 @@ package io.stowage.s3.operation;
 
 import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
+import io.stowage.common.proto.DeletedObject;
 import io.stowage.common.proto.EventNote;
 import io.stowage.common.proto.EventRecord;
 import io.stowage.common.proto.EventTarget;
@@ -36,39 +37,10 @@ import org.apache.hadoop.thirdparty.protobuf.ByteString;
  * Stateless.
  */
 final class Events {
-  private static final String REMOVED = "ObjectRemoved:Delete";
-
   private Events() {}
 
   /** Whom to tell of a change that is about to be made; an empty note if nobody. */
   static EventNote note(Backend backend, S3Call call, String name, String key)
-      throws StoreException {
-    return noteOf(
-        backend,
-        call,
-        name.equals(REMOVED) ? removed(call, call.query().get("versionId")) : name,
-        key);
-  }
-
-  /**
-   * The same of a deletion of one of several.
-   *
-   * @param versionId as asked for; null or empty: the key
-   */
-  static EventNote noteOfRemoval(Backend backend, S3Call call, String key, String versionId)
-      throws StoreException {
-    return noteOf(backend, call, removed(call, versionId), key);
-  }
-
-  /** A key of a bucket with versioning is not removed: a marker is made. */
-  private static String removed(S3Call call, String versionId) {
-    boolean marks =
-        (versionId == null || versionId.isEmpty())
-            && call.bucket().getVersioning() != Versioning.UNVERSIONED;
-    return marks ? "ObjectRemoved:DeleteMarkerCreated" : REMOVED;
-  }
-
-  private static EventNote noteOf(Backend backend, S3Call call, String name, String key)
       throws StoreException {
     ByteString kept = call.bucket().getSettingsMap().get(BucketSettings.NOTIFICATION.name());
     if (kept == null) {
@@ -112,6 +84,11 @@ final class Events {
       event.setVersion(version);
     }
     backend.events().tell(event.build());
+  }
+
+  /** What is told of a deletion: the version removed, or the marker made; null: neither. */
+  static ObjectVersion told(DeletedObject deleted) {
+    return deleted.hasVersion() ? deleted.getVersion() : null;
   }
 
   private static ByteString row(S3Call call, String key) {
