@@ -15,10 +15,19 @@
  */
 package io.stowage.s3;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import io.stowage.common.error.StoreException;
+import io.stowage.s3.suite.RawS3;
 import io.stowage.s3.suite.S3ContractTest;
 import io.stowage.s3.suite.S3EncryptionTest;
+import java.security.MessageDigest;
+import java.util.Base64;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.Test;
 
 /** Encryption over the in-memory twins. */
 class S3EncryptionInMemoryTest extends S3EncryptionTest {
@@ -33,5 +42,39 @@ class S3EncryptionInMemoryTest extends S3EncryptionTest {
   @AfterAll
   void stop() {
     gateway.close();
+  }
+
+  /** Amazon's rule: keys are not sent in the clear. */
+  @Test
+  void keysAreTakenOverTlsOnlyIfTheSettingSaysSo() throws Exception {
+    byte[] key = new byte[32];
+    String md5 = Base64.getEncoder().encodeToString(MessageDigest.getInstance("MD5").digest(key));
+    for (String transport : List.of("tls", "loopback", "any")) {
+      try (InMemoryTarget target =
+          new InMemoryTarget(Map.of("stowage.s3.sse-c-transport", transport))) {
+        RawS3 raw =
+            new RawS3(
+                target.target().endpoint(),
+                InMemoryTarget.ACCESS_KEY,
+                InMemoryTarget.SECRET_KEY,
+                "us-east-1");
+        assertEquals(200, raw.call("PUT", "/keys").send().status());
+        RawS3.Reply reply =
+            raw.call("PUT", "/keys/k")
+                .body("text")
+                .header("x-amz-server-side-encryption-customer-algorithm", "AES256")
+                .header(
+                    "x-amz-server-side-encryption-customer-key",
+                    Base64.getEncoder().encodeToString(key))
+                .header("x-amz-server-side-encryption-customer-key-md5", md5)
+                .send();
+        boolean refused = transport.equals("tls");
+        assertEquals(refused ? 400 : 200, reply.status(), transport);
+        assertEquals(refused ? "InvalidRequest" : "", reply.code());
+      }
+    }
+    assertThrows(
+        StoreException.class,
+        () -> new InMemoryTarget(Map.of("stowage.s3.sse-c-transport", "carrier pigeon")));
   }
 }

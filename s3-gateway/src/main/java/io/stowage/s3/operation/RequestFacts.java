@@ -50,6 +50,7 @@ final class RequestFacts {
           "x-amz-request-payer",
           "x-amz-server-side-encryption",
           "x-amz-server-side-encryption-aws-kms-key-id",
+          "x-amz-server-side-encryption-customer-algorithm",
           "x-amz-storage-class",
           "x-amz-website-redirect-location");
 

@@ -526,10 +526,11 @@ public abstract class S3EncryptionTest {
                 })
             .uploadId();
     byte[] some = bytes(10, 1);
-    fails(400, "InvalidRequest", () -> uploadPart(bucket, hidden, 1, Mode.NONE, some));
-    fails(400, "InvalidRequest", () -> uploadPart(bucket, hidden, 1, Mode.OTHER_CUSTOMER, some));
+    // This client reads no document where it waited for 100 and was refused.
+    fails(400, null, () -> uploadPart(bucket, hidden, 1, Mode.NONE, some));
+    fails(400, null, () -> uploadPart(bucket, hidden, 1, Mode.OTHER_CUSTOMER, some));
     String open = s3.createMultipartUpload(b -> b.bucket(bucket).key("k")).uploadId();
-    fails(400, "InvalidRequest", () -> uploadPart(bucket, open, 1, Mode.CUSTOMER, some));
+    fails(400, null, () -> uploadPart(bucket, open, 1, Mode.CUSTOMER, some));
   }
 
   @Test
