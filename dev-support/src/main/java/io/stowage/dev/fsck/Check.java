@@ -343,19 +343,25 @@ public final class Check {
 
   private void scanNamespace() throws StoreException {
     ByteString after = ByteString.EMPTY;
+    long afterVersion = 0;
     boolean more = true;
     while (more) {
       ScanNamespaceReply page =
           cluster
               .namespace()
               .scanNamespace(
-                  ScanNamespaceRequest.newBuilder().setAfterRow(after).setLimit(SCAN_PAGE).build());
+                  ScanNamespaceRequest.newBuilder()
+                      .setAfterRow(after)
+                      .setAfterVersionId(afterVersion)
+                      .setLimit(SCAN_PAGE)
+                      .build());
       for (NamedExtents named : page.getNamedList()) {
         check(named);
       }
       report.rows += page.getRows();
       progress.at("rows checked", report.rows, 0);
       after = page.getLastRow();
+      afterVersion = page.getLastVersionId();
       more = page.getMore();
     }
   }
@@ -398,14 +404,13 @@ public final class Check {
 
   /** Whether the row says the same now: else it was overwritten, deleted or moved meanwhile. */
   private boolean isStillNamed(NamedExtents named) throws StoreException {
-    ScanNamespaceReply now =
-        cluster
-            .namespace()
-            .scanNamespace(
-                ScanNamespaceRequest.newBuilder()
-                    .setAfterRow(justBefore(named.getRow()))
-                    .setLimit(2)
-                    .build());
+    ScanNamespaceRequest.Builder request = ScanNamespaceRequest.newBuilder().setLimit(2);
+    if (named.getVersionId() == 0) {
+      request.setAfterRow(justBefore(named.getRow()));
+    } else {
+      request.setAfterRow(named.getRow()).setAfterVersionId(named.getVersionId() + 1);
+    }
+    ScanNamespaceReply now = cluster.namespace().scanNamespace(request.build());
     for (NamedExtents one : now.getNamedList()) {
       if (one.getRow().equals(named.getRow())
           && one.getPartNumber() == named.getPartNumber()

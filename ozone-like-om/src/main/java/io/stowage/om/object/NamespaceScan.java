@@ -65,6 +65,9 @@ public final class NamespaceScan {
 
   public ScanNamespaceReply page(ScanNamespaceRequest request) throws StoreException {
     int limit = request.getLimit() == 0 ? MOST_ROWS : Math.min(MOST_ROWS, request.getLimit());
+    if (request.getAfterVersionId() != 0) {
+      return older(request, limit);
+    }
     ByteString from =
         request.getAfterRow().isEmpty() ? FIRST : ObjectRowLayout.behind(request.getAfterRow());
     List<Row> heads =
@@ -80,12 +83,15 @@ public final class NamespaceScan {
         reply.addNamed(named);
         bytes += named.getSerializedSize();
       }
-      if (bytes > MOST_BYTES) {
+      if (hasOlder(row)) {
+        reply.setLastVersionId(Long.MAX_VALUE); // they come next, whatever else there is
+      }
+      if (bytes > MOST_BYTES || reply.getLastVersionId() != 0) {
         end = ObjectRowLayout.behind(row.key());
         break;
       }
     }
-    boolean more = !end.equals(LAST);
+    boolean more = !end.equals(LAST) || reply.getLastVersionId() != 0;
     // An upload's row need not have a head; parts of one row come whole, and few rows have any.
     while (true) {
       List<Row> uploads = rows.committer().scan(from, end, 'x', PARTS, 1);
@@ -101,13 +107,64 @@ public final class NamespaceScan {
       from = ObjectRowLayout.behind(row.key());
       if (bytes > 4 * MOST_BYTES) {
         // The heads behind are told again with the next page, which does no harm.
-        return reply.setLastRow(row.key()).setMore(true).build();
+        return reply.setLastRow(row.key()).clearLastVersionId().setMore(true).build();
       }
     }
     if (more && reply.getLastRow().isEmpty()) {
       return reply.setMore(false).build();
     }
     return reply.setMore(more).build();
+  }
+
+  private static boolean hasOlder(Row row) throws StoreException {
+    try {
+      Head head = Head.parseOrNull(row.value(ObjectRowLayout.HEAD));
+      return head != null && head.record().getOlderCount() > 0;
+    } catch (CorruptDataException e) {
+      return false;
+    }
+  }
+
+  /** Versions of one row, below an id. */
+  private ScanNamespaceReply older(ScanNamespaceRequest request, int limit) throws StoreException {
+    ByteString row = request.getAfterRow();
+    ScanNamespaceReply.Builder reply = ScanNamespaceReply.newBuilder().setLastRow(row);
+    List<Cell> cells =
+        rows.committer()
+            .getRange(
+                row,
+                'v',
+                ObjectRowLayout.olderFrom(request.getAfterVersionId() - 1),
+                ObjectRowLayout.BEHIND_OLDER,
+                limit)
+            .cells();
+    int bytes = 0;
+    int seen = 0;
+    for (Cell cell : cells) {
+      seen++;
+      long id = ObjectRowLayout.olderId(cell.column());
+      reply.setLastVersionId(id);
+      NamedExtents.Builder named =
+          NamedExtents.newBuilder().setRow(row).setStamp(cell.stamp()).setVersionId(id);
+      try {
+        ObjectVersion version = rows.findVersion(row, id);
+        if (version == null || version.getManifest().getExtentsCount() == 0) {
+          continue;
+        }
+        named.setWriteId(version.getWriteId()).setManifest(version.getManifest());
+      } catch (CorruptDataException e) {
+        named.setProblem(e.getMessage());
+      }
+      reply.addNamed(named);
+      bytes += named.build().getSerializedSize();
+      if (bytes > MOST_BYTES) {
+        break;
+      }
+    }
+    if (cells.size() < limit && seen == cells.size()) {
+      reply.clearLastVersionId();
+    }
+    return reply.setMore(true).build();
   }
 
   private NamedExtents head(Row row) throws StoreException {

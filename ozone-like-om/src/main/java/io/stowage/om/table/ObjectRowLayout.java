@@ -161,6 +161,11 @@ public final class ObjectRowLayout {
     return new Column('v', olderFrom(versionId));
   }
 
+  /** The version id that a column of {@code v} is of. */
+  public static long olderId(Column column) {
+    return ~column.qualifier().asReadOnlyByteBuffer().getLong();
+  }
+
   /** Qualifier of the newest of the versions whose id is at most this, for ranges. */
   public static ByteString olderFrom(long versionId) {
     ByteBuffer complement = ByteBuffer.allocate(Long.BYTES);
