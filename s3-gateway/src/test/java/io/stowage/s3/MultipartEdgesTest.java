@@ -77,11 +77,17 @@ class MultipartEdgesTest {
   }
 
   private static RawS3.Call complete(String key, String id, String etag) {
+    return complete(key, id, etag, "");
+  }
+
+  private static RawS3.Call complete(String key, String id, String etag, String checksum) {
     return raw.call("POST", "/bucket/" + key + "?uploadId=" + id)
         .body(
             "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>"
                 + etag.replace("\"", "&quot;")
-                + "</ETag></Part></CompleteMultipartUpload>");
+                + "</ETag>"
+                + checksum
+                + "</Part></CompleteMultipartUpload>");
   }
 
   @Test
@@ -135,13 +141,16 @@ class MultipartEdgesTest {
   void wholeChecksumsAreChecked() throws IOException {
     String id = begin("whole", "CRC32");
     String etag = part("whole", id, 1, "part").send().headers().get("etag");
+    String sum =
+        "<ChecksumCRC32>" + checksum(HashKind.CRC32, "part") + "</ChecksumCRC32>";
+    assertEquals("InvalidRequest", complete("whole", id, etag).send().code(), "parts without sums");
     assertEquals(
         "BadDigest",
-        complete("whole", id, etag).header("x-amz-checksum-crc32", "AAAAAA==").send().code());
+        complete("whole", id, etag, sum).header("x-amz-checksum-crc32", "AAAAAA==").send().code());
     assertEquals(
         "InvalidRequest",
-        complete("whole", id, etag).header("x-amz-checksum-type", "FULL_OBJECT").send().code());
-    Reply done = complete("whole", id, etag).header("x-amz-checksum-type", "COMPOSITE").send();
+        complete("whole", id, etag, sum).header("x-amz-checksum-type", "FULL_OBJECT").send().code());
+    Reply done = complete("whole", id, etag, sum).header("x-amz-checksum-type", "COMPOSITE").send();
     assertEquals(200, done.status(), done.text());
     assertTrue(done.element("ChecksumCRC32").endsWith("-1"), done.text());
   }

@@ -264,7 +264,7 @@ class OverloadTest {
   }
 
   @Test
-  void leaveToSendIsGivenOnlyToWhoMay() throws Exception {
+  void leaveToSendMuchIsGivenOnlyToWhoMay() throws Exception {
     try (InMemoryTarget target = new InMemoryTarget(Map.of())) {
       RawS3 raw = raw(target.gateway.port());
       assertEquals(200, raw.call("PUT", "/bucket").send().status());
@@ -293,8 +293,9 @@ class OverloadTest {
         wire = refused.wire();
         try (Socket socket = raw.open()) {
           socket.getOutputStream().write(wire, 0, wire.length - length);
+          boolean little = length == 5; // let in before anybody looks at the signature
           byte[] status = socket.getInputStream().readNBytes(12);
-          assertEquals("HTTP/1.1 403", new String(status, StandardCharsets.US_ASCII));
+          assertEquals(little ? "HTTP/1.1 100" : "HTTP/1.1 403", new String(status, StandardCharsets.US_ASCII));
         }
       }
     }

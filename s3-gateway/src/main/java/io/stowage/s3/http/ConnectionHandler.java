@@ -29,6 +29,7 @@ import io.netty.handler.codec.http.DefaultHttpContent;
 import io.netty.handler.codec.http.DefaultHttpResponse;
 import io.netty.handler.codec.http.DefaultLastHttpContent;
 import io.netty.handler.codec.http.EmptyHttpHeaders;
+import io.netty.handler.codec.http.FullHttpRequest;
 import io.netty.handler.codec.http.HttpContent;
 import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpHeaderValues;
@@ -213,16 +214,17 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
       refuse(decoderFailure(head.decoderResult().cause()));
       return;
     }
+    if (head instanceof FullHttpRequest && !HttpUtil.isContentLengthSet(head)) {
+      head.headers().set(HttpHeaderNames.CONTENT_LENGTH, 0); // HTTP/2 said that nothing follows
+    }
     // Whatever else is expected is ignored, as S3 does.
     boolean awaitsContinue = HttpUtil.is100ContinueExpected(head);
     boolean chunked = HttpUtil.isTransferEncodingChunked(head);
     long length = chunked ? -1 : HttpUtil.getContentLength(head, 0L);
-    // Who waits for leave gets it when a worker, having checked the signature, wants the bytes.
-    boolean continueAtOnce =
-        awaitsContinue && server.streamingCount() >= server.limits().streamingRequests() / 2;
-    if (length >= 0
-        && length <= server.limits().gatherBytes()
-        && (!awaitsContinue || length == 0 || continueAtOnce)) {
+    // Who waits for leave to send much gets it when a worker, having checked the signature, wants
+    // the bytes. A little is let in at once: no worker has to wait for it, and clients that lose
+    // the text of an error which comes in place of 100 (Java's HttpURLConnection) see it.
+    if (length >= 0 && length <= server.limits().gatherBytes()) {
       if (length > 0 && !server.requestMemory().tryAcquire(length)) {
         refuse(new S3Exception(S3Error.SLOW_DOWN));
         return;

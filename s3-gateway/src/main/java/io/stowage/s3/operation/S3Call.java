@@ -206,7 +206,8 @@ public final class S3Call {
 
   /** An object without a body is empty only if the client says so. */
   private void requireLength() throws S3Exception {
-    if (!request.headers().contains(HttpHeaderNames.CONTENT_LENGTH)
+    if (!request.body().tellsItsEnd()
+        && !request.headers().contains(HttpHeaderNames.CONTENT_LENGTH)
         && !request.headers().contains(HttpHeaderNames.TRANSFER_ENCODING)) {
       throw new S3Exception(S3Error.MISSING_CONTENT_LENGTH);
     }

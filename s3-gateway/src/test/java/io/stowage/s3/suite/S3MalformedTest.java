@@ -866,14 +866,12 @@ public abstract class S3MalformedTest {
                     .body(BODY)
                     .header("x-amz-storage-class", "PAPER")
                     .send()));
-    for (String sub : List.of("analytics", "replication")) {
-      all.add(
-          bad(
-              "GET ?" + sub,
-              501,
-              "NotImplemented",
-              (s3, b) -> s3.call("GET", "/" + b + "?" + sub).send()));
-    }
+    all.add(
+        bad(
+            "GET ?replication",
+            404,
+            "ReplicationConfigurationNotFoundError",
+            (s3, b) -> s3.call("GET", "/" + b + "?replication").send()));
     all.add(
         bad(
             "PUT ?tagging without a set",
