@@ -141,15 +141,17 @@ class MultipartEdgesTest {
   void wholeChecksumsAreChecked() throws IOException {
     String id = begin("whole", "CRC32");
     String etag = part("whole", id, 1, "part").send().headers().get("etag");
-    String sum =
-        "<ChecksumCRC32>" + checksum(HashKind.CRC32, "part") + "</ChecksumCRC32>";
+    String sum = "<ChecksumCRC32>" + checksum(HashKind.CRC32, "part") + "</ChecksumCRC32>";
     assertEquals("InvalidRequest", complete("whole", id, etag).send().code(), "parts without sums");
     assertEquals(
         "BadDigest",
         complete("whole", id, etag, sum).header("x-amz-checksum-crc32", "AAAAAA==").send().code());
     assertEquals(
         "InvalidRequest",
-        complete("whole", id, etag, sum).header("x-amz-checksum-type", "FULL_OBJECT").send().code());
+        complete("whole", id, etag, sum)
+            .header("x-amz-checksum-type", "FULL_OBJECT")
+            .send()
+            .code());
     Reply done = complete("whole", id, etag, sum).header("x-amz-checksum-type", "COMPOSITE").send();
     assertEquals(200, done.status(), done.text());
     assertTrue(done.element("ChecksumCRC32").endsWith("-1"), done.text());

@@ -295,7 +295,9 @@ class OverloadTest {
           socket.getOutputStream().write(wire, 0, wire.length - length);
           boolean little = length == 5; // let in before anybody looks at the signature
           byte[] status = socket.getInputStream().readNBytes(12);
-          assertEquals(little ? "HTTP/1.1 100" : "HTTP/1.1 403", new String(status, StandardCharsets.US_ASCII));
+          assertEquals(
+              little ? "HTTP/1.1 100" : "HTTP/1.1 403",
+              new String(status, StandardCharsets.US_ASCII));
         }
       }
     }
