@@ -200,7 +200,8 @@ class RepackIT {
                 while (!over.get()) {
                   String key = kept.get(mine.nextInt(kept.size()));
                   store.put(key, TestContent.of(key, all.get(key)));
-                  Thread.sleep(50);
+                  // What this leaves dead until the next cycle has to be little beside what lives.
+                  Thread.sleep(250);
                 }
                 return null;
               });

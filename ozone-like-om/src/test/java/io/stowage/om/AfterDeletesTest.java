@@ -144,7 +144,10 @@ class AfterDeletesTest {
     assertEquals((ROWS + KEPT - 1) / KEPT, left, "rows with a head");
     assertTrue(tally.removed() >= ROWS - left);
     if (tally.removed() < 10_000) {
-      tables.regions().compact(ByteString.EMPTY); // too few for the collector to ask for it
+      tables
+          .regions()
+          .compact(
+              ByteString.EMPTY, ObjectRowLayout.END); // too few for the collector to ask for it
     }
     // Compacting goes on behind: what can be awaited is only that listings are right all the time.
     for (int i = 0; i < 5; i++) {

@@ -197,7 +197,7 @@ abstract class CollectorContract {
     assertNull(om.get(bucket, "k"));
     put("k", "again");
     assertEquals(TestOm.md5("again"), om.get(bucket, "k").getMd5(), "not hidden by a deletion");
-    tables.regions().compact(ByteString.EMPTY);
+    tables.regions().compact(ByteString.EMPTY, ObjectRowLayout.END);
     assertEquals(TestOm.md5("again"), om.get(bucket, "k").getMd5());
   }
 

@@ -96,7 +96,7 @@ final class TestOm {
             }
 
             @Override
-            public void compact(ByteString start) {
+            public void compact(ByteString from, ByteString to) {
               objects.compact();
             }
           };

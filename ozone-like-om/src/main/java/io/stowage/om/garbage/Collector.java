@@ -446,6 +446,7 @@ public final class Collector {
     private void finish() throws StoreException {
       long removedInAll = record().getRemovedRows() + removed;
       long liveRows = full() ? live : record().getLiveRows();
+      ByteString end = record().getRun().getEndRow();
       boolean compact = removedInAll >= FEWEST_REMOVED && removedInAll >= liveRows / SMALLEST_PART;
       CollectorRecord.Builder next =
           record().toBuilder()
@@ -471,7 +472,7 @@ public final class Collector {
       }
       if (compact) {
         try {
-          regions.compact(start);
+          regions.compact(start, end);
         } catch (IOException e) {
           // Listings stay slow there until as many rows were removed again.
           LOG.warn("Cannot have region {} compacted: {}", start, e.toString());

@@ -18,6 +18,7 @@ package io.stowage.om.table;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import org.apache.hadoop.hbase.HRegionLocation;
 import org.apache.hadoop.hbase.TableName;
@@ -34,7 +35,9 @@ import org.apache.hadoop.thirdparty.protobuf.UnsafeByteOperations;
  */
 record ObjectRegions(AsyncConnection connection, TableName table) implements Regions {
   private static final Duration TIMEOUT = Duration.ofSeconds(60);
-  private static final String FAMILIES = "cgmx";
+  private static final String FAMILIES = "cgmvx";
+  private static final Comparator<ByteString> ORDER =
+      ByteString.unsignedLexicographicalComparator();
 
   @Override
   public List<ByteString> starts() throws IOException {
@@ -42,7 +45,7 @@ record ObjectRegions(AsyncConnection connection, TableName table) implements Reg
     for (RegionInfo region : regions()) {
       starts.add(UnsafeByteOperations.unsafeWrap(region.getStartKey()));
     }
-    starts.sort(ByteString.unsignedLexicographicalComparator());
+    starts.sort(ORDER);
     return starts;
   }
 
@@ -58,10 +61,11 @@ record ObjectRegions(AsyncConnection connection, TableName table) implements Reg
   }
 
   @Override
-  public void compact(ByteString start) throws IOException {
+  public void compact(ByteString from, ByteString to) throws IOException {
     AsyncAdmin admin = connection.getAdmin();
     for (RegionInfo region : regions()) {
-      if (UnsafeByteOperations.unsafeWrap(region.getStartKey()).equals(start)) {
+      ByteString start = UnsafeByteOperations.unsafeWrap(region.getStartKey());
+      if (ORDER.compare(start, from) >= 0 && ORDER.compare(start, to) < 0) {
         HBaseRowStore.await(admin.flushRegion(region.getRegionName()), TIMEOUT);
         for (int i = 0; i < FAMILIES.length(); i++) {
           HBaseRowStore.await(

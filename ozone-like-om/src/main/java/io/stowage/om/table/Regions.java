@@ -25,8 +25,12 @@ public interface Regions {
   List<ByteString> starts() throws IOException;
 
   /**
-   * Asks for a region to be rewritten without what was deleted from it. Returns before that is
-   * done; asked again while it is under way, does it again.
+   * Asks for the regions that begin in a range, more than one if it was split since, to be
+   * rewritten without what was deleted from them. Returns before that is done; asked again while it
+   * is under way, does it again.
+   *
+   * @param from inclusive
+   * @param to exclusive
    */
-  void compact(ByteString start) throws IOException;
+  void compact(ByteString from, ByteString to) throws IOException;
 }
