@@ -163,7 +163,7 @@ final class S3Reference {
 
   /** Settings that are checked, kept and given back, and have no effect. */
   private static final Set<String> STORED_ONLY =
-      Set.of("PutBucketAccelerateConfiguration", "PutBucketRequestPayment", "PutBucketWebsite");
+      Set.of("PutBucketAccelerateConfiguration", "PutBucketWebsite");
 
   static {
     NOTES.put("CreateBucket", "in us-east-1, one's own bucket again is 200 and resets its ACL");
@@ -172,8 +172,7 @@ final class S3Reference {
         "ListObjects", "`Delimiter` may be any string; keys are listed by the bytes of UTF-8");
     NOTES.put("ListObjectsV2", "as ListObjects; an empty token is the beginning");
     NOTES.put("PutBucketAccelerateConfiguration", "nothing is any faster");
-    NOTES.put(
-        "PutBucketRequestPayment", "nobody is billed, so nobody is asked to say that he pays");
+    NOTES.put("PutBucketRequestPayment", "others have to say that they pay; nobody is billed");
     NOTES.put("PutBucketWebsite", "no port serves pages by it");
     NOTES.put("GetObjectTorrent", "as S3 does since 2022");
     NOTES.put("SelectObjectContent", "as S3 does for new customers");
