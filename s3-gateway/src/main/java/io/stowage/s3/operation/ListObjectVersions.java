@@ -16,7 +16,6 @@
 package io.stowage.s3.operation;
 
 import io.stowage.common.error.StoreException;
-import io.stowage.common.proto.Checksum;
 import io.stowage.common.proto.ListVersionsReply;
 import io.stowage.common.proto.ListVersionsRequest;
 import io.stowage.common.proto.ListedVersion;
@@ -24,7 +23,6 @@ import io.stowage.common.proto.ObjectVersion;
 import io.stowage.s3.access.VersionIds;
 import io.stowage.s3.error.S3Exception;
 import io.stowage.s3.http.Response;
-import io.stowage.s3.payload.HashKind;
 import io.stowage.s3.xml.XmlOut;
 
 /** GET ?versions of a bucket: versions and delete markers, newest first within a key. */
@@ -109,23 +107,11 @@ final class ListObjectVersions implements Operation {
     out.text("IsLatest", listed.getLatest());
     out.text("LastModified", Times.iso(version.getModifiedMicros()));
     if (!marker) {
-      out.text("ETag", Etags.quoted(Etags.of(version)));
-      for (Checksum checksum : version.getChecksumsList()) {
-        HashKind kind = HashKind.of(checksum.getAlgorithm());
-        if (kind != null) {
-          out.text("ChecksumAlgorithm", kind.name());
-          out.text("ChecksumType", ObjectHeaders.checksumType(checksum));
-        }
-      }
-      out.text("Size", version.getLength());
+      ListObjects.writeContent(out, version);
     }
-    String owner = version.getMetadata().getOwner();
-    String id = owner.isEmpty() ? call.bucket().getOwner() : owner;
-    out.open("Owner").text("ID", id);
-    out.text("DisplayName", backend.users().displayName(id)).close();
+    ListObjects.writeOwner(backend, out, ListObjects.owner(call, version));
     if (!marker) {
-      String storageClass = version.getMetadata().getStorageClass();
-      out.text("StorageClass", storageClass.isEmpty() ? "STANDARD" : storageClass);
+      ListObjects.writeStorageClass(out, version);
     }
     out.close();
   }

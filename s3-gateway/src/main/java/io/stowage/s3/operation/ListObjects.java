@@ -108,7 +108,8 @@ final class ListObjects implements Operation {
     return Response.xml(200, out.finish());
   }
 
-  private static String owner(S3Call call, ObjectVersion version) {
+  /** Whose a version is: its writer's, or the bucket's owner's where that is not kept. */
+  static String owner(S3Call call, ObjectVersion version) {
     String owner = version.getMetadata().getOwner();
     return owner.isEmpty() ? call.bucket().getOwner() : owner;
   }
@@ -118,6 +119,16 @@ final class ListObjects implements Operation {
     out.open("Contents");
     out.text("Key", text(version.getKey(), encoded));
     out.text("LastModified", Times.iso(version.getModifiedMicros()));
+    writeContent(out, version);
+    if (owner != null) {
+      writeOwner(backend, out, owner);
+    }
+    writeStorageClass(out, version);
+    out.close();
+  }
+
+  /** What a listing tells of a version's bytes. */
+  static void writeContent(XmlOut out, ObjectVersion version) {
     out.text("ETag", Etags.quoted(Etags.of(version)));
     for (Checksum checksum : version.getChecksumsList()) {
       HashKind kind = HashKind.of(checksum.getAlgorithm());
@@ -127,13 +138,16 @@ final class ListObjects implements Operation {
       }
     }
     out.text("Size", version.getLength());
-    if (owner != null) {
-      out.open("Owner").text("ID", owner);
-      out.text("DisplayName", backend.users().displayName(owner)).close();
-    }
+  }
+
+  static void writeOwner(Backend backend, XmlOut out, String owner) throws StoreException {
+    out.open("Owner").text("ID", owner);
+    out.text("DisplayName", backend.users().displayName(owner)).close();
+  }
+
+  static void writeStorageClass(XmlOut out, ObjectVersion version) {
     String storageClass = version.getMetadata().getStorageClass();
     out.text("StorageClass", storageClass.isEmpty() ? "STANDARD" : storageClass);
-    out.close();
   }
 
   /** A key as a listing gives it: %20 for a space, which every client's decoder understands. */

@@ -19,7 +19,6 @@ import static io.stowage.s3.xml.XmlShape.element;
 import static io.stowage.s3.xml.XmlShape.text;
 import static io.stowage.s3.xml.XmlShape.word;
 
-import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.LegalHold;
 import io.stowage.common.proto.LockMode;
@@ -40,9 +39,6 @@ import java.util.function.UnaryOperator;
  */
 final class ObjectRetention {
   private static final int LARGEST_DOCUMENT = 16 << 10;
-
-  /** Rivals that change the same object at the same time; each lost attempt means one won. */
-  private static final int MOST_ATTEMPTS = 100;
 
   private static final XmlShape RETENTION =
       element(
@@ -67,29 +63,14 @@ final class ObjectRetention {
   private static Response change(
       Backend backend, S3Call call, boolean bypass, UnaryOperator<ObjectLock> change)
       throws S3Exception, StoreException {
-    for (int attempt = 1; ; attempt++) {
-      ObjectVersion seen = find(backend, call);
-      ObjectLock lock = change.apply(seen.getMetadata().getLock());
-      try {
-        backend
-            .namespace()
-            .setObjectMetadata(
-                SetObjectMetadataRequest.newBuilder()
-                    .setBucket(call.bucketName())
-                    .setKey(call.key())
-                    .setVersionId(seen.getVersionId())
-                    .setStamp(seen.getStamp())
-                    .setMetadata(seen.getMetadata().toBuilder().setLock(lock))
-                    .setBypassGovernance(bypass)
-                    .build());
-        return Versions.identify(Response.empty(200), call.bucket(), seen);
-      } catch (StoreException e) {
-        boolean lost = e.code() == ErrorCode.CONFLICT || e.code() == ErrorCode.NO_SUCH_VERSION;
-        if (!lost || attempt == MOST_ATTEMPTS) {
-          throw e;
-        }
-      }
-    }
+    ObjectVersion seen =
+        ObjectSettings.change(
+                backend,
+                call,
+                SetObjectMetadataRequest.newBuilder().setBypassGovernance(bypass),
+                metadata -> metadata.toBuilder().setLock(change.apply(metadata.getLock())).build())
+            .seen();
+    return Versions.identify(Response.empty(200), call.bucket(), seen);
   }
 
   private static XmlElement document(S3Call call, XmlShape shape) throws S3Exception {

@@ -43,29 +43,29 @@ final class ObjectSettings {
     return Versions.find(backend, call, false).getVersion();
   }
 
-  /** Returns the version that was changed. */
-  private static ObjectVersion change(
-      Backend backend, S3Call call, String event, UnaryOperator<ObjectMetadata> change)
+  /** A version as it was and as it is. */
+  record Changed(ObjectVersion seen, ObjectVersion now) {}
+
+  /**
+   * Changes the metadata of the version that a request names, whoever else does so meanwhile.
+   *
+   * @param how what the change needs besides version and metadata
+   */
+  static Changed change(
+      Backend backend,
+      S3Call call,
+      SetObjectMetadataRequest.Builder how,
+      UnaryOperator<ObjectMetadata> change)
       throws S3Exception, StoreException {
-    EventNote note = Events.note(backend, call, event, call.key());
     for (int attempt = 1; ; attempt++) {
       ObjectVersion seen = find(backend, call);
+      how.setBucket(call.bucketName())
+          .setKey(call.key())
+          .setVersionId(seen.getVersionId())
+          .setStamp(seen.getStamp())
+          .setMetadata(change.apply(seen.getMetadata()));
       try {
-        ObjectVersion changed =
-            backend
-                .namespace()
-                .setObjectMetadata(
-                    SetObjectMetadataRequest.newBuilder()
-                        .setBucket(call.bucketName())
-                        .setKey(call.key())
-                        .setVersionId(seen.getVersionId())
-                        .setStamp(seen.getStamp())
-                        .setMetadata(change.apply(seen.getMetadata()))
-                        .setEvent(note)
-                        .build())
-                .getVersion();
-        Events.happened(backend, call, note, call.key(), changed, changed.getStamp());
-        return seen;
+        return new Changed(seen, backend.namespace().setObjectMetadata(how.build()).getVersion());
       } catch (StoreException e) {
         boolean lost = e.code() == ErrorCode.CONFLICT || e.code() == ErrorCode.NO_SUCH_VERSION;
         if (!lost || attempt == MOST_ATTEMPTS) {
@@ -73,6 +73,17 @@ final class ObjectSettings {
         }
       }
     }
+  }
+
+  /** The same, told as an event. Returns the version as it was. */
+  private static ObjectVersion change(
+      Backend backend, S3Call call, String event, UnaryOperator<ObjectMetadata> change)
+      throws S3Exception, StoreException {
+    EventNote note = Events.note(backend, call, event, call.key());
+    Changed changed =
+        change(backend, call, SetObjectMetadataRequest.newBuilder().setEvent(note), change);
+    Events.happened(backend, call, note, call.key(), changed.now(), changed.now().getStamp());
+    return changed.seen();
   }
 
   /** GetObjectTagging. */
