@@ -28,8 +28,7 @@ import io.stowage.common.proto.PutPartRequest;
 import io.stowage.common.time.ManualClock;
 import io.stowage.om.row.Pause;
 import io.stowage.om.table.Check;
-import io.stowage.om.table.Column;
-import io.stowage.om.table.Row;
+import io.stowage.om.table.ForwardingRowStore;
 import io.stowage.om.table.RowChange;
 import io.stowage.om.table.RowStore;
 import java.io.IOException;
@@ -51,13 +50,12 @@ class CommitFenceTest {
   private TestOm om;
 
   /** A table at which time passes while a mutation is on its way, or at which one is held back. */
-  private final class SlowTable implements RowStore {
-    private final RowStore inner;
+  private final class SlowTable extends ForwardingRowStore {
     private Duration pause = Duration.ZERO;
     private boolean silent;
 
     SlowTable(RowStore inner) {
-      this.inner = inner;
+      super(inner);
     }
 
     @Override
@@ -69,54 +67,6 @@ class CommitFenceTest {
         throw new IOException("no answer");
       }
       return applied;
-    }
-
-    @Override
-    public Row get(ByteString row, List<Column> columns) throws IOException {
-      return inner.get(row, columns);
-    }
-
-    @Override
-    public Row getRange(ByteString row, char family, ByteString from, ByteString to, int limit)
-        throws IOException {
-      return inner.getRange(row, family, from, to, limit);
-    }
-
-    @Override
-    public Row getFamilies(ByteString row, String families) throws IOException {
-      return inner.getFamilies(row, families);
-    }
-
-    @Override
-    public void mutate(ByteString row, RowChange change, Duration timeout) throws IOException {
-      inner.mutate(row, change, timeout);
-    }
-
-    @Override
-    public List<Row> scanWritten(
-        ByteString from,
-        ByteString to,
-        char family,
-        ByteString qualifierPrefix,
-        long fromStamp,
-        long toStamp,
-        int limit)
-        throws IOException {
-      return inner.scanWritten(from, to, family, qualifierPrefix, fromStamp, toStamp, limit);
-    }
-
-    @Override
-    public List<Row> scanFirst(
-        ByteString from, ByteString to, String families, int perFamily, int limit)
-        throws IOException {
-      return inner.scanFirst(from, to, families, perFamily, limit);
-    }
-
-    @Override
-    public List<Row> scan(
-        ByteString from, ByteString to, char family, ByteString qualifierPrefix, int limit)
-        throws IOException {
-      return inner.scan(from, to, family, qualifierPrefix, limit);
     }
   }
 

@@ -36,17 +36,16 @@ import org.apache.hadoop.thirdparty.protobuf.ByteString;
  * each row is changed by one thread, which does not read what it has changed before all was sent.
  * Reads go to the table. Thread-safe.
  */
-public final class BatchingRowStore implements RowStore, AutoCloseable {
+public final class BatchingRowStore extends ForwardingRowStore implements AutoCloseable {
   private static final int BATCH = 2_000;
 
-  private final RowStore table;
   private final AsyncConnection connection;
   private final AsyncTable<?> writes;
   private List<org.apache.hadoop.hbase.client.Row> batch = new ArrayList<>(); // guarded by this
 
   public BatchingRowStore(RowStore objects, Configuration conf, String namespace)
       throws IOException {
-    this.table = objects;
+    super(objects);
     this.connection =
         HBaseRowStore.await(ConnectionFactory.createAsyncConnection(conf), Duration.ofMinutes(1));
     this.writes = connection.getTable(TableName.valueOf(namespace, ObjectRowLayout.TABLE));
@@ -114,48 +113,5 @@ public final class BatchingRowStore implements RowStore, AutoCloseable {
   public synchronized void close() throws IOException {
     send(batch);
     connection.close();
-  }
-
-  @Override
-  public Row get(ByteString row, List<Column> columns) throws IOException {
-    return table.get(row, columns);
-  }
-
-  @Override
-  public Row getRange(ByteString row, char family, ByteString from, ByteString to, int limit)
-      throws IOException {
-    return table.getRange(row, family, from, to, limit);
-  }
-
-  @Override
-  public Row getFamilies(ByteString row, String families) throws IOException {
-    return table.getFamilies(row, families);
-  }
-
-  @Override
-  public List<Row> scanFirst(
-      ByteString from, ByteString to, String families, int perFamily, int limit)
-      throws IOException {
-    return table.scanFirst(from, to, families, perFamily, limit);
-  }
-
-  @Override
-  public List<Row> scanWritten(
-      ByteString from,
-      ByteString to,
-      char family,
-      ByteString qualifierPrefix,
-      long fromStamp,
-      long toStamp,
-      int limit)
-      throws IOException {
-    return table.scanWritten(from, to, family, qualifierPrefix, fromStamp, toStamp, limit);
-  }
-
-  @Override
-  public List<Row> scan(
-      ByteString from, ByteString to, char family, ByteString qualifierPrefix, int limit)
-      throws IOException {
-    return table.scan(from, to, family, qualifierPrefix, limit);
   }
 }

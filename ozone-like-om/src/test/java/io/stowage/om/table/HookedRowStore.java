@@ -17,11 +17,10 @@ package io.stowage.om.table;
 
 import java.io.IOException;
 import java.time.Duration;
-import java.util.List;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
 /** A table that lets a test do something right before or after a mutation, once. */
-public final class HookedRowStore implements RowStore {
+public final class HookedRowStore extends ForwardingRowStore {
   /** What a test does, and on which mutation. */
   public interface Hook {
     /** Whether this is the mutation. */
@@ -30,12 +29,11 @@ public final class HookedRowStore implements RowStore {
     void act() throws IOException;
   }
 
-  private final RowStore inner;
   private volatile Hook before;
   private volatile Hook after;
 
   public HookedRowStore(RowStore inner) {
-    this.inner = inner;
+    super(inner);
   }
 
   public void before(Hook hook) {
@@ -81,48 +79,5 @@ public final class HookedRowStore implements RowStore {
     runBefore(row, change);
     inner.mutate(row, change, timeout);
     runAfter(row, change);
-  }
-
-  @Override
-  public Row get(ByteString row, List<Column> columns) throws IOException {
-    return inner.get(row, columns);
-  }
-
-  @Override
-  public Row getRange(ByteString row, char family, ByteString from, ByteString to, int limit)
-      throws IOException {
-    return inner.getRange(row, family, from, to, limit);
-  }
-
-  @Override
-  public Row getFamilies(ByteString row, String families) throws IOException {
-    return inner.getFamilies(row, families);
-  }
-
-  @Override
-  public List<Row> scanFirst(
-      ByteString from, ByteString to, String families, int perFamily, int limit)
-      throws IOException {
-    return inner.scanFirst(from, to, families, perFamily, limit);
-  }
-
-  @Override
-  public List<Row> scanWritten(
-      ByteString from,
-      ByteString to,
-      char family,
-      ByteString qualifierPrefix,
-      long fromStamp,
-      long toStamp,
-      int limit)
-      throws IOException {
-    return inner.scanWritten(from, to, family, qualifierPrefix, fromStamp, toStamp, limit);
-  }
-
-  @Override
-  public List<Row> scan(
-      ByteString from, ByteString to, char family, ByteString qualifierPrefix, int limit)
-      throws IOException {
-    return inner.scan(from, to, family, qualifierPrefix, limit);
   }
 }
