@@ -83,8 +83,10 @@ class RepairIT {
       for (int i = 0; i < 3; i++) {
         put(s3, "before" + i);
       }
+      int first = holder(cluster);
+      int second = (first + 1) % 7;
       long begin = System.nanoTime();
-      cluster.stopDatanode(0);
+      cluster.stopDatanode(first);
       awaitDead(cluster, 1);
       await(
           cluster,
@@ -95,19 +97,19 @@ class RepairIT {
           (System.nanoTime() - begin) / 1_000_000);
       awaitWhole(cluster);
       verify(s3);
-      cluster.stopDatanode(1);
+      cluster.stopDatanode(second);
       awaitDead(cluster, 2);
       awaitWhole(cluster);
       verify(s3);
       put(s3, "between");
-      cluster.startDatanode(0);
-      cluster.startDatanode(1);
+      cluster.startDatanode(first);
+      cluster.startDatanode(second);
       awaitDead(cluster, 0);
       await(cluster, "stale shards to be gone", status -> status.getStaleShards() == 0);
       assertEquals(0, cluster.status().getUnknownShards());
       // Two at once, as many as may go; what they had is on others only.
-      cluster.stopDatanode(2);
-      cluster.stopDatanode(3);
+      cluster.stopDatanode((first + 2) % 7);
+      cluster.stopDatanode((first + 3) % 7);
       awaitDead(cluster, 2);
       awaitWhole(cluster);
       verify(s3);
@@ -155,10 +157,7 @@ class RepairIT {
                   awaitQuietly(gone);
                 }
               });
-      int holder = 0; // one that has a shard: of seven nodes two have none
-      while (!names(containers(cluster).get(0), idOf(cluster, holder))) {
-        holder++;
-      }
+      int holder = holder(cluster);
       cluster.stopDatanode(holder);
       assertTrue(reached.await(120, TimeUnit.SECONDS), "a rebuild was answered");
       Thread stopping = new Thread(() -> cluster.stopScm(leader), "stop-scm");
@@ -295,6 +294,16 @@ class RepairIT {
             .containerManager()
             .listContainers(ListContainersRequest.getDefaultInstance())
             .getContainersList());
+  }
+
+  /** A node that has a shard: of seven, five have one of the first container. */
+  private static int holder(MiniStowageCluster cluster) throws StoreException {
+    ContainerInfo container = containers(cluster).get(0);
+    int holder = 0;
+    while (!names(container, idOf(cluster, holder))) {
+      holder++;
+    }
+    return holder;
   }
 
   private static boolean names(ContainerInfo info, String node) {
