@@ -1,7 +1,14 @@
 # Sourced by the scripts of dev-support: finds the JDK, builds what is missing, knows the class path.
-# Defines STOWAGE_ROOT and the functions die, need_jdk, build_if_needed, class_path.
+# Defines STOWAGE_ROOT, STOWAGE_ETC and the functions die, need_jdk, build_if_needed, class_path.
+# It is bin/launch.sh of a distribution (dev-support/dist), too: there nothing is built.
 
-STOWAGE_ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
+STOWAGE_ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+if [ -f "$STOWAGE_ROOT/lib/class-path" ]; then
+  STOWAGE_ETC="$STOWAGE_ROOT/etc"
+else
+  STOWAGE_ROOT="$(cd "$STOWAGE_ROOT/.." && pwd)"
+  STOWAGE_ETC="$STOWAGE_ROOT/dev-support/conf"
+fi
 STOWAGE_TOOL="${STOWAGE_TOOL:-stowage}"
 BUILD_DIR="$STOWAGE_ROOT/dev-support/target"
 JAVA=""
@@ -41,6 +48,7 @@ build_is_stale() {
 # Compiles the reactor when needed, with a line a module on standard error. STOWAGE_NO_BUILD=1 takes what is there (tests
 # run inside of a build and must not start another).
 build_if_needed() {
+  [ ! -f "$STOWAGE_ROOT/lib/class-path" ] || return 0
   if [ "${STOWAGE_NO_BUILD:-}" = 1 ]; then
     [ -s "$BUILD_DIR/stowage-classpath" ] || die "nothing is built and STOWAGE_NO_BUILD forbids to build"
     return
@@ -91,5 +99,9 @@ show_progress() {
 
 # The class path of everything, ours first.
 class_path() {
+  if [ -f "$STOWAGE_ROOT/lib/class-path" ]; then
+    sed "s|^|$STOWAGE_ROOT/lib/|" "$STOWAGE_ROOT/lib/class-path" | paste -s -d :
+    return
+  fi
   printf '%s:%s' "$BUILD_DIR/classes" "$(cat "$BUILD_DIR/stowage-classpath")"
 }
