@@ -16,6 +16,8 @@
 package io.stowage.common.rpc;
 
 import io.stowage.common.conf.StowageConfig;
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.StoreException;
 import java.nio.file.Path;
 import java.util.concurrent.CountDownLatch;
 import org.apache.hadoop.conf.Configuration;
@@ -26,10 +28,14 @@ import org.slf4j.LoggerFactory;
  * What every role's {@code main} does around its own: reads {@code [--conf DIR]}, starts the role,
  * stops it on SIGTERM or Ctrl-C, and turns a failure into one line on standard error and exit code
  * 1. The JVM is ended by force after a failure, since threads of ZooKeeper and Hadoop would keep
- * it. Stateless.
+ * it. A role whose HBase, ZooKeeper or disks are not there is no failure: it waits for them, and
+ * says so, so that the roles of a cluster may be started in any order. Stateless.
  */
 public final class ServiceMain {
   private static final Logger LOG = LoggerFactory.getLogger(ServiceMain.class);
+
+  /** Between two attempts to start; one at an HBase that does not answer takes 10 s and more. */
+  private static final long LATER_MILLIS = 2_000;
 
   /** A role. */
   public interface Service {
@@ -43,7 +49,8 @@ public final class ServiceMain {
   public static void run(String role, String[] args, Service service) {
     try {
       Configuration hadoop = configuration(args);
-      AutoCloseable running = service.start(SiteConfiguration.stowage(hadoop), hadoop);
+      AutoCloseable running =
+          startOnce(role, service, SiteConfiguration.stowage(hadoop), hadoop, LATER_MILLIS);
       CountDownLatch stopped = new CountDownLatch(1);
       Runtime.getRuntime()
           .addShutdownHook(
@@ -60,6 +67,24 @@ public final class ServiceMain {
       LOG.error("{} cannot run", role, e);
       System.err.println("stowage " + role + ": " + oneLine(e));
       Runtime.getRuntime().halt(1);
+    }
+  }
+
+  /** Starts the role as soon as what it needs can be reached. */
+  static AutoCloseable startOnce(
+      String role, Service service, StowageConfig config, Configuration hadoop, long laterMillis)
+      throws Exception {
+    while (true) {
+      try {
+        return service.start(config, hadoop);
+      } catch (StoreException e) {
+        if (e.code() != ErrorCode.UNAVAILABLE) {
+          throw e;
+        }
+        LOG.warn("{} cannot start yet; trying again", role, e);
+        System.err.println("stowage " + role + ": not yet: " + oneLine(e));
+        Thread.sleep(laterMillis);
+      }
     }
   }
 

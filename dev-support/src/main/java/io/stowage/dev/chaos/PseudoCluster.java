@@ -39,6 +39,9 @@ final class PseudoCluster implements ChaosCluster {
   private static final List<String> DATANODES =
       IntStream.rangeClosed(1, 6).mapToObj(i -> "datanode" + i).toList();
 
+  /** Each of two minutes, the script's own patience. */
+  private static final int START_ATTEMPTS = 4;
+
   private final Path script;
   private final List<String> services;
   private final Path directory;
@@ -74,10 +77,20 @@ final class PseudoCluster implements ChaosCluster {
     runIfThere("kill", role);
   }
 
+  /** A role waits for HBase, which under many faults one after another may need minutes. */
   @Override
   public void start(String role) throws IOException, InterruptedException {
-    run("start", role);
-    down.remove(role);
+    for (int attempt = 1; ; attempt++) {
+      try {
+        run("start", role);
+        down.remove(role);
+        return;
+      } catch (IOException e) {
+        if (attempt == START_ATTEMPTS) {
+          throw e;
+        }
+      }
+    }
   }
 
   @Override
