@@ -109,6 +109,7 @@ import io.stowage.common.proto.UpdateBucketReply;
 import io.stowage.common.proto.UpdateBucketRequest;
 import io.stowage.common.proto.UpdateUserReply;
 import io.stowage.common.proto.UpdateUserRequest;
+import io.stowage.common.proto.Versioning;
 import io.stowage.common.scm.ContainerManager;
 import io.stowage.common.time.StoreClock;
 import io.stowage.om.bucket.Buckets;
@@ -122,6 +123,7 @@ import io.stowage.om.identity.Identities;
 import io.stowage.om.object.Deletes;
 import io.stowage.om.object.ExtentSwap;
 import io.stowage.om.object.Gets;
+import io.stowage.om.object.LateChanges;
 import io.stowage.om.object.Listing;
 import io.stowage.om.object.MetadataChanges;
 import io.stowage.om.object.NamespaceScan;
@@ -138,6 +140,7 @@ import io.stowage.om.row.Duties;
 import io.stowage.om.row.Pause;
 import io.stowage.om.row.RowCommitter;
 import io.stowage.om.row.Stamps;
+import io.stowage.om.table.Head;
 import io.stowage.om.table.Regions;
 import io.stowage.om.table.RowStore;
 import io.stowage.om.upload.UploadListing;
@@ -186,6 +189,7 @@ final class Namespace implements ObjectManager, AutoCloseable {
   private final Puts puts;
   private final Gets gets;
   private final Deletes deletes;
+  private final LateChanges late;
   private final MetadataChanges metadataChanges;
   private final Listing listing;
   private final VersionListing versionListing;
@@ -231,6 +235,7 @@ final class Namespace implements ObjectManager, AutoCloseable {
     this.puts = new Puts(objects, fence);
     this.gets = new Gets(objects, locations);
     this.deletes = new Deletes(objects);
+    this.late = new LateChanges(objects);
     this.metadataChanges = new MetadataChanges(objects);
     this.listing = new Listing(objects);
     this.versionListing = new VersionListing(objects);
@@ -312,9 +317,25 @@ final class Namespace implements ObjectManager, AutoCloseable {
   @Override
   public PutObjectReply putObject(PutObjectRequest request) throws StoreException {
     Buckets.Known bucket = buckets.require(request.getBucket());
-    PutObjectReply reply = puts.put(bucket.bucket(), request);
-    buckets.recheck(bucket);
-    return reply;
+    Puts.Put put = puts.put(bucket.bucket(), request);
+    Buckets.Known now = buckets.recheck(bucket);
+    if (!isLate(bucket, now, put.lost())) {
+      return put.reply();
+    }
+    late.keep(ObjectRows.row(now.id(), request.getKey()), request.getWriteId(), "", put.lost());
+    ObjectVersion version = put.reply().getVersion().toBuilder().setVersioned(true).build();
+    return PutObjectReply.newBuilder()
+        .setVersion(version)
+        .setWantsRecord(true)
+        .addRecords(RecordNeedles.committed(now.bucket(), request.getWriteId(), version))
+        .build();
+  }
+
+  /** Whether a change let something go that the bucket, as it is now, would have kept. */
+  private static boolean isLate(Buckets.Known before, Buckets.Known now, List<Head> lost) {
+    return !lost.isEmpty()
+        && now.bucket().getVersioning() == Versioning.ENABLED
+        && before.bucket().getVersioning() != Versioning.ENABLED;
   }
 
   @Override
@@ -331,10 +352,10 @@ final class Namespace implements ObjectManager, AutoCloseable {
     List<Future<DeletedObject>> deleted = new ArrayList<>(request.getObjectsCount());
     DeleteObjectsReply.Builder reply = DeleteObjectsReply.newBuilder();
     if (request.getObjectsCount() == 1) {
-      reply.addObjects(delete(bucket.bucket(), request.getObjects(0)));
+      reply.addObjects(delete(bucket, request.getObjects(0)));
     } else {
       for (ObjectToDelete what : request.getObjectsList()) {
-        deleted.add(workers.submit(() -> delete(bucket.bucket(), what)));
+        deleted.add(workers.submit(() -> delete(bucket, what)));
       }
       for (Future<DeletedObject> one : deleted) {
         reply.addObjects(await(one));
@@ -351,10 +372,14 @@ final class Namespace implements ObjectManager, AutoCloseable {
     return reply.build();
   }
 
-  private DeletedObject delete(BucketInfo bucket, ObjectToDelete what) {
+  private DeletedObject delete(Buckets.Known bucket, ObjectToDelete what) {
     DeletedObject.Builder deleted = DeletedObject.newBuilder().setKey(what.getKey());
     try {
-      Deletes.Deleted done = deletes.delete(bucket, what);
+      Deletes.Deleted done = deletes.delete(bucket.bucket(), what);
+      if (!done.lost().isEmpty() && isLate(bucket, buckets.recheck(bucket), done.lost())) {
+        ByteString row = ObjectRows.row(bucket.id(), what.getKey());
+        late.keep(row, what.getWriteId(), what.getOwner(), done.lost());
+      }
       deleted.setStamp(done.stamp());
       if (done.version() != null) {
         deleted.setVersion(done.version());
@@ -534,7 +559,11 @@ final class Namespace implements ObjectManager, AutoCloseable {
   public CompleteUploadReply completeUpload(CompleteUploadRequest request) throws StoreException {
     Buckets.Known bucket = buckets.require(request.getBucket());
     Uploads.Completed completed = uploads.complete(bucket.bucket(), request);
-    buckets.recheck(bucket);
+    Buckets.Known now = buckets.recheck(bucket);
+    if (isLate(bucket, now, completed.lost())) {
+      late.keep(
+          ObjectRows.row(now.id(), request.getKey()), request.getWriteId(), "", completed.lost());
+    }
     CompleteUploadReply.Builder reply =
         CompleteUploadReply.newBuilder()
             .setVersion(completed.version().toBuilder().clearPartLengths());

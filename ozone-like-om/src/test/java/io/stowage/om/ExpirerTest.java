@@ -22,15 +22,20 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.stowage.common.error.StoreException;
+import io.stowage.common.event.EventRules;
 import io.stowage.common.expiry.LifecycleRules;
 import io.stowage.common.fault.CrashPoint;
 import io.stowage.common.id.WriteId;
+import io.stowage.common.proto.EventRule;
+import io.stowage.common.proto.EventRuleSet;
+import io.stowage.common.proto.EventTarget;
 import io.stowage.common.proto.LifecycleRule;
 import io.stowage.common.proto.LifecycleRuleSet;
 import io.stowage.common.proto.ListUploadsRequest;
 import io.stowage.common.proto.ListVersionsRequest;
 import io.stowage.common.proto.ListedVersion;
 import io.stowage.common.proto.ObjectMetadata;
+import io.stowage.common.proto.ScanEventsRequest;
 import io.stowage.common.proto.UpdateBucketRequest;
 import io.stowage.common.proto.Versioning;
 import io.stowage.om.expiry.Expirer;
@@ -154,6 +159,62 @@ class ExpirerTest {
     pass(2);
     assertEquals(1, expirer.round().current());
     assertEquals(List.of("large/no", "logs/b", "other", "tagged/no"), listed());
+  }
+
+  /** Name, key and version's kind of every event, in the order of keys. */
+  private List<String> events() throws StoreException {
+    return om.om.scanEvents(ScanEventsRequest.getDefaultInstance()).getEventsList().stream()
+        .map(
+            event ->
+                event.getNote().getName()
+                    + " "
+                    + event.getRow().substring(8).toStringUtf8()
+                    + (event.getVersion().getDeleteMarker() ? " marker" : "")
+                    + (event.getVersion().getVersionId() == 0 ? "" : " named"))
+        .sorted()
+        .toList();
+  }
+
+  @Test
+  void everyDeletionIsToldAndNothingElse() throws Exception {
+    EventRuleSet told =
+        EventRuleSet.newBuilder()
+            .setFormat(EventRules.FORMAT)
+            .addRules(
+                EventRule.newBuilder()
+                    .setTarget(EventTarget.newBuilder().setArn("arn:x"))
+                    .setPrefix("told/")
+                    .addEvents("s3:LifecycleExpiration:*"))
+            .build();
+    update(UpdateBucketRequest.newBuilder().putPut(EventRules.SETTING, told.toByteString()));
+    rules(rule("").setDays(1).setNoncurrentDays(1), rule("").setExpiredDeleteMarker(true));
+    om.put(BUCKET, "told/plain", "x");
+    om.put(BUCKET, "silent", "x");
+    om.put(BUCKET, "told/overwritten", "old");
+    pass(3);
+    beforeHead("told/overwritten", () -> om.put(BUCKET, "told/overwritten", "new"));
+    assertEquals(2, expirer.round().current());
+    assertEquals(List.of("LifecycleExpiration:Delete told/plain"), events());
+    versioning(Versioning.ENABLED);
+    pass(2);
+    assertEquals(1, expirer.round().current());
+    assertEquals(
+        List.of(
+            "LifecycleExpiration:Delete told/plain",
+            "LifecycleExpiration:DeleteMarkerCreated told/overwritten marker named"),
+        events());
+    pass(3);
+    expirer.round();
+    pass(3);
+    expirer.round();
+    assertEquals(List.of(), listed());
+    assertEquals(
+        List.of(
+            "LifecycleExpiration:Delete told/overwritten marker named",
+            "LifecycleExpiration:Delete told/overwritten named",
+            "LifecycleExpiration:Delete told/plain",
+            "LifecycleExpiration:DeleteMarkerCreated told/overwritten marker named"),
+        events());
   }
 
   @Test

@@ -57,14 +57,14 @@ class ListingTest {
   private static final int RUNS = Integer.getInteger("stowage.test.runs", 1);
   private static final int THREADS = 32;
 
-  private static final Comparator<String> ORDER =
+  static final Comparator<String> ORDER =
       Comparator.comparing(
           ByteString::copyFromUtf8, ByteString.unsignedLexicographicalComparator());
 
   /** Few letters, so that prefixes and delimiters are met often; some outside ASCII and the BMP. */
   private static final String[] LETTERS = {"a", "b", "/", "//", "-", "é", "😀", "\uFFFD", " "};
 
-  private static final String[] DELIMITERS = {"/", "//", "-", "a", "ab", "é", "😀", "/é", "%", " "};
+  static final String[] DELIMITERS = {"/", "//", "-", "a", "ab", "é", "😀", "/é", "%", " "};
 
   private final AtomicLong scans = new AtomicLong();
   private final AtomicLong rowsRead = new AtomicLong();
@@ -94,7 +94,7 @@ class ListingTest {
         tables.withObjects(counted(tables.objects())), new FakeContainers(), StoreClock.system());
   }
 
-  private static String text(Random random, int most) {
+  static String text(Random random, int most) {
     StringBuilder text = new StringBuilder();
     for (int i = random.nextInt(most + 1); i > 0; i--) {
       text.append(LETTERS[random.nextInt(LETTERS.length)]);
@@ -137,7 +137,7 @@ class ListingTest {
     return entries;
   }
 
-  private static String bare(String entry) {
+  static String bare(String entry) {
     return entry.startsWith("|") ? entry.substring(1) : entry;
   }
 

@@ -24,6 +24,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.event.EventRules;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.ClaimDutyRequest;
@@ -40,6 +41,8 @@ import io.stowage.common.proto.EntityKind;
 import io.stowage.common.proto.EventNote;
 import io.stowage.common.proto.EventRecord;
 import io.stowage.common.proto.EventRef;
+import io.stowage.common.proto.EventRule;
+import io.stowage.common.proto.EventRuleSet;
 import io.stowage.common.proto.EventTarget;
 import io.stowage.common.proto.GetBucketRequest;
 import io.stowage.common.proto.GetEntityRequest;
@@ -558,6 +561,71 @@ abstract class NamespaceContract {
       }
       after = page.getLastRow();
     }
+  }
+
+  /** Name and key of every event in the bucket, in no order. */
+  private List<String> eventsOfBucket() throws StoreException {
+    List<String> found = new ArrayList<>();
+    ByteString after = ByteString.EMPTY;
+    while (true) {
+      ScanEventsReply page =
+          om.om.scanEvents(ScanEventsRequest.newBuilder().setAfterRow(after).build());
+      for (EventRecord event : page.getEventsList()) {
+        if (event.getNote().getBucket().equals(bucket)) {
+          found.add(event.getNote().getName() + " " + event.getRow().substring(8).toStringUtf8());
+        }
+      }
+      if (!page.getMore()) {
+        found.sort(null);
+        return found;
+      }
+      after = page.getLastRow();
+    }
+  }
+
+  @Test
+  void changesThatComeByNoGatewayAreToldByTheRulesOfTheBucket() throws StoreException {
+    EventRuleSet rules =
+        EventRuleSet.newBuilder()
+            .setFormat(EventRules.FORMAT)
+            .addRules(
+                EventRule.newBuilder()
+                    .setTarget(EventTarget.newBuilder().setArn("arn:x"))
+                    .setPrefix("told/")
+                    .addEvents("s3:ObjectCreated:*")
+                    .addEvents("s3:ObjectRemoved:*"))
+            .build();
+    om.om.updateBucket(
+        UpdateBucketRequest.newBuilder()
+            .setName(bucket)
+            .setWriteId(WriteId.random())
+            .putPut(EventRules.SETTING, rules.toByteString())
+            .build());
+    om.put(bucket, "silent", "x");
+    om.put(bucket, "told/put", "x");
+    // A gateway that found nobody to tell of a copy says so by a name.
+    om.om.putObject(
+        om.putRequest(bucket, "told/copied", "x")
+            .setEvent(EventNote.newBuilder().setName("ObjectCreated:Copy"))
+            .build());
+    ByteString upload = om.createUpload(bucket, "told/parts");
+    om.putPart(bucket, "told/parts", upload, 1, "part", 1);
+    om.om.completeUpload(
+        TestOm.completeRequest(bucket, "told/parts", upload, TestOm.named(1, "part")).build());
+    om.rename(bucket, "told/put", "told/renamed", false);
+    om.rename(bucket, "silent", "told/from elsewhere", false);
+    om.delete(bucket, "told/parts");
+    om.delete(bucket, "told/nothing");
+    assertThrows(StoreException.class, () -> om.rename(bucket, "told/nothing", "told/x", false));
+    assertEquals(
+        List.of(
+            "ObjectCreated:CompleteMultipartUpload told/parts",
+            "ObjectCreated:Copy told/from elsewhere",
+            "ObjectCreated:Copy told/renamed",
+            "ObjectCreated:Put told/put",
+            "ObjectRemoved:Delete told/parts",
+            "ObjectRemoved:Delete told/put"),
+        eventsOfBucket());
   }
 
   private EventNote note(String name) {

@@ -40,10 +40,13 @@ import io.stowage.common.proto.ListUploadsRequest;
 import io.stowage.common.proto.ObjectMetadata;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.PutPartRequest;
+import io.stowage.common.proto.UploadedPart;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Random;
+import java.util.TreeMap;
 import java.util.zip.CRC32;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.junit.jupiter.api.AfterEach;
@@ -220,6 +223,52 @@ class UploadsTest {
     assertEquals(List.of("dir/"), delimited.getCommonPrefixesList());
     assertEquals(2, delimited.getUploadsCount());
     assertEquals(2, uploads("dir/", "/", "", ByteString.EMPTY, 10).getUploadsCount());
+  }
+
+  /** Uploads, replaces and lists parts at random, beside another upload of the same key. */
+  @Test
+  void listsPartsAsAModelDoesWhateverTheMarkerAndThePage() throws StoreException {
+    long seed = System.nanoTime();
+    Random random = new Random(seed);
+    ByteString id = om.createUpload(BUCKET, "k");
+    ByteString other = om.createUpload(BUCKET, "k");
+    TreeMap<Integer, String> model = new TreeMap<>();
+    for (int round = 0; round < 20; round++) {
+      for (int i = random.nextInt(30); i >= 0; i--) {
+        // The ends of the range, numbers next to one another, and any.
+        int number =
+            switch (random.nextInt(4)) {
+              case 0 -> random.nextBoolean() ? 1 : 10_000;
+              case 1 -> 250 + random.nextInt(20);
+              default -> 1 + random.nextInt(10_000);
+            };
+        String content = "content " + random.nextInt();
+        int length = 1 + random.nextInt(1_000);
+        om.putPart(BUCKET, "k", id, number, content, length);
+        model.put(number, number + " " + TestOm.md5(content).hashCode() + " " + length);
+        om.putPart(BUCKET, "k", other, 1 + random.nextInt(10_000), "not of it", 1);
+      }
+      for (int i = 0; i < 20; i++) {
+        int after = random.nextInt(3) == 0 ? 0 : random.nextInt(10_005);
+        int limit = random.nextInt(10) == 0 ? 1_000 : 1 + random.nextInt(40);
+        String what = "seed " + seed + ", after " + after + ", limit " + limit;
+        List<String> listed = new ArrayList<>();
+        int marker = after;
+        while (true) {
+          ListPartsReply page = parts(id, marker, limit);
+          assertTrue(page.getPartsCount() <= limit, what);
+          for (UploadedPart part : page.getPartsList()) {
+            listed.add(part.getNumber() + " " + part.getMd5().hashCode() + " " + part.getLength());
+            marker = part.getNumber();
+          }
+          if (!page.getMore()) {
+            break;
+          }
+          assertEquals(limit, page.getPartsCount(), what);
+        }
+        assertEquals(List.copyOf(model.tailMap(after, false).values()), listed, what);
+      }
+    }
   }
 
   private ListPartsReply parts(ByteString id, int after, int limit) throws StoreException {

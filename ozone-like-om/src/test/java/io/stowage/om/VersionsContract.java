@@ -168,7 +168,11 @@ abstract class VersionsContract {
 
   /** What a head says of its row's older versions is true. */
   private void checkRow(String key) throws IOException {
-    Row row = om.objects.getFamilies(row(key), "cv");
+    checkRow(om, bucket, key);
+  }
+
+  static void checkRow(TestOm om, String bucket, String key) throws IOException {
+    Row row = om.objects.getFamilies(ObjectRowLayout.row(om.bucketId(bucket), key), "cv");
     Head head = Head.parseOrNull(row.value(ObjectRowLayout.HEAD));
     List<Head> older = new ArrayList<>();
     for (Cell cell : row.cells()) {

@@ -21,6 +21,8 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.stowage.common.conf.Keys;
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.GetObjectRequest;
 import io.stowage.s3.suite.RawS3;
 import io.stowage.s3.suite.RawS3.Reply;
@@ -59,6 +61,62 @@ class GatewayFailuresTest {
         assertEquals(404, raw.call("GET", "/bucket/k").send().status());
       }
       assertEquals(200, raw.call("PUT", "/bucket/k").body(bytes(10)).send().status());
+    }
+  }
+
+  @Test
+  void whoLosesEveryTurnIsToldOfAConflictAndOfAConditionalOneWhereItAskedOnCondition()
+      throws Exception {
+    try (InMemoryTarget gateway = new InMemoryTarget(Map.of())) {
+      RawS3 raw = raw(gateway);
+      raw.call("PUT", "/bucket").send();
+      String id = raw.call("POST", "/bucket/k?uploads=").send().element("UploadId");
+      Reply part = raw.call("PUT", "/bucket/k?partNumber=1&uploadId=" + id).body("x").send();
+      String completion =
+          "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>"
+              + part.headers().get("etag")
+              + "</ETag></Part></CompleteMultipartUpload>";
+      String deletion = "<Delete><Object><Key>k</Key>%s</Object></Delete>";
+      gateway.namespace.refuseChanges(new StoreException(ErrorCode.CONFLICT, "no turn"));
+      String plain = "OperationAborted";
+      String conditional = "ConditionalRequestConflict";
+      Reply reply = raw.call("PUT", "/bucket/k").body("x").send();
+      assertEquals(409, reply.status());
+      assertEquals(plain, reply.code());
+      reply = raw.call("PUT", "/bucket/k").header("if-none-match", "*").body("x").send();
+      assertEquals(409, reply.status());
+      assertEquals(conditional, reply.code());
+      reply = raw.call("POST", "/bucket/k?uploadId=" + id).body(completion).send();
+      assertEquals(plain, reply.code());
+      reply =
+          raw.call("POST", "/bucket/k?uploadId=" + id)
+              .header("if-match", "\"abc\"")
+              .body(completion)
+              .send();
+      assertEquals(conditional, reply.code());
+      assertEquals(plain, raw.call("DELETE", "/bucket/k").send().code());
+      assertEquals(
+          conditional, raw.call("DELETE", "/bucket/k").header("if-match", "*").send().code());
+      reply = raw.call("POST", "/bucket?delete=").body(deletion.formatted("")).send();
+      assertEquals(plain, reply.code());
+      reply = raw.call("POST", "/bucket?delete=").body(deletion.formatted("<Size>1</Size>")).send();
+      assertEquals(conditional, reply.code());
+    }
+  }
+
+  @Test
+  void aKeyWithTooManyVersionsIs503AndSaysSo() throws Exception {
+    try (InMemoryTarget gateway = new InMemoryTarget(Map.of())) {
+      RawS3 raw = raw(gateway);
+      raw.call("PUT", "/bucket").send();
+      String why = "Cannot add a version to key k: it has 1000001; delete some";
+      gateway.namespace.refuseChanges(new StoreException(ErrorCode.TOO_MANY_VERSIONS, why));
+      for (String method : new String[] {"PUT", "DELETE"}) {
+        Reply reply = raw.call(method, "/bucket/k").send();
+        assertEquals(503, reply.status());
+        assertEquals("ServiceUnavailable", reply.code());
+        assertEquals(why, reply.element("Message"));
+      }
     }
   }
 

@@ -174,6 +174,8 @@ final class S3Reference {
     NOTES.put("PutBucketAccelerateConfiguration", "nothing is any faster");
     NOTES.put("PutBucketRequestPayment", "others have to say that they pay; nobody is billed");
     NOTES.put("PutBucketWebsite", "no port serves pages by it");
+    NOTES.put("DeleteObject", "[conditions](VERSIONS.md#conditions-of-writes)");
+    NOTES.put("DeleteObjects", "[conditions](VERSIONS.md#conditions-of-writes) of each object");
     NOTES.put("GetObjectTorrent", "as S3 does since 2022");
     NOTES.put("SelectObjectContent", "as S3 does for new customers");
     NOTES.put("RestoreObject", "no object is archived, whatever its storage class is called");

@@ -169,6 +169,7 @@ public final class InMemoryObjectManager implements ObjectManager {
   private final Map<String, ClaimDutyRequest> duties = new HashMap<>();
   private final Map<ByteString, Object> replies = new HashMap<>();
   private long lastStamp;
+  private StoreException refusal;
 
   private static final class Bucket {
     BucketInfo info;
@@ -450,6 +451,7 @@ public final class InMemoryObjectManager implements ObjectManager {
       return earlier;
     }
     Bucket bucket = bucket(request.getBucket());
+    refuse();
     check(bucket, request.getKey(), request.getCondition());
     ObjectVersion version =
         put(
@@ -481,6 +483,7 @@ public final class InMemoryObjectManager implements ObjectManager {
       }
       DeletedObject.Builder deleted = DeletedObject.newBuilder().setKey(object.getKey());
       try {
+        refuse();
         check(
             bucket.versions.find(object.getKey(), object.getVersionId()),
             object.getKey(),
@@ -734,6 +737,7 @@ public final class InMemoryObjectManager implements ObjectManager {
     }
     Bucket bucket = bucket(request.getBucket());
     Upload upload = upload(bucket, request.getKey(), request.getUploadId());
+    refuse();
     check(bucket, request.getKey(), request.getCondition());
     if (request.getPartsCount() == 0) {
       throw new StoreException(ErrorCode.INVALID_PART, "Cannot complete: no part is named");
@@ -1014,6 +1018,17 @@ public final class InMemoryObjectManager implements ObjectManager {
     return DeleteUserReply.getDefaultInstance();
   }
 
+  /** Answers every put and every deletion so from now on; null: as they deserve. */
+  public synchronized void refuseChanges(StoreException refusal) {
+    this.refusal = refusal;
+  }
+
+  private void refuse() throws StoreException {
+    if (refusal != null) {
+      throw refusal;
+    }
+  }
+
   private void note(Bucket bucket, String key, EventNote note, ObjectVersion version) {
     if (!note.getId().isEmpty()) {
       EventRecord.Builder event =
@@ -1142,7 +1157,14 @@ public final class InMemoryObjectManager implements ObjectManager {
             && (condition.getIfNoneMatchEtag().isEmpty()
                 || !condition.getIfNoneMatchEtag().equals(etag))
             && (condition.getIfVersionId() == 0
-                || (current != null && condition.getIfVersionId() == current.getVersionId()));
+                || (current != null && condition.getIfVersionId() == current.getVersionId()))
+            && (current == null
+                || !condition.hasIfLength()
+                || condition.getIfLength().getBytes() == current.getLength())
+            && (current == null
+                || !condition.hasIfModified()
+                || condition.getIfModified().getSeconds()
+                    == current.getModifiedMicros() / 1_000_000);
     if (!holds) {
       throw new StoreException(
           ErrorCode.PRECONDITION_FAILED, "Cannot change " + key + ": the condition does not hold");

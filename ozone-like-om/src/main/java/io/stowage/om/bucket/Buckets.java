@@ -139,14 +139,16 @@ public final class Buckets {
    * After a mutation: whether the bucket that it went by still stands, if it was looked up longer
    * ago than the cache's age. A mutation that this refuses is in a bucket that nobody sees any
    * more.
+   *
+   * @return the bucket as it is, if it was looked up again
    */
-  public void recheck(Known known) throws StoreException {
+  public Known recheck(Known known) throws StoreException {
     if (isFresh(known)) {
-      return;
+      return known;
     }
     Known now;
     try {
-      now = readThrough(known.bucket().getName());
+      now = require(known.bucket().getName()); // what is fresh now was when the mutation ended
     } catch (StoreException e) {
       if (e.code() == ErrorCode.NO_SUCH_BUCKET) {
         throw e;
@@ -157,6 +159,7 @@ public final class Buckets {
     if (now.id() != known.id()) {
       throw noSuchBucket(known.bucket().getName());
     }
+    return now;
   }
 
   public BucketInfo create(CreateBucketRequest request) throws StoreException {

@@ -26,6 +26,7 @@ import io.stowage.common.proto.Condition;
 import io.stowage.common.proto.ObjectToDelete;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.om.object.Deletes;
+import io.stowage.om.object.EventNotes;
 import io.stowage.om.object.ObjectRows;
 import io.stowage.om.object.SeenRow;
 import io.stowage.om.table.Cell;
@@ -162,10 +163,12 @@ final class KeyExpiry {
       return false;
     }
     try {
+      String key = ObjectRowLayout.key(row);
       deletes.delete(
           work.bucket(),
           ObjectToDelete.newBuilder()
-              .setKey(ObjectRowLayout.key(row))
+              .setKey(key)
+              .setEvent(EventNotes.expired(work.bucket(), key, versionId, rows.stamps().now()))
               .setWriteId(WriteId.random())
               .setVersionId(versionId)
               .setOwner(work.bucket().getOwner())

@@ -65,6 +65,16 @@ public final class Conditions {
         && (!live || version.getVersionId() != condition.getIfVersionId())) {
       throw failed("another version" + key + " is current");
     }
+    if (live
+        && condition.hasIfLength()
+        && condition.getIfLength().getBytes() != version.getLength()) {
+      throw failed("the length" + key + " is " + version.getLength());
+    }
+    if (live
+        && condition.hasIfModified()
+        && condition.getIfModified().getSeconds() != version.getModifiedMicros() / 1_000_000) {
+      throw failed("the time of modification" + key + " is another");
+    }
   }
 
   /** Refuses if the version that is to go is not as it was when the caller read it. */

@@ -51,18 +51,26 @@ public final class Deletes {
    * @param stamp its; 0 if nothing was there
    * @param version that was deleted for good, by its id, or the delete marker that was made; null:
    *     neither
+   * @param lost versions that it let go without having been told their ids, as far as this call
+   *     sent it
    */
-  public record Deleted(long stamp, ObjectVersion version) {
-    static final Deleted NOTHING = new Deleted(0, null);
+  public record Deleted(long stamp, ObjectVersion version, List<Head> lost) {
+    static final Deleted NOTHING = new Deleted(0, null, List.of());
+
+    private Deleted with(List<Head> let) {
+      return new Deleted(stamp, version, let);
+    }
   }
 
   /** Deletes a key or one of its versions; idempotent by its write id. */
   public Deleted delete(BucketInfo bucket, ObjectToDelete what) throws StoreException {
     ByteString row = ObjectRows.row(bucket.getId(), what.getKey());
     Puts.requireWriteId(what.getWriteId());
+    ObjectToDelete told =
+        what.toBuilder().setEvent(EventNotes.removed(bucket, what, rows.stamps().now())).build();
     return what.getVersionId() == 0
-        ? deleteCurrent(bucket, row, what)
-        : deleteVersion(row, what, false);
+        ? deleteCurrent(bucket, row, told)
+        : deleteVersion(row, told, false);
   }
 
   private Deleted deleteCurrent(BucketInfo bucket, ByteString row, ObjectToDelete what)
@@ -70,11 +78,12 @@ public final class Deletes {
     ByteString writeId = what.getWriteId();
     List<Column> columns = List.of(ObjectRowLayout.superseded(writeId));
     long begin = rows.committer().nanos();
+    List<Head> lost = List.of();
     for (int attempt = 0; attempt < ObjectRows.MOST_ATTEMPTS; attempt++) {
       SeenRow seen = rows.readSettled(row, columns, attempt > 0);
       Deleted before = doneBefore(seen, writeId);
       if (before != null) {
-        return before;
+        return before.with(lost);
       }
       if (attempt > 0) {
         rows.committer().requireRecent(begin);
@@ -98,16 +107,17 @@ public final class Deletes {
       }
       RowChange change = new RowChange(stamp).put(ObjectRowLayout.HEAD, head.cell());
       Outbox.add(change, what.getEvent(), head.isVersion() ? SeenRow.version(row, head) : null);
+      lost = succession.lost();
       Outcome outcome = rows.commit(seen, succession.supersede(change));
       switch (outcome) {
         case APPLIED -> {
-          return deleted(row, head);
+          return deleted(row, head).with(lost);
         }
         case REFUSED -> rows.committer().pause().backOff(attempt);
         case UNKNOWN -> {
           before = doneBefore(rows.readSettled(row, columns, true), writeId);
           if (before != null) {
-            return before;
+            return before.with(lost);
           }
           throw unknown(what);
         }
@@ -140,7 +150,7 @@ public final class Deletes {
 
   private static Deleted deleted(ByteString row, Head head) {
     boolean tells = head.record().hasVersion();
-    return new Deleted(head.stamp(), tells ? SeenRow.version(row, head) : null);
+    return new Deleted(head.stamp(), tells ? SeenRow.version(row, head) : null, List.of());
   }
 
   /** Deletes every version of a key for good, in a bucket that is no more. */

@@ -93,8 +93,13 @@ public final class Puts {
   /**
    * A version committed, and the stamp of the head that it replaced: 0 if there was none, the
    * highest of all if that is not known any more.
+   *
+   * @param lost versions that the mutation let go, as far as this call sent it
    */
-  public record Committed(ObjectVersion version, long above) {}
+  public record Committed(ObjectVersion version, long above, List<Head> lost) {}
+
+  /** A put that was made, and what it let go. */
+  public record Put(PutObjectReply reply, List<Head> lost) {}
 
   /** Whether a manifest can be that of so many bytes; encrypted ones are a little more. */
   public static boolean holds(Manifest manifest, long length, boolean encrypted) {
@@ -102,7 +107,7 @@ public final class Puts {
     return encrypted ? stored >= length && (stored == 0) == (length == 0) : stored == length;
   }
 
-  public PutObjectReply put(BucketInfo bucket, PutObjectRequest request) throws StoreException {
+  public Put put(BucketInfo bucket, PutObjectRequest request) throws StoreException {
     ByteString row = ObjectRows.row(bucket.getId(), request.getKey());
     requireWriteId(request.getWriteId());
     Manifest manifest = request.getManifest();
@@ -134,14 +139,15 @@ public final class Puts {
                 request.getGrantsList(),
                 UnaryOperator.identity(),
                 null,
-                request.getEvent()));
+                EventNotes.created(
+                    bucket, request.getEvent(), "Put", request.getKey(), rows.stamps().now())));
     PutObjectReply.Builder reply = PutObjectReply.newBuilder().setVersion(committed.version());
     if (!RecordNeedles.headersTell(request, committed.above(), committed.version())) {
       reply
           .setWantsRecord(true)
           .addRecords(RecordNeedles.committed(bucket, request.getWriteId(), committed.version()));
     }
-    return reply.build();
+    return new Put(reply.build(), committed.lost());
   }
 
   /** Makes a version the current one; idempotent by its write id. */
@@ -155,6 +161,7 @@ public final class Puts {
     }
     boolean sent = false;
     long firstSent = 0;
+    List<Head> lost = List.of();
     boolean late = fence.isLate(commit.grants());
     boolean blind =
         commit.alsoChange() == null
@@ -171,7 +178,7 @@ public final class Puts {
         Head own = seen.writtenBy(writeId);
         if (own != null && own.isLive()) {
           fence.after(commit.grants());
-          return new Committed(reply(row, own), Long.MAX_VALUE);
+          return new Committed(reply(row, own), Long.MAX_VALUE, lost);
         }
         if (sent) {
           rows.committer().requireRecent(firstSent);
@@ -225,18 +232,19 @@ public final class Puts {
       Outbox.add(change, commit.event(), version);
       firstSent = sent ? firstSent : rows.committer().nanos();
       sent = true;
+      lost = succession.lost();
       Outcome outcome = rows.commit(seen, change);
       switch (outcome) {
         case APPLIED -> {
           fence.after(commit.grants());
-          return new Committed(reply(row, head), seen.stamp());
+          return new Committed(reply(row, head), seen.stamp(), lost);
         }
         case REFUSED -> rows.committer().pause().backOff(Math.max(0, attempt - 1));
         case UNKNOWN -> {
           Head own = rows.readSettled(row, columns, true).writtenBy(writeId);
           if (own != null && own.isLive()) {
             fence.after(commit.grants());
-            return new Committed(reply(row, own), Long.MAX_VALUE);
+            return new Committed(reply(row, own), Long.MAX_VALUE, lost);
           }
           throw new OutcomeUnknownException(
               "Cannot tell whether a version of " + ObjectRowLayout.key(row) + " was committed",

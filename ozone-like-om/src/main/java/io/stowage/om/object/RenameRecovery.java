@@ -115,6 +115,7 @@ final class RenameRecovery {
     if (rename.getRenamed().getChunkCount() > 0) {
       change.delete(ObjectRowLayout.pendingChunks(rename.getRenamed().getChunkOwner()));
     }
+    Outbox.add(change, rename.getEvent(), rename.getRenamed().getVersion());
     Outcome outcome = commit(targetRow, pending, change);
     return outcome == Outcome.APPLIED ? live : null;
   }

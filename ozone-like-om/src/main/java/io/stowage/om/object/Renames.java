@@ -21,12 +21,12 @@ import io.stowage.common.error.StoreException;
 import io.stowage.common.fault.CrashPoint;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.BucketInfo;
+import io.stowage.common.proto.EventNote;
 import io.stowage.common.proto.HeadRecord;
 import io.stowage.common.proto.Manifest;
 import io.stowage.common.proto.MovedKey;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.PendingRename;
-import io.stowage.common.proto.Versioning;
 import io.stowage.om.row.RowCommitter.Outcome;
 import io.stowage.om.table.Cell;
 import io.stowage.om.table.Column;
@@ -155,7 +155,7 @@ public final class Renames {
             ErrorCode.KEY_EXISTS,
             "Cannot rename " + sourceKey + " to " + targetKey + ": the target is there");
       }
-      Renamed renamed = attempt(bucket.getVersioning(), from, to, id);
+      Renamed renamed = attempt(bucket, from, to, id);
       if (renamed != null) {
         return renamed;
       }
@@ -165,7 +165,7 @@ public final class Renames {
   }
 
   /** Steps 1 to 4; null if somebody was faster on either row, and nothing came of it. */
-  private Renamed attempt(Versioning versioning, SeenRow from, SeenRow to, ByteString id)
+  private Renamed attempt(BucketInfo bucket, SeenRow from, SeenRow to, ByteString id)
       throws StoreException {
     ObjectVersion version = rows.details(from);
     if (version == null) {
@@ -178,7 +178,7 @@ public final class Renames {
       chunksStamp = rows.writeChunks(to.key(), chunkOwner, split.chunks());
     }
 
-    Head pending = pending(versioning, from, to, id, split.record(), chunksStamp);
+    Head pending = pending(bucket, from, to, id, split.record(), chunksStamp);
     Outcome first =
         rows.commit(to, new RowChange(pending.stamp()).put(ObjectRowLayout.HEAD, pending.cell()));
     if (first == Outcome.UNKNOWN) {
@@ -196,17 +196,23 @@ public final class Renames {
     AFTER_FORWARDING.reach();
 
     long stamp = rows.stamps().above(from.stamp());
-    Succession leaving = rows.succession(from, versioning);
+    Succession leaving = rows.succession(from, bucket.getVersioning());
+    HeadRecord left = left(leaving, stamp, version);
     Head moved =
         Head.of(
             stamp,
             id,
             HeadState.MOVED,
-            left(leaving, stamp, version).toBuilder()
+            left.toBuilder()
                 .setMoved(
                     MovedKey.newBuilder().setTargetRow(to.key()).setPendingStamp(pending.stamp()))
                 .build());
     RowChange change = new RowChange(stamp).put(ObjectRowLayout.HEAD, moved.cell());
+    Outbox.add(
+        change,
+        EventNotes.renamedAway(
+            bucket, ObjectRowLayout.key(from.key()), left.hasVersion(), rows.stamps().now()),
+        left.hasVersion() ? left.getVersion() : null);
     Outcome second = rows.commit(from, leaving.leave(change));
     if (second != Outcome.APPLIED) {
       SeenRow now = rows.readSettled(from.key(), List.of(ObjectRowLayout.superseded(id)), true);
@@ -251,14 +257,14 @@ public final class Renames {
   }
 
   private Head pending(
-      Versioning versioning,
+      BucketInfo bucket,
       SeenRow from,
       SeenRow to,
       ByteString id,
       HeadRecord inTarget,
       long chunksStamp)
       throws StoreException {
-    Succession succession = rows.succession(to, versioning);
+    Succession succession = rows.succession(to, bucket.getVersioning());
     succession.requireRoom(to.key());
     succession.requireUnlocked(to.key(), rows.stamps().now());
     long stamp = rows.stamps().above(Math.max(to.stamp(), chunksStamp));
@@ -266,20 +272,21 @@ public final class Renames {
     if (!succession.isUnversioned()) {
       renamed.getVersionBuilder().setVersionId(stamp).setVersioned(succession.makesVersion());
     }
+    PendingRename.Builder rename =
+        PendingRename.newBuilder()
+            .setSourceRow(from.key())
+            .setSourceStamp(from.head().stamp())
+            .setSourceWriteId(from.head().writeId())
+            .setOldHead(to.head() == null ? ByteString.EMPTY : to.head().cell())
+            .setRenamed(renamed)
+            .setVersioning(succession.versioning());
+    EventNote event =
+        EventNotes.renamedTo(bucket, ObjectRowLayout.key(to.key()), rows.stamps().now());
+    if (!event.getId().isEmpty()) {
+      rename.setEvent(event);
+    }
     return Head.of(
-        stamp,
-        id,
-        HeadState.PENDING,
-        HeadRecord.newBuilder()
-            .setPending(
-                PendingRename.newBuilder()
-                    .setSourceRow(from.key())
-                    .setSourceStamp(from.head().stamp())
-                    .setSourceWriteId(from.head().writeId())
-                    .setOldHead(to.head() == null ? ByteString.EMPTY : to.head().cell())
-                    .setRenamed(renamed)
-                    .setVersioning(succession.versioning()))
-            .build());
+        stamp, id, HeadState.PENDING, HeadRecord.newBuilder().setPending(rename).build());
   }
 
   /** A version as the target's row keeps it: its creator and its needles' row spelt out. */

@@ -28,6 +28,7 @@ import io.stowage.om.table.HeadState;
 import io.stowage.om.table.ObjectRowLayout;
 import io.stowage.om.table.ObjectRowLayout.Fate;
 import io.stowage.om.table.RowChange;
+import java.util.ArrayList;
 import java.util.List;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
@@ -106,6 +107,18 @@ final class Succession {
     }
     return versioning == Versioning.ENABLED
         || (versioning == Versioning.SUSPENDED && !old.isNullVersion());
+  }
+
+  /** Versions that the mutation lets go: nothing names them afterwards. */
+  List<Head> lost() {
+    List<Head> lost = new ArrayList<>();
+    if (old != null && old.isVersion() && !keepsOld()) {
+      lost.add(old);
+    }
+    if (goingNull != null) {
+      lost.add(goingNull);
+    }
+    return lost;
   }
 
   /** Refuses where a key would have more versions than one row should hold. */
@@ -202,7 +215,7 @@ final class Succession {
   }
 
   /** The cell as {@code v} has it: what a head says of {@code v} means nothing there. */
-  private static Head unlinked(Head head) {
+  static Head unlinked(Head head) {
     return head.with(
         head.stamp(),
         head.record().toBuilder().clearOlderCount().clearNewestOlder().clearOlderNull().build());

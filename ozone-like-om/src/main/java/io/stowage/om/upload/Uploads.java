@@ -40,6 +40,7 @@ import io.stowage.common.proto.UploadInfo;
 import io.stowage.common.proto.UploadRecord;
 import io.stowage.common.proto.UploadedPart;
 import io.stowage.om.object.Conditions;
+import io.stowage.om.object.EventNotes;
 import io.stowage.om.object.ObjectRows;
 import io.stowage.om.object.Puts;
 import io.stowage.om.object.SeenRow;
@@ -325,8 +326,9 @@ public final class Uploads {
    * @param version without manifest
    * @param partWriteIds 16 bytes a part, and their lengths in the version; empty if it was
    *     completed by an earlier call
+   * @param lost versions that it let go, as far as this call completed it
    */
-  public record Completed(ObjectVersion version, ByteString partWriteIds) {}
+  public record Completed(ObjectVersion version, ByteString partWriteIds, List<Head> lost) {}
 
   public Completed complete(BucketInfo bucket, CompleteUploadRequest request)
       throws StoreException {
@@ -342,7 +344,7 @@ public final class Uploads {
       SeenRow seen = objects.readSettled(row, columns);
       ByteString by = seen.cells().value(completed);
       if (by != null) {
-        return new Completed(completedBefore(row, by, request), ByteString.EMPTY);
+        return new Completed(completedBefore(row, by, request), ByteString.EMPTY, List.of());
       }
       Cell found = requireUpload(seen.cells().cell(generation), request.getKey());
       ByteString completing = generation(found).getCompleting();
@@ -374,14 +376,15 @@ public final class Uploads {
           }
           AFTER_FREEZE.reach();
         }
-        ObjectVersion version =
-            commit(bucket, row, uploadId, request, completion, parts, frozen).version();
+        Puts.Committed committed =
+            commit(bucket, row, uploadId, request, completion, parts, frozen);
         AFTER_COMMIT.reach();
         return new Completed(
-            version.toBuilder()
+            committed.version().toBuilder()
                 .addAllPartLengths(completion.version().getPartLengthsList())
                 .build(),
-            partWriteIds(request, parts));
+            partWriteIds(request, parts),
+            committed.lost());
       } catch (Thawed e) {
         rows.pause().backOff(attempt);
       } catch (StoreException e) {
@@ -452,7 +455,12 @@ public final class Uploads {
             List.of(),
             record -> record.toBuilder().setUploadId(uploadId).build(),
             removal,
-            request.getEvent()));
+            EventNotes.created(
+                bucket,
+                request.getEvent(),
+                "CompleteMultipartUpload",
+                request.getKey(),
+                stamps.now())));
   }
 
   /** Answers as the completion did that made the version. */

@@ -22,7 +22,10 @@ import java.util.Properties;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.hbase.HBaseConfiguration;
 import org.apache.hadoop.hbase.LocalHBaseCluster;
+import org.apache.hadoop.hbase.TableName;
 import org.apache.hadoop.hbase.master.HMaster;
+import org.apache.hadoop.hbase.regionserver.HRegion;
+import org.apache.hadoop.hbase.util.JVMClusterUtil.RegionServerThread;
 import org.apache.hadoop.metrics2.lib.DefaultMetricsSystem;
 import org.apache.zookeeper.server.embedded.ExitHandler;
 import org.apache.zookeeper.server.embedded.ZooKeeperServerEmbedded;
@@ -31,10 +34,12 @@ import org.apache.zookeeper.server.embedded.ZooKeeperServerEmbedded;
 public final class HBaseFixture {
   private static HBaseFixture instance;
 
+  private final LocalHBaseCluster cluster;
   private final Configuration configuration;
 
-  private HBaseFixture(Configuration configuration) {
-    this.configuration = configuration;
+  private HBaseFixture(LocalHBaseCluster cluster) {
+    this.cluster = cluster;
+    this.configuration = new Configuration(cluster.getConfiguration());
   }
 
   /** What a client needs. */
@@ -43,6 +48,33 @@ public final class HBaseFixture {
       instance = start();
     }
     return new Configuration(instance.configuration);
+  }
+
+  /** Flushes and compacts a table, so that each family of a region is one file. */
+  public static synchronized void compact(String table) throws IOException {
+    for (RegionServerThread server : instance.cluster.getRegionServers()) {
+      for (HRegion region : server.getRegionServer().getRegions(TableName.valueOf(table))) {
+        region.flush(true);
+        region.compact(true);
+      }
+    }
+  }
+
+  /**
+   * Blocks of files that readers have asked for so far, be it in the cache or not: what a read
+   * costs, whatever it answers.
+   */
+  public static synchronized long blocksRead() {
+    long blocks = 0;
+    for (RegionServerThread server : instance.cluster.getRegionServers()) {
+      blocks +=
+          server
+              .getRegionServer()
+              .getBlockCache()
+              .map(cache -> cache.getStats().getRequestCount())
+              .orElseThrow();
+    }
+    return blocks;
   }
 
   private static HBaseFixture start() throws Exception {
@@ -112,6 +144,6 @@ public final class HBaseFixture {
                   cluster.shutdown();
                   server.close();
                 }));
-    return new HBaseFixture(new Configuration(cluster.getConfiguration()));
+    return new HBaseFixture(cluster);
   }
 }

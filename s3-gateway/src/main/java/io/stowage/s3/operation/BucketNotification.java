@@ -16,14 +16,21 @@
 package io.stowage.s3.operation;
 
 import io.stowage.common.error.StoreException;
+import io.stowage.common.event.EventRules;
+import io.stowage.common.id.WriteId;
+import io.stowage.common.proto.UpdateBucketRequest;
 import io.stowage.s3.error.S3Error;
 import io.stowage.s3.error.S3Exception;
 import io.stowage.s3.http.Response;
 import io.stowage.s3.setting.BucketSettings;
 import io.stowage.s3.setting.NotificationRules;
 import io.stowage.s3.xml.XmlElement;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
-/** PutBucketNotificationConfiguration: every target must be one that this gateway can reach. */
+/**
+ * PutBucketNotificationConfiguration: every target must be one that this gateway can reach. Kept as
+ * the document and, in the same mutation, as the rules that gateways and object managers go by.
+ */
 record BucketNotification(Backend backend) implements Operation {
   private static final int LARGEST = 256 << 10;
 
@@ -39,11 +46,19 @@ record BucketNotification(Backend backend) implements Operation {
       throw new S3Exception(S3Error.MALFORMED_XML);
     }
     NotificationRules rules = NotificationRules.of(document, backend.events().targets());
-    if (rules.rules().isEmpty()) {
-      BucketDocuments.remove(backend, call, BucketSettings.NOTIFICATION.name());
+    String name = BucketSettings.NOTIFICATION.name();
+    UpdateBucketRequest.Builder request =
+        UpdateBucketRequest.newBuilder().setName(call.bucketName()).setWriteId(WriteId.random());
+    if (!rules.rules().isEmpty()) {
+      request
+          .putPut(name, ByteString.copyFromUtf8(rules.document()))
+          .putPut(EventRules.SETTING, rules.ruleSet().toByteString());
+    } else if (call.bucket().containsSettings(name)) {
+      request.addRemove(name).addRemove(EventRules.SETTING);
     } else {
-      BucketDocuments.keep(backend, call, BucketSettings.NOTIFICATION.name(), rules.document());
+      return Response.empty(200);
     }
+    backend.namespace().updateBucket(request.build());
     return Response.empty(200);
   }
 }

@@ -18,6 +18,7 @@ package io.stowage.s3.operation;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
+import io.stowage.common.proto.Condition;
 import io.stowage.common.proto.DeleteObjectsRequest;
 import io.stowage.common.proto.DeletedObject;
 import io.stowage.common.proto.EventNote;
@@ -40,8 +41,8 @@ final class DeleteObject implements Operation {
 
   @Override
   public Response handle(S3Call call) throws S3Exception, StoreException {
-    String ifMatch = call.header("if-match");
-    if (ifMatch != null && !ifMatch.trim().equals("*")) {
+    Condition condition = Preconditions.ofDelete(call.headers(), call.param(Versions.PARAMETER));
+    if (Preconditions.comparesTags(condition)) {
       // Whether an entity tag matches is told only to who may read it.
       backend
           .authorizer()
@@ -65,7 +66,7 @@ final class DeleteObject implements Operation {
                             .setWriteId(WriteId.random())
                             .setBypassGovernance(LockHeaders.bypasses(backend, call, call.key()))
                             .setEvent(event)
-                            .setCondition(Preconditions.ofDelete(call.headers())))
+                            .setCondition(condition))
                     .build())
             .getObjects(0);
     if (deleted.getErrorCode() != 0) {

@@ -21,6 +21,7 @@ import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.Condition;
 import io.stowage.common.proto.DeleteObjectsReply;
 import io.stowage.common.proto.DeleteObjectsRequest;
+import io.stowage.common.proto.DeleteObjectsRequestOrBuilder;
 import io.stowage.common.proto.DeletedObject;
 import io.stowage.common.proto.ObjectToDelete;
 import io.stowage.s3.access.VersionIds;
@@ -77,21 +78,23 @@ final class DeleteObjects implements Operation {
       }
       long versionId;
       boolean bypass;
+      Condition condition;
       try {
         versionId = versionId(version);
         S3Address.checkKey(key);
         authorize(call, key, version);
+        condition = Preconditions.ofDelete(object, version);
+        if (Preconditions.comparesTags(condition)) {
+          backend
+              .authorizer()
+              .authorize(call.caller().subject(), "s3:GetObject", call.bucket(), key, call.facts());
+        }
         bypass = LockHeaders.bypasses(backend, call, key);
       } catch (S3Exception e) {
         refused.add(new Refused(key, version, e.error().code(), e.getMessage()));
         continue;
       }
       asked.add(version);
-      Condition.Builder condition = Condition.newBuilder();
-      String etag = object.childText("ETag");
-      if (etag != null && !etag.isEmpty()) {
-        condition.setIfMatchEtag(Etags.unquote(etag));
-      }
       request.addObjects(
           ObjectToDelete.newBuilder()
               .setKey(key)
@@ -105,7 +108,7 @@ final class DeleteObjects implements Operation {
     }
     if (request.getObjectsCount() > 0) {
       DeleteObjectsReply reply = backend.namespace().deleteObjects(request.build());
-      tell(reply, asked, quiet, out);
+      tell(request, reply, asked, quiet, out);
       for (int i = 0; i < reply.getObjectsCount(); i++) {
         DeletedObject deleted = reply.getObjects(i);
         if (deleted.getErrorCode() == 0 && deleted.getStamp() != 0) {
@@ -148,11 +151,18 @@ final class DeleteObjects implements Operation {
   }
 
   private static void tell(
-      DeleteObjectsReply reply, List<String> asked, boolean quiet, XmlOut out) {
+      DeleteObjectsRequestOrBuilder request,
+      DeleteObjectsReply reply,
+      List<String> asked,
+      boolean quiet,
+      XmlOut out) {
     for (int i = 0; i < reply.getObjectsCount(); i++) {
       DeletedObject object = reply.getObjects(i);
       if (object.getErrorCode() != 0) {
-        S3Error error = S3Error.of(ErrorCode.ofNumber(object.getErrorCode()));
+        ErrorCode code = ErrorCode.ofNumber(object.getErrorCode());
+        boolean conditional = request.getObjects(i).getCondition().getSerializedSize() > 0;
+        S3Error error =
+            code == ErrorCode.CONFLICT ? Preconditions.lostTurn(conditional) : S3Error.of(code);
         tellError(out, new Refused(object.getKey(), asked.get(i), error.code(), error.message()));
       } else if (!quiet) {
         out.open("Deleted").text("Key", object.getKey());

@@ -17,6 +17,7 @@ package io.stowage.s3.operation;
 
 import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpHeaders;
+import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.GetBucketRequest;
@@ -163,7 +164,8 @@ public final class Dispatcher implements RequestHandler {
         backend.authorizer().authorize(caller.subject(), action, bucket, address.key(), facts);
       }
       response =
-          operation.handle(
+          work(
+              operation,
               new S3Call(
                   request, caller, address, target.query(), bucket, facts, backend.hashThreads()));
     } catch (S3Exception | StoreException e) {
@@ -176,6 +178,20 @@ public final class Dispatcher implements RequestHandler {
       response = failure(request.id(), request.method(), request.target(), named(error, request));
     }
     return Cors.decorate(response, request.method(), request.headers(), bucket);
+  }
+
+  private static Response work(Operation operation, S3Call call)
+      throws S3Exception, StoreException {
+    try {
+      return operation.handle(call);
+    } catch (StoreException e) {
+      if (e.code() != ErrorCode.CONFLICT) {
+        throw e;
+      }
+      S3Error error =
+          Preconditions.lostTurn(Preconditions.isConditionalWrite(call.method(), call.headers()));
+      throw new S3Exception(error, error.message(), e);
+    }
   }
 
   /** Who sent it; whoever cannot prove it is written down, too. */

@@ -16,19 +16,17 @@
 package io.stowage.s3.operation;
 
 import io.stowage.common.error.StoreException;
-import io.stowage.common.id.WriteId;
+import io.stowage.common.event.EventRules;
+import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.DeletedObject;
 import io.stowage.common.proto.EventNote;
 import io.stowage.common.proto.EventRecord;
-import io.stowage.common.proto.EventTarget;
 import io.stowage.common.proto.ObjectVersion;
-import io.stowage.common.proto.Versioning;
 import io.stowage.s3.error.S3Exception;
 import io.stowage.s3.setting.BucketSettings;
 import io.stowage.s3.setting.NotificationRules;
 import io.stowage.s3.xml.XmlElement;
 import java.nio.ByteBuffer;
-import java.util.List;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
 /**
@@ -39,37 +37,37 @@ import org.apache.hadoop.thirdparty.protobuf.ByteString;
 final class Events {
   private Events() {}
 
-  /** Whom to tell of a change that is about to be made; an empty note if nobody. */
+  /**
+   * Whom to tell of a change that is about to be made; if nobody, a note that says so, since an
+   * object manager looks for itself where a request comes with none.
+   */
   static EventNote note(Backend backend, S3Call call, String name, String key)
       throws StoreException {
-    ByteString kept = call.bucket().getSettingsMap().get(BucketSettings.NOTIFICATION.name());
-    if (kept == null) {
-      return EventNote.getDefaultInstance();
+    EventNote.Builder note =
+        rules(call.bucket()).note(call.bucket(), name, key, backend.clock().wallMicros());
+    if (note.getId().isEmpty()) {
+      return note.build();
     }
-    List<EventTarget> targets;
+    return note.setPrincipal(call.caller().user())
+        .setSourceIp(call.caller().origin().address())
+        .setRequestId(call.caller().origin().requestId())
+        .setRegion(backend.region())
+        .build();
+  }
+
+  private static EventRules rules(BucketInfo bucket) throws StoreException {
+    ByteString kept = bucket.getSettingsMap().get(BucketSettings.NOTIFICATION.name());
+    if (kept == null || bucket.containsSettings(EventRules.SETTING)) {
+      return EventRules.of(bucket);
+    }
+    // Stored before the rules were kept beside the document.
     try {
       XmlElement document =
           XmlElement.parse(kept.toByteArray(), BucketSettings.NOTIFICATION.shape().name());
-      targets = NotificationRules.of(document, null).targets("s3:" + name, key);
+      return EventRules.of(NotificationRules.of(document, null).ruleSet());
     } catch (S3Exception e) {
       throw new IllegalStateException("a notification configuration that was checked", e);
     }
-    if (targets.isEmpty()) {
-      return EventNote.getDefaultInstance();
-    }
-    return EventNote.newBuilder()
-        .setId(WriteId.random())
-        .setName(name)
-        .addAllTargets(targets)
-        .setPrincipal(call.caller().user())
-        .setSourceIp(call.caller().origin().address())
-        .setRequestId(call.caller().origin().requestId())
-        .setVersioned(call.bucket().getVersioning() != Versioning.UNVERSIONED)
-        .setBucket(call.bucketName())
-        .setBucketOwner(call.bucket().getOwner())
-        .setRegion(backend.region())
-        .setTimeMicros(backend.clock().wallMicros())
-        .build();
   }
 
   /** Hands a change that was made to the delivery. */

@@ -20,6 +20,7 @@ import io.stowage.common.proto.Condition;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.s3.error.S3Error;
 import io.stowage.s3.error.S3Exception;
+import io.stowage.s3.xml.XmlElement;
 
 /**
  * The conditions of reads, copies' sources and writes. Those of writes are only translated here:
@@ -29,6 +30,9 @@ import io.stowage.s3.error.S3Exception;
  *     Conditional requests</a>
  */
 final class Preconditions {
+  private static final String IF_SIZE = "x-amz-if-match-size";
+  private static final String IF_MODIFIED = "x-amz-if-match-last-modified-time";
+
   private Preconditions() {}
 
   /**
@@ -100,14 +104,95 @@ final class Preconditions {
     return condition.build();
   }
 
-  /** The condition of a delete: If-Match. */
-  static Condition ofDelete(HttpHeaders headers) throws S3Exception {
-    String ifMatch = headers.get("if-match");
+  /**
+   * The condition of a delete: If-Match, and the two of directory buckets, which are honoured here
+   * in any.
+   *
+   * @param version that the request names; null: none. S3 knows If-Match of current versions only,
+   *     and refuses it here
+   */
+  static Condition ofDelete(HttpHeaders headers, String version) throws S3Exception {
     Condition.Builder condition = Condition.newBuilder();
+    String ifMatch = headers.get("if-match");
     if (ifMatch != null) {
+      if (version != null) {
+        throw new S3Exception(S3Error.NOT_IMPLEMENTED).with("Header", "If-Match");
+      }
       condition.setIfMatchEtag(singleTag(ifMatch));
     }
+    String size = headers.get(IF_SIZE);
+    if (size != null) {
+      condition.getIfLengthBuilder().setBytes(size(IF_SIZE, size));
+    }
+    String modified = headers.get(IF_MODIFIED);
+    if (modified != null) {
+      Long seconds = Times.parseHttp(modified);
+      if (seconds == null) {
+        seconds = Times.parseIso(modified);
+      }
+      if (seconds == null) {
+        throw S3Call.invalid(IF_MODIFIED, modified, "This is not a time");
+      }
+      condition.getIfModifiedBuilder().setSeconds(seconds);
+    }
     return condition.build();
+  }
+
+  /** The same of one object in a document of DeleteObjects. */
+  static Condition ofDelete(XmlElement object, String version) throws S3Exception {
+    Condition.Builder condition = Condition.newBuilder();
+    String etag = object.childText("ETag");
+    if (etag != null && !etag.isEmpty()) {
+      if (version != null) {
+        throw new S3Exception(S3Error.NOT_IMPLEMENTED);
+      }
+      condition.setIfMatchEtag(singleTag(etag));
+    }
+    String size = object.childText("Size");
+    if (size != null && !size.isEmpty()) {
+      condition.getIfLengthBuilder().setBytes(size("Size", size));
+    }
+    String modified = object.childText("LastModifiedTime");
+    if (modified != null && !modified.isEmpty()) {
+      Long seconds = Times.parseIso(modified);
+      if (seconds == null) {
+        seconds = Times.parseHttp(modified);
+      }
+      if (seconds == null) {
+        throw S3Call.invalid("LastModifiedTime", modified, "This is not a time");
+      }
+      condition.getIfModifiedBuilder().setSeconds(seconds);
+    }
+    return condition.build();
+  }
+
+  private static long size(String name, String text) throws S3Exception {
+    try {
+      return Long.parseUnsignedLong(text.trim());
+    } catch (NumberFormatException e) {
+      throw S3Call.invalid(name, text, "This is not a number of bytes");
+    }
+  }
+
+  /** Whether an entity tag is compared, which only those are told who may read the object. */
+  static boolean comparesTags(Condition condition) {
+    return !condition.getIfMatchEtag().isEmpty() && !condition.getIfMatchEtag().equals("*");
+  }
+
+  /**
+   * What a caller is told who could not get a turn at a key: a condition makes it another error in
+   * S3. Not that of a condition that does not hold: whoever loses a race is judged by what the
+   * winner left, and gets 412, or 404.
+   */
+  static S3Error lostTurn(boolean conditional) {
+    return conditional ? S3Error.CONDITIONAL_REQUEST_CONFLICT : S3Error.OPERATION_ABORTED;
+  }
+
+  /** Whether a request has a condition on what it is about to change. */
+  static boolean isConditionalWrite(String method, HttpHeaders headers) {
+    return !method.equals("GET")
+        && !method.equals("HEAD")
+        && (headers.contains("if-match") || headers.contains("if-none-match"));
   }
 
   private static String singleTag(String ifMatch) throws S3Exception {

@@ -45,6 +45,16 @@ final class Times {
     return HTTP.format(Instant.ofEpochSecond(micros / 1_000_000));
   }
 
+  /** Seconds since 1970 of a time as in documents; null if it is none. */
+  static Long parseIso(String text) {
+    try {
+      return Instant.from(DateTimeFormatter.ISO_OFFSET_DATE_TIME.parse(text.trim()))
+          .getEpochSecond();
+    } catch (DateTimeException e) {
+      return null;
+    }
+  }
+
   /** Seconds since 1970 of an HTTP date; null if it is none, which conditions then ignore. */
   static Long parseHttp(String text) {
     if (text == null) {

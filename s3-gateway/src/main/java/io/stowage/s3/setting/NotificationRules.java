@@ -18,7 +18,9 @@ package io.stowage.s3.setting;
 import static io.stowage.s3.xml.XmlShape.element;
 import static io.stowage.s3.xml.XmlShape.text;
 
+import io.stowage.common.event.EventRules;
 import io.stowage.common.id.WriteId;
+import io.stowage.common.proto.EventRuleSet;
 import io.stowage.common.proto.EventTarget;
 import io.stowage.s3.error.S3Error;
 import io.stowage.s3.error.S3Exception;
@@ -116,19 +118,6 @@ public record NotificationRules(List<Rule> rules) {
   public record Rule(
       String kind, String id, String arn, Set<String> events, String prefix, String suffix) {
 
-    boolean covers(String event, String key) {
-      return key.startsWith(prefix)
-          && key.endsWith(suffix)
-          && key.length() >= Math.max(prefix.length(), suffix.length())
-          && events.stream().anyMatch(pattern -> means(pattern, event));
-    }
-
-    private static boolean means(String pattern, String event) {
-      return pattern.endsWith("*")
-          ? event.startsWith(pattern.substring(0, pattern.length() - 1))
-          : pattern.equals(event);
-    }
-
     /** Whether some change would be told by both, which S3 refuses. */
     boolean overlaps(Rule other) {
       boolean prefixes = prefix.startsWith(other.prefix) || other.prefix.startsWith(prefix);
@@ -136,7 +125,10 @@ public record NotificationRules(List<Rule> rules) {
       return prefixes
           && suffixes
           && events.stream()
-              .anyMatch(a -> other.events.stream().anyMatch(b -> means(a, b) || means(b, a)));
+              .anyMatch(
+                  a ->
+                      other.events.stream()
+                          .anyMatch(b -> EventRules.means(a, b) || EventRules.means(b, a)));
     }
   }
 
@@ -226,15 +218,17 @@ public record NotificationRules(List<Rule> rules) {
     }
   }
 
-  /** Who is to be told of an event ({@code s3:ObjectCreated:Put}) on a key. */
-  public List<EventTarget> targets(String event, String key) {
-    List<EventTarget> targets = new ArrayList<>();
+  /** The same as object managers know it. */
+  public EventRuleSet ruleSet() {
+    EventRuleSet.Builder set = EventRuleSet.newBuilder().setFormat(EventRules.FORMAT);
     for (Rule rule : rules) {
-      if (rule.covers(event, key)) {
-        targets.add(EventTarget.newBuilder().setArn(rule.arn).setConfigurationId(rule.id).build());
-      }
+      set.addRulesBuilder()
+          .setTarget(EventTarget.newBuilder().setArn(rule.arn).setConfigurationId(rule.id))
+          .addAllEvents(rule.events.stream().sorted().toList())
+          .setPrefix(rule.prefix)
+          .setSuffix(rule.suffix);
     }
-    return targets;
+    return set.build();
   }
 
   /** The document as it is kept: every rule has an id. */

@@ -95,7 +95,7 @@ import software.amazon.awssdk.services.s3.presigner.S3Presigner;
  * test has a bucket of its own.
  */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
-public abstract class S3ContractTest extends S3VersionsSuite {
+public abstract class S3ContractTest extends S3ConditionsSuite {
   private static final AtomicInteger BUCKETS = new AtomicInteger();
   private static final int MIB = 1 << 20;
 

@@ -25,9 +25,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.stowage.s3.suite.RawS3.Reply;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
 import org.junit.jupiter.api.Test;
 import software.amazon.awssdk.core.sync.RequestBody;
 import software.amazon.awssdk.services.s3.S3Client;
@@ -68,7 +65,7 @@ public abstract class S3VersionsSuite {
   }
 
   /** A bucket with versioning enabled, for tests that use keys of their own in it. */
-  private synchronized String versioned() {
+  synchronized String versioned() {
     if (kept == null) {
       kept = versionsBucket();
       set(kept, BucketVersioningStatus.ENABLED);
@@ -76,24 +73,24 @@ public abstract class S3VersionsSuite {
     return kept;
   }
 
-  private PutObjectResponse put(String bucket, String key, String content) {
+  PutObjectResponse put(String bucket, String key, String content) {
     return versionsClient()
         .putObject(b -> b.bucket(bucket).key(key), RequestBody.fromString(content));
   }
 
-  private String get(String bucket, String key, String version) {
+  String get(String bucket, String key, String version) {
     return versionsClient()
         .getObjectAsBytes(b -> b.bucket(bucket).key(key).versionId(version))
         .asUtf8String();
   }
 
-  private static void assertFails(int status, String code, Runnable call) {
+  static void assertFails(int status, String code, Runnable call) {
     S3Exception e = assertThrows(S3Exception.class, call::run);
     assertEquals(status, e.statusCode(), e.getMessage());
     assertEquals(code, e.awsErrorDetails().errorCode());
   }
 
-  private ListObjectVersionsResponse list(String bucket, String prefix) {
+  ListObjectVersionsResponse list(String bucket, String prefix) {
     return versionsClient().listObjectVersions(b -> b.bucket(bucket).prefix(prefix));
   }
 
@@ -428,104 +425,5 @@ public abstract class S3VersionsSuite {
             .versions()
             .size());
     assertEquals(0, s3.listObjectVersions(b -> b.bucket(bucket).maxKeys(0)).versions().size());
-  }
-
-  @Test
-  void aConditionalDeleteDeletesWhatItNamesOrNothing() throws Exception {
-    String bucket = versioned();
-    S3Client s3 = versionsClient();
-    String etag = put(bucket, "cond", "one").eTag();
-    assertFails(
-        412,
-        "PreconditionFailed",
-        () -> s3.deleteObject(b -> b.bucket(bucket).key("cond").ifMatch("\"other\"")));
-    assertEquals("one", get(bucket, "cond", null));
-    assertTrue(s3.deleteObject(b -> b.bucket(bucket).key("cond").ifMatch(etag)).deleteMarker());
-    for (String match : List.of(etag, "*")) {
-      Reply absent =
-          versionsRaw().call("DELETE", "/" + bucket + "/cond").header("if-match", match).send();
-      assertEquals(404, absent.status());
-    }
-    // A marker is nothing: a put that must not overwrite anything goes through.
-    s3.putObject(b -> b.bucket(bucket).key("cond").ifNoneMatch("*"), RequestBody.fromString("two"));
-    assertFails(
-        412,
-        "PreconditionFailed",
-        () ->
-            s3.putObject(
-                b -> b.bucket(bucket).key("cond").ifNoneMatch("*"),
-                RequestBody.fromString("three")));
-    assertFails(
-        404,
-        "NoSuchKey",
-        () ->
-            s3.putObject(
-                b -> b.bucket(bucket).key("nothing").ifMatch("*"), RequestBody.fromString("x")));
-    CopyObjectResponse copied =
-        s3.copyObject(
-            b ->
-                b.sourceBucket(bucket)
-                    .sourceKey("cond")
-                    .destinationBucket(bucket)
-                    .destinationKey("copy"));
-    Reply refused =
-        versionsRaw()
-            .call("PUT", "/" + bucket + "/copy")
-            .header("x-amz-copy-source", "/" + bucket + "/cond")
-            .header("if-none-match", "*")
-            .send();
-    assertEquals(412, refused.status());
-    Reply replaced =
-        versionsRaw()
-            .call("PUT", "/" + bucket + "/copy")
-            .header("x-amz-copy-source", "/" + bucket + "/cond")
-            .header("if-match", copied.copyObjectResult().eTag())
-            .send();
-    assertEquals(200, replaced.status(), replaced.text());
-  }
-
-  /** Of many that saw the same entity tag one may replace or delete what has it. */
-  @Test
-  void ofRivalsWithTheSameEntityTagOneWins() throws Exception {
-    String bucket = versioned();
-    S3Client s3 = versionsClient();
-    int rivals = 6;
-    ExecutorService threads = Executors.newFixedThreadPool(rivals);
-    try {
-      for (int round = 0; round < 5; round++) {
-        String key = "rivals/" + round;
-        String etag = put(bucket, key, "start").eTag();
-        List<Future<Boolean>> done = new ArrayList<>();
-        for (int i = 0; i < rivals; i++) {
-          int rival = i;
-          done.add(threads.submit(() -> wins(s3, bucket, key, etag, rival)));
-        }
-        int winners = 0;
-        for (Future<Boolean> one : done) {
-          winners += one.get() ? 1 : 0;
-        }
-        assertEquals(1, winners);
-        ListObjectVersionsResponse listed = list(bucket, key);
-        assertEquals(2, listed.versions().size() + listed.deleteMarkers().size());
-      }
-    } finally {
-      threads.shutdownNow();
-    }
-  }
-
-  private static boolean wins(S3Client s3, String bucket, String key, String etag, int rival) {
-    try {
-      if (rival % 2 == 0) {
-        s3.putObject(
-            b -> b.bucket(bucket).key(key).ifMatch(etag), RequestBody.fromString("by " + rival));
-      } else {
-        s3.deleteObject(b -> b.bucket(bucket).key(key).ifMatch(etag));
-      }
-      return true;
-    } catch (S3Exception e) {
-      // After a delete there is nothing to match; a rival in the very mutation is a conflict.
-      assertTrue(List.of(404, 409, 412).contains(e.statusCode()), e.getMessage());
-      return false;
-    }
   }
 }
