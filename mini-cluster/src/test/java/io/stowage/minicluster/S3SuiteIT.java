@@ -43,6 +43,7 @@ import software.amazon.awssdk.core.sync.RequestBody;
 import software.amazon.awssdk.services.s3.S3Client;
 import software.amazon.awssdk.services.s3.model.Event;
 import software.amazon.awssdk.services.s3.model.ExpirationStatus;
+import software.amazon.awssdk.services.s3.model.LifecycleRule;
 import software.amazon.awssdk.services.s3.model.QueueConfiguration;
 import software.amazon.awssdk.services.s3.model.S3Object;
 
@@ -118,17 +119,15 @@ class S3SuiteIT extends S3ContractTest {
                   .build());
       awaitHeard("ObjectCreated:Copy", "another");
       awaitHeard("ObjectRemoved:Delete", "a/key");
+      LifecycleRule all =
+          LifecycleRule.builder()
+              .id("all")
+              .status(ExpirationStatus.ENABLED)
+              .filter(f -> f.prefix(""))
+              .expiration(e -> e.days(1))
+              .build();
       s3.putBucketLifecycleConfiguration(
-          b ->
-              b.bucket("told")
-                  .lifecycleConfiguration(
-                      l ->
-                          l.rules(
-                              r ->
-                                  r.id("all")
-                                      .status(ExpirationStatus.ENABLED)
-                                      .filter(f -> f.prefix(""))
-                                      .expiration(e -> e.days(1)))));
+          b -> b.bucket("told").lifecycleConfiguration(l -> l.rules(all)));
       awaitHeard("LifecycleExpiration:Delete", "another");
     }
     long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
