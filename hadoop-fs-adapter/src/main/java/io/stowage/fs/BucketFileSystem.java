@@ -15,22 +15,28 @@
  */
 package io.stowage.fs;
 
+import io.stowage.common.erasure.ErasurePolicy;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.om.ObjectManager;
 import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.BucketLayout;
 import io.stowage.common.proto.ContainerInfo;
 import io.stowage.common.proto.Extent;
 import io.stowage.common.proto.GetBucketRequest;
 import io.stowage.common.proto.GetObjectReply;
+import io.stowage.common.proto.ObjectMetadata;
+import io.stowage.common.proto.ObjectVersion;
 import io.stowage.fs.ObjectTree.Entry;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.net.URI;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collection;
 import java.util.EnumSet;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
@@ -38,25 +44,42 @@ import java.util.Map;
 import java.util.NoSuchElementException;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.BlockLocation;
 import org.apache.hadoop.fs.CommonPathCapabilities;
 import org.apache.hadoop.fs.CreateFlag;
+import org.apache.hadoop.fs.EtagSource;
 import org.apache.hadoop.fs.FSDataInputStream;
 import org.apache.hadoop.fs.FSDataOutputStream;
 import org.apache.hadoop.fs.FileAlreadyExistsException;
+import org.apache.hadoop.fs.FileChecksum;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.InvalidPathHandleException;
 import org.apache.hadoop.fs.LocatedFileStatus;
+import org.apache.hadoop.fs.MultipartUploaderBuilder;
 import org.apache.hadoop.fs.Options;
 import org.apache.hadoop.fs.ParentNotDirectoryException;
 import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.fs.PathFilter;
+import org.apache.hadoop.fs.PathHandle;
+import org.apache.hadoop.fs.PathIOException;
 import org.apache.hadoop.fs.PathIsNotEmptyDirectoryException;
 import org.apache.hadoop.fs.RemoteIterator;
 import org.apache.hadoop.fs.UnsupportedFileSystemException;
+import org.apache.hadoop.fs.XAttrSetFlag;
+import org.apache.hadoop.fs.impl.AbstractFSBuilderImpl;
+import org.apache.hadoop.fs.impl.OpenFileParameters;
+import org.apache.hadoop.fs.permission.AclEntry;
+import org.apache.hadoop.fs.permission.AclStatus;
 import org.apache.hadoop.fs.permission.FsPermission;
+import org.apache.hadoop.fs.statistics.IOStatistics;
+import org.apache.hadoop.fs.statistics.IOStatisticsSource;
+import org.apache.hadoop.fs.statistics.StoreStatisticNames;
 import org.apache.hadoop.security.UserGroupInformation;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
+import org.apache.hadoop.util.LambdaUtils;
 import org.apache.hadoop.util.Progressable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -68,7 +91,7 @@ import org.slf4j.LoggerFactory;
  * being with what is in them, and a directory is renamed key by key. Owns a hold on the cluster
  * until close. Thread-safe.
  */
-final class BucketFileSystem extends FileSystem {
+class BucketFileSystem extends FileSystem implements IOStatisticsSource {
   static {
     // As HDFS does with hdfs-site.xml: jobs find the cluster with no more than that file on the
     // classpath.
@@ -83,6 +106,16 @@ final class BucketFileSystem extends FileSystem {
    */
   private static final String[] ANYWHERE_NAMES = {"localhost:9866"};
 
+  /** What openFile understands where it must; Hadoop's names of 3.4. */
+  private static final Set<String> OPEN_OPTIONS =
+      Set.of(
+          ReadPolicy.OPTION,
+          "fs.option.openfile.length",
+          "fs.option.openfile.split.start",
+          "fs.option.openfile.split.end",
+          "fs.option.openfile.buffer.size",
+          "fs.option.openfile.footer.cache");
+
   private static final String[] ANYWHERE_HOSTS = {"localhost"};
 
   private URI uri;
@@ -91,7 +124,9 @@ final class BucketFileSystem extends FileSystem {
   private ClusterConnection cluster;
   private FsConfig config;
   private BucketInfo bucket;
+  private ObjectManager objectManager; // each call counted
   private ObjectTree tree;
+  private final FsStatistics counters = new FsStatistics();
 
   BucketFileSystem() {}
 
@@ -123,7 +158,8 @@ final class BucketFileSystem extends FileSystem {
       throw new UnsupportedFileSystemException(
           uri + ": no buckets of layout " + bucket.getLayout() + " yet");
     }
-    tree = new ObjectTree(cluster.objectManager(), bucketName);
+    objectManager = counters.counting(cluster.objectManager());
+    tree = new ObjectTree(objectManager, bucketName);
   }
 
   @Override
@@ -165,7 +201,8 @@ final class BucketFileSystem extends FileSystem {
     workingDirectory = makeQualified(directory);
   }
 
-  private String keyOf(Path path) {
+  /** Key of a path in this bucket; "" of the root. */
+  String keyOf(Path path) {
     checkPath(path);
     String absolute = makeQualified(path).toUri().getPath();
     return absolute.substring(Math.min(1, absolute.length()));
@@ -192,18 +229,19 @@ final class BucketFileSystem extends FileSystem {
   @Override
   public FileStatus getFileStatus(Path path) throws IOException {
     statistics.incrementReadOps(1);
+    counters.count(StoreStatisticNames.OP_GET_FILE_STATUS);
     return statusOf(require(path, keyOf(path)));
   }
 
   private StowageFileStatus statusOf(Entry entry) {
     Path path = pathOf(entry.key());
     if (!entry.isDirectory()) {
-      return StowageFileStatus.ofFile(entry.file(), path, user, config.blockSizeBytes());
+      return StowageFileStatus.ofFile(entry.object(), path, user, config.blockSizeBytes());
     }
     // A directory that only its children imply has no time of its own; the bucket's stays the same
     // between calls.
     long micros = entry.modifiedMicros() != 0 ? entry.modifiedMicros() : bucket.getCreatedMicros();
-    return StowageFileStatus.ofDirectory(micros, path, user);
+    return StowageFileStatus.ofDirectory(entry.metadata(), micros, path, user);
   }
 
   private Optional<Entry> find(Path path, String key) throws IOException {
@@ -271,7 +309,8 @@ final class BucketFileSystem extends FileSystem {
         StowageFileStatus status = next;
         next = null;
         return new StowageLocatedFileStatus(
-            status, status.isDirectory() ? null : anywhere(status.getLen()));
+            status,
+            status.isDirectory() ? null : getFileBlockLocations(status, 0, status.getLen()));
       }
     };
   }
@@ -279,6 +318,7 @@ final class BucketFileSystem extends FileSystem {
   private RemoteIterator<StowageFileStatus> iterate(Path path) throws IOException {
     statistics.incrementReadOps(1);
     statistics.incrementLargeReadOps(1);
+    counters.count(StoreStatisticNames.OP_LIST_STATUS);
     String key = keyOf(path);
     ObjectTree.Page first = page(path, key, null);
     List<Entry> entries = first.exists() ? first.children() : List.of(require(path, key));
@@ -349,28 +389,28 @@ final class BucketFileSystem extends FileSystem {
       return anywhere(file.getLen());
     }
     statistics.incrementReadOps(1);
-    GetObjectReply object;
     try {
-      object = tree.open(keyOf(file.getPath()));
+      GetObjectReply object = tree.open(keyOf(file.getPath()));
+      List<BlockLocation> blocks = new ArrayList<>();
+      long blockSize = config.blockSizeBytes();
+      long end = Math.min(start + length, object.getVersion().getLength());
+      for (long from = start / blockSize * blockSize; from < end; from += blockSize) {
+        long bytes = Math.min(blockSize, object.getVersion().getLength() - from);
+        String[] hosts = hostsOf(object, from, bytes);
+        blocks.add(new BlockLocation(hosts, hosts, from, bytes));
+      }
+      return blocks.toArray(new BlockLocation[0]);
     } catch (StoreException e) {
       throw HadoopErrors.of(e, file.getPath().toString());
     }
-    List<BlockLocation> blocks = new ArrayList<>();
-    long blockSize = config.blockSizeBytes();
-    long end = Math.min(start + length, object.getVersion().getLength());
-    for (long from = start / blockSize * blockSize; from < end; from += blockSize) {
-      long bytes = Math.min(blockSize, object.getVersion().getLength() - from);
-      String[] hosts = hostsOf(object, from, bytes);
-      blocks.add(new BlockLocation(hosts, hosts, from, bytes));
-    }
-    return blocks.toArray(new BlockLocation[0]);
   }
 
   private static BlockLocation[] anywhere(long length) {
     return new BlockLocation[] {new BlockLocation(ANYWHERE_NAMES, ANYWHERE_HOSTS, 0, length)};
   }
 
-  private static String[] hostsOf(GetObjectReply object, long from, long bytes) {
+  private static String[] hostsOf(GetObjectReply object, long from, long bytes)
+      throws StoreException {
     Map<Long, ContainerInfo> containers = new HashMap<>();
     object.getContainersList().forEach(container -> containers.put(container.getId(), container));
     Set<String> hosts = new LinkedHashSet<>();
@@ -379,8 +419,9 @@ final class BucketFileSystem extends FileSystem {
       long payload = extent.getLength() - extent.getHeaderLength();
       ContainerInfo container = containers.get(extent.getContainer());
       if (start < from + bytes && start + payload > from && container != null) {
+        int dataShards = ErasurePolicy.named(container.getPolicy()).k();
         container.getShardsList().stream()
-            .filter(shard -> !shard.getHost().isEmpty())
+            .filter(shard -> shard.getIndex() < dataShards && !shard.getHost().isEmpty())
             .forEach(shard -> hosts.add(shard.getHost()));
       }
       start += payload;
@@ -392,8 +433,93 @@ final class BucketFileSystem extends FileSystem {
 
   @Override
   public FSDataInputStream open(Path path, int bufferSize) throws IOException {
+    return open(path, keyOf(path), ReadPolicy.ADAPTIVE, version -> {});
+  }
+
+  @Override
+  public FSDataInputStream open(PathHandle handle, int bufferSize) throws IOException {
+    StowagePathHandle ours = StowagePathHandle.parse(handle);
+    try {
+      return open(
+          pathOf(ours.key()),
+          ours.key(),
+          ReadPolicy.ADAPTIVE,
+          version -> ours.require(version.getWriteId()));
+    } catch (FileNotFoundException e) {
+      throw new InvalidPathHandleException("/" + ours.key() + " is gone", e);
+    }
+  }
+
+  /**
+   * A handle that finds one content at one path, or whatever is at that path; files are not found
+   * again where they were moved to.
+   */
+  @Override
+  protected PathHandle createPathHandle(FileStatus status, Options.HandleOpt... options) {
+    if (Options.HandleOpt.getOpt(Options.HandleOpt.Location.class, options)
+        .orElse(Options.HandleOpt.moved(false))
+        .allowChange()) {
+      throw new UnsupportedOperationException(
+          "Cannot make a handle that follows " + status.getPath() + " when it is moved");
+    }
+    if (!status.isFile()) {
+      throw new IllegalArgumentException(status.getPath() + " is no file");
+    }
+    boolean anyContent =
+        Options.HandleOpt.getOpt(Options.HandleOpt.Data.class, options)
+            .orElse(Options.HandleOpt.changed(false))
+            .allowChange();
+    ByteString writeId = anyContent ? null : writeIdOf(status);
+    return new StowagePathHandle(keyOf(status.getPath()), writeId);
+  }
+
+  private static ByteString writeIdOf(FileStatus status) {
+    if (status instanceof StowageFileStatus ours) {
+      return ours.writeId();
+    }
+    if (status instanceof StowageLocatedFileStatus ours) {
+      return ours.writeId();
+    }
+    throw new IllegalArgumentException("Wrong FileSystem: " + status + " is no status of stow://");
+  }
+
+  @Override
+  protected CompletableFuture<FSDataInputStream> openFileWithOptions(
+      Path path, OpenFileParameters parameters) {
+    AbstractFSBuilderImpl.rejectUnknownMandatoryKeys(
+        parameters.getMandatoryKeys(), OPEN_OPTIONS, "for " + path);
+    ReadPolicy policy =
+        ReadPolicy.of(parameters.getOptions().getTrimmedStringCollection(ReadPolicy.OPTION));
+    FileStatus known = parameters.getStatus();
+    String etag = known instanceof EtagSource source ? source.getEtag() : null;
+    return LambdaUtils.eval(
+        new CompletableFuture<>(),
+        () -> {
+          if (known != null && known.isDirectory()) {
+            throw new FileNotFoundException(path + " is a directory");
+          }
+          return open(
+              path,
+              keyOf(path),
+              policy,
+              version -> {
+                if (etag != null && !etag.equals(StowageFileStatus.etagOf(version))) {
+                  throw new PathIOException(
+                      path.toString(), "another file than when its status was asked for");
+                }
+              });
+        });
+  }
+
+  /** Refuses a version that is not the one that is meant. */
+  private interface VersionCheck {
+    void require(ObjectVersion version) throws IOException;
+  }
+
+  private FSDataInputStream open(Path path, String key, ReadPolicy policy, VersionCheck check)
+      throws IOException {
     statistics.incrementReadOps(1);
-    String key = keyOf(path);
+    counters.count(StoreStatisticNames.OP_OPEN);
     GetObjectReply object;
     try {
       if (key.isEmpty()) {
@@ -406,15 +532,40 @@ final class BucketFileSystem extends FileSystem {
       }
       throw HadoopErrors.of(e, path.toString());
     }
+    check.require(object.getVersion());
     return new FSDataInputStream(
         new StowageInputStream(
             tree,
-            cluster.dataPath(),
-            cluster.readAhead(),
+            cluster,
             statistics,
+            counters,
             path.toString(),
             object,
-            config.readAheadBytes()));
+            config.readAheadBytes(),
+            policy));
+  }
+
+  /**
+   * COMPOSITE-CRC32C of a file's bytes, the one that HDFS tells, too, where {@code
+   * dfs.checksum.combine.mode} is COMPOSITE_CRC; without that setting null, since HDFS's usual one
+   * depends on its blocks, and distcp would find each copy different.
+   */
+  @Override
+  public FileChecksum getFileChecksum(Path path, long length) throws IOException {
+    counters.count(FsStatistics.CHECKSUM);
+    Entry entry = require(path, keyOf(path));
+    if (entry.isDirectory()) {
+      throw new FileNotFoundException(path + " is a directory");
+    }
+    if (!FileChecksums.isOn(getConf())) {
+      return null;
+    }
+    return FileChecksums.of(this, path, entry.object(), length);
+  }
+
+  @Override
+  public FileChecksum getFileChecksum(Path path) throws IOException {
+    return getFileChecksum(path, Long.MAX_VALUE);
   }
 
   @Override
@@ -427,20 +578,80 @@ final class BucketFileSystem extends FileSystem {
       long blockSize,
       Progressable progress)
       throws IOException {
+    return create(path, NewFile.of(permission, overwrite, progress));
+  }
+
+  FSDataOutputStream create(Path path, NewFile file) throws IOException {
     statistics.incrementWriteOps(1);
+    counters.count(StoreStatisticNames.OP_CREATE);
     String key = keyOf(path);
+    if (!file.recursive() && !key.isEmpty()) {
+      Path parent = pathOf(ObjectTree.parentOf(key));
+      requireDirectory(path, require(parent, ObjectTree.parentOf(key)));
+    }
     Optional<Entry> existing = find(path, key);
+    Optional<Entry> parent = Optional.empty();
     if (existing.isPresent()) {
       if (existing.get().isDirectory()) {
         throw new FileAlreadyExistsException(path + " is a directory");
       }
-      if (!overwrite) {
+      if (!file.overwrite()) {
         throw new FileAlreadyExistsException(path + " already exists");
       }
+    } else if (file.etag() != null) {
+      throw new FileNotFoundException(path + " is not there to be replaced");
     } else {
-      requireDirectory(path, nearestAncestor(path, key));
+      parent = Optional.of(nearestAncestor(path, key));
+      requireDirectory(path, parent.get());
     }
-    return newStream(path, key, overwrite, progress);
+    ObjectMetadata.Builder metadata = ObjectMetadata.newBuilder().setOwner(user);
+    if (file.contentType() != null) {
+      metadata.putHeaders("content-type", file.contentType());
+    }
+    FsPermission permission =
+        file.permission() == null ? StowageFileStatus.FILE : file.permission();
+    return new FSDataOutputStream(
+        new StowageOutputStream(
+            objectManager,
+            cluster.dataPath(),
+            bucket,
+            path.toString(),
+            key,
+            file.condition(),
+            inherited(path, metadata.build(), parent, false, permission),
+            file.progress(),
+            counters),
+        statistics);
+  }
+
+  /** With the permission asked for, or as far as the parent's default entries allow it. */
+  private ObjectMetadata inherited(
+      Path path,
+      ObjectMetadata child,
+      Optional<Entry> parent,
+      boolean directory,
+      FsPermission permission)
+      throws IOException {
+    FsPermission umask = FsPermission.getUMask(getConf());
+    try {
+      if (parent.isPresent() && parent.get().metadata().getFile().getHasAcl()) {
+        ObjectMetadata all = tree.metadata(parent.get());
+        return Acls.inherit(child, all, directory, permission, umask);
+      }
+    } catch (StoreException e) {
+      throw HadoopErrors.of(e, path.toString());
+    }
+    return Attributes.withPermission(child, permission.applyUMask(umask));
+  }
+
+  @Override
+  public NewFileBuilder createFile(Path path) {
+    return new NewFileBuilder(this, path).create().overwrite(true);
+  }
+
+  @Override
+  public NewFileBuilder appendFile(Path path) {
+    return new NewFileBuilder(this, path).append();
   }
 
   @Override
@@ -453,34 +664,9 @@ final class BucketFileSystem extends FileSystem {
       long blockSize,
       Progressable progress)
       throws IOException {
-    String key = keyOf(path);
-    if (!key.isEmpty()) {
-      Path parent = pathOf(ObjectTree.parentOf(key));
-      requireDirectory(path, require(parent, ObjectTree.parentOf(key)));
-    }
     return create(
         path,
-        permission,
-        flags.contains(CreateFlag.OVERWRITE),
-        bufferSize,
-        replication,
-        blockSize,
-        progress);
-  }
-
-  private FSDataOutputStream newStream(
-      Path path, String key, boolean overwrite, Progressable progress) throws IOException {
-    return new FSDataOutputStream(
-        new StowageOutputStream(
-            cluster.objectManager(),
-            cluster.dataPath(),
-            bucket,
-            path.toString(),
-            key,
-            overwrite,
-            user,
-            progress),
-        statistics);
+        new NewFile(permission, flags.contains(CreateFlag.OVERWRITE), null, null, false, progress));
   }
 
   @Override
@@ -507,6 +693,7 @@ final class BucketFileSystem extends FileSystem {
   @Override
   public boolean mkdirs(Path path, FsPermission permission) throws IOException {
     statistics.incrementWriteOps(1);
+    counters.count(StoreStatisticNames.OP_MKDIRS);
     String key = keyOf(path);
     Optional<Entry> existing = find(path, key);
     if (existing.isPresent()) {
@@ -515,9 +702,17 @@ final class BucketFileSystem extends FileSystem {
       }
       return true;
     }
-    requireDirectory(path, nearestAncestor(path, key));
+    Entry parent = nearestAncestor(path, key);
+    requireDirectory(path, parent);
+    ObjectMetadata metadata =
+        inherited(
+            path,
+            ObjectMetadata.newBuilder().setOwner(user).build(),
+            Optional.of(parent),
+            true,
+            permission == null ? StowageFileStatus.DIRECTORY : permission);
     try {
-      tree.mark(key);
+      tree.mark(key, metadata);
     } catch (StoreException e) {
       throw HadoopErrors.of(e, path.toString());
     }
@@ -527,6 +722,7 @@ final class BucketFileSystem extends FileSystem {
   @Override
   public boolean delete(Path path, boolean recursive) throws IOException {
     statistics.incrementWriteOps(1);
+    counters.count(StoreStatisticNames.OP_DELETE);
     String key = keyOf(path);
     Optional<Entry> existing = find(path, key);
     if (existing.isEmpty()) {
@@ -554,6 +750,7 @@ final class BucketFileSystem extends FileSystem {
   @Override
   public boolean rename(Path source, Path target) throws IOException {
     statistics.incrementWriteOps(1);
+    counters.count(StoreStatisticNames.OP_RENAME);
     String from = keyOf(source);
     String to = keyOf(target);
     Optional<Entry> moved = find(source, from);
@@ -638,13 +835,206 @@ final class BucketFileSystem extends FileSystem {
     }
   }
 
+  /** Deletes files, many by one call; what was not deleted, with the reason. */
+  Map<Path, String> deleteFiles(Collection<Path> paths) throws IOException {
+    statistics.incrementWriteOps(1);
+    counters.count(FsStatistics.BULK_DELETE);
+    Map<String, Path> byKey = new LinkedHashMap<>();
+    for (Path path : paths) {
+      String key = keyOf(path);
+      if (!key.isEmpty()) { // the root is no file
+        byKey.put(key, path);
+      }
+    }
+    Map<Path, String> failed = new LinkedHashMap<>();
+    try {
+      tree.deleteFiles(List.copyOf(byKey.keySet()))
+          .forEach((key, reason) -> failed.put(byKey.get(key), reason));
+    } catch (StoreException e) {
+      throw HadoopErrors.of(e, uri.toString());
+    }
+    return failed;
+  }
+
+  @Override
+  @SuppressWarnings("rawtypes") // as Hadoop declares it
+  public MultipartUploaderBuilder createMultipartUploader(Path base) {
+    return new StowageMultipartUploader.Builder(this, makeQualified(base));
+  }
+
+  StowageMultipartUploader newMultipartUploader(Path base, FsPermission permission) {
+    return new StowageMultipartUploader(
+        this,
+        base,
+        objectManager,
+        cluster.dataPath(),
+        bucket,
+        user,
+        permission.applyUMask(FsPermission.getUMask(getConf())));
+  }
+
+  // What is said of files and directories.
+
+  private void change(Path path, ObjectTree.MetadataChange<IOException> change) throws IOException {
+    statistics.incrementWriteOps(1);
+    Entry entry = require(path, keyOf(path));
+    try {
+      tree.change(entry, change);
+    } catch (StoreException e) {
+      throw HadoopErrors.of(e, path.toString());
+    }
+  }
+
+  private ObjectMetadata allOf(Path path, Entry entry) throws IOException {
+    try {
+      return tree.metadata(entry);
+    } catch (StoreException e) {
+      throw HadoopErrors.of(e, path.toString());
+    }
+  }
+
+  /** A bucket's root has no row of its own: what tools preserve there is not kept. */
+  private boolean isRoot(Path path) {
+    return keyOf(path).isEmpty();
+  }
+
+  @Override
+  public void setPermission(Path path, FsPermission permission) throws IOException {
+    counters.count(StoreStatisticNames.OP_SET_PERMISSION);
+    if (!isRoot(path)) {
+      change(path, before -> Attributes.withPermission(before, permission));
+    }
+  }
+
+  @Override
+  public void setOwner(Path path, String owner, String group) throws IOException {
+    counters.count(FsStatistics.SET_OWNER);
+    if (!isRoot(path)) {
+      change(path, before -> Attributes.withOwner(before, owner, group));
+    }
+  }
+
+  @Override
+  public void setTimes(Path path, long modified, long accessed) throws IOException {
+    counters.count(FsStatistics.SET_TIMES);
+    if (!isRoot(path)) {
+      change(path, before -> Attributes.withTimes(before, modified, accessed));
+    }
+  }
+
+  private Entry requireNotRoot(Path path) throws IOException {
+    if (isRoot(path)) {
+      throw new PathIOException(path.toString(), "a bucket's root has no attributes of its own");
+    }
+    return require(path, keyOf(path));
+  }
+
+  @Override
+  public void modifyAclEntries(Path path, List<AclEntry> entries) throws IOException {
+    counters.count(StoreStatisticNames.OP_SET_ACL);
+    boolean directory = requireNotRoot(path).isDirectory();
+    change(path, before -> Acls.modify(before, directory, entries));
+  }
+
+  @Override
+  public void removeAclEntries(Path path, List<AclEntry> entries) throws IOException {
+    boolean directory = requireNotRoot(path).isDirectory();
+    change(path, before -> Acls.remove(before, directory, entries));
+  }
+
+  @Override
+  public void removeDefaultAcl(Path path) throws IOException {
+    boolean directory = requireNotRoot(path).isDirectory();
+    change(path, before -> Acls.removeDefault(before, directory));
+  }
+
+  @Override
+  public void removeAcl(Path path) throws IOException {
+    boolean directory = requireNotRoot(path).isDirectory();
+    change(path, before -> Acls.removeAll(before, directory));
+  }
+
+  @Override
+  public void setAcl(Path path, List<AclEntry> entries) throws IOException {
+    counters.count(StoreStatisticNames.OP_SET_ACL);
+    boolean directory = requireNotRoot(path).isDirectory();
+    change(path, before -> Acls.set(before, directory, entries));
+  }
+
+  @Override
+  public AclStatus getAclStatus(Path path) throws IOException {
+    Entry entry = require(path, keyOf(path));
+    StowageFileStatus status = statusOf(entry);
+    return Acls.status(
+        allOf(path, entry), entry.isDirectory(), status.getOwner(), status.getGroup());
+  }
+
+  @Override
+  public void setXAttr(Path path, String name, byte[] value, EnumSet<XAttrSetFlag> flags)
+      throws IOException {
+    requireNotRoot(path);
+    change(path, before -> Attributes.withXattr(before, name, value, flags));
+  }
+
+  @Override
+  public byte[] getXAttr(Path path, String name) throws IOException {
+    byte[] value = getXAttrs(path).get(name);
+    if (value == null) {
+      throw new IOException("At least one of the attributes provided was not found: " + name);
+    }
+    return value;
+  }
+
+  @Override
+  public Map<String, byte[]> getXAttrs(Path path) throws IOException {
+    counters.count(StoreStatisticNames.OP_XATTR_GET_MAP);
+    return Attributes.xattrs(allOf(path, require(path, keyOf(path))));
+  }
+
+  @Override
+  public Map<String, byte[]> getXAttrs(Path path, List<String> names) throws IOException {
+    Map<String, byte[]> all = getXAttrs(path);
+    Map<String, byte[]> wanted = new LinkedHashMap<>();
+    for (String name : names) {
+      byte[] value = all.get(name);
+      if (value == null) {
+        throw new IOException("At least one of the attributes provided was not found: " + name);
+      }
+      wanted.put(name, value);
+    }
+    return wanted;
+  }
+
+  @Override
+  public List<String> listXAttrs(Path path) throws IOException {
+    return List.copyOf(getXAttrs(path).keySet());
+  }
+
+  @Override
+  public void removeXAttr(Path path, String name) throws IOException {
+    requireNotRoot(path);
+    change(path, before -> Attributes.withoutXattr(before, name));
+  }
+
+  @Override
+  public IOStatistics getIOStatistics() {
+    return counters.getIOStatistics();
+  }
+
   @Override
   public boolean hasPathCapability(Path path, String capability) throws IOException {
     return switch (capability.toLowerCase(Locale.ROOT)) {
       case CommonPathCapabilities.ETAGS_AVAILABLE,
-          CommonPathCapabilities.ETAGS_PRESERVED_IN_RENAME ->
+          CommonPathCapabilities.ETAGS_PRESERVED_IN_RENAME,
+          CommonPathCapabilities.FS_ACLS,
+          CommonPathCapabilities.FS_MULTIPART_UPLOADER,
+          CommonPathCapabilities.FS_PATHHANDLES,
+          CommonPathCapabilities.FS_PERMISSIONS,
+          CommonPathCapabilities.FS_XATTRS ->
           true;
-      default -> super.hasPathCapability(path, capability);
+      case CommonPathCapabilities.FS_CHECKSUMS -> FileChecksums.isOn(getConf());
+      case CommonPathCapabilities.VIRTUAL_BLOCK_LOCATIONS -> false;
+      default -> NewFile.OPTIONS.contains(capability) || super.hasPathCapability(path, capability);
     };
   }
 

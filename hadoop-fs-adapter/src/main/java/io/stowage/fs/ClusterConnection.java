@@ -15,6 +15,7 @@
  */
 package io.stowage.fs;
 
+import io.netty.util.internal.PlatformDependent;
 import io.stowage.client.DataPath;
 import io.stowage.common.conf.StowageConfig;
 import io.stowage.common.om.ObjectManager;
@@ -22,8 +23,10 @@ import java.io.IOException;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.SynchronousQueue;
+import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -43,6 +46,15 @@ final class ClusterConnection implements AutoCloseable {
    */
   private static final int READ_AHEAD_THREADS = 16;
 
+  /** Pieces of vectored reads in flight, of the whole process; each has one buffer. */
+  private static final int RANGE_READ_THREADS = 16;
+
+  /** Pieces of vectored reads that wait; beyond it whoever asks reads some itself. */
+  private static final int RANGE_READ_QUEUE = 1_024;
+
+  /** Of direct memory, what pieces may take that streams keep between reads. */
+  private static final int PIECE_MEMORY_SHARE = 4;
+
   private static final Map<Key, Shared> OPEN = new HashMap<>(); // guarded by itself
 
   private static volatile ClusterConnector connector = new NetworkConnector();
@@ -51,12 +63,14 @@ final class ClusterConnection implements AutoCloseable {
 
   private static final class Shared {
     final ClusterConnector.Connected cluster;
-    final ExecutorService readAhead;
+    final ExecutorService readAhead = readAheadThreads();
+    final ExecutorService rangeReads = rangeReadThreads();
+    final PieceMemory pieceMemory =
+        new PieceMemory(PlatformDependent.maxDirectMemory() / PIECE_MEMORY_SHARE);
     int holders;
 
-    Shared(ClusterConnector.Connected cluster, ExecutorService readAhead) {
+    Shared(ClusterConnector.Connected cluster) {
       this.cluster = cluster;
-      this.readAhead = readAhead;
     }
   }
 
@@ -82,7 +96,7 @@ final class ClusterConnection implements AutoCloseable {
     synchronized (OPEN) {
       Shared shared = OPEN.get(key);
       if (shared == null) {
-        shared = new Shared(connector.connect(config, hadoop), readAheadThreads());
+        shared = new Shared(connector.connect(config, hadoop));
         OPEN.put(key, shared);
       }
       shared.holders++;
@@ -105,7 +119,6 @@ final class ClusterConnection implements AutoCloseable {
   }
 
   private static ExecutorService readAheadThreads() {
-    AtomicInteger count = new AtomicInteger();
     // No queue: a read that finds no thread is not made ahead, and its reader makes it when it
     // comes to it.
     return new ThreadPoolExecutor(
@@ -114,11 +127,30 @@ final class ClusterConnection implements AutoCloseable {
         30,
         TimeUnit.SECONDS,
         new SynchronousQueue<>(),
-        task -> {
-          Thread thread = new Thread(task, "stowage-read-ahead-" + count.incrementAndGet());
-          thread.setDaemon(true);
-          return thread;
-        });
+        daemons("stowage-read-ahead-"));
+  }
+
+  private static ExecutorService rangeReadThreads() {
+    ThreadPoolExecutor threads =
+        new ThreadPoolExecutor(
+            RANGE_READ_THREADS,
+            RANGE_READ_THREADS,
+            30,
+            TimeUnit.SECONDS,
+            new ArrayBlockingQueue<>(RANGE_READ_QUEUE),
+            daemons("stowage-range-read-"),
+            new ThreadPoolExecutor.CallerRunsPolicy());
+    threads.allowCoreThreadTimeOut(true);
+    return threads;
+  }
+
+  private static ThreadFactory daemons(String prefix) {
+    AtomicInteger count = new AtomicInteger();
+    return task -> {
+      Thread thread = new Thread(task, prefix + count.incrementAndGet());
+      thread.setDaemon(true);
+      return thread;
+    };
   }
 
   ObjectManager objectManager() {
@@ -131,6 +163,14 @@ final class ClusterConnection implements AutoCloseable {
 
   ExecutorService readAhead() {
     return shared.readAhead;
+  }
+
+  ExecutorService rangeReads() {
+    return shared.rangeReads;
+  }
+
+  PieceMemory pieceMemory() {
+    return shared.pieceMemory;
   }
 
   StowageConfig config() {
@@ -149,6 +189,7 @@ final class ClusterConnection implements AutoCloseable {
       OPEN.remove(key);
     }
     shared.readAhead.shutdown();
+    shared.rangeReads.shutdown();
     shared.cluster.close().run();
   }
 }

@@ -22,7 +22,6 @@ import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.om.ObjectManager;
 import io.stowage.common.proto.Condition;
-import io.stowage.common.proto.DeleteObjectsReply;
 import io.stowage.common.proto.DeleteObjectsRequest;
 import io.stowage.common.proto.DeletedObject;
 import io.stowage.common.proto.GetObjectReply;
@@ -36,10 +35,14 @@ import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.PutObjectRequest;
 import io.stowage.common.proto.RenameObjectRequest;
 import io.stowage.common.proto.RenamePrefixRequest;
+import io.stowage.common.proto.SetObjectMetadataRequest;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
@@ -68,6 +71,9 @@ final class ObjectTree {
    */
   private static final int RENAME_ATTEMPTS = 10;
 
+  /** Changes of what is said of one object, when others change it at the same time. */
+  private static final int CHANGE_ATTEMPTS = 20;
+
   private static final ByteString MD5_OF_NOTHING = md5OfNothing();
 
   private final ObjectManager objectManager;
@@ -77,20 +83,25 @@ final class ObjectTree {
    * A file or a directory.
    *
    * @param key of a directory: without the last slash
-   * @param file null if it is a directory
-   * @param modifiedMicros 0 if nothing says
+   * @param object the file's version, or that of the directory's marker; null: there is no marker
    */
-  record Entry(String key, ObjectVersion file, long modifiedMicros) {
+  record Entry(String key, boolean isDirectory, ObjectVersion object) {
     static Entry ofFile(ObjectVersion version) {
-      return new Entry(version.getKey(), version, version.getModifiedMicros());
+      return new Entry(version.getKey(), false, version);
     }
 
-    static Entry ofDirectory(String key, long modifiedMicros) {
-      return new Entry(key, null, modifiedMicros);
+    static Entry ofDirectory(String key, ObjectVersion markerOrNull) {
+      return new Entry(key, true, markerOrNull);
     }
 
-    boolean isDirectory() {
-      return file == null;
+    /** What is said of it, as far as a row's head says it; nothing where there is no marker. */
+    ObjectMetadata metadata() {
+      return object == null ? ObjectMetadata.getDefaultInstance() : object.getMetadata();
+    }
+
+    /** 0 if nothing says. */
+    long modifiedMicros() {
+      return object == null ? 0 : object.getModifiedMicros();
     }
   }
 
@@ -110,7 +121,7 @@ final class ObjectTree {
   /** What has this name, if anything. */
   Optional<Entry> find(String key) throws StoreException {
     if (key.isEmpty()) {
-      return Optional.of(Entry.ofDirectory("", 0));
+      return Optional.of(Entry.ofDirectory("", null));
     }
     Optional<ObjectVersion> file = findObject(key);
     return file.isPresent() ? file.map(Entry::ofFile) : findDirectory(key);
@@ -137,7 +148,7 @@ final class ObjectTree {
     }
     ObjectVersion object = first.getObjects(0);
     boolean marker = object.getKey().equals(key + SLASH); // sorts before all that is below
-    return Optional.of(Entry.ofDirectory(key, marker ? object.getModifiedMicros() : 0));
+    return Optional.of(Entry.ofDirectory(key, marker ? object : null));
   }
 
   /** A file's version with its manifest, or NO_SUCH_KEY. */
@@ -181,10 +192,12 @@ final class ObjectTree {
         children.add(Entry.ofFile(object));
       }
     }
+    Map<String, ObjectVersion> markers = new HashMap<>();
+    reply.getMarkersList().forEach(marker -> markers.put(marker.getKey(), marker));
     for (String common : reply.getCommonPrefixesList()) {
       String child = common.substring(0, common.length() - 1);
       if (isName(child.substring(prefix.length()))) {
-        children.add(Entry.ofDirectory(child, 0));
+        children.add(Entry.ofDirectory(child, markers.get(common)));
       }
     }
     boolean exists =
@@ -220,12 +233,12 @@ final class ObjectTree {
   /** Makes sure that a directory has its marker. */
   void keep(String key) throws StoreException {
     if (!key.isEmpty() && findObject(key + SLASH).isEmpty()) {
-      mark(key);
+      mark(key, ObjectMetadata.getDefaultInstance());
     }
   }
 
-  /** Puts a directory's marker; one that is there stays. */
-  void mark(String key) throws StoreException {
+  /** Puts a directory's marker; false if one is there, which stays as it is. */
+  boolean mark(String key, ObjectMetadata metadata) throws StoreException {
     try {
       objectManager.putObject(
           PutObjectRequest.newBuilder()
@@ -234,15 +247,101 @@ final class ObjectTree {
               .setWriteId(WriteId.random())
               .setMd5(MD5_OF_NOTHING)
               .setMetadata(
-                  ObjectMetadata.newBuilder().putHeaders("content-type", "application/x-directory"))
+                  metadata.toBuilder().putHeaders("content-type", "application/x-directory"))
               .setManifest(Manifest.getDefaultInstance())
               .setCondition(Condition.newBuilder().setMustBeAbsent(true))
               .build());
+      return true;
     } catch (StoreException e) {
       if (e.code() != ErrorCode.PRECONDITION_FAILED) {
         throw e;
       }
+      return false;
     }
+  }
+
+  /** All that is said of a file or directory, which is there. */
+  ObjectMetadata metadata(Entry entry) throws StoreException {
+    return findObject(objectKey(entry))
+        .map(ObjectVersion::getMetadata)
+        .orElse(ObjectMetadata.getDefaultInstance());
+  }
+
+  /** Key of the object that says what is said of a file or directory. */
+  private static String objectKey(Entry entry) {
+    return entry.isDirectory() ? entry.key() + SLASH : entry.key();
+  }
+
+  /**
+   * Changes what is said of a file or directory, from what is said then. A change that is made is
+   * made once; one that leaves all as it is writes nothing.
+   */
+  <E extends Exception> void change(Entry entry, MetadataChange<E> change)
+      throws StoreException, E {
+    String key = objectKey(entry);
+    for (int attempt = 1; ; attempt++) {
+      Optional<ObjectVersion> seen = findObject(key);
+      if (seen.isEmpty() && !entry.isDirectory()) {
+        throw new StoreException(ErrorCode.NO_SUCH_KEY, "Cannot change " + key + ": it is gone");
+      }
+      ObjectMetadata before =
+          seen.map(ObjectVersion::getMetadata).orElse(ObjectMetadata.getDefaultInstance());
+      ObjectMetadata after = change.of(before);
+      if (after.equals(before)) {
+        return;
+      }
+      try {
+        if (seen.isEmpty()) {
+          if (mark(entry.key(), after)) {
+            return;
+          }
+        } else {
+          objectManager.setObjectMetadata(
+              SetObjectMetadataRequest.newBuilder()
+                  .setBucket(bucket)
+                  .setKey(key)
+                  .setStamp(seen.get().getStamp())
+                  .setMetadata(after)
+                  .build());
+          return;
+        }
+      } catch (StoreException e) {
+        // Of a change whose answer was lost the next look tells whether it is still to be made.
+        boolean again = e.code() == ErrorCode.CONFLICT || e.code() == ErrorCode.OUTCOME_UNKNOWN;
+        if (!again || attempt == CHANGE_ATTEMPTS) {
+          throw e;
+        }
+      }
+    }
+  }
+
+  /** From what is said of a file or directory to what is to be said. */
+  interface MetadataChange<E extends Exception> {
+    ObjectMetadata of(ObjectMetadata before) throws E;
+  }
+
+  /**
+   * Deletes files, in one call for all of one page. Directories stay.
+   *
+   * @return those that could not be deleted, with the reason: directories that are not empty, too,
+   *     while what was not there counts as deleted
+   */
+  Map<String, String> deleteFiles(List<String> keys) throws StoreException {
+    for (String parent : keys.stream().map(ObjectTree::parentOf).distinct().toList()) {
+      keep(parent);
+    }
+    Map<String, String> failed = new LinkedHashMap<>();
+    for (int from = 0; from < keys.size(); from += PAGE) {
+      for (DeletedObject deleted :
+          deleted(keys.subList(from, Math.min(keys.size(), from + PAGE)))) {
+        if (deleted.getErrorCode() != 0) {
+          failed.put(deleted.getKey(), deleted.getErrorMessage());
+        } else if (deleted.getStamp() == 0 && !isEmpty(deleted.getKey())) {
+          failed.put(deleted.getKey(), "a directory that is not empty");
+        }
+      }
+    }
+    return failed;
   }
 
   /** Deletes one file; false if it was not there any more. */
@@ -273,20 +372,24 @@ final class ObjectTree {
     } while (page.getMore());
   }
 
-  private List<DeletedObject> delete(List<String> keys) throws StoreException {
+  private List<DeletedObject> deleted(List<String> keys) throws StoreException {
     DeleteObjectsRequest.Builder request = DeleteObjectsRequest.newBuilder().setBucket(bucket);
     for (String key : keys) {
       request.addObjects(ObjectToDelete.newBuilder().setKey(key).setWriteId(WriteId.random()));
     }
-    DeleteObjectsReply reply = objectManager.deleteObjects(request.build());
-    for (DeletedObject deleted : reply.getObjectsList()) {
+    return objectManager.deleteObjects(request.build()).getObjectsList();
+  }
+
+  private List<DeletedObject> delete(List<String> keys) throws StoreException {
+    List<DeletedObject> all = deleted(keys);
+    for (DeletedObject deleted : all) {
       if (deleted.getErrorCode() != 0) {
         throw StoreException.of(
             ErrorCode.ofNumber(deleted.getErrorCode()),
             deleted.getKey() + ": " + deleted.getErrorMessage());
       }
     }
-    return reply.getObjectsList();
+    return all;
   }
 
   /** Renames a file, atomically; KEY_EXISTS if the target is there and may not be replaced. */
@@ -335,6 +438,7 @@ final class ObjectTree {
             .setDelimiter(delimiter)
             .setStartAfter(after)
             .setLimit(limit)
+            .setWantMarkers(true)
             .build());
   }
 

@@ -19,8 +19,14 @@ import java.io.IOException;
 import java.lang.reflect.Constructor;
 import java.net.URI;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.ContentSummary;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.FilterFileSystem;
+import org.apache.hadoop.fs.MultipartUploaderBuilder;
+import org.apache.hadoop.fs.Path;
+import org.apache.hadoop.fs.QuotaUsage;
+import org.apache.hadoop.fs.statistics.IOStatistics;
+import org.apache.hadoop.fs.statistics.IOStatisticsSource;
 
 /**
  * The class that a Hadoop configuration names for {@code stow://}. Compiled for Java 8, so that an
@@ -31,11 +37,15 @@ import org.apache.hadoop.fs.FilterFileSystem;
  * <p>No method here may name a type that Hadoop 3.3.4 lacks: reflection over this class, which
  * PySpark does, would fail there. Thread-safe as any FileSystem.
  */
-public class StowageFileSystem extends FilterFileSystem {
+public class StowageFileSystem extends FilterFileSystem implements IOStatisticsSource {
   static final String SCHEME = "stow";
 
   private static final int OLDEST_JAVA = 17;
   private static final String REAL_CLASS = "io.stowage.fs.BucketFileSystem";
+  private static final String REAL_CLASS_OF_NEWER_HADOOP = "io.stowage.fs.NewerBucketFileSystem";
+
+  /** What came last of what the class for newer Hadoops needs, in 3.4.1. */
+  private static final String IN_NEWER_HADOOP = "org.apache.hadoop.fs.BulkDelete";
 
   @Override
   public String getScheme() {
@@ -69,15 +79,54 @@ public class StowageFileSystem extends FilterFileSystem {
     }
   }
 
+  /** Whether this process's Hadoop has what the classes named Newer need. */
+  static boolean isNewerHadoop() {
+    try {
+      Class.forName(IN_NEWER_HADOOP, false, StowageFileSystem.class.getClassLoader());
+      return true;
+    } catch (ClassNotFoundException e) {
+      return false;
+    }
+  }
+
   private static FileSystem newBucketFileSystem() throws IOException {
+    String name = isNewerHadoop() ? REAL_CLASS_OF_NEWER_HADOOP : REAL_CLASS;
     try {
       Constructor<?> constructor =
-          Class.forName(REAL_CLASS, true, StowageFileSystem.class.getClassLoader())
+          Class.forName(name, true, StowageFileSystem.class.getClassLoader())
               .getDeclaredConstructor();
       return (FileSystem) constructor.newInstance();
     } catch (ReflectiveOperationException e) {
-      throw new IOException("Cannot load " + REAL_CLASS + ": is the jar complete?", e);
+      throw new IOException("Cannot load " + name + ": is the jar complete?", e);
     }
+  }
+
+  // What FilterFileSystem does not hand on.
+
+  @Override
+  @SuppressWarnings("rawtypes") // as Hadoop declares it
+  public MultipartUploaderBuilder createMultipartUploader(Path base) throws IOException {
+    return fs.createMultipartUploader(base);
+  }
+
+  @Override
+  public boolean hasPathCapability(Path path, String capability) throws IOException {
+    return fs.hasPathCapability(path, capability);
+  }
+
+  @Override
+  public ContentSummary getContentSummary(Path path) throws IOException {
+    return fs.getContentSummary(path);
+  }
+
+  @Override
+  public QuotaUsage getQuotaUsage(Path path) throws IOException {
+    return fs.getQuotaUsage(path);
+  }
+
+  @Override
+  public IOStatistics getIOStatistics() {
+    return fs instanceof IOStatisticsSource ? ((IOStatisticsSource) fs).getIOStatistics() : null;
   }
 
   @Override

@@ -28,33 +28,48 @@ import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
+import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
-import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.IntFunction;
 import org.apache.hadoop.fs.ByteBufferPositionedReadable;
 import org.apache.hadoop.fs.ByteBufferReadable;
 import org.apache.hadoop.fs.CanUnbuffer;
 import org.apache.hadoop.fs.FSExceptionMessages;
 import org.apache.hadoop.fs.FSInputStream;
+import org.apache.hadoop.fs.FileRange;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.PathIOException;
 import org.apache.hadoop.fs.StreamCapabilities;
+import org.apache.hadoop.fs.statistics.IOStatistics;
+import org.apache.hadoop.fs.statistics.IOStatisticsSource;
+import org.apache.hadoop.fs.statistics.StreamStatisticNames;
+import org.apache.hadoop.fs.statistics.impl.IOStatisticsStore;
 
 /**
  * Reads one version of a file, the one that was there at open; if that is replaced, reads go on
  * while its bytes are there, and fail in words afterwards, but never mix two versions. Sequential
  * reads hold two pieces at most, the one being read and the one fetched ahead; a piece grows from
- * 128 KiB to the setting while reads stay in sequence, so that a seek costs little. Positioned
- * reads fetch exactly what they ask for.
+ * 128 KiB to the setting while reads stay in sequence, so that a seek costs little, unless the read
+ * policy says better. Between reads {@link PieceMemory} may take the pieces away, and the next read
+ * fetches again. Positioned reads fetch exactly what they ask for, vectored ones what {@link
+ * VectoredRead} plans.
  *
- * <p>Position and pieces are guarded by the stream's lock; positioned reads take no lock and may
- * run at once with others.
+ * <p>The position is guarded by the stream's lock, and so are pieces while a read uses them;
+ * positioned and vectored reads take no lock and may run at once with others.
  */
 final class StowageInputStream extends FSInputStream
-    implements ByteBufferReadable, ByteBufferPositionedReadable, CanUnbuffer, StreamCapabilities {
+    implements ByteBufferReadable,
+        ByteBufferPositionedReadable,
+        CanUnbuffer,
+        StreamCapabilities,
+        IOStatisticsSource,
+        PieceMemory.Holder {
   /** Holds most files of the kind that is packed, and costs no more than its round trip. */
   private static final int FIRST_PIECE_BYTES = 128 << 10;
 
@@ -65,11 +80,17 @@ final class StowageInputStream extends FSInputStream
   private static final int RELOCATIONS = 3;
 
   private final ObjectTree tree;
-  private final DataPath dataPath;
-  private final Executor readAhead;
+  private final ClusterConnection cluster;
   private final FileSystem.Statistics statistics;
+  private final FsStatistics fsStatistics;
+  private final IOStatisticsStore counters = FsStatistics.ofInput();
+  private final AtomicLong bytesRead =
+      counters.getCounterReference(StreamStatisticNames.STREAM_READ_BYTES);
+  private final AtomicLong reads =
+      counters.getCounterReference(StreamStatisticNames.STREAM_READ_OPERATIONS);
   private final String path;
   private final long length;
+  private final ReadPolicy policy;
   private final int largestPiece;
 
   private final Object relocation = new Object(); // always the inner lock
@@ -77,9 +98,12 @@ final class StowageInputStream extends FSInputStream
   private volatile boolean closed;
 
   private long position;
-  private Piece piece; // null: none
-  private Ahead ahead; // null: none
-  private int nextPieceBytes = FIRST_PIECE_BYTES;
+  private long nextInSequence; // where the last piece ended
+  private int nextPieceBytes;
+
+  // Who takes one out owns it: a read under the stream's lock, which puts it back, or PieceMemory.
+  private final AtomicReference<Piece> piece = new AtomicReference<>();
+  private final AtomicReference<Ahead> ahead = new AtomicReference<>();
 
   /** Where the version's bytes are, as last heard. */
   private record Source(ObjectVersion version, ObjectReader reader) {}
@@ -94,26 +118,37 @@ final class StowageInputStream extends FSInputStream
 
   StowageInputStream(
       ObjectTree tree,
-      DataPath dataPath,
-      Executor readAhead,
+      ClusterConnection cluster,
       FileSystem.Statistics statistics,
+      FsStatistics fsStatistics,
       String path,
       GetObjectReply object,
-      int readAheadBytes) {
+      int readAheadBytes,
+      ReadPolicy policy) {
     this.tree = tree;
-    this.dataPath = dataPath;
-    this.readAhead = readAhead;
+    this.cluster = cluster;
     this.statistics = statistics;
+    this.fsStatistics = fsStatistics;
     this.path = path;
     this.length = object.getVersion().getLength();
+    this.policy = policy;
     this.source = sourceOf(object);
     this.largestPiece = Math.min(readAheadBytes, source.reader().maxRead());
+    this.nextPieceBytes = firstPieceBytes();
   }
 
   private Source sourceOf(GetObjectReply object) {
     return new Source(
         object.getVersion(),
-        dataPath.read(DataPath.ReadSpec.of(object.getVersion(), object.getContainersList())));
+        cluster
+            .dataPath()
+            .read(DataPath.ReadSpec.of(object.getVersion(), object.getContainersList())));
+  }
+
+  private int firstPieceBytes() {
+    return policy == ReadPolicy.SEQUENTIAL
+        ? largestPiece
+        : Math.min(FIRST_PIECE_BYTES, largestPiece);
   }
 
   // Sequential reads.
@@ -140,44 +175,56 @@ final class StowageInputStream extends FSInputStream
     if (position >= length) {
       return -1;
     }
-    if (piece == null || !piece.has(position)) {
-      fetchPiece();
+    Piece current = piece.getAndSet(null);
+    if (current == null || !current.has(position)) {
+      release(current);
+      current = fetchPiece();
     }
-    int inPiece = (int) (position - piece.start());
-    int count = Math.min(target.remaining(), piece.bytes().readableBytes() - inPiece);
-    copy(piece.bytes(), inPiece, count, target);
+    int inPiece = (int) (position - current.start());
+    int count = Math.min(target.remaining(), current.bytes().readableBytes() - inPiece);
+    copy(current.bytes(), inPiece, count, target);
+    piece.set(current);
     position += count;
-    statistics.incrementBytesRead(count);
+    countRead(count);
     return count;
   }
 
-  private void fetchPiece() throws IOException {
-    boolean inSequence = piece == null || position == piece.start() + piece.bytes().readableBytes();
-    dropPiece();
-    nextPieceBytes = Math.min(inSequence ? nextPieceBytes : FIRST_PIECE_BYTES, largestPiece);
+  private void countRead(long count) {
+    statistics.incrementBytesRead(count);
+    bytesRead.addAndGet(count);
+    reads.incrementAndGet();
+  }
+
+  private Piece fetchPiece() throws IOException {
+    if (position != nextInSequence) {
+      nextPieceBytes = firstPieceBytes();
+    }
     ByteBuf bytes = takeAhead();
     if (bytes == null) {
-      bytes = fetch(position, (int) Math.min(nextPieceBytes, length - position));
+      bytes = fetchToKeep(position, (int) Math.min(nextPieceBytes, length - position));
     }
-    piece = new Piece(position, bytes);
-    nextPieceBytes = (int) Math.min(2L * nextPieceBytes, largestPiece);
-    fetchAhead(position + bytes.readableBytes());
+    Piece fetched = new Piece(position, bytes);
+    nextInSequence = position + bytes.readableBytes();
+    if (policy != ReadPolicy.RANDOM) {
+      nextPieceBytes = (int) Math.min(2L * nextPieceBytes, largestPiece);
+      fetchAhead(nextInSequence);
+    }
+    return fetched;
   }
 
   /** What was fetched ahead, if it is what is wanted now. */
   private ByteBuf takeAhead() throws IOException {
-    Ahead fetched = ahead;
+    Ahead fetched = ahead.getAndSet(null);
     if (fetched == null || fetched.start() != position) {
-      dropAhead();
+      release(fetched);
       return null;
     }
-    ahead = null;
     try {
       return fetched.bytes().get();
     } catch (ExecutionException e) {
       return null; // the reader's own attempt tells what is wrong
     } catch (InterruptedException e) {
-      ahead = fetched;
+      release(fetched);
       Thread.currentThread().interrupt();
       InterruptedIOException interrupted = new InterruptedIOException(path + ": interrupted");
       interrupted.initCause(e);
@@ -193,35 +240,56 @@ final class StowageInputStream extends FSInputStream
     }
     int count = (int) Math.min(nextPieceBytes, length - start);
     try {
-      ahead =
+      ahead.set(
           new Ahead(
-              start, CompletableFuture.supplyAsync(() -> fetchUnchecked(start, count), readAhead));
+              start,
+              CompletableFuture.supplyAsync(
+                  () -> fetchUnchecked(start, count), cluster.readAhead())));
     } catch (RejectedExecutionException e) {
-      ahead = null; // all threads are busy
+      ahead.set(null); // all threads are busy
     }
   }
 
   private ByteBuf fetchUnchecked(long start, int count) {
     try {
-      return fetch(start, count);
+      return fetchToKeep(start, count);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
   }
 
-  private void dropPiece() {
-    if (piece != null) {
-      piece.bytes().release();
-      piece = null;
+  private ByteBuf fetchToKeep(long start, int count) throws IOException {
+    ByteBuf bytes = fetch(start, count);
+    cluster.pieceMemory().took(this, bytes.readableBytes());
+    return bytes;
+  }
+
+  private void release(Piece dropped) {
+    if (dropped != null) {
+      release(dropped.bytes());
     }
   }
 
-  private void dropAhead() {
-    if (ahead != null) {
+  private void release(Ahead dropped) {
+    if (dropped != null) {
       CompletableFuture<Void> unused =
-          ahead.bytes().thenAccept(ByteBuf::release); // now, or when it comes
-      ahead = null;
+          dropped.bytes().thenAccept(this::release); // now, or when it comes
     }
+  }
+
+  private void release(ByteBuf bytes) {
+    cluster.pieceMemory().gave(bytes.readableBytes());
+    bytes.release();
+    if (closed) {
+      cluster.pieceMemory().forget(this); // what came late has told of this stream again
+    }
+  }
+
+  /** Takes away what no read uses just now. Called by any thread. */
+  @Override
+  public void dropPieces() {
+    release(piece.getAndSet(null));
+    release(ahead.getAndSet(null));
   }
 
   // Positioned reads.
@@ -281,7 +349,7 @@ final class StowageInputStream extends FSInputStream
       }
       done += some;
     }
-    statistics.incrementBytesRead(count);
+    countRead(count);
   }
 
   private static void copy(ByteBuf from, int index, int count, ByteBuffer target) {
@@ -289,6 +357,38 @@ final class StowageInputStream extends FSInputStream
     target.limit(target.position() + count); // getBytes fills what remains
     from.getBytes(from.readerIndex() + index, target);
     target.limit(limit);
+  }
+
+  /** Of this size and nearer, ranges are joined. */
+  @Override
+  public int minSeekForVectorReads() {
+    return VectoredRead.GAP_BYTES;
+  }
+
+  @Override
+  public int maxReadSizeForVectorReads() {
+    return source.reader().maxRead();
+  }
+
+  /** Reads many ranges at once; returns when all are asked for. */
+  @Override
+  public void readVectored(List<? extends FileRange> ranges, IntFunction<ByteBuffer> allocate)
+      throws IOException {
+    requireOpen();
+    Objects.requireNonNull(ranges, "ranges");
+    Objects.requireNonNull(allocate, "allocate");
+    VectoredRead read =
+        new VectoredRead(NewerRanges.of(ranges, allocate), length, source.reader().maxRead());
+    counters.incrementCounter(FsStatistics.VECTORED_OPERATIONS, 1);
+    counters.incrementCounter(FsStatistics.VECTORED_RANGES, ranges.size());
+    counters.incrementCounter(FsStatistics.VECTORED_READS, read.reads());
+    countRead(read.wantedBytes());
+    read.begin(
+        (from, count) -> {
+          requireOpen();
+          return fetch(from, count);
+        },
+        cluster.rangeReads());
   }
 
   // Bytes of the version.
@@ -349,6 +449,9 @@ final class StowageInputStream extends FSInputStream
     if (target > length) {
       throw new EOFException(FSExceptionMessages.CANNOT_SEEK_PAST_EOF);
     }
+    if (target != position) {
+      counters.incrementCounter(StreamStatisticNames.STREAM_READ_SEEK_OPERATIONS, 1);
+    }
     position = target;
   }
 
@@ -382,9 +485,8 @@ final class StowageInputStream extends FSInputStream
   /** Gives back the pieces; the next read fetches again. */
   @Override
   public synchronized void unbuffer() {
-    dropPiece();
-    dropAhead();
-    nextPieceBytes = FIRST_PIECE_BYTES;
+    dropPieces();
+    nextPieceBytes = firstPieceBytes();
   }
 
   @Override
@@ -392,7 +494,10 @@ final class StowageInputStream extends FSInputStream
     return switch (capability.toLowerCase(Locale.ROOT)) {
       case StreamCapabilities.READBYTEBUFFER,
           StreamCapabilities.PREADBYTEBUFFER,
-          StreamCapabilities.UNBUFFER ->
+          StreamCapabilities.UNBUFFER,
+          StreamCapabilities.READAHEAD,
+          StreamCapabilities.IOSTATISTICS,
+          StreamCapabilities.VECTOREDIO ->
           true;
       default -> false;
     };
@@ -409,10 +514,17 @@ final class StowageInputStream extends FSInputStream
     if (!closed) {
       closed = true;
       unbuffer();
+      cluster.pieceMemory().forget(this);
+      fsStatistics.add(counters);
       synchronized (relocation) {
         source.reader().close();
       }
     }
+  }
+
+  @Override
+  public IOStatistics getIOStatistics() {
+    return counters;
   }
 
   @Override

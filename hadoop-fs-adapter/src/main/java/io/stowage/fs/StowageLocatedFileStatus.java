@@ -18,16 +18,24 @@ package io.stowage.fs;
 import org.apache.hadoop.fs.BlockLocation;
 import org.apache.hadoop.fs.EtagSource;
 import org.apache.hadoop.fs.LocatedFileStatus;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
 /** A {@link StowageFileStatus} with block locations; it too has to show the ETag. */
 final class StowageLocatedFileStatus extends LocatedFileStatus implements EtagSource {
   private static final long serialVersionUID = 1L;
 
   private final String etag;
+  private final byte[] writeId; // null: a directory
 
   StowageLocatedFileStatus(StowageFileStatus status, BlockLocation[] locations) {
     super(status, locations);
     this.etag = status.getEtag();
+    this.writeId = status.isDirectory() ? null : status.writeId().toByteArray();
+  }
+
+  /** Of the write that made the file. */
+  ByteString writeId() {
+    return ByteString.copyFrom(writeId);
   }
 
   @Override

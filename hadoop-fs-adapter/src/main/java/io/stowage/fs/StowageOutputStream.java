@@ -36,6 +36,7 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.Objects;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.zip.CRC32C;
 import org.apache.hadoop.fs.Abortable;
 import org.apache.hadoop.fs.CommonPathCapabilities;
 import org.apache.hadoop.fs.FSExceptionMessages;
@@ -43,6 +44,10 @@ import org.apache.hadoop.fs.FileAlreadyExistsException;
 import org.apache.hadoop.fs.PathIOException;
 import org.apache.hadoop.fs.StreamCapabilities;
 import org.apache.hadoop.fs.Syncable;
+import org.apache.hadoop.fs.statistics.IOStatistics;
+import org.apache.hadoop.fs.statistics.IOStatisticsSource;
+import org.apache.hadoop.fs.statistics.StreamStatisticNames;
+import org.apache.hadoop.fs.statistics.impl.IOStatisticsStore;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.apache.hadoop.util.Progressable;
 import org.slf4j.Logger;
@@ -61,7 +66,7 @@ import org.slf4j.LoggerFactory;
  * warns once, as over S3A. The capabilities say no to both.
  */
 final class StowageOutputStream extends OutputStream
-    implements StreamCapabilities, Abortable, Syncable {
+    implements StreamCapabilities, Abortable, Syncable, IOStatisticsSource {
   private static final Logger LOG = LoggerFactory.getLogger(StowageOutputStream.class);
   private static final AtomicBoolean WARNED_OF_HFLUSH = new AtomicBoolean();
 
@@ -81,18 +86,23 @@ final class StowageOutputStream extends OutputStream
   private final BucketInfo bucket;
   private final String path;
   private final String key;
-  private final boolean overwrite;
+  private final Condition condition;
   private final ObjectMetadata metadata;
   private final Progressable progress;
   private final ByteString writeId = WriteId.random();
+  private final FsStatistics fsStatistics;
+  private final IOStatisticsStore counters = FsStatistics.ofOutput();
   private final MessageDigest md5 = newMd5();
+  private final CRC32C crc = new CRC32C(); // what getFileChecksum tells
   private State state = State.OPEN;
   private ByteBuf chunk; // null: nothing gathered
   private ObjectWriter writer; // null: nothing handed on yet
   private long length;
 
   /**
-   * @param overwrite false: the commit fails if the key is there by then
+   * Begins a file.
+   *
+   * @param condition the commit fails if it does not hold by then
    */
   StowageOutputStream(
       ObjectManager objectManager,
@@ -100,17 +110,19 @@ final class StowageOutputStream extends OutputStream
       BucketInfo bucket,
       String path,
       String key,
-      boolean overwrite,
-      String owner,
-      Progressable progress) {
+      Condition condition,
+      ObjectMetadata metadata,
+      Progressable progress,
+      FsStatistics fsStatistics) {
     this.objectManager = objectManager;
     this.dataPath = dataPath;
     this.bucket = bucket;
     this.path = path;
     this.key = key;
-    this.overwrite = overwrite;
-    this.metadata = ObjectMetadata.newBuilder().setOwner(owner).build();
+    this.condition = condition;
+    this.metadata = metadata;
     this.progress = progress;
+    this.fsStatistics = fsStatistics;
   }
 
   @Override
@@ -130,12 +142,14 @@ final class StowageOutputStream extends OutputStream
       int some = Math.min(count - done, CHUNK_BYTES - chunk.readableBytes());
       chunk.writeBytes(bytes, offset + done, some);
       md5.update(bytes, offset + done, some);
+      crc.update(bytes, offset + done, some);
       done += some;
       length += some;
       if (chunk.readableBytes() == CHUNK_BYTES) {
         handOnChunk(-1);
       }
     }
+    counters.incrementCounter(StreamStatisticNames.STREAM_WRITE_BYTES, count);
   }
 
   /** Gives the chunk to the data path, which takes it over in any case. */
@@ -166,14 +180,23 @@ final class StowageOutputStream extends OutputStream
               bucket.getPolicy(),
               lengthIfKnown,
               NeedleFacts.blob(
-                  metadata, NeedleBlob.newBuilder().setConditional(!overwrite).build())));
+                  metadata,
+                  NeedleBlob.newBuilder()
+                      .setConditional(isConditional())
+                      .setCrc32C(true)
+                      .build())));
     } catch (StoreException e) {
       releasedOnError.release();
       throw e;
     }
   }
 
+  private boolean isConditional() {
+    return !condition.equals(Condition.getDefaultInstance());
+  }
+
   private IOException fail(StoreException e) {
+    counters.incrementCounter(StreamStatisticNames.STREAM_WRITE_EXCEPTIONS, 1);
     state = State.FAILED;
     giveUp();
     return HadoopErrors.of(e, path);
@@ -235,6 +258,9 @@ final class StowageOutputStream extends OutputStream
   }
 
   private void end() {
+    if (state != State.CLOSED) {
+      fsStatistics.add(counters);
+    }
     state = State.CLOSED;
     giveUp();
   }
@@ -260,10 +286,11 @@ final class StowageOutputStream extends OutputStream
               .setMd5(ByteString.copyFrom(md5.digest()))
               .setMetadata(metadata)
               .setManifest(manifest)
-              .setCondition(Condition.newBuilder().setMustBeAbsent(!overwrite))
+              .addChecksums(FileChecksums.stored(crc.getValue()))
+              .setCondition(condition)
               .build());
     } catch (StoreException e) {
-      if (!overwrite && e.code() == ErrorCode.PRECONDITION_FAILED) {
+      if (condition.getMustBeAbsent() && e.code() == ErrorCode.PRECONDITION_FAILED) {
         FileAlreadyExistsException exists =
             new FileAlreadyExistsException(path + " was created by somebody else meanwhile");
         exists.initCause(e);
@@ -295,7 +322,13 @@ final class StowageOutputStream extends OutputStream
 
   @Override
   public boolean hasCapability(String capability) {
-    return CommonPathCapabilities.ABORTABLE_STREAM.equals(capability);
+    return CommonPathCapabilities.ABORTABLE_STREAM.equals(capability)
+        || StreamCapabilities.IOSTATISTICS.equals(capability);
+  }
+
+  @Override
+  public IOStatistics getIOStatistics() {
+    return counters;
   }
 
   @Override

@@ -92,13 +92,13 @@ class ShadedJarIT {
   }
 
   @Test
-  void theFileSystemIsAnnouncedOnce() throws IOException {
+  void theFileSystemIsAnnouncedAndBehindItTheOneForNewerHadoops() throws IOException {
     try (JarFile jar = new JarFile(jar().toFile());
         InputStream in =
             jar.getInputStream(
                 jar.getJarEntry("META-INF/services/" + FileSystem.class.getName()))) {
       assertEquals(
-          List.of(StowageFileSystem.class.getName()),
+          List.of(StowageFileSystem.class.getName(), NewerStowageFileSystem.class.getName()),
           new String(in.readAllBytes(), java.nio.charset.StandardCharsets.UTF_8)
               .lines()
               .filter(line -> !line.startsWith("#") && !line.isBlank())
@@ -109,6 +109,7 @@ class ShadedJarIT {
   @Test
   void theClassesThatConfigurationsNameLoadOnJava8() throws IOException {
     assertEquals(52, majorVersion("io/stowage/fs/StowageFileSystem.class"));
+    assertEquals(52, majorVersion("io/stowage/fs/NewerStowageFileSystem.class"));
     assertEquals(52, majorVersion("io/stowage/fs/StowageFs.class"));
     assertEquals(61, majorVersion("io/stowage/fs/BucketFileSystem.class"));
   }

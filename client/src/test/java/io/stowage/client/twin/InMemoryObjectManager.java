@@ -632,6 +632,9 @@ public final class InMemoryObjectManager implements ObjectManager {
         reply.addObjects(version.toBuilder().clearManifest().clearPartLengths());
       } else {
         reply.addCommonPrefixes(entry);
+        if (request.getWantMarkers() && key.equals(entry)) {
+          reply.addMarkers(version.toBuilder().clearManifest().clearPartLengths());
+        }
       }
       reply.setLast(entry);
       count++;

@@ -420,7 +420,9 @@ public final class Rebuild {
     NeedleBlob blob = first.rest();
     NeedleHeader header = first.header();
     HashKind.Hasher md5 = HashKind.MD5.newHasher();
-    HashKind.Hasher crc = blob.getCrc64Nvme() ? HashKind.CRC64NVME.newHasher() : null;
+    HashKind checksum =
+        blob.getCrc64Nvme() ? HashKind.CRC64NVME : blob.getCrc32C() ? HashKind.CRC32C : null;
+    HashKind.Hasher crc = checksum == null ? null : checksum.newHasher();
     try {
       read(
           manifest,
@@ -455,7 +457,7 @@ public final class Rebuild {
             .setMetadata(metadata)
             .setManifest(manifest);
     if (crc != null) {
-      version.addChecksums(HashKind.CRC64NVME.checksum(crc.digest(), false));
+      version.addChecksums(checksum.checksum(crc.digest(), false));
     }
     addEvent(
         blob.getConditional() ? RowEvents.Kind.IF_NOTHING_ELSE : RowEvents.Kind.CERTAIN,

@@ -44,6 +44,10 @@ public final class StowageContract extends AbstractFSContract {
     clusterSettings = Map.copyOf(settings);
   }
 
+  static String bucket() {
+    return bucket;
+  }
+
   @Override
   public FileSystem getTestFileSystem() throws java.io.IOException {
     return getTestPath().getFileSystem(getConf());

@@ -15,18 +15,30 @@
  */
 package io.stowage.fs.contract;
 
+import static org.junit.Assume.assumeTrue;
+
+import java.io.IOException;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.CommonPathCapabilities;
+import org.apache.hadoop.fs.Options;
 import org.apache.hadoop.fs.contract.AbstractContractBulkDeleteTest;
+import org.apache.hadoop.fs.contract.AbstractContractConcatTest;
 import org.apache.hadoop.fs.contract.AbstractContractContentSummaryTest;
+import org.apache.hadoop.fs.contract.AbstractContractCopyFromLocalTest;
 import org.apache.hadoop.fs.contract.AbstractContractCreateTest;
 import org.apache.hadoop.fs.contract.AbstractContractDeleteTest;
 import org.apache.hadoop.fs.contract.AbstractContractEtagTest;
+import org.apache.hadoop.fs.contract.AbstractContractGetEnclosingRoot;
 import org.apache.hadoop.fs.contract.AbstractContractGetFileStatusTest;
 import org.apache.hadoop.fs.contract.AbstractContractMkdirTest;
+import org.apache.hadoop.fs.contract.AbstractContractMultipartUploaderTest;
 import org.apache.hadoop.fs.contract.AbstractContractOpenTest;
+import org.apache.hadoop.fs.contract.AbstractContractPathHandleTest;
 import org.apache.hadoop.fs.contract.AbstractContractRenameTest;
 import org.apache.hadoop.fs.contract.AbstractContractRootDirectoryTest;
 import org.apache.hadoop.fs.contract.AbstractContractSeekTest;
+import org.apache.hadoop.fs.contract.AbstractContractSetTimesTest;
+import org.apache.hadoop.fs.contract.AbstractContractStreamIOStatisticsTest;
 import org.apache.hadoop.fs.contract.AbstractContractUnbufferTest;
 import org.apache.hadoop.fs.contract.AbstractContractVectoredReadTest;
 import org.apache.hadoop.fs.contract.AbstractFSContract;
@@ -115,6 +127,93 @@ public abstract class StowageContractSuites {
   }
 
   public static class BulkDelete extends AbstractContractBulkDeleteTest {
+    @Override
+    protected int getExpectedPageSize() {
+      return 1_000;
+    }
+
+    @Override
+    protected AbstractFSContract createContract(Configuration conf) {
+      return new StowageContract(conf);
+    }
+  }
+
+  public static class Concat extends AbstractContractConcatTest {
+    @Override
+    protected AbstractFSContract createContract(Configuration conf) {
+      return new StowageContract(conf);
+    }
+  }
+
+  public static class CopyFromLocal extends AbstractContractCopyFromLocalTest {
+    @Override
+    protected AbstractFSContract createContract(Configuration conf) {
+      return new StowageContract(conf);
+    }
+  }
+
+  public static class EnclosingRoot extends AbstractContractGetEnclosingRoot {
+    @Override
+    protected AbstractFSContract createContract(Configuration conf) {
+      return new StowageContract(conf);
+    }
+  }
+
+  public static class SetTimes extends AbstractContractSetTimesTest {
+    @Override
+    protected AbstractFSContract createContract(Configuration conf) {
+      return new StowageContract(conf);
+    }
+  }
+
+  public static class StreamIOStatistics extends AbstractContractStreamIOStatisticsTest {
+    @Override
+    protected AbstractFSContract createContract(Configuration conf) {
+      return new StowageContract(conf);
+    }
+  }
+
+  public static class MultipartUploader extends AbstractContractMultipartUploaderTest {
+    @Override
+    protected int partSizeInBytes() {
+      return 1 << 20; // least parts are S3's rule, not the store's
+    }
+
+    @Override
+    protected int getTestPayloadCount() {
+      return 4;
+    }
+
+    @Override
+    protected boolean finalizeConsumesUploadIdImmediately() {
+      return true;
+    }
+
+    @Override
+    protected boolean supportsConcurrentUploadsToSamePath() {
+      return true;
+    }
+
+    @Override
+    protected AbstractFSContract createContract(Configuration conf) {
+      return new StowageContract(conf);
+    }
+  }
+
+  public static class PathHandle extends AbstractContractPathHandleTest {
+    public PathHandle(String name, Options.HandleOpt[] options, boolean serialized) {
+      super(name, options, serialized);
+    }
+
+    @Override
+    public void testChanged() throws IOException {
+      assumeTrue(
+          "changes a file by appending to it",
+          getFileSystem()
+              .hasPathCapability(getContract().getTestPath(), CommonPathCapabilities.FS_APPEND));
+      super.testChanged();
+    }
+
     @Override
     protected AbstractFSContract createContract(Configuration conf) {
       return new StowageContract(conf);

@@ -77,6 +77,9 @@ public final class Listing {
           reply.addObjects(SeenRow.withoutManifest(version)).setLast(key);
         } else {
           reply.addCommonPrefixes(common).setLast(common);
+          if (request.getWantMarkers() && key.equals(common)) { // it sorts before all below it
+            reply.addMarkers(SeenRow.withoutManifest(version));
+          }
           from = ObjectRowLayout.behindPrefix(ObjectRowLayout.row(bucketId, common));
           sought = true;
         }

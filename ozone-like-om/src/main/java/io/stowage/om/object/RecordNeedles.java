@@ -72,11 +72,12 @@ public final class RecordNeedles {
         && isUsual(put.getChecksumsList());
   }
 
-  /** None, or the one that a blob's flag stands for. */
+  /** None, or one that a blob's flag stands for. */
   private static boolean isUsual(List<Checksum> checksums) {
     return checksums.isEmpty()
         || (checksums.size() == 1
-            && checksums.get(0).getAlgorithm() == ChecksumAlgorithm.CRC64NVME
+            && (checksums.get(0).getAlgorithm() == ChecksumAlgorithm.CRC64NVME
+                || checksums.get(0).getAlgorithm() == ChecksumAlgorithm.CRC32C)
             && !checksums.get(0).getComposite());
   }
 

@@ -76,7 +76,7 @@ public final class Details {
         HeadRecord.newBuilder()
             .setVersion(
                 bare.toBuilder()
-                    .setMetadata(lockOf(bare))
+                    .setMetadata(headOf(bare))
                     .clearManifest()
                     .clearPartLengths()
                     .clearPartWriteIds())
@@ -87,12 +87,20 @@ public final class Details {
         chunks);
   }
 
-  /** What the head has to say even of metadata in chunks: whether the version may be removed. */
-  private static ObjectMetadata lockOf(ObjectVersion version) {
+  /**
+   * What the head has to say even of metadata in chunks: whether the version may be removed, and
+   * what a listing of files shows.
+   */
+  private static ObjectMetadata headOf(ObjectVersion version) {
     ObjectMetadata metadata = version.getMetadata();
-    return metadata.hasLock()
-        ? ObjectMetadata.newBuilder().setLock(metadata.getLock()).build()
-        : ObjectMetadata.getDefaultInstance();
+    ObjectMetadata.Builder kept = ObjectMetadata.newBuilder();
+    if (metadata.hasLock()) {
+      kept.setLock(metadata.getLock());
+    }
+    if (metadata.hasFile()) {
+      kept.setFile(metadata.getFile()).setOwner(metadata.getOwner());
+    }
+    return kept.build();
   }
 
   /** Columns of a record's chunks. */

@@ -1,0 +1,85 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.fs;
+
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Set;
+
+/**
+ * What the input streams of a process keep between reads, all together. A stream that fetches a
+ * piece gets it in any case; when there is too much then, those streams lose theirs that have not
+ * fetched for longest. So any number of streams may be open, and memory beyond the bound is only
+ * what reads of the moment use: one piece a reading thread, and one each thread of read-ahead.
+ *
+ * <p>Thread-safe. Holders are called without the lock.
+ */
+final class PieceMemory {
+  /** A stream. */
+  interface Holder {
+    /** Gives back what it keeps and is not using just now; it tells so by {@link #gave}. */
+    void dropPieces();
+  }
+
+  private volatile long mostBytes;
+  private final Set<Holder> holders = new LinkedHashSet<>(); // who fetched last is last
+  private long bytes;
+
+  PieceMemory(long mostBytes) {
+    this.mostBytes = mostBytes;
+  }
+
+  /** A stream has fetched a piece. */
+  void took(Holder holder, int count) {
+    List<Holder> tooMany = new ArrayList<>();
+    synchronized (this) {
+      bytes += count;
+      holders.remove(holder);
+      long expected = bytes;
+      // Each was asked to drop once: it is put back by its next fetch. How much it has is not
+      // known here, about as much as the one that asks.
+      for (Iterator<Holder> eldest = holders.iterator();
+          expected > mostBytes && eldest.hasNext(); ) {
+        tooMany.add(eldest.next());
+        eldest.remove();
+        expected -= count;
+      }
+      holders.add(holder);
+    }
+    tooMany.forEach(Holder::dropPieces);
+  }
+
+  /** A piece was released. */
+  synchronized void gave(int count) {
+    bytes -= count;
+  }
+
+  /** A stream is closed. */
+  synchronized void forget(Holder holder) {
+    holders.remove(holder);
+  }
+
+  synchronized long bytes() {
+    return bytes;
+  }
+
+  /** Tests only: another bound from now on. */
+  void limit(long bound) {
+    mostBytes = bound;
+  }
+}

@@ -1,0 +1,42 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.fs;
+
+import io.stowage.fs.contract.FileContextSuites;
+import io.stowage.fs.contract.StowageContract;
+import java.io.IOException;
+import org.junit.AfterClass;
+import org.junit.BeforeClass;
+import org.junit.experimental.runners.Enclosed;
+import org.junit.runner.RunWith;
+
+/** Hadoop's FileContext, and its AbstractFileSystem, over the in-memory twins. */
+@RunWith(Enclosed.class)
+public class FileContextContractTest extends FileContextSuites {
+  private static TwinCluster twins;
+
+  @BeforeClass
+  public static void startTwins() throws IOException {
+    twins = TwinCluster.start();
+    twins.createBucket("context");
+    StowageContract.useBucket("context", twins.settings());
+  }
+
+  @AfterClass
+  public static void stopTwins() throws IOException {
+    twins.close();
+  }
+}

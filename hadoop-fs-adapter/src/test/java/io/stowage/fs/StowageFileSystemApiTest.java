@@ -1,0 +1,579 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.fs;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.stowage.common.id.WriteId;
+import io.stowage.common.proto.GetObjectRequest;
+import io.stowage.common.proto.Manifest;
+import io.stowage.common.proto.ObjectMetadata;
+import io.stowage.common.proto.PutObjectRequest;
+import java.io.EOFException;
+import java.io.FileNotFoundException;
+import java.io.IOException;
+import java.net.URI;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.zip.CRC32C;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.BulkDelete;
+import org.apache.hadoop.fs.CommonPathCapabilities;
+import org.apache.hadoop.fs.EtagSource;
+import org.apache.hadoop.fs.FSDataInputStream;
+import org.apache.hadoop.fs.FSDataOutputStream;
+import org.apache.hadoop.fs.FileAlreadyExistsException;
+import org.apache.hadoop.fs.FileChecksum;
+import org.apache.hadoop.fs.FileRange;
+import org.apache.hadoop.fs.FileStatus;
+import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.InvalidPathHandleException;
+import org.apache.hadoop.fs.Options;
+import org.apache.hadoop.fs.Path;
+import org.apache.hadoop.fs.PathHandle;
+import org.apache.hadoop.fs.PathIOException;
+import org.apache.hadoop.fs.RawPathHandle;
+import org.apache.hadoop.fs.StreamCapabilities;
+import org.apache.hadoop.fs.Trash;
+import org.apache.hadoop.fs.XAttrSetFlag;
+import org.apache.hadoop.fs.permission.AclEntry;
+import org.apache.hadoop.fs.permission.FsPermission;
+import org.apache.hadoop.fs.statistics.IOStatisticsSupport;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/** What a FileSystem offers beyond files in directories, and what each of it costs in calls. */
+@Timeout(60)
+class StowageFileSystemApiTest {
+  private static final int MIB = 1 << 20;
+  private static final Path FILE = new Path("/d/f");
+
+  private TwinCluster twins;
+  private FileSystem fs;
+
+  @BeforeEach
+  void start() throws IOException {
+    twins = TwinCluster.start();
+    twins.createBucket("b");
+    fs = twins.open("b");
+  }
+
+  @AfterEach
+  void stop() throws IOException {
+    fs.close();
+    twins.close();
+    assertEquals(0, twins.dataPath.openWriters(), "writers left open");
+    assertEquals(0, twins.dataPath.openReaders(), "readers left open");
+    assertEquals(0, twins.connected.get(), "clusters left connected");
+  }
+
+  private static byte[] bytes(int length, long seed) {
+    byte[] bytes = new byte[length];
+    new Random(seed).nextBytes(bytes);
+    return bytes;
+  }
+
+  private void write(Path path, byte[] content) throws IOException {
+    try (FSDataOutputStream out = fs.create(path)) {
+      out.write(content);
+    }
+  }
+
+  private byte[] read(Path path) throws IOException {
+    try (FSDataInputStream in = fs.open(path)) {
+      return in.readAllBytes();
+    }
+  }
+
+  private long calls() {
+    return counter(FsStatistics.CALLS);
+  }
+
+  private long counter(String name) {
+    return IOStatisticsSupport.retrieveIOStatistics(fs).counters().get(name);
+  }
+
+  /** As an S3 client does it: without a CRC32C. */
+  private void putByS3(String key, ObjectMetadata metadata) throws IOException {
+    twins.objectManager.putObject(
+        PutObjectRequest.newBuilder()
+            .setBucket("b")
+            .setKey(key)
+            .setWriteId(WriteId.random())
+            .setManifest(Manifest.getDefaultInstance())
+            .setMetadata(metadata)
+            .build());
+  }
+
+  @Test
+  void aVectoredReadJoinsWhatIsNearAndCutsWhatIsLong() throws Exception {
+    byte[] content = bytes(9 * MIB, 1);
+    write(FILE, content);
+    List<FileRange> ranges = new ArrayList<>();
+    for (int[] range :
+        new int[][] {
+          {9 * MIB - 5, 5}, // the last bytes
+          {100, 50},
+          {200, 1000},
+          {100, 50},
+          {120, 5000}, // near, twice the same, overlapping
+          {3 * MIB, 0}, // nothing
+          {2 * MIB, 3 * MIB + 7}, // longer than one read may be
+          {5 * MIB + 7 + VectoredRead.GAP_BYTES, 10}, // as far as may be joined
+          {7 * MIB, 1}
+        }) {
+      ranges.add(FileRange.createFileRange(range[0], range[1]));
+    }
+    try (FSDataInputStream in = fs.open(FILE)) {
+      in.seek(17);
+      in.readVectored(ranges, ByteBuffer::allocate);
+      for (FileRange range : ranges) {
+        ByteBuffer data = range.getData().get(30, TimeUnit.SECONDS);
+        byte[] got = new byte[data.remaining()];
+        data.duplicate().get(got);
+        int from = (int) range.getOffset();
+        assertArrayEquals(
+            Arrays.copyOfRange(content, from, from + range.getLength()), got, range.toString());
+      }
+      assertEquals(17, in.getPos());
+      Map<String, Long> counters = in.getIOStatistics().counters();
+      assertEquals(9, counters.get(FsStatistics.VECTORED_RANGES));
+      // one for the three near the beginning, four for 3 MiB and its neighbour, one, one
+      assertEquals(7, counters.get(FsStatistics.VECTORED_READS));
+
+      List<FileRange> behind = List.of(FileRange.createFileRange(9 * MIB - 5, 6));
+      assertThrows(EOFException.class, () -> in.readVectored(behind, ByteBuffer::allocate));
+    }
+    assertEquals(9, counter(FsStatistics.VECTORED_RANGES), "told when the stream was closed");
+  }
+
+  @Test
+  void aVectoredReadThatFailsFailsOnlyTheRangesThatItIsFor() throws Exception {
+    write(FILE, bytes(9 * MIB, 1));
+    FileRange good = FileRange.createFileRange(10, 10);
+    FileRange bad = FileRange.createFileRange(8 * MIB + 10, 10);
+    try (FSDataInputStream in = fs.open(FILE)) {
+      long container =
+          twins
+              .objectManager
+              .getObject(
+                  GetObjectRequest.newBuilder()
+                      .setBucket("b")
+                      .setKey("d/f")
+                      .setWantManifest(true)
+                      .build())
+              .getVersion()
+              .getManifest()
+              .getExtents(2)
+              .getContainer();
+      twins.dataPath.dropContainer(container);
+      in.readVectored(List.of(good, bad), ByteBuffer::allocate);
+      assertEquals(10, good.getData().get(30, TimeUnit.SECONDS).remaining());
+      assertInstanceOf(
+          IOException.class,
+          assertThrows(ExecutionException.class, () -> bad.getData().get(30, TimeUnit.SECONDS))
+              .getCause());
+    }
+  }
+
+  @Test
+  void openFileAsksForTheBytesPlacesAndNothingElse() throws Exception {
+    byte[] content = bytes(3 * MIB, 1);
+    write(FILE, content);
+    FileStatus status = fs.getFileStatus(FILE);
+    for (String policy : List.of("random", "whole-file", "adaptive", "no-such, sequential")) {
+      long before = calls();
+      try (FSDataInputStream in =
+          fs.openFile(FILE)
+              .withFileStatus(status)
+              .opt("fs.option.openfile.read.policy", policy)
+              .must("fs.option.openfile.length", "" + status.getLen())
+              .build()
+              .get()) {
+        assertArrayEquals(content, in.readAllBytes(), policy);
+      }
+      assertEquals(1, calls() - before, policy);
+    }
+    write(FILE, bytes(10, 2));
+    assertInstanceOf(
+        PathIOException.class,
+        assertThrows(
+                ExecutionException.class,
+                () -> fs.openFile(FILE).withFileStatus(status).build().get())
+            .getCause());
+    assertThrows(
+        IllegalArgumentException.class,
+        () -> fs.openFile(FILE).must("fs.option.openfile.magic", "x").build());
+    assertEquals(ReadPolicy.RANDOM, ReadPolicy.of(List.of("unheard-of", "parquet", "csv")));
+  }
+
+  @Test
+  void bulkDeleteTakesOneCallForAPage() throws IOException {
+    List<Path> paths = new ArrayList<>();
+    for (int i = 0; i < 500; i++) {
+      paths.add(new Path(fs.getUri() + "/d/f" + i));
+      putByS3("d/f" + i, ObjectMetadata.getDefaultInstance());
+    }
+    write(new Path("/d/sub/there"), bytes(1, 1));
+    fs.mkdirs(new Path("/d/empty"));
+    try (BulkDelete bulk = fs.createBulkDelete(new Path("/d"))) {
+      assertEquals(1_000, bulk.pageSize());
+      long before = calls();
+      assertEquals(List.of(), bulk.bulkDelete(paths));
+      assertEquals(3, calls() - before, "the directory's marker looked for and put, the deletion");
+      assertEquals(List.of(), bulk.bulkDelete(paths), "what is gone is deleted");
+      Path sub = new Path(fs.getUri() + "/d/sub");
+      Path empty = new Path(fs.getUri() + "/d/empty");
+      List<Map.Entry<Path, String>> failed = bulk.bulkDelete(List.of(sub, empty));
+      assertEquals(List.of(sub), failed.stream().map(Map.Entry::getKey).toList());
+      assertTrue(fs.getFileStatus(empty).isDirectory(), "directories stay");
+      Path elsewhere = new Path(fs.getUri() + "/e/f");
+      assertThrows(IllegalArgumentException.class, () -> bulk.bulkDelete(List.of(elsewhere)));
+    }
+    assertEquals(2, fs.listStatus(new Path("/d")).length);
+  }
+
+  @Test
+  void theClassForOlderHadoopsDeletesOneByOne() throws IOException {
+    assertInstanceOf(NewerStowageFileSystem.class, fs);
+    try (StowageFileSystem older = new StowageFileSystem()) {
+      older.initialize(URI.create("stow://b"), twins.configuration());
+      assertEquals(1, older.createBulkDelete(new Path("/d")).pageSize());
+    }
+  }
+
+  @Test
+  void createFileIsConditionalWhereItIsAskedToBe() throws IOException {
+    FSDataOutputStream first =
+        (FSDataOutputStream)
+            fs.createFile(FILE).must("fs.option.create.conditional.overwrite", true).build();
+    FSDataOutputStream second =
+        (FSDataOutputStream)
+            fs.createFile(FILE).must("fs.option.create.conditional.overwrite", true).build();
+    first.write(1);
+    first.close();
+    second.write(2);
+    assertThrows(FileAlreadyExistsException.class, second::close);
+    assertArrayEquals(new byte[] {1}, read(FILE));
+
+    String etag = assertInstanceOf(EtagSource.class, fs.getFileStatus(FILE)).getEtag();
+    FSDataOutputStream third =
+        (FSDataOutputStream)
+            fs.createFile(FILE)
+                .must("fs.option.create.conditional.overwrite.etag", etag)
+                .opt("fs.option.create.content.type", "text/plain")
+                .build();
+    FSDataOutputStream fourth =
+        (FSDataOutputStream)
+            fs.createFile(FILE).must("fs.option.create.conditional.overwrite.etag", etag).build();
+    third.write(3);
+    third.close();
+    fourth.write(4);
+    assertThrows(PathIOException.class, fourth::close);
+    assertArrayEquals(new byte[] {3}, read(FILE));
+    assertEquals(
+        "text/plain", new String(fs.getXAttr(FILE, "header.Content-Type"), StandardCharsets.UTF_8));
+
+    assertThrows(
+        FileAlreadyExistsException.class, () -> fs.createFile(FILE).overwrite(false).build());
+    assertThrows(
+        FileNotFoundException.class, () -> fs.createFile(new Path("/missing/f")).build().close());
+    fs.createFile(new Path("/missing/f")).recursive().build().close();
+    assertThrows(
+        IllegalArgumentException.class,
+        () -> fs.createFile(FILE).must("fs.option.create.magic", true).build());
+  }
+
+  @Test
+  void checksumsAreTheCrcOfAllBytesWhereTheSettingAsksForThem() throws IOException {
+    byte[] content = bytes(2 * MIB + 3, 1);
+    write(FILE, content);
+    assertNull(fs.getFileChecksum(FILE));
+    assertFalse(fs.hasPathCapability(FILE, CommonPathCapabilities.FS_CHECKSUMS));
+    putByS3("d/empty", ObjectMetadata.getDefaultInstance());
+    Configuration conf = twins.configuration();
+    conf.set("dfs.checksum.combine.mode", "COMPOSITE_CRC");
+    try (FileSystem comparing = FileSystem.newInstance(URI.create("stow://b"), conf)) {
+      assertTrue(comparing.hasPathCapability(FILE, CommonPathCapabilities.FS_CHECKSUMS));
+      long before = counter(FsStatistics.CALLS);
+      assertChecksum(content, content.length, comparing.getFileChecksum(FILE));
+      assertEquals(before, counter(FsStatistics.CALLS), "counters are each FileSystem's own");
+      assertChecksum(content, 1000, comparing.getFileChecksum(FILE, 1000));
+      assertChecksum(new byte[0], 0, comparing.getFileChecksum(new Path("/d/empty")));
+      assertThrows(
+          FileNotFoundException.class, () -> comparing.getFileChecksum(new Path("/missing")));
+    }
+  }
+
+  private static void assertChecksum(byte[] content, int length, FileChecksum checksum) {
+    CRC32C crc = new CRC32C();
+    crc.update(content, 0, length);
+    assertEquals("COMPOSITE-CRC32C", checksum.getAlgorithmName());
+    assertArrayEquals(
+        ByteBuffer.allocate(4).putInt((int) crc.getValue()).array(), checksum.getBytes());
+  }
+
+  @Test
+  void attributesAreKeptOfFilesAndOfDirectoriesThatNobodyMade() throws IOException {
+    write(FILE, bytes(10, 1));
+    Path directory = FILE.getParent();
+    assertEquals("rw-r--r--", fs.getFileStatus(FILE).getPermission().toString(), "umask 022");
+    assertEquals("rwxrwxrwx", fs.getFileStatus(directory).getPermission().toString());
+    for (Path path : List.of(FILE, directory)) {
+      fs.setPermission(path, new FsPermission("1750"));
+      fs.setOwner(path, "ann", null);
+      fs.setOwner(path, null, "staff");
+      fs.setTimes(path, 1_000_000_000_123L, 0);
+      fs.setTimes(path, -1, 1_000_000_000_456L);
+      FileStatus status = fs.getFileStatus(path);
+      assertEquals("rwxr-x--T", status.getPermission().toString());
+      assertEquals("ann", status.getOwner());
+      assertEquals("staff", status.getGroup());
+      assertEquals(1_000_000_000_123L, status.getModificationTime());
+      assertEquals(1_000_000_000_456L, status.getAccessTime());
+      FileStatus listed = fs.listStatus(path.getParent())[0];
+      assertEquals(status.toString(), listed.toString(), "as it is listed");
+    }
+    assertTrue(fs.rename(directory, new Path("/e")));
+    assertEquals("ann", fs.getFileStatus(new Path("/e")).getOwner());
+    assertEquals("staff", fs.getFileStatus(new Path("/e/f")).getGroup());
+    assertArrayEquals(bytes(10, 1), read(new Path("/e/f")));
+
+    fs.setTimes(new Path("/e/f"), 0, -1);
+    assertEquals(0, fs.getFileStatus(new Path("/e/f")).getModificationTime());
+    fs.setPermission(new Path("/"), new FsPermission("700")); // as tools do that preserve
+    assertThrows(FileNotFoundException.class, () -> fs.setTimes(FILE, 1, 1));
+    assertThrows(
+        IllegalArgumentException.class,
+        () -> fs.setOwner(new Path("/e/f"), "x".repeat(Attributes.LONGEST_NAME + 1), null));
+  }
+
+  @Test
+  void extendedAttributesAreBoundedAndShowWhatS3Knows() throws IOException {
+    putByS3(
+        "d/f",
+        ObjectMetadata.newBuilder()
+            .putHeaders("content-type", "text/plain")
+            .putUser("colour", "blue")
+            .build());
+    fs.setXAttr(FILE, "user.a", new byte[] {1});
+    assertThrows(
+        IOException.class,
+        () -> fs.setXAttr(FILE, "user.a", new byte[] {2}, EnumSet.of(XAttrSetFlag.CREATE)));
+    assertThrows(
+        IOException.class,
+        () -> fs.setXAttr(FILE, "user.b", new byte[] {2}, EnumSet.of(XAttrSetFlag.REPLACE)));
+    fs.setXAttr(FILE, "user.a", new byte[] {3}, EnumSet.of(XAttrSetFlag.REPLACE));
+    assertEquals(List.of("header.Content-Type", "header.colour", "user.a"), fs.listXAttrs(FILE));
+    assertArrayEquals(new byte[] {3}, fs.getXAttr(FILE, "user.a"));
+    assertEquals("blue", new String(fs.getXAttr(FILE, "header.colour"), StandardCharsets.UTF_8));
+    assertThrows(IOException.class, () -> fs.getXAttr(FILE, "user.none"));
+    assertThrows(
+        IllegalArgumentException.class, () -> fs.setXAttr(FILE, "header.colour", new byte[1]));
+    assertThrows(
+        IOException.class,
+        () -> fs.setXAttr(FILE, "user.big", new byte[Attributes.MOST_XATTR_BYTES]));
+    fs.setXAttr(FILE, "user.large", new byte[Attributes.MOST_XATTR_BYTES / 2]);
+    assertEquals(Attributes.MOST_XATTR_BYTES / 2, fs.getXAttr(FILE, "user.large").length);
+    fs.removeXAttr(FILE, "user.a");
+    assertThrows(IOException.class, () -> fs.removeXAttr(FILE, "user.a"));
+    fs.setXAttr(FILE.getParent(), "user.of-directory", new byte[0]);
+    assertEquals(1, fs.getXAttrs(FILE.getParent(), List.of("user.of-directory")).size());
+    assertThrows(IOException.class, () -> fs.setXAttr(new Path("/"), "user.a", new byte[1]));
+  }
+
+  private List<String> acl(Path path) throws IOException {
+    return fs.getAclStatus(path).getEntries().stream().map(AclEntry::toString).toList();
+  }
+
+  @Test
+  void accessListsFollowHdfsRules() throws IOException {
+    Path directory = new Path("/acl");
+    fs.mkdirs(directory, new FsPermission("750"));
+    fs.modifyAclEntries(
+        directory, AclEntry.parseAclSpec("user:ann:rwx,default:user:ben:r-x", true));
+    assertEquals(
+        List.of(
+            "user:ann:rwx",
+            "group::r-x",
+            "default:user::rwx",
+            "default:user:ben:r-x",
+            "default:group::r-x",
+            "default:mask::r-x",
+            "default:other::---"),
+        acl(directory));
+    FileStatus status = fs.getFileStatus(directory);
+    assertTrue(status.hasAcl());
+    assertEquals("rwxrwx---", status.getPermission().toString(), "the mask in the middle");
+
+    Path file = new Path(directory, "f");
+    write(file, bytes(1, 1));
+    assertEquals(List.of("user:ben:r-x", "group::r-x"), acl(file));
+    assertEquals("rw-r-----", fs.getFileStatus(file).getPermission().toString());
+    Path below = new Path(directory, "below");
+    fs.mkdirs(below);
+    assertEquals(acl(directory).subList(2, 7), acl(below).subList(2, 7));
+
+    fs.setPermission(file, new FsPermission("770")); // the middle bits are the mask
+    assertEquals(List.of("user:ben:r-x", "group::r-x"), acl(file));
+    fs.removeAclEntries(file, AclEntry.parseAclSpec("user:ben", false));
+    assertEquals(List.of(), acl(file));
+    assertFalse(fs.getFileStatus(file).hasAcl());
+    assertEquals("rwxr-x---", fs.getFileStatus(file).getPermission().toString());
+
+    fs.removeDefaultAcl(directory);
+    assertEquals(List.of("user:ann:rwx", "group::r-x"), acl(directory));
+    fs.setAcl(directory, AclEntry.parseAclSpec("user::rwx,group::---,other::--x", true));
+    assertEquals("rwx-----x", fs.getFileStatus(directory).getPermission().toString());
+    assertEquals(List.of(), acl(directory));
+    assertThrows(
+        IOException.class, () -> fs.setAcl(directory, AclEntry.parseAclSpec("user:ann:rwx", true)));
+    assertThrows(
+        IOException.class,
+        () -> fs.modifyAclEntries(file, AclEntry.parseAclSpec("default:user:ann:rwx", true)));
+    fs.modifyAclEntries(directory, AclEntry.parseAclSpec("group:staff:r--", true));
+    fs.removeAcl(directory);
+    assertEquals("rwx-----x", fs.getFileStatus(directory).getPermission().toString());
+  }
+
+  @Test
+  void pathHandlesFindOneContentAtOnePath() throws IOException {
+    write(FILE, bytes(10, 1));
+    FileStatus status = fs.getFileStatus(FILE);
+    PathHandle exact = fs.getPathHandle(status, Options.HandleOpt.exact());
+    PathHandle any = new RawPathHandle(fs.getPathHandle(status, Options.HandleOpt.path()));
+    fs.setOwner(FILE, "ann", null); // no other content
+    try (FSDataInputStream in = fs.open(exact)) {
+      assertArrayEquals(bytes(10, 1), in.readAllBytes());
+    }
+    write(FILE, bytes(10, 2));
+    assertThrows(InvalidPathHandleException.class, () -> fs.open(exact));
+    try (FSDataInputStream in = fs.open(any)) {
+      assertArrayEquals(bytes(10, 2), in.readAllBytes());
+    }
+    fs.delete(FILE, false);
+    assertThrows(InvalidPathHandleException.class, () -> fs.open(any));
+    assertThrows(
+        InvalidPathHandleException.class,
+        () -> fs.open(new RawPathHandle(ByteBuffer.wrap(new byte[] {1, 0, 3}))));
+    assertThrows(
+        UnsupportedOperationException.class,
+        () -> fs.getPathHandle(status, Options.HandleOpt.reference()));
+  }
+
+  @Test
+  void deletedThingsGoToTheTrash() throws IOException {
+    write(FILE, bytes(10, 1));
+    Configuration conf = twins.configuration();
+    conf.set("fs.trash.interval", "60");
+    assertTrue(new Trash(fs, conf).moveToTrash(FILE));
+    assertFalse(fs.exists(FILE));
+    Path kept = new Path(fs.getTrashRoot(FILE), "Current/d/f");
+    assertArrayEquals(bytes(10, 1), read(kept));
+  }
+
+  @Test
+  void capabilitiesTellTheTruth() throws IOException {
+    for (String yes :
+        List.of(
+            CommonPathCapabilities.ETAGS_AVAILABLE,
+            CommonPathCapabilities.ETAGS_PRESERVED_IN_RENAME,
+            CommonPathCapabilities.FS_ACLS,
+            CommonPathCapabilities.FS_MULTIPART_UPLOADER,
+            CommonPathCapabilities.FS_PATHHANDLES,
+            CommonPathCapabilities.FS_PERMISSIONS,
+            CommonPathCapabilities.FS_XATTRS,
+            CommonPathCapabilities.BULK_DELETE,
+            "fs.option.create.conditional.overwrite",
+            "fs.option.create.conditional.overwrite.etag")) {
+      assertTrue(fs.hasPathCapability(FILE, yes), yes);
+    }
+    for (String no :
+        List.of(
+            CommonPathCapabilities.FS_CONCAT,
+            CommonPathCapabilities.FS_TRUNCATE,
+            CommonPathCapabilities.FS_SYMLINKS,
+            CommonPathCapabilities.FS_SNAPSHOTS,
+            CommonPathCapabilities.FS_STORAGEPOLICY,
+            CommonPathCapabilities.FS_READ_ONLY_CONNECTOR,
+            CommonPathCapabilities.DIRECTORY_LISTING_INCONSISTENT)) {
+      assertFalse(fs.hasPathCapability(FILE, no), no);
+    }
+    write(FILE, bytes(1, 1));
+    try (FSDataInputStream in = fs.open(FILE)) {
+      for (String yes :
+          List.of(
+              StreamCapabilities.VECTOREDIO,
+              StreamCapabilities.READAHEAD,
+              StreamCapabilities.UNBUFFER,
+              StreamCapabilities.READBYTEBUFFER,
+              StreamCapabilities.PREADBYTEBUFFER,
+              StreamCapabilities.IOSTATISTICS)) {
+        assertTrue(in.hasCapability(yes), yes);
+      }
+      assertFalse(in.hasCapability(StreamCapabilities.DROPBEHIND));
+    }
+  }
+
+  @Test
+  void tenThousandOpenStreamsKeepToTheirBoundAndToAFewThreads() throws IOException {
+    byte[] content = bytes(MIB, 1);
+    write(FILE, content);
+    // Opened like any other, but this process's pieces may take a few MiB only.
+    ClusterConnection cluster = ClusterConnection.open(twins.configuration());
+    PieceMemory memory = cluster.pieceMemory();
+    memory.limit(8L * MIB);
+    int threads = Thread.activeCount();
+    List<FSDataInputStream> streams = new ArrayList<>();
+    try {
+      for (int i = 0; i < 10_000; i++) {
+        FSDataInputStream in = fs.open(FILE);
+        streams.add(in);
+        in.seek(i);
+        assertEquals(content[i] & 0xff, in.read());
+        assertTrue(memory.bytes() <= 10L * MIB, () -> memory.bytes() + " bytes are kept");
+      }
+      assertTrue(Thread.activeCount() <= threads + 40, () -> Thread.activeCount() + " threads");
+      for (int i = 0; i < 10_000; i += 97) { // those that lost their piece read on
+        byte[] got = new byte[200];
+        streams.get(i).readFully(got);
+        assertArrayEquals(Arrays.copyOfRange(content, i + 1, i + 201), got);
+      }
+    } finally {
+      for (FSDataInputStream in : streams) {
+        in.close();
+      }
+      cluster.close();
+    }
+    assertEquals(0, memory.bytes(), "bytes kept of streams that are closed");
+  }
+}
