@@ -16,6 +16,7 @@
 package io.stowage.minicluster;
 
 import java.io.IOException;
+import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -118,6 +119,10 @@ final class HBaseHome implements AutoCloseable {
 
   Configuration inProcessConfiguration() {
     return hbase.inProcessConfiguration();
+  }
+
+  URI hdfsUri() {
+    return hdfs.getURI();
   }
 
   void dropTable(String namespace, String table) throws IOException {

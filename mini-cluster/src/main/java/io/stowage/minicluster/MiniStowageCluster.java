@@ -669,7 +669,6 @@ public final class MiniStowageCluster implements AutoCloseable {
    */
   Map<String, String> coreSite() {
     Map<String, String> core = new TreeMap<>();
-    core.put("fs.stow.impl", "io.stowage.fs.StowageFileSystem");
     core.put("fs.AbstractFileSystem.stow.impl", "io.stowage.fs.StowageFs");
     if (shape.gateway) {
       core.put("fs.s3a.endpoint", s3Endpoint().toString());
@@ -688,6 +687,11 @@ public final class MiniStowageCluster implements AutoCloseable {
     clientSettings().forEach(hadoop::set);
     coreSite().forEach(hadoop::set);
     return hadoop;
+  }
+
+  /** The HDFS that HBase's files are in, of a cluster built with it. */
+  URI hdfsUri() {
+    return hbase.hdfsUri();
   }
 
   /** A file system of its own on a bucket; the caller closes it. */
