@@ -138,7 +138,7 @@ final class StowageMultipartUploader extends AbstractMultipartUploader {
                             .setChecksumFullObject(true)
                             .build())
                     .getUploadId();
-            return BBUploadHandle.from(id.asReadOnlyByteBuffer());
+            return BBUploadHandle.from(ByteBuffer.wrap(id.toByteArray()));
           } catch (StoreException e) {
             throw HadoopErrors.of(e, path.toString());
           }
@@ -161,7 +161,7 @@ final class StowageMultipartUploader extends AbstractMultipartUploader {
         () -> {
           try (InputStream in = bytes) {
             UploadedPart part = put(id, number, path, in, length);
-            return BBPartHandle.from(part.getMd5().asReadOnlyByteBuffer());
+            return BBPartHandle.from(ByteBuffer.wrap(part.getMd5().toByteArray()));
           } catch (StoreException e) {
             throw HadoopErrors.of(e, path.toString());
           }

@@ -273,6 +273,7 @@ class StowageFileSystemApiTest {
 
   @Test
   void createFileIsConditionalWhereItIsAskedToBe() throws IOException {
+    fs.mkdirs(FILE.getParent());
     FSDataOutputStream first =
         (FSDataOutputStream)
             fs.createFile(FILE).must("fs.option.create.conditional.overwrite", true).build();

@@ -101,7 +101,7 @@ public abstract class FileContextSuites {
     }
 
     private static boolean hasCapability(String name) throws IOException {
-      return fc.hasPathCapability(new Path(bucket()), name);
+      return fc.hasPathCapability(new Path(bucket().resolve("/")), name);
     }
   }
 
