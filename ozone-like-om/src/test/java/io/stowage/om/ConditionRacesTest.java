@@ -280,13 +280,13 @@ class ConditionRacesTest {
 
   @Test
   void overTheTwinWithFaults() throws Exception {
-    run(TestOm.Tables.inMemory(), 10, 0.05);
+    run(TestOm.Tables.inMemory(), 6, 0.05);
     assertTrue(refusals.containsKey(ErrorCode.PRECONDITION_FAILED), refusals::toString);
     assertTrue(refusals.containsKey(ErrorCode.NO_SUCH_KEY), refusals::toString);
   }
 
   @Test
   void overHBaseAsItIs() throws Exception {
-    run(TestOm.onHBase(), 3, 0);
+    run(TestOm.onHBase(), 2, 0);
   }
 }
