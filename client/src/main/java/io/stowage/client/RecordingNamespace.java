@@ -30,9 +30,12 @@ import io.stowage.common.proto.PutObjectReply;
 import io.stowage.common.proto.PutObjectRequest;
 import io.stowage.common.proto.PutPartRequest;
 import io.stowage.common.proto.RecordNeedle;
+import io.stowage.common.proto.RecoverFileReply;
 import io.stowage.common.proto.RenameObjectReply;
 import io.stowage.common.proto.RenamePrefixReply;
 import io.stowage.common.proto.SetObjectMetadataReply;
+import io.stowage.common.proto.SyncFileReply;
+import io.stowage.common.proto.SyncFileRequest;
 import io.stowage.common.proto.UpdateBucketReply;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
@@ -98,8 +101,11 @@ public final class RecordingNamespace {
     if (arguments == null) {
       return;
     }
+    if (arguments[0] instanceof SyncFileRequest sync && !sync.getPieceWriteId().isEmpty()) {
+      data.settled(sync.getPieceWriteId());
+    }
     if (arguments[0] instanceof PutObjectRequest put) {
-      data.settled(put.getWriteId());
+      data.settled(put.getPieceWriteId().isEmpty() ? put.getWriteId() : put.getPieceWriteId());
     } else if (arguments[0] instanceof PutPartRequest put) {
       data.settled(put.getPart().getWriteId());
     }
@@ -108,6 +114,10 @@ public final class RecordingNamespace {
   private static List<RecordNeedle> recordsOf(Object reply) {
     if (reply instanceof PutObjectReply put) {
       return put.getRecordsList();
+    } else if (reply instanceof SyncFileReply synced) {
+      return synced.getRecordsList();
+    } else if (reply instanceof RecoverFileReply recovered) {
+      return recovered.getRecordsList();
     } else if (reply instanceof DeleteObjectsReply deleted) {
       return deleted.getRecordsList();
     } else if (reply instanceof SetObjectMetadataReply changed) {

@@ -73,6 +73,8 @@ import io.stowage.common.proto.LocateContainersRequest;
 import io.stowage.common.proto.NeedleRef;
 import io.stowage.common.proto.ObjectToDelete;
 import io.stowage.common.proto.ObjectVersion;
+import io.stowage.common.proto.OpenFileReply;
+import io.stowage.common.proto.OpenFileRequest;
 import io.stowage.common.proto.PutEntityReply;
 import io.stowage.common.proto.PutEntityRequest;
 import io.stowage.common.proto.PutIdentityReply;
@@ -81,6 +83,8 @@ import io.stowage.common.proto.PutObjectReply;
 import io.stowage.common.proto.PutObjectRequest;
 import io.stowage.common.proto.PutPartReply;
 import io.stowage.common.proto.PutPartRequest;
+import io.stowage.common.proto.RecoverFileReply;
+import io.stowage.common.proto.RecoverFileRequest;
 import io.stowage.common.proto.ReleaseLeaseReply;
 import io.stowage.common.proto.ReleaseLeaseRequest;
 import io.stowage.common.proto.RenameObjectReply;
@@ -105,6 +109,8 @@ import io.stowage.common.proto.ScanNamespaceReply;
 import io.stowage.common.proto.ScanNamespaceRequest;
 import io.stowage.common.proto.SetObjectMetadataReply;
 import io.stowage.common.proto.SetObjectMetadataRequest;
+import io.stowage.common.proto.SyncFileReply;
+import io.stowage.common.proto.SyncFileRequest;
 import io.stowage.common.proto.UpdateBucketReply;
 import io.stowage.common.proto.UpdateBucketRequest;
 import io.stowage.common.proto.UpdateUserReply;
@@ -122,6 +128,7 @@ import io.stowage.om.identity.Entities;
 import io.stowage.om.identity.Identities;
 import io.stowage.om.object.Deletes;
 import io.stowage.om.object.ExtentSwap;
+import io.stowage.om.object.FileLeases;
 import io.stowage.om.object.Gets;
 import io.stowage.om.object.LateChanges;
 import io.stowage.om.object.Listing;
@@ -187,6 +194,7 @@ final class Namespace implements ObjectManager, AutoCloseable {
   private final Outbox outbox;
   private final Duties duties;
   private final Puts puts;
+  private final FileLeases fileLeases;
   private final Gets gets;
   private final Deletes deletes;
   private final LateChanges late;
@@ -233,6 +241,7 @@ final class Namespace implements ObjectManager, AutoCloseable {
     this.outbox = new Outbox(objects);
     this.duties = new Duties(bucketRows, stamps);
     this.puts = new Puts(objects, fence);
+    this.fileLeases = new FileLeases(objects, fence);
     this.gets = new Gets(objects, locations);
     this.deletes = new Deletes(objects);
     this.late = new LateChanges(objects);
@@ -336,6 +345,30 @@ final class Namespace implements ObjectManager, AutoCloseable {
     return !lost.isEmpty()
         && now.bucket().getVersioning() == Versioning.ENABLED
         && before.bucket().getVersioning() != Versioning.ENABLED;
+  }
+
+  @Override
+  public OpenFileReply openFile(OpenFileRequest request) throws StoreException {
+    Buckets.Known bucket = buckets.require(request.getBucket());
+    OpenFileReply reply = fileLeases.open(bucket.bucket(), request);
+    buckets.recheck(bucket);
+    return reply;
+  }
+
+  @Override
+  public SyncFileReply syncFile(SyncFileRequest request) throws StoreException {
+    Buckets.Known bucket = buckets.require(request.getBucket());
+    SyncFileReply reply = fileLeases.sync(bucket.bucket(), request);
+    buckets.recheck(bucket);
+    return reply;
+  }
+
+  @Override
+  public RecoverFileReply recoverFile(RecoverFileRequest request) throws StoreException {
+    Buckets.Known bucket = buckets.require(request.getBucket());
+    RecoverFileReply reply = fileLeases.recover(bucket.bucket(), request);
+    buckets.recheck(bucket);
+    return reply;
   }
 
   @Override

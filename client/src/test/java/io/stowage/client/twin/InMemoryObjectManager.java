@@ -52,6 +52,7 @@ import io.stowage.common.proto.EventNote;
 import io.stowage.common.proto.EventRecord;
 import io.stowage.common.proto.Extent;
 import io.stowage.common.proto.ExtentReplacement;
+import io.stowage.common.proto.FileLease;
 import io.stowage.common.proto.GetBucketReply;
 import io.stowage.common.proto.GetBucketRequest;
 import io.stowage.common.proto.GetEntityReply;
@@ -88,6 +89,8 @@ import io.stowage.common.proto.NeedleRef;
 import io.stowage.common.proto.ObjectMetadata;
 import io.stowage.common.proto.ObjectToDelete;
 import io.stowage.common.proto.ObjectVersion;
+import io.stowage.common.proto.OpenFileReply;
+import io.stowage.common.proto.OpenFileRequest;
 import io.stowage.common.proto.PutEntityReply;
 import io.stowage.common.proto.PutEntityRequest;
 import io.stowage.common.proto.PutIdentityReply;
@@ -96,6 +99,8 @@ import io.stowage.common.proto.PutObjectReply;
 import io.stowage.common.proto.PutObjectRequest;
 import io.stowage.common.proto.PutPartReply;
 import io.stowage.common.proto.PutPartRequest;
+import io.stowage.common.proto.RecoverFileReply;
+import io.stowage.common.proto.RecoverFileRequest;
 import io.stowage.common.proto.ReleaseLeaseReply;
 import io.stowage.common.proto.ReleaseLeaseRequest;
 import io.stowage.common.proto.RenameObjectReply;
@@ -118,6 +123,8 @@ import io.stowage.common.proto.ScanNamespaceReply;
 import io.stowage.common.proto.ScanNamespaceRequest;
 import io.stowage.common.proto.SetObjectMetadataReply;
 import io.stowage.common.proto.SetObjectMetadataRequest;
+import io.stowage.common.proto.SyncFileReply;
+import io.stowage.common.proto.SyncFileRequest;
 import io.stowage.common.proto.UpdateBucketReply;
 import io.stowage.common.proto.UpdateBucketRequest;
 import io.stowage.common.proto.UpdateUserReply;
@@ -465,9 +472,116 @@ public final class InMemoryObjectManager implements ObjectManager {
                 .setMetadata(request.getMetadata())
                 .setManifest(request.getManifest()));
     note(bucket, request.getKey(), request.getEvent(), version);
+    PutObjectReply.Builder reply =
+        PutObjectReply.newBuilder().setVersion(version.toBuilder().clearManifest());
+    if (request.getLeaseMicros() != 0) {
+      reply.setLease(lease(bucket, version, request.getWriteId(), request.getLeaseMicros()));
+    }
+    return remember(request.getWriteId(), reply.build());
+  }
+
+  /** Opens what a key holds. */
+  private FileLease lease(
+      Bucket bucket, ObjectVersion version, ByteString holder, long leaseMicros) {
+    ObjectVersion open =
+        version.toBuilder()
+            .setOpenEpoch(nextStamp())
+            .setOpenUntilMicros(clock.wallMicros() + leaseMicros)
+            .build();
+    bucket.objects.put(version.getKey(), open);
+    return FileLease.newBuilder()
+        .setEpoch(open.getOpenEpoch())
+        .setUntilMicros(open.getOpenUntilMicros())
+        .setCursor(holder)
+        .build();
+  }
+
+  @Override
+  public synchronized OpenFileReply openFile(OpenFileRequest request) throws StoreException {
+    OpenFileReply earlier = earlier(request.getHolder(), OpenFileReply.class);
+    if (earlier != null) {
+      return earlier;
+    }
+    Bucket bucket = bucket(request.getBucket());
+    ObjectVersion version = find(bucket.objects, request.getKey());
+    if (version.getOpenEpoch() != 0 && version.getOpenUntilMicros() > clock.wallMicros()) {
+      throw new StoreException(
+          ErrorCode.CONFLICT, "Cannot append to " + request.getKey() + ": it is being written");
+    }
+    FileLease lease = lease(bucket, version, request.getHolder(), request.getLeaseMicros());
     return remember(
-        request.getWriteId(),
-        PutObjectReply.newBuilder().setVersion(version.toBuilder().clearManifest()).build());
+        request.getHolder(),
+        OpenFileReply.newBuilder()
+            .setLease(lease)
+            .setVersion(version)
+            .setNeedleRowKey(ByteString.copyFromUtf8(request.getKey()))
+            .build());
+  }
+
+  @Override
+  public synchronized SyncFileReply syncFile(SyncFileRequest request) throws StoreException {
+    Bucket bucket = bucket(request.getBucket());
+    ObjectVersion version = bucket.objects.get(request.getKey());
+    if (version == null
+        || version.getOpenEpoch() != request.getEpoch()
+        || version.getLength() != request.getLength()) {
+      throw new StoreException(
+          ErrorCode.LEASE_LOST, "Cannot go on writing " + request.getKey() + ": it is not yours");
+    }
+    ObjectVersion.Builder next = version.toBuilder().setStamp(nextStamp());
+    if (request.getExtentsCount() > 0) {
+      Manifest.Builder manifest = Manifest.newBuilder();
+      long at = 0;
+      for (Extent extent : version.getManifest().getExtentsList()) {
+        if (at < request.getFrom()) {
+          manifest.addExtents(extent);
+          at += extent.getLength() - extent.getHeaderLength();
+        }
+      }
+      if (at != request.getFrom()) {
+        throw new StoreException(ErrorCode.INVALID_ARGUMENT, "No piece begins at " + at);
+      }
+      for (Extent extent : request.getExtentsList()) {
+        manifest.addExtents(extent);
+        at += extent.getLength() - extent.getHeaderLength();
+      }
+      next.setLength(at)
+          .setManifest(manifest.setLength(at))
+          .setModifiedMicros(clock.wallMicros())
+          .setPartCount(1)
+          .setMd5(nextMark());
+    }
+    SyncFileReply.Builder reply = SyncFileReply.newBuilder();
+    if (request.getClose()) {
+      next.clearOpenEpoch().clearOpenUntilMicros();
+      reply.setVersion(next.build().toBuilder().clearManifest());
+    } else {
+      next.setOpenUntilMicros(clock.wallMicros() + request.getLeaseMicros());
+      reply.setLease(
+          FileLease.newBuilder()
+              .setEpoch(request.getEpoch())
+              .setUntilMicros(next.getOpenUntilMicros())
+              .setCursor(request.getCursor()));
+    }
+    bucket.objects.put(request.getKey(), next.build());
+    return reply.build();
+  }
+
+  private ByteString nextMark() {
+    return ByteString.copyFrom(ByteBuffer.allocate(16).putLong(0).putLong(nextStamp()).flip());
+  }
+
+  @Override
+  public synchronized RecoverFileReply recoverFile(RecoverFileRequest request)
+      throws StoreException {
+    Bucket bucket = bucket(request.getBucket());
+    ObjectVersion closed = closed(find(bucket.objects, request.getKey()));
+    bucket.objects.put(request.getKey(), closed);
+    return RecoverFileReply.newBuilder().setVersion(closed.toBuilder().clearManifest()).build();
+  }
+
+  private static ObjectVersion closed(ObjectVersion version) {
+    return version.toBuilder().clearOpenEpoch().clearOpenUntilMicros().build();
   }
 
   @Override
@@ -575,7 +689,7 @@ public final class InMemoryObjectManager implements ObjectManager {
     }
     objects.remove(request.getSource());
     ObjectVersion target =
-        source.toBuilder().setKey(request.getTarget()).setStamp(nextStamp()).build();
+        closed(source).toBuilder().setKey(request.getTarget()).setStamp(nextStamp()).build();
     objects.put(request.getTarget(), target);
     return remember(
         request.getWriteId(),
@@ -600,7 +714,7 @@ public final class InMemoryObjectManager implements ObjectManager {
     for (String key : keys) {
       String target = request.getTargetPrefix() + key.substring(request.getSourcePrefix().length());
       ObjectVersion moved = objects.remove(key);
-      objects.put(target, moved.toBuilder().setKey(target).setStamp(nextStamp()).build());
+      objects.put(target, closed(moved).toBuilder().setKey(target).setStamp(nextStamp()).build());
     }
     return remember(
         request.getWriteId(), RenamePrefixReply.newBuilder().setMoved(keys.size()).build());

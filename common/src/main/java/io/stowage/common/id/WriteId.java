@@ -15,6 +15,7 @@
  */
 package io.stowage.common.id;
 
+import java.nio.ByteBuffer;
 import java.security.SecureRandom;
 import java.util.HexFormat;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
@@ -48,5 +49,19 @@ public final class WriteId {
       throw new IllegalArgumentException("not an id of " + 2 * BYTES + " hex digits: " + hex);
     }
     return ByteString.copyFrom(HexFormat.of().parseHex(hex));
+  }
+
+  /**
+   * Write id of the needles of one piece of a file whose writer syncs it, or appends to it.
+   *
+   * @param holder write id of the stream
+   * @param from where the piece begins in the file
+   * @param isWhole written in place of the short pieces that an hsync each made
+   */
+  public static ByteString ofPiece(ByteString holder, long from, boolean isWhole) {
+    ByteBuffer id = ByteBuffer.allocate(BYTES).put(holder.asReadOnlyByteBuffer());
+    id.putLong(8, id.getLong(8) ^ from ^ (isWhole ? Long.MIN_VALUE : 0));
+    id.flip();
+    return ByteString.copyFrom(id);
   }
 }

@@ -64,6 +64,8 @@ import io.stowage.common.proto.ListVersionsReply;
 import io.stowage.common.proto.ListVersionsRequest;
 import io.stowage.common.proto.LocateContainersReply;
 import io.stowage.common.proto.LocateContainersRequest;
+import io.stowage.common.proto.OpenFileReply;
+import io.stowage.common.proto.OpenFileRequest;
 import io.stowage.common.proto.PutEntityReply;
 import io.stowage.common.proto.PutEntityRequest;
 import io.stowage.common.proto.PutIdentityReply;
@@ -72,6 +74,8 @@ import io.stowage.common.proto.PutObjectReply;
 import io.stowage.common.proto.PutObjectRequest;
 import io.stowage.common.proto.PutPartReply;
 import io.stowage.common.proto.PutPartRequest;
+import io.stowage.common.proto.RecoverFileReply;
+import io.stowage.common.proto.RecoverFileRequest;
 import io.stowage.common.proto.ReleaseLeaseReply;
 import io.stowage.common.proto.ReleaseLeaseRequest;
 import io.stowage.common.proto.RenameObjectReply;
@@ -94,6 +98,8 @@ import io.stowage.common.proto.ScanNamespaceReply;
 import io.stowage.common.proto.ScanNamespaceRequest;
 import io.stowage.common.proto.SetObjectMetadataReply;
 import io.stowage.common.proto.SetObjectMetadataRequest;
+import io.stowage.common.proto.SyncFileReply;
+import io.stowage.common.proto.SyncFileRequest;
 import io.stowage.common.proto.UpdateBucketReply;
 import io.stowage.common.proto.UpdateBucketRequest;
 import io.stowage.common.proto.UpdateUserReply;
@@ -119,6 +125,15 @@ public interface ObjectManager {
 
   /** Commits a manifest whose bytes are durable: the put. */
   PutObjectReply putObject(PutObjectRequest request) throws StoreException;
+
+  /** Opens a file for appending; CONFLICT while another writer's lease runs. */
+  OpenFileReply openFile(OpenFileRequest request) throws StoreException;
+
+  /** Adds what is durable to an open file, or closes it; LEASE_LOST if it is another's by now. */
+  SyncFileReply syncFile(SyncFileRequest request) throws StoreException;
+
+  /** Takes a file from its writer and closes it at the length that was synced. */
+  RecoverFileReply recoverFile(RecoverFileRequest request) throws StoreException;
 
   DeleteObjectsReply deleteObjects(DeleteObjectsRequest request) throws StoreException;
 

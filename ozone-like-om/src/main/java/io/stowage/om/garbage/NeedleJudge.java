@@ -63,6 +63,10 @@ import org.apache.hadoop.thirdparty.protobuf.InvalidProtocolBufferException;
  * to {@code v}, leaves it or changes there without the head's stamp rising, so between two equal
  * heads they were what the first pass saw, read after the first of them.
  *
+ * <p>What an open file's writer has synced ({@code x:f}, {@code x:t}) counts as its head's
+ * manifest, and needs no marks either: while the head stands, a tail gains only new bytes, and
+ * loses nothing.
+ *
  * <p>"No head" has no stamp: between two passes a head might be written, deleted and collected.
  * That takes minutes, and passes that took long are thrown away.
  */
@@ -173,7 +177,7 @@ public final class NeedleJudge {
       if (to != null && !to.equals(origin)) {
         others.put(to, null);
       }
-      if (!cell.column().equals(ObjectRowLayout.HEAD)) {
+      if (!cell.column().equals(ObjectRowLayout.HEAD) && !ObjectRowLayout.isOfTail(cell.column())) {
         pass.marks.add(new Mark(origin, cell.column().qualifier(), cell.stamp(), ByteString.EMPTY));
       }
       addPart(pass, origin, own, cell);

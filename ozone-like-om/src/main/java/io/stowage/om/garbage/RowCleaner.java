@@ -199,7 +199,7 @@ final class RowCleaner {
   void clearPendingChunks(ByteString row, Cell pending) throws StoreException {
     ByteString owner = ObjectRowLayout.garbageId(pending.column());
     for (int attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
-      SeenRow seen = rows.readSettled(row, List.of(pending.column()));
+      SeenRow seen = rows.readLeavingOpen(row, List.of(pending.column()));
       Cell still = seen.cells().cell(pending.column());
       if (still == null) {
         return;
@@ -207,6 +207,9 @@ final class RowCleaner {
       if (chunkOwners(seen.head()).contains(owner) || isOwnedByOlder(seen, owner)) {
         committer.write(row, new RowChange(still.stamp()).delete(still.column()));
         return;
+      }
+      if (seen.isOpen()) {
+        return; // its writer may go on; these chunks wait until it is closed
       }
       long stamp = rows.stamps().above(Math.max(seen.stamp(), still.stamp()));
       Head raised =

@@ -92,6 +92,11 @@ public final class Conditions {
     return !condition.getIfMatchEtag().isEmpty() || condition.getIfVersionId() != 0;
   }
 
+  /** Whether the condition cannot hold where something is, whatever that is. */
+  static boolean refusesPresence(Condition condition) {
+    return condition.getMustBeAbsent() || condition.getIfNoneMatchEtag().equals("*");
+  }
+
   /** S3's ETag of a version, without quotes. */
   public static String etag(ObjectVersion version) {
     String md5 = HexFormat.of().formatHex(version.getMd5().toByteArray());

@@ -182,6 +182,10 @@ public final class Deletes {
     long begin = rows.committer().nanos();
     for (int attempt = 0; attempt < ObjectRows.MOST_ATTEMPTS; attempt++) {
       ObjectRows.Lookup found = rows.locate(row, what.getVersionId(), columns, attempt > 0);
+      if (found.row().isOpen()) {
+        rows.openFiles().close(row);
+        continue;
+      }
       SeenRow seen = found.row();
       ObjectRows.Located located = found.located();
       Deleted before = doneBefore(seen, writeId);

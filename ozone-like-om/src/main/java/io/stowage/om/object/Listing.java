@@ -104,7 +104,7 @@ public final class Listing {
       return null;
     }
     return switch (head.state()) {
-      case LIVE -> SeenRow.version(row.key(), head);
+      case LIVE -> rows.told(row.key(), head);
       case PENDING -> rows.find(row.key(), false);
       case ABSENT, MOVED, DELETING, MARKER -> null;
     };

@@ -175,7 +175,8 @@ public final class NamespaceScan {
         return null;
       }
       named.setStamp(head.stamp());
-      boolean whole = head.isLive() && head.record().getChunkCount() == 0;
+      boolean whole =
+          head.isLive() && head.record().getChunkCount() == 0 && head.record().getOpenEpoch() == 0;
       ObjectVersion version = whole ? SeenRow.version(row.key(), head) : rows.find(row.key(), true);
       if (version == null || version.getManifest().getExtentsCount() == 0) {
         return null;

@@ -62,6 +62,7 @@ public final class ObjectRows {
   private final RowCommitter committer;
   private final Stamps stamps;
   private final RenameRecovery recovery;
+  private final OpenFiles openFiles;
   private final Set<ByteString> hints =
       Collections.synchronizedSet(
           Collections.newSetFromMap(
@@ -76,6 +77,7 @@ public final class ObjectRows {
     this.committer = committer;
     this.stamps = stamps;
     this.recovery = new RenameRecovery(committer, stamps);
+    this.openFiles = new OpenFiles(this);
   }
 
   public RowCommitter committer() {
@@ -88,6 +90,10 @@ public final class ObjectRows {
 
   RenameRecovery recovery() {
     return recovery;
+  }
+
+  OpenFiles openFiles() {
+    return openFiles;
   }
 
   /** A row's key, checked. */
@@ -130,10 +136,22 @@ public final class ObjectRows {
   }
 
   /**
-   * Reads a row for a writer: finishes or undoes a rename under way, until the head is absent, LIVE
-   * or one that may be replaced.
+   * Reads a row for a writer: finishes or undoes a rename under way, closes a file that is open,
+   * until the head is absent, LIVE or one that may be replaced.
    */
   public SeenRow readSettled(ByteString row, List<Column> more) throws StoreException {
+    for (int attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
+      SeenRow seen = readLeavingOpen(row, more);
+      if (!seen.isOpen()) {
+        return seen;
+      }
+      openFiles.close(row);
+    }
+    throw contended(row);
+  }
+
+  /** As {@link #readSettled}, but a file that is open is left to its writer. */
+  public SeenRow readLeavingOpen(ByteString row, List<Column> more) throws StoreException {
     for (int attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
       SeenRow seen = read(row, more);
       if (recovery.isSettled(seen)) {
@@ -149,6 +167,15 @@ public final class ObjectRows {
       throws StoreException {
     try {
       return readSettled(row, more);
+    } catch (StoreException e) {
+      throw sent ? RowCommitter.afterSending(e) : e;
+    }
+  }
+
+  /** The same of {@link #readLeavingOpen}. */
+  SeenRow readLeavingOpen(ByteString row, List<Column> more, boolean sent) throws StoreException {
+    try {
+      return readLeavingOpen(row, more);
     } catch (StoreException e) {
       throw sent ? RowCommitter.afterSending(e) : e;
     }
@@ -171,18 +198,32 @@ public final class ObjectRows {
       if (resolved.record() == null) {
         return resolved.markerOrNull(row);
       }
-      if (resolved.record().getChunkCount() == 0 || !wantDetails) {
-        return SeenRow.version(row, resolved.head(), resolved.record());
+      HeadRecord record = resolved.record();
+      if (record.getOpenEpoch() == 0 && (record.getChunkCount() == 0 || !wantDetails)) {
+        return SeenRow.version(row, resolved.head(), record);
       }
-      ObjectVersion joined =
-          Details.join(
-              resolved.record(), committer.get(row, Details.chunkColumns(resolved.record())));
+      ObjectVersion joined = wantDetails ? details(row, record) : openFiles.told(row, record);
       if (joined != null) {
         return SeenRow.named(row, resolved.head(), joined);
       }
-      // The manifest was superseded and collected since: start from the head again.
+      // Superseded and collected since, or folded into another head: start from the head again.
     }
     throw contended(row);
+  }
+
+  /** A head's version without its manifest, as it was at one moment since it was read. */
+  ObjectVersion told(ByteString row, Head head) throws StoreException {
+    if (head.record().getOpenEpoch() != 0) {
+      ObjectVersion version = openFiles.told(row, head.record());
+      if (version != null) {
+        return SeenRow.named(row, head, version);
+      }
+      version = find(row, false);
+      if (version != null) {
+        return version;
+      }
+    }
+    return SeenRow.version(row, head);
   }
 
   /**
@@ -210,7 +251,7 @@ public final class ObjectRows {
   record Lookup(SeenRow row, Located located) {}
 
   /**
-   * Finds a version, wherever it is at the moment of the read.
+   * Finds a version, wherever it is at the moment of the read. A file that is open stays open.
    *
    * @param versionId 0: the current one
    */
@@ -218,11 +259,12 @@ public final class ObjectRows {
       throws StoreException {
     boolean byId = versionId != 0 && versionId != Head.NULL_VERSION;
     List<Column> columns = new ArrayList<>(more);
+    columns.add(ObjectRowLayout.LEASE);
     if (byId) {
       columns.add(ObjectRowLayout.older(versionId));
     }
     for (int attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
-      SeenRow seen = readSettled(row, columns, sent);
+      SeenRow seen = readLeavingOpen(row, columns, sent);
       Head head = seen.head();
       if (head == null || !head.isVersion()) {
         return new Lookup(seen, null);
@@ -239,7 +281,7 @@ public final class ObjectRows {
         Column column = ObjectRowLayout.older(head.record().getOlderNull());
         columns.removeIf(asked -> asked.family() == 'v');
         columns.add(column);
-        seen = readSettled(row, columns, sent);
+        seen = readLeavingOpen(row, columns, sent);
         if (seen.head() == null || !seen.head().cell().equals(head.cell())) {
           continue;
         }
@@ -325,10 +367,13 @@ public final class ObjectRows {
 
   /** The version of a record with all its details; null if no head of the row means it any more. */
   public ObjectVersion details(ByteString row, HeadRecord record) throws StoreException {
-    if (record.getChunkCount() == 0) {
-      return record.getVersion();
-    }
-    return Details.join(record, committer.get(row, Details.chunkColumns(record)));
+    ObjectVersion version =
+        record.getChunkCount() == 0
+            ? record.getVersion()
+            : Details.join(record, committer.get(row, Details.chunkColumns(record)));
+    return version == null || record.getOpenEpoch() == 0
+        ? version
+        : openFiles.join(row, record, version);
   }
 
   /**
@@ -412,6 +457,9 @@ public final class ObjectRows {
   /** The same, and somebody is to be told. */
   Outcome rewrite(Located located, ObjectVersion version, EventNote event) throws StoreException {
     SeenRow seen = located.row();
+    if (seen.isOpen()) {
+      return rewriteOpen(located, version, event);
+    }
     HeadRecord old = located.version().record();
     ByteString owner = WriteId.random();
     Details.Split split = Details.split(version, owner);
@@ -442,6 +490,23 @@ public final class ObjectRows {
     change.deleteAll(Details.chunkColumns(old));
     Outbox.add(change, event, version);
     return commit(seen, change);
+  }
+
+  /** The same of a file that is open, and stays so. */
+  private Outcome rewriteOpen(Located located, ObjectVersion version, EventNote event)
+      throws StoreException {
+    SeenRow seen = located.row();
+    if (!located.isCurrent()) {
+      openFiles.close(seen.key());
+      return Outcome.REFUSED; // the caller looks again
+    }
+    Tail tail = OpenFiles.tailOf(seen);
+    if (version.getLength() != tail.length()) {
+      return Outcome.REFUSED; // more was synced since the caller looked
+    }
+    OpenFiles.Fold fold = openFiles.fold(seen, tail, version, tail.untilMicros(), Map.of());
+    Outbox.add(fold.change(), event, version);
+    return openFiles.commit(seen.key(), tail, fold.change());
   }
 
   static StoreException contended(ByteString row) {

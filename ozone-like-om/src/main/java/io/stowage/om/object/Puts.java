@@ -23,12 +23,14 @@ import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.Condition;
 import io.stowage.common.proto.EventNote;
+import io.stowage.common.proto.FileLease;
 import io.stowage.common.proto.HeadRecord;
 import io.stowage.common.proto.LeaseGrant;
 import io.stowage.common.proto.Manifest;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.PutObjectReply;
 import io.stowage.common.proto.PutObjectRequest;
+import io.stowage.common.proto.RecordNeedle;
 import io.stowage.common.proto.Versioning;
 import io.stowage.om.row.CommitFence;
 import io.stowage.om.row.RowCommitter.Outcome;
@@ -50,10 +52,12 @@ import org.apache.hadoop.thirdparty.protobuf.ByteString;
 public final class Puts {
   private final ObjectRows rows;
   private final CommitFence fence;
+  private final FileLeases leases;
 
   public Puts(ObjectRows rows, CommitFence fence) {
     this.rows = rows;
     this.fence = fence;
+    this.leases = new FileLeases(rows, fence);
   }
 
   /**
@@ -128,6 +132,9 @@ public final class Puts {
             .setMetadata(Retention.withDefault(bucket, request.getMetadata(), rows.stamps().now()))
             .setManifest(manifest)
             .build();
+    if (request.getLeaseMicros() != 0) {
+      return putOpen(bucket, row, request, version);
+    }
     Committed committed =
         commit(
             new Commit(
@@ -147,6 +154,53 @@ public final class Puts {
           .setWantsRecord(true)
           .addRecords(RecordNeedles.committed(bucket, request.getWriteId(), committed.version()));
     }
+    return new Put(reply.build(), committed.lost());
+  }
+
+  /** A put whose version stays open: the first sync of a new file. */
+  private Put putOpen(
+      BucketInfo bucket, ByteString row, PutObjectRequest request, ObjectVersion version)
+      throws StoreException {
+    ObjectVersion.Builder first = version.toBuilder();
+    if (version.getLength() > 0) {
+      ByteString piece = request.getPieceWriteId();
+      first
+          .setPartCount(1) // its needles need not have its write id, nor its ETag be of all bytes
+          .addPartLengths(version.getLength())
+          .setPartWriteIds(piece.isEmpty() ? request.getWriteId() : piece);
+    }
+    FileLeases.Opening opening =
+        leases.opening(request.getWriteId(), request.getLeaseMicros(), version.getLength());
+    Committed committed =
+        commit(
+            new Commit(
+                row,
+                bucket.getVersioning(),
+                request.getWriteId(),
+                first.build(),
+                request.getCondition(),
+                request.getGrantsList(),
+                opening.head(),
+                opening,
+                EventNotes.created(
+                    bucket, request.getEvent(), "Put", request.getKey(), rows.stamps().now())));
+    PutObjectReply.Builder reply = PutObjectReply.newBuilder().setVersion(committed.version());
+    FileLease lease = leases.leaseOf(row, request.getWriteId());
+    if (lease != null) {
+      reply.setLease(lease);
+    }
+    ObjectVersion told =
+        committed.version().toBuilder()
+            .addAllPartLengths(first.getPartLengthsList())
+            .setPartWriteIds(first.getPartWriteIds())
+            .build();
+    RecordNeedle record = FileLeases.record(bucket, told);
+    reply
+        .setWantsRecord(true)
+        .addRecords(
+            record == null
+                ? RecordNeedles.committed(bucket, request.getWriteId(), committed.version())
+                : record);
     return new Put(reply.build(), committed.lost());
   }
 
@@ -173,7 +227,7 @@ public final class Puts {
     long chunksStamp = 0;
     long floor = commit.alsoChange() == null ? 0 : commit.alsoChange().above();
     for (int attempt = 0; attempt < ObjectRows.MOST_ATTEMPTS; attempt++) {
-      SeenRow seen = blind ? SeenRow.unread(row) : rows.readSettled(row, columns, sent);
+      SeenRow seen = blind ? SeenRow.unread(row) : rows.readLeavingOpen(row, columns, sent);
       if (!blind) {
         Head own = seen.writtenBy(writeId);
         if (own != null && own.isLive()) {
@@ -194,7 +248,13 @@ public final class Puts {
                   + ": its manifest was written too long ago",
               null);
         }
-        Conditions.require(commit.condition(), seen);
+        if (!seen.isOpen() || Conditions.refusesPresence(commit.condition())) {
+          Conditions.require(commit.condition(), seen);
+        }
+      }
+      if (seen.isOpen()) {
+        rows.openFiles().close(row); // another writer's, whom this fences
+        continue;
       }
       blind = false;
       Succession succession = rows.succession(seen, commit.versioning());
@@ -241,7 +301,7 @@ public final class Puts {
         }
         case REFUSED -> rows.committer().pause().backOff(Math.max(0, attempt - 1));
         case UNKNOWN -> {
-          Head own = rows.readSettled(row, columns, true).writtenBy(writeId);
+          Head own = rows.readLeavingOpen(row, columns, true).writtenBy(writeId);
           if (own != null && own.isLive()) {
             fence.after(commit.grants());
             return new Committed(reply(row, own), Long.MAX_VALUE, lost);

@@ -39,12 +39,20 @@ public record SeenRow(ByteString key, Head head, Row cells) {
     return head != null && head.isLive();
   }
 
+  /** Whether a writer has the file open: then what was synced since is not in the head. */
+  public boolean isOpen() {
+    return isLive() && head.record().getOpenEpoch() != 0;
+  }
+
   public long stamp() {
     return head == null ? 0 : head.stamp();
   }
 
   /** That the head is still the one that was seen. */
   public Check unchanged() {
+    if (isOpen()) {
+      throw new IllegalStateException("an open head is changed by comparing its lease");
+    }
     return Check.of(ObjectRowLayout.HEAD, head == null ? null : head.cell());
   }
 

@@ -146,14 +146,14 @@ public final class VersionListing {
       return true;
     }
 
-    private boolean add(ByteString row, Head version, boolean latest) {
+    private boolean add(ByteString row, Head version, boolean latest) throws StoreException {
       if (found == limit) {
         return false;
       }
       reply
           .addVersions(
               ListedVersion.newBuilder()
-                  .setVersion(SeenRow.withoutManifest(SeenRow.version(row, version)))
+                  .setVersion(SeenRow.withoutManifest(rows.told(row, version)))
                   .setLatest(latest))
           .setNextKey(ObjectRowLayout.key(row))
           .setNextVersionId(version.isNullVersion() ? Head.NULL_VERSION : version.versionId());
@@ -221,7 +221,7 @@ public final class VersionListing {
     List<Listed> listed = new ArrayList<>();
     for (int attempt = 0; ; attempt++) {
       listed.clear();
-      Head head = rows.readSettled(row, List.of()).head();
+      Head head = rows.readLeavingOpen(row, List.of()).head();
       if (head == null || !head.isVersion()) {
         return listed;
       }
@@ -241,7 +241,7 @@ public final class VersionListing {
                     ObjectRowLayout.BEHIND_OLDER,
                     (int) most);
         older(page.cells()).forEach(older -> listed.add(new Listed(older, false)));
-        Head now = rows.readSettled(row, List.of()).head();
+        Head now = rows.readLeavingOpen(row, List.of()).head();
         boolean changed = now == null || !now.cell().equals(head.cell());
         if (changed && attempt < MOST_READS) {
           continue;

@@ -37,11 +37,12 @@ import org.apache.hadoop.thirdparty.protobuf.UnsafeByteOperations;
  * g:s WRITEID         a superseded or unused part of an upload: UploadedPart
  * g:c UPLOADID        a completed upload: write id of the head that it became
  * g:e EVENTID         somebody is to be told of a change of the head: EventRecord
- * x:f                 file lease (reserved)
+ * x:f                 an open file's lease and what was synced since its head: TailRecord
  * x:g UPLOADID        generation of an upload: UploadGeneration
  * x:h UPLOADID        header of an upload: UploadRecord
  * x:p UPLOADID number part (number: 2, big-endian): UploadedPart
  * x:r ROW             forwarding: this row may hold needles that name the row we are in
+ * x:t number          extents that are too many for x:f (number: 2, big-endian): TailChunk
  * </pre>
  */
 public final class ObjectRowLayout {
@@ -58,6 +59,8 @@ public final class ObjectRowLayout {
   public static final int MAX_CHUNK_BYTES = 1 << 20;
 
   public static final Column HEAD = new Column('c', Column.letter('h'));
+
+  public static final Column LEASE = new Column('x', Column.letter('f'));
 
   public static final ByteString UPLOAD_HEADERS = Column.letter('h');
 
@@ -150,6 +153,15 @@ public final class ObjectRowLayout {
   /** Qualifier of a part, for ranges. */
   public static ByteString partsFrom(ByteString uploadId, int number) {
     return Column.letter('p').concat(uploadId).concat(bigEndian(number, 2));
+  }
+
+  public static Column tailChunk(int number) {
+    return Column.of('x', 't', bigEndian(number, 2));
+  }
+
+  /** Whether a cell belongs to an open file. */
+  public static boolean isOfTail(Column column) {
+    return column.equals(LEASE) || (column.family() == 'x' && isOfKind(column, 't'));
   }
 
   public static Column forwarding(ByteString toRow) {
