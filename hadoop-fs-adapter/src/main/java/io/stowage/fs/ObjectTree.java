@@ -76,6 +76,7 @@ final class ObjectTree {
 
   private static final ByteString MD5_OF_NOTHING = md5OfNothing();
 
+  private final KnownDirectories directories = new KnownDirectories();
   private final ObjectManager objectManager;
   private final String bucket;
 
@@ -222,9 +223,16 @@ final class ObjectTree {
 
   /** The nearest ancestor that is there: a directory as it should be, or a file in the way. */
   Entry nearestAncestor(String key) throws StoreException {
+    Entry known = directories.get(parentOf(key));
+    if (known != null) {
+      return known;
+    }
     for (String ancestor = parentOf(key); ; ancestor = parentOf(ancestor)) {
       Optional<Entry> entry = find(ancestor); // the root always is
       if (entry.isPresent()) {
+        if (entry.get().isDirectory() && ancestor.equals(parentOf(key))) {
+          directories.put(entry.get());
+        }
         return entry.get();
       }
     }
@@ -278,6 +286,7 @@ final class ObjectTree {
    */
   <E extends Exception> void change(Entry entry, MetadataChange<E> change)
       throws StoreException, E {
+    directories.clear();
     String key = objectKey(entry);
     for (int attempt = 1; ; attempt++) {
       Optional<ObjectVersion> seen = findObject(key);
@@ -355,6 +364,7 @@ final class ObjectTree {
    * repeated.
    */
   void deleteDirectory(String key) throws StoreException {
+    directories.clear();
     keep(parentOf(key));
     deleteBelow(key + SLASH);
     delete(List.of(key + SLASH));
@@ -407,6 +417,7 @@ final class ObjectTree {
 
   /** Renames a directory key by key: not atomic, but whatever was cut short can be repeated. */
   void renameDirectory(String source, String target) throws StoreException {
+    directories.clear();
     keep(parentOf(source));
     RenamePrefixRequest request =
         RenamePrefixRequest.newBuilder()

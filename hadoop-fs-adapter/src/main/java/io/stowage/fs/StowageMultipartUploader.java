@@ -37,6 +37,7 @@ import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.PutPartRequest;
 import io.stowage.common.proto.UploadInfo;
 import io.stowage.common.proto.UploadedPart;
+import io.stowage.common.time.StoreClock;
 import java.io.EOFException;
 import java.io.FileNotFoundException;
 import java.io.IOException;
@@ -187,7 +188,7 @@ final class StowageMultipartUploader extends AbstractMultipartUploader {
         .setLength(length)
         .setMd5(ByteString.copyFrom(md5.digest()))
         .addChecksums(FileChecksums.stored(crc.getValue()))
-        .setModifiedMicros(System.currentTimeMillis() * 1_000)
+        .setModifiedMicros(StoreClock.system().wallMicros())
         .setWriteId(writeId);
     objectManager.putPart(
         request.setBucket(bucket.getName()).setKey(key).setUploadId(id).setPart(part).build());

@@ -56,6 +56,7 @@ import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.InvalidPathHandleException;
 import org.apache.hadoop.fs.Options;
+import org.apache.hadoop.fs.ParentNotDirectoryException;
 import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.fs.PathHandle;
 import org.apache.hadoop.fs.PathIOException;
@@ -72,7 +73,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** What a FileSystem offers beyond files in directories, and what each of it costs in calls. */
-@Timeout(60)
+@Timeout(120)
 class StowageFileSystemApiTest {
   private static final int MIB = 1 << 20;
   private static final Path FILE = new Path("/d/f");
@@ -315,6 +316,20 @@ class StowageFileSystemApiTest {
   }
 
   @Test
+  void filesInOneDirectoryLookForItOnce() throws IOException {
+    fs.mkdirs(FILE.getParent());
+    long before = calls();
+    fs.create(FILE, false).close();
+    assertEquals(5, calls() - before, "file and directory of that name, the parent's two, the put");
+    before = calls();
+    fs.create(new Path("/d/g"), false).close();
+    assertEquals(3, calls() - before);
+    assertTrue(fs.delete(FILE.getParent(), true));
+    fs.create(FILE.getParent()).close();
+    assertThrows(ParentNotDirectoryException.class, () -> fs.create(FILE), "/d is a file now");
+  }
+
+  @Test
   void checksumsAreTheCrcOfAllBytesWhereTheSettingAsksForThem() throws IOException {
     byte[] content = bytes(2 * MIB + 3, 1);
     write(FILE, content);
@@ -546,17 +561,18 @@ class StowageFileSystemApiTest {
   }
 
   @Test
-  void tenThousandOpenStreamsKeepToTheirBoundAndToAFewThreads() throws IOException {
-    byte[] content = bytes(MIB, 1);
+  void anyNumberOfOpenStreamsKeepsToTheBoundAndToAFewThreads() throws IOException {
+    int count = Integer.getInteger("stowage.test.streams", 1_000); // 10,000 take some seconds
+    byte[] content = bytes(MIB / 4, 1);
     write(FILE, content);
-    // Opened like any other, but this process's pieces may take a few MiB only.
+    // This process's pieces may take a few MiB only.
     ClusterConnection cluster = ClusterConnection.open(twins.configuration());
     PieceMemory memory = cluster.pieceMemory();
     memory.limit(8L * MIB);
     int threads = Thread.activeCount();
     List<FSDataInputStream> streams = new ArrayList<>();
     try {
-      for (int i = 0; i < 10_000; i++) {
+      for (int i = 0; i < count; i++) {
         FSDataInputStream in = fs.open(FILE);
         streams.add(in);
         in.seek(i);
@@ -564,7 +580,7 @@ class StowageFileSystemApiTest {
         assertTrue(memory.bytes() <= 10L * MIB, () -> memory.bytes() + " bytes are kept");
       }
       assertTrue(Thread.activeCount() <= threads + 40, () -> Thread.activeCount() + " threads");
-      for (int i = 0; i < 10_000; i += 97) { // those that lost their piece read on
+      for (int i = 0; i < count; i += 97) { // those that lost their piece read on
         byte[] got = new byte[200];
         streams.get(i).readFully(got);
         assertArrayEquals(Arrays.copyOfRange(content, i + 1, i + 201), got);
