@@ -18,6 +18,7 @@ package io.stowage.fs;
 import io.stowage.common.erasure.ErasurePolicy;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.id.WriteId;
 import io.stowage.common.om.ObjectManager;
 import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.BucketLayout;
@@ -27,6 +28,9 @@ import io.stowage.common.proto.GetBucketRequest;
 import io.stowage.common.proto.GetObjectReply;
 import io.stowage.common.proto.ObjectMetadata;
 import io.stowage.common.proto.ObjectVersion;
+import io.stowage.common.proto.OpenFileReply;
+import io.stowage.common.proto.OpenFileRequest;
+import io.stowage.common.proto.RecoverFileRequest;
 import io.stowage.fs.ObjectTree.Entry;
 import java.io.FileNotFoundException;
 import java.io.IOException;
@@ -670,8 +674,61 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
   }
 
   @Override
-  public FSDataOutputStream append(Path path, int bufferSize, Progressable progress) {
-    throw new UnsupportedOperationException("Cannot append to " + path + ": not offered yet");
+  public FSDataOutputStream append(Path path, int bufferSize, Progressable progress)
+      throws IOException {
+    statistics.incrementWriteOps(1);
+    String key = keyOf(path);
+    ByteString holder = WriteId.random();
+    try {
+      if (key.isEmpty()) {
+        throw new StoreException(ErrorCode.NO_SUCH_KEY, "the root");
+      }
+      OpenFileReply opened =
+          objectManager.openFile(
+              OpenFileRequest.newBuilder()
+                  .setBucket(bucket.getName())
+                  .setKey(key)
+                  .setHolder(holder)
+                  .setLeaseMicros(LeasedFile.LEASE_MICROS)
+                  .build());
+      return new FSDataOutputStream(
+          new StowageOutputStream(
+              objectManager,
+              cluster.dataPath(),
+              bucket,
+              path.toString(),
+              key,
+              holder,
+              opened,
+              progress,
+              counters),
+          statistics,
+          opened.getVersion().getLength());
+    } catch (StoreException e) {
+      if (e.code() == ErrorCode.NO_SUCH_KEY && find(path, key).isPresent()) {
+        throw new FileAlreadyExistsException(path + " is a directory");
+      }
+      throw HadoopErrors.of(e, path.toString());
+    }
+  }
+
+  /** Takes a file from its writer, if it has one; true, since it is closed then. */
+  public boolean recoverLease(Path path) throws IOException {
+    statistics.incrementWriteOps(1);
+    try {
+      objectManager.recoverFile(
+          RecoverFileRequest.newBuilder().setBucket(bucket.getName()).setKey(keyOf(path)).build());
+      return true;
+    } catch (StoreException e) {
+      throw HadoopErrors.of(e, path.toString());
+    }
+  }
+
+  /** Whether no writer has the file open. */
+  public boolean isFileClosed(Path path) throws IOException {
+    statistics.incrementReadOps(1);
+    Entry entry = require(path, keyOf(path));
+    return entry.isDirectory() || entry.object().getOpenEpoch() == 0;
   }
 
   private Entry nearestAncestor(Path path, String key) throws IOException {
@@ -1024,7 +1081,8 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
   @Override
   public boolean hasPathCapability(Path path, String capability) throws IOException {
     return switch (capability.toLowerCase(Locale.ROOT)) {
-      case CommonPathCapabilities.ETAGS_AVAILABLE,
+      case CommonPathCapabilities.FS_APPEND,
+          CommonPathCapabilities.ETAGS_AVAILABLE,
           CommonPathCapabilities.ETAGS_PRESERVED_IN_RENAME,
           CommonPathCapabilities.FS_ACLS,
           CommonPathCapabilities.FS_MULTIPART_UPLOADER,

@@ -16,16 +16,29 @@
 package io.stowage.fs;
 
 import org.apache.hadoop.fs.BulkDelete;
+import org.apache.hadoop.fs.LeaseRecoverable;
 import org.apache.hadoop.fs.Path;
+import org.apache.hadoop.fs.SafeMode;
+import org.apache.hadoop.fs.SafeModeAction;
 
 /**
  * {@link BucketFileSystem} with what only newer Hadoops have, from 3.4.1 on; taken where the Hadoop
  * at hand has it. Classes whose name begins with Newer are the only ones that may name types and
  * methods which Hadoop 3.3.4 lacks. Thread-safe.
  */
-final class NewerBucketFileSystem extends BucketFileSystem {
+final class NewerBucketFileSystem extends BucketFileSystem implements LeaseRecoverable, SafeMode {
   @Override
   public BulkDelete createBulkDelete(Path base) {
     return new NewerBulkDelete(this, makeQualified(base));
+  }
+
+  /** There is no safe mode: to ask, or to leave it, is answered by no; to enter is refused. */
+  @Override
+  public boolean setSafeMode(SafeModeAction action, boolean isChecked) {
+    return switch (action) {
+      case GET, LEAVE, FORCE_EXIT -> false;
+      case ENTER ->
+          throw new UnsupportedOperationException("Cannot enter safe mode: stow:// has none");
+    };
   }
 }

@@ -29,13 +29,16 @@ import io.stowage.common.proto.Condition;
 import io.stowage.common.proto.Manifest;
 import io.stowage.common.proto.NeedleBlob;
 import io.stowage.common.proto.ObjectMetadata;
+import io.stowage.common.proto.OpenFileReply;
+import io.stowage.common.proto.PutObjectReply;
 import io.stowage.common.proto.PutObjectRequest;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.util.List;
+import java.util.Locale;
 import java.util.Objects;
-import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.zip.CRC32C;
 import org.apache.hadoop.fs.Abortable;
 import org.apache.hadoop.fs.CommonPathCapabilities;
@@ -50,25 +53,26 @@ import org.apache.hadoop.fs.statistics.StreamStatisticNames;
 import org.apache.hadoop.fs.statistics.impl.IOStatisticsStore;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.apache.hadoop.util.Progressable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
- * Writes one file, which becomes visible when {@link #close} commits it, whole, or never. Guarded
- * by its own lock, as callers of Hadoop's streams expect.
+ * Writes one file, which becomes visible when {@link #close} commits it, or when its writer first
+ * syncs it. Guarded by its own lock, as callers of Hadoop's streams expect.
  *
- * <p>Memory: one chunk here, and what the data path's process-wide budget gives. A file that fits
- * the first chunk is written with its length known, so that it can be packed with others. After an
- * error nothing is committed: later writes and the first close fail too.
+ * <p>A file that is never synced is whole or not there. From the first {@link #hsync} or {@link
+ * #hflush} on, which do the same, and in a file that is appended to, what was synced is durable and
+ * visible to whoever opens the file then, and the stream holds the file's lease ({@link
+ * LeasedFile}): who deletes, replaces, renames or recovers the file ends it, and the stream's next
+ * call fails.
  *
- * <p>{@code hsync} promises durability before close, which is not offered yet: it throws. {@code
- * hflush} promises visibility only, and what calls it (event logs) does without; it is a no-op that
- * warns once, as over S3A. The capabilities say no to both.
+ * <p>Memory: one chunk here, and what the data path's process-wide budget gives; of a file that was
+ * synced, a stripe. A file that fits the first chunk is written with its length known, so that it
+ * can be packed with others. After an error nothing more is committed: later writes and the first
+ * close fail too.
  */
 final class StowageOutputStream extends OutputStream
     implements StreamCapabilities, Abortable, Syncable, IOStatisticsSource {
-  private static final Logger LOG = LoggerFactory.getLogger(StowageOutputStream.class);
-  private static final AtomicBoolean WARNED_OF_HFLUSH = new AtomicBoolean();
+  /** Hadoop's constant is deprecated, its users are not. */
+  private static final String HFLUSH = "hflush";
 
   /** Handed on to the data path at this size; about a stripe's cell. */
   private static final int CHUNK_BYTES = 1 << 20;
@@ -98,6 +102,7 @@ final class StowageOutputStream extends OutputStream
   private ByteBuf chunk; // null: nothing gathered
   private ObjectWriter writer; // null: nothing handed on yet
   private long length;
+  private LeasedFile leased; // null: not synced yet
 
   /**
    * Begins a file.
@@ -125,6 +130,42 @@ final class StowageOutputStream extends OutputStream
     this.fsStatistics = fsStatistics;
   }
 
+  /** A stream behind the end of a file that was opened for appending. */
+  StowageOutputStream(
+      ObjectManager objectManager,
+      DataPath dataPath,
+      BucketInfo bucket,
+      String path,
+      String key,
+      ByteString holder,
+      OpenFileReply opened,
+      Progressable progress,
+      FsStatistics fsStatistics)
+      throws StoreException {
+    this(
+        objectManager,
+        dataPath,
+        bucket,
+        path,
+        key,
+        Condition.getDefaultInstance(),
+        ObjectMetadata.getDefaultInstance(),
+        progress,
+        fsStatistics);
+    length = opened.getVersion().getLength();
+    leased =
+        new LeasedFile(
+            objectManager,
+            dataPath,
+            bucket,
+            key,
+            opened.getNeedleRowKey(),
+            holder,
+            opened.getLease(),
+            length,
+            List.of());
+  }
+
   @Override
   public synchronized void write(int b) throws IOException {
     write(new byte[] {(byte) b}, 0, 1);
@@ -134,6 +175,10 @@ final class StowageOutputStream extends OutputStream
   public synchronized void write(byte[] bytes, int offset, int count) throws IOException {
     Objects.checkFromIndexSize(offset, count, bytes.length);
     requireOpen();
+    if (leased != null) {
+      writeLeased(bytes, offset, count);
+      return;
+    }
     int done = 0;
     while (done < count) {
       if (chunk == null) {
@@ -150,6 +195,19 @@ final class StowageOutputStream extends OutputStream
       }
     }
     counters.incrementCounter(StreamStatisticNames.STREAM_WRITE_BYTES, count);
+  }
+
+  private void writeLeased(byte[] bytes, int offset, int count) throws IOException {
+    try {
+      leased.write(bytes, offset, count);
+      length = leased.length();
+    } catch (StoreException e) {
+      throw fail(e);
+    }
+    counters.incrementCounter(StreamStatisticNames.STREAM_WRITE_BYTES, count);
+    if (progress != null) {
+      progress.progress();
+    }
   }
 
   /** Gives the chunk to the data path, which takes it over in any case. */
@@ -171,20 +229,25 @@ final class StowageOutputStream extends OutputStream
 
   private ObjectWriter openWriter(long lengthIfKnown, ByteBuf releasedOnError)
       throws StoreException {
+    ByteString blob =
+        NeedleFacts.blob(
+            metadata,
+            NeedleBlob.newBuilder().setConditional(isConditional()).setCrc32C(true).build());
+    return openWriter(writeId, lengthIfKnown, blob, releasedOnError);
+  }
+
+  private ObjectWriter openWriter(
+      ByteString needleWriteId, long lengthIfKnown, ByteString blob, ByteBuf releasedOnError)
+      throws StoreException {
     try {
       return dataPath.write(
           new DataPath.WriteSpec(
               bucket.getId(),
               ByteString.copyFromUtf8(key),
-              writeId,
+              needleWriteId,
               bucket.getPolicy(),
               lengthIfKnown,
-              NeedleFacts.blob(
-                  metadata,
-                  NeedleBlob.newBuilder()
-                      .setConditional(isConditional())
-                      .setCrc32C(true)
-                      .build())));
+              blob));
     } catch (StoreException e) {
       releasedOnError.release();
       throw e;
@@ -211,6 +274,9 @@ final class StowageOutputStream extends OutputStream
       writer.close();
       writer = null;
     }
+    if (leased != null) {
+      leased.end();
+    }
   }
 
   private void requireOpen() throws IOException {
@@ -226,17 +292,64 @@ final class StowageOutputStream extends OutputStream
   @Override
   public void flush() {}
 
+  /** As {@link #hsync}: what is visible to others is durable, too. */
   @Override
-  public void hflush() {
-    if (WARNED_OF_HFLUSH.compareAndSet(false, true)) {
-      LOG.warn("hflush() of {}: a file on stow:// becomes visible when it is closed", path);
-    }
+  public void hflush() throws IOException {
+    hsync();
   }
 
   @Override
-  public void hsync() {
-    throw new UnsupportedOperationException(
-        "Cannot hsync " + path + ": a file on stow:// is durable when it is closed, not before");
+  public synchronized void hsync() throws IOException {
+    requireOpen();
+    try {
+      if (leased == null) {
+        leased = openLeased();
+      } else {
+        leased.sync();
+      }
+    } catch (StoreException e) {
+      throw failCommit(e);
+    }
+  }
+
+  /** The first sync: the file comes into being with what was written so far, and stays open. */
+  private LeasedFile openLeased() throws IOException, StoreException {
+    ByteString pieceId = writeId;
+    PutObjectRequest.Builder request = putRequest();
+    List<ByteBuf> end = List.of();
+    if (writer != null) {
+      if (chunk != null) {
+        handOnChunk(-1);
+      }
+      take(request, writer.finish());
+      writer = null;
+    } else if (chunk != null) {
+      pieceId = WriteId.ofPiece(writeId, 0, false);
+      ByteBuf copy = chunk.retainedDuplicate();
+      try (ObjectWriter piece = openWriter(pieceId, length, LeasedFile.pieceBlob(writeId), copy)) {
+        piece.write(copy);
+        take(request, piece.finish());
+      }
+      end = List.of(chunk);
+    }
+    PutObjectReply reply =
+        objectManager.putObject(
+            request.setLeaseMicros(LeasedFile.LEASE_MICROS).setPieceWriteId(pieceId).build());
+    if (!reply.hasLease()) {
+      throw new StoreException(
+          ErrorCode.LEASE_LOST, "Cannot go on writing " + key + ": somebody else has closed it");
+    }
+    chunk = null;
+    return new LeasedFile(
+        objectManager,
+        dataPath,
+        bucket,
+        key,
+        ByteString.copyFromUtf8(key),
+        writeId,
+        reply.getLease(),
+        length,
+        end);
   }
 
   @Override
@@ -245,7 +358,11 @@ final class StowageOutputStream extends OutputStream
       case CLOSED -> {}
       case FAILED -> {
         end();
-        throw new PathIOException(path, "Cannot close: writing failed, and nothing was stored");
+        throw new PathIOException(
+            path,
+            leased == null
+                ? "Cannot close: writing failed, and nothing was stored"
+                : "Cannot close: writing failed; what was synced is there");
       }
       case OPEN -> {
         try {
@@ -266,41 +383,71 @@ final class StowageOutputStream extends OutputStream
   }
 
   private void commit() throws IOException {
-    Manifest manifest = Manifest.getDefaultInstance();
-    PutObjectRequest.Builder request = PutObjectRequest.newBuilder();
     try {
+      if (leased != null) {
+        leased.close();
+        return;
+      }
       if (chunk != null) {
         handOnChunk(writer == null ? length : -1);
       }
+      PutObjectRequest.Builder request = putRequest();
       if (writer != null) {
-        ObjectWriter.Written written = writer.finish();
-        manifest = written.manifest();
-        request.addAllGrants(written.grants()).setClockMicros(written.clockMicros());
+        take(request, writer.finish());
       }
-      objectManager.putObject(
-          request
-              .setBucket(bucket.getName())
-              .setKey(key)
-              .setWriteId(writeId)
-              .setLength(length)
-              .setMd5(ByteString.copyFrom(md5.digest()))
-              .setMetadata(metadata)
-              .setManifest(manifest)
-              .addChecksums(FileChecksums.stored(crc.getValue()))
-              .setCondition(condition)
-              .build());
+      objectManager.putObject(request.build());
     } catch (StoreException e) {
-      if (condition.getMustBeAbsent() && e.code() == ErrorCode.PRECONDITION_FAILED) {
-        FileAlreadyExistsException exists =
-            new FileAlreadyExistsException(path + " was created by somebody else meanwhile");
-        exists.initCause(e);
-        throw exists;
-      }
-      throw HadoopErrors.of(e, path);
+      throw failCommit(e);
     }
   }
 
-  /** Ends without committing: there will be no such file, or the one there was stays. */
+  private PutObjectRequest.Builder putRequest() {
+    MessageDigest soFar;
+    try {
+      soFar = (MessageDigest) md5.clone();
+    } catch (CloneNotSupportedException e) {
+      throw new IllegalStateException(e); // the JDK's can be cloned
+    }
+    return PutObjectRequest.newBuilder()
+        .setBucket(bucket.getName())
+        .setKey(key)
+        .setWriteId(writeId)
+        .setLength(length)
+        .setMd5(ByteString.copyFrom(soFar.digest()))
+        .setMetadata(metadata)
+        .setManifest(Manifest.getDefaultInstance())
+        .addChecksums(FileChecksums.stored(crc.getValue()))
+        .setCondition(condition);
+  }
+
+  private static void take(PutObjectRequest.Builder request, ObjectWriter.Written written) {
+    request
+        .setManifest(written.manifest())
+        .addAllGrants(written.grants())
+        .setClockMicros(written.clockMicros());
+  }
+
+  private IOException failCommit(StoreException e) {
+    counters.incrementCounter(StreamStatisticNames.STREAM_WRITE_EXCEPTIONS, 1);
+    if (state == State.OPEN) {
+      state = State.FAILED;
+    }
+    giveUp();
+    if (condition.getMustBeAbsent()
+        && leased == null
+        && e.code() == ErrorCode.PRECONDITION_FAILED) {
+      FileAlreadyExistsException exists =
+          new FileAlreadyExistsException(path + " was created by somebody else meanwhile");
+      exists.initCause(e);
+      return exists;
+    }
+    return HadoopErrors.of(e, path);
+  }
+
+  /**
+   * Ends without committing: there will be no such file, or the one there was stays. Of a file that
+   * was synced, what was synced stays.
+   */
   @Override
   public synchronized AbortableResult abort() {
     boolean alreadyClosed = state == State.CLOSED;
@@ -322,8 +469,14 @@ final class StowageOutputStream extends OutputStream
 
   @Override
   public boolean hasCapability(String capability) {
-    return CommonPathCapabilities.ABORTABLE_STREAM.equals(capability)
-        || StreamCapabilities.IOSTATISTICS.equals(capability);
+    return switch (capability.toLowerCase(Locale.ROOT)) {
+      case CommonPathCapabilities.ABORTABLE_STREAM,
+          HFLUSH,
+          StreamCapabilities.HSYNC,
+          StreamCapabilities.IOSTATISTICS ->
+          true;
+      default -> false;
+    };
   }
 
   @Override

@@ -50,6 +50,8 @@ import org.apache.hadoop.fs.FileAlreadyExistsException;
 import org.apache.hadoop.fs.FileContext;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.FilterFileSystem;
+import org.apache.hadoop.fs.LeaseRecoverable;
 import org.apache.hadoop.fs.Options;
 import org.apache.hadoop.fs.ParentNotDirectoryException;
 import org.apache.hadoop.fs.Path;
@@ -259,15 +261,99 @@ class StowageFileSystemTest {
   }
 
   @Test
-  void doesNotClaimToSync() throws IOException {
-    try (FSDataOutputStream out = fs.create(new Path("/f"))) {
-      assertFalse(out.hasCapability("hsync"));
-      assertFalse(out.hasCapability("hflush"));
-      out.write(1);
-      out.hflush();
-      assertThrows(UnsupportedOperationException.class, out::hsync);
+  void whatIsSyncedIsVisibleToNewReaders() throws IOException {
+    byte[] content = bytes(7 * MIB, 1);
+    Path path = new Path("/f");
+    try (FSDataOutputStream out = fs.create(path)) {
+      assertTrue(out.hasCapability("hsync"));
+      assertTrue(out.hasCapability("hflush"));
+      assertFalse(fs.exists(path));
+      int done = 0;
+      for (int some : new int[] {1, 5_000, 300, 2 * MIB, 17, 4 * MIB, 900_000, 3}) {
+        out.write(content, done, some);
+        done += some;
+        if (some % 2 == 0) {
+          out.hflush();
+        } else {
+          out.hsync();
+        }
+        out.hsync();
+        assertEquals(done, out.getPos());
+        assertEquals(done, fs.getFileStatus(path).getLen());
+        assertArrayEquals(Arrays.copyOf(content, done), read("/f"));
+        assertFalse(recoverable(fs).isFileClosed(path));
+      }
+      out.write(content, done, content.length - done);
     }
-    assertThrows(UnsupportedOperationException.class, () -> fs.append(new Path("/f")));
+    assertArrayEquals(content, read("/f"));
+    assertTrue(recoverable(fs).isFileClosed(path));
+  }
+
+  @Test
+  void aLargeFileIsSyncedAfterMuchWasWritten() throws IOException {
+    byte[] content = bytes(9 * MIB, 2);
+    try (FSDataOutputStream out = fs.create(new Path("/f"))) {
+      out.write(content, 0, 5 * MIB + 3);
+      out.hsync();
+      assertArrayEquals(Arrays.copyOf(content, 5 * MIB + 3), read("/f"));
+      out.write(content, 5 * MIB + 3, content.length - 5 * MIB - 3);
+    }
+    assertArrayEquals(content, read("/f"));
+    try (FSDataOutputStream out = fs.create(new Path("/empty"))) {
+      out.hsync();
+      assertEquals(0, fs.getFileStatus(new Path("/empty")).getLen());
+    }
+    assertEquals(0, fs.getFileStatus(new Path("/empty")).getLen());
+  }
+
+  @Test
+  void appendsBehindWhatIsThere() throws IOException {
+    byte[] content = bytes(6 * MIB, 3);
+    Path path = new Path("/f");
+    write("/f", Arrays.copyOf(content, 100));
+    try (FSDataOutputStream out = fs.append(path)) {
+      assertEquals(100, out.getPos());
+      out.write(content, 100, 900);
+      assertEquals(100, fs.getFileStatus(path).getLen());
+      out.hsync();
+      assertEquals(1_000, fs.getFileStatus(path).getLen());
+      assertThrows(IOException.class, () -> fs.append(path));
+      out.write(content, 1_000, content.length - 1_000);
+    }
+    assertArrayEquals(content, read("/f"));
+    fs.append(path).close();
+    assertArrayEquals(content, read("/f"));
+    assertThrows(FileNotFoundException.class, () -> fs.append(new Path("/nothing")));
+  }
+
+  @Test
+  void aWriterWhoseFileWasTakenIsTold() throws IOException {
+    Path path = new Path("/f");
+    FSDataOutputStream out = fs.create(path);
+    out.write(bytes(10, 1));
+    out.hsync();
+    assertTrue(recoverable(fs).recoverLease(path));
+    out.write(1);
+    assertThrows(IOException.class, out::hsync);
+    assertThrows(IOException.class, out::close);
+    assertEquals(10, fs.getFileStatus(path).getLen());
+
+    FSDataOutputStream renamed = fs.append(path);
+    renamed.write(1);
+    assertTrue(fs.rename(path, new Path("/g")));
+    assertThrows(IOException.class, renamed::close);
+    assertEquals(10, fs.getFileStatus(new Path("/g")).getLen());
+
+    FSDataOutputStream aborted = fs.append(new Path("/g"));
+    aborted.write(1);
+    aborted.hsync();
+    aborted.write(1);
+    aborted.abort();
+    assertEquals(11, fs.getFileStatus(new Path("/g")).getLen());
+  }
+
+  private static LeaseRecoverable recoverable(FileSystem fileSystem) {
+    return (LeaseRecoverable) ((FilterFileSystem) fileSystem).getRawFileSystem();
   }
 
   @Test

@@ -20,7 +20,11 @@ import static org.junit.Assume.assumeTrue;
 import java.io.IOException;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.CommonPathCapabilities;
+import org.apache.hadoop.fs.FSDataOutputStream;
+import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Options;
+import org.apache.hadoop.fs.Path;
+import org.apache.hadoop.fs.contract.AbstractContractAppendTest;
 import org.apache.hadoop.fs.contract.AbstractContractBulkDeleteTest;
 import org.apache.hadoop.fs.contract.AbstractContractConcatTest;
 import org.apache.hadoop.fs.contract.AbstractContractContentSummaryTest;
@@ -42,12 +46,44 @@ import org.apache.hadoop.fs.contract.AbstractContractStreamIOStatisticsTest;
 import org.apache.hadoop.fs.contract.AbstractContractUnbufferTest;
 import org.apache.hadoop.fs.contract.AbstractContractVectoredReadTest;
 import org.apache.hadoop.fs.contract.AbstractFSContract;
+import org.apache.hadoop.fs.contract.ContractTestUtils;
+import org.apache.hadoop.test.LambdaTestUtils;
+import org.junit.Test;
 
 /**
  * Hadoop's suites. A test class extends this, is run with JUnit 4's Enclosed, and names its bucket
  * in a BeforeClass method.
  */
 public abstract class StowageContractSuites {
+
+  public static class Append extends AbstractContractAppendTest {
+    /**
+     * Unlike HDFS, where the stream goes on into the renamed file: whoever renames a file takes it
+     * from its writer, who is told at his next call and no later than at close.
+     */
+    @Override
+    @Test
+    public void testRenameFileBeingAppended() throws Throwable {
+      FileSystem fs = getFileSystem();
+      Path target = path("test/target-being-appended");
+      Path renamed = path("test/renamed");
+      byte[] data = ContractTestUtils.dataset(256, 'a', 'z');
+      ContractTestUtils.createFile(fs, target, true, data);
+      FSDataOutputStream out = fs.append(target);
+      out.write(data);
+      out.hsync();
+      rename(target, renamed);
+      out.write(data);
+      LambdaTestUtils.intercept(IOException.class, out::close);
+      assertPathDoesNotExist("renamed away", target);
+      assertEquals("what was synced", 512, fs.getFileStatus(renamed).getLen());
+    }
+
+    @Override
+    protected AbstractFSContract createContract(Configuration conf) {
+      return new StowageContract(conf);
+    }
+  }
 
   public static class ContentSummary extends AbstractContractContentSummaryTest {
     @Override

@@ -1,0 +1,231 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.minicluster;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.stowage.common.id.WriteId;
+import io.stowage.common.proto.CreateBucketRequest;
+import io.stowage.common.proto.GetObjectRequest;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.util.Arrays;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.FSDataInputStream;
+import org.apache.hadoop.fs.FSDataOutputStream;
+import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.FilterFileSystem;
+import org.apache.hadoop.fs.LeaseRecoverable;
+import org.apache.hadoop.fs.Path;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import software.amazon.awssdk.services.s3.S3Client;
+import software.amazon.awssdk.services.s3.model.HeadObjectResponse;
+
+/** Files that are synced while they are written, and appended to, over the whole store. */
+class SyncedFilesIT {
+  static final int LONGEST = 32 << 20;
+  private static final String BUCKET = "synced";
+
+  private static MiniStowageCluster cluster;
+  private static FileSystem files;
+
+  @TempDir static java.nio.file.Path directory;
+
+  @BeforeAll
+  static void start() throws Exception {
+    cluster = MiniStowageCluster.builder().start();
+    cluster
+        .objectManager(0)
+        .createBucket(
+            CreateBucketRequest.newBuilder().setName(BUCKET).setWriteId(WriteId.random()).build());
+    files = cluster.fileSystem(BUCKET);
+  }
+
+  @AfterAll
+  static void stop() throws IOException {
+    files.close();
+    cluster.close();
+  }
+
+  private static byte[] read(Path path) throws IOException {
+    try (FSDataInputStream in = files.open(path)) {
+      return in.readAllBytes();
+    }
+  }
+
+  private static LeaseRecoverable recoverable() {
+    return (LeaseRecoverable) ((FilterFileSystem) files).getRawFileSystem();
+  }
+
+  @Test
+  void aWriterThatIsKilledLosesNothingThatItSynced() throws Exception {
+    Path path = new Path("/killed/log");
+    java.nio.file.Path site = directory.resolve("site.xml");
+    Configuration settings = new Configuration(false);
+    cluster.clientSettings().forEach(settings::set);
+    settings.set("fs.stow.impl", "io.stowage.fs.StowageFileSystem");
+    try (var out = Files.newOutputStream(site)) {
+      settings.writeXml(out);
+    }
+    Process writer =
+        new ProcessBuilder(
+                java.nio.file.Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-Xmx256m",
+                "-Djava.net.preferIPv4Stack=true",
+                "-Dlog4j.configuration=" + System.getProperty("log4j.configuration"),
+                "-cp",
+                System.getProperty(
+                    "surefire.test.class.path", System.getProperty("java.class.path")),
+                SyncingProcess.class.getName(),
+                site.toString(),
+                "stow://" + BUCKET + path.toUri().getPath(),
+                "killed")
+            .redirectError(directory.resolve("writer").toFile())
+            .start();
+    int synced = 0;
+    try (BufferedReader lines =
+        new BufferedReader(
+            new InputStreamReader(writer.getInputStream(), StandardCharsets.UTF_8))) {
+      String line;
+      while ((line = lines.readLine()) != null) {
+        if (line.startsWith("synced ")) {
+          synced = Integer.parseInt(line.substring(7));
+          if (synced > 5 << 20) { // more than a stripe: some of it was written again
+            writer.destroyForcibly();
+          }
+        }
+      }
+    }
+    assertTrue(writer.waitFor(20, TimeUnit.SECONDS));
+    assertTrue(synced > 5 << 20, () -> "the writer failed, see " + directory.resolve("writer"));
+    byte[] whole = TestContent.of("killed", LONGEST);
+
+    int length = (int) files.getFileStatus(path).getLen();
+    assertTrue(length >= synced, length + " bytes of " + synced + " synced");
+    assertArrayEquals(Arrays.copyOf(whole, length), read(path));
+    assertFalse(recoverable().isFileClosed(path));
+    assertThrows(IOException.class, () -> files.append(path), "its lease still runs");
+    assertTrue(recoverable().recoverLease(path));
+    assertTrue(recoverable().isFileClosed(path));
+    assertEquals(length, files.getFileStatus(path).getLen());
+    try (FSDataOutputStream out = files.append(path)) {
+      out.write(whole, length, 4 << 20);
+    }
+    assertArrayEquals(Arrays.copyOf(whole, length + (4 << 20)), read(path));
+  }
+
+  @Test
+  void readersSeeALengthThatOnlyGrowsAndAllOfItsBytes() throws Exception {
+    Path path = new Path("/read/while/written");
+    byte[] content = TestContent.of("grows", 8 << 20);
+    AtomicInteger synced = new AtomicInteger(-1);
+    ExecutorService reader = Executors.newSingleThreadExecutor();
+    Future<Integer> reads =
+        reader.submit(
+            () -> {
+              int last = 0;
+              int times = 0;
+              while (last < content.length) {
+                int least = synced.get();
+                if (least < 0) {
+                  Thread.onSpinWait();
+                  continue;
+                }
+                try (FSDataInputStream in = files.open(path)) {
+                  byte[] bytes = in.readAllBytes();
+                  assertTrue(bytes.length >= Math.max(least, last));
+                  assertEquals(-1, Arrays.mismatch(bytes, Arrays.copyOf(content, bytes.length)));
+                  last = bytes.length;
+                  times++;
+                }
+              }
+              return times;
+            });
+    int done = 0;
+    try (FSDataOutputStream out = files.create(path)) {
+      for (int i = 0; done < content.length; i++) {
+        int some = Math.min(content.length - done, 1 + (i * 104_729) % 60_000);
+        out.write(content, done, some);
+        done += some;
+        if (i % 2 == 0) {
+          out.hsync();
+        } else {
+          out.hflush();
+        }
+        synced.set(done);
+      }
+    }
+    assertTrue(reads.get(60, TimeUnit.SECONDS) > 1);
+    reader.shutdown();
+    // As if it had never been synced: whole pieces, not one for each sync.
+    int extents =
+        cluster
+            .objectManager(0)
+            .getObject(
+                GetObjectRequest.newBuilder()
+                    .setBucket(BUCKET)
+                    .setKey("read/while/written")
+                    .setWantManifest(true)
+                    .build())
+            .getVersion()
+            .getManifest()
+            .getExtentsCount();
+    assertTrue(extents <= 8, extents + " extents");
+  }
+
+  @Test
+  void clientsOfS3SeeWhatIsSynced() throws Exception {
+    Path path = new Path("/s3");
+    byte[] content = TestContent.of("s3", 300_000);
+    try (S3Client s3 =
+            S3Clients.impatient(cluster.s3Endpoint(), cluster.accessKey(), cluster.secretKey());
+        FSDataOutputStream out = files.create(path)) {
+      String before = null;
+      for (int done = 0; done < content.length; done += 100_000) {
+        out.write(content, done, 100_000);
+        out.hsync();
+        int length = done + 100_000;
+        assertArrayEquals(
+            Arrays.copyOf(content, length),
+            s3.getObjectAsBytes(b -> b.bucket(BUCKET).key("s3")).asByteArray());
+        HeadObjectResponse head = s3.headObject(b -> b.bucket(BUCKET).key("s3"));
+        assertEquals(length, head.contentLength());
+        assertTrue(head.eTag().contains("-"), head.eTag());
+        assertFalse(head.eTag().equals(before));
+        before = head.eTag();
+        var listed = s3.listObjectsV2(b -> b.bucket(BUCKET).prefix("s3")).contents().get(0);
+        assertEquals(length, listed.size());
+        assertEquals(head.eTag(), listed.eTag());
+      }
+    }
+    assertArrayEquals(content, read(path));
+  }
+}
