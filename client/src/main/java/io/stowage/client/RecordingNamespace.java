@@ -41,6 +41,7 @@ import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
 import java.lang.reflect.Proxy;
 import java.util.List;
+import java.util.function.Consumer;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
 /**
@@ -84,17 +85,21 @@ public final class RecordingNamespace {
     } finally {
       settled(arguments);
     }
-    for (RecordNeedle record : recordsOf(reply)) {
-      data.record(
-          new DataPath.RecordSpec(
-              record.getBucketId(),
-              record.getRowKey(),
-              record.getWriteId(),
-              record.getPolicy(),
-              record.getStamp(),
-              record.getFact().toByteString()));
-    }
+    recordsOf(reply).forEach(recordsTo(data));
     return reply;
+  }
+
+  /** Writes what an object manager in the same process has to record of its own work. */
+  public static Consumer<RecordNeedle> recordsTo(DataPath data) {
+    return record ->
+        data.record(
+            new DataPath.RecordSpec(
+                record.getBucketId(),
+                record.getRowKey(),
+                record.getWriteId(),
+                record.getPolicy(),
+                record.getStamp(),
+                record.getFact().toByteString()));
   }
 
   private void settled(Object[] arguments) {

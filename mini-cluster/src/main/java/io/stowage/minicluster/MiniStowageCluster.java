@@ -15,6 +15,7 @@
  */
 package io.stowage.minicluster;
 
+import io.stowage.client.RecordingNamespace;
 import io.stowage.client.StowageDataPath;
 import io.stowage.client.crypt.KeyService;
 import io.stowage.client.keys.HadoopKeys;
@@ -249,6 +250,7 @@ public final class MiniStowageCluster implements AutoCloseable {
     OmServer server;
     DirectDatanodes datanodes;
     StowageDataPath dataPath;
+    AutoCloseable records;
     Repacker repacker;
     KeyService keys;
     S3GatewayServer gateway;
@@ -557,6 +559,7 @@ public final class MiniStowageCluster implements AutoCloseable {
     }
     ObjectManager hosted = manager.server.objectManager();
     manager.dataPath = StowageDataPath.create(config, hosted, manager.datanodes, clock);
+    manager.records = manager.server.recordTo(RecordingNamespace.recordsTo(manager.dataPath));
     manager.repacker =
         Repacker.start(
             config,
@@ -584,6 +587,8 @@ public final class MiniStowageCluster implements AutoCloseable {
     manager.keys = null;
     closeIfThere(manager.repacker);
     manager.repacker = null;
+    closeIfThere(manager.records);
+    manager.records = null;
     closeIfThere(manager.dataPath);
     manager.dataPath = null;
     closeIfThere(manager.datanodes);

@@ -83,6 +83,7 @@ import io.stowage.common.proto.PutObjectReply;
 import io.stowage.common.proto.PutObjectRequest;
 import io.stowage.common.proto.PutPartReply;
 import io.stowage.common.proto.PutPartRequest;
+import io.stowage.common.proto.RecordNeedle;
 import io.stowage.common.proto.RecoverFileReply;
 import io.stowage.common.proto.RecoverFileRequest;
 import io.stowage.common.proto.ReleaseLeaseReply;
@@ -166,6 +167,7 @@ import java.util.concurrent.SynchronousQueue;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Consumer;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
 /**
@@ -397,8 +399,9 @@ final class Namespace implements ObjectManager, AutoCloseable {
     for (int i = 0; i < reply.getObjectsCount(); i++) {
       DeletedObject one = reply.getObjects(i);
       if (one.getErrorCode() == 0 && one.getStamp() != 0) {
+        ObjectVersion version = one.hasVersion() ? one.getVersion() : null;
         reply.addRecords(
-            RecordNeedles.deleted(bucket.bucket(), request.getObjects(i).getWriteId(), one));
+            RecordNeedles.deleted(bucket.bucket(), request.getObjects(i), one.getStamp(), version));
       }
     }
     buckets.recheck(bucket);
@@ -452,12 +455,7 @@ final class Namespace implements ObjectManager, AutoCloseable {
     buckets.recheck(bucket);
     return SetObjectMetadataReply.newBuilder()
         .setVersion(version)
-        .addRecords(
-            // Above the head that it compared, and not above its own: in order, whatever that is.
-            RecordNeedles.committed(
-                bucket.bucket(),
-                version.getWriteId(),
-                version.toBuilder().setStamp(request.getStamp() + 1).build()))
+        .addRecords(RecordNeedles.committed(bucket.bucket(), version.getWriteId(), version))
         .build();
   }
 
@@ -473,14 +471,9 @@ final class Namespace implements ObjectManager, AutoCloseable {
             request.getOverwrite());
     buckets.recheck(bucket);
     RenameObjectReply.Builder reply = RenameObjectReply.newBuilder().setVersion(renamed.version());
-    if (renamed.version().getStamp() != 0 && renamed.sourceStamp() != 0) {
-      reply.addRecords(
-          RecordNeedles.moved(
-              bucket.bucket(),
-              request.getWriteId(),
-              request.getSource(),
-              renamed.sourceStamp(),
-              renamed.version()));
+    if (renamed.isToBeRecorded()) {
+      reply.addAllRecords(
+          RecordNeedles.moved(bucket.bucket(), request.getWriteId(), request.getSource(), renamed));
     }
     return reply.build();
   }
@@ -517,8 +510,12 @@ final class Namespace implements ObjectManager, AutoCloseable {
         workers);
   }
 
-  /** Applies the rules of buckets, in rounds, when it is told to. */
-  Expirer expirer(Regions regions) {
+  /**
+   * Applies the rules of buckets, in rounds, when it is told to.
+   *
+   * @param records takes what fsck --rebuild has to know of each deletion
+   */
+  Expirer expirer(Regions regions, Consumer<RecordNeedle> records) {
     return new Expirer(
         new Expirer.Settings(
             config.expiring().day(), COLLECTOR_CLAIM, config.expiring().deletesPerSecond()),
@@ -528,17 +525,22 @@ final class Namespace implements ObjectManager, AutoCloseable {
         deletes,
         uploads,
         regions,
-        workers);
+        workers,
+        records);
   }
 
-  /** Ends directory renames whose object manager died. */
-  void sweepPrefixRenames() throws StoreException {
+  /**
+   * Ends directory renames whose object manager died.
+   *
+   * @param records takes what fsck --rebuild has to know of each key
+   */
+  void sweepPrefixRenames(Consumer<RecordNeedle> records) throws StoreException {
     ListBucketsRequest.Builder page = ListBucketsRequest.newBuilder();
     while (true) {
       ListBucketsReply found = buckets.list(page.build());
       for (var bucket : found.getBucketsList()) {
         try {
-          prefixRenames.sweep(buckets.require(bucket.getName()));
+          prefixRenames.sweep(buckets.require(bucket.getName()), records);
         } catch (StoreException e) {
           if (e.code() != ErrorCode.NO_SUCH_BUCKET) {
             throw e;
@@ -712,15 +714,25 @@ final class Namespace implements ObjectManager, AutoCloseable {
           ErrorCode.INVALID_ARGUMENT,
           "Cannot restore " + request.getRowsCount() + " rows at once: at most " + MOST_RESTORED);
     }
-    List<Future<RestoreOutcome>> restored = new ArrayList<>(request.getRowsCount());
-    for (RestoredRow row : request.getRowsList()) {
-      restored.add(workers.submit(() -> restores.restore(row)));
+    List<Future<List<RestoreOutcome>>> restored = new ArrayList<>();
+    List<RestoredRow> all = request.getRowsList();
+    for (int from = 0, to; from < all.size(); from = to) {
+      to = from + 1;
+      while (to < all.size() && isOfOneRow(all.get(from), all.get(to))) {
+        to++;
+      }
+      List<RestoredRow> ofRow = all.subList(from, to);
+      restored.add(workers.submit(() -> restores.restore(ofRow)));
     }
     RestoreRowsReply.Builder reply = RestoreRowsReply.newBuilder();
-    for (Future<RestoreOutcome> one : restored) {
-      reply.addOutcomes(await(one));
+    for (Future<List<RestoreOutcome>> one : restored) {
+      reply.addAllOutcomes(await(one));
     }
     return reply.build();
+  }
+
+  private static boolean isOfOneRow(RestoredRow a, RestoredRow b) {
+    return a.getBucketId() == b.getBucketId() && a.getRowKey().equals(b.getRowKey());
   }
 
   @Override

@@ -22,6 +22,7 @@ import io.stowage.common.error.StoreException;
 import io.stowage.common.expiry.DayLength;
 import io.stowage.common.lifecycle.Lifecycle;
 import io.stowage.common.om.ObjectManager;
+import io.stowage.common.proto.RecordNeedle;
 import io.stowage.common.rpc.RpcProtocol;
 import io.stowage.common.rpc.RpcServer;
 import io.stowage.common.scm.ContainerManager;
@@ -40,6 +41,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.ipc.Server;
 import org.apache.hadoop.security.UserGroupInformation;
@@ -90,7 +92,7 @@ public final class OmServer implements AutoCloseable {
   private ScheduledFuture<?> sweeps;
   private ScheduledFuture<?> collections;
   private final ScheduledExecutorService expiring;
-  private ScheduledFuture<?> expirations;
+  private volatile Consumer<RecordNeedle> records = OmServer::nobody;
   private RpcServer rpc;
 
   private OmServer(
@@ -145,13 +147,28 @@ public final class OmServer implements AutoCloseable {
     server.collections =
         server.collecting.scheduleWithFixedDelay(
             () -> collect(collector), pause, pause, TimeUnit.MILLISECONDS);
-    Expirer expirer = namespace.expirer(tables.regions());
-    long look = lifecyclePause(settings.expiring().day()).toMillis();
-    server.expirations =
-        server.expiring.scheduleWithFixedDelay(
-            () -> expire(expirer), look, look, TimeUnit.MILLISECONDS);
     server.lifecycle.moveTo(Lifecycle.State.RUNNING);
     return server;
+  }
+
+  /**
+   * Has a writer of record needles beside it from now on: what this object manager does of itself,
+   * not for a caller, is told to it. Rules of lifecycle are applied only while there is one, since
+   * what they delete, and nothing told of, fsck --rebuild would bring back.
+   *
+   * @return to be closed before the writer is
+   */
+  public AutoCloseable recordTo(Consumer<RecordNeedle> writer) throws StoreException {
+    DayLength day = OmConfig.from(config).expiring().day();
+    Expirer expirer = namespace.expirer(tables.regions(), writer);
+    long look = lifecyclePause(day).toMillis();
+    records = writer;
+    ScheduledFuture<?> expirations =
+        expiring.scheduleWithFixedDelay(() -> expire(expirer), look, look, TimeUnit.MILLISECONDS);
+    return () -> {
+      expirations.cancel(true);
+      records = OmServer::nobody;
+    };
   }
 
   /** A day's work is looked for a hundred times a day and more. */
@@ -169,7 +186,7 @@ public final class OmServer implements AutoCloseable {
 
   private void sweep() {
     try {
-      namespace.sweepPrefixRenames();
+      namespace.sweepPrefixRenames(record -> records.accept(record));
     } catch (StoreException | RuntimeException e) {
       LOG.warn("Cannot look for renames to take up; trying again later", e);
     }
@@ -182,6 +199,9 @@ public final class OmServer implements AutoCloseable {
       LOG.warn("Cannot collect garbage; trying again later: {}", e.toString());
     }
   }
+
+  /** Of a process without a data path. */
+  private static void nobody(RecordNeedle unused) {}
 
   /** The object manager itself, for callers in this process. */
   public ObjectManager objectManager() {
@@ -251,7 +271,6 @@ public final class OmServer implements AutoCloseable {
     sweeper.shutdownNow();
     collections.cancel(true);
     collecting.shutdownNow();
-    expirations.cancel(true);
     expiring.shutdownNow();
     synchronized (this) {
       if (rpc != null) {

@@ -29,12 +29,14 @@ import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.EventRule;
 import io.stowage.common.proto.EventRuleSet;
 import io.stowage.common.proto.EventTarget;
+import io.stowage.common.proto.Fact;
 import io.stowage.common.proto.LifecycleRule;
 import io.stowage.common.proto.LifecycleRuleSet;
 import io.stowage.common.proto.ListUploadsRequest;
 import io.stowage.common.proto.ListVersionsRequest;
 import io.stowage.common.proto.ListedVersion;
 import io.stowage.common.proto.ObjectMetadata;
+import io.stowage.common.proto.RecordNeedle;
 import io.stowage.common.proto.ScanEventsRequest;
 import io.stowage.common.proto.UpdateBucketRequest;
 import io.stowage.common.proto.Versioning;
@@ -48,6 +50,7 @@ import io.stowage.om.table.RowChange;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicLong;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
@@ -68,7 +71,7 @@ class ExpirerTest {
   @BeforeEach
   void start() throws Exception {
     om = another();
-    expirer = om.om.expirer(tables.regions());
+    expirer = om.om.expirer(tables.regions(), record -> {});
     om.createBucket(BUCKET);
   }
 
@@ -215,6 +218,34 @@ class ExpirerTest {
             "LifecycleExpiration:Delete told/plain",
             "LifecycleExpiration:DeleteMarkerCreated told/overwritten marker named"),
         events());
+  }
+
+  /** Or a rebuild of the namespace would bring it back. */
+  @Test
+  void whatIsDeletedIsToldAsIfItsOwnerHadDoneIt() throws Exception {
+    om.put(BUCKET, "plain", "x");
+    List<RecordNeedle> told = Collections.synchronizedList(new ArrayList<>());
+    Expirer telling = om.om.expirer(tables.regions(), told::add);
+    rules(rule("").setDays(2).setNoncurrentDays(2));
+    pass(4);
+    assertEquals(1, telling.round().removed());
+    assertEquals(1, told.size());
+    assertEquals("plain", told.get(0).getRowKey().toStringUtf8());
+    assertTrue(told.get(0).getFact().hasDeleted());
+    assertEquals(0, told.get(0).getFact().getDeleted().getVersionId());
+
+    told.clear();
+    versioning(Versioning.ENABLED);
+    long older = om.put(BUCKET, "k", "older").getVersionId();
+    om.put(BUCKET, "k", "newer");
+    pass(4);
+    assertEquals(2, telling.round().removed());
+    assertEquals(2, told.size());
+    Fact marked = told.get(0).getFact();
+    assertTrue(marked.getCommitted().getVersion().getDeleteMarker(), marked.toString());
+    assertTrue(marked.getCommitted().getVersion().getVersioned());
+    assertEquals(older, told.get(1).getFact().getDeleted().getVersionId());
+    assertTrue(told.get(1).getStamp() > told.get(0).getStamp());
   }
 
   @Test
@@ -385,7 +416,7 @@ class ExpirerTest {
             });
     assertThrows(CrashPoint.Crash.class, () -> expirer.round());
     CrashPoint.disarmAll();
-    Expirer other = another().om.expirer(tables.regions());
+    Expirer other = another().om.expirer(tables.regions(), record -> {});
     assertEquals(0, other.round().regions(), "claimed");
     jumped.addAndGet(Duration.ofMinutes(3).toNanos());
     Tally tally = other.round();

@@ -269,13 +269,13 @@ class ObjectLockTest {
                     .build()
                     .toByteString()));
     pass(3);
-    var tally = om.om.expirer(tables.regions()).round();
+    var tally = om.om.expirer(tables.regions(), record -> {}).round();
     assertEquals(1, tally.noncurrent());
     assertEquals(1, tally.kept());
     assertNotNull(read(locked));
     assertThrows(StoreException.class, () -> read(free));
     pass(10);
-    assertEquals(1, om.om.expirer(tables.regions()).round().noncurrent());
+    assertEquals(1, om.om.expirer(tables.regions(), record -> {}).round().noncurrent());
   }
 
   private void update(UpdateBucketRequest.Builder request) throws StoreException {

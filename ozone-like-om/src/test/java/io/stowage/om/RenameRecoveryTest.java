@@ -197,12 +197,12 @@ class RenameRecoveryTest {
     crashAt("om.rename-prefix.after-record", () -> renamePrefix(sweeper, "from/", "to/"));
     clock.advance(Duration.ofMinutes(1));
     sweeper.put(BUCKET, "from/later", "new");
-    sweeper.om.sweepPrefixRenames();
+    sweeper.om.sweepPrefixRenames(record -> {});
     assertTrue(
         sweeper.list(BUCKET, "from/", "", "", 0).getObjectsCount() > 1,
         "a rename is not taken from an author who may be alive");
     clock.advance(Duration.ofMinutes(2));
-    sweeper.om.sweepPrefixRenames();
+    sweeper.om.sweepPrefixRenames(record -> {});
     assertEquals(
         List.of("from/later"),
         sweeper.list(BUCKET, "from/", "", "", 0).getObjectsList().stream()

@@ -15,6 +15,7 @@
  */
 package io.stowage.s3;
 
+import io.stowage.client.RecordingNamespace;
 import io.stowage.client.StowageDataPath;
 import io.stowage.client.crypt.KeyService;
 import io.stowage.client.keys.HadoopKeys;
@@ -69,6 +70,7 @@ public final class S3GatewayMain {
           StowageDataPath.create(
               config, objectManager.objectManager(), datanodes, StoreClock.system());
       parts.push(data);
+      parts.push(objectManager.recordTo(RecordingNamespace.recordsTo(data)));
       parts.push(
           Repacker.start(
               config,

@@ -47,6 +47,7 @@ import io.stowage.common.proto.RestoreOutcome;
 import io.stowage.common.proto.RestoreRowsReply;
 import io.stowage.common.proto.RestoreRowsRequest;
 import io.stowage.common.proto.RestoredRow;
+import io.stowage.common.proto.Versioning;
 import io.stowage.dev.fsck.SpillSorter.Entries;
 import io.stowage.dev.fsck.SpillSorter.Entry;
 import io.stowage.s3.payload.HashKind;
@@ -78,7 +79,8 @@ import org.apache.hadoop.thirdparty.protobuf.UnsafeByteOperations;
  *       beside the record, sorted by the write id that committed them. One without is an event of
  *       its row by itself.
  *   <li>By committing write: an event with its bytes.
- *   <li>By row: the last event is what the row holds; rows are restored in batches.
+ *   <li>By row: of each version, and of the null version, the last event is what the row holds;
+ *       rows are restored in batches.
  * </ol>
  *
  * <p>Memory: a window of one container, the sorters' (bounded), the buckets, and all entries of one
@@ -91,6 +93,9 @@ public final class Rebuild {
   private static final int BATCH_BYTES = 2 << 20;
   private static final int READ_BYTES = 1 << 20;
   private static final int ROW_PREFIX = 8;
+
+  /** In requests: the key's null version, whatever its id is. */
+  private static final long NULL_VERSION = -1;
 
   private static final byte NEEDLE = 'N';
   private static final byte FINISHED = 'F';
@@ -108,8 +113,27 @@ public final class Rebuild {
   private SpillSorter byCommit;
   private SpillSorter byRow;
 
-  /** The last that a record says of a bucket. */
-  private record KnownBucket(long stamp, BucketInfo bucket) {} // bucket null: deleted
+  /** What records say of a bucket. */
+  private static final class KnownBucket {
+    private final TreeMap<Long, Versioning> versioning = new TreeMap<>();
+    private long stamp;
+    private BucketInfo last; // null: deleted
+
+    void add(long at, BucketInfo bucket) {
+      if (bucket != null) {
+        versioning.put(at, bucket.getVersioning());
+      }
+      if (at > stamp) {
+        stamp = at;
+        last = bucket;
+      }
+    }
+
+    boolean keptVersions(long at) {
+      Map.Entry<Long, Versioning> then = versioning.floorEntry(at);
+      return then != null && then.getValue() == Versioning.ENABLED;
+    }
+  }
 
   /**
    * Prepares a rebuild.
@@ -230,7 +254,9 @@ public final class Rebuild {
     byte[] writeId = header.writeId().toByteArray();
     switch (fact.getWhatCase()) {
       case COMMITTED -> takeCommitted(header, fact);
-      case DELETED -> addNothing(header.bucketId(), header.rowKey(), header, header.clockMicros());
+      case DELETED ->
+          addNothing(
+              header, header.rowKey(), fact.getDeleted().getVersionId(), header.clockMicros());
       case FINISHED ->
           byWrite.add(
               writeId,
@@ -251,10 +277,9 @@ public final class Rebuild {
   }
 
   private void noteBucket(NeedleHeader header, BucketInfo bucket) {
-    KnownBucket known = buckets.get(header.bucketId());
-    if (known == null || known.stamp() < header.clockMicros()) {
-      buckets.put(header.bucketId(), new KnownBucket(header.clockMicros(), bucket));
-    }
+    buckets
+        .computeIfAbsent(header.bucketId(), id -> new KnownBucket())
+        .add(header.clockMicros(), bucket);
   }
 
   private void takeCommitted(NeedleHeader header, Fact fact) throws IOException {
@@ -279,17 +304,27 @@ public final class Rebuild {
       byWrite.add(parts.get(i).toByteArray(), tagged(PART_OF, reference.array()));
     }
     if (!committed.getMovedFrom().isEmpty()) {
-      addNothing(header.bucketId(), committed.getMovedFrom(), header, committed.getMovedStamp());
+      ByteString source = committed.getMovedFrom();
+      addNothing(header, source, committed.getMovedVersionId(), committed.getMovedStamp());
+      if (committed.getMovedVersionId() != 0 && committed.getSourceIsEmpty()) {
+        addNothing(header, source, 0, committed.getMovedStamp());
+      }
     }
   }
 
-  private void addNothing(long bucketId, ByteString rowKey, NeedleHeader by, long stamp)
+  /**
+   * A version of a row is no more.
+   *
+   * @param versionId 0: the null version
+   */
+  private void addNothing(NeedleHeader by, ByteString rowKey, long versionId, long stamp)
       throws IOException {
     addEvent(
         RowEvents.Kind.CERTAIN,
         RestoredRow.newBuilder()
-            .setBucketId(bucketId)
+            .setBucketId(by.bucketId())
             .setRowKey(rowKey)
+            .setVersionId(versionId)
             .setStamp(stamp)
             .setWriteId(by.writeId())
             .build());
@@ -459,11 +494,16 @@ public final class Rebuild {
     if (crc != null) {
       version.addChecksums(checksum.checksum(crc.digest(), false));
     }
+    // Where versions were kept, each put had a record. This one's is lost, or it was not committed:
+    // as a version of its own it replaces nothing.
+    KnownBucket bucket = buckets.get(header.bucketId());
+    version.setVersioned(bucket != null && bucket.keptVersions(header.clockMicros()));
     addEvent(
         blob.getConditional() ? RowEvents.Kind.IF_NOTHING_ELSE : RowEvents.Kind.CERTAIN,
         RestoredRow.newBuilder()
             .setBucketId(header.bucketId())
             .setRowKey(header.rowKey())
+            .setVersionId(version.getVersioned() ? version.getVersionId() : 0)
             .setStamp(header.clockMicros())
             .setWriteId(header.writeId())
             .setVersion(version)
@@ -537,6 +577,7 @@ public final class Rebuild {
           RestoredRow.newBuilder()
               .setBucketId(commit.getBucketId())
               .setRowKey(commit.getRowKey())
+              .setVersionId(version.getVersioned() ? version.getVersionId() : 0)
               .setStamp(commit.getStamp())
               .setWriteId(commit.getWriteId());
       if (there) {
@@ -600,7 +641,7 @@ public final class Rebuild {
       more = page.getMore() && page.getBucketsCount() > 0;
     }
     for (KnownBucket known : buckets.values()) {
-      BucketInfo bucket = known.bucket();
+      BucketInfo bucket = known.last;
       if (bucket == null || names.containsKey(bucket.getId())) {
         continue;
       }
@@ -627,21 +668,20 @@ public final class Rebuild {
     groups(
         byRow,
         (row, values) -> {
-          RestoredRow restored = decide(values);
+          List<RestoredRow> decided = decide(values);
           report.rows++;
           progress.at("rows restored", report.rows, 0);
-          if (restored == null) {
-            return;
-          }
-          if (!bucketNames.containsKey(restored.getBucketId())) {
-            report.ofUnknownBuckets++;
-            return;
-          }
-          batch.add(restored);
-          batchBytes[0] += restored.getSerializedSize();
-          if (batch.size() == BATCH || batchBytes[0] >= BATCH_BYTES) {
-            send(batch, bucketNames);
-            batchBytes[0] = 0;
+          for (RestoredRow restored : decided) {
+            if (!bucketNames.containsKey(restored.getBucketId())) {
+              report.ofUnknownBuckets++;
+              return;
+            }
+            batch.add(restored);
+            batchBytes[0] += restored.getSerializedSize();
+            if (batch.size() == BATCH || batchBytes[0] >= BATCH_BYTES) {
+              send(batch, bucketNames);
+              batchBytes[0] = 0;
+            }
           }
         });
     if (!batch.isEmpty()) {
@@ -649,21 +689,25 @@ public final class Rebuild {
     }
   }
 
-  /** What a row is to hold; null if nothing is to be done about it. */
-  private RestoredRow decide(List<byte[]> values) throws IOException {
+  /** What a row is to hold, version by version, in the order of stamps. */
+  private List<RestoredRow> decide(List<byte[]> values) throws IOException {
     RowEvents events = new RowEvents();
     for (byte[] value : values) {
       events.add(
           RowEvents.Kind.of(value[0]),
           RestoredRow.parseFrom(ByteBuffer.wrap(value, 1, value.length - 1)));
     }
-    RestoredRow result = events.result();
-    if (!events.isLost()) {
-      return result;
+    for (RestoredRow lost : events.lost()) {
+      // What the row holds in its place now, if anything, may still be read.
+      String id =
+          lost.getVersionId() == 0 ? "" : "?" + HexFormat.of().toHexDigits(lost.getVersionId());
+      report.addLost(
+          HexFormat.of().toHexDigits(lost.getBucketId())
+              + "/"
+              + lost.getRowKey().toStringUtf8()
+              + id);
     }
-    report.addLost(
-        HexFormat.of().toHexDigits(result.getBucketId()) + "/" + result.getRowKey().toStringUtf8());
-    return null; // what the row holds now, if anything, may still be read
+    return events.result();
   }
 
   private void send(List<RestoredRow> batch, Map<Long, String> bucketNames) throws StoreException {
@@ -706,6 +750,7 @@ public final class Rebuild {
                   GetObjectRequest.newBuilder()
                       .setBucket(bucketNames.get(row.getBucketId()))
                       .setKey(row.getRowKey().toStringUtf8())
+                      .setVersionId(row.getVersionId() == 0 ? NULL_VERSION : row.getVersionId())
                       .setWantManifest(true)
                       .build());
       read(there.getVersion().getManifest(), bytes -> {});

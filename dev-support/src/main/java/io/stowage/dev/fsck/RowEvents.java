@@ -16,10 +16,16 @@
 package io.stowage.dev.fsck;
 
 import io.stowage.common.proto.RestoredRow;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
 
 /**
  * Decides what one row holds by its events, in any order: the rule of docs/format/needle.md,
- * Replay. Confined to one thread.
+ * Replay. Each event is of one slot of the row: of a version by its id, or of the null version,
+ * which is all there is in a bucket without versioning. Confined to one thread.
  */
 final class RowEvents {
   /** How far an event is to be believed. */
@@ -47,25 +53,49 @@ final class RowEvents {
     }
   }
 
-  private RestoredRow last;
-  private Kind lastKind;
+  /** The last that is known of a version, or of the null version. */
+  private static final class Slot {
+    private RestoredRow last;
+    private Kind kind;
+
+    void add(Kind of, RestoredRow event) {
+      boolean better =
+          last == null
+              || isAbove(event, last)
+              // The same event, told twice: by a record, and by one whose bytes are there.
+              || (event.getStamp() == last.getStamp() && kind == Kind.WITHOUT_BYTES);
+      if (better) {
+        last = event;
+        kind = of;
+      }
+    }
+
+    boolean isLost() {
+      return kind == Kind.WITHOUT_BYTES;
+    }
+
+    boolean holdsSomething() {
+      return isLost() || last.hasVersion();
+    }
+
+    boolean isMarker() {
+      return last.getVersion().getDeleteMarker();
+    }
+
+    /** By which versions of a row are ordered. */
+    long versionId() {
+      return last.hasVersion() ? last.getVersion().getVersionId() : last.getStamp();
+    }
+  }
+
+  private final Map<Long, Slot> slots = new HashMap<>();
   private RestoredRow otherwise; // the last of those that hold only where nothing else does
 
   void add(Kind kind, RestoredRow event) {
-    if (kind == Kind.IF_NOTHING_ELSE) {
-      if (otherwise == null || isAbove(event, otherwise)) {
-        otherwise = event;
-      }
-      return;
-    }
-    boolean better =
-        last == null
-            || isAbove(event, last)
-            // The same event, told twice: by a record, and by one whose bytes are there.
-            || (event.getStamp() == last.getStamp() && lastKind == Kind.WITHOUT_BYTES);
-    if (better) {
-      last = event;
-      lastKind = kind;
+    if (kind != Kind.IF_NOTHING_ELSE) {
+      slots.computeIfAbsent(event.getVersionId(), id -> new Slot()).add(kind, event);
+    } else if (otherwise == null || isAbove(event, otherwise)) {
+      otherwise = event;
     }
   }
 
@@ -73,18 +103,53 @@ final class RowEvents {
     return Long.compareUnsigned(a.getStamp(), b.getStamp()) > 0;
   }
 
-  /** What the row holds; null if nothing is known of it. */
-  RestoredRow result() {
-    return isOtherwise() ? otherwise : last;
+  /** What each slot holds, in the order of stamps; nothing of those that are lost. */
+  List<RestoredRow> result() {
+    List<RestoredRow> result = new ArrayList<>();
+    boolean replaces = comesIntoForce();
+    for (Slot slot : slots.values()) {
+      boolean replaced = replaces && slot.last.getVersionId() == otherwise.getVersionId();
+      if (!slot.isLost() && !replaced) {
+        result.add(slot.last);
+      }
+    }
+    if (replaces) {
+      result.add(otherwise);
+    }
+    result.sort(Comparator.comparing(RestoredRow::getStamp, Long::compareUnsigned));
+    return result;
   }
 
-  private boolean isOtherwise() {
-    boolean holdsNothing = last == null || !(last.hasVersion() || lastKind == Kind.WITHOUT_BYTES);
-    return otherwise != null && holdsNothing && (last == null || isAbove(otherwise, last));
+  /** What slots should hold whose bytes were not found. */
+  List<RestoredRow> lost() {
+    List<RestoredRow> lost = new ArrayList<>();
+    for (Slot slot : slots.values()) {
+      if (slot.isLost()) {
+        lost.add(slot.last);
+      }
+    }
+    return lost;
   }
 
-  /** Whether the row should hold a version whose bytes were not found. */
-  boolean isLost() {
-    return !isOtherwise() && last != null && lastKind == Kind.WITHOUT_BYTES;
+  /** Whether the row would hold nothing else, and not because of something later. */
+  private boolean comesIntoForce() {
+    if (otherwise == null) {
+      return false;
+    }
+    Slot current = null;
+    for (Slot slot : slots.values()) {
+      if (!isAbove(otherwise, slot.last)) {
+        return false;
+      }
+      boolean holds = slot.holdsSomething();
+      if (holds && slot.last.getVersionId() == otherwise.getVersionId()) {
+        return false;
+      }
+      if (holds
+          && (current == null || Long.compareUnsigned(slot.versionId(), current.versionId()) > 0)) {
+        current = slot;
+      }
+    }
+    return current == null || (!current.isLost() && current.isMarker());
   }
 }

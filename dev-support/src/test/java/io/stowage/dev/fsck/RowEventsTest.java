@@ -16,8 +16,6 @@
 package io.stowage.dev.fsck;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertFalse;
-import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.stowage.common.proto.ObjectVersion;
@@ -54,23 +52,53 @@ class RowEventsTest {
     return new Event(Kind.WITHOUT_BYTES, delete(stamp).row());
   }
 
+  private static Event version(long id, long stamp) {
+    return new Event(
+        Kind.CERTAIN,
+        RestoredRow.newBuilder()
+            .setStamp(stamp)
+            .setVersionId(id)
+            .setVersion(ObjectVersion.newBuilder().setVersionId(id).setVersioned(true))
+            .build());
+  }
+
+  private static Event marker(long id) {
+    RestoredRow.Builder marker = version(id, id).row().toBuilder();
+    marker.getVersionBuilder().setDeleteMarker(true);
+    return new Event(Kind.CERTAIN, marker.build());
+  }
+
+  private static Event gone(long id, long stamp) {
+    return new Event(
+        Kind.CERTAIN, RestoredRow.newBuilder().setStamp(stamp).setVersionId(id).build());
+  }
+
   /**
-   * The stamp of what the row holds: 0 nothing is known, negative it holds nothing from there on.
+   * The stamps of what the row's slots hold, in order: negative where one holds nothing from there
+   * on.
    */
-  private static long result(Event... events) {
+  private static List<Long> results(Event... events) {
     List<Event> all = new ArrayList<>(List.of(events));
-    Long expected = null;
+    List<Long> expected = null;
     for (int order = 0; order < 20; order++) {
       Collections.shuffle(all, new Random(order));
       RowEvents row = new RowEvents();
       all.forEach(event -> row.add(event.kind(), event.row()));
-      RestoredRow result = row.result();
-      long stamp =
-          result == null ? 0 : result.hasVersion() ? result.getStamp() : -result.getStamp();
-      assertTrue(expected == null || expected == stamp, "depends on the order: " + all);
-      expected = stamp;
+      List<Long> stamps = new ArrayList<>();
+      for (RestoredRow one : row.result()) {
+        stamps.add(one.hasVersion() ? one.getStamp() : -one.getStamp());
+      }
+      assertTrue(expected == null || expected.equals(stamps), "depends on the order: " + all);
+      expected = stamps;
     }
     return expected;
+  }
+
+  /** The same of a row with one slot; 0: nothing is known. */
+  private static long result(Event... events) {
+    List<Long> results = results(events);
+    assertTrue(results.size() <= 1, results.toString());
+    return results.isEmpty() ? 0 : results.get(0);
   }
 
   @Test
@@ -94,10 +122,30 @@ class RowEventsTest {
     RowEvents row = new RowEvents();
     row.add(Kind.CERTAIN, put(1).row());
     row.add(Kind.WITHOUT_BYTES, withoutBytes(2).row());
-    assertTrue(row.isLost());
+    assertEquals(List.of(), row.result());
+    assertEquals(List.of(withoutBytes(2).row()), row.lost());
     row.add(Kind.CERTAIN, put(3).row());
-    assertFalse(row.isLost(), "overwritten since");
-    assertNull(new RowEvents().result());
+    assertEquals(List.of(), row.lost(), "overwritten since");
+    assertEquals(1, row.result().size());
     assertEquals(2, result(put(1), withoutBytes(2), put(2)), "told twice, once with bytes");
+  }
+
+  @Test
+  void eachVersionIsASlotOfItsOwn() {
+    assertEquals(List.of(1L, 2L, 3L), results(put(1), version(2, 2), version(3, 3)));
+    assertEquals(List.of(1L, 3L, -4L), results(put(1), version(2, 2), version(3, 3), gone(2, 4)));
+    assertEquals(List.of(2L, -4L), results(put(1), version(2, 2), delete(4)), "of the null one");
+    assertEquals(List.of(3L, 9L), results(version(2, 2), version(3, 3), version(2, 9)), "retagged");
+    assertEquals(List.of(1L, 2L, 3L), results(put(1), version(2, 2), marker(3)));
+  }
+
+  @Test
+  void aConditionalPutWithoutARecordReplacesNoVersionEither() {
+    assertEquals(List.of(2L), results(version(2, 2), conditional(5)));
+    assertEquals(List.of(2L, 3L, 5L), results(version(2, 2), marker(3), conditional(5)));
+    assertEquals(
+        List.of(1L, 3L), results(put(1), marker(3), conditional(5)), "the null one is below");
+    assertEquals(List.of(-4L, 5L), results(version(2, 2), gone(2, 4), conditional(5)));
+    assertEquals(List.of(-6L), results(version(2, 2), gone(2, 6), conditional(5)));
   }
 }

@@ -44,6 +44,7 @@ import java.util.List;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Future;
+import java.util.function.Consumer;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.apache.hadoop.thirdparty.protobuf.InvalidProtocolBufferException;
 import org.slf4j.Logger;
@@ -138,7 +139,7 @@ public final class PrefixRenames {
           "Cannot rename " + sourcePrefix + ": " + MOST_RECORDS + " renames are under way");
     }
     Column column = BucketRowLayout.prefixRename(writeId);
-    Moves moves = new Moves(bucket.bucket());
+    Moves moves = new Moves(bucket.bucket(), null);
     for (Cell cell : records.cells()) {
       PrefixRenameRecord other = parse(cell);
       if (cell.column().equals(column)) {
@@ -167,8 +168,12 @@ public final class PrefixRenames {
     return moves.moved();
   }
 
-  /** Ends the renames of a bucket that their authors seem to have left. */
-  public void sweep(Buckets.Known bucket) throws StoreException {
+  /**
+   * Ends the renames of a bucket that their authors seem to have left.
+   *
+   * @param told takes the records of the keys that it moves
+   */
+  public void sweep(Buckets.Known bucket, Consumer<RecordNeedle> told) throws StoreException {
     ByteString row = BucketRowLayout.row(bucket.bucket().getName());
     Row records =
         buckets.getRange(
@@ -181,8 +186,7 @@ public final class PrefixRenames {
       PrefixRenameRecord record = parse(cell);
       if (stamps.now() - record.getStartedMicros() > ABANDONED.toNanos() / 1_000) {
         LOG.info("Taking up the rename of {} to {}", record.getSourcePrefix(), record);
-        // Nobody writes the records of these: needle.md says what a rebuild makes of it.
-        takeUp(bucket, row, cell, record, new Moves(null));
+        takeUp(bucket, row, cell, record, new Moves(bucket.bucket(), told));
       }
     }
   }
@@ -196,25 +200,32 @@ public final class PrefixRenames {
 
   /** Keys moved by one call. Confined to it, but for {@link #add}. */
   private static final class Moves {
-    private final BucketInfo recorded; // null: nobody would write the records
+    private final BucketInfo bucket;
+    private final Consumer<RecordNeedle> taker; // null: the caller takes them with the answer
     private final List<RecordNeedle> records = new ArrayList<>();
     private long count;
     private boolean more;
 
-    private Moves(BucketInfo recorded) {
-      this.recorded = recorded;
+    private Moves(BucketInfo bucket, Consumer<RecordNeedle> taker) {
+      this.bucket = bucket;
+      this.taker = taker;
     }
 
     synchronized void add(String source, ByteString id, Renames.Renamed renamed) {
       count++;
-      if (recorded != null && renamed.version().getStamp() != 0 && renamed.sourceStamp() != 0) {
-        records.add(
-            RecordNeedles.moved(recorded, id, source, renamed.sourceStamp(), renamed.version()));
+      if (!renamed.isToBeRecorded()) {
+        return;
+      }
+      List<RecordNeedle> told = RecordNeedles.moved(bucket, id, source, renamed);
+      if (taker == null) {
+        records.addAll(told);
+      } else {
+        told.forEach(taker);
       }
     }
 
     synchronized boolean isFull() {
-      return recorded != null && count >= MOST_MOVED;
+      return taker == null && count >= MOST_MOVED;
     }
 
     synchronized Moved moved() {

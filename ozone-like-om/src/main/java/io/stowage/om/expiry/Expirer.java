@@ -25,6 +25,7 @@ import io.stowage.common.proto.AbortUploadRequest;
 import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.CollectorRecord;
 import io.stowage.common.proto.CollectorRun;
+import io.stowage.common.proto.RecordNeedle;
 import io.stowage.common.proto.UploadInfo;
 import io.stowage.om.bucket.Buckets;
 import io.stowage.om.object.Deletes;
@@ -50,6 +51,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Consumer;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -173,6 +175,11 @@ public final class Expirer {
   /** Rows under one prefix of one bucket's rules. */
   private record Range(String bucket, ByteString from, ByteString end) {}
 
+  /**
+   * Prepares rounds.
+   *
+   * @param told takes what fsck --rebuild has to know of each deletion
+   */
   public Expirer(
       Settings settings,
       Buckets buckets,
@@ -181,7 +188,8 @@ public final class Expirer {
       Deletes deletes,
       Uploads uploads,
       Regions regions,
-      ExecutorService workers) {
+      ExecutorService workers,
+      Consumer<RecordNeedle> told) {
     this.settings = settings;
     this.buckets = buckets;
     this.records = records;
@@ -190,7 +198,7 @@ public final class Expirer {
     this.uploads = uploads;
     this.regions = regions;
     this.workers = workers;
-    this.keys = new KeyExpiry(rows, deletes);
+    this.keys = new KeyExpiry(rows, deletes, told);
   }
 
   /** Works on every region that is due and that nobody else has claimed. */

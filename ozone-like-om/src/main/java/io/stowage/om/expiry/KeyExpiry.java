@@ -25,9 +25,11 @@ import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.Condition;
 import io.stowage.common.proto.ObjectToDelete;
 import io.stowage.common.proto.ObjectVersion;
+import io.stowage.common.proto.RecordNeedle;
 import io.stowage.om.object.Deletes;
 import io.stowage.om.object.EventNotes;
 import io.stowage.om.object.ObjectRows;
+import io.stowage.om.object.RecordNeedles;
 import io.stowage.om.object.SeenRow;
 import io.stowage.om.table.Cell;
 import io.stowage.om.table.Head;
@@ -35,6 +37,7 @@ import io.stowage.om.table.HeadState;
 import io.stowage.om.table.ObjectRowLayout;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Consumer;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
 /**
@@ -48,10 +51,12 @@ final class KeyExpiry {
 
   private final ObjectRows rows;
   private final Deletes deletes;
+  private final Consumer<RecordNeedle> records;
 
-  KeyExpiry(ObjectRows rows, Deletes deletes) {
+  KeyExpiry(ObjectRows rows, Deletes deletes, Consumer<RecordNeedle> records) {
     this.rows = rows;
     this.deletes = deletes;
+    this.records = records;
   }
 
   /** Asked before each deletion. */
@@ -164,8 +169,7 @@ final class KeyExpiry {
     }
     try {
       String key = ObjectRowLayout.key(row);
-      deletes.delete(
-          work.bucket(),
+      ObjectToDelete what =
           ObjectToDelete.newBuilder()
               .setKey(key)
               .setEvent(EventNotes.expired(work.bucket(), key, versionId, rows.stamps().now()))
@@ -173,7 +177,12 @@ final class KeyExpiry {
               .setVersionId(versionId)
               .setOwner(work.bucket().getOwner())
               .setCondition(Condition.newBuilder().setIfStamp(judged.stamp()))
-              .build());
+              .build();
+      Deletes.Deleted deleted = deletes.delete(work.bucket(), what);
+      if (deleted.stamp() != 0) {
+        records.accept(
+            RecordNeedles.deleted(work.bucket(), what, deleted.stamp(), deleted.version()));
+      }
       count.add();
       return true;
     } catch (StoreException e) {

@@ -99,6 +99,14 @@ public final class Collector {
 
   private static final int SMALLEST_PART = 10;
 
+  /**
+   * A run that removes more is felt for long by those who list, since what it removed stays in the
+   * way until a compaction: it asks for one when so many rows are gone, and each time that they are
+   * twice as many as at the last. With {@link #SMALLEST_PART} that rewrites a row 20 times at most
+   * for each that is removed.
+   */
+  private static final long FEWEST_ON_THE_WAY = 2 * FEWEST_REMOVED;
+
   private final Settings settings;
   private final RowCommitter records;
   private final RowCommitter objects;
@@ -246,6 +254,7 @@ public final class Collector {
     private long removed;
     private long live;
     private long dead;
+    private long removedAtCompaction;
 
     Run(ByteString start, RegionTurn turn) {
       this.start = start;
@@ -364,12 +373,10 @@ public final class Collector {
       return forEachPage(
           ByteString.EMPTY,
           0,
-          page ->
-              together(
-                  page,
-                  row -> {
-                    cleared(row.cells().size(), cleaner.clear(row, to()) ? 1 : 0);
-                  }));
+          page -> {
+            together(page, row -> cleared(row.cells().size(), cleaner.clear(row, to()) ? 1 : 0));
+            compactOnTheWay();
+          });
     }
 
     private synchronized void cleared(long cells, long rows) {
@@ -411,6 +418,7 @@ public final class Collector {
           }
         }
         together(nothingThere, row -> cleared(0, cleaner.clearHead(row.key(), to()) ? 1 : 0));
+        compactOnTheWay();
         if (page.size() < PAGE) {
           break;
         }
@@ -442,12 +450,38 @@ public final class Collector {
       }
     }
 
+    private void compactOnTheWay() {
+      if (removed >= Math.max(FEWEST_ON_THE_WAY, 2 * removedAtCompaction)
+          && isLargePart(removed, record().getLiveRows())) {
+        removedAtCompaction = removed;
+        LOG.info("Collected {} heads from region {} so far; it is compacted", removed, name());
+        compact(record().getRun().getEndRow());
+      }
+    }
+
+    private static boolean isLargePart(long removedRows, long liveRows) {
+      return removedRows >= liveRows / SMALLEST_PART;
+    }
+
+    private void compact(ByteString end) {
+      try {
+        regions.compact(start, end);
+      } catch (IOException e) {
+        // Listings stay slow there until as many rows were removed again.
+        LOG.warn("Cannot have region {} compacted: {}", name(), e.toString());
+      }
+    }
+
+    private Object name() {
+      return start.isEmpty() ? "(first)" : start;
+    }
+
     /** Step 5. */
     private void finish() throws StoreException {
       long removedInAll = record().getRemovedRows() + removed;
       long liveRows = full() ? live : record().getLiveRows();
       ByteString end = record().getRun().getEndRow();
-      boolean compact = removedInAll >= FEWEST_REMOVED && removedInAll >= liveRows / SMALLEST_PART;
+      boolean compact = removedInAll >= FEWEST_REMOVED && isLargePart(removedInAll, liveRows);
       CollectorRecord.Builder next =
           record().toBuilder()
               .clearRun()
@@ -466,17 +500,12 @@ public final class Collector {
             "Collected {} cells and {} heads from region {}; {} bytes are dead{}",
             cleared,
             removed,
-            start.isEmpty() ? "(first)" : start,
+            name(),
             dead,
             compact ? "; it is compacted, to be rid of their delete markers" : "");
       }
       if (compact) {
-        try {
-          regions.compact(start, end);
-        } catch (IOException e) {
-          // Listings stay slow there until as many rows were removed again.
-          LOG.warn("Cannot have region {} compacted: {}", start, e.toString());
-        }
+        compact(end);
       }
     }
   }

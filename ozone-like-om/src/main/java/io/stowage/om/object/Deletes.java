@@ -24,7 +24,6 @@ import io.stowage.common.proto.ObjectMetadata;
 import io.stowage.common.proto.ObjectToDelete;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.om.row.RowCommitter.Outcome;
-import io.stowage.om.table.Cell;
 import io.stowage.om.table.Column;
 import io.stowage.om.table.Head;
 import io.stowage.om.table.HeadState;
@@ -212,7 +211,7 @@ public final class Deletes {
       } else if (seen.head().record().getOlderCount() == 0) {
         Succession.end(change, seen.head(), note);
       } else {
-        Head next = newestOlder(seen);
+        Head next = rows.newestOlder(seen);
         if (next == null) {
           rows.committer().pause().backOff(attempt);
           continue; // the head that said so is no longer the row's
@@ -237,19 +236,6 @@ public final class Deletes {
       }
     }
     throw ObjectRows.contended(row);
-  }
-
-  private Head newestOlder(SeenRow seen) throws StoreException {
-    List<Cell> cells =
-        rows.committer()
-            .getRange(
-                seen.key(),
-                'v',
-                ObjectRowLayout.olderFrom(seen.head().record().getNewestOlder()),
-                ObjectRowLayout.BEHIND_OLDER,
-                1)
-            .cells();
-    return cells.isEmpty() ? null : Head.parse(cells.get(0).value());
   }
 
   private static OutcomeUnknownException unknown(ObjectToDelete what) {

@@ -62,11 +62,13 @@ public final class MetadataChanges {
           request.getBypassGovernance(),
           request.getKey());
       ObjectVersion changed = version.toBuilder().setMetadata(request.getMetadata()).build();
-      switch (rows.rewrite(located, changed, request.getEvent())) {
+      ObjectRows.Rewritten rewritten = rows.rewrite(located, changed, request.getEvent());
+      switch (rewritten.outcome()) {
         case APPLIED -> {
           return SeenRow.withoutManifest(
               changed.toBuilder()
                   .setKey(request.getKey())
+                  .setStamp(rewritten.stamp())
                   .setWriteId(located.told().getWriteId())
                   .build());
         }

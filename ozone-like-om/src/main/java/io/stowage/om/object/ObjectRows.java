@@ -308,6 +308,20 @@ public final class ObjectRows {
     throw contended(row);
   }
 
+  /** The version that follows the current one; null if the row is no longer as it was seen. */
+  Head newestOlder(SeenRow seen) throws StoreException {
+    List<Cell> cells =
+        committer
+            .getRange(
+                seen.key(),
+                'v',
+                ObjectRowLayout.olderFrom(seen.head().record().getNewestOlder()),
+                ObjectRowLayout.BEHIND_OLDER,
+                1)
+            .cells();
+    return cells.isEmpty() ? null : Head.parse(cells.get(0).value());
+  }
+
   /** Looks at one older version; false to stop. */
   @FunctionalInterface
   public interface OlderVersion {
@@ -358,6 +372,12 @@ public final class ObjectRows {
   /** How a settled head is superseded in a bucket of this state. */
   Succession succession(SeenRow seen, Versioning bucket) throws StoreException {
     return Succession.of(committer, seen.key(), seen.head(), bucket);
+  }
+
+  /** A head's version as callers see it, with all its details if they are still there. */
+  ObjectVersion detailed(ByteString row, Head head) throws StoreException {
+    ObjectVersion version = details(row, head.record());
+    return version == null ? SeenRow.version(row, head) : SeenRow.named(row, head, version);
   }
 
   /** The version of a live head with all its details; null if the head is no longer the row's. */
@@ -433,6 +453,13 @@ public final class ObjectRows {
   public long writeChunks(ByteString row, ByteString owner, List<ByteString> chunks)
       throws StoreException {
     long stamp = stamps.now();
+    writeChunks(row, owner, chunks, stamp);
+    return stamp;
+  }
+
+  /** The same under a stamp of the caller's: the owner's columns never were in the row before. */
+  void writeChunks(ByteString row, ByteString owner, List<ByteString> chunks, long stamp)
+      throws StoreException {
     for (int i = 0; i < chunks.size(); i++) {
       RowChange change = new RowChange(stamp);
       change.put(ObjectRowLayout.chunk(owner, i), chunks.get(i));
@@ -441,7 +468,6 @@ public final class ObjectRows {
       }
       committer.write(row, change);
     }
-    return stamp;
   }
 
   /**
@@ -451,11 +477,22 @@ public final class ObjectRows {
    * reader that misses one starts from the head.
    */
   Outcome rewrite(Located located, ObjectVersion version) throws StoreException {
-    return rewrite(located, version, EventNote.getDefaultInstance());
+    return rewrite(located, version, located.version().record(), EventNote.getDefaultInstance())
+        .outcome();
   }
 
-  /** The same, and somebody is to be told. */
-  Outcome rewrite(Located located, ObjectVersion version, EventNote event) throws StoreException {
+  /** What came of a change, and the stamp that it gave the row if it was made. */
+  record Rewritten(Outcome outcome, long stamp) {}
+
+  /** The same by its owner, and somebody is to be told. */
+  Rewritten rewrite(Located located, ObjectVersion version, EventNote event) throws StoreException {
+    HeadRecord owned = located.version().record().toBuilder().clearRestoredStamp().build();
+    return rewrite(located, version, owned, event);
+  }
+
+  private Rewritten rewrite(
+      Located located, ObjectVersion version, HeadRecord kept, EventNote event)
+      throws StoreException {
     SeenRow seen = located.row();
     if (seen.isOpen()) {
       return rewriteOpen(located, version, event);
@@ -470,7 +507,7 @@ public final class ObjectRows {
     }
     long stamp = stamps.above(Math.max(seen.stamp(), chunksStamp));
     HeadRecord record =
-        old.toBuilder()
+        kept.toBuilder()
             .setVersion(split.record().getVersion())
             .setChunkCount(split.record().getChunkCount())
             .setChunkOwner(split.record().getChunkOwner())
@@ -489,24 +526,25 @@ public final class ObjectRows {
     }
     change.deleteAll(Details.chunkColumns(old));
     Outbox.add(change, event, version);
-    return commit(seen, change);
+    return new Rewritten(commit(seen, change), stamp);
   }
 
   /** The same of a file that is open, and stays so. */
-  private Outcome rewriteOpen(Located located, ObjectVersion version, EventNote event)
+  private Rewritten rewriteOpen(Located located, ObjectVersion version, EventNote event)
       throws StoreException {
     SeenRow seen = located.row();
     if (!located.isCurrent()) {
       openFiles.close(seen.key());
-      return Outcome.REFUSED; // the caller looks again
+      return new Rewritten(Outcome.REFUSED, 0); // the caller looks again
     }
     Tail tail = OpenFiles.tailOf(seen);
     if (version.getLength() != tail.length()) {
-      return Outcome.REFUSED; // more was synced since the caller looked
+      return new Rewritten(Outcome.REFUSED, 0); // more was synced since the caller looked
     }
     OpenFiles.Fold fold = openFiles.fold(seen, tail, version, tail.untilMicros(), Map.of());
     Outbox.add(fold.change(), event, version);
-    return openFiles.commit(seen.key(), tail, fold.change());
+    Outcome outcome = openFiles.commit(seen.key(), tail, fold.change());
+    return new Rewritten(outcome, fold.change().stamp());
   }
 
   static StoreException contended(ByteString row) {

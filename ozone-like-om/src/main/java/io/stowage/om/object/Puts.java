@@ -232,7 +232,8 @@ public final class Puts {
         Head own = seen.writtenBy(writeId);
         if (own != null && own.isLive()) {
           fence.after(commit.grants());
-          return new Committed(reply(row, own), Long.MAX_VALUE, lost);
+          return new Committed(
+              SeenRow.withoutManifest(rows.detailed(row, own)), Long.MAX_VALUE, lost);
         }
         if (sent) {
           rows.committer().requireRecent(firstSent);
@@ -297,14 +298,16 @@ public final class Puts {
       switch (outcome) {
         case APPLIED -> {
           fence.after(commit.grants());
-          return new Committed(reply(row, head), seen.stamp(), lost);
+          return new Committed(
+              SeenRow.withoutManifest(SeenRow.named(row, head, version)), seen.stamp(), lost);
         }
         case REFUSED -> rows.committer().pause().backOff(Math.max(0, attempt - 1));
         case UNKNOWN -> {
           Head own = rows.readLeavingOpen(row, columns, true).writtenBy(writeId);
           if (own != null && own.isLive()) {
             fence.after(commit.grants());
-            return new Committed(reply(row, own), Long.MAX_VALUE, lost);
+            return new Committed(
+                SeenRow.withoutManifest(rows.detailed(row, own)), Long.MAX_VALUE, lost);
           }
           throw new OutcomeUnknownException(
               "Cannot tell whether a version of " + ObjectRowLayout.key(row) + " was committed",
@@ -313,10 +316,6 @@ public final class Puts {
       }
     }
     throw ObjectRows.contended(row);
-  }
-
-  private static ObjectVersion reply(ByteString row, Head head) {
-    return SeenRow.withoutManifest(SeenRow.version(row, head));
   }
 
   /** Refuses a mutation that could not be found again. */

@@ -23,12 +23,14 @@ import io.stowage.common.proto.ChecksumAlgorithm;
 import io.stowage.common.proto.CommittedFact;
 import io.stowage.common.proto.Condition;
 import io.stowage.common.proto.DeletedFact;
-import io.stowage.common.proto.DeletedObject;
 import io.stowage.common.proto.Extent;
 import io.stowage.common.proto.Fact;
+import io.stowage.common.proto.HeadRecord;
+import io.stowage.common.proto.ObjectToDelete;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.PutObjectRequest;
 import io.stowage.common.proto.RecordNeedle;
+import io.stowage.om.table.Head;
 import java.time.Duration;
 import java.util.List;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
@@ -61,6 +63,8 @@ public final class RecordNeedles {
     List<Extent> extents = put.getManifest().getExtentsList();
     return clock > above
         && clock <= stamp
+        // its version id is the commit's, which the writer of the header did not know
+        && !version.getVersioned()
         && stamp - clock <= LONGEST_UNRECORDED.toNanos() / 1_000
         && extents.size() == 1
         && extents.get(0).getPacked()
@@ -94,20 +98,27 @@ public final class RecordNeedles {
         bucket, writeId, version, CommittedFact.newBuilder().setPartWriteIds(partWriteIds));
   }
 
-  /** That a row holds what another held. */
-  public static RecordNeedle moved(
-      BucketInfo bucket,
-      ByteString writeId,
-      String source,
-      long sourceStamp,
-      ObjectVersion version) {
-    return committed(
-        bucket,
-        writeId,
-        version,
-        CommittedFact.newBuilder()
-            .setMovedFrom(ByteString.copyFromUtf8(source))
-            .setMovedStamp(sourceStamp));
+  /** That a row holds what another held, and what is left in the other. */
+  public static List<RecordNeedle> moved(
+      BucketInfo bucket, ByteString writeId, String source, Renames.Renamed renamed) {
+    Head left = renamed.left();
+    HeadRecord record = left.record();
+    ObjectVersion marker = record.hasVersion() ? record.getVersion() : null;
+    boolean markerIsNull = marker != null && !marker.getVersioned();
+    CommittedFact.Builder fact = CommittedFact.newBuilder();
+    if (record.getLeftVersionId() != 0 || !markerIsNull) { // else the marker takes its place
+      fact.setMovedFrom(ByteString.copyFromUtf8(source))
+          .setMovedStamp(left.stamp())
+          .setMovedVersionId(record.getLeftVersionId())
+          .setSourceIsEmpty(marker == null);
+    }
+    RecordNeedle there = committed(bucket, writeId, renamed.version(), fact);
+    if (marker == null) {
+      return List.of(there);
+    }
+    ObjectVersion.Builder told =
+        marker.toBuilder().setKey(source).setWriteId(writeId).setStamp(left.stamp());
+    return List.of(there, committed(bucket, writeId, told.build()));
   }
 
   private static RecordNeedle committed(
@@ -119,10 +130,22 @@ public final class RecordNeedles {
         .build();
   }
 
-  /** That a row holds nothing. */
-  public static RecordNeedle deleted(BucketInfo bucket, ByteString writeId, DeletedObject deleted) {
-    return record(bucket, deleted.getKey(), writeId, deleted.getStamp())
-        .setFact(Fact.newBuilder().setDeleted(DeletedFact.getDefaultInstance()))
+  /**
+   * That a row holds nothing, or a delete marker, or one of its versions no more.
+   *
+   * @param version that was deleted by its id, or the marker that was made; null: neither
+   */
+  public static RecordNeedle deleted(
+      BucketInfo bucket, ObjectToDelete asked, long stamp, ObjectVersion version) {
+    if (asked.getVersionId() == 0 && version != null) {
+      return committed(bucket, asked.getWriteId(), version);
+    }
+    DeletedFact.Builder fact = DeletedFact.newBuilder();
+    if (version != null && version.getVersioned()) {
+      fact.setVersionId(version.getVersionId());
+    }
+    return record(bucket, asked.getKey(), asked.getWriteId(), stamp)
+        .setFact(Fact.newBuilder().setDeleted(fact))
         .build();
   }
 

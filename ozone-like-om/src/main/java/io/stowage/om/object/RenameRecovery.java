@@ -165,7 +165,13 @@ final class RenameRecovery {
                 moved.writeId(),
                 HeadState.MARKER,
                 moved.record().toBuilder().clearMoved().build())
-            : Head.absent(stamp, moved.writeId());
+            : Head.of(
+                stamp,
+                moved.writeId(),
+                HeadState.ABSENT,
+                HeadRecord.newBuilder()
+                    .setLeftVersionId(moved.record().getLeftVersionId())
+                    .build());
     commit(source, moved, new RowChange(stamp).put(ObjectRowLayout.HEAD, left.cell()));
   }
 

@@ -115,9 +115,14 @@ public final class Renames {
    * A rename that happened.
    *
    * @param version of the target, without manifest; without a stamp if that is not known any more
-   * @param sourceStamp from which on the source held nothing; 0: nothing was renamed
+   * @param left the head that the rename left at the source; null: nothing was renamed
    */
-  public record Renamed(ObjectVersion version, long sourceStamp) {}
+  public record Renamed(ObjectVersion version, Head left) {
+    /** Whether there is something to tell a rebuild, and it is known. */
+    public boolean isToBeRecorded() {
+      return left != null && version.getStamp() != 0;
+    }
+  }
 
   /** Renames a key; idempotent by the id. */
   public Renamed rename(
@@ -132,7 +137,7 @@ public final class Renames {
     for (int attempt = 0; attempt < ObjectRows.MOST_ATTEMPTS; attempt++) {
       SeenRow from = rows.readSettled(source, idOnly);
       if (isDone(from, id)) {
-        return new Renamed(done(target, id), from.writtenBy(id).stamp());
+        return new Renamed(done(target, id), from.writtenBy(id));
       }
       if (attempt > 0) {
         rows.committer().requireRecent(begin);
@@ -142,7 +147,7 @@ public final class Renames {
             ErrorCode.NO_SUCH_KEY, "Cannot rename " + sourceKey + ": there is no such key");
       }
       if (source.equals(target)) {
-        return new Renamed(SeenRow.withoutManifest(SeenRow.version(source, from.head())), 0);
+        return new Renamed(SeenRow.withoutManifest(SeenRow.version(source, from.head())), null);
       }
       Succession.requireUnlocked(source, from.head(), rows.stamps().now(), false);
       SeenRow to = rows.readSettled(target, List.of());
@@ -217,7 +222,7 @@ public final class Renames {
     if (second != Outcome.APPLIED) {
       SeenRow now = rows.readSettled(from.key(), List.of(ObjectRowLayout.superseded(id)), true);
       if (isDone(now, id)) {
-        return new Renamed(done(to.key(), id), now.writtenBy(id).stamp());
+        return new Renamed(done(to.key(), id), now.writtenBy(id));
       }
       if (second == Outcome.UNKNOWN) {
         throw new OutcomeUnknownException(
@@ -238,15 +243,19 @@ public final class Renames {
     } catch (StoreException e) {
       live = pending;
     }
+    ObjectVersion told =
+        SeenRow.version(to.key(), live, pending.record().getPending().getRenamed());
     return new Renamed(
-        SeenRow.withoutManifest(
-            SeenRow.version(to.key(), live, pending.record().getPending().getRenamed())),
-        moved.stamp());
+        SeenRow.withoutManifest(told.toBuilder().setMetadata(version.getMetadata()).build()),
+        moved);
   }
 
   /** What the source's head says of its versions: a delete marker, if any are left to be hidden. */
   private HeadRecord left(Succession leaving, long stamp, ObjectVersion version) {
     HeadRecord record = leaving.leave(HeadRecord.getDefaultInstance());
+    if (version.getVersioned()) {
+      record = record.toBuilder().setLeftVersionId(version.getVersionId()).build();
+    }
     if (record.getOlderCount() == 0) {
       return record;
     }
@@ -357,6 +366,6 @@ public final class Renames {
     if (own == null || !own.isLive()) {
       return ObjectVersion.newBuilder().setKey(ObjectRowLayout.key(target)).build();
     }
-    return SeenRow.withoutManifest(SeenRow.version(target, own));
+    return SeenRow.withoutManifest(rows.detailed(target, own));
   }
 }

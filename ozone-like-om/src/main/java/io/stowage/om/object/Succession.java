@@ -255,6 +255,44 @@ final class Succession {
   }
 
   /**
+   * A version that the row lacked comes to {@code v}, below the current one.
+   *
+   * @param older its id is in nobody's place
+   */
+  static RowChange insert(RowChange change, Head head, Head older) {
+    HeadRecord before = head.record();
+    HeadRecord record =
+        linked(
+            before,
+            before.getOlderCount() + 1,
+            Math.max(before.getNewestOlder(), older.versionId()),
+            older.isNullVersion() ? older.versionId() : before.getOlderNull());
+    change.put(ObjectRowLayout.HEAD, head.with(change.stamp(), record).cell());
+    return change.put(ObjectRowLayout.older(older.versionId()), unlinked(older).cell());
+  }
+
+  /** A version in {@code v} becomes another: the same with other details, or the null version. */
+  static RowChange replace(RowChange change, Head head, Head before, Head after) {
+    HeadRecord links = head.record();
+    HeadRecord record =
+        linked(
+            links,
+            links.getOlderCount(),
+            Math.max(links.getNewestOlder(), after.versionId()),
+            after.isNullVersion() ? after.versionId() : links.getOlderNull());
+    change.put(ObjectRowLayout.HEAD, head.with(change.stamp(), record).cell());
+    if (before.versionId() != after.versionId()) {
+      change.delete(ObjectRowLayout.older(before.versionId()));
+    }
+    return change.put(ObjectRowLayout.older(after.versionId()), unlinked(after).cell());
+  }
+
+  /** What a version that is replaced leaves behind: its needles are garbage. */
+  static RowChange dispose(RowChange change, Head version) {
+    return put(change, version, fateOf(version));
+  }
+
+  /**
    * The only version goes for good.
    *
    * @param note what becomes the head

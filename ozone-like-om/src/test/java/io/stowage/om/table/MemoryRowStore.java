@@ -45,6 +45,25 @@ public final class MemoryRowStore implements RowStore {
 
   private final TreeMap<ByteString, TreeMap<Column, Slot>> rows = new TreeMap<>(BYTES);
 
+  /** The table as it is now, as a restored snapshot of it would be. */
+  public synchronized MemoryRowStore copy() {
+    MemoryRowStore copy = new MemoryRowStore();
+    rows.forEach(
+        (row, slots) -> {
+          TreeMap<Column, Slot> copied = new TreeMap<>(COLUMNS);
+          slots.forEach(
+              (column, slot) -> {
+                Slot other = new Slot();
+                other.putStamp = slot.putStamp;
+                other.deleteStamp = slot.deleteStamp;
+                other.value = slot.value;
+                copied.put(column, other);
+              });
+          copy.rows.put(row, copied);
+        });
+    return copy;
+  }
+
   @Override
   public synchronized Row get(ByteString row, List<Column> columns) {
     TreeMap<Column, Slot> slots = rows.getOrDefault(row, new TreeMap<>(COLUMNS));
