@@ -448,7 +448,7 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
           pathOf(ours.key()),
           ours.key(),
           ReadPolicy.ADAPTIVE,
-          version -> ours.require(version.getWriteId()));
+          version -> ours.require(StowagePathHandle.contentOf(version)));
     } catch (FileNotFoundException e) {
       throw new InvalidPathHandleException("/" + ours.key() + " is gone", e);
     }

@@ -80,7 +80,7 @@ final class StowageFileStatus extends FileStatus implements EtagSource {
         user,
         path,
         etagOf(version),
-        version.getWriteId().toByteArray());
+        StowagePathHandle.contentOf(version).toByteArray());
   }
 
   /**

@@ -15,6 +15,7 @@
  */
 package io.stowage.fs;
 
+import io.stowage.common.proto.ObjectVersion;
 import java.io.IOException;
 import java.nio.BufferUnderflowException;
 import java.nio.ByteBuffer;
@@ -64,6 +65,19 @@ final class StowagePathHandle implements PathHandle {
     } catch (BufferUnderflowException e) {
       throw new InvalidPathHandleException("Cannot open a path handle: it is cut short", e);
     }
+  }
+
+  /**
+   * What tells one content from others: the write id of who made the version, mixed with what
+   * stands for its bytes, since a writer may append to what it made.
+   */
+  static ByteString contentOf(ObjectVersion version) {
+    byte[] content = version.getWriteId().toByteArray();
+    ByteString md5 = version.getMd5();
+    for (int i = 0; i < Math.min(content.length, md5.size()); i++) {
+      content[i] ^= md5.byteAt(i);
+    }
+    return ByteString.copyFrom(content);
   }
 
   String key() {

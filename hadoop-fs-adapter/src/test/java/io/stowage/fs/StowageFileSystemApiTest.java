@@ -521,6 +521,7 @@ class StowageFileSystemApiTest {
   void capabilitiesTellTheTruth() throws IOException {
     for (String yes :
         List.of(
+            CommonPathCapabilities.FS_APPEND,
             CommonPathCapabilities.ETAGS_AVAILABLE,
             CommonPathCapabilities.ETAGS_PRESERVED_IN_RENAME,
             CommonPathCapabilities.FS_ACLS,
