@@ -130,6 +130,17 @@ final class DirectStore {
                 .build());
   }
 
+  GetObjectReply headVersion(String key, long versionId) throws StoreException {
+    return om.get()
+        .getObject(
+            GetObjectRequest.newBuilder()
+                .setBucket(bucket)
+                .setKey(key)
+                .setVersionId(versionId)
+                .setWantManifest(true)
+                .build());
+  }
+
   /** The bytes, or null if there is no such key. */
   byte[] get(String key) throws StoreException {
     // A container may go between the look at the row and the read: then the row is looked at again.
@@ -148,7 +159,10 @@ final class DirectStore {
   }
 
   private byte[] getOnce(String key) throws StoreException {
-    GetObjectReply reply = head(key);
+    return read(head(key));
+  }
+
+  byte[] read(GetObjectReply reply) throws StoreException {
     byte[] bytes = new byte[(int) reply.getVersion().getLength()];
     try (ObjectReader reader =
         data.get()

@@ -28,12 +28,14 @@ import io.stowage.common.fault.CrashPoint;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.ContainerInfo;
 import io.stowage.common.proto.ContainerState;
+import io.stowage.common.proto.GetObjectReply;
 import io.stowage.common.proto.ListContainersReply;
 import io.stowage.common.proto.ListContainersRequest;
 import io.stowage.common.proto.RepackStatusReply;
 import io.stowage.common.proto.RepackStatusRequest;
 import io.stowage.common.proto.ResurveyContainersRequest;
 import io.stowage.common.proto.UpdateBucketRequest;
+import io.stowage.common.proto.Versioning;
 import io.stowage.common.scm.ContainerManager;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
@@ -269,6 +271,20 @@ class RepackIT {
           .updateBucket(
               UpdateBucketRequest.newBuilder()
                   .setName("bucket")
+                  .setVersioning(Versioning.ENABLED)
+                  .setWriteId(WriteId.random())
+                  .build());
+      List<Long> versions = new ArrayList<>();
+      for (int length : new int[] {2_000_000, 3}) {
+        store.put("old-5000", TestContent.of("again-" + length, length));
+        versions.add(store.head("old-5000").getVersion().getVersionId());
+      }
+      store.delete(List.of("old-5000")); // by a marker: all three are older versions now
+      cluster
+          .objectManager(0)
+          .updateBucket(
+              UpdateBucketRequest.newBuilder()
+                  .setName("bucket")
                   .setPolicy("rs-1-2")
                   .setWriteId(WriteId.random())
                   .build());
@@ -277,13 +293,20 @@ class RepackIT {
         assertOnly("rs-1-2", store, "new-" + length);
       }
       assertEquals(
-          4, cluster.conversion(0).run("bucket", "", progress -> {}).converted(), "converted");
+          6, cluster.conversion(0).run("bucket", "", progress -> {}).converted(), "converted");
       assertEquals(
           0, cluster.conversion(0).run("bucket", "", progress -> {}).converted(), "left over");
       for (int length : lengths) {
-        assertOnly("rs-1-2", store, "old-" + length);
         String key = "old-" + length;
-        assertEquals(null, TestContent.mismatch(key, length, store.get(key)));
+        GetObjectReply found = length == 5_000 ? store.headVersion(key, -1) : store.head(key);
+        assertOnly("rs-1-2", key, found);
+        assertEquals(null, TestContent.mismatch(key, length, store.read(found)));
+      }
+      int[] again = {2_000_000, 3};
+      for (int i = 0; i < again.length; i++) {
+        GetObjectReply found = store.headVersion("old-5000", versions.get(i));
+        assertOnly("rs-1-2", "version " + i, found);
+        assertEquals(null, TestContent.mismatch("again-" + again[i], again[i], store.read(found)));
       }
     }
   }
@@ -414,8 +437,12 @@ class RepackIT {
   }
 
   private static void assertOnly(String policy, DirectStore store, String key) throws Exception {
-    for (ContainerInfo info : store.head(key).getContainersList()) {
-      assertEquals(policy, info.getPolicy(), key);
+    assertOnly(policy, key, store.head(key));
+  }
+
+  private static void assertOnly(String policy, String what, GetObjectReply found) {
+    for (ContainerInfo info : found.getContainersList()) {
+      assertEquals(policy, info.getPolicy(), what);
     }
   }
 

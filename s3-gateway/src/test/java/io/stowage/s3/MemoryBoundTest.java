@@ -30,7 +30,9 @@ import java.net.Socket;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.security.MessageDigest;
 import java.util.ArrayList;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
@@ -38,6 +40,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 
 /**
  * What a gateway holds does not grow with what goes through it: 64 uploads at a time, readers that
@@ -53,32 +56,13 @@ class MemoryBoundTest {
   @Test
   void uploadsSlowReadersAndIdleConnectionsFitIntoABoundedProcess() throws Exception {
     int uploadMib = Integer.getInteger("stowage.memory.upload-mib", 8);
-    Process process =
-        new ProcessBuilder(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-Xmx512m",
-                "-XX:MaxDirectMemorySize=512m",
-                "-XX:+ExitOnOutOfMemoryError",
-                "-cp",
-                System.getProperty(
-                    "surefire.test.class.path", System.getProperty("java.class.path")),
-                BoundedGatewayMain.class.getName())
-            .redirectError(ProcessBuilder.Redirect.INHERIT)
-            .start();
+    Process process = bounded();
     List<Socket> sockets = new ArrayList<>();
     ExecutorService threads = Executors.newFixedThreadPool(UPLOADS);
     try (BufferedReader said =
         new BufferedReader(
             new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8))) {
-      String port = said.readLine();
-      assertTrue(port != null && port.startsWith("port "), port);
-      RawS3 raw =
-          new RawS3(
-              URI.create("http://127.0.0.1:" + port.substring("port ".length())),
-              "AK",
-              "s",
-              "us-east-1");
-      assertEquals(200, raw.call("PUT", "/bucket").send().status());
+      RawS3 raw = client(said);
       assertEquals(200, raw.call("PUT", "/bucket/read").body(new byte[READ_BYTES]).send().status());
       for (int i = 0; i < IDLE; i++) {
         sockets.add(raw.open());
@@ -131,6 +115,113 @@ class MemoryBoundTest {
       }
       process.destroyForcibly();
     }
+  }
+
+  /** A gateway in a process of its own. */
+  private static Process bounded() throws IOException {
+    return new ProcessBuilder(
+            Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+            "-Xmx512m",
+            "-XX:MaxDirectMemorySize=512m",
+            "-XX:+ExitOnOutOfMemoryError",
+            "-cp",
+            System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")),
+            BoundedGatewayMain.class.getName())
+        .redirectError(ProcessBuilder.Redirect.INHERIT)
+        .start();
+  }
+
+  private static RawS3 client(BufferedReader said) throws IOException {
+    String port = said.readLine();
+    assertTrue(port != null && port.startsWith("port "), port);
+    RawS3 raw =
+        new RawS3(
+            URI.create("http://127.0.0.1:" + port.substring("port ".length())),
+            "AK",
+            "s",
+            "us-east-1");
+    assertEquals(200, raw.call("PUT", "/bucket").send().status());
+    return raw;
+  }
+
+  /**
+   * Parts of 5 MiB, each of them sent, and one of 5 GiB before them: with {@code
+   * -Dstowage.test.real-parts=10000} half an hour of one core, mostly MD5.
+   */
+  @Test
+  @EnabledIfSystemProperty(named = "stowage.test.real-parts", matches = "[0-9]+")
+  void asManyAndAsLargePartsAsThereMayBe() throws Exception {
+    int count = Integer.getInteger("stowage.test.real-parts");
+    byte[] piece = new byte[64 << 10];
+    new Random(2).nextBytes(piece);
+    MessageDigest ofPart = MessageDigest.getInstance("MD5");
+    for (int i = 0; i < 80; i++) {
+      ofPart.update(piece);
+    }
+    byte[] md5 = ofPart.digest();
+    Process process = bounded();
+    ExecutorService threads = Executors.newFixedThreadPool(4);
+    try (BufferedReader said =
+        new BufferedReader(
+            new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8))) {
+      RawS3 raw = client(said);
+      String target = "/bucket/upload?uploadId=" + begin(raw);
+      Reply large = upload(raw, target + "&partNumber=1", piece, 80 * 1024);
+      assertEquals(200, large.status(), large.text());
+      List<CompletableFuture<Reply>> parts = new ArrayList<>();
+      for (int number = 2; number <= count; number++) {
+        String part = target + "&partNumber=" + number;
+        parts.add(CompletableFuture.supplyAsync(() -> upload(raw, part, piece, 80), threads));
+      }
+      MessageDigest ofParts = MessageDigest.getInstance("MD5");
+      StringBuilder named = new StringBuilder("<CompleteMultipartUpload>");
+      name(
+          named,
+          ofParts,
+          1,
+          HexFormat.of().parseHex(large.headers().get("etag").replace("\"", "")));
+      for (int number = 2; number <= count; number++) {
+        Reply reply = parts.get(number - 2).get(1, TimeUnit.HOURS);
+        assertEquals(200, reply.status(), reply.text());
+        assertEquals("\"" + HexFormat.of().formatHex(md5) + "\"", reply.headers().get("etag"));
+        name(named, ofParts, number, md5);
+      }
+      Reply done =
+          raw.call("POST", target)
+              .body(named.append("</CompleteMultipartUpload>").toString())
+              .send();
+      assertEquals(200, done.status(), done.text());
+      String etag = "&quot;" + HexFormat.of().formatHex(ofParts.digest()) + "-" + count + "&quot;";
+      assertEquals(etag, done.element("ETag"));
+      Reply last = raw.call("HEAD", "/bucket/upload?partNumber=" + count).send();
+      assertEquals(Integer.toString(count), last.headers().get("x-amz-mp-parts-count"));
+      long length = (5L << 30) + (count - 1) * (5L << 20);
+      assertTrue(
+          last.headers().get("content-range").endsWith((length - 1) + "/" + length),
+          last.headers().toString());
+      process.getOutputStream().close();
+      String used = said.readLine();
+      System.out.println("a part of 5 GiB and " + (count - 1) + " of 5 MiB: " + used);
+      assertTrue(used != null && used.endsWith("left pinned 0"), used);
+      assertTrue(process.waitFor(60, TimeUnit.SECONDS));
+    } finally {
+      threads.shutdownNow();
+      process.destroyForcibly();
+    }
+  }
+
+  private static String begin(RawS3 raw) throws IOException {
+    return raw.call("POST", "/bucket/upload?uploads").send().element("UploadId");
+  }
+
+  private static void name(StringBuilder document, MessageDigest whole, int number, byte[] md5) {
+    whole.update(md5);
+    document
+        .append("<Part><PartNumber>")
+        .append(number)
+        .append("</PartNumber><ETag>")
+        .append(HexFormat.of().formatHex(md5))
+        .append("</ETag></Part>");
   }
 
   private static Reply upload(RawS3 raw, String target, byte[] piece, long pieces) {

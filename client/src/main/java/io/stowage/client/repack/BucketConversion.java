@@ -28,8 +28,9 @@ import io.stowage.common.proto.Extent;
 import io.stowage.common.proto.GetBucketRequest;
 import io.stowage.common.proto.GetObjectReply;
 import io.stowage.common.proto.GetObjectRequest;
-import io.stowage.common.proto.ListObjectsReply;
-import io.stowage.common.proto.ListObjectsRequest;
+import io.stowage.common.proto.ListVersionsReply;
+import io.stowage.common.proto.ListVersionsRequest;
+import io.stowage.common.proto.ListedVersion;
 import io.stowage.common.proto.NeedleHolder;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.ResurveyContainersRequest;
@@ -50,17 +51,18 @@ import java.util.function.Consumer;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
 /**
- * Writes the objects of a bucket again under the policy that the bucket has now: what {@code
- * stowage bucket convert} does. An object that already is of that policy costs one look, so a
- * conversion that was cut short is begun again, from where it was or from the first key. Objects
- * are read and written by others meanwhile; one that is overwritten or deleted is left alone.
- * Blocking; not thread-safe.
+ * Writes the objects of a bucket, older versions too, again under the policy that the bucket has
+ * now: what {@code stowage bucket convert} does. A version that already is of that policy costs one
+ * look, so a conversion that was cut short is begun again, from where it was or from the first key.
+ * Objects are read and written by others meanwhile; one that is overwritten or deleted is left
+ * alone. Blocking; not thread-safe.
  */
 public final class BucketConversion {
   /** Objects at a time, so that small ones share stripes. */
   private static final int AT_ONCE = 32;
 
   private static final int PAGE = 1_000;
+  private static final long NULL_VERSION = -1; // as requests name it
   private static final int MOST_ATTEMPTS = 5;
   private static final int MOST_ASKED = 1_000;
 
@@ -75,6 +77,7 @@ public final class BucketConversion {
   /**
    * How far it is.
    *
+   * @param objects versions that were looked at
    * @param lastKey every key up to it is done
    */
   public record Progress(long objects, long converted, long bytes, String lastKey) {}
@@ -99,36 +102,58 @@ public final class BucketConversion {
         om.getBucket(GetBucketRequest.newBuilder().setName(bucketName).build()).getBucket();
     ExecutorService threads = Executors.newFixedThreadPool(AT_ONCE);
     try {
-      String last = startAfter;
-      ListObjectsReply page;
+      String done = startAfter;
+      ListVersionsReply page;
+      ListVersionsRequest.Builder next =
+          ListVersionsRequest.newBuilder()
+              .setBucket(bucketName)
+              .setKeyMarker(startAfter)
+              .setLimit(PAGE);
       do {
-        page =
-            om.listObjects(
-                ListObjectsRequest.newBuilder()
-                    .setBucket(bucketName)
-                    .setStartAfter(last)
-                    .setLimit(PAGE)
-                    .build());
+        page = om.listVersions(next.build());
         List<Future<?>> conversions = new ArrayList<>();
-        for (ObjectVersion object : page.getObjectsList()) {
-          conversions.add(
-              threads.submit(
-                  () -> {
-                    convert(bucket, object.getKey());
-                    return null;
-                  }));
+        for (ListedVersion listed : page.getVersionsList()) {
+          ObjectVersion version = listed.getVersion();
+          if (!version.getDeleteMarker()) {
+            conversions.add(
+                threads.submit(
+                    () -> {
+                      convert(bucket, version);
+                      return null;
+                    }));
+          }
         }
         for (Future<?> conversion : conversions) {
           await(conversion);
         }
-        last = page.getLast();
+        done = lastDone(page, done);
+        next.setKeyMarker(page.getNextKey()).setVersionIdMarker(page.getNextVersionId());
         resurvey();
-        each.accept(progress(last));
+        each.accept(progress(done));
       } while (page.getMore());
-      return progress(last);
+      return progress(done);
     } finally {
       threads.shutdownNow();
     }
+  }
+
+  /** The last key of which no version can be on a later page. */
+  private static String lastDone(ListVersionsReply page, String before) {
+    List<ListedVersion> versions = page.getVersionsList();
+    if (versions.isEmpty()) {
+      return before;
+    }
+    String last = versions.get(versions.size() - 1).getVersion().getKey();
+    if (!page.getMore()) {
+      return last;
+    }
+    for (int i = versions.size() - 1; i >= 0; i--) {
+      String key = versions.get(i).getVersion().getKey();
+      if (!key.equals(last)) {
+        return key;
+      }
+    }
+    return before;
   }
 
   private Progress progress(String last) {
@@ -150,8 +175,9 @@ public final class BucketConversion {
     }
   }
 
-  private void convert(BucketInfo bucket, String key) throws StoreException {
+  private void convert(BucketInfo bucket, ObjectVersion version) throws StoreException {
     looked.incrementAndGet();
+    String key = version.getKey();
     for (int attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
       GetObjectReply object;
       try {
@@ -160,10 +186,11 @@ public final class BucketConversion {
                 GetObjectRequest.newBuilder()
                     .setBucket(bucket.getName())
                     .setKey(key)
+                    .setVersionId(version.getVersioned() ? version.getVersionId() : NULL_VERSION)
                     .setWantManifest(true)
                     .build());
       } catch (StoreException e) {
-        if (e.code() == ErrorCode.NO_SUCH_KEY) {
+        if (e.code() == ErrorCode.NO_SUCH_KEY || e.code() == ErrorCode.NO_SUCH_VERSION) {
           return; // deleted since it was listed
         }
         throw e;

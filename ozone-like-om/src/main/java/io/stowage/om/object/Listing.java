@@ -38,6 +38,9 @@ public final class Listing {
   /** Rows of one scan call; small at first, since the next seek may skip the rest. */
   private static final int SMALL_PAGE = 16;
 
+  /** Where each common prefix covers more rows than that: its first, and a look behind it. */
+  private static final int LEAST_PAGE = 2;
+
   private final ObjectRows rows;
 
   public Listing(ObjectRows rows) {
@@ -58,11 +61,13 @@ public final class Listing {
       List<Row> scanned =
           rows.committer().scan(from, end, 'c', ObjectRowLayout.HEAD.qualifier(), page);
       boolean sought = false;
+      int used = 0;
       int before = found;
       for (Row row : scanned) {
         if (compare(row.key(), from) < 0) {
           continue; // under the common prefix just listed
         }
+        used++;
         from = ObjectRowLayout.behind(row.key());
         ObjectVersion version = version(row);
         if (version == null) {
@@ -88,11 +93,14 @@ public final class Listing {
       if (scanned.size() < page) {
         return reply.build();
       }
-      // Where prefixes are met, what lies behind a seek is fetched in vain: stay small. Elsewhere
-      // no more than what is wanted, and one to know whether there are more; but where rows hold
-      // nothing, as after many deletions, more and more.
+      // Where prefixes are met, what lies behind a seek is fetched in vain: stay small; where one
+      // prefix filled the whole scan, the smallest. (Reading through a few rows is cheaper than one
+      // more call, which costs as much as some hundred.) Elsewhere no more than what is wanted, and
+      // one to know whether there are more; but where rows hold nothing, as after many deletions,
+      // more and more.
       int more = found == before ? MOST_RESULTS + 1 : Math.max(SMALL_PAGE, limit - found + 1);
-      page = sought ? SMALL_PAGE : Math.min(more, 4 * page);
+      int small = used == 1 ? LEAST_PAGE : SMALL_PAGE;
+      page = sought ? small : Math.min(more, 4 * page);
     }
     return reply.build();
   }
