@@ -29,9 +29,12 @@ import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.Encryption;
 import io.stowage.common.time.StoreClock;
+import java.io.OutputStream;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.crypto.key.KeyProvider;
@@ -40,6 +43,7 @@ import org.apache.hadoop.crypto.key.kms.server.MiniKMS;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Objects' keys wrapped by a Hadoop KMS, over HTTP. */
@@ -93,6 +97,35 @@ class KmsKeysTest {
       assertEquals(made.etag(DIGEST), opened.etag(DIGEST));
       assertNotEquals(
           made.etag(DIGEST), envelopes.withNamedKey(1, "stowage-kms", none).etag(DIGEST));
+    }
+  }
+
+  @Test
+  void whoHasNoRightToAKeyIsDenied() throws Exception {
+    Encryption none = Encryption.getDefaultInstance();
+    Encryption envelope;
+    try (KeyService keys = open()) {
+      envelope =
+          new Envelopes(keys, StoreClock.system()).withNamedKey(1, "stowage-kms", none).envelope();
+    }
+    kms.stop();
+    Configuration acls = new Configuration(false);
+    for (String denied : new String[] {"GENERATE_EEK", "DECRYPT_EEK"}) {
+      acls.set("hadoop.kms.blacklist." + denied, System.getProperty("user.name"));
+    }
+    try (OutputStream out = Files.newOutputStream(directory.resolve("kms-acls.xml"))) {
+      acls.writeXml(out);
+    }
+    kms = new MiniKMS.Builder().setKmsConfDir(directory.toFile()).build();
+    kms.start();
+    try (KeyService keys = open()) {
+      Envelopes envelopes = new Envelopes(keys, StoreClock.system());
+      for (Executable call :
+          List.<Executable>of(
+              () -> envelopes.withNamedKey(1, "stowage-kms", none),
+              () -> envelopes.open(1, envelope, null))) {
+        assertEquals(ErrorCode.ACCESS_DENIED, assertThrows(StoreException.class, call).code());
+      }
     }
   }
 

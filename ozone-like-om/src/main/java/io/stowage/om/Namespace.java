@@ -17,6 +17,7 @@ package io.stowage.om;
 
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.om.BucketEncryption;
 import io.stowage.common.om.ObjectManager;
 import io.stowage.common.proto.AbortUploadReply;
 import io.stowage.common.proto.AbortUploadRequest;
@@ -328,6 +329,12 @@ final class Namespace implements ObjectManager, AutoCloseable {
   @Override
   public PutObjectReply putObject(PutObjectRequest request) throws StoreException {
     Buckets.Known bucket = buckets.require(request.getBucket());
+    BucketEncryption.requireDecided(
+        bucket.bucket(),
+        request.getKey(),
+        request.getMetadata(),
+        request.getLength(),
+        request.getEncryptionDecided());
     Puts.Put put = puts.put(bucket.bucket(), request);
     Buckets.Known now = buckets.recheck(bucket);
     if (!isLate(bucket, now, put.lost())) {
@@ -567,6 +574,12 @@ final class Namespace implements ObjectManager, AutoCloseable {
   @Override
   public CreateUploadReply createUpload(CreateUploadRequest request) throws StoreException {
     Buckets.Known bucket = buckets.require(request.getBucket());
+    BucketEncryption.requireDecided(
+        bucket.bucket(),
+        request.getKey(),
+        request.getMetadata(),
+        Long.MAX_VALUE,
+        request.getEncryptionDecided());
     uploads.create(bucket.id(), request);
     buckets.recheck(bucket);
     return CreateUploadReply.newBuilder().setUploadId(request.getWriteId()).build();

@@ -26,16 +26,20 @@ import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.event.EventRules;
 import io.stowage.common.id.WriteId;
+import io.stowage.common.om.BucketEncryption;
 import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.ClaimDutyRequest;
 import io.stowage.common.proto.ClearEventsRequest;
 import io.stowage.common.proto.Condition;
 import io.stowage.common.proto.CreateBucketRequest;
+import io.stowage.common.proto.CreateUploadRequest;
 import io.stowage.common.proto.CreateUserRequest;
 import io.stowage.common.proto.DeleteBucketRequest;
 import io.stowage.common.proto.DeleteObjectsReply;
 import io.stowage.common.proto.DeleteObjectsRequest;
 import io.stowage.common.proto.DeleteUserRequest;
+import io.stowage.common.proto.Encryption;
+import io.stowage.common.proto.EncryptionMode;
 import io.stowage.common.proto.Entity;
 import io.stowage.common.proto.EntityKind;
 import io.stowage.common.proto.EventNote;
@@ -87,6 +91,35 @@ abstract class NamespaceContract {
     om = open();
     bucket = "b" + System.nanoTime();
     om.createBucket(bucket);
+  }
+
+  /** A client that knows nothing of encryption may not store plain bytes where it is the rule. */
+  @Test
+  void aBucketThatEncryptsByDefaultTakesNothingPlain() throws StoreException {
+    om.om.updateBucket(
+        UpdateBucketRequest.newBuilder()
+            .setName(bucket)
+            .putPut(BucketEncryption.SETTING, ByteString.copyFromUtf8("<document/>"))
+            .setWriteId(WriteId.random())
+            .build());
+    PutObjectRequest plain = om.putRequest(bucket, "k", "content").build();
+    fails(ErrorCode.ACCESS_DENIED, () -> om.om.putObject(plain));
+    CreateUploadRequest upload =
+        CreateUploadRequest.newBuilder()
+            .setBucket(bucket)
+            .setKey("k")
+            .setWriteId(WriteId.random())
+            .build();
+    fails(ErrorCode.ACCESS_DENIED, () -> om.om.createUpload(upload));
+    assertNull(om.get(bucket, "k"));
+    ObjectMetadata encrypted =
+        ObjectMetadata.newBuilder()
+            .setEncryption(Encryption.newBuilder().setMode(EncryptionMode.SSE_S3))
+            .build();
+    om.om.putObject(plain.toBuilder().setMetadata(encrypted).build());
+    om.om.putObject(om.putRequest(bucket, "decided", "content").setEncryptionDecided(true).build());
+    om.om.putObject(om.putRequest(bucket, "directory/", "").setLength(0).build());
+    om.om.createUpload(upload.toBuilder().setEncryptionDecided(true).build());
   }
 
   @Test

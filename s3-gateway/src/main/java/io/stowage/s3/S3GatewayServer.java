@@ -19,6 +19,7 @@ import io.netty.util.concurrent.DefaultThreadFactory;
 import io.stowage.client.DataPath;
 import io.stowage.client.RecordingNamespace;
 import io.stowage.client.crypt.Envelopes;
+import io.stowage.client.crypt.KeyNames;
 import io.stowage.client.crypt.KeyService;
 import io.stowage.common.conf.Keys;
 import io.stowage.common.conf.StowageConfig;
@@ -128,8 +129,9 @@ public final class S3GatewayServer implements AutoCloseable {
             new UserDirectory(namespace, clock),
             new ObjectEncryption(
                 new Envelopes(keys, clock),
-                settings.get(Keys.ENCRYPTION_STORE_KEY),
-                settings.get(Keys.ENCRYPTION_DEFAULT_KEY),
+                new KeyNames(
+                    settings.get(Keys.ENCRYPTION_STORE_KEY),
+                    settings.get(Keys.ENCRYPTION_DEFAULT_KEY)),
                 customerKeys),
             config.region(),
             hashThreads,

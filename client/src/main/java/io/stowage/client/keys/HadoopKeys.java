@@ -71,6 +71,24 @@ public final class HadoopKeys implements KeyService {
    * is not asked for anything yet.
    */
   public static KeyService open(StowageConfig config, Configuration hadoop) throws StoreException {
+    return open(
+        config,
+        hadoop,
+        Set.of(config.get(Keys.ENCRYPTION_STORE_KEY), config.get(Keys.ENCRYPTION_DEFAULT_KEY)));
+  }
+
+  /**
+   * The same for who is no gateway: no key is made. A keystore that is not there, as on another
+   * machine than the gateway's, is no key service: keys that were made in its place would be known
+   * to nobody who reads.
+   */
+  public static KeyService openExisting(StowageConfig config, Configuration hadoop)
+      throws StoreException {
+    return open(config, hadoop, Set.of());
+  }
+
+  private static KeyService open(StowageConfig config, Configuration hadoop, Set<String> own)
+      throws StoreException {
     String text = config.get(Keys.ENCRYPTION_KEY_PROVIDER);
     if (text.isEmpty()) {
       return KeyService.none();
@@ -80,9 +98,11 @@ public final class HadoopKeys implements KeyService {
       URI uri = URI.create(text);
       KeyProvider provider = KeyProviderFactory.get(uri, hadoop);
       if (provider != null) {
-        Set<String> own =
-            Set.of(config.get(Keys.ENCRYPTION_STORE_KEY), config.get(Keys.ENCRYPTION_DEFAULT_KEY));
         HadoopKeys keys = new HadoopKeys(provider, uri, own);
+        if (own.isEmpty() && keys.file() != null && !Files.exists(keys.file())) {
+          keys.close();
+          return KeyService.none();
+        }
         if (keys.file() != null) {
           for (String name : own) {
             keys.makeIfMissing(name);

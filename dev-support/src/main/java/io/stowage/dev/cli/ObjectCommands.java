@@ -20,7 +20,8 @@ import io.netty.buffer.PooledByteBufAllocator;
 import io.stowage.client.DataPath;
 import io.stowage.client.ObjectReader;
 import io.stowage.client.ObjectWriter;
-import io.stowage.client.crypt.Envelopes;
+import io.stowage.client.crypt.ObjectCipher;
+import io.stowage.client.crypt.PacketLayout;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
@@ -128,16 +129,22 @@ final class ObjectCommands {
       if (contentType != null) {
         metadata.putHeaders("content-type", contentType);
       }
+      ObjectCipher cipher = session.ciphers().forWrite(bucket);
+      if (cipher != null) {
+        metadata.setEncryption(cipher.envelope());
+      }
       DataPath.WriteSpec spec =
           new DataPath.WriteSpec(
               bucket.getId(),
               ByteString.copyFromUtf8(name.key()),
               writeId,
               bucket.getPolicy(),
-              length,
+              cipher == null ? length : PacketLayout.cipherLength(length),
               metadata.build().toByteString());
       MessageDigest md5 = md5();
-      try (ObjectWriter writer = session.dataPath().write(spec)) {
+      ObjectWriter stored = session.dataPath().write(spec);
+      try (ObjectWriter writer =
+          cipher == null ? stored : cipher.encrypting(stored, ByteString.EMPTY)) {
         long written = copy(in, writer, md5);
         ObjectWriter.Written where = writer.finish();
         PutObjectReply reply =
@@ -149,14 +156,19 @@ final class ObjectCommands {
                         .setKey(name.key())
                         .setWriteId(writeId)
                         .setLength(written)
-                        .setMd5(ByteString.copyFrom(md5.digest()))
+                        .setMd5(etag(cipher, md5.digest()))
                         .setMetadata(metadata)
+                        .setEncryptionDecided(true)
                         .setManifest(where.manifest())
                         .addAllGrants(where.grants())
                         .setClockMicros(where.clockMicros())
                         .build());
         return reply.getVersion();
       }
+    }
+
+    private static ByteString etag(ObjectCipher cipher, byte[] md5) {
+      return cipher == null ? ByteString.copyFrom(md5) : cipher.etag(md5);
     }
 
     private static long copy(InputStream in, ObjectWriter writer, MessageDigest md5)
@@ -208,9 +220,8 @@ final class ObjectCommands {
                       .setKey(name.key())
                       .setWantManifest(true)
                       .build());
-      Envelopes.requirePlain(object.getVersion());
       if ("-".equals(file)) {
-        fetch(session, object, System.out);
+        fetch(session, name.bucket(), object, System.out);
         System.out.flush();
         return;
       }
@@ -223,7 +234,7 @@ final class ObjectCommands {
       Path partial = target.resolveSibling(target.getFileName() + ".part");
       try {
         try (OutputStream out = Files.newOutputStream(partial)) {
-          fetch(session, object, out);
+          fetch(session, name.bucket(), object, out);
         }
         move(partial, target);
       } finally {
@@ -233,11 +244,12 @@ final class ObjectCommands {
           "fetched " + name + " to " + target + ", " + new Bytes(object.getVersion().getLength()));
     }
 
-    private static void fetch(Session session, GetObjectReply object, OutputStream out)
+    private static void fetch(
+        Session session, String bucket, GetObjectReply object, OutputStream out)
         throws IOException {
       DataPath.ReadSpec spec =
           DataPath.ReadSpec.of(object.getVersion(), object.getContainersList());
-      try (ObjectReader reader = session.dataPath().read(spec)) {
+      try (ObjectReader reader = open(session, bucket, object, spec)) {
         long length = reader.length();
         int step = Math.min(CHUNK_BYTES, reader.maxRead());
         for (long offset = 0; offset < length; offset += step) {
@@ -248,6 +260,24 @@ final class ObjectCommands {
             bytes.release();
           }
         }
+      }
+    }
+
+    private static ObjectReader open(
+        Session session, String bucket, GetObjectReply object, DataPath.ReadSpec spec)
+        throws StoreException {
+      ObjectCipher cipher = null;
+      if (object.getVersion().getMetadata().hasEncryption()) {
+        GetBucketRequest asked = GetBucketRequest.newBuilder().setName(bucket).build();
+        long bucketId = session.objectManager().getBucket(asked).getBucket().getId();
+        cipher = session.ciphers().forRead(bucketId, object.getVersion());
+      }
+      ObjectReader stored = session.dataPath().read(spec);
+      try {
+        return cipher == null ? stored : cipher.decrypting(stored, object.getVersion());
+      } catch (StoreException e) {
+        stored.close();
+        throw e;
       }
     }
 

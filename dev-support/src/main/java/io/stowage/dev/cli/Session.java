@@ -17,6 +17,9 @@ package io.stowage.dev.cli;
 
 import io.stowage.client.RecordingNamespace;
 import io.stowage.client.StowageDataPath;
+import io.stowage.client.crypt.ClientCiphers;
+import io.stowage.client.crypt.KeyService;
+import io.stowage.client.keys.HadoopKeys;
 import io.stowage.common.conf.Keys;
 import io.stowage.common.conf.StowageConfig;
 import io.stowage.common.data.NetworkDatanodes;
@@ -51,6 +54,8 @@ final class Session implements AutoCloseable {
   private RpcClient<ContainerManager> containerManagers;
   private NetworkDatanodes datanodes;
   private StowageDataPath dataPath;
+  private KeyService keys;
+  private ClientCiphers ciphers;
 
   private Session(Configuration hadoop, StowageConfig config) {
     this.hadoop = hadoop;
@@ -126,6 +131,15 @@ final class Session implements AutoCloseable {
     return dataPath;
   }
 
+  /** Keys of the key service that the settings name, if any. */
+  ClientCiphers ciphers() throws StoreException {
+    if (ciphers == null) {
+      keys = HadoopKeys.openExisting(config, hadoop);
+      ciphers = new ClientCiphers(config, keys, StoreClock.system());
+    }
+    return ciphers;
+  }
+
   /** All that fsck compares. */
   Cluster cluster() throws StoreException {
     dataPath();
@@ -142,6 +156,9 @@ final class Session implements AutoCloseable {
     if (dataPath != null) {
       dataPath.close(); // gives its leases back, through the object manager
       datanodes.close();
+    }
+    if (keys != null) {
+      keys.close();
     }
     if (objectManagers != null) {
       objectManagers.close();

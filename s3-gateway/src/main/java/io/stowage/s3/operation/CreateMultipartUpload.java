@@ -55,6 +55,7 @@ final class CreateMultipartUpload implements Operation {
             .setBucket(call.bucketName())
             .setKey(call.key())
             .setWriteId(WriteId.random())
+            .setEncryptionDecided(true)
             .setMetadata(metadata);
     // As in S3, who names no checksum gets CRC64NVME of the whole object.
     HashKind kind = HashKind.CRC64NVME;

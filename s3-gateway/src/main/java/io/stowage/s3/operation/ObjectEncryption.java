@@ -18,6 +18,7 @@ package io.stowage.s3.operation;
 import io.netty.util.NetUtil;
 import io.stowage.client.crypt.CustomerKey;
 import io.stowage.client.crypt.Envelopes;
+import io.stowage.client.crypt.KeyNames;
 import io.stowage.client.crypt.ObjectCipher;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
@@ -66,23 +67,13 @@ public final class ObjectEncryption {
     }
   }
 
-  /** How clients name the default key, as they do at Amazon. */
-  private static final String DEFAULT_ALIAS = "aws/s3";
-
   private final Envelopes envelopes;
-  private final String storeKey;
-  private final String defaultKey;
+  private final KeyNames names;
   private final Transport transport;
 
-  /**
-   * @param storeKey name of the key of SSE-S3
-   * @param defaultKey name of the key of SSE-KMS where the client names none
-   */
-  public ObjectEncryption(
-      Envelopes envelopes, String storeKey, String defaultKey, Transport transport) {
+  public ObjectEncryption(Envelopes envelopes, KeyNames names, Transport transport) {
     this.envelopes = envelopes;
-    this.storeKey = storeKey;
-    this.defaultKey = defaultKey;
+    this.names = names;
     this.transport = transport;
   }
 
@@ -101,11 +92,11 @@ public final class ObjectEncryption {
       case ENCRYPTION_NONE, SSE_C, UNRECOGNIZED -> null;
       case SSE_S3 -> {
         requireKeyService();
-        yield envelopes.withStoreKey(bucketId, storeKey);
+        yield envelopes.withStoreKey(bucketId, names.ofStore());
       }
       case SSE_KMS -> {
         requireKeyService();
-        yield envelopes.withNamedKey(bucketId, keyName(asked.getKeyId()), asked);
+        yield envelopes.withNamedKey(bucketId, names.of(asked.getKeyId()), asked);
       }
     };
   }
@@ -114,27 +105,6 @@ public final class ObjectEncryption {
     if (!envelopes.hasKeyService()) {
       throw new S3Exception(S3Error.NOT_IMPLEMENTED).with("Header", EncryptionHeaders.MODE);
     }
-  }
-
-  /** The name that the key service knows: of an ARN or alias its last part. */
-  private String keyName(String keyId) throws S3Exception {
-    String name = keyId;
-    if (name.startsWith("arn:")) {
-      name = name.substring(name.lastIndexOf(':') + 1);
-      if (name.startsWith("key/")) {
-        name = name.substring("key/".length());
-      }
-    }
-    if (name.startsWith("alias/")) {
-      name = name.substring("alias/".length());
-    }
-    if (name.isEmpty() || name.equals(DEFAULT_ALIAS)) {
-      return defaultKey;
-    }
-    if (name.equals(storeKey)) {
-      throw new S3Exception(S3Error.ACCESS_DENIED);
-    }
-    return name;
   }
 
   /** What the bucket does with objects whose writer says nothing. */

@@ -58,6 +58,7 @@ final class PutObject implements Operation {
     Condition condition = Preconditions.ofWrite(call.headers());
     ObjectVersion version;
     try (Payload payload = call.objectPayload(HashKind.CRC64NVME, LARGEST_BODY)) {
+      LockHeaders.requireVouched(call, metadata, payload, "Put Object");
       version = put(backend, intake, call, metadata, condition, payload);
     }
     Response response = Response.empty(200);
@@ -110,6 +111,7 @@ final class PutObject implements Operation {
                     .setCondition(condition)
                     .setClockMicros(written.clockMicros())
                     .setEvent(event)
+                    .setEncryptionDecided(true)
                     .build());
     ObjectVersion version = reply.getVersion();
     Events.happened(backend, call, event, call.key(), version, version.getStamp());

@@ -21,6 +21,7 @@ import static io.stowage.s3.xml.XmlShape.text;
 import static io.stowage.s3.xml.XmlShape.truth;
 import static io.stowage.s3.xml.XmlShape.word;
 
+import io.stowage.common.om.BucketEncryption;
 import io.stowage.s3.error.S3Error;
 import io.stowage.s3.error.S3Exception;
 import io.stowage.s3.xml.XmlElement;
@@ -86,7 +87,7 @@ public final class BucketSettings {
 
   public static final BucketSetting ENCRYPTION =
       BucketSetting.removable(
-          "encryption",
+          BucketEncryption.SETTING,
           "s3:GetEncryptionConfiguration",
           "s3:PutEncryptionConfiguration",
           element(
