@@ -22,6 +22,8 @@ import java.io.IOException;
 import java.net.URI;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Map;
+import java.util.TreeMap;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -85,7 +87,11 @@ public final class EmbeddedCluster implements AutoCloseable {
               .start();
       directory.checkClusterId(cluster.status().getClusterId());
       awaitDisks(cluster);
-      directory.writeConf("stowage-site.xml", cluster.clientSettings());
+      Map<String, String> site = new TreeMap<>(cluster.clientSettings());
+      site.put(
+          Keys.ENCRYPTION_KEY_PROVIDER.name(),
+          cluster.config().get(Keys.ENCRYPTION_KEY_PROVIDER)); // for stowage object put and get
+      directory.writeConf("stowage-site.xml", site);
       directory.writeConf("core-site.xml", cluster.coreSite());
       return new EmbeddedCluster(directory, cluster);
     } catch (IOException | InterruptedException | RuntimeException e) {

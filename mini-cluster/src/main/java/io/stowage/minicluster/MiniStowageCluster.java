@@ -265,7 +265,6 @@ public final class MiniStowageCluster implements AutoCloseable {
   private boolean deleteDirectory;
   private HBaseHome hbase;
   private StowageConfig config;
-  private String keyProvider;
   private RpcClient<ContainerManager> containerManager;
 
   private MiniStowageCluster(Builder shape) {
@@ -358,7 +357,6 @@ public final class MiniStowageCluster implements AutoCloseable {
     all.putIfAbsent(
         Keys.ENCRYPTION_KEY_PROVIDER.name(),
         "jceks://file" + directory.toAbsolutePath().resolve("keys").resolve("stowage.jceks"));
-    keyProvider = all.get(Keys.ENCRYPTION_KEY_PROVIDER.name());
     all.put(Keys.HBASE_NAMESPACE.name(), namespace);
     all.put(Keys.ZOOKEEPER_QUORUM.name(), hbase.zooKeeperQuorum());
     all.put(Keys.ZOOKEEPER_ROOT.name(), "/" + namespace);
@@ -668,8 +666,7 @@ public final class MiniStowageCluster implements AutoCloseable {
   public Map<String, String> clientSettings() {
     return Map.of(
         Keys.OM_ADDRESSES.name(), String.join(",", objectManagerAddresses()),
-        Keys.SCM_ADDRESSES.name(), String.join(",", scmAddresses()),
-        Keys.ENCRYPTION_KEY_PROVIDER.name(), keyProvider);
+        Keys.SCM_ADDRESSES.name(), String.join(",", scmAddresses()));
   }
 
   /**

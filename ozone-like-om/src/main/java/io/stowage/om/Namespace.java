@@ -72,6 +72,7 @@ import io.stowage.common.proto.ListVersionsRequest;
 import io.stowage.common.proto.LocateContainersReply;
 import io.stowage.common.proto.LocateContainersRequest;
 import io.stowage.common.proto.NeedleRef;
+import io.stowage.common.proto.ObjectMetadata;
 import io.stowage.common.proto.ObjectToDelete;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.OpenFileReply;
@@ -359,6 +360,13 @@ final class Namespace implements ObjectManager, AutoCloseable {
   @Override
   public OpenFileReply openFile(OpenFileRequest request) throws StoreException {
     Buckets.Known bucket = buckets.require(request.getBucket());
+    // What is added to an open file is added as it is.
+    BucketEncryption.requireDecided(
+        bucket.bucket(),
+        request.getKey(),
+        ObjectMetadata.getDefaultInstance(),
+        Long.MAX_VALUE,
+        false);
     OpenFileReply reply = fileLeases.open(bucket.bucket(), request);
     buckets.recheck(bucket);
     return reply;

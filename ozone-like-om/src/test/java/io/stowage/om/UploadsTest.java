@@ -343,6 +343,9 @@ class UploadsTest {
       Checksum stored = om.get(BUCKET, "k").getChecksums(0);
       assertEquals(expected, stored.getValue());
       assertEquals(!full, stored.getComposite());
+      assertEquals(
+          full ? ByteString.EMPTY : crc(one).concat(crc(two)),
+          om.get(BUCKET, "k").getPartChecksums());
     }
   }
 

@@ -336,6 +336,26 @@ class IamTest {
   }
 
   @Test
+  void aKeyThatIsNoUsersHasSessionsToo() {
+    AwsCredentials root = basic(InMemoryTarget.ACCESS_KEY, InMemoryTarget.SECRET_KEY);
+    Credentials session;
+    try (StsClient sts = sts(root)) {
+      session = sts.getSessionToken().credentials();
+      assertThrows(StsException.class, () -> sts.getSessionToken(b -> b.durationSeconds(7_200)));
+    }
+    try (S3Client client = s3(of(session));
+        StsClient sts = sts(of(session))) {
+      String bucket = "of-" + name;
+      client.createBucket(b -> b.bucket(bucket));
+      try (S3Client owner = s3(root)) {
+        owner.deleteBucket(b -> b.bucket(bucket)); // the same owner
+        assertEquals(owner.listBuckets().owner().id(), client.listBuckets().owner().id());
+      }
+      assertThrows(StsException.class, sts::getSessionToken);
+    }
+  }
+
+  @Test
   void rolesAreAssumedByWhomTheyTrust() {
     AwsCredentials credentials = userWithKey(name);
     String arn =

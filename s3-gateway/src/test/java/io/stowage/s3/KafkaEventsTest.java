@@ -52,6 +52,7 @@ import software.amazon.awssdk.http.urlconnection.UrlConnectionHttpClient;
 import software.amazon.awssdk.regions.Region;
 import software.amazon.awssdk.services.s3.S3Client;
 import software.amazon.awssdk.services.s3.model.Event;
+import software.amazon.awssdk.services.s3.model.TopicConfiguration;
 
 /**
  * Events to a topic of a real broker, also across a time in which it is down. Needs a broker's
@@ -190,9 +191,10 @@ class KafkaEventsTest {
                   .notificationConfiguration(
                       c ->
                           c.topicConfigurations(
-                              t ->
-                                  t.topicArn(ARN)
-                                      .events(Event.S3_OBJECT_CREATED, Event.S3_OBJECT_REMOVED))));
+                              TopicConfiguration.builder()
+                                  .topicArn(ARN)
+                                  .events(Event.S3_OBJECT_CREATED, Event.S3_OBJECT_REMOVED)
+                                  .build())));
       for (String key : List.of("a", "b", "c")) {
         put(s3, key);
       }

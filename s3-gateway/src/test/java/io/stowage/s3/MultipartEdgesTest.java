@@ -109,6 +109,19 @@ class MultipartEdgesTest {
   }
 
   @Test
+  void aCompositeChecksumNeedsThatOfEachPart() throws IOException {
+    String id = begin("composite", "SHA256");
+    Reply without = part("composite", id, 1, "part").send();
+    assertEquals("InvalidRequest", without.code(), without.text());
+    assertTrue(without.text().contains("actual checksum Type: null"), without.text());
+    Reply with =
+        part("composite", id, 1, "part")
+            .header("x-amz-checksum-sha256", checksum(HashKind.SHA256, "part"))
+            .send();
+    assertEquals(200, with.status(), with.text());
+  }
+
+  @Test
   void anUploadThatNamedNoneTakesAnyAndGetsCrc64Nvme() throws IOException {
     String id = begin("unnamed", null);
     String etag = "";
@@ -140,7 +153,12 @@ class MultipartEdgesTest {
   @Test
   void wholeChecksumsAreChecked() throws IOException {
     String id = begin("whole", "CRC32");
-    String etag = part("whole", id, 1, "part").send().headers().get("etag");
+    String etag =
+        part("whole", id, 1, "part")
+            .header("x-amz-checksum-crc32", checksum(HashKind.CRC32, "part"))
+            .send()
+            .headers()
+            .get("etag");
     String sum = "<ChecksumCRC32>" + checksum(HashKind.CRC32, "part") + "</ChecksumCRC32>";
     assertEquals("InvalidRequest", complete("whole", id, etag).send().code(), "parts without sums");
     assertEquals(

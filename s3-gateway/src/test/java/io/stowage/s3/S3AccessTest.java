@@ -230,10 +230,58 @@ class S3AccessTest {
     denied(() -> read(bob, "k"));
     String again = alice.getBucketPolicy(b -> b.bucket("bucket")).policy();
     denied(() -> alice.putBucketPolicy(b -> b.bucket("bucket").policy(again)));
+    alice.deletePublicAccessBlock(b -> b.bucket("bucket"));
+    alice.putBucketPolicy(
+        b ->
+            b.bucket("bucket")
+                .policy(
+                    """
+                    {"Statement": {"Effect": "Deny", "Principal": "*", "Action": "s3:*",
+                     "Resource": ["arn:aws:s3:::bucket", "arn:aws:s3:::bucket/*"]}}
+                    """));
+    denied(() -> alice.listObjectsV2(b -> b.bucket("bucket")));
+    assertTrue(alice.getBucketPolicy(b -> b.bucket("bucket")).policy().contains("Deny"));
     alice.deleteBucketPolicy(b -> b.bucket("bucket"));
     S3Exception none =
         assertThrows(S3Exception.class, () -> alice.getBucketPolicy(b -> b.bucket("bucket")));
     assertEquals("NoSuchBucketPolicy", none.awsErrorDetails().errorCode());
+  }
+
+  @Test
+  void actionsOfPoliciesMustBeSomeAndOfTheirResources() {
+    for (String[] bad :
+        new String[][] {
+          {"s3:GetObjekt", "arn:aws:s3:::bucket/*", "Policy has invalid action"},
+          {"ec2:RunInstances", "arn:aws:s3:::bucket/*", "Policy has invalid action"},
+          {"s3:GetObject", "arn:aws:s3:::bucket", "Action does not apply"},
+          {"s3:ListBucket", "arn:aws:s3:::bucket/*", "Action does not apply"},
+        }) {
+      S3Exception refused =
+          assertThrows(
+              S3Exception.class,
+              () ->
+                  alice.putBucketPolicy(b -> b.bucket("bucket").policy(allowBob(bad[0], bad[1]))));
+      assertEquals("MalformedPolicy", refused.awsErrorDetails().errorCode());
+      assertTrue(refused.getMessage().contains(bad[2]), refused.getMessage());
+    }
+    for (String[] good :
+        new String[][] {
+          {"s3:Get*", "arn:aws:s3:::bucket"},
+          {"s3:listbucket", "arn:aws:s3:::buck*"},
+          {"*", "arn:aws:s3:::bucket/p/*"},
+          {"s3:PutObject", "*"},
+        }) {
+      alice.putBucketPolicy(b -> b.bucket("bucket").policy(allowBob(good[0], good[1])));
+    }
+    alice.deleteBucketPolicy(b -> b.bucket("bucket"));
+  }
+
+  private static String allowBob(String action, String resource) {
+    return """
+    {"Statement": {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam:::user/bob"},
+     "Action": "%s", "Resource": "%s"}}
+    """
+        .formatted(action, resource);
   }
 
   @Test

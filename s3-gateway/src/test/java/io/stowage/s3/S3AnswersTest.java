@@ -19,11 +19,16 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.stowage.s3.payload.HashKind;
 import io.stowage.s3.suite.RawS3;
 import io.stowage.s3.suite.RawS3.Reply;
 import io.stowage.s3.suite.S3ContractTest.Target;
 import java.io.IOException;
 import java.net.Socket;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.util.Base64;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterAll;
@@ -286,6 +291,75 @@ class S3AnswersTest {
   }
 
   @Test
+  void whatIsNotModifiedIsNamed() throws IOException {
+    String bucket = newBucket();
+    String path = "/" + bucket + "/k";
+    String etag = s3.call("PUT", path).body("x").send().headers().get("etag");
+    Reply reply = s3.call("GET", path).header("if-none-match", etag).send();
+    assertEquals(304, reply.status());
+    assertEquals(etag, reply.headers().get("etag"));
+    assertTrue(reply.headers().containsKey("last-modified"), reply.headers().toString());
+    assertEquals("", reply.text());
+  }
+
+  @Test
+  void conditionsAndSignaturesTakeDatesWithAnyDayOfTheWeek() throws IOException {
+    String path = "/" + newBucket() + "/k";
+    assertEquals(200, s3.call("PUT", path).body("x").send().status());
+    assertError(
+        412,
+        "PreconditionFailed",
+        s3.call("GET", path).header("if-unmodified-since", "Tue, 07 Jul 2010 21:53:04 GMT").send());
+    String v2 = "AWS " + InMemoryTarget.ACCESS_KEY + ":c2lnbmF0dXJl";
+    for (String date : List.of("Tue, 07 Jul 2010 21:53:04 GMT", "Wed, 07 Jul 9999 21:53:04 GMT")) {
+      assertError(
+          403,
+          "RequestTimeTooSkewed",
+          s3.call("GET", path).header("authorization", v2).header("x-amz-date", date).sendAsIs());
+    }
+    assertError(
+        403,
+        "AccessDenied",
+        s3.call("GET", path)
+            .header("authorization", v2)
+            .header("x-amz-date", "Tue, 07 Jul 1950 21:53:04 GMT")
+            .sendAsIs());
+  }
+
+  @Test
+  void aDeletionMayDependOnSizeAndTime() throws IOException {
+    String bucket = newBucket();
+    String path = "/" + bucket + "/k";
+    assertEquals(200, s3.call("PUT", path).body("four").send().status());
+    String time = s3.call("HEAD", path).send().headers().get("last-modified");
+    String size = "x-amz-if-match-size";
+    String changed = "x-amz-if-match-last-modified-time";
+    assertError(412, "PreconditionFailed", s3.call("DELETE", path).header(size, "5").send());
+    assertError(
+        412,
+        "PreconditionFailed",
+        s3.call("DELETE", path).header(changed, "Wed, 07 Jul 2010 21:53:04 GMT").send());
+    assertError(400, "InvalidArgument", s3.call("DELETE", path).header(size, "few").send());
+    Reply many = deleteIf(bucket, "<Size>5</Size>");
+    assertEquals("PreconditionFailed", many.code(), many.text());
+    assertEquals(200, s3.call("HEAD", path).send().status());
+    many = deleteIf(bucket, "<Size>4</Size><LastModifiedTime>" + time + "</LastModifiedTime>");
+    assertEquals("k", many.element("Key"), many.text());
+    assertEquals("", many.code(), many.text());
+    assertEquals(404, s3.call("HEAD", path).send().status());
+  }
+
+  private Reply deleteIf(String bucket, String condition) throws IOException {
+    String body = "<Delete><Object><Key>k</Key>" + condition + "</Object></Delete>";
+    HashKind.Hasher md5 = HashKind.MD5.newHasher();
+    md5.update(ByteBuffer.wrap(body.getBytes(StandardCharsets.UTF_8)));
+    return s3.call("POST", "/" + bucket + "?delete")
+        .header("content-md5", Base64.getEncoder().encodeToString(md5.digest()))
+        .body(body)
+        .send();
+  }
+
+  @Test
   void aCompletionTellsWhereAndWantsChecksumsOfPartsForACompositeOne() throws IOException {
     String bucket = newBucket();
     String path = "/" + bucket + "/dir/a%20key";
@@ -294,7 +368,12 @@ class S3AnswersTest {
             .header("x-amz-checksum-algorithm", "SHA256")
             .send()
             .element("UploadId");
-    Reply part = s3.call("PUT", path + "?partNumber=1&uploadId=" + id).body("text").send();
+    Reply part =
+        s3.call("PUT", path + "?partNumber=1&uploadId=" + id)
+            .header("x-amz-checksum-sha256", "mC2ePrmW9VnmM/TRlN7zdh2Qn1o7ZH0ahR/q1nwyydE=")
+            .body("text")
+            .send();
+    assertEquals(200, part.status(), part.text());
     String etag = part.headers().get("etag");
     String named = "<PartNumber>1</PartNumber><ETag>" + etag + "</ETag>";
     Reply without = complete(path, id, named);

@@ -19,10 +19,12 @@ import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.expiry.Retention;
 import io.stowage.common.id.WriteId;
+import io.stowage.common.om.BucketEncryption;
 import io.stowage.common.om.ObjectManager;
 import io.stowage.common.proto.AbortUploadReply;
 import io.stowage.common.proto.AbortUploadRequest;
 import io.stowage.common.proto.BucketInfo;
+import io.stowage.common.proto.Checksum;
 import io.stowage.common.proto.ClaimDutyReply;
 import io.stowage.common.proto.ClaimDutyRequest;
 import io.stowage.common.proto.ClearEventsReply;
@@ -335,7 +337,7 @@ public final class InMemoryObjectManager implements ObjectManager {
     }
     GetObjectReply.Builder reply = GetObjectReply.newBuilder();
     if (!request.getWantManifest()) {
-      return reply.setVersion(version.toBuilder().clearManifest()).build();
+      return reply.setVersion(withoutManifest(version)).build();
     }
     version.getManifest().getExtentsList().stream()
         .map(Extent::getContainer)
@@ -459,6 +461,12 @@ public final class InMemoryObjectManager implements ObjectManager {
     }
     Bucket bucket = bucket(request.getBucket());
     refuse();
+    BucketEncryption.requireDecided(
+        bucket.info,
+        request.getKey(),
+        request.getMetadata(),
+        request.getLength(),
+        request.getEncryptionDecided());
     check(bucket, request.getKey(), request.getCondition());
     ObjectVersion version =
         put(
@@ -743,7 +751,7 @@ public final class InMemoryObjectManager implements ObjectManager {
         return reply.setMore(true).build();
       }
       if (end < 0) {
-        reply.addObjects(version.toBuilder().clearManifest().clearPartLengths());
+        reply.addObjects(withoutManifest(version));
       } else {
         reply.addCommonPrefixes(entry);
         if (request.getWantMarkers() && key.equals(entry)) {
@@ -890,6 +898,13 @@ public final class InMemoryObjectManager implements ObjectManager {
       if (part.getEncrypted()) {
         partWriteIds = partWriteIds.concat(part.getWriteId());
       }
+      for (Checksum whole : request.getChecksumsList()) {
+        for (Checksum checksum : part.getChecksumsList()) {
+          if (whole.getComposite() && checksum.getAlgorithm() == whole.getAlgorithm()) {
+            version.setPartChecksums(version.getPartChecksums().concat(checksum.getValue()));
+          }
+        }
+      }
     }
     if (request.getLength() != 0 && request.getLength() != length) {
       throw new StoreException(
@@ -914,6 +929,14 @@ public final class InMemoryObjectManager implements ObjectManager {
     return remember(
         request.getWriteId(),
         CompleteUploadReply.newBuilder().setVersion(done.toBuilder().clearManifest()).build());
+  }
+
+  private static ObjectVersion.Builder withoutManifest(ObjectVersion version) {
+    return version.toBuilder()
+        .clearManifest()
+        .clearPartLengths()
+        .clearPartWriteIds()
+        .clearPartChecksums();
   }
 
   @Override

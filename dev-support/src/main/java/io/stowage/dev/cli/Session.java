@@ -103,6 +103,15 @@ final class Session implements AutoCloseable {
     return containerManagers.api();
   }
 
+  /** Keys of the key service that the settings name, if any. */
+  ClientCiphers ciphers() throws StoreException {
+    if (ciphers == null) {
+      keys = HadoopKeys.openExisting(config, hadoop);
+      ciphers = new ClientCiphers(config, keys, StoreClock.system());
+    }
+    return ciphers;
+  }
+
   /** How the cluster is: by the leader where there is one, who alone knows of repair. */
   ClusterStatusReply clusterStatus() throws StoreException {
     ClusterStatusReply status =
@@ -129,15 +138,6 @@ final class Session implements AutoCloseable {
       dataPath = StowageDataPath.create(config, objectManager(), datanodes, StoreClock.system());
     }
     return dataPath;
-  }
-
-  /** Keys of the key service that the settings name, if any. */
-  ClientCiphers ciphers() throws StoreException {
-    if (ciphers == null) {
-      keys = HadoopKeys.openExisting(config, hadoop);
-      ciphers = new ClientCiphers(config, keys, StoreClock.system());
-    }
-    return ciphers;
   }
 
   /** All that fsck compares. */

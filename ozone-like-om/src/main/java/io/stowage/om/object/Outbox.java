@@ -73,6 +73,8 @@ public final class Outbox {
               .clearManifest()
               .clearMetadata()
               .clearPartLengths()
+              .clearPartWriteIds()
+              .clearPartChecksums()
               .clearChecksums());
     }
     change.put(ObjectRowLayout.event(note.getId()), event.build().toByteString());

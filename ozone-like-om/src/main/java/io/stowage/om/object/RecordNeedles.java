@@ -124,7 +124,12 @@ public final class RecordNeedles {
   private static RecordNeedle committed(
       BucketInfo bucket, ByteString writeId, ObjectVersion version, CommittedFact.Builder fact) {
     fact.setVersion(
-        version.toBuilder().clearKey().clearStamp().clearManifest().clearPartWriteIds());
+        version.toBuilder()
+            .clearKey()
+            .clearStamp()
+            .clearManifest()
+            .clearPartWriteIds()
+            .clearPartChecksums());
     return record(bucket, version.getKey(), writeId, version.getStamp())
         .setFact(Fact.newBuilder().setCommitted(fact))
         .build();

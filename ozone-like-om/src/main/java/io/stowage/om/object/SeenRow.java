@@ -93,6 +93,11 @@ public record SeenRow(ByteString key, Head head, Row cells) {
 
   /** Leaves out what only a reader of the bytes needs. */
   static ObjectVersion withoutManifest(ObjectVersion version) {
-    return version.toBuilder().clearManifest().clearPartLengths().clearPartWriteIds().build();
+    return version.toBuilder()
+        .clearManifest()
+        .clearPartLengths()
+        .clearPartWriteIds()
+        .clearPartChecksums()
+        .build();
   }
 }

@@ -66,6 +66,7 @@ public final class Details {
             .addAllRuns(runs(bare.getManifest().getExtentsList()))
             .addAllPartLengths(bare.getPartLengthsList())
             .setPartWriteIds(bare.getPartWriteIds())
+            .setPartChecksums(bare.getPartChecksums())
             .build();
     ByteString all = detail.toByteString();
     List<ByteString> chunks = new ArrayList<>();
@@ -79,7 +80,8 @@ public final class Details {
                     .setMetadata(headOf(bare))
                     .clearManifest()
                     .clearPartLengths()
-                    .clearPartWriteIds())
+                    .clearPartWriteIds()
+                    .clearPartChecksums())
             .setChunkCount(chunks.size())
             .setChunkOwner(owner)
             .setChunkCrc32C(crc(all))
@@ -151,6 +153,7 @@ public final class Details {
                 .addAllExtents(extents(detail.getRunsList())))
         .addAllPartLengths(detail.getPartLengthsList())
         .setPartWriteIds(detail.getPartWriteIds())
+        .setPartChecksums(detail.getPartChecksums())
         .build();
   }
 

@@ -128,7 +128,7 @@ record Completion(ObjectVersion version, List<UploadedPart> unused) {
       }
     }
     if (checksum != null) {
-      version.addChecksums(checksum);
+      version.addChecksums(checksum).setPartChecksums(whole.joined);
     }
     version
         .setLength(length)

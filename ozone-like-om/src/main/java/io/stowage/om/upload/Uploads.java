@@ -480,6 +480,8 @@ public final class Uploads {
         .setWriteId(by)
         .clearManifest()
         .clearPartLengths()
+        .clearPartWriteIds()
+        .clearPartChecksums()
         .build();
   }
 

@@ -80,6 +80,10 @@ public final class Authorizer {
   private static final Set<String> OF_ANYBODY_KNOWN =
       Set.of("s3:ListAllMyBuckets", "s3:CreateBucket");
 
+  /** What no policy of a bucket denies its owner, who else could lock himself out for good. */
+  private static final Set<String> OF_POLICIES =
+      Set.of("s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy");
+
   private final ObjectManager namespace;
   private final AuditLog audit;
   private final PolicyCache policies = new PolicyCache();
@@ -262,10 +266,11 @@ public final class Authorizer {
                   ? withTags(question, object(bucket, key, facts, seen))
                   : question);
     }
-    if (ofBucket == Answer.DENY) {
+    boolean owner = !who.anonymous() && who.canonicalId().equals(bucket.getOwner());
+    if (ofBucket == Answer.DENY && !(owner && OF_POLICIES.contains(action))) {
       return Decision.denied("the bucket's policy denies it");
     }
-    if (!who.anonymous() && who.canonicalId().equals(bucket.getOwner())) {
+    if (owner) {
       return Decision.allowed("owner of the bucket");
     }
     if (settings.requesterPays() && !facts.containsKey(AGREES_TO_PAY)) {

@@ -137,6 +137,22 @@ public final class Policy {
     return policy;
   }
 
+  /** The same of one that is to be kept: its actions must be some, and of its resources. */
+  public static Policy newOfBucket(String json, String bucket) throws S3Exception {
+    Policy policy = ofBucket(json, bucket);
+    String whole = Question.resourceOf(bucket, null);
+    for (Statement statement : policy.statements) {
+      List<String> resources = statement.notResources ? List.of("*") : statement.resources;
+      if (!statement.notActions) {
+        S3Actions.check(
+            statement.actions,
+            resources.stream().anyMatch(resource -> Patterns.matches(resource, whole)),
+            resources.stream().anyMatch(resource -> resource.matches(".*/.*|.*[*]")));
+      }
+    }
+    return policy;
+  }
+
   /** Reads a policy of a user, which names no principal. */
   public static Policy ofUser(String json) throws S3Exception {
     return parse(json, false);

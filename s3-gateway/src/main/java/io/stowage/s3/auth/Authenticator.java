@@ -22,12 +22,12 @@ import io.stowage.common.proto.Identity;
 import io.stowage.common.time.StoreClock;
 import io.stowage.s3.error.S3Error;
 import io.stowage.s3.error.S3Exception;
+import io.stowage.s3.http.HttpDates;
 import java.time.DateTimeException;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.LocalDateTime;
 import java.time.ZoneOffset;
-import java.time.ZonedDateTime;
 import java.time.format.DateTimeFormatter;
 import java.util.Arrays;
 import java.util.List;
@@ -581,20 +581,19 @@ public final class Authenticator {
 
   private static Instant instant(String timestamp) {
     try {
-      return LocalDateTime.parse(timestamp, TIMESTAMP).toInstant(ZoneOffset.UTC);
+      return sinceEpoch(LocalDateTime.parse(timestamp, TIMESTAMP).toInstant(ZoneOffset.UTC));
     } catch (DateTimeException e) {
       return null;
     }
   }
 
   private static Instant httpDate(String text) {
-    try {
-      return text == null
-          ? null
-          : ZonedDateTime.parse(text, DateTimeFormatter.RFC_1123_DATE_TIME).toInstant();
-    } catch (DateTimeException e) {
-      return null;
-    }
+    return sinceEpoch(HttpDates.parse(text));
+  }
+
+  /** A time before 1970 is none, as in S3. */
+  private static Instant sinceEpoch(Instant time) {
+    return time == null || time.isBefore(Instant.EPOCH) ? null : time;
   }
 
   private Instant now() {

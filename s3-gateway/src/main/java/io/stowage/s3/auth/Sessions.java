@@ -98,10 +98,7 @@ public final class Sessions {
     if (clock.wallMicros() >= token.getExpiresMicros()) {
       throw new S3Exception(S3Error.EXPIRED_TOKEN);
     }
-    Identity found =
-        token.getRoleName().isEmpty()
-            ? keys.findUser(token.getUserName())
-            : keys.findRole(token.getRoleName());
+    Identity found = holder(token);
     // Whoever is created again under a name is somebody else.
     if (found == null || !found.getUserId().equals(token.getUserId())) {
       throw new S3Exception(S3Error.INVALID_TOKEN);
@@ -109,6 +106,15 @@ public final class Sessions {
     return new Opened(
         found.toBuilder().setAccessKey(accessKey).setSecretKey(token.getSecretKey()).build(),
         new Session(true, token.getRoleName(), token.getSessionName(), token.getPoliciesList()));
+  }
+
+  private Identity holder(SessionToken token) throws StoreException {
+    if (!token.getRoleName().isEmpty()) {
+      return keys.findRole(token.getRoleName());
+    }
+    return token.getParentKey().isEmpty()
+        ? keys.findUser(token.getUserName())
+        : keys.find(token.getParentKey());
   }
 
   private SessionToken read(String accessKey, String text) throws S3Exception, StoreException {

@@ -35,6 +35,7 @@ final class SessionActions {
   private static final int MOST_POLICY_CHARS = 2_048;
   private static final int USER_SECONDS = 43_200;
   private static final int MOST_USER_SECONDS = 129_600;
+  private static final int ROOT_SECONDS = 3_600;
   private static final int ROLE_SECONDS = 3_600;
   private static final String ROLE_ARN = "arn:aws:iam::" + Question.ACCOUNT + ":role/";
 
@@ -70,19 +71,22 @@ final class SessionActions {
       throw new IamException(
           403, "AccessDenied", "Cannot call GetSessionToken with session credentials");
     }
-    if (caller.identity().getUserName().isEmpty()) {
-      throw new IamException(
-          403, "AccessDenied", "Only users have sessions; this key stands for itself");
-    }
+    // A key that is no user's is as the root user's at Amazon: its sessions last an hour at most.
+    boolean ofUser = !caller.identity().getUserName().isEmpty();
     int seconds =
         call.integer(
-            "DurationSeconds", USER_SECONDS, RoleActions.LEAST_SESSION_SECONDS, MOST_USER_SECONDS);
-    issue(
-        call,
+            "DurationSeconds",
+            ofUser ? USER_SECONDS : ROOT_SECONDS,
+            RoleActions.LEAST_SESSION_SECONDS,
+            ofUser ? MOST_USER_SECONDS : ROOT_SECONDS);
+    SessionToken.Builder token =
         SessionToken.newBuilder()
             .setUserName(caller.identity().getUserName())
-            .setUserId(caller.identity().getUserId()),
-        seconds);
+            .setUserId(caller.identity().getUserId());
+    if (!ofUser) {
+      token.setParentKey(caller.identity().getAccessKey());
+    }
+    issue(call, token, seconds);
   }
 
   private void assume(IamCall call) throws IamException, StoreException, S3Exception {

@@ -35,10 +35,13 @@ import io.stowage.s3.http.BodySource;
 import io.stowage.s3.http.Request;
 import io.stowage.s3.http.Response;
 import io.stowage.s3.log.AccessLogs;
+import io.stowage.s3.payload.HashKind;
 import io.stowage.s3.setting.BucketSettings;
 import io.stowage.s3.setting.LoggingTarget;
 import io.stowage.s3.xml.XmlElement;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.util.Base64;
 import java.util.List;
 import java.util.Map;
 import org.slf4j.Logger;
@@ -158,6 +161,7 @@ final class BucketLogging {
     HttpHeaders headers = new DefaultHttpHeaders();
     headers.set("content-type", "text/plain");
     headers.set("content-length", lines.length);
+    headers.set("content-md5", md5(lines)); // which a bucket with default retention asks for
     Request request =
         new Request(
             "", "PUT", "/", headers, new Bytes(lines), Origin.INSIDE.address(), false, () -> {});
@@ -175,6 +179,12 @@ final class BucketLogging {
                 facts,
                 backend.hashThreads()))
         .discard();
+  }
+
+  private static String md5(byte[] lines) {
+    HashKind.Hasher hasher = HashKind.MD5.newHasher();
+    hasher.update(ByteBuffer.wrap(lines));
+    return Base64.getEncoder().encodeToString(hasher.digest());
   }
 
   /** A body that is at hand. */

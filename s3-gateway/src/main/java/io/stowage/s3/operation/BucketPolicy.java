@@ -60,7 +60,7 @@ final class BucketPolicy {
     @Override
     public Response handle(S3Call call) throws S3Exception, StoreException {
       String json = new String(call.body(Policy.LONGEST), StandardCharsets.UTF_8);
-      Policy policy = Policy.ofBucket(json, call.bucketName());
+      Policy policy = Policy.newOfBucket(json, call.bucketName());
       if (policy.isPublic() && new Authorizer.Settings(call.bucket()).blocksPublicPolicy()) {
         throw new S3Exception(S3Error.ACCESS_DENIED);
       }

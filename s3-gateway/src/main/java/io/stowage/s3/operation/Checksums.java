@@ -16,6 +16,7 @@
 package io.stowage.s3.operation;
 
 import io.stowage.common.proto.Checksum;
+import io.stowage.common.proto.ObjectVersion;
 import io.stowage.s3.payload.HashKind;
 import io.stowage.s3.xml.XmlElement;
 import io.stowage.s3.xml.XmlOut;
@@ -40,6 +41,23 @@ final class Checksums {
         }
       }
     }
+  }
+
+  /** The checksum of one part, which composite ones keep; null if there is none. */
+  static Checksum ofPart(ObjectVersion version, int number) {
+    for (Checksum whole : version.getChecksumsList()) {
+      HashKind kind = HashKind.of(whole.getAlgorithm());
+      if (kind != null
+          && whole.getComposite()
+          && version.getPartChecksums().size() == kind.bytes() * version.getPartLengthsCount()) {
+        int from = kind.bytes() * (number - 1);
+        return Checksum.newBuilder()
+            .setAlgorithm(whole.getAlgorithm())
+            .setValue(version.getPartChecksums().substring(from, from + kind.bytes()))
+            .build();
+      }
+    }
+    return null;
   }
 
   /** The checksum among an element's children; null if there is none. */

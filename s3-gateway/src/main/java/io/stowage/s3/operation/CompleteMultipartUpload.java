@@ -107,6 +107,7 @@ final class CompleteMultipartUpload implements Operation {
     out.text("ETag", Etags.quoted(Etags.of(version)));
     Checksums.write(out, version.getChecksumsList(), version.getPartCount(), true);
     Response response = Response.xml(200, out.finish());
+    ExpirationHeaders.announce(call.bucket(), version, response);
     ObjectEncryption.describe(version.getMetadata().getEncryption(), response);
     return Versions.identify(response, call.bucket(), version);
   }
@@ -115,7 +116,7 @@ final class CompleteMultipartUpload implements Operation {
   private static String location(S3Call call) {
     String host = call.header("host");
     String path = call.path();
-    return host == null ? path : "http://" + host + path;
+    return host == null ? path : (call.isSecure() ? "https://" : "http://") + host + path;
   }
 
   private static CompletePart part(XmlElement part) throws S3Exception {

@@ -59,7 +59,8 @@ final class GetObject implements Operation {
           "Request specific response headers cannot be used for anonymous GET requests.");
     }
     int partNumber = call.intParam("partNumber", 0, 1, MOST_PARTS);
-    GetObjectReply found = Versions.find(backend, call, withBody);
+    // Which bytes a part is stands beside the manifest.
+    GetObjectReply found = Versions.find(backend, call, withBody || partNumber > 0);
     ObjectVersion version = found.getVersion();
     ObjectCipher cipher = null;
     if (withBody) {
@@ -86,8 +87,12 @@ final class GetObject implements Operation {
       ObjectHeaders.describe(version, response);
       Versions.identify(response, call.bucket(), version);
       ObjectEncryption.describe(call, version.getMetadata().getEncryption(), response);
-      if ("ENABLED".equalsIgnoreCase(call.header("x-amz-checksum-mode")) && !partial) {
-        ObjectHeaders.checksums(version, response);
+      if ("ENABLED".equalsIgnoreCase(call.header("x-amz-checksum-mode"))) {
+        if (!partial) {
+          ObjectHeaders.checksums(version, response);
+        } else if (partNumber > 0) {
+          ObjectHeaders.checksumOfPart(version, partNumber, response);
+        }
       }
       if (range != null) {
         response.header(HttpHeaderNames.CONTENT_RANGE, range.contentRange(version.getLength()));

@@ -17,6 +17,7 @@ package io.stowage.s3.operation;
 
 import io.netty.handler.codec.http.HttpHeaderNames;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.proto.Checksum;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.s3.error.S3Error;
 import io.stowage.s3.error.S3Exception;
@@ -28,7 +29,7 @@ import java.util.Set;
 
 /**
  * GetObjectAttributes: what is asked for of ETag, checksum, parts, storage class and size. Parts
- * are listed by their sizes; checksums of single parts are not kept once the upload is complete.
+ * are listed by their sizes and, where the whole's checksum is composite, their checksums.
  */
 final class GetObjectAttributes implements Operation {
   private static final String HEADER = "x-amz-object-attributes";
@@ -59,7 +60,8 @@ final class GetObjectAttributes implements Operation {
     }
     if (asked.contains("Checksum") && version.getChecksumsCount() > 0) {
       out.open("Checksum");
-      Checksums.write(out, version.getChecksumsList(), version.getPartCount(), true);
+      // Here a composite checksum is told without the number of parts.
+      Checksums.write(out, version.getChecksumsList(), 0, true);
       out.close();
     }
     if (asked.contains("ObjectParts") && version.getPartCount() > 0) {
@@ -107,7 +109,12 @@ final class GetObjectAttributes implements Operation {
     out.text("IsTruncated", end < version.getPartLengthsCount());
     for (int number = marker + 1; number <= end; number++) {
       out.open("Part").text("PartNumber", number);
-      out.text("Size", version.getPartLengths(number - 1)).close();
+      out.text("Size", version.getPartLengths(number - 1));
+      Checksum checksum = Checksums.ofPart(version, number);
+      if (checksum != null) {
+        Checksums.write(out, List.of(checksum), 0, false);
+      }
+      out.close();
     }
     out.close();
   }

@@ -25,6 +25,7 @@ import io.stowage.common.proto.ObjectMetadata;
 import io.stowage.s3.error.S3Error;
 import io.stowage.s3.error.S3Exception;
 import io.stowage.s3.http.Response;
+import io.stowage.s3.payload.Payload;
 import java.time.DateTimeException;
 import java.time.Instant;
 import java.time.OffsetDateTime;
@@ -81,6 +82,23 @@ final class LockHeaders {
   static void requireEnabled(S3Call call) throws S3Exception {
     if (!Retention.isEnabled(call.bucket())) {
       throw new S3Exception(S3Error.INVALID_REQUEST, "Bucket is missing Object Lock Configuration");
+    }
+  }
+
+  /**
+   * Refuses bytes that a lock would keep though nobody vouches for them: by headers, or by the
+   * bucket's default. The hash in the signature does not count, as in S3.
+   */
+  static void requireVouched(S3Call call, ObjectMetadata metadata, Payload payload, String what)
+      throws S3Exception {
+    boolean locked =
+        metadata.hasLock() || call.bucket().containsSettings(Retention.DEFAULT_SETTING);
+    if (locked && !payload.isVouchedFor()) {
+      throw new S3Exception(
+          S3Error.INVALID_REQUEST,
+          "Content-MD5 OR x-amz-checksum- HTTP header is required for "
+              + what
+              + " requests with Object Lock parameters");
     }
   }
 

@@ -189,8 +189,7 @@ final class ObjectHeaders {
     out.set(HttpHeaderNames.ACCEPT_RANGES, "bytes");
   }
 
-  /** ETag and time: what 304 carries too. */
-  static void identify(ObjectVersion version, Response response) {
+  private static void identify(ObjectVersion version, Response response) {
     response.headers().set(HttpHeaderNames.ETAG, Etags.quoted(Etags.of(version)));
     response.headers().set(HttpHeaderNames.LAST_MODIFIED, Times.http(version.getModifiedMicros()));
   }
@@ -206,9 +205,23 @@ final class ObjectHeaders {
     }
   }
 
+  /**
+   * Checksum header of one part: as in S3, only where the whole's is composite, or where the part
+   * is the whole.
+   */
+  static void checksumOfPart(ObjectVersion version, int number, Response response) {
+    Checksum part = Checksums.ofPart(version, number);
+    if (part != null) {
+      response.headers().set(HashKind.of(part.getAlgorithm()).header(), checksumText(part, 0));
+      response.headers().set("x-amz-checksum-type", checksumType(version.getChecksums(0)));
+    } else if (version.getPartCount() <= 1) {
+      checksums(version, response);
+    }
+  }
+
   static String checksumText(Checksum checksum, int partCount) {
     String base64 = Base64.getEncoder().encodeToString(checksum.getValue().toByteArray());
-    return checksum.getComposite() ? base64 + "-" + partCount : base64;
+    return checksum.getComposite() && partCount > 0 ? base64 + "-" + partCount : base64;
   }
 
   static String checksumType(Checksum checksum) {

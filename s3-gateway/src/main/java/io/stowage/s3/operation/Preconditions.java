@@ -55,11 +55,18 @@ final class Preconditions {
     Long modifiedSince = Times.parseHttp(headers.get("if-modified-since"));
     if (ifNoneMatch != null) {
       if (Etags.listMatches(ifNoneMatch, etag)) {
-        throw new S3Exception(S3Error.NOT_MODIFIED);
+        throw notModified(version);
       }
     } else if (modifiedSince != null && modified <= modifiedSince) {
-      throw new S3Exception(S3Error.NOT_MODIFIED);
+      throw notModified(version);
     }
+  }
+
+  /** An answer without a body still says of which version it speaks. */
+  private static S3Exception notModified(ObjectVersion version) {
+    return new S3Exception(S3Error.NOT_MODIFIED)
+        .withHeader("etag", Etags.quoted(Etags.of(version)))
+        .withHeader("last-modified", Times.http(version.getModifiedMicros()));
   }
 
   /** Checks the x-amz-copy-source-if-… conditions; each that fails is PreconditionFailed. */

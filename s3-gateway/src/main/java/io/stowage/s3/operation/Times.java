@@ -15,10 +15,10 @@
  */
 package io.stowage.s3.operation;
 
+import io.stowage.s3.http.HttpDates;
 import java.time.DateTimeException;
 import java.time.Instant;
 import java.time.ZoneOffset;
-import java.time.ZonedDateTime;
 import java.time.format.DateTimeFormatter;
 import java.util.Locale;
 
@@ -57,13 +57,7 @@ final class Times {
 
   /** Seconds since 1970 of an HTTP date; null if it is none, which conditions then ignore. */
   static Long parseHttp(String text) {
-    if (text == null) {
-      return null;
-    }
-    try {
-      return ZonedDateTime.parse(text.trim(), DateTimeFormatter.RFC_1123_DATE_TIME).toEpochSecond();
-    } catch (DateTimeException e) {
-      return null;
-    }
+    Instant time = HttpDates.parse(text);
+    return time == null ? null : time.getEpochSecond();
   }
 }

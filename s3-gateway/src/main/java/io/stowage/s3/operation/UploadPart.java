@@ -59,6 +59,7 @@ final class UploadPart implements Operation {
     UploadedPart part;
     try (Payload payload = call.partPayload(checksumKind(upload), PutObject.LARGEST_BODY)) {
       checkKind(upload, payload.declaredKind());
+      LockHeaders.requireVouched(call, upload.getMetadata(), payload, "Put Part");
       part = put(backend, intake, call, id, number, checksumKind(upload), cipher, payload);
     }
     Response response =
@@ -80,15 +81,21 @@ final class UploadPart implements Operation {
   }
 
   private static void checkKind(UploadInfo upload, HashKind declared) throws S3Exception {
-    if (declared != null
-        && upload.getChecksumAlgorithm() != ChecksumAlgorithm.CHECKSUM_NONE
-        && declared.algorithm() != upload.getChecksumAlgorithm()) {
+    if (upload.getChecksumAlgorithm() == ChecksumAlgorithm.CHECKSUM_NONE) {
+      return;
+    }
+    // The whole's checksum needs that of each part if it is composite; else it is computed here.
+    boolean wrong =
+        declared == null
+            ? !upload.getChecksumFullObject()
+            : declared.algorithm() != upload.getChecksumAlgorithm();
+    if (wrong) {
       throw new S3Exception(
           S3Error.INVALID_REQUEST,
           "Checksum Type mismatch occurred, expected checksum Type: "
               + checksumKind(upload).name().toLowerCase(Locale.ROOT)
               + ", actual checksum Type: "
-              + declared.name().toLowerCase(Locale.ROOT));
+              + (declared == null ? "null" : declared.name().toLowerCase(Locale.ROOT)));
     }
   }
 

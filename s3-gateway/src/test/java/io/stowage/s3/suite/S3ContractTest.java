@@ -915,10 +915,47 @@ public abstract class S3ContractTest extends S3ConditionsSuite {
     } else {
       assertTrue(head.checksumCRC32C().endsWith("-2"), head.checksumCRC32C());
     }
+    tellsOfItsParts(bucket, type, head, parts);
     assertArrayEquals(
         whole,
         s3.getObjectAsBytes(b -> b.bucket(bucket).key("k").checksumMode(ChecksumMode.ENABLED))
             .asByteArray());
+  }
+
+  private void tellsOfItsParts(
+      String bucket, ChecksumType type, HeadObjectResponse whole, List<CompletedPart> parts) {
+    boolean composite = type == ChecksumType.COMPOSITE;
+    GetObjectAttributesResponse attributes =
+        s3.getObjectAttributes(
+            b ->
+                b.bucket(bucket)
+                    .key("k")
+                    .objectAttributes(ObjectAttributes.CHECKSUM, ObjectAttributes.OBJECT_PARTS));
+    assertEquals(whole.checksumCRC32C().replace("-2", ""), attributes.checksum().checksumCRC32C());
+    assertEquals(2, attributes.objectParts().totalPartsCount());
+    for (int i = 0; i < 2; i++) {
+      int number = i + 1;
+      String ofPart = composite ? parts.get(i).checksumCRC32C() : null;
+      assertEquals(ofPart, attributes.objectParts().parts().get(i).checksumCRC32C());
+      HeadObjectResponse part =
+          s3.headObject(
+              b -> b.bucket(bucket).key("k").partNumber(number).checksumMode(ChecksumMode.ENABLED));
+      assertEquals(2, part.partsCount());
+      assertEquals(
+          attributes.objectParts().parts().get(i).size(), part.contentLength(), "part " + number);
+      assertEquals(ofPart, part.checksumCRC32C());
+      assertEquals(composite ? type : null, part.checksumType());
+      assertEquals(
+          part.contentLength(),
+          s3.getObjectAsBytes(
+                  b ->
+                      b.bucket(bucket)
+                          .key("k")
+                          .partNumber(number)
+                          .checksumMode(ChecksumMode.ENABLED))
+              .asByteArray()
+              .length);
+    }
   }
 
   @Test

@@ -18,6 +18,7 @@ package io.stowage.s3.suite;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.stowage.s3.suite.S3ContractTest.Target;
 import java.time.Duration;
@@ -210,6 +211,10 @@ public abstract class S3ObjectLockTest {
             .body("x")
             .send()
             .code());
+    RawS3.Reply unvouched = putWithHold(bucket, null);
+    assertEquals("InvalidRequest", unvouched.code(), unvouched.text());
+    assertTrue(unvouched.text().contains("Content-MD5 OR x-amz-checksum-"), unvouched.text());
+    assertEquals(200, putWithHold(bucket, "ndTkYSaMgDT1yFZOFVxnpg==").status());
     assertEquals(
         "InvalidArgument",
         raw.call("PUT", "/" + bucket + "/k")
@@ -218,6 +223,14 @@ public abstract class S3ObjectLockTest {
             .body("x")
             .send()
             .code());
+  }
+
+  private RawS3.Reply putWithHold(String bucket, String md5) throws Exception {
+    RawS3.Call call =
+        raw.call("PUT", "/" + bucket + "/vouched")
+            .header("x-amz-object-lock-legal-hold", "OFF")
+            .body("x");
+    return (md5 == null ? call : call.header("content-md5", md5)).send();
   }
 
   @Test
