@@ -119,10 +119,11 @@ class SyncedFilesIT {
         if (line.startsWith("synced ")) {
           synced = Integer.parseInt(line.substring(7));
           if (synced > 5 << 20) { // more than a stripe: some of it was written again
-            writer.destroyForcibly();
+            break;
           }
         }
       }
+      writer.destroyForcibly(); // closes its output, too
     }
     assertTrue(writer.waitFor(20, TimeUnit.SECONDS));
     assertTrue(synced > 5 << 20, () -> "the writer failed, see " + directory.resolve("writer"));
