@@ -27,7 +27,9 @@ import org.apache.hadoop.fs.CompositeCrcFileChecksum;
 import org.apache.hadoop.fs.FSDataInputStream;
 import org.apache.hadoop.fs.FileChecksum;
 import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.MD5MD5CRC32GzipFileChecksum;
 import org.apache.hadoop.fs.Path;
+import org.apache.hadoop.io.MD5Hash;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.apache.hadoop.util.DataChecksum;
 
@@ -68,6 +70,9 @@ final class FileChecksums {
   static FileChecksum of(FileSystem fileSystem, Path path, ObjectVersion version, long length)
       throws IOException {
     long bytes = Math.min(length, version.getLength());
+    if (bytes == 0) {
+      return ofNothing();
+    }
     if (bytes == version.getLength()) {
       for (Checksum checksum : version.getChecksumsList()) {
         if (checksum.getAlgorithm() == ChecksumAlgorithm.CRC32C
@@ -90,6 +95,11 @@ final class FileChecksums {
       }
     }
     return composite((int) crc.getValue());
+  }
+
+  /** What HDFS has always told of no bytes, whatever it is set to: the MD5 of 32 zeros. */
+  private static FileChecksum ofNothing() {
+    return new MD5MD5CRC32GzipFileChecksum(0, 0, MD5Hash.digest(new byte[32]));
   }
 
   private static FileChecksum composite(int crc) {

@@ -32,7 +32,7 @@ public class FileContextContractTest extends FileContextSuites {
   public static void startTwins() throws IOException {
     twins = TwinCluster.start();
     twins.createBucket("context");
-    StowageContract.useBucket("context", twins.settings());
+    StowageContract.useBucketOfTwins("context", twins.settings());
   }
 
   @AfterClass

@@ -32,7 +32,7 @@ public class StowageFileSystemContractTest extends StowageContractSuites {
   public static void startTwins() throws IOException {
     twins = TwinCluster.start();
     twins.createBucket("contract");
-    StowageContract.useBucket("contract", twins.settings());
+    StowageContract.useBucketOfTwins("contract", twins.settings());
   }
 
   @AfterClass

@@ -27,6 +27,7 @@ import org.apache.hadoop.fs.contract.AbstractFSContract;
  */
 public final class StowageContract extends AbstractFSContract {
   private static String bucket;
+  private static boolean twins;
   private static Map<String, String> clusterSettings = Map.of();
 
   public StowageContract(Configuration conf) {
@@ -42,6 +43,17 @@ public final class StowageContract extends AbstractFSContract {
   public static void useBucket(String name, Map<String, String> settings) {
     bucket = name;
     clusterSettings = Map.copyOf(settings);
+    twins = false;
+  }
+
+  /** The same where twins in memory take the cluster's place. */
+  public static void useBucketOfTwins(String name, Map<String, String> settings) {
+    useBucket(name, settings);
+    twins = true;
+  }
+
+  static boolean isOverTwins() {
+    return twins;
   }
 
   static String bucket() {
