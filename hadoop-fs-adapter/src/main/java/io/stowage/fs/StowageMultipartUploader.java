@@ -260,7 +260,8 @@ final class StowageMultipartUploader extends AbstractMultipartUploader {
         () -> {
           try {
             ObjectVersion version = objectManager.completeUpload(request.build()).getVersion();
-            return new StowagePathHandle(fileSystem.keyOf(path), version.getWriteId());
+            return new StowagePathHandle(
+                fileSystem.keyOf(path), StowagePathHandle.contentOf(version));
           } catch (StoreException e) {
             throw HadoopErrors.of(e, path.toString());
           }
