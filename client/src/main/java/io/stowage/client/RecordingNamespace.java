@@ -22,10 +22,13 @@ import io.stowage.common.proto.AbandonedFact;
 import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.CompleteUploadReply;
 import io.stowage.common.proto.CreateBucketReply;
+import io.stowage.common.proto.CreateUploadReply;
 import io.stowage.common.proto.DeleteBucketReply;
+import io.stowage.common.proto.DeleteDirectoryReply;
 import io.stowage.common.proto.DeleteObjectsReply;
 import io.stowage.common.proto.Fact;
 import io.stowage.common.proto.GetBucketRequest;
+import io.stowage.common.proto.PlaceObjectReply;
 import io.stowage.common.proto.PutObjectReply;
 import io.stowage.common.proto.PutObjectRequest;
 import io.stowage.common.proto.PutPartRequest;
@@ -133,6 +136,12 @@ public final class RecordingNamespace {
       return renamed.getRecordsList();
     } else if (reply instanceof RenamePrefixReply renamed) {
       return renamed.getRecordsList();
+    } else if (reply instanceof PlaceObjectReply placed) {
+      return placed.getRecordsList();
+    } else if (reply instanceof DeleteDirectoryReply deleted) {
+      return deleted.getRecordsList();
+    } else if (reply instanceof CreateUploadReply created) {
+      return created.getRecordsList();
     } else if (reply instanceof CreateBucketReply created) {
       return created.getRecordsList();
     } else if (reply instanceof UpdateBucketReply updated) {
@@ -149,11 +158,15 @@ public final class RecordingNamespace {
    */
   private void recordAbandoned(Object request) {
     if (request instanceof PutObjectRequest put && put.getManifest().getExtentsCount() > 0) {
-      recordAbandoned(put.getBucket(), put.getKey(), put.getWriteId());
+      ByteString origin = put.getManifest().getOriginRow();
+      recordAbandoned(
+          put.getBucket(),
+          origin.isEmpty() ? ByteString.copyFromUtf8(put.getKey()) : Placement.rowKey(origin),
+          put.getWriteId());
     }
   }
 
-  private void recordAbandoned(String bucketName, String key, ByteString writeId) {
+  private void recordAbandoned(String bucketName, ByteString rowKey, ByteString writeId) {
     BucketInfo bucket;
     try {
       bucket =
@@ -165,12 +178,7 @@ public final class RecordingNamespace {
     }
     data.record(
         new DataPath.RecordSpec(
-            bucket.getId(),
-            ByteString.copyFromUtf8(key),
-            writeId,
-            bucket.getPolicy(),
-            0,
-            abandoned().toByteString()));
+            bucket.getId(), rowKey, writeId, bucket.getPolicy(), 0, abandoned().toByteString()));
   }
 
   static Fact abandoned() {

@@ -21,7 +21,6 @@ import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.om.ObjectManager;
 import io.stowage.common.proto.BucketInfo;
-import io.stowage.common.proto.BucketLayout;
 import io.stowage.common.proto.ContainerInfo;
 import io.stowage.common.proto.Extent;
 import io.stowage.common.proto.GetBucketRequest;
@@ -71,7 +70,6 @@ import org.apache.hadoop.fs.PathHandle;
 import org.apache.hadoop.fs.PathIOException;
 import org.apache.hadoop.fs.PathIsNotEmptyDirectoryException;
 import org.apache.hadoop.fs.RemoteIterator;
-import org.apache.hadoop.fs.UnsupportedFileSystemException;
 import org.apache.hadoop.fs.XAttrSetFlag;
 import org.apache.hadoop.fs.impl.AbstractFSBuilderImpl;
 import org.apache.hadoop.fs.impl.OpenFileParameters;
@@ -157,13 +155,8 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
       cluster.close();
       throw HadoopErrors.of(e, uri.toString());
     }
-    if (bucket.getLayout() != BucketLayout.OBJECT) {
-      cluster.close();
-      throw new UnsupportedFileSystemException(
-          uri + ": no buckets of layout " + bucket.getLayout() + " yet");
-    }
     objectManager = counters.counting(cluster.objectManager());
-    tree = new ObjectTree(objectManager, bucketName);
+    tree = new ObjectTree(objectManager, bucket);
   }
 
   @Override

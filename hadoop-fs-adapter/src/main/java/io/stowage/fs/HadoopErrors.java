@@ -22,6 +22,7 @@ import java.io.IOException;
 import java.io.InterruptedIOException;
 import org.apache.hadoop.fs.FileAlreadyExistsException;
 import org.apache.hadoop.fs.InvalidRequestException;
+import org.apache.hadoop.fs.ParentNotDirectoryException;
 import org.apache.hadoop.fs.PathIOException;
 import org.apache.hadoop.fs.PathIsNotEmptyDirectoryException;
 import org.apache.hadoop.security.AccessControlException;
@@ -38,9 +39,12 @@ final class HadoopErrors {
     return switch (e.code()) {
       case NO_SUCH_BUCKET, NO_SUCH_KEY, NO_SUCH_VERSION, NO_SUCH_UPLOAD ->
           withCause(new FileNotFoundException(path + ": " + e.getMessage()), e);
-      case KEY_EXISTS, BUCKET_EXISTS, BUCKET_OWNED_BY_CALLER ->
+      case KEY_EXISTS, IS_A_DIRECTORY, BUCKET_EXISTS, BUCKET_OWNED_BY_CALLER ->
           withCause(new FileAlreadyExistsException(path + ": " + e.getMessage()), e);
-      case BUCKET_NOT_EMPTY -> withCause(new PathIsNotEmptyDirectoryException(path), e);
+      case BUCKET_NOT_EMPTY, DIRECTORY_NOT_EMPTY ->
+          withCause(new PathIsNotEmptyDirectoryException(path), e);
+      case NOT_A_DIRECTORY ->
+          withCause(new ParentNotDirectoryException(path + ": " + e.getMessage()), e);
       case ACCESS_DENIED, BUCKET_READ_ONLY, BUCKET_LOCKED ->
           withCause(new AccessControlException(path + ": " + e.getMessage()), e);
       case INVALID_RANGE -> withCause(new EOFException(path + ": " + e.getMessage()), e);

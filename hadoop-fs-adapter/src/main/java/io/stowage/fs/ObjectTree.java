@@ -21,9 +21,14 @@ import io.stowage.common.error.OutcomeUnknownException;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.om.ObjectManager;
+import io.stowage.common.proto.BucketInfo;
+import io.stowage.common.proto.BucketLayout;
 import io.stowage.common.proto.Condition;
+import io.stowage.common.proto.DeleteDirectoryRequest;
 import io.stowage.common.proto.DeleteObjectsRequest;
 import io.stowage.common.proto.DeletedObject;
+import io.stowage.common.proto.FindPathReply;
+import io.stowage.common.proto.FindPathRequest;
 import io.stowage.common.proto.GetObjectReply;
 import io.stowage.common.proto.GetObjectRequest;
 import io.stowage.common.proto.ListObjectsReply;
@@ -47,10 +52,10 @@ import java.util.Optional;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
 /**
- * The tree of directories that the keys of one OBJECT bucket imply, by the rules that users of S3A
- * know: {@code a/b} is a file, and the directory {@code a} is there if the marker {@code a/} (an
- * object of 0 bytes) or any key below it is. A directory is named by its key without the last
- * slash, the root by "".
+ * The tree of directories that the keys of one bucket imply, by the rules that users of S3A know:
+ * {@code a/b} is a file, and the directory {@code a} is there if the marker {@code a/} (an object
+ * of 0 bytes) or any key below it is. A directory is named by its key without the last slash, the
+ * root by "".
  *
  * <p>A directory must not vanish when its last child does. So before a child goes, the marker of
  * its parent is put if it is not there yet ({@link #keep}). S3A does that afterwards, which a crash
@@ -79,6 +84,7 @@ final class ObjectTree {
   private final KnownDirectories directories = new KnownDirectories();
   private final ObjectManager objectManager;
   private final String bucket;
+  private final boolean fileSystem;
 
   /**
    * A file or a directory.
@@ -114,9 +120,10 @@ final class ObjectTree {
    */
   record Page(List<Entry> children, boolean exists, String last) {}
 
-  ObjectTree(ObjectManager objectManager, String bucket) {
+  ObjectTree(ObjectManager objectManager, BucketInfo bucket) {
     this.objectManager = objectManager;
-    this.bucket = bucket;
+    this.bucket = bucket.getName();
+    this.fileSystem = bucket.getLayout() == BucketLayout.FILE_SYSTEM;
   }
 
   /** What has this name, if anything. */
@@ -124,8 +131,29 @@ final class ObjectTree {
     if (key.isEmpty()) {
       return Optional.of(Entry.ofDirectory("", null));
     }
+    if (fileSystem) {
+      return findPath(key);
+    }
     Optional<ObjectVersion> file = findObject(key);
     return file.isPresent() ? file.map(Entry::ofFile) : findDirectory(key);
+  }
+
+  /** In a bucket of layout FILE_SYSTEM, whose directories are there without any sign of them. */
+  private Optional<Entry> findPath(String key) throws StoreException {
+    try {
+      FindPathReply found =
+          objectManager.findPath(
+              FindPathRequest.newBuilder().setBucket(bucket).setPath(key).build());
+      return Optional.of(
+          found.getDirectory()
+              ? Entry.ofDirectory(key, found.getVersion().getImplied() ? null : found.getVersion())
+              : Entry.ofFile(found.getVersion()));
+    } catch (StoreException e) {
+      if (e.code() == ErrorCode.NO_SUCH_KEY) {
+        return Optional.empty();
+      }
+      throw e;
+    }
   }
 
   private Optional<ObjectVersion> findObject(String key) throws StoreException {
@@ -366,6 +394,16 @@ final class ObjectTree {
   void deleteDirectory(String key) throws StoreException {
     directories.clear();
     keep(parentOf(key));
+    if (fileSystem) {
+      objectManager.deleteDirectory(
+          DeleteDirectoryRequest.newBuilder()
+              .setBucket(bucket)
+              .setPath(key)
+              .setWriteId(WriteId.random())
+              .setRecursive(true)
+              .build());
+      return;
+    }
     deleteBelow(key + SLASH);
     delete(List.of(key + SLASH));
   }
@@ -415,7 +453,10 @@ final class ObjectTree {
             .build());
   }
 
-  /** Renames a directory key by key: not atomic, but whatever was cut short can be repeated. */
+  /**
+   * Renames a directory: in a bucket of layout OBJECT key by key, not atomically, but so that what
+   * was cut short can be repeated; in one of layout FILE_SYSTEM in one step.
+   */
   void renameDirectory(String source, String target) throws StoreException {
     directories.clear();
     keep(parentOf(source));

@@ -19,6 +19,7 @@ import io.netty.buffer.ByteBuf;
 import io.netty.buffer.PooledByteBufAllocator;
 import io.stowage.client.DataPath;
 import io.stowage.client.ObjectWriter;
+import io.stowage.client.Placement;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.om.ObjectManager;
@@ -205,11 +206,12 @@ final class StowageMultipartUploader extends AbstractMultipartUploader {
       MessageDigest md5,
       CRC32C crc)
       throws IOException {
+    Placement placement = Placement.of(objectManager, bucket, key);
     try (ObjectWriter writer =
         dataPath.write(
             new DataPath.WriteSpec(
                 bucket.getId(),
-                ByteString.copyFromUtf8(key),
+                placement.rowKey(),
                 writeId,
                 bucket.getPolicy(),
                 length,
@@ -231,7 +233,7 @@ final class StowageMultipartUploader extends AbstractMultipartUploader {
         writer.write(bytes.writeBytes(chunk, 0, count));
         left -= count;
       }
-      return writer.finish();
+      return placement.told(writer.finish());
     }
   }
 

@@ -19,6 +19,7 @@ import io.netty.buffer.ByteBuf;
 import io.netty.buffer.PooledByteBufAllocator;
 import io.stowage.client.DataPath;
 import io.stowage.client.ObjectWriter;
+import io.stowage.client.Placement;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
@@ -101,6 +102,7 @@ final class StowageOutputStream extends OutputStream
   private State state = State.OPEN;
   private ByteBuf chunk; // null: nothing gathered
   private ObjectWriter writer; // null: nothing handed on yet
+  private Placement placement; // with the writer
   private long length;
   private LeasedFile leased; // null: not synced yet
 
@@ -240,10 +242,11 @@ final class StowageOutputStream extends OutputStream
       ByteString needleWriteId, long lengthIfKnown, ByteString blob, ByteBuf releasedOnError)
       throws StoreException {
     try {
+      placement = Placement.of(objectManager, bucket, key);
       return dataPath.write(
           new DataPath.WriteSpec(
               bucket.getId(),
-              ByteString.copyFromUtf8(key),
+              placement.rowKey(),
               needleWriteId,
               bucket.getPolicy(),
               lengthIfKnown,
@@ -321,14 +324,14 @@ final class StowageOutputStream extends OutputStream
       if (chunk != null) {
         handOnChunk(-1);
       }
-      take(request, writer.finish());
+      take(request, placement.told(writer.finish()));
       writer = null;
     } else if (chunk != null) {
       pieceId = WriteId.ofPiece(writeId, 0, false);
       ByteBuf copy = chunk.retainedDuplicate();
       try (ObjectWriter piece = openWriter(pieceId, length, LeasedFile.pieceBlob(writeId), copy)) {
         piece.write(copy);
-        take(request, piece.finish());
+        take(request, placement.told(piece.finish()));
       }
       end = List.of(chunk);
     }
@@ -340,12 +343,15 @@ final class StowageOutputStream extends OutputStream
           ErrorCode.LEASE_LOST, "Cannot go on writing " + key + ": somebody else has closed it");
     }
     chunk = null;
+    if (placement == null) {
+      placement = Placement.of(objectManager, bucket, key);
+    }
     return new LeasedFile(
         objectManager,
         dataPath,
         bucket,
         key,
-        ByteString.copyFromUtf8(key),
+        placement.rowKey(),
         writeId,
         reply.getLease(),
         length,
@@ -393,7 +399,7 @@ final class StowageOutputStream extends OutputStream
       }
       PutObjectRequest.Builder request = putRequest();
       if (writer != null) {
-        take(request, writer.finish());
+        take(request, placement.told(writer.finish()));
       }
       objectManager.putObject(request.build());
     } catch (StoreException e) {

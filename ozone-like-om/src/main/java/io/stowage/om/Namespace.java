@@ -22,6 +22,7 @@ import io.stowage.common.om.ObjectManager;
 import io.stowage.common.proto.AbortUploadReply;
 import io.stowage.common.proto.AbortUploadRequest;
 import io.stowage.common.proto.BucketInfo;
+import io.stowage.common.proto.BucketLayout;
 import io.stowage.common.proto.ClaimDutyReply;
 import io.stowage.common.proto.ClaimDutyRequest;
 import io.stowage.common.proto.ClearEventsReply;
@@ -36,12 +37,16 @@ import io.stowage.common.proto.CreateUserReply;
 import io.stowage.common.proto.CreateUserRequest;
 import io.stowage.common.proto.DeleteBucketReply;
 import io.stowage.common.proto.DeleteBucketRequest;
+import io.stowage.common.proto.DeleteDirectoryReply;
+import io.stowage.common.proto.DeleteDirectoryRequest;
 import io.stowage.common.proto.DeleteObjectsReply;
 import io.stowage.common.proto.DeleteObjectsRequest;
 import io.stowage.common.proto.DeleteUserReply;
 import io.stowage.common.proto.DeleteUserRequest;
 import io.stowage.common.proto.DeletedObject;
 import io.stowage.common.proto.EventRef;
+import io.stowage.common.proto.FindPathReply;
+import io.stowage.common.proto.FindPathRequest;
 import io.stowage.common.proto.GetBucketReply;
 import io.stowage.common.proto.GetBucketRequest;
 import io.stowage.common.proto.GetEntityReply;
@@ -77,6 +82,8 @@ import io.stowage.common.proto.ObjectToDelete;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.OpenFileReply;
 import io.stowage.common.proto.OpenFileRequest;
+import io.stowage.common.proto.PlaceObjectReply;
+import io.stowage.common.proto.PlaceObjectRequest;
 import io.stowage.common.proto.PutEntityReply;
 import io.stowage.common.proto.PutEntityRequest;
 import io.stowage.common.proto.PutIdentityReply;
@@ -123,6 +130,7 @@ import io.stowage.common.scm.ContainerManager;
 import io.stowage.common.time.StoreClock;
 import io.stowage.om.bucket.Buckets;
 import io.stowage.om.bucket.PrefixRenames;
+import io.stowage.om.directory.FileSystemBuckets;
 import io.stowage.om.expiry.Expirer;
 import io.stowage.om.garbage.Collector;
 import io.stowage.om.garbage.NeedleJudge;
@@ -157,6 +165,7 @@ import io.stowage.om.upload.UploadListing;
 import io.stowage.om.upload.Uploads;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
@@ -216,6 +225,7 @@ final class Namespace implements ObjectManager, AutoCloseable {
   private final Restores restores;
   private final ExecutorService workers;
   private final Stamps stamps;
+  private final FileSystemBuckets fileSystems;
 
   Namespace(
       OmConfig config,
@@ -261,6 +271,22 @@ final class Namespace implements ObjectManager, AutoCloseable {
     this.uploadListing = new UploadListing(objectRows);
     this.judge = new NeedleJudge(objects, clock);
     this.swap = new ExtentSwap(objects, fence);
+    this.fileSystems =
+        new FileSystemBuckets(
+            bucketRows,
+            objects,
+            puts,
+            gets,
+            deletes,
+            metadataChanges,
+            renames,
+            uploads,
+            config.mutationDeadline());
+    buckets.emptinessOfTrees(fileSystems::isEmpty);
+  }
+
+  private static boolean isFileSystem(Buckets.Known bucket) {
+    return bucket.bucket().getLayout() == BucketLayout.FILE_SYSTEM;
   }
 
   private static ExecutorService workers() {
@@ -324,7 +350,10 @@ final class Namespace implements ObjectManager, AutoCloseable {
 
   @Override
   public GetObjectReply getObject(GetObjectRequest request) throws StoreException {
-    return gets.get(buckets.require(request.getBucket()).id(), request);
+    Buckets.Known bucket = buckets.require(request.getBucket());
+    return isFileSystem(bucket)
+        ? fileSystems.get(bucket.bucket(), request)
+        : gets.get(bucket.id(), request);
   }
 
   @Override
@@ -336,6 +365,11 @@ final class Namespace implements ObjectManager, AutoCloseable {
         request.getMetadata(),
         request.getLength(),
         request.getEncryptionDecided());
+    if (isFileSystem(bucket)) {
+      PutObjectReply reply = fileSystems.put(bucket.bucket(), request);
+      buckets.recheck(bucket);
+      return reply;
+    }
     Puts.Put put = puts.put(bucket.bucket(), request);
     Buckets.Known now = buckets.recheck(bucket);
     if (!isLate(bucket, now, put.lost())) {
@@ -367,6 +401,16 @@ final class Namespace implements ObjectManager, AutoCloseable {
         ObjectMetadata.getDefaultInstance(),
         Long.MAX_VALUE,
         false);
+    if (isFileSystem(bucket)) {
+      String rowKey = fileSystems.rowKey(bucket.bucket(), request.getKey());
+      OpenFileReply.Builder reply =
+          fileLeases.open(bucket.bucket(), request.toBuilder().setKey(rowKey).build()).toBuilder();
+      buckets.recheck(bucket);
+      if (reply.hasVersion()) {
+        reply.getVersionBuilder().setKey(request.getKey());
+      }
+      return reply.build();
+    }
     OpenFileReply reply = fileLeases.open(bucket.bucket(), request);
     buckets.recheck(bucket);
     return reply;
@@ -375,6 +419,16 @@ final class Namespace implements ObjectManager, AutoCloseable {
   @Override
   public SyncFileReply syncFile(SyncFileRequest request) throws StoreException {
     Buckets.Known bucket = buckets.require(request.getBucket());
+    if (isFileSystem(bucket)) {
+      String rowKey = fileSystems.rowKey(bucket.bucket(), request.getKey());
+      SyncFileReply.Builder reply =
+          fileLeases.sync(bucket.bucket(), request.toBuilder().setKey(rowKey).build()).toBuilder();
+      buckets.recheck(bucket);
+      if (reply.hasVersion()) {
+        reply.getVersionBuilder().setKey(request.getKey());
+      }
+      return reply.build();
+    }
     SyncFileReply reply = fileLeases.sync(bucket.bucket(), request);
     buckets.recheck(bucket);
     return reply;
@@ -383,6 +437,18 @@ final class Namespace implements ObjectManager, AutoCloseable {
   @Override
   public RecoverFileReply recoverFile(RecoverFileRequest request) throws StoreException {
     Buckets.Known bucket = buckets.require(request.getBucket());
+    if (isFileSystem(bucket)) {
+      String rowKey = fileSystems.rowKey(bucket.bucket(), request.getKey());
+      RecoverFileReply.Builder reply =
+          fileLeases
+              .recover(bucket.bucket(), request.toBuilder().setKey(rowKey).build())
+              .toBuilder();
+      buckets.recheck(bucket);
+      if (reply.hasVersion()) {
+        reply.getVersionBuilder().setKey(request.getKey());
+      }
+      return reply.build();
+    }
     RecoverFileReply reply = fileLeases.recover(bucket.bucket(), request);
     buckets.recheck(bucket);
     return reply;
@@ -400,33 +466,30 @@ final class Namespace implements ObjectManager, AutoCloseable {
     }
     Buckets.Known bucket = buckets.require(request.getBucket());
     List<Future<DeletedObject>> deleted = new ArrayList<>(request.getObjectsCount());
+    List<RecordNeedle> records = Collections.synchronizedList(new ArrayList<>());
     DeleteObjectsReply.Builder reply = DeleteObjectsReply.newBuilder();
     if (request.getObjectsCount() == 1) {
-      reply.addObjects(delete(bucket, request.getObjects(0)));
+      reply.addObjects(delete(bucket, request.getObjects(0), records));
     } else {
       for (ObjectToDelete what : request.getObjectsList()) {
-        deleted.add(workers.submit(() -> delete(bucket, what)));
+        deleted.add(workers.submit(() -> delete(bucket, what, records)));
       }
       for (Future<DeletedObject> one : deleted) {
         reply.addObjects(await(one));
       }
     }
-    for (int i = 0; i < reply.getObjectsCount(); i++) {
-      DeletedObject one = reply.getObjects(i);
-      if (one.getErrorCode() == 0 && one.getStamp() != 0) {
-        ObjectVersion version = one.hasVersion() ? one.getVersion() : null;
-        reply.addRecords(
-            RecordNeedles.deleted(bucket.bucket(), request.getObjects(i), one.getStamp(), version));
-      }
-    }
     buckets.recheck(bucket);
-    return reply.build();
+    return reply.addAllRecords(records).build();
   }
 
-  private DeletedObject delete(Buckets.Known bucket, ObjectToDelete what) {
+  private DeletedObject delete(
+      Buckets.Known bucket, ObjectToDelete what, List<RecordNeedle> records) {
     DeletedObject.Builder deleted = DeletedObject.newBuilder().setKey(what.getKey());
     try {
-      Deletes.Deleted done = deletes.delete(bucket.bucket(), what);
+      Deletes.Deleted done =
+          isFileSystem(bucket)
+              ? fileSystems.delete(bucket.bucket(), what, records)
+              : deletes.delete(bucket.bucket(), what);
       if (!done.lost().isEmpty() && isLate(bucket, buckets.recheck(bucket), done.lost())) {
         ByteString row = ObjectRows.row(bucket.id(), what.getKey());
         late.keep(row, what.getWriteId(), what.getOwner(), done.lost());
@@ -434,6 +497,9 @@ final class Namespace implements ObjectManager, AutoCloseable {
       deleted.setStamp(done.stamp());
       if (done.version() != null) {
         deleted.setVersion(done.version());
+      }
+      if (!isFileSystem(bucket) && done.stamp() != 0) {
+        records.add(RecordNeedles.deleted(bucket.bucket(), what, done.stamp(), done.version()));
       }
     } catch (StoreException e) {
       deleted.setErrorCode(e.code().number()).setErrorMessage(e.getMessage());
@@ -466,10 +532,13 @@ final class Namespace implements ObjectManager, AutoCloseable {
   public SetObjectMetadataReply setObjectMetadata(SetObjectMetadataRequest request)
       throws StoreException {
     Buckets.Known bucket = buckets.require(request.getBucket());
-    ObjectVersion version = metadataChanges.set(bucket.id(), request);
+    ObjectVersion version =
+        isFileSystem(bucket)
+            ? fileSystems.setMetadata(bucket.bucket(), request)
+            : metadataChanges.set(bucket.id(), request);
     buckets.recheck(bucket);
     return SetObjectMetadataReply.newBuilder()
-        .setVersion(version)
+        .setVersion(version.toBuilder().setKey(request.getKey()))
         .addRecords(RecordNeedles.committed(bucket.bucket(), version.getWriteId(), version))
         .build();
   }
@@ -477,6 +546,22 @@ final class Namespace implements ObjectManager, AutoCloseable {
   @Override
   public RenameObjectReply renameObject(RenameObjectRequest request) throws StoreException {
     Buckets.Known bucket = buckets.require(request.getBucket());
+    if (isFileSystem(bucket)) {
+      List<RecordNeedle> records = new ArrayList<>();
+      Renames.Renamed renamed =
+          fileSystems.rename(
+              bucket.bucket(),
+              request.getSource(),
+              request.getTarget(),
+              request.getWriteId(),
+              request.getOverwrite(),
+              records);
+      buckets.recheck(bucket);
+      return RenameObjectReply.newBuilder()
+          .setVersion(renamed.version())
+          .addAllRecords(records)
+          .build();
+    }
     Renames.Renamed renamed =
         renames.rename(
             bucket.bucket(),
@@ -496,6 +581,18 @@ final class Namespace implements ObjectManager, AutoCloseable {
   @Override
   public RenamePrefixReply renamePrefix(RenamePrefixRequest request) throws StoreException {
     Buckets.Known bucket = buckets.require(request.getBucket());
+    if (isFileSystem(bucket)) {
+      List<RecordNeedle> records = new ArrayList<>();
+      fileSystems.rename(
+          bucket.bucket(),
+          request.getSourcePrefix(),
+          request.getTargetPrefix(),
+          request.getWriteId(),
+          false,
+          records);
+      buckets.recheck(bucket);
+      return RenamePrefixReply.newBuilder().setMoved(1).addAllRecords(records).build();
+    }
     PrefixRenames.Moved moved =
         prefixRenames.rename(
             bucket, request.getSourcePrefix(), request.getTargetPrefix(), request.getWriteId());
@@ -520,6 +617,7 @@ final class Namespace implements ObjectManager, AutoCloseable {
         objects,
         deletes,
         uploads,
+        fileSystems.removed(),
         scm,
         regions,
         workers);
@@ -571,12 +669,72 @@ final class Namespace implements ObjectManager, AutoCloseable {
 
   @Override
   public ListObjectsReply listObjects(ListObjectsRequest request) throws StoreException {
-    return listing.list(buckets.require(request.getBucket()).id(), request);
+    Buckets.Known bucket = buckets.require(request.getBucket());
+    return isFileSystem(bucket)
+        ? fileSystems.list(bucket.bucket(), request)
+        : listing.list(bucket.id(), request);
   }
 
   @Override
   public ListVersionsReply listVersions(ListVersionsRequest request) throws StoreException {
-    return versionListing.list(buckets.require(request.getBucket()).id(), request);
+    Buckets.Known bucket = buckets.require(request.getBucket());
+    return isFileSystem(bucket)
+        ? fileSystems.listVersions(bucket.bucket(), request)
+        : versionListing.list(bucket.id(), request);
+  }
+
+  @Override
+  public PlaceObjectReply placeObject(PlaceObjectRequest request) throws StoreException {
+    Buckets.Known bucket = buckets.require(request.getBucket());
+    if (!isFileSystem(bucket)) {
+      ObjectRows.row(bucket.id(), request.getKey());
+      return PlaceObjectReply.newBuilder().setRowKey(request.getKey()).build();
+    }
+    PlaceObjectReply reply = fileSystems.place(bucket.bucket(), request.getKey());
+    buckets.recheck(bucket);
+    return reply;
+  }
+
+  @Override
+  public FindPathReply findPath(FindPathRequest request) throws StoreException {
+    Buckets.Known bucket = buckets.require(request.getBucket());
+    if (isFileSystem(bucket)) {
+      return fileSystems.find(bucket.bucket(), request.getPath());
+    }
+    String path = request.getPath();
+    ObjectVersion file =
+        path.isEmpty() ? null : objects.find(ObjectRows.row(bucket.id(), path), false);
+    if (file != null) {
+      return FindPathReply.newBuilder().setVersion(Listing.told(file)).build();
+    }
+    String prefix = path.isEmpty() ? "" : path + "/";
+    ListObjectsReply below =
+        listing.list(
+            bucket.id(), ListObjectsRequest.newBuilder().setPrefix(prefix).setLimit(1).build());
+    if (below.getObjectsCount() == 0 && !path.isEmpty()) {
+      throw new StoreException(ErrorCode.NO_SUCH_KEY, "Cannot find " + path);
+    }
+    FindPathReply.Builder reply = FindPathReply.newBuilder().setDirectory(true);
+    if (below.getObjectsCount() > 0 && below.getObjects(0).getKey().equals(prefix)) {
+      reply.setVersion(below.getObjects(0));
+    }
+    return reply.build();
+  }
+
+  @Override
+  public DeleteDirectoryReply deleteDirectory(DeleteDirectoryRequest request)
+      throws StoreException {
+    Buckets.Known bucket = buckets.require(request.getBucket());
+    if (!isFileSystem(bucket)) {
+      throw new StoreException(
+          ErrorCode.INVALID_ARGUMENT,
+          "Cannot delete a directory of bucket "
+              + request.getBucket()
+              + " in one step: its layout is OBJECT");
+    }
+    DeleteDirectoryReply reply = fileSystems.deleteDirectory(bucket.bucket(), request);
+    buckets.recheck(bucket);
+    return reply;
   }
 
   @Override
@@ -588,6 +746,11 @@ final class Namespace implements ObjectManager, AutoCloseable {
         request.getMetadata(),
         Long.MAX_VALUE,
         request.getEncryptionDecided());
+    if (isFileSystem(bucket)) {
+      CreateUploadReply reply = fileSystems.createUpload(bucket.bucket(), request);
+      buckets.recheck(bucket);
+      return reply;
+    }
     uploads.create(bucket.id(), request);
     buckets.recheck(bucket);
     return CreateUploadReply.newBuilder().setUploadId(request.getWriteId()).build();
@@ -596,24 +759,39 @@ final class Namespace implements ObjectManager, AutoCloseable {
   @Override
   public PutPartReply putPart(PutPartRequest request) throws StoreException {
     Buckets.Known bucket = buckets.require(request.getBucket());
-    uploads.putPart(bucket.id(), request);
+    if (isFileSystem(bucket)) {
+      fileSystems.putPart(bucket.bucket(), request);
+    } else {
+      uploads.putPart(bucket.id(), request);
+    }
     buckets.recheck(bucket);
     return PutPartReply.getDefaultInstance();
   }
 
   @Override
   public ListPartsReply listParts(ListPartsRequest request) throws StoreException {
-    return uploads.listParts(buckets.require(request.getBucket()).id(), request);
+    Buckets.Known bucket = buckets.require(request.getBucket());
+    return isFileSystem(bucket)
+        ? fileSystems.listParts(bucket.bucket(), request)
+        : uploads.listParts(bucket.id(), request);
   }
 
   @Override
   public ListUploadsReply listUploads(ListUploadsRequest request) throws StoreException {
-    return uploadListing.list(buckets.require(request.getBucket()).id(), request);
+    Buckets.Known bucket = buckets.require(request.getBucket());
+    return isFileSystem(bucket)
+        ? fileSystems.listUploads(bucket.bucket(), request)
+        : uploadListing.list(bucket.id(), request);
   }
 
   @Override
   public CompleteUploadReply completeUpload(CompleteUploadRequest request) throws StoreException {
     Buckets.Known bucket = buckets.require(request.getBucket());
+    if (isFileSystem(bucket)) {
+      CompleteUploadReply reply = fileSystems.completeUpload(bucket.bucket(), request);
+      buckets.recheck(bucket);
+      return reply;
+    }
     Uploads.Completed completed = uploads.complete(bucket.bucket(), request);
     Buckets.Known now = buckets.recheck(bucket);
     if (isLate(bucket, now, completed.lost())) {
@@ -637,7 +815,11 @@ final class Namespace implements ObjectManager, AutoCloseable {
   @Override
   public AbortUploadReply abortUpload(AbortUploadRequest request) throws StoreException {
     Buckets.Known bucket = buckets.require(request.getBucket());
-    uploads.abort(bucket.id(), request);
+    if (isFileSystem(bucket)) {
+      fileSystems.abortUpload(bucket.bucket(), request);
+    } else {
+      uploads.abort(bucket.id(), request);
+    }
     buckets.recheck(bucket);
     return AbortUploadReply.getDefaultInstance();
   }

@@ -43,6 +43,8 @@ import io.stowage.common.proto.CreateUserReply;
 import io.stowage.common.proto.CreateUserRequest;
 import io.stowage.common.proto.DeleteBucketReply;
 import io.stowage.common.proto.DeleteBucketRequest;
+import io.stowage.common.proto.DeleteDirectoryReply;
+import io.stowage.common.proto.DeleteDirectoryRequest;
 import io.stowage.common.proto.DeleteObjectsReply;
 import io.stowage.common.proto.DeleteObjectsRequest;
 import io.stowage.common.proto.DeleteUserReply;
@@ -55,6 +57,8 @@ import io.stowage.common.proto.EventRecord;
 import io.stowage.common.proto.Extent;
 import io.stowage.common.proto.ExtentReplacement;
 import io.stowage.common.proto.FileLease;
+import io.stowage.common.proto.FindPathReply;
+import io.stowage.common.proto.FindPathRequest;
 import io.stowage.common.proto.GetBucketReply;
 import io.stowage.common.proto.GetBucketRequest;
 import io.stowage.common.proto.GetEntityReply;
@@ -93,6 +97,8 @@ import io.stowage.common.proto.ObjectToDelete;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.OpenFileReply;
 import io.stowage.common.proto.OpenFileRequest;
+import io.stowage.common.proto.PlaceObjectReply;
+import io.stowage.common.proto.PlaceObjectRequest;
 import io.stowage.common.proto.PutEntityReply;
 import io.stowage.common.proto.PutEntityRequest;
 import io.stowage.common.proto.PutIdentityReply;
@@ -651,6 +657,38 @@ public final class InMemoryObjectManager implements ObjectManager {
   public synchronized ListVersionsReply listVersions(ListVersionsRequest request)
       throws StoreException {
     return bucket(request.getBucket()).versions.list(request, page(request.getLimit()));
+  }
+
+  @Override
+  public PlaceObjectReply placeObject(PlaceObjectRequest request) {
+    return PlaceObjectReply.newBuilder().setRowKey(request.getKey()).build();
+  }
+
+  @Override
+  public synchronized FindPathReply findPath(FindPathRequest request) throws StoreException {
+    TreeMap<String, ObjectVersion> objects = bucket(request.getBucket()).objects;
+    ObjectVersion file = objects.get(request.getPath());
+    if (file != null) {
+      return FindPathReply.newBuilder().setVersion(file.toBuilder().clearManifest()).build();
+    }
+    String prefix = request.getPath().isEmpty() ? "" : request.getPath() + "/";
+    String first = objects.ceilingKey(prefix);
+    if (!prefix.isEmpty() && (first == null || !first.startsWith(prefix))) {
+      throw new StoreException(ErrorCode.NO_SUCH_KEY, "Cannot find " + request.getPath());
+    }
+    FindPathReply.Builder reply = FindPathReply.newBuilder().setDirectory(true);
+    if (prefix.equals(first)) {
+      reply.setVersion(objects.get(first).toBuilder().clearManifest());
+    }
+    return reply.build();
+  }
+
+  /** There are buckets of layout OBJECT only. */
+  @Override
+  public DeleteDirectoryReply deleteDirectory(DeleteDirectoryRequest request)
+      throws StoreException {
+    throw new StoreException(
+        ErrorCode.INVALID_ARGUMENT, "Cannot delete " + request.getPath() + " in one step");
   }
 
   @Override

@@ -50,6 +50,10 @@ public enum ErrorCode {
   /** Object lock does not allow that of the bucket. */
   BUCKET_LOCKED(122, Blame.CALLER, Retry.NEVER),
   NO_SUCH_ENCRYPTION_KEY(140, Blame.CALLER, Retry.NEVER),
+  /** Of a path in a FILE_SYSTEM bucket, something on the way is a file. */
+  NOT_A_DIRECTORY(150, Blame.CALLER, Retry.NEVER),
+  IS_A_DIRECTORY(151, Blame.CALLER, Retry.NEVER),
+  DIRECTORY_NOT_EMPTY(152, Blame.CALLER, Retry.NEVER),
 
   // A part of the system is not able to answer now.
   INTERNAL(200, Blame.SYSTEM, Retry.OTHER_NODE),

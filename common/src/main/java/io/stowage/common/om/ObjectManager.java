@@ -32,10 +32,14 @@ import io.stowage.common.proto.CreateUserReply;
 import io.stowage.common.proto.CreateUserRequest;
 import io.stowage.common.proto.DeleteBucketReply;
 import io.stowage.common.proto.DeleteBucketRequest;
+import io.stowage.common.proto.DeleteDirectoryReply;
+import io.stowage.common.proto.DeleteDirectoryRequest;
 import io.stowage.common.proto.DeleteObjectsReply;
 import io.stowage.common.proto.DeleteObjectsRequest;
 import io.stowage.common.proto.DeleteUserReply;
 import io.stowage.common.proto.DeleteUserRequest;
+import io.stowage.common.proto.FindPathReply;
+import io.stowage.common.proto.FindPathRequest;
 import io.stowage.common.proto.GetBucketReply;
 import io.stowage.common.proto.GetBucketRequest;
 import io.stowage.common.proto.GetEntityReply;
@@ -66,6 +70,8 @@ import io.stowage.common.proto.LocateContainersReply;
 import io.stowage.common.proto.LocateContainersRequest;
 import io.stowage.common.proto.OpenFileReply;
 import io.stowage.common.proto.OpenFileRequest;
+import io.stowage.common.proto.PlaceObjectReply;
+import io.stowage.common.proto.PlaceObjectRequest;
 import io.stowage.common.proto.PutEntityReply;
 import io.stowage.common.proto.PutEntityRequest;
 import io.stowage.common.proto.PutIdentityReply;
@@ -146,6 +152,15 @@ public interface ObjectManager {
   ListObjectsReply listObjects(ListObjectsRequest request) throws StoreException;
 
   ListVersionsReply listVersions(ListVersionsRequest request) throws StoreException;
+
+  /** Before an object is put into a FILE_SYSTEM bucket: which row its needles shall name. */
+  PlaceObjectReply placeObject(PlaceObjectRequest request) throws StoreException;
+
+  /** What a path is, in a bucket of either layout. */
+  FindPathReply findPath(FindPathRequest request) throws StoreException;
+
+  /** Removes a directory of a FILE_SYSTEM bucket in one step. */
+  DeleteDirectoryReply deleteDirectory(DeleteDirectoryRequest request) throws StoreException;
 
   CreateUploadReply createUpload(CreateUploadRequest request) throws StoreException;
 

@@ -20,6 +20,7 @@ import io.netty.buffer.PooledByteBufAllocator;
 import io.stowage.client.DataPath;
 import io.stowage.client.ObjectReader;
 import io.stowage.client.ObjectWriter;
+import io.stowage.client.Placement;
 import io.stowage.client.crypt.ObjectCipher;
 import io.stowage.client.crypt.PacketLayout;
 import io.stowage.common.error.ErrorCode;
@@ -133,10 +134,11 @@ final class ObjectCommands {
       if (cipher != null) {
         metadata.setEncryption(cipher.envelope());
       }
+      Placement placement = Placement.of(session.recordingNamespace(), bucket, name.key());
       DataPath.WriteSpec spec =
           new DataPath.WriteSpec(
               bucket.getId(),
-              ByteString.copyFromUtf8(name.key()),
+              placement.rowKey(),
               writeId,
               bucket.getPolicy(),
               cipher == null ? length : PacketLayout.cipherLength(length),
@@ -146,7 +148,7 @@ final class ObjectCommands {
       try (ObjectWriter writer =
           cipher == null ? stored : cipher.encrypting(stored, ByteString.EMPTY)) {
         long written = copy(in, writer, md5);
-        ObjectWriter.Written where = writer.finish();
+        ObjectWriter.Written where = placement.told(writer.finish());
         PutObjectReply reply =
             session
                 .recordingNamespace()

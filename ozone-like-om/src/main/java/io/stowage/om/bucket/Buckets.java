@@ -47,6 +47,7 @@ import java.security.SecureRandom;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
@@ -67,6 +68,9 @@ public final class Buckets {
   private static final int MOST_LISTED = 1_000;
   private static final int SCAN_PAGE = 1_000;
 
+  private static final List<String> NOT_OF_FILE_SYSTEMS =
+      List.of("lifecycle", "lifecycle.rules", "object-lock", "notification", "notification.rules");
+
   /** With settings, of which each bucket may have a MiB. */
   private static final int SMALL_PAGE = 50;
 
@@ -81,6 +85,7 @@ public final class Buckets {
   private final String defaultPolicy;
   private final SecureRandom random = new SecureRandom();
   private final ConcurrentHashMap<String, Known> cache = new ConcurrentHashMap<>();
+  private volatile Emptiness treeEmptiness = bucket -> false;
 
   /** A bucket as it was when its read began. Immutable. */
   public record Known(BucketInfo bucket, long readNanos) {
@@ -102,6 +107,17 @@ public final class Buckets {
     this.clock = clock;
     this.cacheAge = cacheAge;
     this.defaultPolicy = defaultPolicy;
+  }
+
+  /** Whether nothing is in a bucket. */
+  @FunctionalInterface
+  public interface Emptiness {
+    boolean isEmpty(BucketInfo bucket) throws StoreException;
+  }
+
+  /** Says who can tell that of a FILE_SYSTEM bucket; before the first request. */
+  public void emptinessOfTrees(Emptiness emptiness) {
+    treeEmptiness = emptiness;
   }
 
   /** The bucket of a name, at most as old as the cache's age. */
@@ -164,11 +180,11 @@ public final class Buckets {
 
   public BucketInfo create(CreateBucketRequest request) throws StoreException {
     BucketNames.check(request.getName());
-    if (request.getLayout() != BucketLayout.OBJECT) {
+    if (request.getLayout() == BucketLayout.UNRECOGNIZED) {
       throw new StoreException(
-          ErrorCode.INVALID_ARGUMENT,
-          "Cannot create a bucket of layout " + request.getLayout() + ": OBJECT is served");
+          ErrorCode.INVALID_ARGUMENT, "Cannot create a bucket of a layout that is not known here");
     }
+    requireServed(request.getLayout(), request.getSettingsMap().keySet(), request.getVersioning());
     String policy = request.getPolicy().isEmpty() ? defaultPolicy : request.getPolicy();
     ErasurePolicy.named(policy);
     for (int attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
@@ -234,6 +250,8 @@ public final class Buckets {
         return everywhere(seen);
       }
       requireSettings(seen.bucket(), request);
+      requireServed(
+          seen.bucket().getLayout(), request.getPutMap().keySet(), request.getVersioning());
       BucketInfo.Builder changed = seen.bucket().toBuilder();
       request.getRemoveList().forEach(changed::removeSettings);
       changed.putAllSettings(request.getPutMap());
@@ -307,6 +325,27 @@ public final class Buckets {
     cache.remove(head.bucket().getName());
     rows.pause().during(cacheAge.plus(cacheAge.dividedBy(10)));
     return head.bucket();
+  }
+
+  /**
+   * Refuses what goes by a key's row alone, and so cannot know the paths of a FILE_SYSTEM bucket.
+   */
+  private static void requireServed(
+      BucketLayout layout, Set<String> settings, Versioning versioning) throws StoreException {
+    if (layout != BucketLayout.FILE_SYSTEM) {
+      return;
+    }
+    if (versioning != Versioning.UNVERSIONED) {
+      throw new StoreException(
+          ErrorCode.INVALID_ARGUMENT, "Cannot enable versioning in a bucket of layout FILE_SYSTEM");
+    }
+    for (String name : NOT_OF_FILE_SYSTEMS) {
+      if (settings.contains(name)) {
+        throw new StoreException(
+            ErrorCode.INVALID_ARGUMENT,
+            "Cannot set " + name + " of a bucket of layout FILE_SYSTEM: OBJECT buckets have it");
+      }
+    }
   }
 
   private static void requireSettings(BucketInfo bucket, UpdateBucketRequest request)
@@ -474,6 +513,9 @@ public final class Buckets {
    * the bucket.
    */
   private boolean isEmpty(BucketInfo bucket) throws StoreException {
+    if (bucket.getLayout() == BucketLayout.FILE_SYSTEM) {
+      return treeEmptiness.isEmpty(bucket);
+    }
     ByteString from = ObjectRowLayout.row(bucket.getId(), "");
     ByteString end = ObjectRowLayout.behindPrefix(from);
     while (true) {

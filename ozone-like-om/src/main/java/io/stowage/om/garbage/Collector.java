@@ -25,6 +25,7 @@ import io.stowage.common.proto.CollectorRun;
 import io.stowage.common.proto.DeadBytes;
 import io.stowage.common.proto.Extent;
 import io.stowage.common.scm.ContainerManager;
+import io.stowage.om.directory.RemovedDirectories;
 import io.stowage.om.object.Deletes;
 import io.stowage.om.object.ObjectRows;
 import io.stowage.om.region.RegionTurn;
@@ -65,6 +66,7 @@ import org.slf4j.LoggerFactory;
  *   <li>the run is noted, with its id and ranges, and claimed for a while;
  *   <li>garbage in it is counted, and the container manager told, under the run's id;
  *   <li>"counted" is noted;
+ *   <li>directories that the cells say were removed are emptied ({@link RemovedDirectories});
  *   <li>the cells are cleared, with the chunks that they kept and the heads that say that nothing
  *       is there;
  *   <li>the run's end becomes where the next begins.
@@ -116,6 +118,7 @@ public final class Collector {
   private final ExecutorService workers;
   private final RowCleaner cleaner;
   private final DeletedBuckets deletedBuckets;
+  private final RemovedDirectories removedDirectories;
   private final ByteString holder = WriteId.random();
 
   /**
@@ -151,6 +154,7 @@ public final class Collector {
       ObjectRows rows,
       Deletes deletes,
       Uploads uploads,
+      RemovedDirectories removedDirectories,
       ContainerManager containers,
       Regions regions,
       ExecutorService workers) {
@@ -162,6 +166,7 @@ public final class Collector {
     this.regions = regions;
     this.workers = workers;
     this.cleaner = new RowCleaner(rows);
+    this.removedDirectories = removedDirectories;
     this.deletedBuckets = new DeletedBuckets(buckets, rows, deletes, uploads, cleaner);
   }
 
@@ -276,7 +281,11 @@ public final class Collector {
         }
       }
       AFTER_COUNTED.reach();
-      boolean ours = clearGarbage() && clearPendingChunks() && (!full() || clearTheRest());
+      boolean ours =
+          emptyDirectories()
+              && clearGarbage()
+              && clearPendingChunks()
+              && (!full() || clearTheRest());
       AFTER_CLEARED.reach();
       if (ours) {
         finish();
@@ -367,6 +376,41 @@ public final class Collector {
       }
       sums.clear();
     }
+
+    /** Before the cells go that mention them: directories that were removed. */
+    private boolean emptyDirectories() throws StoreException {
+      boolean[] ours = {true};
+      boolean all =
+          forEachPage(
+              ObjectRowLayout.SUPERSEDED_HEADS,
+              0,
+              page -> {
+                for (Row row : page) {
+                  for (Cell cell : row.cells()) {
+                    long directory = RemovedDirectories.mentionedBy(cell);
+                    if (ours[0] && directory != 0) {
+                      ours[0] =
+                          removedDirectories.empty(
+                              ObjectRowLayout.bucketId(row.key()), directory, crew);
+                    }
+                  }
+                }
+              });
+      return all && ours[0];
+    }
+
+    private final RemovedDirectories.Crew crew =
+        new RemovedDirectories.Crew() {
+          @Override
+          public void each(List<Row> page, RemovedDirectories.OneRow work) throws StoreException {
+            together(page, work::on);
+          }
+
+          @Override
+          public boolean goesOn() throws StoreException {
+            return turn.isStillOurs();
+          }
+        };
 
     /** Step 4. */
     private boolean clearGarbage() throws StoreException {

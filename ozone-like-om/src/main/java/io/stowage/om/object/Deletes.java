@@ -54,7 +54,7 @@ public final class Deletes {
    *     sent it
    */
   public record Deleted(long stamp, ObjectVersion version, List<Head> lost) {
-    static final Deleted NOTHING = new Deleted(0, null, List.of());
+    public static final Deleted NOTHING = new Deleted(0, null, List.of());
 
     private Deleted with(List<Head> let) {
       return new Deleted(stamp, version, let);
@@ -87,6 +87,7 @@ public final class Deletes {
       if (attempt > 0) {
         rows.committer().requireRecent(begin);
       }
+      ObjectRows.requireNoDirectory(row, seen.head());
       Conditions.require(what.getCondition(), seen);
       Conditions.requireUnchanged(what.getCondition(), seen, seen.head());
       Succession succession = rows.succession(seen, bucket.getVersioning());
@@ -200,6 +201,7 @@ public final class Deletes {
       }
       Conditions.requireUnchanged(what.getCondition(), seen, located.version());
       if (!unconditionally) {
+        ObjectRows.requireNoDirectory(row, located.version());
         Succession.requireUnlocked(
             row, located.version(), rows.stamps().now(), what.getBypassGovernance());
       }

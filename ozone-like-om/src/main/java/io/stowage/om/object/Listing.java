@@ -19,7 +19,6 @@ import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.ListObjectsReply;
 import io.stowage.common.proto.ListObjectsRequest;
 import io.stowage.common.proto.ObjectVersion;
-import io.stowage.om.table.Head;
 import io.stowage.om.table.ObjectRowLayout;
 import io.stowage.om.table.Row;
 import java.util.List;
@@ -69,7 +68,7 @@ public final class Listing {
         }
         used++;
         from = ObjectRowLayout.behind(row.key());
-        ObjectVersion version = version(row);
+        ObjectVersion version = rows.scanned(row);
         if (version == null) {
           continue;
         }
@@ -105,17 +104,9 @@ public final class Listing {
     return reply.build();
   }
 
-  /** What a scanned row holds, or null; a rename under way costs reads. */
-  private ObjectVersion version(Row row) throws StoreException {
-    Head head = Head.parseOrNull(row.value(ObjectRowLayout.HEAD));
-    if (head == null) {
-      return null;
-    }
-    return switch (head.state()) {
-      case LIVE -> rows.told(row.key(), head);
-      case PENDING -> rows.find(row.key(), false);
-      case ABSENT, MOVED, DELETING, MARKER -> null;
-    };
+  /** A version as listings tell it. */
+  public static ObjectVersion told(ObjectVersion version) {
+    return SeenRow.withoutManifest(version);
   }
 
   private static int compare(ByteString a, ByteString b) {

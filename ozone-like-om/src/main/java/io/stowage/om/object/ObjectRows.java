@@ -56,6 +56,9 @@ public final class ObjectRows {
   /** Keys seen to have a head, for which "put if absent" would be a call in vain. A hint only. */
   private static final int MOST_HINTS = 8_192;
 
+  /** Each fails only if a name of another rename, or its removal, has a higher stamp than ours. */
+  private static final int MOST_FORWARDINGS = 20;
+
   /** Older versions read at a time, of half a KiB each. */
   private static final int OLDER_PAGE = 1_000;
 
@@ -179,6 +182,19 @@ public final class ObjectRows {
     } catch (StoreException e) {
       throw sent ? RowCommitter.afterSending(e) : e;
     }
+  }
+
+  /** What a scanned head holds, or null; a rename under way costs reads. */
+  public ObjectVersion scanned(Row row) throws StoreException {
+    Head head = Head.parseOrNull(row.value(ObjectRowLayout.HEAD));
+    if (head == null) {
+      return null;
+    }
+    return switch (head.state()) {
+      case LIVE -> told(row.key(), head);
+      case PENDING -> find(row.key(), false);
+      case ABSENT, MOVED, DELETING, MARKER -> null;
+    };
   }
 
   /** What a key holds, for a reader; null if nothing. Changes nothing. */
@@ -547,7 +563,39 @@ public final class ObjectRows {
     return new Rewritten(outcome, fold.change().stamp());
   }
 
-  static StoreException contended(ByteString row) {
+  /**
+   * Notes in an origin's row that a row is about to hold needles that name the origin. Not trimmed
+   * before the name is as old as what collectors leave alone.
+   */
+  public void noteForwarding(ByteString origin, ByteString target) throws StoreException {
+    Column column = ObjectRowLayout.forwarding(target);
+    long stamp = stamps.now();
+    for (int attempt = 0; attempt < MOST_FORWARDINGS; attempt++) {
+      committer.write(origin, new RowChange(stamp).put(column, ByteString.EMPTY));
+      Cell seen = committer.get(origin, List.of(column)).cell(column);
+      if (seen != null && seen.stamp() == stamp) {
+        return;
+      }
+      // Hidden by a name of an earlier rename, from a clock ahead of ours, which may be about to be
+      // taken out; or by its having been taken out.
+      stamp = seen == null ? Math.max(stamp + 1, stamps.now()) : stamps.above(seen.stamp());
+      committer.pause().backOff(attempt);
+    }
+    throw new StoreException(
+        ErrorCode.CLOCK_SKEW,
+        "Cannot name " + ObjectRowLayout.key(target) + ": our clock is far behind");
+  }
+
+  /** Refuses to let a directory go, or be replaced, as if it were a file. */
+  static void requireNoDirectory(ByteString row, Head head) throws StoreException {
+    if (head != null && head.isLive() && head.record().getVersion().getDirectoryId() != 0) {
+      throw new StoreException(
+          ErrorCode.IS_A_DIRECTORY,
+          "Cannot change " + ObjectRowLayout.key(row) + ": it is a directory");
+    }
+  }
+
+  public static StoreException contended(ByteString row) {
     return new StoreException(
         ErrorCode.CONFLICT,
         "Cannot get a turn at key "

@@ -149,7 +149,14 @@ public final class Puts {
                 EventNotes.created(
                     bucket, request.getEvent(), "Put", request.getKey(), rows.stamps().now())));
     PutObjectReply.Builder reply = PutObjectReply.newBuilder().setVersion(committed.version());
-    if (!RecordNeedles.headersTell(request, committed.above(), committed.version())) {
+    ByteString origin = manifest.getOriginRow();
+    if (!origin.isEmpty()) {
+      reply
+          .setWantsRecord(true)
+          .addRecords(
+              RecordNeedles.putElsewhere(
+                  bucket, request.getWriteId(), ObjectRowLayout.key(origin), committed.version()));
+    } else if (!RecordNeedles.headersTell(request, committed.above(), committed.version())) {
       reply
           .setWantsRecord(true)
           .addRecords(RecordNeedles.committed(bucket, request.getWriteId(), committed.version()));
@@ -248,6 +255,9 @@ public final class Puts {
                   + ObjectRowLayout.key(row)
                   + ": its manifest was written too long ago",
               null);
+        }
+        if (commit.version().getDirectoryId() == 0) {
+          ObjectRows.requireNoDirectory(row, seen.head());
         }
         if (!seen.isOpen() || Conditions.refusesPresence(commit.condition())) {
           Conditions.require(commit.condition(), seen);

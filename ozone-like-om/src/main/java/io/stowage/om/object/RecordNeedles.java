@@ -98,6 +98,18 @@ public final class RecordNeedles {
         bucket, writeId, version, CommittedFact.newBuilder().setPartWriteIds(partWriteIds));
   }
 
+  /** That a row holds what was written for another, which never held it. */
+  static RecordNeedle putElsewhere(
+      BucketInfo bucket, ByteString writeId, String writtenFor, ObjectVersion version) {
+    return committed(
+        bucket,
+        writeId,
+        version,
+        CommittedFact.newBuilder()
+            .setMovedFrom(ByteString.copyFromUtf8(writtenFor))
+            .setMovedStamp(version.getStamp()));
+  }
+
   /** That a row holds what another held, and what is left in the other. */
   public static List<RecordNeedle> moved(
       BucketInfo bucket, ByteString writeId, String source, Renames.Renamed renamed) {

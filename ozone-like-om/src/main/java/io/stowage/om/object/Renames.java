@@ -28,7 +28,6 @@ import io.stowage.common.proto.MovedKey;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.PendingRename;
 import io.stowage.om.row.RowCommitter.Outcome;
-import io.stowage.om.table.Cell;
 import io.stowage.om.table.Column;
 import io.stowage.om.table.Details;
 import io.stowage.om.table.Head;
@@ -92,11 +91,9 @@ import org.apache.hadoop.thirdparty.protobuf.ByteString;
  * before step 1, it could be taken out while its author pauses. Thread-safe.
  */
 public final class Renames {
-  /** Each fails only if a name of another rename, or its removal, has a higher stamp than ours. */
-  private static final int MOST_FORWARDINGS = 20;
-
   static final CrashPoint AFTER_PENDING = CrashPoint.named("om.rename.after-pending");
   static final CrashPoint AFTER_FORWARDING = CrashPoint.named("om.rename.after-forwarding");
+  static final CrashPoint AFTER_GUARD = CrashPoint.named("om.rename.after-guard");
   static final CrashPoint AFTER_MOVED = CrashPoint.named("om.rename.after-moved");
   static final CrashPoint AFTER_LIVE = CrashPoint.named("om.rename.after-live");
 
@@ -124,9 +121,31 @@ public final class Renames {
     }
   }
 
+  /**
+   * What else has to hold for the rename to happen: asked for between steps 1 and 2, in each
+   * attempt after the source's head was read and T says PENDING. Throws if it does not; then the
+   * attempt is rolled back and nothing has happened.
+   */
+  @FunctionalInterface
+  public interface Guard {
+    void check(ObjectVersion moving) throws StoreException;
+  }
+
   /** Renames a key; idempotent by the id. */
   public Renamed rename(
       BucketInfo bucket, String sourceKey, String targetKey, ByteString id, boolean overwrite)
+      throws StoreException {
+    return rename(bucket, sourceKey, targetKey, id, overwrite, moving -> {});
+  }
+
+  /** The same where more has to hold. */
+  public Renamed rename(
+      BucketInfo bucket,
+      String sourceKey,
+      String targetKey,
+      ByteString id,
+      boolean overwrite,
+      Guard guard)
       throws StoreException {
     long bucketId = bucket.getId();
     ByteString source = ObjectRows.row(bucketId, sourceKey);
@@ -151,7 +170,7 @@ public final class Renames {
       }
       Succession.requireUnlocked(source, from.head(), rows.stamps().now(), false);
       SeenRow to = rows.readSettled(target, List.of());
-      if (to.isLive() && !overwrite) {
+      if (to.isLive() && (!overwrite || isDirectory(from) || isDirectory(to))) {
         Head still = recovery.readHead(source);
         if (still == null || !still.cell().equals(from.head().cell())) {
           continue; // both must have been there at one moment
@@ -160,7 +179,7 @@ public final class Renames {
             ErrorCode.KEY_EXISTS,
             "Cannot rename " + sourceKey + " to " + targetKey + ": the target is there");
       }
-      Renamed renamed = attempt(bucket, from, to, id);
+      Renamed renamed = attempt(bucket, from, to, id, guard);
       if (renamed != null) {
         return renamed;
       }
@@ -170,7 +189,7 @@ public final class Renames {
   }
 
   /** Steps 1 to 4; null if somebody was faster on either row, and nothing came of it. */
-  private Renamed attempt(BucketInfo bucket, SeenRow from, SeenRow to, ByteString id)
+  private Renamed attempt(BucketInfo bucket, SeenRow from, SeenRow to, ByteString id, Guard guard)
       throws StoreException {
     ObjectVersion version = rows.details(from);
     if (version == null) {
@@ -199,6 +218,13 @@ public final class Renames {
     AFTER_PENDING.reach();
     noteForwarding(from, version, to.key());
     AFTER_FORWARDING.reach();
+    try {
+      guard.check(version);
+    } catch (StoreException e) {
+      recovery.rollBack(to.key(), pending, recovery.readHead(from.key()));
+      throw e;
+    }
+    AFTER_GUARD.reach();
 
     long stamp = rows.stamps().above(from.stamp());
     Succession leaving = rows.succession(from, bucket.getVersioning());
@@ -327,25 +353,11 @@ public final class Renames {
     if (version.getManifest().getExtentsCount() == 0 || origin.equals(target)) {
       return;
     }
-    Column column = ObjectRowLayout.forwarding(target);
-    long stamp = rows.stamps().now();
-    for (int attempt = 0; attempt < MOST_FORWARDINGS; attempt++) {
-      rows.committer().write(origin, new RowChange(stamp).put(column, ByteString.EMPTY));
-      Cell seen = rows.committer().get(origin, List.of(column)).cell(column);
-      if (seen != null && seen.stamp() == stamp) {
-        return;
-      }
-      // Hidden by a name of an earlier rename, from a clock ahead of ours, which may be about to be
-      // taken out; or by its having been taken out.
-      stamp =
-          seen == null
-              ? Math.max(stamp + 1, rows.stamps().now())
-              : rows.stamps().above(seen.stamp());
-      rows.committer().pause().backOff(attempt);
-    }
-    throw new StoreException(
-        ErrorCode.CLOCK_SKEW,
-        "Cannot rename to " + ObjectRowLayout.key(target) + ": our clock is far behind");
+    rows.noteForwarding(origin, target);
+  }
+
+  private static boolean isDirectory(SeenRow seen) {
+    return seen.head().record().getVersion().getDirectoryId() != 0;
   }
 
   private static boolean isDone(SeenRow source, ByteString id) throws StoreException {

@@ -33,7 +33,7 @@ import org.apache.hadoop.thirdparty.protobuf.UnsafeByteOperations;
  * row key   bucket name (ASCII)
  *
  * m:h          head: stamp (8), write id (16), state (1: LIVE, ABSENT, DELETING), BucketRecord
- * m:r          rename slot of a FILE_SYSTEM bucket (reserved)
+ * m:r          rename slot of a FILE_SYSTEM bucket: RenameSlotRecord
  * m:p WRITEID  a directory rename under way: PrefixRenameRecord
  * m:d ID       a bucket of this name and id was deleted; its rows are to be collected
  *
@@ -68,6 +68,9 @@ public final class BucketRowLayout {
   public static Column prefixRename(ByteString writeId) {
     return Column.of('m', 'p', writeId);
   }
+
+  /** Who may rename directories of a FILE_SYSTEM bucket from one parent to another. */
+  public static final Column RENAME_SLOT = new Column('m', Column.letter('r'));
 
   /** What collectors know of a region. */
   public static final Column COLLECTOR = new Column('m', Column.letter('c'));

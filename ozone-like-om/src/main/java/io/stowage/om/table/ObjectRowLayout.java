@@ -212,6 +212,7 @@ public final class ObjectRowLayout {
   }
 
   public static final ByteString PENDING_CHUNKS = Column.letter('p');
+  public static final ByteString SUPERSEDED_HEADS = Column.letter('d');
   public static final ByteString FORWARDINGS = Column.letter('r');
 
   /** Behind the oldest version. */

@@ -294,6 +294,7 @@ public enum S3Error {
       case BUCKET_LOCKED -> INVALID_BUCKET_STATE;
       case BUCKET_READ_ONLY -> METHOD_NOT_ALLOWED;
       case NO_SUCH_ENCRYPTION_KEY -> KMS_NOT_FOUND;
+      case NOT_A_DIRECTORY, IS_A_DIRECTORY, DIRECTORY_NOT_EMPTY -> INVALID_REQUEST;
       // The operation may work at once elsewhere or a little later: clients retry 503.
       case UNAVAILABLE,
           NOT_LEADER,

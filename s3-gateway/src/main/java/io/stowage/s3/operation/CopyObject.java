@@ -38,7 +38,7 @@ final class CopyObject implements Operation {
 
   CopyObject(Backend backend) {
     this.backend = backend;
-    this.intake = new ObjectIntake(backend.data());
+    this.intake = new ObjectIntake(backend);
   }
 
   @Override

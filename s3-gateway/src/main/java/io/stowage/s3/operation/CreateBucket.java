@@ -20,6 +20,7 @@ import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.expiry.Retention;
 import io.stowage.common.id.WriteId;
+import io.stowage.common.proto.BucketLayout;
 import io.stowage.common.proto.CreateBucketRequest;
 import io.stowage.common.proto.UpdateBucketRequest;
 import io.stowage.common.proto.Versioning;
@@ -38,6 +39,9 @@ import org.apache.hadoop.thirdparty.protobuf.ByteString;
 /** PUT of a bucket. */
 final class CreateBucket implements Operation {
   private static final int LARGEST_DOCUMENT = 64 << 10;
+
+  /** Not of S3: how the bucket keys its rows. */
+  private static final String LAYOUT = "x-stowage-layout";
 
   private static final String OLDEST_REGION = "us-east-1";
 
@@ -71,6 +75,7 @@ final class CreateBucket implements Operation {
             .setOwner(call.caller().user())
             .setRegion(backend.region())
             .setWriteId(WriteId.random());
+    request.setLayout(layout(call));
     String ownership = call.header("x-amz-object-ownership");
     if (ownership != null) {
       keep(request, BucketSettings.OWNERSHIP_CONTROLS.name(), ownershipControls(ownership));
@@ -112,6 +117,18 @@ final class CreateBucket implements Operation {
       update.putPut(Authorizer.Settings.ACL, acl);
     }
     backend.namespace().updateBucket(update.build());
+  }
+
+  private static BucketLayout layout(S3Call call) throws S3Exception {
+    String layout = call.header(LAYOUT);
+    if (layout == null || layout.equals(BucketLayout.OBJECT.name())) {
+      return BucketLayout.OBJECT;
+    }
+    if (layout.equals(BucketLayout.FILE_SYSTEM.name())) {
+      return BucketLayout.FILE_SYSTEM;
+    }
+    throw S3Call.invalid(
+        LAYOUT, layout, "Invalid " + LAYOUT + " header: expected OBJECT or FILE_SYSTEM");
   }
 
   private static void keep(CreateBucketRequest.Builder request, String name, String value) {

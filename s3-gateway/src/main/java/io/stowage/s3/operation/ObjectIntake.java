@@ -18,9 +18,11 @@ package io.stowage.s3.operation;
 import io.netty.buffer.ByteBuf;
 import io.stowage.client.DataPath;
 import io.stowage.client.ObjectWriter;
+import io.stowage.client.Placement;
 import io.stowage.client.crypt.ObjectCipher;
 import io.stowage.client.crypt.PacketLayout;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.om.ObjectManager;
 import io.stowage.common.proto.BucketInfo;
 import io.stowage.s3.error.S3Exception;
 import io.stowage.s3.payload.Payload;
@@ -32,10 +34,12 @@ import org.apache.hadoop.thirdparty.protobuf.ByteString;
  * throws, the bytes that were written are named by nobody and do not exist. Thread-safe.
  */
 final class ObjectIntake {
+  private final ObjectManager namespace;
   private final DataPath data;
 
-  ObjectIntake(DataPath data) {
-    this.data = data;
+  ObjectIntake(Backend backend) {
+    this.namespace = backend.namespace();
+    this.data = backend.data();
   }
 
   /**
@@ -52,10 +56,11 @@ final class ObjectIntake {
       boolean isPart,
       Payload payload)
       throws S3Exception, StoreException {
+    Placement placement = Placement.of(namespace, bucket, key);
     DataPath.WriteSpec spec =
         new DataPath.WriteSpec(
             bucket.getId(),
-            ByteString.copyFromUtf8(key),
+            placement.rowKey(),
             writeId,
             bucket.getPolicy(),
             cipher == null ? payload.length() : PacketLayout.cipherLength(payload.length()),
@@ -64,7 +69,7 @@ final class ObjectIntake {
       for (ByteBuf piece; (piece = payload.next()) != null; ) {
         writer.write(piece);
       }
-      return writer.finish();
+      return placement.told(writer.finish());
     }
   }
 

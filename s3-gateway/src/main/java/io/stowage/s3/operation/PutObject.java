@@ -44,7 +44,7 @@ final class PutObject implements Operation {
 
   PutObject(Backend backend) {
     this.backend = backend;
-    this.intake = new ObjectIntake(backend.data());
+    this.intake = new ObjectIntake(backend);
   }
 
   @Override

@@ -41,7 +41,7 @@ final class UploadPart implements Operation {
 
   UploadPart(Backend backend) {
     this.backend = backend;
-    this.intake = new ObjectIntake(backend.data());
+    this.intake = new ObjectIntake(backend);
   }
 
   @Override

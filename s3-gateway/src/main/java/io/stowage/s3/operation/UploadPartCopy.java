@@ -33,7 +33,7 @@ final class UploadPartCopy implements Operation {
 
   UploadPartCopy(Backend backend) {
     this.backend = backend;
-    this.intake = new ObjectIntake(backend.data());
+    this.intake = new ObjectIntake(backend);
   }
 
   @Override

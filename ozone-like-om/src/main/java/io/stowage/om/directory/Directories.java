@@ -1,0 +1,599 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.om.directory;
+
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.OutcomeUnknownException;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.fault.CrashPoint;
+import io.stowage.common.id.WriteId;
+import io.stowage.common.proto.BucketInfo;
+import io.stowage.common.proto.Condition;
+import io.stowage.common.proto.EventNote;
+import io.stowage.common.proto.ObjectMetadata;
+import io.stowage.common.proto.ObjectVersion;
+import io.stowage.common.proto.RecordNeedle;
+import io.stowage.common.proto.Versioning;
+import io.stowage.om.object.DirectoryEntries;
+import io.stowage.om.object.ObjectRows;
+import io.stowage.om.object.Puts;
+import io.stowage.om.object.RecordNeedles;
+import io.stowage.om.object.Renames;
+import io.stowage.om.object.SeenRow;
+import io.stowage.om.table.Head;
+import io.stowage.om.table.HeadState;
+import io.stowage.om.table.ObjectRowLayout;
+import io.stowage.om.table.Row;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.security.SecureRandom;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.UnaryOperator;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
+
+/**
+ * The tree of directories of FILE_SYSTEM buckets: walks paths, makes, moves and removes
+ * directories. Thread-safe.
+ *
+ * <p>An entry is a row, keyed by its directory's id and its name; a directory's entry says the id
+ * that its own entries' rows begin with. So a rename of the entry takes along all that is below,
+ * and what goes by a directory's id does not care where the directory is by now. Besides, a
+ * directory D has an <b>anchor</b>, the row of its id and no name, which is not there until D is
+ * removed: <b>removing a directory is renaming its entry onto its anchor</b>, by the protocol of
+ * {@link Renames}. From step 1 on the anchor says PENDING, and from step 3 on LIVE: removed.
+ *
+ * <p><b>Who puts something into D</b> walks to it first (w), commits by the row of the entry alone
+ * (c), and then looks at D's anchor (k), at most a mutation's deadline after w: if D was removed,
+ * it did not happen; if D is being removed and the commit point was not reached, the removal is
+ * rolled back, by raising the stamp of D's entry. <b>Who removes D only if nothing is in it</b>
+ * writes PENDING (p), then looks for entries (l), then commits (m).
+ *
+ * <pre>
+ * c before l                the remover sees the entry, and gives up
+ * c after l, so p before k  m before k: the one who put looks at LIVE, and it did not happen
+ *                           k before m: the removal is rolled back, m fails
+ * </pre>
+ *
+ * Who moves an entry into D is like one who puts: its PENDING is c (for the remover any head but
+ * ABSENT is an entry, after it was settled), and it looks at the anchor before its own commit
+ * point.
+ *
+ * <p><b>Who removes D with all that is in it</b> does not look. What is put below D by one who
+ * walked there before m is deleted with D, be it committed after m: the two requests ran at the
+ * same time, and the order "put, then remove" explains what everybody sees, as nothing below D is
+ * found by a walk that begins after m. One who walks after m finds no D.
+ *
+ * <p>Removed directories are emptied in the background ({@link RemovedDirectories}), after what was
+ * under way has come to its end; the anchor stays until then.
+ */
+final class Directories {
+  static final CrashPoint AFTER_ENTRY = CrashPoint.named("om.directory.after-entry");
+
+  /** Looks at an anchor that says PENDING before the removal is rolled back: it may be quicker. */
+  private static final int PATIENT_LOOKS = 6;
+
+  private static final int SMALL_PAGE = 16;
+  private static final int LARGE_PAGE = 1_000;
+  private static final ByteString MD5_OF_NOTHING = md5OfNothing();
+
+  private final ObjectRows rows;
+  private final Puts puts;
+  private final Renames renames;
+  private final DirectoryEntries entries;
+  private final RenameSlot slot;
+  private final long mostWalkNanos;
+  private final SecureRandom random = new SecureRandom();
+
+  Directories(ObjectRows rows, Puts puts, Renames renames, RenameSlot slot, Duration deadline) {
+    this.rows = rows;
+    this.puts = puts;
+    this.renames = renames;
+    this.entries = new DirectoryEntries(rows);
+    this.slot = slot;
+    this.mostWalkNanos = deadline.toNanos();
+  }
+
+  /** Something changed under an operation, which has to walk again. */
+  static final class Changed extends StoreException {
+    private static final long serialVersionUID = 1;
+
+    Changed(String what) {
+      super(ErrorCode.CONFLICT, what);
+    }
+  }
+
+  /**
+   * A directory that a walk came through.
+   *
+   * @param entryKey row key of its entry; null: it is the root
+   */
+  record Step(String entryKey, ObjectVersion entry) {
+    static final Step ROOT = new Step(null, ObjectVersion.getDefaultInstance());
+
+    long id() {
+      return entry.getDirectoryId();
+    }
+  }
+
+  /**
+   * Where something is, or would be.
+   *
+   * @param steps the directories above it, from the root on
+   * @param walkedNanos when the walk began
+   */
+  record Place(List<Step> steps, String name, long walkedNanos) {
+    Step parent() {
+      return steps.get(steps.size() - 1);
+    }
+
+    String rowKey() {
+      return EntryKeys.entry(parent().id(), name);
+    }
+
+    boolean isBelow(long directoryId) {
+      return steps.stream().anyMatch(step -> step.entryKey() != null && step.id() == directoryId);
+    }
+  }
+
+  ObjectRows rows() {
+    return rows;
+  }
+
+  /** What an entry's row holds; null if nothing. */
+  ObjectVersion entry(long bucketId, String rowKey) throws StoreException {
+    return rows.find(ObjectRowLayout.row(bucketId, rowKey), false);
+  }
+
+  /** The directories from the root to the last of these names; null if one is not there. */
+  List<Step> walk(long bucketId, List<String> names) throws StoreException {
+    List<Step> steps = new ArrayList<>(names.size() + 1);
+    steps.add(Step.ROOT);
+    for (String name : names) {
+      String key = EntryKeys.entry(steps.get(steps.size() - 1).id(), name);
+      ObjectVersion entry = entry(bucketId, key);
+      if (entry == null) {
+        return null;
+      }
+      steps.add(new Step(key, requireDirectory(name, entry)));
+    }
+    return steps;
+  }
+
+  private static ObjectVersion requireDirectory(String name, ObjectVersion entry)
+      throws StoreException {
+    if (entry.getDirectoryId() == 0) {
+      throw new StoreException(
+          ErrorCode.NOT_A_DIRECTORY, "Cannot go through " + name + ": it is a file");
+    }
+    return entry;
+  }
+
+  /** Where a path leads; null if a directory on the way is not there. */
+  Place find(long bucketId, PathName path) throws StoreException {
+    long begin = rows.committer().nanos();
+    List<Step> steps = walk(bucketId, path.parents());
+    return steps == null ? null : new Place(steps, path.name(), begin);
+  }
+
+  /** The same for a reader: where a file is in the way there is nothing, too. */
+  Place findForReader(long bucketId, PathName path) throws StoreException {
+    try {
+      return find(bucketId, path);
+    } catch (StoreException e) {
+      if (e.code() == ErrorCode.NOT_A_DIRECTORY) {
+        return null;
+      }
+      throw e;
+    }
+  }
+
+  /** Where a path leads; directories on the way that are not there are made. */
+  Place make(BucketInfo bucket, PathName path, List<RecordNeedle> records) throws StoreException {
+    for (int attempt = 0; attempt < ObjectRows.MOST_ATTEMPTS; attempt++) {
+      try {
+        return tryToMake(bucket, path, records);
+      } catch (Changed e) {
+        rows.committer().pause().backOff(attempt);
+      }
+    }
+    throw contended(path);
+  }
+
+  private Place tryToMake(BucketInfo bucket, PathName path, List<RecordNeedle> records)
+      throws StoreException {
+    long begin = rows.committer().nanos();
+    List<Step> steps = new ArrayList<>();
+    steps.add(Step.ROOT);
+    for (String name : path.parents()) {
+      Place place = new Place(List.copyOf(steps), name, begin);
+      ObjectVersion entry = entry(bucket.getId(), place.rowKey());
+      if (entry == null) {
+        ObjectVersion made =
+            makeEntry(
+                bucket,
+                place,
+                WriteId.random(),
+                ObjectVersion.newBuilder().setMd5(MD5_OF_NOTHING).setImplied(true).build(),
+                records);
+        if (made == null) {
+          throw new Changed("Cannot make " + name + ": somebody else did");
+        }
+        entry = made;
+      }
+      steps.add(new Step(place.rowKey(), requireDirectory(name, entry)));
+    }
+    return new Place(List.copyOf(steps), path.name(), begin);
+  }
+
+  /** Makes a directory where nothing is; null if something is there by now. */
+  private ObjectVersion makeEntry(
+      BucketInfo bucket,
+      Place place,
+      ByteString writeId,
+      ObjectVersion version,
+      List<RecordNeedle> records)
+      throws StoreException {
+    ObjectVersion made;
+    try {
+      made =
+          puts.commit(
+                  new Puts.Commit(
+                      ObjectRowLayout.row(bucket.getId(), place.rowKey()),
+                      Versioning.UNVERSIONED,
+                      writeId,
+                      version.toBuilder().setDirectoryId(newId()).build(),
+                      Condition.newBuilder().setMustBeAbsent(true).build(),
+                      List.of(),
+                      UnaryOperator.identity(),
+                      null,
+                      EventNote.getDefaultInstance()))
+              .version();
+    } catch (StoreException e) {
+      if (e.code() == ErrorCode.PRECONDITION_FAILED) {
+        return null;
+      }
+      throw e;
+    }
+    AFTER_ENTRY.reach();
+    requireStillThere(bucket.getId(), place);
+    records.add(RecordNeedles.committed(bucket, writeId, made));
+    return made;
+  }
+
+  /** Never 0, which is the root, and not yet used by any probability that counts. */
+  private long newId() {
+    long id;
+    do {
+      id = random.nextLong();
+    } while (id == EntryKeys.ROOT);
+    return id;
+  }
+
+  /**
+   * Makes a directory that stays when it is empty.
+   *
+   * @param condition of which only "must be absent" means something
+   * @return its entry
+   */
+  ObjectVersion makeDirectory(
+      BucketInfo bucket,
+      PathName path,
+      ByteString writeId,
+      ObjectMetadata metadata,
+      Condition condition,
+      List<RecordNeedle> records)
+      throws StoreException {
+    for (int attempt = 0; attempt < ObjectRows.MOST_ATTEMPTS; attempt++) {
+      try {
+        Place place = make(bucket, path, records);
+        ByteString row = ObjectRowLayout.row(bucket.getId(), place.rowKey());
+        ObjectVersion there = entry(bucket.getId(), place.rowKey());
+        ObjectVersion made;
+        if (there == null) {
+          made =
+              makeEntry(
+                  bucket,
+                  place,
+                  writeId,
+                  ObjectVersion.newBuilder().setMd5(MD5_OF_NOTHING).setMetadata(metadata).build(),
+                  records);
+        } else {
+          requireDirectory(path.name(), there);
+          if (condition.getMustBeAbsent()
+              && !there.getImplied()
+              && !there.getWriteId().equals(writeId)) {
+            throw new StoreException(
+                ErrorCode.PRECONDITION_FAILED, "Precondition failed: there is such a directory");
+          }
+          made = entries.set(row, there.getDirectoryId(), false, metadata);
+          if (made != null) {
+            records.add(RecordNeedles.committed(bucket, writeId, made));
+          }
+        }
+        if (made != null) {
+          return made;
+        }
+      } catch (Changed e) {
+        // walk again
+      }
+      rows.committer().pause().backOff(attempt);
+    }
+    throw contended(path);
+  }
+
+  /**
+   * After something was committed at a place: that its directory was not removed as empty by one
+   * who did not see it. Throws {@link Changed} if it was.
+   */
+  void requireStillThere(long bucketId, Place place) throws StoreException {
+    boolean removed;
+    try {
+      removed = place.parent().id() != EntryKeys.ROOT && isRemoved(bucketId, place.parent().id());
+    } catch (StoreException e) {
+      throw new OutcomeUnknownException(
+          "Cannot tell whether the directory of " + place.name() + " is still there", e);
+    }
+    if (removed) {
+      throw new Changed("Cannot use the directory of " + place.name() + ": it was removed");
+    }
+    if (rows.committer().nanos() - place.walkedNanos() > mostWalkNanos) {
+      // What says that a directory was removed may have been cleared since.
+      throw new OutcomeUnknownException(
+          "Cannot tell whether the directory of "
+              + place.name()
+              + " is still there: it was looked up too long ago",
+          null);
+    }
+  }
+
+  /** Whether a directory was removed; ends a removal that was not decided. */
+  private boolean isRemoved(long bucketId, long directoryId) throws StoreException {
+    ByteString row = ObjectRowLayout.row(bucketId, EntryKeys.anchor(directoryId));
+    for (int attempt = 0; attempt < PATIENT_LOOKS; attempt++) {
+      SeenRow seen = rows.read(row, List.of());
+      if (seen.head() == null || seen.head().state() != HeadState.PENDING) {
+        return seen.isLive();
+      }
+      rows.committer().pause().backOff(attempt);
+    }
+    return rows.readSettled(row, List.of()).isLive();
+  }
+
+  /** Who may remove a directory. */
+  enum Removal {
+    /** If nothing is in it. */
+    EMPTY,
+    /** If nothing is in it and nobody made it. */
+    EMPTY_AND_IMPLIED,
+    /** With all that is in it. */
+    RECURSIVE
+  }
+
+  /**
+   * Removes a directory in one step; idempotent by the id.
+   *
+   * @return null if there is no such directory any more; DIRECTORY_NOT_EMPTY, or {@link Changed}
+   *     where it is not as the removal wants it
+   */
+  Renames.Renamed remove(BucketInfo bucket, Step directory, ByteString id, Removal how)
+      throws StoreException {
+    long directoryId = directory.id();
+    try {
+      return renames.rename(
+          bucket,
+          directory.entryKey(),
+          EntryKeys.anchor(directoryId),
+          id,
+          false,
+          moving -> {
+            if (moving.getDirectoryId() != directoryId) {
+              throw new Changed("Cannot remove a directory: another is in its place");
+            }
+            if (how == Removal.EMPTY_AND_IMPLIED && !moving.getImplied()) {
+              throw new Changed("Cannot remove a directory that somebody made");
+            }
+            if (how != Removal.RECURSIVE && !isEmpty(bucket.getId(), directoryId)) {
+              throw new StoreException(
+                  ErrorCode.DIRECTORY_NOT_EMPTY, "Cannot remove a directory: it is not empty");
+            }
+          });
+    } catch (StoreException e) {
+      if (e.code() == ErrorCode.NO_SUCH_KEY) {
+        return null;
+      }
+      throw e;
+    }
+  }
+
+  /** Whether a directory has no entry, and no upload is under way to one. Settles renames. */
+  boolean isEmpty(long bucketId, long directoryId) throws StoreException {
+    ByteString anchor = ObjectRowLayout.row(bucketId, EntryKeys.anchor(directoryId));
+    ByteString end = ObjectRowLayout.behindPrefix(anchor);
+    // Before the heads: an upload that is completed between the two looks is seen by the second.
+    if (!rows.committer().scan(anchor, end, 'x', ObjectRowLayout.UPLOAD_HEADERS, 1).isEmpty()) {
+      return false;
+    }
+    ByteString from = ObjectRowLayout.behind(anchor);
+    int pageSize = SMALL_PAGE;
+    while (true) {
+      List<Row> page =
+          rows.committer().scan(from, end, 'c', ObjectRowLayout.HEAD.qualifier(), pageSize);
+      for (Row row : page) {
+        from = ObjectRowLayout.behind(row.key());
+        Head head = Head.parse(row.value(ObjectRowLayout.HEAD));
+        if (head.state() == HeadState.PENDING) {
+          head = rows.readSettled(row.key(), List.of()).head();
+        }
+        if (head != null && head.isVersion()) {
+          return false;
+        }
+      }
+      if (page.size() < pageSize) {
+        return true;
+      }
+      pageSize = LARGE_PAGE;
+    }
+  }
+
+  /**
+   * After something went from a place: directories above that nobody made, and that are empty now,
+   * go with it. What a crash leaves is a directory without keys, which holds nobody up.
+   */
+  void prune(BucketInfo bucket, List<Step> steps, List<RecordNeedle> records)
+      throws StoreException {
+    for (int i = steps.size() - 1; i > 0; i--) {
+      Step step = steps.get(i);
+      if (!step.entry().getImplied() || !isEmpty(bucket.getId(), step.id())) {
+        return;
+      }
+      ByteString id = WriteId.random();
+      try {
+        Renames.Renamed removed = remove(bucket, step, id, Removal.EMPTY_AND_IMPLIED);
+        if (removed == null) {
+          return;
+        }
+        record(bucket, id, step.entryKey(), removed, records);
+      } catch (Changed e) {
+        return;
+      } catch (StoreException e) {
+        if (e.code() == ErrorCode.DIRECTORY_NOT_EMPTY) {
+          return;
+        }
+        throw e;
+      }
+    }
+  }
+
+  /** Says of a directory that it is there only for what is in it; null if it is gone. */
+  ObjectVersion imply(BucketInfo bucket, Step directory) throws StoreException {
+    return entries.set(
+        ObjectRowLayout.row(bucket.getId(), directory.entryKey()), directory.id(), true, null);
+  }
+
+  /** A rename's record, for a rebuild. */
+  static void record(
+      BucketInfo bucket,
+      ByteString id,
+      String sourceKey,
+      Renames.Renamed renamed,
+      List<RecordNeedle> records) {
+    if (renamed.isToBeRecorded()) {
+      records.addAll(RecordNeedles.moved(bucket, id, sourceKey, renamed));
+    }
+  }
+
+  /**
+   * Renames a file or directory; idempotent by the id. A directory is never moved onto anything,
+   * and a file onto a file only.
+   */
+  Renames.Renamed rename(
+      BucketInfo bucket,
+      PathName source,
+      PathName target,
+      ByteString id,
+      boolean overwrite,
+      List<RecordNeedle> records)
+      throws StoreException {
+    for (int attempt = 0; attempt < ObjectRows.MOST_ATTEMPTS; attempt++) {
+      Place from = find(bucket.getId(), source);
+      Place to = find(bucket.getId(), target);
+      if (from == null || to == null) {
+        throw new StoreException(
+            ErrorCode.NO_SUCH_KEY,
+            "Cannot rename "
+                + source.names()
+                + " to "
+                + target.names()
+                + ": no such directory on the way to the "
+                + (from == null ? "first" : "second"));
+      }
+      try {
+        Renames.Renamed renamed = rename(bucket, from, to, target, id, overwrite);
+        record(bucket, id, from.rowKey(), renamed, records);
+        return renamed;
+      } catch (Changed e) {
+        rows.committer().pause().backOff(attempt);
+      }
+    }
+    throw contended(source);
+  }
+
+  private Renames.Renamed rename(
+      BucketInfo bucket, Place from, Place to, PathName target, ByteString id, boolean overwrite)
+      throws StoreException {
+    boolean sameParent = from.parent().id() == to.parent().id();
+    ObjectVersion moving = entry(bucket.getId(), from.rowKey());
+    if (sameParent || moving == null || moving.getDirectoryId() == 0) {
+      return renames.rename(
+          bucket,
+          from.rowKey(),
+          to.rowKey(),
+          id,
+          overwrite,
+          now -> {
+            if (!sameParent && now.getDirectoryId() != 0) {
+              throw new Changed("Cannot rename: it is a directory by now");
+            }
+            requireStillThere(bucket.getId(), to);
+          });
+    }
+    requireNotBelow(to, moving);
+    ByteString sourceRow = ObjectRowLayout.row(bucket.getId(), from.rowKey());
+    try (RenameSlot.Held held = slot.take(bucket.getName(), id, sourceRow)) {
+      return renames.rename(
+          bucket,
+          from.rowKey(),
+          to.rowKey(),
+          id,
+          overwrite,
+          now -> {
+            // The source's head was read before; RenameSlot says why that order counts.
+            Place again = find(bucket.getId(), target);
+            if (again == null || again.parent().id() != to.parent().id()) {
+              throw new Changed("Cannot rename: the target's directory was moved");
+            }
+            requireNotBelow(again, now);
+            if (!held.isStillHeld()) {
+              throw new Changed("Cannot rename: it took so long that others went on");
+            }
+            requireStillThere(bucket.getId(), again);
+          });
+    }
+  }
+
+  private static void requireNotBelow(Place to, ObjectVersion moving) throws StoreException {
+    if (to.isBelow(moving.getDirectoryId())) {
+      throw new StoreException(
+          ErrorCode.INVALID_ARGUMENT, "Cannot rename a directory to a place below itself");
+    }
+  }
+
+  static StoreException contended(PathName path) {
+    return new StoreException(
+        ErrorCode.CONFLICT,
+        "Cannot get a turn at " + path.names() + ": lost too many attempts to others");
+  }
+
+  private static ByteString md5OfNothing() {
+    try {
+      return ByteString.copyFrom(MessageDigest.getInstance("MD5").digest());
+    } catch (NoSuchAlgorithmException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+}

@@ -1,0 +1,600 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.om.directory;
+
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.id.WriteId;
+import io.stowage.common.proto.AbortUploadRequest;
+import io.stowage.common.proto.BucketInfo;
+import io.stowage.common.proto.CompleteUploadReply;
+import io.stowage.common.proto.CompleteUploadRequest;
+import io.stowage.common.proto.CreateUploadReply;
+import io.stowage.common.proto.CreateUploadRequest;
+import io.stowage.common.proto.DeleteDirectoryReply;
+import io.stowage.common.proto.DeleteDirectoryRequest;
+import io.stowage.common.proto.FindPathReply;
+import io.stowage.common.proto.GetObjectReply;
+import io.stowage.common.proto.GetObjectRequest;
+import io.stowage.common.proto.ListObjectsReply;
+import io.stowage.common.proto.ListObjectsRequest;
+import io.stowage.common.proto.ListPartsReply;
+import io.stowage.common.proto.ListPartsRequest;
+import io.stowage.common.proto.ListUploadsReply;
+import io.stowage.common.proto.ListUploadsRequest;
+import io.stowage.common.proto.ListVersionsReply;
+import io.stowage.common.proto.ListVersionsRequest;
+import io.stowage.common.proto.ListedVersion;
+import io.stowage.common.proto.Manifest;
+import io.stowage.common.proto.ObjectToDelete;
+import io.stowage.common.proto.ObjectVersion;
+import io.stowage.common.proto.PlaceObjectReply;
+import io.stowage.common.proto.PutObjectReply;
+import io.stowage.common.proto.PutObjectRequest;
+import io.stowage.common.proto.PutPartRequest;
+import io.stowage.common.proto.RecordNeedle;
+import io.stowage.common.proto.SetObjectMetadataRequest;
+import io.stowage.common.proto.UploadedPart;
+import io.stowage.om.object.Deletes;
+import io.stowage.om.object.Gets;
+import io.stowage.om.object.MetadataChanges;
+import io.stowage.om.object.ObjectRows;
+import io.stowage.om.object.Puts;
+import io.stowage.om.object.RecordNeedles;
+import io.stowage.om.object.Renames;
+import io.stowage.om.object.SeenRow;
+import io.stowage.om.row.RowCommitter;
+import io.stowage.om.table.Head;
+import io.stowage.om.table.HeadState;
+import io.stowage.om.table.ObjectRowLayout;
+import io.stowage.om.upload.Uploads;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
+
+/**
+ * What an object manager does in buckets of layout FILE_SYSTEM: finds the row that a path means,
+ * has the operation on it done as in any other bucket, and looks afterwards whether its directory
+ * is still there. Callers see paths, rows see directory ids. Thread-safe.
+ *
+ * <p><b>Keys of S3 are paths.</b> A file is the key of its path. A directory that somebody made is
+ * the key of its path with a slash, an object of no bytes; one that nobody made is there as long as
+ * something is in it, as in buckets where directories are only imagined. So S3 sees what it would
+ * see in a bucket of layout OBJECT, but that {@code a} and {@code a/b} cannot be there at once, and
+ * that keys that are no paths are refused.
+ */
+public final class FileSystemBuckets {
+  private final Directories directories;
+  private final TreeListing listing;
+  private final ObjectRows rows;
+  private final Puts puts;
+  private final Gets gets;
+  private final Deletes deletes;
+  private final MetadataChanges metadataChanges;
+  private final Uploads uploads;
+
+  public FileSystemBuckets(
+      RowCommitter buckets,
+      ObjectRows rows,
+      Puts puts,
+      Gets gets,
+      Deletes deletes,
+      MetadataChanges metadataChanges,
+      Renames renames,
+      Uploads uploads,
+      Duration mutationDeadline) {
+    this.directories =
+        new Directories(rows, puts, renames, new RenameSlot(buckets, rows), mutationDeadline);
+    this.listing = new TreeListing(directories);
+    this.rows = rows;
+    this.puts = puts;
+    this.gets = gets;
+    this.deletes = deletes;
+    this.metadataChanges = metadataChanges;
+    this.uploads = uploads;
+  }
+
+  /** For who empties directories that were removed. */
+  public RemovedDirectories removed() {
+    return new RemovedDirectories(directories, deletes, uploads);
+  }
+
+  /** Whether there is no file and no directory that somebody made. */
+  public boolean isEmpty(BucketInfo bucket) throws StoreException {
+    ListObjectsReply first =
+        listing.list(bucket.getId(), ListObjectsRequest.newBuilder().setLimit(1).build());
+    return first.getObjectsCount() == 0;
+  }
+
+  public PlaceObjectReply place(BucketInfo bucket, String key) throws StoreException {
+    List<RecordNeedle> records = new ArrayList<>();
+    PathName path = PathName.parseNew(key);
+    Directories.Place place = directories.make(bucket, path, records);
+    return PlaceObjectReply.newBuilder().setRowKey(place.rowKey()).addAllRecords(records).build();
+  }
+
+  public FindPathReply find(BucketInfo bucket, String path) throws StoreException {
+    PathName name = PathName.parse(path);
+    if (name.isRoot()) {
+      return FindPathReply.newBuilder().setDirectory(true).build();
+    }
+    Directories.Place place = directories.findForReader(bucket.getId(), name);
+    ObjectVersion entry = place == null ? null : directories.entry(bucket.getId(), place.rowKey());
+    if (entry == null) {
+      throw noSuchKey(path);
+    }
+    boolean directory = entry.getDirectoryId() != 0;
+    return FindPathReply.newBuilder()
+        .setVersion(TreeListing.told(directory ? path + "/" : path, entry))
+        .setDirectory(directory)
+        .build();
+  }
+
+  /**
+   * Row key of a file that is there, for operations that go by it; NO_SUCH_KEY if there is none.
+   */
+  public String rowKey(BucketInfo bucket, String key) throws StoreException {
+    PathName path = PathName.parse(key);
+    Directories.Place place =
+        path.isRoot() ? null : directories.findForReader(bucket.getId(), path);
+    ObjectVersion entry = place == null ? null : directories.entry(bucket.getId(), place.rowKey());
+    if (entry == null || path.directory() || entry.getDirectoryId() != 0) {
+      throw noSuchKey(key);
+    }
+    return place.rowKey();
+  }
+
+  public GetObjectReply get(BucketInfo bucket, GetObjectRequest request) throws StoreException {
+    PathName path = PathName.parse(request.getKey());
+    Directories.Place place =
+        path.isRoot() ? null : directories.findForReader(bucket.getId(), path);
+    if (place == null) {
+      throw noSuchKey(request.getKey());
+    }
+    GetObjectReply found;
+    try {
+      found = gets.get(bucket.getId(), request.toBuilder().setKey(place.rowKey()).build());
+    } catch (StoreException e) {
+      throw inWordsOf(request.getKey(), place, e);
+    }
+    requireMeant(request.getKey(), path, found.getVersion());
+    return found.toBuilder()
+        .setVersion(found.getVersion().toBuilder().setKey(request.getKey()))
+        .build();
+  }
+
+  /** A key means a file, one with a slash a directory that somebody made. */
+  private static void requireMeant(String key, PathName path, ObjectVersion entry)
+      throws StoreException {
+    boolean directory = entry.getDirectoryId() != 0;
+    if (directory != path.directory() || (directory && entry.getImplied())) {
+      throw noSuchKey(key);
+    }
+  }
+
+  private static StoreException noSuchKey(String key) {
+    return new StoreException(ErrorCode.NO_SUCH_KEY, "Cannot find key " + key);
+  }
+
+  /** An error of an operation on a row, told to one who knows paths. */
+  private static StoreException inWordsOf(String key, Directories.Place place, StoreException e) {
+    if (e.code().blame() != ErrorCode.Blame.CALLER || e instanceof Directories.Changed) {
+      return e;
+    }
+    return StoreException.of(e.code(), e.getMessage().replace(place.rowKey(), key));
+  }
+
+  public PutObjectReply put(BucketInfo bucket, PutObjectRequest request) throws StoreException {
+    Puts.requireWriteId(request.getWriteId());
+    PathName path = PathName.parseNew(request.getKey());
+    List<RecordNeedle> records = new ArrayList<>();
+    if (path.directory()) {
+      return putDirectory(bucket, path, request, records);
+    }
+    for (int attempt = 0; attempt < ObjectRows.MOST_ATTEMPTS; attempt++) {
+      Directories.Place place = directories.make(bucket, path, records);
+      ByteString row = ObjectRowLayout.row(bucket.getId(), place.rowKey());
+      Manifest manifest = inRow(bucket, row, request.getManifest());
+      ByteString origin = manifest.getOriginRow();
+      if (!origin.isEmpty()) {
+        rows.noteForwarding(origin, row);
+      }
+      PutObjectReply reply;
+      try {
+        reply =
+            puts.put(
+                    bucket,
+                    request.toBuilder().setKey(place.rowKey()).setManifest(manifest).build())
+                .reply();
+      } catch (StoreException e) {
+        throw inWordsOf(request.getKey(), place, e);
+      }
+      if (!origin.isEmpty()) {
+        rows.noteForwarding(origin, row); // it may have been trimmed before there was a head
+      }
+      try {
+        directories.requireStillThere(bucket.getId(), place);
+      } catch (Directories.Changed e) {
+        withdraw(bucket, place, reply.getVersion());
+        rows.committer().pause().backOff(attempt);
+        continue;
+      }
+      return reply.toBuilder()
+          .setVersion(reply.getVersion().toBuilder().setKey(request.getKey()))
+          .addAllRecords(records)
+          .build();
+    }
+    throw Directories.contended(path);
+  }
+
+  /**
+   * A manifest as a row keeps it: the row that its needles name is left out where it is this one.
+   */
+  private static Manifest inRow(BucketInfo bucket, ByteString row, Manifest manifest)
+      throws StoreException {
+    ByteString origin = manifest.getOriginRow();
+    if (manifest.getExtentsCount() == 0 || origin.equals(row)) {
+      return manifest.toBuilder().clearOriginRow().build();
+    }
+    if (origin.size() < ObjectRowLayout.BUCKET_ID_BYTES + EntryKeys.ID_DIGITS
+        || ObjectRowLayout.bucketId(origin) != bucket.getId()) {
+      throw new StoreException(
+          ErrorCode.INVALID_ARGUMENT,
+          "Cannot put into a bucket of layout FILE_SYSTEM: it was not asked where the object is to"
+              + " be");
+    }
+    return manifest;
+  }
+
+  /** What was put into a directory that is no more would be collected with it; so it is sooner. */
+  private void withdraw(BucketInfo bucket, Directories.Place place, ObjectVersion version) {
+    try {
+      deletes.delete(
+          bucket,
+          ObjectToDelete.newBuilder()
+              .setKey(place.rowKey())
+              .setWriteId(WriteId.random())
+              .setVersionId(version.getVersionId())
+              .build());
+    } catch (StoreException e) {
+      // It is left to the collector.
+    }
+  }
+
+  private PutObjectReply putDirectory(
+      BucketInfo bucket, PathName path, PutObjectRequest request, List<RecordNeedle> records)
+      throws StoreException {
+    if (request.getLength() != 0) {
+      throw new StoreException(
+          ErrorCode.INVALID_ARGUMENT,
+          "Cannot put "
+              + request.getLength()
+              + " bytes under "
+              + request.getKey()
+              + ": a directory of a bucket of layout FILE_SYSTEM holds none");
+    }
+    ObjectVersion made =
+        directories.makeDirectory(
+            bucket,
+            path,
+            request.getWriteId(),
+            request.getMetadata(),
+            request.getCondition(),
+            records);
+    return PutObjectReply.newBuilder()
+        .setVersion(TreeListing.told(request.getKey(), made))
+        .setWantsRecord(true)
+        .addAllRecords(records)
+        .build();
+  }
+
+  /**
+   * Deletes a file, or what makes a directory a key.
+   *
+   * @param records for a rebuild, of what went besides
+   */
+  public Deletes.Deleted delete(BucketInfo bucket, ObjectToDelete what, List<RecordNeedle> records)
+      throws StoreException {
+    PathName path = PathName.parse(what.getKey());
+    Directories.Place place =
+        path.isRoot() ? null : directories.findForReader(bucket.getId(), path);
+    if (place == null) {
+      return Deletes.Deleted.NOTHING;
+    }
+    if (path.directory()) {
+      deleteMarker(bucket, place, records);
+      return Deletes.Deleted.NOTHING;
+    }
+    Deletes.Deleted deleted;
+    try {
+      deleted = deletes.delete(bucket, what.toBuilder().setKey(place.rowKey()).build());
+    } catch (StoreException e) {
+      if (e.code() == ErrorCode.IS_A_DIRECTORY) {
+        return Deletes.Deleted.NOTHING; // there is no such file
+      }
+      throw inWordsOf(what.getKey(), place, e);
+    }
+    if (deleted.stamp() != 0) {
+      records.add(
+          RecordNeedles.deleted(
+              bucket,
+              what.toBuilder().setKey(place.rowKey()).build(),
+              deleted.stamp(),
+              deleted.version()));
+      directories.prune(bucket, place.steps(), records);
+    }
+    return deleted;
+  }
+
+  private void deleteMarker(BucketInfo bucket, Directories.Place place, List<RecordNeedle> records)
+      throws StoreException {
+    ObjectVersion entry = directories.entry(bucket.getId(), place.rowKey());
+    if (entry == null || entry.getDirectoryId() == 0 || entry.getImplied()) {
+      return;
+    }
+    ObjectVersion implied = directories.imply(bucket, new Directories.Step(place.rowKey(), entry));
+    if (implied == null) {
+      return;
+    }
+    records.add(RecordNeedles.committed(bucket, WriteId.random(), implied));
+    List<Directories.Step> steps = new ArrayList<>(place.steps());
+    steps.add(new Directories.Step(place.rowKey(), implied));
+    directories.prune(bucket, steps, records);
+  }
+
+  /** Removes a directory in one step; idempotent by the write id. */
+  public DeleteDirectoryReply deleteDirectory(BucketInfo bucket, DeleteDirectoryRequest request)
+      throws StoreException {
+    ByteString id = request.getWriteId();
+    Puts.requireWriteId(id);
+    PathName path = PathName.parse(request.getPath());
+    if (path.isRoot()) {
+      throw new StoreException(ErrorCode.INVALID_ARGUMENT, "Cannot delete the root of a bucket");
+    }
+    List<RecordNeedle> records = new ArrayList<>();
+    DeleteDirectoryReply.Builder reply = DeleteDirectoryReply.newBuilder();
+    for (int attempt = 0; attempt < ObjectRows.MOST_ATTEMPTS; attempt++) {
+      Directories.Place place = directories.findForReader(bucket.getId(), path);
+      if (place == null) {
+        return reply.build();
+      }
+      SeenRow seen =
+          rows.readSettled(
+              ObjectRowLayout.row(bucket.getId(), place.rowKey()),
+              List.of(ObjectRowLayout.superseded(id)));
+      Head own = seen.writtenBy(id);
+      if (own != null && (own.state() == HeadState.MOVED || own.state() == HeadState.ABSENT)) {
+        return reply.setDeleted(true).build();
+      }
+      if (!seen.isLive()) {
+        return reply.build();
+      }
+      ObjectVersion entry = seen.head().record().getVersion();
+      if (entry.getDirectoryId() == 0) {
+        throw new StoreException(
+            ErrorCode.NOT_A_DIRECTORY,
+            "Cannot delete directory " + request.getPath() + ": it is a file");
+      }
+      try {
+        Renames.Renamed removed =
+            directories.remove(
+                bucket,
+                new Directories.Step(place.rowKey(), entry),
+                id,
+                request.getRecursive() ? Directories.Removal.RECURSIVE : Directories.Removal.EMPTY);
+        if (removed != null) {
+          Directories.record(bucket, id, place.rowKey(), removed, records);
+          return reply.setDeleted(true).addAllRecords(records).build();
+        }
+      } catch (Directories.Changed e) {
+        rows.committer().pause().backOff(attempt);
+      } catch (StoreException e) {
+        if (e.code() == ErrorCode.DIRECTORY_NOT_EMPTY) {
+          throw new StoreException(
+              e.code(), "Cannot delete directory " + request.getPath() + ": it is not empty");
+        }
+        throw e;
+      }
+    }
+    throw Directories.contended(path);
+  }
+
+  /** Renames a file or a directory in one step, whatever is in it. */
+  public Renames.Renamed rename(
+      BucketInfo bucket,
+      String source,
+      String target,
+      ByteString id,
+      boolean overwrite,
+      List<RecordNeedle> records)
+      throws StoreException {
+    Puts.requireWriteId(id);
+    PathName from = PathName.parse(source);
+    PathName to = PathName.parseNew(target);
+    if (from.isRoot()) {
+      throw new StoreException(ErrorCode.INVALID_ARGUMENT, "Cannot rename the root of a bucket");
+    }
+    Renames.Renamed renamed = directories.rename(bucket, from, to, id, overwrite, records);
+    return new Renames.Renamed(
+        renamed.version().toBuilder().setKey(target).build(), renamed.left());
+  }
+
+  public ListObjectsReply list(BucketInfo bucket, ListObjectsRequest request)
+      throws StoreException {
+    return listing.list(bucket.getId(), request);
+  }
+
+  /** Every key has one version: there is no versioning in these buckets. */
+  public ListVersionsReply listVersions(BucketInfo bucket, ListVersionsRequest request)
+      throws StoreException {
+    ListObjectsReply keys =
+        listing.list(
+            bucket.getId(),
+            ListObjectsRequest.newBuilder()
+                .setPrefix(request.getPrefix())
+                .setDelimiter(request.getDelimiter())
+                .setStartAfter(request.getKeyMarker())
+                .setLimit(request.getLimit())
+                .build());
+    ListVersionsReply.Builder reply =
+        ListVersionsReply.newBuilder()
+            .addAllCommonPrefixes(keys.getCommonPrefixesList())
+            .setMore(keys.getMore())
+            .setNextKey(keys.getLast());
+    for (ObjectVersion key : keys.getObjectsList()) {
+      reply.addVersions(ListedVersion.newBuilder().setVersion(key).setLatest(true));
+      if (key.getKey().equals(keys.getLast())) {
+        reply.setNextVersionId(key.getVersionId());
+      }
+    }
+    return reply.build();
+  }
+
+  /** Changes what a file, or a directory that somebody made, says of itself. */
+  public ObjectVersion setMetadata(BucketInfo bucket, SetObjectMetadataRequest request)
+      throws StoreException {
+    PathName path = PathName.parse(request.getKey());
+    Directories.Place place =
+        path.isRoot() ? null : directories.findForReader(bucket.getId(), path);
+    ObjectVersion entry = place == null ? null : directories.entry(bucket.getId(), place.rowKey());
+    if (entry == null) {
+      throw noSuchKey(request.getKey());
+    }
+    requireMeant(request.getKey(), path, entry);
+    try {
+      return metadataChanges.set(
+          bucket.getId(), request.toBuilder().setKey(place.rowKey()).build());
+    } catch (StoreException e) {
+      throw inWordsOf(request.getKey(), place, e);
+    }
+  }
+
+  public CreateUploadReply createUpload(BucketInfo bucket, CreateUploadRequest request)
+      throws StoreException {
+    PathName path = PathName.parseNew(request.getKey());
+    requireFile(request.getKey(), path);
+    List<RecordNeedle> records = new ArrayList<>();
+    for (int attempt = 0; attempt < ObjectRows.MOST_ATTEMPTS; attempt++) {
+      Directories.Place place = directories.make(bucket, path, records);
+      uploads.create(bucket.getId(), request.toBuilder().setKey(place.rowKey()).build());
+      try {
+        directories.requireStillThere(bucket.getId(), place);
+        return CreateUploadReply.newBuilder()
+            .setUploadId(request.getWriteId())
+            .addAllRecords(records)
+            .build();
+      } catch (Directories.Changed e) {
+        rows.committer().pause().backOff(attempt);
+      }
+    }
+    throw Directories.contended(path);
+  }
+
+  private static void requireFile(String key, PathName path) throws StoreException {
+    if (path.directory()) {
+      throw new StoreException(
+          ErrorCode.INVALID_ARGUMENT, "Cannot upload to " + key + ": it means a directory");
+    }
+  }
+
+  /** Where an upload of a path is, which moves with its directory. */
+  private Directories.Place requireUpload(BucketInfo bucket, String key) throws StoreException {
+    PathName path = PathName.parse(key);
+    Directories.Place place =
+        path.isRoot() ? null : directories.findForReader(bucket.getId(), path);
+    if (place == null) {
+      throw new StoreException(ErrorCode.NO_SUCH_UPLOAD, "Cannot find that upload of " + key);
+    }
+    return place;
+  }
+
+  public void putPart(BucketInfo bucket, PutPartRequest request) throws StoreException {
+    Directories.Place place = requireUpload(bucket, request.getKey());
+    ByteString row = ObjectRowLayout.row(bucket.getId(), place.rowKey());
+    UploadedPart part = request.getPart();
+    Manifest manifest = inRow(bucket, row, part.getManifest());
+    if (!manifest.getOriginRow().isEmpty()) {
+      throw new StoreException(
+          ErrorCode.NO_SUCH_UPLOAD,
+          "Cannot find that upload of " + request.getKey() + ": its directory was replaced");
+    }
+    try {
+      uploads.putPart(
+          bucket.getId(),
+          request.toBuilder()
+              .setKey(place.rowKey())
+              .setPart(part.toBuilder().setManifest(manifest))
+              .build());
+    } catch (StoreException e) {
+      throw inWordsOf(request.getKey(), place, e);
+    }
+  }
+
+  public ListPartsReply listParts(BucketInfo bucket, ListPartsRequest request)
+      throws StoreException {
+    Directories.Place place = requireUpload(bucket, request.getKey());
+    ListPartsReply found;
+    try {
+      found = uploads.listParts(bucket.getId(), request.toBuilder().setKey(place.rowKey()).build());
+    } catch (StoreException e) {
+      throw inWordsOf(request.getKey(), place, e);
+    }
+    return found.toBuilder()
+        .setUpload(found.getUpload().toBuilder().setKey(request.getKey()))
+        .build();
+  }
+
+  public ListUploadsReply listUploads(BucketInfo bucket, ListUploadsRequest request)
+      throws StoreException {
+    return new TreeUploads(directories).list(bucket.getId(), request);
+  }
+
+  public void abortUpload(BucketInfo bucket, AbortUploadRequest request) throws StoreException {
+    Directories.Place place = requireUpload(bucket, request.getKey());
+    try {
+      uploads.abort(bucket.getId(), request.toBuilder().setKey(place.rowKey()).build());
+    } catch (StoreException e) {
+      throw inWordsOf(request.getKey(), place, e);
+    }
+    directories.prune(bucket, place.steps(), new ArrayList<>());
+  }
+
+  public CompleteUploadReply completeUpload(BucketInfo bucket, CompleteUploadRequest request)
+      throws StoreException {
+    Directories.Place place = requireUpload(bucket, request.getKey());
+    Uploads.Completed completed;
+    try {
+      completed = uploads.complete(bucket, request.toBuilder().setKey(place.rowKey()).build());
+    } catch (StoreException e) {
+      throw inWordsOf(request.getKey(), place, e);
+    }
+    // An upload keeps its directory from being removed as empty, and so does what it becomes.
+    CompleteUploadReply.Builder reply =
+        CompleteUploadReply.newBuilder()
+            .setVersion(
+                completed.version().toBuilder().clearPartLengths().setKey(request.getKey()));
+    if (!completed.partWriteIds().isEmpty()) {
+      reply.addRecords(
+          RecordNeedles.completed(
+              bucket,
+              request.getWriteId(),
+              completed.version().toBuilder().setKey(place.rowKey()).build(),
+              completed.partWriteIds()));
+    }
+    return reply.build();
+  }
+}

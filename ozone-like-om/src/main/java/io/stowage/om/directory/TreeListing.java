@@ -1,0 +1,206 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.om.directory;
+
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.proto.ListObjectsReply;
+import io.stowage.common.proto.ListObjectsRequest;
+import io.stowage.common.proto.ObjectVersion;
+import io.stowage.om.object.Grouping;
+import io.stowage.om.table.ObjectRowLayout;
+import java.util.List;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
+
+/**
+ * Lists a FILE_SYSTEM bucket as S3 lists keys: files by their paths, and directories that somebody
+ * made by theirs with a slash, in the order of bytes, grouped by any delimiter. A directory that
+ * lies under one common prefix with all that is in it is not looked into. Thread-safe.
+ *
+ * <p>As any listing, a page is not atomic: what is renamed during the call can be missed, or met
+ * twice.
+ */
+final class TreeListing {
+  private static final int MOST_RESULTS = 1_000;
+  private static final ByteString BEHIND = ByteString.copyFrom(new byte[] {(byte) 0xFF});
+
+  private final Directories directories;
+
+  TreeListing(Directories directories) {
+    this.directories = directories;
+  }
+
+  ListObjectsReply list(long bucketId, ListObjectsRequest request) throws StoreException {
+    String prefix = request.getPrefix();
+    String after = request.getStartAfter();
+    if (after.length() > ObjectRowLayout.MAX_KEY_BYTES) {
+      throw new StoreException(
+          ErrorCode.INVALID_ARGUMENT, "Cannot list after a key of " + after.length() + " letters");
+    }
+    int limit = request.getLimit() == 0 ? MOST_RESULTS : Math.min(MOST_RESULTS, request.getLimit());
+    Grouping grouping = new Grouping(prefix, request.getDelimiter());
+    ByteString from = ByteString.copyFromUtf8(prefix);
+    if (!after.isEmpty()) {
+      ByteString behind =
+          ByteString.copyFromUtf8(after)
+              .concat(
+                  grouping.isCommonPrefix(after) ? BEHIND : ByteString.copyFrom(new byte[] {0}));
+      if (TreeWalk.compare(behind, from) > 0) {
+        from = behind;
+      }
+    }
+    return new Page(bucketId, grouping, limit, request.getWantMarkers()).list(from);
+  }
+
+  /** One call. Confined to it. */
+  private final class Page {
+    private final long bucketId;
+    private final Grouping grouping;
+    private final int limit;
+    private final boolean wantMarkers;
+    private final String base; // the prefix up to its last slash
+    private final ListObjectsReply.Builder reply = ListObjectsReply.newBuilder();
+    private int found;
+
+    Page(long bucketId, Grouping grouping, int limit, boolean wantMarkers) {
+      this.wantMarkers = wantMarkers;
+      this.bucketId = bucketId;
+      this.grouping = grouping;
+      this.limit = limit;
+      this.base = grouping.prefix().substring(0, grouping.prefix().lastIndexOf('/') + 1);
+    }
+
+    ListObjectsReply list(ByteString from) throws StoreException {
+      Directories.Step directory = base();
+      if (directory == null) {
+        return reply.build();
+      }
+      ByteString first = from;
+      while (first != null) {
+        first = listFrom(directory, first);
+      }
+      return reply.build();
+    }
+
+    /** The directory that all keys under the prefix are in; null if there is none. */
+    private Directories.Step base() throws StoreException {
+      PathName path;
+      try {
+        path = PathName.parse(base);
+      } catch (StoreException e) {
+        return null; // no key that begins so can be there
+      }
+      List<Directories.Step> steps;
+      try {
+        steps = directories.walk(bucketId, path.names());
+      } catch (StoreException e) {
+        if (e.code() == ErrorCode.NOT_A_DIRECTORY) {
+          return null;
+        }
+        throw e;
+      }
+      return steps == null ? null : steps.get(steps.size() - 1);
+    }
+
+    /** Lists from a key on. Where a common prefix is left behind in one step, tells where to. */
+    private ByteString listFrom(Directories.Step directory, ByteString from) throws StoreException {
+      ByteString basePath = ByteString.copyFromUtf8(base);
+      if (!from.startsWith(basePath)) {
+        return null; // behind all of them
+      }
+      ByteString within = from.substring(basePath.size());
+      if (within.isEmpty() && isKey(directory) && !add(base, directory.entry())) {
+        return null;
+      }
+      TreeWalk walk =
+          new TreeWalk(
+              directories.rows(), bucketId, base, directory.id(), within, limit - found + 1);
+      while (true) {
+        TreeWalk.Item item = walk.next();
+        if (item == null || !item.path().startsWith(grouping.prefix())) {
+          return null;
+        }
+        String common = grouping.commonPrefix(item.path());
+        if (common != null && !item.isWhole() && isEmptyFrom(item)) {
+          continue; // what is in it comes before the beginning
+        }
+        if (common != null) {
+          if (!addCommon(common, item)) {
+            return null;
+          }
+          if (!item.isDirectory() || !common.equals(item.path())) {
+            return ByteString.copyFromUtf8(common).concat(BEHIND);
+          }
+        } else if (!item.isDirectory()) {
+          if (!add(item.path(), item.entry())) {
+            return null;
+          }
+        } else {
+          boolean listed = item.isWhole() && !item.entry().getImplied();
+          if (listed && !add(item.path(), item.entry())) {
+            return null;
+          }
+          walk.enter(item);
+        }
+      }
+    }
+
+    /** Of a directory that the walk entered in its middle: whether nothing in it is behind that. */
+    private boolean isEmptyFrom(TreeWalk.Item item) throws StoreException {
+      long id = item.entry().getDirectoryId();
+      return new TreeWalk(directories.rows(), bucketId, item.path(), id, item.from(), 1).next()
+          == null;
+    }
+
+    private boolean isKey(Directories.Step directory) {
+      return directory.entryKey() != null && !directory.entry().getImplied();
+    }
+
+    /** False if it is one too many. */
+    private boolean add(String key, ObjectVersion entry) {
+      if (found == limit) {
+        reply.setMore(true);
+        return false;
+      }
+      found++;
+      reply.addObjects(told(key, entry)).setLast(key);
+      return true;
+    }
+
+    private boolean addCommon(String common, TreeWalk.Item item) {
+      if (found == limit) {
+        reply.setMore(true);
+        return false;
+      }
+      found++;
+      reply.addCommonPrefixes(common).setLast(common);
+      boolean isKey = item.isDirectory() && item.isWhole() && !item.entry().getImplied();
+      if (wantMarkers && isKey && common.equals(item.path())) {
+        reply.addMarkers(told(common, item.entry()));
+      }
+      return true;
+    }
+  }
+
+  static ObjectVersion told(String key, ObjectVersion entry) {
+    return entry.toBuilder()
+        .setKey(key)
+        .clearManifest()
+        .clearPartLengths()
+        .clearPartWriteIds()
+        .build();
+  }
+}

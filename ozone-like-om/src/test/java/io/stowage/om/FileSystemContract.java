@@ -1,0 +1,520 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.om;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.id.WriteId;
+import io.stowage.common.proto.AbortUploadRequest;
+import io.stowage.common.proto.Condition;
+import io.stowage.common.proto.DeleteBucketRequest;
+import io.stowage.common.proto.ListUploadsRequest;
+import io.stowage.common.proto.ListVersionsRequest;
+import io.stowage.common.proto.ObjectVersion;
+import io.stowage.common.proto.RenamePrefixRequest;
+import io.stowage.common.proto.UpdateBucketRequest;
+import io.stowage.common.proto.Versioning;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** Buckets of layout FILE_SYSTEM, over any tables. */
+abstract class FileSystemContract {
+  private static final AtomicInteger NUMBERS = new AtomicInteger();
+
+  private TestOm om;
+  private TestTree tree;
+
+  abstract TestOm open() throws Exception;
+
+  @BeforeEach
+  void createBucket() throws Exception {
+    om = open();
+    tree = TestTree.create(om, "tree-" + NUMBERS.incrementAndGet() + "-" + System.nanoTime());
+  }
+
+  @AfterEach
+  void close() {
+    om.om.close();
+  }
+
+  @Test
+  void filesAreFoundByTheirPaths() throws StoreException {
+    ObjectVersion put = tree.put("a/b/c", "content");
+    assertEquals("a/b/c", put.getKey());
+    assertEquals(TestOm.md5("content"), tree.get("a/b/c").getMd5());
+    assertEquals("a/b/c", tree.get("a/b/c").getKey());
+    assertTrue(tree.get("a/b/c").getManifest().getOriginRow().isEmpty());
+    assertNull(tree.get("a/b"));
+    assertNull(tree.get("a/b/"));
+    assertNull(tree.get("a/b/c/"));
+    assertNull(tree.get("a/b/c/d"));
+    assertTrue(tree.isDirectory("a/b"));
+    assertFalse(tree.find("a/b/c").getDirectory());
+    assertEquals(List.of("a/b/c"), tree.keys());
+  }
+
+  @Test
+  void aDirectoryThatSomebodyMadeIsAKeyAndStays() throws StoreException {
+    tree.makeDirectory("a/b");
+    assertEquals(List.of("a/b/"), tree.keys());
+    assertNotNull(tree.get("a/b/"));
+    tree.put("a/b/c", "content");
+    om.delete(tree.bucket, "a/b/c");
+    assertEquals(List.of("a/b/"), tree.keys());
+    assertFalse(tree.makeDirectoryIfAbsent("a/b"));
+    assertTrue(tree.makeDirectoryIfAbsent("a"));
+    assertEquals(List.of("a/", "a/b/"), tree.keys());
+  }
+
+  @Test
+  void aDirectoryThatNobodyMadeGoesWithTheLastOfIt() throws StoreException {
+    tree.put("a/b/c", "content");
+    tree.put("a/d", "content");
+    om.delete(tree.bucket, "a/b/c");
+    assertFalse(tree.isDirectory("a/b"));
+    assertTrue(tree.isDirectory("a"));
+    om.delete(tree.bucket, "a/d");
+    assertFalse(tree.isDirectory("a"));
+    om.om.deleteBucket(
+        DeleteBucketRequest.newBuilder().setName(tree.bucket).setWriteId(WriteId.random()).build());
+  }
+
+  @Test
+  void deletingTheMarkerOfAFullDirectoryLeavesWhatIsInIt() throws StoreException {
+    tree.makeDirectory("a");
+    tree.put("a/b", "content");
+    om.delete(tree.bucket, "a/");
+    assertEquals(List.of("a/b"), tree.keys());
+    om.delete(tree.bucket, "a/b");
+    assertFalse(tree.isDirectory("a"));
+    tree.makeDirectory("a");
+    om.delete(tree.bucket, "a/");
+    assertFalse(tree.isDirectory("a"));
+  }
+
+  @Test
+  void fileAndDirectoryOfOneNameExcludeEachOther() throws StoreException {
+    tree.put("a/b", "content");
+    assertEquals(ErrorCode.IS_A_DIRECTORY, TestTree.codeOf(() -> tree.put("a", "file")));
+    assertEquals(ErrorCode.NOT_A_DIRECTORY, TestTree.codeOf(() -> tree.put("a/b/c", "file")));
+    assertEquals(ErrorCode.NOT_A_DIRECTORY, TestTree.codeOf(() -> tree.makeDirectory("a/b")));
+    om.delete(tree.bucket, "a"); // no such key
+    assertEquals(List.of("a/b"), tree.keys());
+  }
+
+  @Test
+  void keysThatAreNoPathsAreRefused() {
+    String long256 = "n".repeat(256);
+    for (String key :
+        List.of("a//b", "/a", "a/./b", "../a", ".", long256, "a/" + long256 + "/b", "//", "a//")) {
+      assertEquals(
+          ErrorCode.INVALID_ARGUMENT, TestTree.codeOf(() -> tree.put(key, "content")), key);
+      assertEquals(ErrorCode.INVALID_ARGUMENT, TestTree.codeOf(() -> tree.get(key)), key);
+    }
+    String deep = "d/".repeat(512) + "f";
+    assertEquals(ErrorCode.INVALID_ARGUMENT, TestTree.codeOf(() -> tree.put(deep, "content")));
+  }
+
+  @Test
+  void aRenamedDirectoryTakesAlongAllThatIsInIt() throws StoreException {
+    tree.put("a/b/c", "content");
+    tree.put("a/b/d/e", "content");
+    tree.makeDirectory("x/y");
+    tree.rename("a/b", "x/y/z");
+    assertEquals(List.of("x/y/", "x/y/z/c", "x/y/z/d/e"), tree.keys());
+    assertEquals(TestOm.md5("content"), tree.get("x/y/z/d/e").getMd5());
+    assertEquals(ErrorCode.NO_SUCH_KEY, TestTree.codeOf(() -> tree.rename("a/b", "x/w")));
+    assertEquals(ErrorCode.NO_SUCH_KEY, TestTree.codeOf(() -> tree.rename("x", "none/w")));
+    assertEquals(
+        ErrorCode.INVALID_ARGUMENT, TestTree.codeOf(() -> tree.rename("x", "x/y/z/below")));
+    tree.makeDirectory("taken");
+    assertEquals(ErrorCode.KEY_EXISTS, TestTree.codeOf(() -> tree.rename("x", "taken")));
+    om.om.renamePrefix(
+        RenamePrefixRequest.newBuilder()
+            .setBucket(tree.bucket)
+            .setSourcePrefix("x/")
+            .setTargetPrefix("w/")
+            .setWriteId(WriteId.random())
+            .build());
+    assertEquals(List.of("taken/", "w/y/", "w/y/z/c", "w/y/z/d/e"), tree.keys());
+  }
+
+  @Test
+  void aRenameIsKnownAgainByItsId() throws StoreException {
+    tree.put("a/b", "content");
+    tree.makeDirectory("x");
+    ByteString id = WriteId.random();
+    om.rename(tree.bucket, "a", "x/a", false, id);
+    om.rename(tree.bucket, "a", "x/a", false, id);
+    ByteString removal = WriteId.random();
+    assertTrue(tree.deleteDirectory("x", true, removal));
+    assertTrue(tree.deleteDirectory("x", true, removal));
+    assertFalse(tree.deleteDirectory("x", true));
+  }
+
+  @Test
+  void aFileReplacesAFileOnly() throws StoreException {
+    tree.put("a/f", "one");
+    tree.put("b/f", "two");
+    om.rename(tree.bucket, "a/f", "b/f", true);
+    assertEquals(TestOm.md5("one"), tree.get("b/f").getMd5());
+    tree.put("c/f", "three");
+    assertEquals(
+        ErrorCode.KEY_EXISTS, TestTree.codeOf(() -> om.rename(tree.bucket, "c/f", "b", true)));
+    assertEquals(
+        ErrorCode.KEY_EXISTS, TestTree.codeOf(() -> om.rename(tree.bucket, "c", "b/f", true)));
+  }
+
+  @Test
+  void removesDirectoriesWithAllThatIsInThem() throws StoreException {
+    tree.put("a/b/c", "content");
+    assertEquals(
+        ErrorCode.DIRECTORY_NOT_EMPTY, TestTree.codeOf(() -> tree.deleteDirectory("a", false)));
+    assertTrue(tree.isDirectory("a/b")); // it was rolled back
+    assertTrue(tree.deleteDirectory("a", true));
+    assertNull(tree.find("a"));
+    assertNull(tree.get("a/b/c"));
+    assertEquals(List.of(), tree.keys());
+    tree.put("a/b/d", "content");
+    assertEquals(List.of("a/b/d"), tree.keys());
+    tree.makeDirectory("e");
+    assertTrue(tree.deleteDirectory("e", false));
+    assertFalse(tree.deleteDirectory("e", false));
+    assertEquals(
+        ErrorCode.NOT_A_DIRECTORY, TestTree.codeOf(() -> tree.deleteDirectory("a/b/d", true)));
+  }
+
+  @Test
+  void bytesWrittenForADirectoryThatWasReplacedMeanwhileAreNotLost() throws StoreException {
+    ByteString placed = tree.place("a/f");
+    tree.rename("a", "moved");
+    tree.om.om.putObject(tree.putRequest("a/f", "content", placed).build());
+    assertEquals(List.of("a/f"), tree.keys());
+    ObjectVersion found = tree.get("a/f");
+    assertEquals(placed, found.getManifest().getOriginRow());
+    assertEquals(
+        1,
+        om.judge(placed, found.getManifest().getExtents(0)).getHoldersCount(),
+        "the row that its needles name leads to it");
+  }
+
+  @Test
+  void conditionsHoldAsInAnyBucket() throws StoreException {
+    tree.put("a/f", "one");
+    ByteString placed = tree.place("a/f");
+    assertEquals(
+        ErrorCode.PRECONDITION_FAILED,
+        TestTree.codeOf(
+            () ->
+                om.om.putObject(
+                    tree.putRequest("a/f", "two", placed)
+                        .setCondition(Condition.newBuilder().setMustBeAbsent(true))
+                        .build())));
+  }
+
+  @Test
+  void uploadsAreOfPathsAndKeepTheirDirectories() throws StoreException {
+    ByteString upload = om.createUpload(tree.bucket, "a/b/big");
+    var part = om.partRequest(tree.bucket, "a/b/big", upload, 1, "part", 9_000_000);
+    part.getPartBuilder().getManifestBuilder().setOriginRow(tree.place("a/b/big"));
+    om.om.putPart(part.build());
+    var uploads = om.om.listUploads(ListUploadsRequest.newBuilder().setBucket(tree.bucket).build());
+    assertEquals("a/b/big", uploads.getUploads(0).getKey());
+    assertEquals(
+        ErrorCode.DIRECTORY_NOT_EMPTY, TestTree.codeOf(() -> tree.deleteDirectory("a/b", false)));
+    tree.put("a/b/other", "content");
+    om.delete(tree.bucket, "a/b/other");
+    tree.rename("a/b", "a/c");
+    om.om.completeUpload(
+        TestOm.completeRequest(tree.bucket, "a/c/big", upload, TestOm.named(1, "part")).build());
+    assertEquals(9_000_000, tree.get("a/c/big").getLength());
+    ByteString second = om.createUpload(tree.bucket, "u/v");
+    om.om.abortUpload(
+        AbortUploadRequest.newBuilder()
+            .setBucket(tree.bucket)
+            .setKey("u/v")
+            .setUploadId(second)
+            .build());
+    assertFalse(tree.isDirectory("u"));
+  }
+
+  @Test
+  void versionsOfEveryKeyAreOne() throws StoreException {
+    tree.put("a/b", "content");
+    tree.put("a/c", "content");
+    var first =
+        om.om.listVersions(
+            ListVersionsRequest.newBuilder().setBucket(tree.bucket).setLimit(1).build());
+    assertEquals("a/b", first.getVersions(0).getVersion().getKey());
+    assertTrue(first.getMore());
+    var second =
+        om.om.listVersions(
+            ListVersionsRequest.newBuilder()
+                .setBucket(tree.bucket)
+                .setKeyMarker(first.getNextKey())
+                .setVersionIdMarker(first.getNextVersionId())
+                .build());
+    assertEquals("a/c", second.getVersions(0).getVersion().getKey());
+    assertFalse(second.getMore());
+    assertEquals(
+        ErrorCode.INVALID_ARGUMENT,
+        TestTree.codeOf(
+            () ->
+                om.om.updateBucket(
+                    UpdateBucketRequest.newBuilder()
+                        .setName(tree.bucket)
+                        .setWriteId(WriteId.random())
+                        .setVersioning(Versioning.ENABLED)
+                        .build())));
+  }
+
+  /** Any listing of any keys is that of a sorted map, whatever prefix, delimiter and marker. */
+  @Test
+  void listsAsASortedMapDoes() throws StoreException {
+    long seed = System.nanoTime();
+    Random random = new Random(seed);
+    TreeSet<String> model = new TreeSet<>(TestTree::byBytes);
+    String[] names = {"a", "a-", "a-b", "a.c", "a0", "b", "b!", "b!!", "é", "z z", "zz", "a/", "~"};
+    for (int i = 0; i < 120; i++) {
+      int depth = 1 + random.nextInt(4);
+      StringBuilder key = new StringBuilder();
+      for (int level = 0; level < depth; level++) {
+        key.append(level == 0 ? "" : "/").append(names[random.nextInt(names.length - 2)]);
+      }
+      boolean marker = random.nextInt(4) == 0;
+      String name = key + (marker ? "/" : "");
+      boolean clash = false;
+      for (String there : model) {
+        boolean fileAbove = name.startsWith(there + "/") && !there.endsWith("/");
+        clash |= fileAbove || (!marker && there.startsWith(name + "/"));
+      }
+      clash |= marker && model.contains(key.toString());
+      if (clash) {
+        continue;
+      }
+      if (marker) {
+        tree.makeDirectory(key.toString());
+      } else {
+        tree.put(name, "content");
+      }
+      model.add(name);
+    }
+    assertEquals(List.copyOf(model), tree.keys(), "seed " + seed);
+    List<String> keys = List.copyOf(model);
+    String[] delimiters = {"", "/", "/", "-", "a", "/a"};
+    for (int i = 0; i < 150; i++) {
+      String some = keys.get(random.nextInt(keys.size()));
+      String prefix =
+          random.nextInt(3) == 0 ? "" : some.substring(0, random.nextInt(some.length() + 1));
+      String delimiter = delimiters[random.nextInt(delimiters.length)];
+      String other = keys.get(random.nextInt(keys.size()));
+      String after =
+          random.nextInt(2) == 0
+              ? ""
+              : other.substring(0, random.nextInt(other.length() + 1))
+                  + (random.nextInt(4) == 0 ? "-" : "");
+      int page = 1 + random.nextInt(5);
+      assertEquals(
+          expected(model, prefix, delimiter, after),
+          tree.list(prefix, delimiter, after, page),
+          "seed "
+              + seed
+              + ": prefix "
+              + prefix
+              + ", delimiter "
+              + delimiter
+              + ", after "
+              + after
+              + ", page "
+              + page);
+    }
+  }
+
+  private static List<String> expected(
+      Set<String> model, String prefix, String delimiter, String after) {
+    TreeSet<String> told = new TreeSet<>(TestTree::byBytes);
+    for (String key : model) {
+      if (!key.startsWith(prefix)) {
+        continue;
+      }
+      int cut = delimiter.isEmpty() ? -1 : key.indexOf(delimiter, prefix.length());
+      String name = cut < 0 ? key : key.substring(0, cut + delimiter.length());
+      boolean afterGroup = after.startsWith(prefix) && cut >= 0 && name.equals(after);
+      if (TestTree.byBytes(key, after) > 0 && !afterGroup) {
+        told.add(name);
+      }
+    }
+    return List.copyOf(told);
+  }
+
+  /**
+   * Threads make, move and remove at once; afterwards every file that was acknowledged and not
+   * removed with a directory by anybody is found exactly once, and the tree is one.
+   */
+  @Test
+  void racingRenamesMakeNoCyclesAndLoseNothing() throws Exception {
+    int threads = 8;
+    int directories = 6;
+    int rounds = Integer.getInteger("stowage.test.tree-rounds", 25);
+    Map<Integer, String> files = new HashMap<>();
+    for (int i = 0; i < directories; i++) {
+      tree.makeDirectory("d" + i);
+      tree.put("d" + i + "/id" + i, "content");
+    }
+    ExecutorService pool = Executors.newFixedThreadPool(threads);
+    try {
+      List<Callable<Void>> work = new java.util.ArrayList<>();
+      for (int t = 0; t < threads; t++) {
+        int number = t;
+        work.add(
+            () -> {
+              Random random = new Random(number);
+              for (int i = 0; i < rounds; i++) {
+                moveOne(random);
+                if (i % 5 == 0) {
+                  String name = "/f" + number + "-" + i;
+                  String path = anyDirectory(random) + name;
+                  try {
+                    tree.put(path, "content");
+                    synchronized (files) {
+                      files.put(files.size(), name.substring(1));
+                    }
+                  } catch (StoreException e) {
+                    require(e, ErrorCode.NOT_A_DIRECTORY, ErrorCode.CONFLICT);
+                  }
+                }
+              }
+              return null;
+            });
+      }
+      for (Future<Void> one : pool.invokeAll(work)) {
+        one.get();
+      }
+    } finally {
+      pool.shutdownNow();
+    }
+    Map<String, Integer> found = new TreeMap<>();
+    for (String key : tree.keys()) {
+      if (!key.endsWith("/")) {
+        found.merge(key.substring(key.lastIndexOf('/') + 1), 1, Integer::sum);
+      }
+    }
+    Map<String, Integer> expected = new TreeMap<>();
+    for (int i = 0; i < directories; i++) {
+      expected.put("id" + i, 1);
+    }
+    files.values().forEach(name -> expected.put(name, 1));
+    assertEquals(expected, found);
+  }
+
+  /** Paths of directories that are there now, found by walking. */
+  private String anyDirectory(Random random) throws StoreException {
+    List<String> all =
+        tree.keys().stream()
+            .filter(key -> key.endsWith("/"))
+            .map(key -> key.substring(0, key.length() - 1))
+            .toList();
+    return all.isEmpty() ? "d0" : all.get(random.nextInt(all.size()));
+  }
+
+  private void moveOne(Random random) throws StoreException {
+    String from = anyDirectory(random);
+    String into = random.nextInt(4) == 0 ? "" : anyDirectory(random) + "/";
+    String name = from.substring(from.lastIndexOf('/') + 1);
+    try {
+      tree.rename(from, into + name);
+    } catch (StoreException e) {
+      require(
+          e,
+          ErrorCode.NO_SUCH_KEY,
+          ErrorCode.KEY_EXISTS,
+          ErrorCode.INVALID_ARGUMENT,
+          ErrorCode.NOT_A_DIRECTORY);
+    }
+  }
+
+  private static void require(StoreException e, ErrorCode... expected) throws StoreException {
+    if (!List.of(expected).contains(e.code())) {
+      throw e;
+    }
+  }
+
+  /** An empty directory is removed, or something is put into it, never both. */
+  @Test
+  void whatWasPutIsNotRemovedWithAnEmptyDirectory() throws Exception {
+    int rounds = Integer.getInteger("stowage.test.tree-rounds", 25);
+    ExecutorService pool = Executors.newFixedThreadPool(3);
+    try {
+      for (int i = 0; i < rounds; i++) {
+        String directory = "e" + i;
+        tree.makeDirectory(directory);
+        tree.makeDirectory("other" + i);
+        tree.put("other" + i + "/m", "content");
+        ByteString placed = tree.place(directory + "/f");
+        int round = i;
+        Future<Boolean> removed =
+            pool.submit(() -> quiet(() -> tree.deleteDirectory(directory, false)));
+        Future<Boolean> put =
+            pool.submit(
+                () ->
+                    quiet(
+                        () ->
+                            om.om.putObject(
+                                tree.putRequest(directory + "/f", "content", placed).build())));
+        Future<Boolean> moved =
+            pool.submit(() -> quiet(() -> tree.rename("other" + round + "/m", directory + "/m")));
+        removed.get();
+        assertTrue(put.get()); // it makes its directory again
+        assertNotNull(tree.get(directory + "/f"), "round " + i);
+        boolean wasMoved = moved.get();
+        assertEquals(wasMoved, tree.get(directory + "/m") != null, "round " + i);
+        assertEquals(!wasMoved, tree.get("other" + i + "/m") != null, "round " + i);
+      }
+    } finally {
+      pool.shutdownNow();
+    }
+  }
+
+  private static boolean quiet(TestTree.Call call) throws StoreException {
+    try {
+      call.run();
+      return true;
+    } catch (StoreException e) {
+      require(e, ErrorCode.DIRECTORY_NOT_EMPTY, ErrorCode.NO_SUCH_KEY, ErrorCode.KEY_EXISTS);
+      return false;
+    }
+  }
+}
