@@ -202,13 +202,23 @@ public final class HadoopKeys implements KeyService {
     }
   }
 
+  /** A KMS's client wraps what it met while it filled its queue of new keys. */
+  private static boolean isDenial(Throwable cause) {
+    for (Throwable each = cause; each != null; each = each.getCause()) {
+      if (each instanceof AccessControlException || each instanceof AuthorizationException) {
+        return true;
+      }
+    }
+    return false;
+  }
+
   /** Providers throw what comes; whether the key is there is asked afterwards. */
   private StoreException told(String keyName, String keyVersion, Exception cause) {
     if (cause instanceof StoreException known) {
       return known;
     }
     ErrorCode code = ErrorCode.UNAVAILABLE;
-    if (cause instanceof AccessControlException || cause instanceof AuthorizationException) {
+    if (isDenial(cause)) {
       code = ErrorCode.ACCESS_DENIED;
     } else {
       try {
