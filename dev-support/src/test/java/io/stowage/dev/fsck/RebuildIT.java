@@ -37,6 +37,8 @@ import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -54,11 +56,20 @@ import software.amazon.awssdk.core.sync.RequestBody;
 import software.amazon.awssdk.http.urlconnection.UrlConnectionHttpClient;
 import software.amazon.awssdk.regions.Region;
 import software.amazon.awssdk.services.s3.S3Client;
+import software.amazon.awssdk.services.s3.model.BucketVersioningStatus;
 import software.amazon.awssdk.services.s3.model.ChecksumAlgorithm;
 import software.amazon.awssdk.services.s3.model.ChecksumMode;
 import software.amazon.awssdk.services.s3.model.CompletedPart;
+import software.amazon.awssdk.services.s3.model.DeleteMarkerEntry;
+import software.amazon.awssdk.services.s3.model.ExpirationStatus;
 import software.amazon.awssdk.services.s3.model.GetObjectResponse;
+import software.amazon.awssdk.services.s3.model.LifecycleRule;
+import software.amazon.awssdk.services.s3.model.ListObjectVersionsResponse;
 import software.amazon.awssdk.services.s3.model.ObjectIdentifier;
+import software.amazon.awssdk.services.s3.model.ObjectLockLegalHoldStatus;
+import software.amazon.awssdk.services.s3.model.ObjectLockMode;
+import software.amazon.awssdk.services.s3.model.ObjectLockRetentionMode;
+import software.amazon.awssdk.services.s3.model.ObjectVersion;
 import software.amazon.awssdk.services.s3.model.S3Exception;
 import software.amazon.awssdk.services.s3.model.S3Object;
 import software.amazon.awssdk.services.s3.model.Tag;
@@ -69,6 +80,13 @@ import software.amazon.awssdk.services.s3.model.Tag;
  */
 class RebuildIT {
   private static final String BUCKET = "rebuilt";
+
+  /** A bucket whose objects have versions, in phases. */
+  private static final String KEPT = "kept";
+
+  /** One whose versions can be locked. */
+  private static final String LOCKED = "locked";
+
   private static final int PART = 5 << 20;
 
   /** A process of its own takes a minute to start on a machine that is busy with twenty others. */
@@ -99,20 +117,38 @@ class RebuildIT {
     }
   }
 
+  /** What a user sees of the versions of one key, newest first; of a null version no times. */
+  private record SeenVersion(
+      String id,
+      boolean latest,
+      Instant modified,
+      String owner,
+      Seen bytes,
+      Map<String, String> tags,
+      String lock) {}
+
   @Test
   void droppedTablesComeBackFromTheContainers() throws Exception {
-    try (MiniStowageCluster cluster = MiniStowageCluster.builder().datanodes(5).start()) {
+    try (MiniStowageCluster cluster =
+        MiniStowageCluster.builder().datanodes(5).set(Keys.LIFECYCLE_DAY_SECONDS, "1").start()) {
       cluster.awaitWritable(Duration.ofSeconds(60));
       Map<String, Seen> before;
+      Map<String, List<SeenVersion>> versions;
       try (S3Client s3 = client(cluster)) {
         s3.createBucket(b -> b.bucket(BUCKET));
         s3.createBucket(b -> b.bucket("deleted-bucket"));
         s3.deleteBucket(b -> b.bucket("deleted-bucket"));
         byS3(s3);
         byFileSystem(cluster);
+        keepVersions(s3, cluster);
+        lockVersions(s3);
+        byRules(s3);
         before = look(s3);
+        versions = lookAtVersions(s3);
       }
       assertTrue(before.size() > 40, before.keySet().toString());
+      int kept = versions.values().stream().mapToInt(List::size).sum();
+      assertTrue(kept > 30, versions.toString());
 
       loseTables(cluster);
       try (S3Client s3 = client(cluster)) {
@@ -120,8 +156,9 @@ class RebuildIT {
         RebuildReport report = rebuild(cluster);
         System.err.println(report);
         assertTrue(report.isWhole(), report.toString());
-        assertEquals(before.size(), report.restored(), report.toString());
+        assertEquals(before.size() + kept, report.restored(), report.toString());
         assertSame(before, look(s3));
+        assertSameVersions(versions, lookAtVersions(s3));
         assertEquals(
             "blue",
             s3.getObjectTagging(b -> b.bucket(BUCKET).key("tagged")).tagSet().get(0).value());
@@ -129,6 +166,7 @@ class RebuildIT {
 
         RebuildReport again = rebuild(cluster);
         assertEquals(0, again.restored(), again.toString());
+        assertSameVersions(versions, lookAtVersions(s3));
         s3.deleteObject(b -> b.bucket(BUCKET).key("small/0"));
         put(s3, "small/1", 10);
         before.remove("small/0");
@@ -416,6 +454,240 @@ class RebuildIT {
                 RequestBody.fromBytes(content(length)))
             .eTag();
     return CompletedPart.builder().partNumber(number).eTag(etag).build();
+  }
+
+  private static void setVersioning(S3Client s3, BucketVersioningStatus status) {
+    s3.putBucketVersioning(b -> b.bucket(KEPT).versioningConfiguration(v -> v.status(status)));
+  }
+
+  private String keep(S3Client s3, String key, int length) {
+    return s3.putObject(
+            b -> b.bucket(KEPT).key(key).metadata(Map.of("length", "" + length)),
+            RequestBody.fromBytes(content(length)))
+        .versionId();
+  }
+
+  private static String remove(S3Client s3, String key, String version) {
+    return s3.deleteObject(b -> b.bucket(KEPT).key(key).versionId(version)).versionId();
+  }
+
+  private void keepVersions(S3Client s3, MiniStowageCluster cluster) throws Exception {
+    s3.createBucket(b -> b.bucket(KEPT));
+    keep(s3, "phases", 100); // before there were versions
+    keep(s3, "plain", 200);
+    setVersioning(s3, BucketVersioningStatus.ENABLED);
+    for (int i = 1; i <= 3; i++) {
+      keep(s3, "phases", 100 + i);
+    }
+    remove(s3, "phases", null);
+    keep(s3, "phases", 110);
+    keep(s3, "undeleted", 1_000);
+    keep(s3, "undeleted", 2 << 20);
+    remove(s3, "undeleted", remove(s3, "undeleted", null));
+    keep(s3, "without-middle", 10);
+    String middle = keep(s3, "without-middle", 20);
+    keep(s3, "without-middle", 30);
+    remove(s3, "without-middle", middle);
+    remove(s3, "gone", keep(s3, "gone", 40));
+    remove(s3, "only-a-marker", null);
+    keep(s3, "uploaded", 50);
+    for (int i = 0; i < 2; i++) {
+      keepUpload(s3, "uploaded", i);
+    }
+    String tagged = keep(s3, "tagged", 60);
+    keep(s3, "tagged", 61);
+    s3.putObjectTagging(
+        b ->
+            b.bucket(KEPT)
+                .key("tagged")
+                .versionId(tagged)
+                .tagging(t -> t.tagSet(Tag.builder().key("team").value("old").build())));
+    for (int i = 0; i < 2; i++) {
+      String told = "long".repeat(450) + i;
+      s3.putObject(
+          b -> b.bucket(KEPT).key("told").contentType("text/x-told").metadata(Map.of("n", told)),
+          RequestBody.fromBytes(content(70)));
+    }
+    renameVersions(s3, cluster);
+    keep(s3, "suspended/delete", 80);
+    keep(s3, "suspended/put", 81);
+    setVersioning(s3, BucketVersioningStatus.SUSPENDED);
+    keep(s3, "phases", 111);
+    keep(s3, "phases", 112); // replaces the null version before
+    remove(s3, "suspended/delete", null);
+    remove(s3, "suspended/delete", null); // a marker that is a null version replaces another
+    keep(s3, "suspended/put", 82);
+    keep(s3, "suspended/null", 83);
+    keep(s3, "suspended/deleted-null", 84);
+    remove(s3, "suspended/deleted-null", "null");
+    setVersioning(s3, BucketVersioningStatus.ENABLED);
+    keep(s3, "phases", 113);
+    keep(s3, "suspended/null", 85);
+  }
+
+  private void keepUpload(S3Client s3, String key, int last) {
+    String id = s3.createMultipartUpload(b -> b.bucket(KEPT).key(key)).uploadId();
+    List<CompletedPart> parts = new ArrayList<>();
+    for (int i = 1; i <= 2; i++) {
+      int number = i;
+      String etag =
+          s3.uploadPart(
+                  b -> b.bucket(KEPT).key(key).uploadId(id).partNumber(number),
+                  RequestBody.fromBytes(content(number == 1 ? PART : 100 + last)))
+              .eTag();
+      parts.add(CompletedPart.builder().partNumber(number).eTag(etag).build());
+    }
+    s3.completeMultipartUpload(
+        b -> b.bucket(KEPT).key(key).uploadId(id).multipartUpload(u -> u.parts(parts)));
+  }
+
+  private void renameVersions(S3Client s3, MiniStowageCluster cluster) throws Exception {
+    keep(s3, "fs/a", 1);
+    keep(s3, "fs/a", 2);
+    keep(s3, "fs/once", 3);
+    keep(s3, "fs/c", 4);
+    remove(s3, "fs/c", null);
+    try (FileSystem fs = cluster.fileSystem(KEPT)) {
+      assertTrue(fs.rename(path("fs/a"), path("fs/b"))); // leaves an older version and a marker
+      assertTrue(fs.rename(path("fs/once"), path("fs/then"))); // leaves nothing
+      assertTrue(fs.rename(path("fs/then"), path("fs/c"))); // over a marker
+      assertTrue(fs.rename(path("plain"), path("fs/plain"))); // a null version
+      write(fs, "fs/written", 5);
+      write(fs, "fs/written", 6);
+      assertTrue(fs.delete(path("fs/written"), false));
+    }
+    keep(s3, "fs/a", 7);
+  }
+
+  private void lockVersions(S3Client s3) {
+    s3.createBucket(b -> b.bucket(LOCKED).objectLockEnabledForBucket(true));
+    Instant later = Instant.now().plus(Duration.ofDays(1)).truncatedTo(ChronoUnit.SECONDS);
+    for (int i = 0; i < 2; i++) {
+      s3.putObject(
+          b ->
+              b.bucket(LOCKED)
+                  .key("retained")
+                  .objectLockMode(ObjectLockMode.GOVERNANCE)
+                  .objectLockRetainUntilDate(later),
+          RequestBody.fromBytes(content(90)));
+    }
+    String held =
+        s3.putObject(b -> b.bucket(LOCKED).key("held"), RequestBody.fromBytes(content(91)))
+            .versionId();
+    s3.putObject(b -> b.bucket(LOCKED).key("held"), RequestBody.fromBytes(content(92)));
+    s3.putObjectLegalHold(
+        b ->
+            b.bucket(LOCKED)
+                .key("held")
+                .versionId(held)
+                .legalHold(h -> h.status(ObjectLockLegalHoldStatus.ON)));
+    s3.putObjectRetention(
+        b ->
+            b.bucket(LOCKED)
+                .key("held")
+                .retention(
+                    r ->
+                        r.mode(ObjectLockRetentionMode.GOVERNANCE)
+                            .retainUntilDate(later.plusSeconds(60))));
+  }
+
+  /** Days of a second: what a rule deletes is told to the containers, as what users delete is. */
+  private void byRules(S3Client s3) throws Exception {
+    put(s3, "expired/small", 100);
+    put(s3, "expired/large", 1 << 20);
+    keep(s3, "expired/current", 101);
+    keep(s3, "expired/current", 102);
+    LifecycleRule rule =
+        LifecycleRule.builder()
+            .id("all")
+            .status(ExpirationStatus.ENABLED)
+            .filter(f -> f.prefix("expired/"))
+            .expiration(e -> e.days(1))
+            .noncurrentVersionExpiration(n -> n.noncurrentDays(1))
+            .build();
+    for (String bucket : List.of(BUCKET, KEPT)) {
+      s3.putBucketLifecycleConfiguration(
+          b -> b.bucket(bucket).lifecycleConfiguration(l -> l.rules(rule)));
+    }
+    await(
+        "rules to be applied",
+        () -> {
+          ListObjectVersionsResponse left =
+              s3.listObjectVersions(b -> b.bucket(KEPT).prefix("expired/"));
+          return s3.listObjectsV2(b -> b.bucket(BUCKET).prefix("expired/")).keyCount() == 0
+              && left.versions().isEmpty()
+              && left.deleteMarkers().isEmpty();
+        });
+    // Or the rules, which come back with the buckets, would do it again.
+    for (String bucket : List.of(BUCKET, KEPT)) {
+      s3.deleteBucketLifecycle(b -> b.bucket(bucket));
+    }
+  }
+
+  /** Of each key as they are listed: versions, newest first, then delete markers likewise. */
+  private static Map<String, List<SeenVersion>> lookAtVersions(S3Client s3) {
+    Map<String, List<SeenVersion>> seen = new TreeMap<>();
+    for (String bucket : List.of(KEPT, LOCKED)) {
+      s3.listObjectVersionsPaginator(b -> b.bucket(bucket)).stream()
+          .forEach(
+              page -> {
+                for (ObjectVersion version : page.versions()) {
+                  add(seen, bucket, version.key(), seenVersion(s3, bucket, version));
+                }
+                for (DeleteMarkerEntry marker : page.deleteMarkers()) {
+                  add(seen, bucket, marker.key(), seenMarker(marker));
+                }
+              });
+    }
+    return seen;
+  }
+
+  private static void add(
+      Map<String, List<SeenVersion>> seen, String bucket, String key, SeenVersion version) {
+    seen.computeIfAbsent(bucket + "/" + key, k -> new ArrayList<>()).add(version);
+  }
+
+  private static SeenVersion seenMarker(DeleteMarkerEntry marker) {
+    return new SeenVersion(
+        marker.versionId(),
+        marker.isLatest(),
+        marker.lastModified(),
+        marker.owner().id(),
+        null,
+        Map.of(),
+        "");
+  }
+
+  private static SeenVersion seenVersion(S3Client s3, String bucket, ObjectVersion version) {
+    String id = version.versionId();
+    String key = version.key();
+    ResponseBytes<GetObjectResponse> got =
+        s3.getObjectAsBytes(
+            b -> b.bucket(bucket).key(key).versionId(id).checksumMode(ChecksumMode.ENABLED));
+    assertEquals(version.size(), got.asByteArrayUnsafe().length);
+    Map<String, String> tags = new TreeMap<>();
+    s3.getObjectTagging(b -> b.bucket(bucket).key(key).versionId(id))
+        .tagSet()
+        .forEach(tag -> tags.put(tag.key(), tag.value()));
+    GetObjectResponse response = got.response();
+    return new SeenVersion(
+        id,
+        version.isLatest(),
+        id.equals("null") ? Instant.EPOCH : version.lastModified(), // its writer's clock
+        version.owner().id(),
+        Seen.of(got),
+        tags,
+        response.objectLockMode()
+            + "/"
+            + response.objectLockRetainUntilDate()
+            + "/"
+            + response.objectLockLegalHoldStatus());
+  }
+
+  private static void assertSameVersions(
+      Map<String, List<SeenVersion>> expected, Map<String, List<SeenVersion>> actual) {
+    assertEquals(expected.keySet(), actual.keySet());
+    expected.forEach((key, versions) -> assertEquals(versions, actual.get(key), key));
   }
 
   private void byFileSystem(MiniStowageCluster cluster) throws Exception {
