@@ -26,12 +26,22 @@ import java.time.Duration;
  * @param packingLimit payload bytes up to which an object lies whole in one cell
  * @param maxCellBytes largest cell of a streamed stripe, whole sectors
  * @param stripeMemoryBytes direct memory for stripes being filled or in flight
+ * @param separateBuckets whether a stripe holds objects of one bucket only
  * @param commitWindow how old a lease's grant may be when a manifest is committed
  */
 record ClientConfig(
-    int packingLimit, int maxCellBytes, long stripeMemoryBytes, Duration commitWindow) {
+    int packingLimit,
+    int maxCellBytes,
+    long stripeMemoryBytes,
+    Duration commitWindow,
+    boolean separateBuckets) {
   ClientConfig {
     maxCellBytes = Sectors.roundUp(maxCellBytes);
+  }
+
+  /** Stripes may hold objects of several buckets. */
+  ClientConfig(int packingLimit, int maxCellBytes, long stripeMemoryBytes, Duration commitWindow) {
+    this(packingLimit, maxCellBytes, stripeMemoryBytes, commitWindow, false);
   }
 
   static ClientConfig from(StowageConfig config) throws StoreException {
@@ -39,6 +49,7 @@ record ClientConfig(
         Math.toIntExact(config.get(Keys.PACKING_LIMIT)),
         Math.toIntExact(config.get(Keys.CELL_SIZE)),
         config.get(Keys.STRIPE_MEMORY),
-        config.get(Keys.COMMIT_WINDOW));
+        config.get(Keys.COMMIT_WINDOW),
+        config.get(Keys.SECURITY_ENABLED));
   }
 }

@@ -32,6 +32,7 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.CompletionException;
 import java.util.function.Consumer;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
 /**
  * This process's exclusive right to append to one container, all of whose shards it has opened
@@ -149,6 +150,10 @@ final class ContainerLease {
 
   LeaseRef ref() {
     return ref;
+  }
+
+  private synchronized ByteString token() {
+    return granted.getToken();
   }
 
   /** As SCM granted or last renewed it, for the commit. */
@@ -288,7 +293,8 @@ final class ContainerLease {
         this.failure = failure;
       }
       switch (failure.code()) {
-        case FENCED, LEASE_LOST, SHARD_SEALED -> lost = true;
+        // Denied: the lease's token, not the node, is what is wrong.
+        case FENCED, LEASE_LOST, SHARD_SEALED, ACCESS_DENIED -> lost = true;
         case OVERLOADED, SECTOR_WRITTEN, EPOCH_LIST_FULL -> damaged = true;
         default -> {
           damaged = true;
@@ -418,6 +424,7 @@ final class ContainerLease {
               .setShard(places.key(shard))
               .setEpoch(epoch())
               .setOffset(address)
+              .setToken(token())
               .setUsedShards(used);
       for (int crc : Sectors.crcs(cell)) {
         request.addCrcs(crc);

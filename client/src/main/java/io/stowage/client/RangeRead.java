@@ -145,7 +145,10 @@ final class RangeRead implements AutoCloseable {
   /** What to ask a shard: the bare needle of its own, else sectors with their states and CRCs. */
   ReadShardRequest request(int of) {
     ReadShardRequest.Builder request =
-        ReadShardRequest.newBuilder().setShard(places.key(of)).setEpoch(extent.getEpoch());
+        ReadShardRequest.newBuilder()
+            .setShard(places.key(of))
+            .setEpoch(extent.getEpoch())
+            .setToken(places.token());
     if (bare && of == shard) {
       request.addRanges(byteRange(extent.getOffset(), extent.getOffset() + extent.getLength()));
     } else {

@@ -96,7 +96,7 @@ final class RangeReads {
               + ShardPlaces.name(container)
               + ": it is gone, so the manifest that names it is old");
     }
-    ShardPlaces places = ShardPlaces.of(found.get(0));
+    ShardPlaces places = ShardPlaces.of(found.get(0)).withTokenOf(known.get(container));
     known.put(container, places);
     return places;
   }

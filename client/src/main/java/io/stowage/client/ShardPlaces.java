@@ -23,6 +23,7 @@ import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.ContainerInfo;
 import io.stowage.common.proto.ShardKey;
 import io.stowage.common.proto.ShardPlace;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
 /** Where a container's shards were when somebody asked, ready to be called. Immutable. */
 final class ShardPlaces {
@@ -30,8 +31,15 @@ final class ShardPlaces {
   private final ErasurePolicy policy;
   private final ShardPlace[] places; // by shard index; null where SCM knows none
   private final ShardKey[] keys;
+  private final ByteString token;
 
-  private ShardPlaces(long container, ErasurePolicy policy, ShardPlace[] places, ShardKey[] keys) {
+  private ShardPlaces(
+      long container,
+      ErasurePolicy policy,
+      ShardPlace[] places,
+      ShardKey[] keys,
+      ByteString token) {
+    this.token = token;
     this.container = container;
     this.policy = policy;
     this.places = places;
@@ -58,11 +66,23 @@ final class ShardPlaces {
               .setDiskId(place.getDiskId())
               .build();
     }
-    return new ShardPlaces(info.getId(), policy, places, keys);
+    return new ShardPlaces(info.getId(), policy, places, keys, info.getToken());
+  }
+
+  /** Looked up again: the places are new, and what may be read of them is what it was. */
+  ShardPlaces withTokenOf(ShardPlaces before) {
+    return before == null || !token.isEmpty()
+        ? this
+        : new ShardPlaces(container, policy, places, keys, before.token);
   }
 
   long container() {
     return container;
+  }
+
+  /** What lets its holder read; empty where none is needed, or whoever asks signs by himself. */
+  ByteString token() {
+    return token;
   }
 
   ErasurePolicy policy() {

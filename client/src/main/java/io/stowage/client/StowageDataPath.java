@@ -29,6 +29,8 @@ import io.stowage.common.om.ObjectManager;
 import io.stowage.common.proto.ContainerInfo;
 import io.stowage.common.time.StoreClock;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
@@ -72,7 +74,19 @@ public final class StowageDataPath implements DataPath, ContainerAccess {
   private final DamageReports damage;
   private final StalePlaces stale;
   private final RangeReads reads;
-  private final Map<String, PolicyPath> paths = new ConcurrentHashMap<>();
+
+  /** A policy's leases are shared by all who write by it. */
+  private final Map<String, LeasePool> pools = new ConcurrentHashMap<>();
+
+  /**
+   * With security on, one for each bucket that was written since the start, a few hundred bytes
+   * each: a stripe then holds one bucket's objects only, since whoever may read one range of it
+   * gets whole sectors, and to decode it the same addresses of other shards.
+   */
+  private final Map<PathKey, PolicyPath> paths = new ConcurrentHashMap<>();
+
+  /** Who shares stripes; bucket 0: all. */
+  private record PathKey(String policy, long bucketId) {}
 
   private StowageDataPath(
       ClientConfig config, Containers containers, DatanodeDirectory directory, StoreClock clock) {
@@ -109,7 +123,7 @@ public final class StowageDataPath implements DataPath, ContainerAccess {
 
   @Override
   public ObjectWriter write(WriteSpec spec) throws StoreException {
-    return new GatheringWriter(spec, clock.wallMicros(), path(spec.policy()));
+    return new GatheringWriter(spec, clock.wallMicros(), path(spec.policy(), spec.bucketId()));
   }
 
   @Override
@@ -125,38 +139,44 @@ public final class StowageDataPath implements DataPath, ContainerAccess {
   @Override
   public ObjectWriter rewrite(NeedleHeader header, long payloadLength, String policy)
       throws StoreException {
-    return new NeedleRewriter(header, payloadLength, path(policy));
+    return new NeedleRewriter(header, payloadLength, path(policy, header.bucketId()));
   }
 
   @Override
   public List<Rewritten> rewriteAll(List<Packed> needles, String policy) throws StoreException {
-    PolicyPath path;
+    Map<PolicyPath, List<Integer>> together = new LinkedHashMap<>();
     List<Packed> copies = new ArrayList<>();
     try {
-      path = path(policy);
       for (Packed needle : needles) {
         NeedleRewriter.requireItsOwn(needle);
+        together
+            .computeIfAbsent(path(policy, needle.header().bucketId()), path -> new ArrayList<>())
+            .add(copies.size());
         copies.add(new Packed(NeedleFacts.unplaced(needle.header()), needle.payload()));
       }
     } catch (StoreException e) {
       needles.forEach(needle -> needle.payload().release());
       throw e;
     }
-    List<Rewritten> results = new ArrayList<>();
-    for (PackedNeedle needle : path.packAll(copies)) {
-      try {
-        results.add(new Rewritten(needle.result(), null));
-      } catch (StoreException e) {
-        results.add(new Rewritten(null, e));
-      }
-    }
-    return results;
+    Rewritten[] results = new Rewritten[copies.size()];
+    together.forEach(
+        (path, which) -> {
+          List<PackedNeedle> packed = path.packAll(which.stream().map(copies::get).toList());
+          for (int i = 0; i < packed.size(); i++) {
+            try {
+              results[which.get(i)] = new Rewritten(packed.get(i).result(), null);
+            } catch (StoreException e) {
+              results[which.get(i)] = new Rewritten(null, e);
+            }
+          }
+        });
+    return Arrays.asList(results);
   }
 
   @Override
   public void record(RecordSpec spec) {
     try {
-      path(spec.policy())
+      path(spec.policy(), spec.bucketId())
           .record(spec.bucketId(), spec.rowKey(), spec.writeId(), spec.stamp(), spec.what());
     } catch (StoreException e) {
       LOG.debug("A record needle is dropped: {}", e.toString());
@@ -182,29 +202,32 @@ public final class StowageDataPath implements DataPath, ContainerAccess {
     return timeouts.figures();
   }
 
-  private PolicyPath path(String policyName) throws StoreException {
+  private PolicyPath path(String policyName, long bucketId) throws StoreException {
     if (!lifecycle.isRunning()) {
       throw new StoreException(ErrorCode.UNAVAILABLE, "Cannot write: the client is closed");
     }
-    PolicyPath known = paths.get(policyName);
+    PathKey key = new PathKey(policyName, config.separateBuckets() ? bucketId : 0);
+    PolicyPath known = paths.get(key);
     if (known != null) {
       return known;
     }
     ErasurePolicy policy = ErasurePolicy.named(policyName);
+    LeasePool leases =
+        pools.computeIfAbsent(
+            policyName,
+            name ->
+                new LeasePool(
+                    policy, containers, directory, clock, timeouts, health, background, config));
     return paths.computeIfAbsent(
-        policyName,
-        name -> {
-          LeasePool leases =
-              new LeasePool(
-                  policy, containers, directory, clock, timeouts, health, background, config);
-          return new PolicyPath(
-              leases,
-              new Packer(leases, packingMemory, packedCellBytes(policy), clock),
-              packingLimit(policy),
-              streamMemory,
-              cellLengths,
-              clock);
-        });
+        key,
+        name ->
+            new PolicyPath(
+                leases,
+                new Packer(leases, packingMemory, packedCellBytes(policy), clock),
+                packingLimit(policy),
+                streamMemory,
+                cellLengths,
+                clock));
   }
 
   /** As configured, or what a quarter of a small budget can still hold with all parities. */
@@ -230,8 +253,10 @@ public final class StowageDataPath implements DataPath, ContainerAccess {
 
   private void maintain() {
     try {
+      for (LeasePool leases : pools.values()) {
+        leases.maintain();
+      }
       for (PolicyPath path : paths.values()) {
-        path.leases().maintain();
         path.packer().flushRecords();
       }
       damage.tell();
@@ -279,8 +304,8 @@ public final class StowageDataPath implements DataPath, ContainerAccess {
       path.packer().flushAllRecords();
     }
     awaitIdlePackers();
-    for (PolicyPath path : paths.values()) {
-      path.leases().close();
+    for (LeasePool leases : pools.values()) {
+      leases.close();
     }
     background.shutdown();
     try {

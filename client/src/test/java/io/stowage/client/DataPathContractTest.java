@@ -29,6 +29,8 @@ import io.stowage.common.erasure.ErasurePolicy;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
+import io.stowage.common.needle.NeedleFacts;
+import io.stowage.common.needle.NeedleHeader;
 import io.stowage.common.proto.ContainerInfo;
 import io.stowage.common.proto.Extent;
 import io.stowage.common.proto.LeaseOutcome;
@@ -38,8 +40,10 @@ import io.stowage.common.time.StoreClock;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.Callable;
@@ -52,6 +56,8 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * What the data path does over datanodes that misbehave on order. Run over the twin in memory here,
@@ -600,6 +606,34 @@ public abstract class DataPathContractTest {
       assertThrows(StoreException.class, () -> writer.write(tooMuch));
       assertEquals(0, tooMuch.refCnt());
     }
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void aStripeHoldsOneBucketsObjectsOnlyWhereThatIsAskedFor(boolean separate) throws Exception {
+    start(7, new ClientConfig(PACKING_LIMIT, CELL, MEMORY, Duration.ofMinutes(15), separate));
+    List<ContainerAccess.Packed> needles = new ArrayList<>();
+    for (int i = 0; i < 40; i++) {
+      ByteString what = ByteString.copyFrom(content(500, i));
+      NeedleHeader header =
+          NeedleFacts.header(1 + i % 2, ByteString.copyFromUtf8("key" + i), WRITE_ID, i, what);
+      needles.add(new ContainerAccess.Packed(header, buffer(what.toByteArray(), 0, what.size())));
+    }
+    Map<String, Set<Long>> bucketsAt = new HashMap<>();
+    List<ContainerAccess.Rewritten> written = path.rewriteAll(needles, ErasurePolicy.RS_3_2.name());
+    for (int i = 0; i < written.size(); i++) {
+      Manifest manifest = written.get(i).written().manifest();
+      for (Extent extent : manifest.getExtentsList()) {
+        long end = extent.getOffset() + extent.getLength();
+        for (long sector = extent.getOffset() / 4_096; sector * 4_096 < end; sector++) {
+          // on whichever shard: the same address of others is what it is decoded from
+          bucketsAt
+              .computeIfAbsent(extent.getContainer() + ":" + sector, place -> new HashSet<>())
+              .add(needles.get(i).header().bucketId());
+        }
+      }
+    }
+    assertEquals(!separate, bucketsAt.values().stream().anyMatch(buckets -> buckets.size() > 1));
   }
 
   @Test

@@ -15,6 +15,7 @@
  */
 package io.stowage.datanode;
 
+import io.stowage.common.conf.Exposure;
 import io.stowage.common.conf.Keys;
 import io.stowage.common.conf.StowageConfig;
 import io.stowage.common.error.ErrorCode;
@@ -38,6 +39,7 @@ import java.util.List;
  * @param repair how much is rebuilt at once
  * @param scrub how fast shards are read over
  * @param heartbeatInterval time between two heartbeats to one SCM
+ * @param secure whether requests need tokens
  */
 public record DatanodeConfig(
     String bindHost,
@@ -47,7 +49,8 @@ public record DatanodeConfig(
     StoreSettings store,
     RepairSettings repair,
     ScrubSettings scrub,
-    Duration heartbeatInterval) {
+    Duration heartbeatInterval,
+    boolean secure) {
 
   public DatanodeConfig {
     disks = List.copyOf(disks);
@@ -58,6 +61,7 @@ public record DatanodeConfig(
 
   /** Reads and checks the settings. */
   public static DatanodeConfig from(StowageConfig config) throws StoreException {
+    Exposure.check(config);
     String bind = config.get(Keys.DATANODE_BIND);
     int colon = bind.lastIndexOf(':');
     int port = -1;
@@ -96,7 +100,8 @@ public record DatanodeConfig(
             config.get(Keys.DATANODE_REBUILDS_PER_DISK), config.get(Keys.DATANODE_REPAIR_MEMORY)),
         new ScrubSettings(
             config.get(Keys.DATANODE_SCRUB_RATE), config.get(Keys.DATANODE_SCRUB_INTERVAL)),
-        config.get(Keys.HEARTBEAT_INTERVAL));
+        config.get(Keys.HEARTBEAT_INTERVAL),
+        config.get(Keys.SECURITY_ENABLED));
   }
 
   private static StoreException refused(String key, String value, String expected) {

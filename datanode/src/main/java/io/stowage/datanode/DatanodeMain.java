@@ -18,6 +18,7 @@ package io.stowage.datanode;
 import io.stowage.common.conf.Keys;
 import io.stowage.common.conf.StowageConfig;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.rpc.KerberosLogin;
 import io.stowage.common.rpc.RpcClient;
 import io.stowage.common.rpc.RpcProtocol;
 import io.stowage.common.rpc.ServiceMain;
@@ -36,7 +37,7 @@ public final class DatanodeMain {
   private DatanodeMain() {}
 
   public static void main(String[] args) {
-    ServiceMain.run("datanode", args, DatanodeMain::start);
+    ServiceMain.run("datanode", KerberosLogin.Role.DATANODE, args, DatanodeMain::start);
   }
 
   private static AutoCloseable start(StowageConfig config, Configuration hadoop)

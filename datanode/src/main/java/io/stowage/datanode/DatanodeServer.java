@@ -16,6 +16,7 @@
 package io.stowage.datanode;
 
 import io.stowage.common.conf.StowageConfig;
+import io.stowage.common.data.DatanodeDirectory;
 import io.stowage.common.data.NetworkDatanodes;
 import io.stowage.common.data.ShardService;
 import io.stowage.common.error.StoreException;
@@ -44,7 +45,7 @@ public final class DatanodeServer implements AutoCloseable {
   private final Lifecycle lifecycle = new Lifecycle("datanode");
   private final ShardStore store;
   private final DataServer server;
-  private final NetworkDatanodes datanodes;
+  private final DatanodeDirectory datanodes;
   private final Rebuilds rebuilds;
   private final Scrubber scrubber;
   private final Heartbeats heartbeats;
@@ -54,10 +55,11 @@ public final class DatanodeServer implements AutoCloseable {
       DataServer server,
       List<DatanodeReports> scms,
       DatanodeConfig config,
+      TokenSecurity security,
       StoreClock clock) {
     this.store = store;
     this.server = server;
-    this.datanodes = new NetworkDatanodes();
+    this.datanodes = security.signing(new NetworkDatanodes());
     this.rebuilds = new Rebuilds(store, datanodes, config.repair(), clock);
     this.scrubber = new Scrubber(store, config.scrub(), clock);
     this.heartbeats =
@@ -65,6 +67,7 @@ public final class DatanodeServer implements AutoCloseable {
             scms,
             store,
             new Orders(store, rebuilds, clock),
+            security.keys(),
             config.advertisedHost(),
             server.port(),
             config.heartbeatInterval());
@@ -87,15 +90,20 @@ public final class DatanodeServer implements AutoCloseable {
   public static DatanodeServer start(
       DatanodeConfig config, List<DatanodeReports> scms, StoreClock clock, DiskFiles files)
       throws StoreException {
+    TokenSecurity security = new TokenSecurity(config.secure(), clock);
     ShardStore store = ShardStore.open(config.disks(), files, config.store(), clock);
     DataServer server;
     try {
-      server = DataServer.start(config.bindAddress(), store, config.store().writeMemoryBytes() / 2);
+      server =
+          DataServer.start(
+              config.bindAddress(),
+              security.checking(store),
+              config.store().writeMemoryBytes() / 2);
     } catch (StoreException e) {
       store.close();
       throw e;
     }
-    DatanodeServer running = new DatanodeServer(store, server, scms, config, clock);
+    DatanodeServer running = new DatanodeServer(store, server, scms, config, security, clock);
     LOG.info(
         "Datanode {} serves {} disks on {}:{}",
         running.nodeId(),
@@ -105,7 +113,7 @@ public final class DatanodeServer implements AutoCloseable {
     return running;
   }
 
-  /** The data plane, for callers in this process: no socket, no copy. */
+  /** The data plane, for callers in this process: no socket, no copy, and no tokens. */
   public ShardService shardService() {
     return store;
   }

@@ -15,13 +15,16 @@
  */
 package io.stowage.minicluster;
 
+import io.stowage.common.conf.Exposure;
 import io.stowage.common.conf.Keys;
+import io.stowage.common.conf.StowageConfig;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import java.io.IOException;
 import java.net.URI;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import org.slf4j.Logger;
@@ -49,6 +52,29 @@ public final class EmbeddedCluster implements AutoCloseable {
   private static final Duration DISKS_TIMEOUT = Duration.ofSeconds(10);
   private static final Logger LOG = LoggerFactory.getLogger(EmbeddedCluster.class);
 
+  /**
+   * Where the gateway and its console are served; all else is on loopback whatever this says.
+   *
+   * @param s3Port 0: any free one
+   * @param insecure the user's word that the host may be another than loopback
+   */
+  record Edge(String host, int s3Port, boolean insecure) {
+    static Edge onLoopback(int s3Port) {
+      return new Edge("127.0.0.1", s3Port, false);
+    }
+
+    /** What other machines could reach; refused unless {@link #insecure}. */
+    List<String> exposed() throws StoreException {
+      return Exposure.check(
+          StowageConfig.of(
+              Map.of(
+                  Keys.S3_BIND.name(),
+                  host + ":" + s3Port,
+                  Keys.INSECURE.name(),
+                  Boolean.toString(insecure))));
+    }
+  }
+
   private final ClusterDirectory directory;
   private final MiniStowageCluster cluster;
 
@@ -60,12 +86,11 @@ public final class EmbeddedCluster implements AutoCloseable {
   /**
    * Starts, or starts again, the cluster of a directory that {@link ClusterDirectory#open} locked;
    * closing the cluster gives the lock back, a failed start too.
-   *
-   * @param s3Port of the gateway; 0: any free one
    */
-  static EmbeddedCluster start(ClusterDirectory directory, int s3Port)
+  static EmbeddedCluster start(ClusterDirectory directory, Edge edge)
       throws IOException, InterruptedException {
     MiniStowageCluster cluster = null;
+    int s3Port = edge.s3Port();
     try {
       if (s3Port != 0 && !ClusterDirectory.isFree(s3Port)) {
         throw new StoreException(
@@ -79,10 +104,11 @@ public final class EmbeddedCluster implements AutoCloseable {
               .disksPerDatanode(DISKS)
               .policy(POLICY)
               .set(Keys.CONTAINER_CAPACITY, "256m")
-              .set(Keys.S3_CONSOLE_BIND, "127.0.0.1:" + (anyPort ? 0 : CONSOLE_PORT))
+              .set(Keys.S3_CONSOLE_BIND, edge.host() + ":" + (anyPort ? 0 : CONSOLE_PORT))
+              .set(Keys.INSECURE, Boolean.toString(edge.insecure()))
               .set(Keys.DATANODE_RESERVED, "128m")
               .set(Keys.ZOOKEEPER_SESSION_TIMEOUT, "60s")
-              .embeddedIn(directory, s3Port)
+              .embeddedIn(directory, edge.host(), s3Port)
               .evenIfNotWritable()
               .start();
       directory.checkClusterId(cluster.status().getClusterId());
@@ -103,10 +129,14 @@ public final class EmbeddedCluster implements AutoCloseable {
     }
   }
 
-  /** As {@link #start(ClusterDirectory, int)}, opening the directory, too. */
+  /**
+   * Opens the directory and starts its cluster, all of it on loopback.
+   *
+   * @param s3Port of the gateway; 0: any free one
+   */
   public static EmbeddedCluster start(Path directory, int s3Port)
       throws IOException, InterruptedException {
-    return start(ClusterDirectory.open(directory), s3Port);
+    return start(ClusterDirectory.open(directory), Edge.onLoopback(s3Port));
   }
 
   /** A disk that does not come is no reason not to serve what the others hold. */

@@ -15,6 +15,7 @@
  */
 package io.stowage.minicluster;
 
+import io.stowage.common.conf.Exposure;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import java.io.IOException;
@@ -22,6 +23,7 @@ import java.io.InputStream;
 import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Properties;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -34,11 +36,13 @@ import org.slf4j.LoggerFactory;
  * stop. What stands in the way of a start is said in one line on standard error; the exit code is
  * then 1 (2 for wrong arguments).
  *
- * <p>{@code EmbeddedClusterMain [--data DIR] [--s3-port N]}. The system property {@code
- * stowage.command} is the command that examples name.
+ * <p>{@code EmbeddedClusterMain [--data DIR] [--s3-port N] [--s3-host HOST] [--insecure]}. Another
+ * host than loopback, for the gateway and its console, needs {@code --insecure}. The system
+ * property {@code stowage.command} is the command that examples name.
  */
 public final class EmbeddedClusterMain {
   private static final int DEFAULT_S3_PORT = 9878;
+  private static final String LOOPBACK = "127.0.0.1";
   private static final String DEFAULT_DATA = "stowage-data";
   private static final int FIRST_JAVA = 17;
 
@@ -54,7 +58,9 @@ public final class EmbeddedClusterMain {
   /** Whether there is a file to log into yet; confined to the main thread. */
   private static boolean logging;
 
-  private record Arguments(Path data, int s3Port) {}
+  private static final String USAGE = "[--data DIR] [--s3-port N] [--s3-host HOST] [--insecure]";
+
+  private record Arguments(Path data, String s3Host, int s3Port, boolean insecure) {}
 
   private EmbeddedClusterMain() {}
 
@@ -65,7 +71,12 @@ public final class EmbeddedClusterMain {
       checkJava();
       ClusterDirectory directory = ClusterDirectory.open(arguments.data());
       logInto(Files.createDirectories(directory.root().resolve("logs")));
-      serve(EmbeddedCluster.start(directory, arguments.s3Port()), begin);
+      EmbeddedCluster.Edge edge =
+          new EmbeddedCluster.Edge(arguments.s3Host(), arguments.s3Port(), arguments.insecure());
+      for (String exposed : edge.exposed()) {
+        System.err.println("stowage: " + Exposure.warning(List.of(exposed)));
+      }
+      serve(EmbeddedCluster.start(directory, edge), begin);
     } catch (Throwable e) {
       if (logging) {
         LoggerFactory.getLogger(EmbeddedClusterMain.class).error("cannot run", e);
@@ -76,18 +87,26 @@ public final class EmbeddedClusterMain {
 
   private static Arguments parse(String[] args) {
     Path data = Path.of(DEFAULT_DATA);
+    String s3Host = LOOPBACK;
     int s3Port = DEFAULT_S3_PORT;
-    for (int i = 0; i < args.length; i += 2) {
-      if (i + 1 == args.length) {
-        fail(2, args[i] + " needs a value; usage: [--data DIR] [--s3-port N]");
+    boolean insecure = false;
+    for (int i = 0; i < args.length; i++) {
+      if (args[i].equals("--insecure")) {
+        insecure = true;
+        continue;
       }
-      switch (args[i]) {
-        case "--data" -> data = Path.of(args[i + 1]);
-        case "--s3-port" -> s3Port = parsePort(args[i + 1]);
-        default -> fail(2, "unknown option " + args[i] + "; usage: [--data DIR] [--s3-port N]");
+      String option = args[i];
+      if (++i == args.length) {
+        fail(2, option + " needs a value; usage: " + USAGE);
+      }
+      switch (option) {
+        case "--data" -> data = Path.of(args[i]);
+        case "--s3-host" -> s3Host = args[i];
+        case "--s3-port" -> s3Port = parsePort(args[i]);
+        default -> fail(2, "unknown option " + option + "; usage: " + USAGE);
       }
     }
-    return new Arguments(data, s3Port);
+    return new Arguments(data, s3Host, s3Port, insecure);
   }
 
   private static int parsePort(String text) {

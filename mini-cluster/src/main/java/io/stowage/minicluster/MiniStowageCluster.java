@@ -33,6 +33,7 @@ import io.stowage.common.proto.ClusterStatusRequest;
 import io.stowage.common.proto.Identity;
 import io.stowage.common.proto.PolicyStatus;
 import io.stowage.common.proto.PutIdentityRequest;
+import io.stowage.common.rpc.KerberosLogin;
 import io.stowage.common.rpc.RpcClient;
 import io.stowage.common.rpc.RpcProtocol;
 import io.stowage.common.scm.ContainerManager;
@@ -49,15 +50,20 @@ import java.io.IOException;
 import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.PrivilegedExceptionAction;
+import java.security.SecureRandom;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.UnaryOperator;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.security.alias.CredentialProvider;
+import org.apache.hadoop.security.alias.CredentialProviderFactory;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -83,6 +89,8 @@ public final class MiniStowageCluster implements AutoCloseable {
   private static final Duration RPC_DEADLINE = Duration.ofSeconds(30);
   private static final Duration WRITABLE_TIMEOUT = Duration.ofSeconds(30);
   private static final long POLL_MILLIS = 20;
+  private static final String LOOPBACK = "127.0.0.1";
+  private static final String SECRET_KEY_ALIAS = "stowage.identity.secret-key";
 
   /** What a cluster is to be like. Confined to one thread. */
   public static final class Builder {
@@ -99,10 +107,12 @@ public final class MiniStowageCluster implements AutoCloseable {
     private StoreClock clock = StoreClock.system();
     private final Map<Integer, StoreClock> objectManagerClocks = new HashMap<>();
     private final Map<ConfigKey<?>, String> settings = new HashMap<>();
+    private final Map<String, String> hadoop = new HashMap<>();
     private UnaryOperator<DiskFiles> disks = UnaryOperator.identity();
     private ClusterDirectory embedded;
     private List<String> externalScms = List.of();
     private String namespace;
+    private String s3Host = LOOPBACK;
     private int s3Port;
     private ClusterDirectory.AccessKey accessKey =
         new ClusterDirectory.AccessKey("MINIACCESSKEY0000001", "mini/secret+of/a-test-cluster");
@@ -198,6 +208,12 @@ public final class MiniStowageCluster implements AutoCloseable {
       return this;
     }
 
+    /** A setting of Hadoop's, with security on. */
+    public Builder setHadoop(String name, String value) {
+      hadoop.put(name, value);
+      return this;
+    }
+
     public Builder set(ConfigKey<?> key, String value) {
       settings.put(key, value);
       return this;
@@ -212,8 +228,9 @@ public final class MiniStowageCluster implements AutoCloseable {
     }
 
     /** The shape that the quickstart runs: fixed directory and ports, own HBase. */
-    Builder embeddedIn(ClusterDirectory owned, int port) throws IOException {
+    Builder embeddedIn(ClusterDirectory owned, String host, int port) throws IOException {
       this.embedded = owned;
+      this.s3Host = host;
       this.s3Port = port;
       this.accessKey = owned.accessKey();
       return ownHBase().directCalls();
@@ -263,6 +280,7 @@ public final class MiniStowageCluster implements AutoCloseable {
   private final List<Manager> managers = new ArrayList<>();
   private Path directory;
   private boolean deleteDirectory;
+  private final Map<KerberosLogin.Role, KerberosLogin> logins = new HashMap<>();
   private HBaseHome hbase;
   private StowageConfig config;
   private RpcClient<ContainerManager> containerManager;
@@ -283,6 +301,9 @@ public final class MiniStowageCluster implements AutoCloseable {
     chooseDirectory();
     startHBase();
     configure();
+    if (shape.embedded != null) {
+      makeSecretKey();
+    }
     for (int i = 0; i < shape.scms; i++) {
       scms.add(new Scm());
       scms.get(i).port = keptPort(i == 0 ? "scm" : "scm" + i);
@@ -368,7 +389,56 @@ public final class MiniStowageCluster implements AutoCloseable {
   }
 
   private static String loopback(int port) {
-    return "127.0.0.1:" + port;
+    return LOOPBACK + ":" + port;
+  }
+
+  // Who each role is.
+
+  /** What the roles' mains read: with security on, our settings are in it. */
+  private Configuration roleConfiguration() throws StoreException {
+    if (!config.get(Keys.SECURITY_ENABLED)) {
+      Configuration hadoop = hbaseConfiguration();
+      if (shape.embedded != null) {
+        hadoop.set(CredentialProviderFactory.CREDENTIAL_PROVIDER_PATH, credentialStore());
+      }
+      return hadoop;
+    }
+    Configuration hadoop = new Configuration(hbaseConfiguration());
+    config.settings().forEach(hadoop::set);
+    shape.hadoop.forEach(hadoop::set);
+    return hadoop;
+  }
+
+  /** A keystore file beside the data: what is in HBase alone does not give secrets away. */
+  private String credentialStore() {
+    return "localjceks://file"
+        + directory.toAbsolutePath().resolve("keys").resolve("credentials.jceks");
+  }
+
+  /** At the first start, a password that encrypts secrets of access keys. */
+  private void makeSecretKey() throws IOException {
+    Configuration hadoop = new Configuration(false);
+    hadoop.set(CredentialProviderFactory.CREDENTIAL_PROVIDER_PATH, credentialStore());
+    Files.createDirectories(directory.toAbsolutePath().resolve("keys"));
+    CredentialProvider provider = CredentialProviderFactory.getProviders(hadoop).get(0);
+    if (provider.getCredentialEntry(SECRET_KEY_ALIAS) == null) {
+      byte[] random = new byte[32];
+      new SecureRandom().nextBytes(random);
+      provider.createCredentialEntry(
+          SECRET_KEY_ALIAS, HexFormat.of().formatHex(random).toCharArray());
+      provider.flush();
+    }
+  }
+
+  /** Does something as a role's principal; with security off, as whoever runs this JVM. */
+  private <T> T as(KerberosLogin.Role role, PrivilegedExceptionAction<T> work)
+      throws IOException, InterruptedException {
+    KerberosLogin login = logins.get(role);
+    if (login == null) {
+      login = KerberosLogin.login(role, config, roleConfiguration());
+      logins.put(role, login);
+    }
+    return login.user().doAs(work);
   }
 
   // SCMs.
@@ -376,8 +446,13 @@ public final class MiniStowageCluster implements AutoCloseable {
   public void startScm(int scm) throws IOException, InterruptedException {
     Scm node = scms.get(scm);
     node.server =
-        ScmServer.start(
-            config.with(Keys.SCM_BIND, loopback(node.port)), hbaseConfiguration(), shape.clock);
+        as(
+            KerberosLogin.Role.SCM,
+            () ->
+                ScmServer.start(
+                    config.with(Keys.SCM_BIND, loopback(node.port)),
+                    roleConfiguration(),
+                    shape.clock));
     node.port = node.server.port();
   }
 
@@ -424,13 +499,17 @@ public final class MiniStowageCluster implements AutoCloseable {
     return containerManager.api();
   }
 
-  private RpcClient<ContainerManager> newContainerManager() throws StoreException {
-    return RpcClient.create(
-        RpcProtocol.CONTAINER_MANAGER,
-        hbaseConfiguration(),
-        scmAddresses(),
-        RPC_CALL_TIMEOUT,
-        RPC_DEADLINE);
+  private RpcClient<ContainerManager> newContainerManager()
+      throws IOException, InterruptedException {
+    return as(
+        KerberosLogin.Role.OBJECT_MANAGER,
+        () ->
+            RpcClient.create(
+                RpcProtocol.CONTAINER_MANAGER,
+                roleConfiguration(),
+                scmAddresses(),
+                RPC_CALL_TIMEOUT,
+                RPC_DEADLINE));
   }
 
   // Datanodes and disks.
@@ -456,13 +535,7 @@ public final class MiniStowageCluster implements AutoCloseable {
   public void startDatanode(int datanode) throws IOException {
     Node node = nodes.get(datanode);
     for (String address : scmAddresses()) {
-      node.reports.add(
-          RpcClient.create(
-              RpcProtocol.DATANODE_REPORTS,
-              hbaseConfiguration(),
-              List.of(address),
-              RPC_CALL_TIMEOUT,
-              Duration.ZERO));
+      node.reports.add(reports(address));
     }
     StowageConfig its =
         config
@@ -480,6 +553,23 @@ public final class MiniStowageCluster implements AutoCloseable {
     node.id = node.server.nodeId();
     for (Manager manager : managers) {
       introduce(manager, node);
+    }
+  }
+
+  private RpcClient<DatanodeReports> reports(String address) throws IOException {
+    try {
+      return as(
+          KerberosLogin.Role.DATANODE,
+          () ->
+              RpcClient.create(
+                  RpcProtocol.DATANODE_REPORTS,
+                  roleConfiguration(),
+                  List.of(address),
+                  RPC_CALL_TIMEOUT,
+                  Duration.ZERO));
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IOException("interrupted", e);
     }
   }
 
@@ -544,16 +634,19 @@ public final class MiniStowageCluster implements AutoCloseable {
     Manager manager = managers.get(objectManager);
     StoreClock clock = shape.objectManagerClocks.getOrDefault(objectManager, shape.clock);
     manager.server =
-        OmServer.start(
-            config.with(Keys.OM_BIND, loopback(manager.port)),
-            hbaseConfiguration(),
-            containerManager(),
-            clock);
-    manager.port = manager.server.serveRpc().getPort();
+        as(
+            KerberosLogin.Role.OBJECT_MANAGER,
+            () ->
+                OmServer.start(
+                    config.with(Keys.OM_BIND, loopback(manager.port)),
+                    roleConfiguration(),
+                    containerManager(),
+                    clock));
+    manager.port = as(KerberosLogin.Role.OBJECT_MANAGER, () -> manager.server.serveRpc().getPort());
     if (!shape.gateway) {
       return;
     }
-    manager.datanodes = new DirectDatanodes(new NetworkDatanodes());
+    manager.datanodes = new DirectDatanodes(manager.server.signing(new NetworkDatanodes()));
     for (Node node : nodes) {
       introduce(manager, node);
     }
@@ -571,7 +664,7 @@ public final class MiniStowageCluster implements AutoCloseable {
     manager.keys = HadoopKeys.open(config, new Configuration());
     manager.gateway =
         S3GatewayServer.start(
-            config.with(Keys.S3_BIND, loopback(manager.s3Port)),
+            config.with(Keys.S3_BIND, shape.s3Host + ":" + manager.s3Port),
             hosted,
             manager.dataPath,
             manager.keys,
@@ -637,7 +730,7 @@ public final class MiniStowageCluster implements AutoCloseable {
 
   /** The first gateway's page for browsers; it has to be configured. */
   public URI console() {
-    return URI.create("http://" + loopback(managers.get(0).gateway.consolePort()) + "/");
+    return URI.create("http://" + s3Name() + ":" + managers.get(0).gateway.consolePort() + "/");
   }
 
   /** Endpoint of the first gateway; path style, no TLS, region us-east-1. */
@@ -646,7 +739,12 @@ public final class MiniStowageCluster implements AutoCloseable {
   }
 
   public URI s3Endpoint(int objectManager) {
-    return URI.create("http://" + loopback(managers.get(objectManager).s3Port));
+    return URI.create("http://" + s3Name() + ":" + managers.get(objectManager).s3Port);
+  }
+
+  /** A host by which this machine reaches its gateways. */
+  private String s3Name() {
+    return shape.s3Host.equals("0.0.0.0") ? LOOPBACK : shape.s3Host;
   }
 
   public String accessKey() {
@@ -664,9 +762,17 @@ public final class MiniStowageCluster implements AutoCloseable {
 
   /** Where clients find this cluster; what goes into their stowage-site.xml. */
   public Map<String, String> clientSettings() {
-    return Map.of(
-        Keys.OM_ADDRESSES.name(), String.join(",", objectManagerAddresses()),
-        Keys.SCM_ADDRESSES.name(), String.join(",", scmAddresses()));
+    Map<String, String> settings = new TreeMap<>();
+    settings.put(Keys.OM_ADDRESSES.name(), String.join(",", objectManagerAddresses()));
+    settings.put(Keys.SCM_ADDRESSES.name(), String.join(",", scmAddresses()));
+    for (ConfigKey<?> shared :
+        List.of(Keys.SECURITY_ENABLED, Keys.OM_PRINCIPAL, Keys.SCM_PRINCIPAL)) {
+      String value = config.settings().get(shared.name());
+      if (value != null) {
+        settings.put(shared.name(), value);
+      }
+    }
+    return settings;
   }
 
   /**
@@ -773,6 +879,7 @@ public final class MiniStowageCluster implements AutoCloseable {
     for (int i = 0; i < scms.size(); i++) {
       stopScm(i);
     }
+    logins.values().forEach(KerberosLogin::close);
     if (shape.ownHBase) {
       closeIfThere(hbase);
     }

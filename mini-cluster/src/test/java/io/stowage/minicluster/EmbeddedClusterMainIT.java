@@ -23,9 +23,12 @@ import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import software.amazon.awssdk.core.sync.RequestBody;
@@ -49,6 +52,7 @@ class EmbeddedClusterMainIT {
         s3.createBucket(b -> b.bucket("demo"));
         s3.putObject(b -> b.bucket("demo").key("a"), RequestBody.fromBytes(content));
       }
+      assertEquals(List.of(), listeningBeyondLoopback(first.pid()));
       System.err.printf("launch to first put: %d ms%n", (System.nanoTime() - begin) / 1_000_000);
       secret = first.secretKey();
       site = Files.readAllBytes(data.resolve("conf/stowage-site.xml"));
@@ -91,6 +95,69 @@ class EmbeddedClusterMainIT {
     assertEquals(1, lines.size(), lines::toString);
     assertTrue(lines.get(0).contains("99"), lines::toString);
     assertEquals(1, refusal("--date", "x").size());
+  }
+
+  @Test
+  void otherMachinesOnlyWithTheUsersWord() throws Exception {
+    Path data = directory.resolve("data");
+    List<String> lines =
+        refusal("--data", data.toString(), "--s3-port", "0", "--s3-host", "0.0.0.0");
+    assertEquals(1, lines.size(), lines::toString);
+    assertTrue(lines.get(0).contains("--insecure"), lines::toString);
+    try (EmbeddedProcess exposed =
+        EmbeddedProcess.launch(
+            "--data", data.toString(), "--s3-port", "0", "--s3-host", "0.0.0.0", "--insecure")) {
+      exposed.awaitServing(60);
+      assertTrue(exposed.output().contains("INSECURE: security is off"), exposed.output());
+      int s3 = exposed.s3Endpoint().getPort();
+      List<String> open = listeningBeyondLoopback(exposed.pid());
+      assertTrue(open.contains("0.0.0.0:" + s3), open::toString);
+      assertEquals(2, open.size(), "gateway and console alone: " + open);
+    }
+  }
+
+  /** Addresses that a process listens on and others than loopback could be reached by (Linux). */
+  private static List<String> listeningBeyondLoopback(long pid) throws Exception {
+    Set<String> own = new HashSet<>();
+    try (var descriptors = Files.newDirectoryStream(Path.of("/proc/" + pid + "/fd"))) {
+      for (Path descriptor : descriptors) {
+        try {
+          String target = Files.readSymbolicLink(descriptor).toString();
+          if (target.startsWith("socket:[")) {
+            own.add(target.substring(8, target.length() - 1));
+          }
+        } catch (NoSuchFileException e) {
+          // closed meanwhile
+        }
+      }
+    }
+    List<String> listening = new ArrayList<>();
+    int found = 0;
+    for (String table : List.of("tcp", "tcp6")) {
+      Path file = Path.of("/proc/" + pid + "/net/" + table);
+      if (!Files.exists(file)) {
+        continue;
+      }
+      for (String line : Files.readAllLines(file)) {
+        String[] words = line.strip().split("\\s+");
+        if (words.length < 10 || !words[3].equals("0A") || !own.contains(words[9])) {
+          continue; // not LISTEN, or somebody else's
+        }
+        found++;
+        String[] address = words[1].split(":");
+        boolean loopback =
+            address[0].endsWith("7F") // 127.x.x.x, bytes in the machine's order
+                || address[0].equals("00000000000000000000000001000000");
+        if (!loopback) {
+          listening.add(
+              (address[0].matches("0+") ? "0.0.0.0" : address[0])
+                  + ":"
+                  + Integer.parseInt(address[1], 16));
+        }
+      }
+    }
+    assertTrue(found >= 7, "ZooKeeper, HBase (2), SCM, OM, datanode, S3 and console: " + found);
+    return listening;
   }
 
   /** Runs a start that must fail, and gives what it printed. */

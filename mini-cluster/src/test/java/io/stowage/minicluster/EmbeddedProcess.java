@@ -89,6 +89,10 @@ final class EmbeddedProcess implements AutoCloseable {
     }
   }
 
+  long pid() {
+    return process.pid();
+  }
+
   String output() {
     synchronized (lines) {
       return String.join("\n", lines);

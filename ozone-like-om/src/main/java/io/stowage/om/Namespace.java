@@ -137,6 +137,7 @@ import io.stowage.om.garbage.NeedleJudge;
 import io.stowage.om.garbage.Replacements;
 import io.stowage.om.identity.Entities;
 import io.stowage.om.identity.Identities;
+import io.stowage.om.identity.SecretSeal;
 import io.stowage.om.object.Deletes;
 import io.stowage.om.object.ExtentSwap;
 import io.stowage.om.object.FileLeases;
@@ -313,6 +314,11 @@ final class Namespace implements ObjectManager, AutoCloseable {
         .setBucket(bucket)
         .addRecords(RecordNeedles.bucket(bucket, request.getWriteId(), bucket.getCreatedMicros()))
         .build();
+  }
+
+  /** From now on secrets of access keys are stored so; before the first request. */
+  void sealSecretsWith(SecretSeal seal) {
+    identities.sealWith(seal);
   }
 
   @Override

@@ -17,6 +17,7 @@ package io.stowage.om;
 
 import io.stowage.common.conf.Keys;
 import io.stowage.common.conf.StowageConfig;
+import io.stowage.common.rpc.KerberosLogin;
 import io.stowage.common.rpc.RpcClient;
 import io.stowage.common.rpc.RpcProtocol;
 import io.stowage.common.rpc.ServiceMain;
@@ -35,7 +36,7 @@ public final class ObjectManagerMain {
   private ObjectManagerMain() {}
 
   public static void main(String[] args) {
-    ServiceMain.run("om", args, ObjectManagerMain::start);
+    ServiceMain.run("om", KerberosLogin.Role.OBJECT_MANAGER, args, ObjectManagerMain::start);
   }
 
   private static AutoCloseable start(StowageConfig config, Configuration hadoop) throws Exception {

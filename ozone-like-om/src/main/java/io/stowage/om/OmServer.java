@@ -15,24 +15,30 @@
  */
 package io.stowage.om;
 
+import io.stowage.common.conf.Exposure;
 import io.stowage.common.conf.Keys;
 import io.stowage.common.conf.StowageConfig;
+import io.stowage.common.data.DatanodeDirectory;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.expiry.DayLength;
 import io.stowage.common.lifecycle.Lifecycle;
 import io.stowage.common.om.ObjectManager;
 import io.stowage.common.proto.RecordNeedle;
+import io.stowage.common.rpc.Administrators;
 import io.stowage.common.rpc.RpcProtocol;
 import io.stowage.common.rpc.RpcServer;
 import io.stowage.common.scm.ContainerManager;
 import io.stowage.common.time.StoreClock;
+import io.stowage.om.door.Door;
 import io.stowage.om.expiry.Expirer;
 import io.stowage.om.garbage.Collector;
+import io.stowage.om.identity.SecretSeal;
 import io.stowage.om.row.Pause;
 import io.stowage.om.table.HBaseTables;
 import java.io.IOException;
 import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Method;
 import java.lang.reflect.Proxy;
 import java.net.InetSocketAddress;
 import java.time.Duration;
@@ -45,20 +51,24 @@ import java.util.function.Consumer;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.ipc.Server;
 import org.apache.hadoop.security.UserGroupInformation;
+import org.apache.hadoop.thirdparty.protobuf.Message;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
  * An object manager with its connection to HBase: hosted by a gateway in its own process, or
  * serving Hadoop RPC. Owns the connection, the RPC server one thread that ends directory renames of
- * object managers that died, one that collects garbage, and one that applies rules of lifecycle.
- * Thread-safe.
+ * object managers that died, one that collects garbage, one that applies rules of lifecycle, and
+ * with security on one that fetches keys. Thread-safe.
  */
 public final class OmServer implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(OmServer.class);
 
   /** Calls block on HBase for a millisecond or few; so many in one process keep two cores busy. */
   private static final int RPC_HANDLERS = 64;
+
+  /** Name, in Hadoop's credential provider, of the password that encrypts secrets. */
+  static final String SECRET_KEY_ALIAS = "stowage.identity.secret-key";
 
   private static final int SWEEP_SECONDS = 60;
 
@@ -93,10 +103,16 @@ public final class OmServer implements AutoCloseable {
   private ScheduledFuture<?> collections;
   private final ScheduledExecutorService expiring;
   private volatile Consumer<RecordNeedle> records = OmServer::nobody;
+  private final ServiceTokens tokens; // null: security is off
   private RpcServer rpc;
 
   private OmServer(
-      StowageConfig config, Configuration hadoop, HBaseTables tables, Namespace namespace) {
+      StowageConfig config,
+      Configuration hadoop,
+      HBaseTables tables,
+      Namespace namespace,
+      ServiceTokens tokens) {
+    this.tokens = tokens;
     this.config = config;
     this.hadoop = hadoop;
     this.tables = tables;
@@ -137,7 +153,12 @@ public final class OmServer implements AutoCloseable {
             scm,
             clock,
             Pause.REAL);
-    OmServer server = new OmServer(config, hadoopAndHBase, tables, namespace);
+    namespace.sealSecretsWith(secretSeal(config, hadoopAndHBase));
+    ServiceTokens tokens =
+        config.get(Keys.SECURITY_ENABLED)
+            ? ServiceTokens.start(scm, clock, config.get(Keys.TOKEN_LIFE), settings.commitWindow())
+            : null;
+    OmServer server = new OmServer(config, hadoopAndHBase, tables, namespace, tokens);
     server.lifecycle.moveTo(Lifecycle.State.STARTING);
     server.sweeps =
         server.sweeper.scheduleWithFixedDelay(
@@ -169,6 +190,29 @@ public final class OmServer implements AutoCloseable {
       expirations.cancel(true);
       records = OmServer::nobody;
     };
+  }
+
+  /** By a password of Hadoop's credential provider; none: secrets are stored as they are. */
+  private static SecretSeal secretSeal(StowageConfig config, Configuration hadoop)
+      throws StoreException {
+    char[] password;
+    try {
+      password = hadoop.getPasswordFromCredentialProviders(SECRET_KEY_ALIAS);
+    } catch (IOException e) {
+      throw new StoreException(
+          ErrorCode.BAD_CONFIGURATION,
+          "Cannot read " + SECRET_KEY_ALIAS + " from the credential provider: " + e.getMessage(),
+          e);
+    }
+    if (password != null) {
+      return SecretSeal.of(password);
+    }
+    if (config.get(Keys.SECURITY_ENABLED)) {
+      LOG.warn(
+          "Secrets of access keys are stored as they are: no credential provider has {}",
+          SECRET_KEY_ALIAS);
+    }
+    return SecretSeal.NONE;
   }
 
   /** A day's work is looked for a hundred times a day and more. */
@@ -213,53 +257,61 @@ public final class OmServer implements AutoCloseable {
     if (!lifecycle.isRunning() || rpc != null) {
       throw new IllegalStateException("serves RPC already, or no longer runs");
     }
+    Exposure.check(config);
     rpc =
         RpcServer.create(
                 hadoop,
                 config.get(Keys.OM_BIND),
                 RPC_HANDLERS,
                 RpcProtocol.OBJECT_MANAGER,
-                guarded(namespace))
+                guarded(namespace, Administrators.of(config)))
             .start();
     LOG.info("Object manager serves RPC on {}", rpc.address());
     return rpc.address();
   }
 
   /**
-   * Keeps secrets, and what could lose data, from callers over RPC that are not the user whom this
-   * process runs as.
+   * Keeps secrets, and what could lose data, from callers over RPC that are no administrators; with
+   * security on, all else from those who may not.
    */
-  private static ObjectManager guarded(ObjectManager target) throws StoreException {
-    String administrator;
-    try {
-      administrator = UserGroupInformation.getLoginUser().getShortUserName();
-    } catch (IOException e) {
-      throw new StoreException(
-          ErrorCode.BAD_CONFIGURATION, "Cannot tell which user we run as: " + e.getMessage(), e);
-    }
+  private ObjectManager guarded(ObjectManager target, Administrators administrators) {
+    Door door = tokens == null ? null : tokens.door(target);
     return (ObjectManager)
         Proxy.newProxyInstance(
             ObjectManager.class.getClassLoader(),
             new Class<?>[] {ObjectManager.class},
             (proxy, method, arguments) -> {
-              if (ADMINISTRATORS_ONLY.contains(method.getName())) {
-                UserGroupInformation caller = Server.getRemoteUser();
-                if (caller == null || !administrator.equals(caller.getShortUserName())) {
-                  throw new StoreException(
-                      ErrorCode.ACCESS_DENIED,
-                      "Cannot "
-                          + method.getName()
-                          + " over RPC: "
-                          + caller
-                          + " is no administrator");
-                }
+              String name = method.getName();
+              if (ADMINISTRATORS_ONLY.contains(name)) {
+                administrators.check(name);
               }
-              try {
-                return method.invoke(target, arguments);
-              } catch (InvocationTargetException e) {
-                throw e.getCause();
+              if (door == null) {
+                return invoke(target, method, arguments);
               }
+              UserGroupInformation caller = Server.getRemoteUser();
+              return door.pass(
+                  name,
+                  (Message) arguments[0],
+                  caller.getShortUserName(),
+                  administrators.include(caller),
+                  request -> invoke(target, method, request));
             });
+  }
+
+  private static Object invoke(Object target, Method method, Object... arguments) throws Throwable {
+    try {
+      return method.invoke(target, arguments);
+    } catch (InvocationTargetException e) {
+      throw e.getCause();
+    }
+  }
+
+  /**
+   * Datanodes as the process that hosts this object manager reaches them: with security on, each
+   * request gets a token of the service itself.
+   */
+  public DatanodeDirectory signing(DatanodeDirectory datanodes) {
+    return tokens == null ? datanodes : tokens.signing(datanodes);
   }
 
   @Override
@@ -272,6 +324,9 @@ public final class OmServer implements AutoCloseable {
     collections.cancel(true);
     collecting.shutdownNow();
     expiring.shutdownNow();
+    if (tokens != null) {
+      tokens.close();
+    }
     synchronized (this) {
       if (rpc != null) {
         rpc.close();

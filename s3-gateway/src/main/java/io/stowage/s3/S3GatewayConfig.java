@@ -16,6 +16,7 @@
 package io.stowage.s3;
 
 import io.stowage.common.conf.ConfigKey;
+import io.stowage.common.conf.Exposure;
 import io.stowage.common.conf.Keys;
 import io.stowage.common.conf.StowageConfig;
 import io.stowage.common.error.ErrorCode;
@@ -122,6 +123,7 @@ public record S3GatewayConfig(
 
   /** Reads and checks the settings. */
   public static S3GatewayConfig from(StowageConfig config) throws StoreException {
+    Exposure.check(config);
     int workers = config.get(Keys.S3_WORKERS);
     long packingLimit = config.get(Keys.PACKING_LIMIT);
     return new S3GatewayConfig(

@@ -22,7 +22,9 @@ import io.stowage.client.keys.HadoopKeys;
 import io.stowage.client.repack.Repacker;
 import io.stowage.common.conf.Keys;
 import io.stowage.common.conf.StowageConfig;
+import io.stowage.common.data.DatanodeDirectory;
 import io.stowage.common.data.NetworkDatanodes;
+import io.stowage.common.rpc.KerberosLogin;
 import io.stowage.common.rpc.RpcClient;
 import io.stowage.common.rpc.RpcProtocol;
 import io.stowage.common.rpc.ServiceMain;
@@ -48,7 +50,7 @@ public final class S3GatewayMain {
   private S3GatewayMain() {}
 
   public static void main(String[] args) {
-    ServiceMain.run("s3g", args, S3GatewayMain::start);
+    ServiceMain.run("s3g", KerberosLogin.Role.GATEWAY, args, S3GatewayMain::start);
   }
 
   private static AutoCloseable start(StowageConfig config, Configuration hadoop) throws Exception {
@@ -64,7 +66,7 @@ public final class S3GatewayMain {
       parts.push(scm);
       OmServer objectManager = OmServer.start(config, hadoop, scm.api(), StoreClock.system());
       parts.push(objectManager);
-      NetworkDatanodes datanodes = new NetworkDatanodes();
+      DatanodeDirectory datanodes = objectManager.signing(new NetworkDatanodes());
       parts.push(datanodes);
       StowageDataPath data =
           StowageDataPath.create(

@@ -15,6 +15,7 @@
  */
 package io.stowage.scm;
 
+import io.stowage.common.rpc.KerberosLogin;
 import io.stowage.common.rpc.ServiceMain;
 import io.stowage.common.time.StoreClock;
 
@@ -24,6 +25,9 @@ public final class ScmMain {
 
   public static void main(String[] args) {
     ServiceMain.run(
-        "scm", args, (config, hadoop) -> ScmServer.start(config, hadoop, StoreClock.system()));
+        "scm",
+        KerberosLogin.Role.SCM,
+        args,
+        (config, hadoop) -> ScmServer.start(config, hadoop, StoreClock.system()));
   }
 }

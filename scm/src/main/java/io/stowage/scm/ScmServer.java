@@ -15,21 +15,29 @@
  */
 package io.stowage.scm;
 
+import io.stowage.common.conf.Exposure;
+import io.stowage.common.conf.Keys;
 import io.stowage.common.conf.StowageConfig;
 import io.stowage.common.data.DatanodeDirectory;
 import io.stowage.common.data.NetworkDatanodes;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.fault.CrashPoint;
 import io.stowage.common.lifecycle.Lifecycle;
+import io.stowage.common.proto.GetTokenKeysRequest;
 import io.stowage.common.rpc.RpcProtocol;
 import io.stowage.common.rpc.RpcServer;
 import io.stowage.common.scm.ContainerManager;
 import io.stowage.common.scm.DatanodeReports;
 import io.stowage.common.time.StoreClock;
+import io.stowage.common.token.Operation;
+import io.stowage.common.token.ShardTokens;
+import io.stowage.common.token.SigningDatanodes;
+import io.stowage.common.token.TokenKeyRing;
 import io.stowage.scm.cluster.ClusterMap;
 import io.stowage.scm.cluster.DataPlaneProbe;
 import io.stowage.scm.cluster.HadoopTopology;
 import io.stowage.scm.container.ContainerStore;
+import io.stowage.scm.container.TokenKeyRolls;
 import io.stowage.scm.election.Election;
 import io.stowage.scm.table.HBaseContainerStore;
 import java.net.InetAddress;
@@ -62,11 +70,17 @@ public final class ScmServer implements AutoCloseable {
 
   private static final long FOLLOW_MILLIS = 1_000;
 
+  /**
+   * A new key of tokens is known everywhere after this: a node is heard, or dead, in half of it.
+   */
+  private static final Duration KEY_SPREAD = Duration.ofMinutes(2);
+
   /** A node that a client had trouble with answers a probe within this, or stays suspect. */
   private static final Duration PROBE_TIMEOUT = Duration.ofSeconds(1);
 
   private final Lifecycle lifecycle = new Lifecycle("SCM");
   private final DatanodeDirectory datanodes; // for probes
+  private final TokenKeyRing keys; // that its own probes are signed with
   private final ContainerStore store;
   private final StorageContainerManager manager;
   private final RpcServer rpc;
@@ -78,11 +92,13 @@ public final class ScmServer implements AutoCloseable {
 
   private ScmServer(
       DatanodeDirectory datanodes,
+      TokenKeyRing keys,
       ContainerStore store,
       StorageContainerManager manager,
       RpcServer rpc,
       String address) {
     this.datanodes = datanodes;
+    this.keys = keys;
     this.store = store;
     this.manager = manager;
     this.rpc = rpc;
@@ -100,7 +116,15 @@ public final class ScmServer implements AutoCloseable {
   public static ScmServer start(
       StowageConfig config, Configuration hadoopAndHBase, StoreClock clock) throws StoreException {
     ScmConfig scm = ScmConfig.from(config);
+    Exposure.check(config);
+    boolean secure = config.get(Keys.SECURITY_ENABLED);
+    TokenKeyRing keys = new TokenKeyRing();
     DatanodeDirectory datanodes = new NetworkDatanodes(PROBE_TIMEOUT);
+    if (secure) {
+      datanodes =
+          new SigningDatanodes(
+              datanodes, new ShardTokens(keys, clock), "scm", Operation.all(Operation.STAT));
+    }
     ClusterMap cluster =
         new ClusterMap(
             clock,
@@ -115,12 +139,17 @@ public final class ScmServer implements AutoCloseable {
       store = HBaseContainerStore.open(hadoopAndHBase, scm.hbaseNamespace(), clock);
       StorageContainerManager manager =
           new StorageContainerManager(scm, store, cluster, clock, new SecureRandom());
+      if (secure) {
+        manager.secured(
+            new TokenKeyRolls.Settings(
+                config.get(Keys.TOKEN_KEY_INTERVAL), config.get(Keys.TOKEN_LIFE), KEY_SPREAD));
+      }
       RpcServer rpc =
           RpcServer.create(
                   hadoopAndHBase, scm.bind(), RPC_HANDLERS, RpcProtocol.CONTAINER_MANAGER, manager)
               .add(hadoopAndHBase, RpcProtocol.DATANODE_REPORTS, manager)
               .start();
-      server = new ScmServer(datanodes, store, manager, rpc, advertised(rpc.address()));
+      server = new ScmServer(datanodes, keys, store, manager, rpc, advertised(rpc.address()));
       server.run(scm);
       return server;
     } catch (StoreException | RuntimeException e) {
@@ -161,6 +190,7 @@ public final class ScmServer implements AutoCloseable {
               guarded("ask who leads", election::look);
               guarded("follow the container table", manager::follow);
               guarded("check the leader epoch", manager::checkEpoch);
+              guarded("roll the keys of tokens", this::rollTokenKeys);
             },
             0,
             FOLLOW_MILLIS,
@@ -181,6 +211,12 @@ public final class ScmServer implements AutoCloseable {
       work.reach();
       manager.lost();
     }
+  }
+
+  private void rollTokenKeys() throws StoreException {
+    manager.rollTokenKeys();
+    GetTokenKeysRequest ask = GetTokenKeysRequest.newBuilder().setVersion(keys.version()).build();
+    keys.take(manager.getTokenKeys(ask).getKeys());
   }
 
   private interface Job {

@@ -34,6 +34,8 @@ import io.stowage.common.proto.FinishRepackReply;
 import io.stowage.common.proto.FinishRepackRequest;
 import io.stowage.common.proto.GetContainersReply;
 import io.stowage.common.proto.GetContainersRequest;
+import io.stowage.common.proto.GetTokenKeysReply;
+import io.stowage.common.proto.GetTokenKeysRequest;
 import io.stowage.common.proto.HeartbeatReply;
 import io.stowage.common.proto.HeartbeatRequest;
 import io.stowage.common.proto.KeepContainersReply;
@@ -67,6 +69,7 @@ import io.stowage.common.proto.SetDatanodeModeReply;
 import io.stowage.common.proto.SetDatanodeModeRequest;
 import io.stowage.common.proto.ShardPlace;
 import io.stowage.common.proto.ShardReport;
+import io.stowage.common.proto.TokenKeys;
 import io.stowage.common.scm.ContainerManager;
 import io.stowage.common.scm.DatanodeReports;
 import io.stowage.common.time.StoreClock;
@@ -81,6 +84,7 @@ import io.stowage.scm.container.OperatorWords;
 import io.stowage.scm.container.RowMutations;
 import io.stowage.scm.container.ShardInventory;
 import io.stowage.scm.container.Term;
+import io.stowage.scm.container.TokenKeyRolls;
 import io.stowage.scm.election.Election;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -130,6 +134,7 @@ final class StorageContainerManager
   /** Counts defeats, so that a term which was lost while it was being prepared does not begin. */
   private final AtomicLong defeats = new AtomicLong();
 
+  private volatile TokenKeyRolls tokenKeys; // null: security is off
   private volatile String scmId = "unbound";
   private volatile Term term; // null: standby
   private volatile Election election; // null: before the start
@@ -162,6 +167,33 @@ final class StorageContainerManager
   /** Says under which name this SCM is known: host:port of its RPC server, once that is bound. */
   void named(String address) {
     scmId = address;
+  }
+
+  /** From now on there are keys of tokens. */
+  void secured(TokenKeyRolls.Settings settings) {
+    tokenKeys = new TokenKeyRolls(operator, clock, settings);
+  }
+
+  /** Makes keys of tokens where that is due. Called periodically. */
+  void rollTokenKeys() throws StoreException {
+    TokenKeyRolls rolls = tokenKeys;
+    if (rolls != null && term != null) {
+      rolls.roll();
+    }
+  }
+
+  /** Keys newer than somebody has; null if there are none. */
+  private TokenKeys keysAfter(long version) {
+    TokenKeyRolls rolls = tokenKeys;
+    return rolls == null || rolls.latest().getVersion() <= version ? null : rolls.latest();
+  }
+
+  @Override
+  public GetTokenKeysReply getTokenKeys(GetTokenKeysRequest request) {
+    TokenKeys newer = keysAfter(request.getVersion());
+    return newer == null
+        ? GetTokenKeysReply.getDefaultInstance()
+        : GetTokenKeysReply.newBuilder().setKeys(newer).build();
   }
 
   /** Who is asked for the leader's address, and to whom this SCM resigns. */
@@ -561,6 +593,10 @@ final class StorageContainerManager
     HeartbeatReply.Builder reply =
         HeartbeatReply.newBuilder()
             .setSendFullReport(!cluster.hasFullReport(node) && !shards.isReportUnderWay(node));
+    TokenKeys newerKeys = keysAfter(request.getTokenKeysVersion());
+    if (newerKeys != null) {
+      reply.setTokenKeys(newerKeys);
+    }
     Term now = term;
     if (now == null) {
       return reply.build();

@@ -655,6 +655,111 @@ public final class Keys {
               "Largest piece that a file being read in sequence fetches at once; one more piece is"
                   + " fetched ahead."));
 
+  // Security.
+  public static final ConfigKey<Boolean> SECURITY_ENABLED =
+      add(
+          ConfigKey.flag(
+              "stowage.security.enabled",
+              false,
+              Tag.BASIC,
+              "Kerberos on every RPC, tokens on the data plane; the same in all roles and"
+                  + " clients."));
+  public static final ConfigKey<Boolean> INSECURE =
+      add(
+          ConfigKey.flag(
+              "stowage.insecure",
+              false,
+              Tag.BASIC,
+              "With security off, lets servers bind other addresses than loopback, at which anybody"
+                  + " on the network could read and delete everything."));
+
+  public static final ConfigKey<String> SCM_PRINCIPAL =
+      add(
+          ConfigKey.text(
+              "stowage.scm.kerberos.principal",
+              "",
+              Tag.BASIC,
+              "Kerberos principal of SCMs, such as scm/_HOST@REALM; _HOST is the host's name."));
+  public static final ConfigKey<String> SCM_KEYTAB =
+      add(
+          ConfigKey.text(
+              "stowage.scm.kerberos.keytab",
+              "",
+              Tag.BASIC,
+              "File of the keys of stowage.scm.kerberos.principal."));
+  public static final ConfigKey<String> OM_PRINCIPAL =
+      add(
+          ConfigKey.text(
+              "stowage.om.kerberos.principal",
+              "",
+              Tag.BASIC,
+              "Kerberos principal of object managers, such as om/_HOST@REALM; _HOST is the host's"
+                  + " name."));
+  public static final ConfigKey<String> OM_KEYTAB =
+      add(
+          ConfigKey.text(
+              "stowage.om.kerberos.keytab",
+              "",
+              Tag.BASIC,
+              "File of the keys of stowage.om.kerberos.principal."));
+  public static final ConfigKey<String> DATANODE_PRINCIPAL =
+      add(
+          ConfigKey.text(
+              "stowage.datanode.kerberos.principal",
+              "",
+              Tag.BASIC,
+              "Kerberos principal of datanodes, such as datanode/_HOST@REALM; _HOST is the host's"
+                  + " name."));
+  public static final ConfigKey<String> DATANODE_KEYTAB =
+      add(
+          ConfigKey.text(
+              "stowage.datanode.kerberos.keytab",
+              "",
+              Tag.BASIC,
+              "File of the keys of stowage.datanode.kerberos.principal."));
+  public static final ConfigKey<String> S3_PRINCIPAL =
+      add(
+          ConfigKey.text(
+              "stowage.s3.kerberos.principal",
+              "",
+              Tag.BASIC,
+              "Kerberos principal of gateways, such as s3/_HOST@REALM; _HOST is the host's name."));
+  public static final ConfigKey<String> S3_KEYTAB =
+      add(
+          ConfigKey.text(
+              "stowage.s3.kerberos.keytab",
+              "",
+              Tag.BASIC,
+              "File of the keys of stowage.s3.kerberos.principal."));
+  public static final ConfigKey<String> ADMINISTRATORS =
+      add(
+          ConfigKey.text(
+              "stowage.administrators",
+              "",
+              Tag.BASIC,
+              "Who may administer, beside the user that a service runs as: users separated by"
+                  + " commas, a space, groups separated by commas."));
+
+  public static final ConfigKey<Duration> TOKEN_KEY_INTERVAL =
+      add(
+          ConfigKey.duration(
+              "stowage.security.token-key-interval",
+              "1d",
+              Duration.ofMillis(100),
+              Duration.ofDays(365),
+              Tag.TUNING,
+              "A key that signs tokens of the data plane is replaced after this long."));
+  public static final ConfigKey<Duration> TOKEN_LIFE =
+      add(
+          ConfigKey.duration(
+              "stowage.security.token-life",
+              "10h",
+              Duration.ofMillis(100),
+              Duration.ofDays(30),
+              Tag.TUNING,
+              "A reader's token of the data plane holds this long: a file that is open for longer"
+                  + " has to be opened again."));
+
   private Keys() {}
 
   private static <T> ConfigKey<T> add(ConfigKey<T> key) {

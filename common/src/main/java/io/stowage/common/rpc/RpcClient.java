@@ -33,13 +33,18 @@ import java.util.Map;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import javax.security.sasl.SaslException;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.io.retry.RetryPolicies;
 import org.apache.hadoop.ipc.ProtobufRpcEngine2;
 import org.apache.hadoop.ipc.RPC;
 import org.apache.hadoop.ipc.RemoteException;
 import org.apache.hadoop.net.NetUtils;
+import org.apache.hadoop.security.AccessControlException;
+import org.apache.hadoop.security.KerberosAuthException;
 import org.apache.hadoop.security.UserGroupInformation;
+import org.apache.hadoop.security.authorize.AuthorizationException;
+import org.apache.hadoop.security.token.SecretManager;
 import org.apache.hadoop.thirdparty.protobuf.ServiceException;
 
 /**
@@ -61,11 +66,14 @@ public final class RpcClient<T> implements AutoCloseable {
   private final Map<String, Method> pbMethods;
   private final List<Object> servers = new ArrayList<>();
   private final List<String> addresses;
+  private final String user;
   private final long deadlineNanos;
   private final AtomicInteger current = new AtomicInteger();
   private final T api;
 
-  private RpcClient(Class<T> api, Class<?> pb, List<String> addresses, long deadlineNanos) {
+  private RpcClient(
+      Class<T> api, Class<?> pb, List<String> addresses, String user, long deadlineNanos) {
+    this.user = user;
     this.service = api.getSimpleName();
     this.pbMethods = RpcBridge.pbMethodsByName(pb);
     this.addresses = List.copyOf(addresses);
@@ -101,14 +109,16 @@ public final class RpcClient<T> implements AutoCloseable {
           "Cannot reach " + protocol.api().getSimpleName() + ": no address is configured");
     }
     Configuration conf = new Configuration(hadoop);
+    RpcSecurity.turnOn(conf);
     conf.setInt("ipc.client.connect.timeout", CONNECT_TIMEOUT_MILLIS);
     conf.setInt("ipc.client.connect.max.retries", 0);
     conf.setInt("ipc.client.connect.max.retries.on.timeouts", 0);
     RPC.setProtocolEngine(conf, protocol.pb(), ProtobufRpcEngine2.class);
+    UserGroupInformation user = currentUser();
     RpcClient<T> client =
-        new RpcClient<>(protocol.api(), protocol.pb(), addresses, deadline.toNanos());
+        new RpcClient<>(
+            protocol.api(), protocol.pb(), addresses, user.getUserName(), deadline.toNanos());
     try {
-      UserGroupInformation user = UserGroupInformation.getCurrentUser();
       for (String address : addresses) {
         InetSocketAddress socketAddress = NetUtils.createSocketAddr(address);
         client.servers.add(
@@ -131,6 +141,17 @@ public final class RpcClient<T> implements AutoCloseable {
           e);
     }
     return client;
+  }
+
+  private static UserGroupInformation currentUser() throws StoreException {
+    try {
+      return UserGroupInformation.getCurrentUser();
+    } catch (IOException e) {
+      throw new StoreException(
+          ErrorCode.BAD_CONFIGURATION,
+          "Cannot tell which user we run as: " + KerberosLogin.rootOf(e),
+          e);
+    }
   }
 
   /** The service; valid until close. */
@@ -203,6 +224,9 @@ public final class RpcClient<T> implements AutoCloseable {
       if (RpcBridge.WireException.class.getName().equals(remote.getClassName())) {
         return RpcBridge.WireException.parse(remote.getMessage());
       }
+      if (isRefusal(remote.getClassName())) {
+        return denied(name, address, remote.getMessage(), remote);
+      }
       return new StoreException(
           ErrorCode.INTERNAL,
           "Cannot " + name + " at " + service + " " + address + ": " + remote.getMessage(),
@@ -216,6 +240,10 @@ public final class RpcClient<T> implements AutoCloseable {
           "Cannot " + name + ": " + service + " at " + address + " cannot be reached",
           cause);
     }
+    Throwable refusal = refusalIn(cause);
+    if (refusal != null) {
+      return denied(name, address, KerberosLogin.rootOf(refusal), cause);
+    }
     return new OutcomeUnknownException(
         "Cannot tell whether "
             + name
@@ -225,6 +253,36 @@ public final class RpcClient<T> implements AutoCloseable {
             + address
             + ": "
             + cause,
+        cause);
+  }
+
+  /** What says that a connection was not made for want of a ticket or a token; else null. */
+  private static Throwable refusalIn(Throwable failure) {
+    int depth = 0;
+    for (Throwable t = failure; t != null && depth++ < 20; t = t.getCause()) {
+      if (t instanceof SaslException
+          || t instanceof AccessControlException
+          || t instanceof KerberosAuthException
+          || t instanceof SecretManager.InvalidToken
+          || (t instanceof RemoteException remote && isRefusal(remote.getClassName()))) {
+        return t;
+      }
+    }
+    return null;
+  }
+
+  private static boolean isRefusal(String className) {
+    return className != null
+        && (className.equals(SaslException.class.getName())
+            || className.equals(AccessControlException.class.getName())
+            || className.equals(AuthorizationException.class.getName())
+            || className.equals(SecretManager.InvalidToken.class.getName()));
+  }
+
+  private StoreException denied(String name, String address, String why, Throwable cause) {
+    return new StoreException(
+        ErrorCode.ACCESS_DENIED,
+        "Cannot " + name + " at " + service + " " + address + " as " + user + ": " + why,
         cause);
   }
 

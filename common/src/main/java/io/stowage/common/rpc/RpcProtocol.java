@@ -23,12 +23,16 @@ import io.stowage.common.scm.ContainerManager;
 import io.stowage.common.scm.DatanodeReports;
 import java.util.function.Function;
 import org.apache.hadoop.ipc.ProtocolInfo;
+import org.apache.hadoop.security.KerberosInfo;
 import org.apache.hadoop.thirdparty.protobuf.BlockingService;
 
 /**
  * One service of the control plane: our interface, the interface that Hadoop RPC wants, and how to
  * serve it. Methods of both interfaces have the same names and messages, which is what lets one
  * reflective bridge stand in for translator classes. Immutable.
+ *
+ * <p>Protocols are named as their interfaces: a server that checks who may use one looks for a
+ * class of that name.
  *
  * @param <T> our interface
  * @param <P> generated blocking interface, annotated with protocol name and version
@@ -73,14 +77,25 @@ public final class RpcProtocol<T, P> {
   }
 
   /** Hadoop RPC's view of {@link ObjectManager}. */
-  @ProtocolInfo(protocolName = "io.stowage.ObjectManager", protocolVersion = 1)
+  @ProtocolInfo(
+      protocolName = "io.stowage.common.rpc.RpcProtocol$ObjectManagerPb",
+      protocolVersion = 1)
+  @KerberosInfo(serverPrincipal = "stowage.om.kerberos.principal")
   public interface ObjectManagerPb extends ObjectManagerService.BlockingInterface {}
 
   /** Hadoop RPC's view of {@link ContainerManager}. */
-  @ProtocolInfo(protocolName = "io.stowage.ContainerManager", protocolVersion = 1)
+  @ProtocolInfo(
+      protocolName = "io.stowage.common.rpc.RpcProtocol$ContainerManagerPb",
+      protocolVersion = 1)
+  @KerberosInfo(serverPrincipal = "stowage.scm.kerberos.principal")
   public interface ContainerManagerPb extends ContainerManagerService.BlockingInterface {}
 
   /** Hadoop RPC's view of {@link DatanodeReports}. */
-  @ProtocolInfo(protocolName = "io.stowage.DatanodeReports", protocolVersion = 1)
+  @ProtocolInfo(
+      protocolName = "io.stowage.common.rpc.RpcProtocol$DatanodeReportsPb",
+      protocolVersion = 1)
+  @KerberosInfo(
+      serverPrincipal = "stowage.scm.kerberos.principal",
+      clientPrincipal = "stowage.datanode.kerberos.principal")
   public interface DatanodeReportsPb extends DatanodeReportService.BlockingInterface {}
 }

@@ -24,6 +24,7 @@ import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.ipc.ProtobufRpcEngine2;
 import org.apache.hadoop.ipc.RPC;
 import org.apache.hadoop.net.NetUtils;
+import org.apache.hadoop.security.authorize.ProxyUsers;
 
 /**
  * A Hadoop RPC server of one or more of our services. Owns its threads: one reader, one responder,
@@ -45,7 +46,7 @@ public final class RpcServer implements AutoCloseable {
   public static <T, P> RpcServer create(
       Configuration hadoop, String bind, int handlers, RpcProtocol<T, P> protocol, T implementation)
       throws StoreException {
-    Configuration conf = new Configuration(hadoop);
+    Configuration conf = RpcSecurity.ofServer(hadoop);
     RPC.setProtocolEngine(conf, protocol.pb(), ProtobufRpcEngine2.class);
     InetSocketAddress address;
     try {
@@ -66,6 +67,10 @@ public final class RpcServer implements AutoCloseable {
               .build();
       server.addTerseExceptions(RpcBridge.WireException.class);
       server.addSuppressedLoggingExceptions(RpcBridge.WireException.class);
+      if (RpcSecurity.isOn(conf)) {
+        server.refreshServiceAclWithLoadedConfiguration(conf, RpcSecurity.policy());
+        ProxyUsers.refreshSuperUserGroupsConfiguration(conf);
+      }
       return new RpcServer(server);
     } catch (BindException e) {
       throw new StoreException(

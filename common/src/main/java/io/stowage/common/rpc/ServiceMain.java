@@ -15,21 +15,25 @@
  */
 package io.stowage.common.rpc;
 
+import io.stowage.common.conf.Exposure;
+import io.stowage.common.conf.Keys;
 import io.stowage.common.conf.StowageConfig;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import org.apache.hadoop.conf.Configuration;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * What every role's {@code main} does around its own: reads {@code [--conf DIR]}, starts the role,
- * stops it on SIGTERM or Ctrl-C, and turns a failure into one line on standard error and exit code
- * 1. The JVM is ended by force after a failure, since threads of ZooKeeper and Hadoop would keep
- * it. A role whose HBase, ZooKeeper or disks are not there is no failure: it waits for them, and
- * says so, so that the roles of a cluster may be started in any order. Stateless.
+ * What every role's {@code main} does around its own: reads {@code [--conf DIR] [--insecure]},
+ * logs in to Kerberos if security is on, starts the role, stops it on SIGTERM or Ctrl-C, and turns a
+ * failure into one line on standard error and exit code 1. The JVM is ended by force after a
+ * failure, since threads of ZooKeeper and Hadoop would keep it. A role whose HBase, ZooKeeper or
+ * disks are not there is no failure: it waits for them, and says so, so that the roles of a cluster
+ * may be started in any order. Stateless.
  */
 public final class ServiceMain {
   private static final Logger LOG = LoggerFactory.getLogger(ServiceMain.class);
@@ -45,27 +49,37 @@ public final class ServiceMain {
 
   private ServiceMain() {}
 
-  /** Runs until the process is told to stop. */
-  public static void run(String role, String[] args, Service service) {
+  /**
+   * Runs until the process is told to stop.
+   *
+   * @param name of the role, for people
+   */
+  public static void run(String name, KerberosLogin.Role role, String[] args, Service service) {
     try {
       Configuration hadoop = configuration(args);
-      AutoCloseable running =
-          startOnce(role, service, SiteConfiguration.stowage(hadoop), hadoop, LATER_MILLIS);
+      StowageConfig config = SiteConfiguration.stowage(hadoop);
+      List<String> exposed = Exposure.check(config);
+      if (!exposed.isEmpty()) {
+        System.err.println("stowage " + name + ": " + Exposure.warning(exposed));
+      }
+      KerberosLogin login = KerberosLogin.login(role, config, hadoop).ofWholeProcess();
+      AutoCloseable running = startOnce(name, service, config, hadoop, LATER_MILLIS);
       CountDownLatch stopped = new CountDownLatch(1);
       Runtime.getRuntime()
           .addShutdownHook(
               new Thread(
                   () -> {
-                    stop(role, running);
+                    stop(name, running);
+                    login.close();
                     stopped.countDown();
                   },
-                  role + "-stop"));
-      LOG.info("{} is serving", role);
-      System.out.println("stowage " + role + ": serving");
+                  name + "-stop"));
+      LOG.info("{} is serving", name);
+      System.out.println("stowage " + name + ": serving");
       stopped.await();
     } catch (Throwable e) {
-      LOG.error("{} cannot run", role, e);
-      System.err.println("stowage " + role + ": " + oneLine(e));
+      LOG.error("{} cannot run", name, e);
+      System.err.println("stowage " + name + ": " + oneLine(e));
       Runtime.getRuntime().halt(1);
     }
   }
@@ -88,14 +102,28 @@ public final class ServiceMain {
     }
   }
 
-  private static Configuration configuration(String[] args) throws Exception {
-    if (args.length == 0) {
-      return SiteConfiguration.fromClassPath();
+  /** In any order: {@code --conf DIR}, {@code --insecure}. */
+  static Configuration configuration(String... args) throws StoreException {
+    Path directory = null;
+    boolean insecure = false;
+    for (int i = 0; i < args.length; i++) {
+      if (args[i].equals("--insecure")) {
+        insecure = true;
+      } else if (args[i].equals("--conf") && i + 1 < args.length) {
+        directory = Path.of(args[++i]);
+      } else {
+        throw new IllegalArgumentException(
+            "expected [--conf DIR] [--insecure], got " + String.join(" ", args));
+      }
     }
-    if (args.length == 2 && args[0].equals("--conf")) {
-      return SiteConfiguration.fromDirectory(Path.of(args[1]));
+    Configuration hadoop =
+        directory == null
+            ? SiteConfiguration.fromClassPath()
+            : SiteConfiguration.fromDirectory(directory);
+    if (insecure) {
+      hadoop.setBoolean(Keys.INSECURE.name(), true);
     }
-    throw new IllegalArgumentException("expected [--conf DIR], got " + String.join(" ", args));
+    return hadoop;
   }
 
   private static void stop(String role, AutoCloseable running) {

@@ -26,12 +26,16 @@ import java.util.Map;
 import org.apache.hadoop.conf.Configuration;
 
 /**
- * The site files of a process: {@code core-site.xml} and {@code stowage-site.xml}, from a directory
- * or from the class path. Settings of HBase that a service needs ({@code hbase.*}) stand in {@code
- * stowage-site.xml} beside ours. Stateless.
+ * The site files of a process: {@code core-site.xml}, {@code hadoop-policy.xml} and {@code
+ * stowage-site.xml}, from a directory or from the class path. Settings of HBase that a service
+ * needs ({@code hbase.*}) stand in {@code stowage-site.xml} beside ours. Stateless.
  */
 public final class SiteConfiguration {
   private static final String SITE = "stowage-site.xml";
+
+  /** Hadoop's file of service ACLs. */
+  private static final String POLICY = "hadoop-policy.xml";
+
   private static final String CORE = "core-site.xml";
 
   private SiteConfiguration() {}
@@ -39,6 +43,7 @@ public final class SiteConfiguration {
   /** From the class path; a file that is not there is left out. */
   public static Configuration fromClassPath() {
     Configuration hadoop = new Configuration();
+    hadoop.addResource(POLICY);
     hadoop.addResource(SITE);
     return hadoop;
   }
@@ -56,6 +61,9 @@ public final class SiteConfiguration {
     try {
       if (Files.isRegularFile(directory.resolve(CORE))) {
         hadoop.addResource(directory.resolve(CORE).toUri().toURL());
+      }
+      if (Files.isRegularFile(directory.resolve(POLICY))) {
+        hadoop.addResource(directory.resolve(POLICY).toUri().toURL());
       }
       hadoop.addResource(directory.resolve(SITE).toUri().toURL());
       hadoop.size(); // reads the files now: a malformed one is this caller's error

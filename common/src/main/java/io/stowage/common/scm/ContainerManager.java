@@ -28,6 +28,8 @@ import io.stowage.common.proto.FinishRepackReply;
 import io.stowage.common.proto.FinishRepackRequest;
 import io.stowage.common.proto.GetContainersReply;
 import io.stowage.common.proto.GetContainersRequest;
+import io.stowage.common.proto.GetTokenKeysReply;
+import io.stowage.common.proto.GetTokenKeysRequest;
 import io.stowage.common.proto.KeepContainersReply;
 import io.stowage.common.proto.KeepContainersRequest;
 import io.stowage.common.proto.LeaseContainersReply;
@@ -125,4 +127,9 @@ public interface ContainerManager {
 
   /** (leader) Puts back the row of a container that the table has lost. */
   RestoreContainerReply restoreContainer(RestoreContainerRequest request) throws StoreException;
+
+  /** The keys that sign tokens of the data plane; none where security is off. */
+  default GetTokenKeysReply getTokenKeys(GetTokenKeysRequest request) throws StoreException {
+    return GetTokenKeysReply.getDefaultInstance();
+  }
 }

@@ -17,6 +17,7 @@ package io.stowage.datanode.report;
 
 import io.netty.util.concurrent.DefaultThreadFactory;
 import io.stowage.common.scm.DatanodeReports;
+import io.stowage.common.token.TokenKeyRing;
 import io.stowage.datanode.store.ShardStore;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -49,6 +50,7 @@ public final class Heartbeats implements AutoCloseable {
       List<DatanodeReports> scms,
       ShardStore store,
       Orders orders,
+      TokenKeyRing keys,
       String host,
       int port,
       Duration interval) {
@@ -58,7 +60,7 @@ public final class Heartbeats implements AutoCloseable {
             scms.size() + 1, new DefaultThreadFactory("datanode-heartbeat", true));
     for (int i = 0; i < scms.size(); i++) {
       ScmReporter reporter =
-          new ScmReporter("SCM " + (i + 1), scms.get(i), store, orders, host, port);
+          new ScmReporter("SCM " + (i + 1), scms.get(i), store, orders, keys, host, port);
       reporters.add(reporter);
       store.addListener(reporter);
     }

@@ -25,6 +25,7 @@ import io.stowage.common.proto.RegisterDatanodeReply;
 import io.stowage.common.proto.RegisterDatanodeRequest;
 import io.stowage.common.proto.ShardReport;
 import io.stowage.common.scm.DatanodeReports;
+import io.stowage.common.token.TokenKeyRing;
 import io.stowage.datanode.shard.ShardId;
 import io.stowage.datanode.store.ShardListener;
 import io.stowage.datanode.store.ShardStore;
@@ -53,6 +54,7 @@ public final class ScmReporter implements ShardListener {
   private final DatanodeReports scm;
   private final ShardStore store;
   private final Orders orders;
+  private final TokenKeyRing keys;
   private final String host;
   private final int port;
 
@@ -68,11 +70,19 @@ public final class ScmReporter implements ShardListener {
 
   /**
    * @param name for log lines
+   * @param keys told to those who check tokens
    * @param host what clients are told to connect to
    */
   public ScmReporter(
-      String name, DatanodeReports scm, ShardStore store, Orders orders, String host, int port) {
+      String name,
+      DatanodeReports scm,
+      ShardStore store,
+      Orders orders,
+      TokenKeyRing keys,
+      String host,
+      int port) {
     this.name = name;
+    this.keys = keys;
     this.scm = scm;
     this.store = store;
     this.orders = orders;
@@ -155,6 +165,7 @@ public final class ScmReporter implements ShardListener {
             .setNodeId(store.nodeId())
             .addAllDisks(store.diskInfos())
             .setHeardLeaderEpoch(store.leaderEpoch())
+            .setTokenKeysVersion(keys.version())
             .addAllProgress(orders.progress())
             .addAllDamaged(store.damaged().list());
     int resultsTold;
@@ -187,6 +198,9 @@ public final class ScmReporter implements ShardListener {
       results.subList(0, resultsTold).clear();
     }
     fullReportDue = full ? false : fullReportDue;
+    if (reply.hasTokenKeys()) {
+      keys.take(reply.getTokenKeys());
+    }
     if (reply.getRegister()) {
       registered = false;
     }

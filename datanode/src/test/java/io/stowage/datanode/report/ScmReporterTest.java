@@ -34,6 +34,7 @@ import io.stowage.common.proto.ShardReport;
 import io.stowage.common.scm.DatanodeReports;
 import io.stowage.common.time.ManualClock;
 import io.stowage.common.time.StoreClock;
+import io.stowage.common.token.TokenKeyRing;
 import io.stowage.datanode.fault.SimulatedDisks;
 import io.stowage.datanode.repair.Rebuilds;
 import io.stowage.datanode.repair.RepairSettings;
@@ -111,7 +112,7 @@ class ScmReporterTest {
     datanodes = new NetworkDatanodes();
     rebuilds = new Rebuilds(store, datanodes, new RepairSettings(1, 64 << 20), StoreClock.system());
     orders = new Orders(store, rebuilds, clock);
-    reporter = new ScmReporter("test", scm, store, orders, "h", 1234);
+    reporter = new ScmReporter("test", scm, store, orders, new TokenKeyRing(), "h", 1234);
     store.addListener(reporter);
     shard = new Shard(store, store.diskInfos().get(0).getDiskId());
   }
@@ -194,7 +195,7 @@ class ScmReporterTest {
   @Test
   void anotherClusterIsRefused() throws Exception {
     reporter.beat();
-    ScmReporter second = new ScmReporter("other", scm, store, orders, "h", 1);
+    ScmReporter second = new ScmReporter("other", scm, store, orders, new TokenKeyRing(), "h", 1);
     scm.clusterId = "c-2";
     assertFalse(second.beat());
     assertEquals("c-1", store.clusterId());

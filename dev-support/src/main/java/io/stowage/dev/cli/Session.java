@@ -22,21 +22,29 @@ import io.stowage.client.crypt.KeyService;
 import io.stowage.client.keys.HadoopKeys;
 import io.stowage.common.conf.Keys;
 import io.stowage.common.conf.StowageConfig;
+import io.stowage.common.data.DatanodeDirectory;
 import io.stowage.common.data.NetworkDatanodes;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.om.ObjectManager;
 import io.stowage.common.proto.ClusterStatusReply;
 import io.stowage.common.proto.ClusterStatusRequest;
+import io.stowage.common.proto.GetTokenKeysRequest;
 import io.stowage.common.rpc.RpcClient;
 import io.stowage.common.rpc.RpcProtocol;
+import io.stowage.common.rpc.RpcSecurity;
 import io.stowage.common.rpc.SiteConfiguration;
 import io.stowage.common.scm.ContainerManager;
 import io.stowage.common.time.StoreClock;
+import io.stowage.common.token.Operation;
+import io.stowage.common.token.ShardTokens;
+import io.stowage.common.token.SigningDatanodes;
+import io.stowage.common.token.TokenKeyRing;
 import io.stowage.dev.fsck.Cluster;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.security.UserGroupInformation;
 
 /**
  * One command's way to the cluster: connections are made when first asked for. Confined to one
@@ -52,7 +60,7 @@ final class Session implements AutoCloseable {
   private final StowageConfig config;
   private RpcClient<ObjectManager> objectManagers;
   private RpcClient<ContainerManager> containerManagers;
-  private NetworkDatanodes datanodes;
+  private DatanodeDirectory datanodes;
   private StowageDataPath dataPath;
   private KeyService keys;
   private ClientCiphers ciphers;
@@ -70,6 +78,10 @@ final class Session implements AutoCloseable {
         directory == null
             ? SiteConfiguration.fromClassPath()
             : SiteConfiguration.fromDirectory(directory);
+    if (RpcSecurity.isOn(hadoop)) {
+      RpcSecurity.turnOn(hadoop);
+      UserGroupInformation.setConfiguration(hadoop); // the ticket is the user's own, of kinit
+    }
     return new Session(hadoop, SiteConfiguration.stowage(hadoop));
   }
 
@@ -134,10 +146,24 @@ final class Session implements AutoCloseable {
 
   StowageDataPath dataPath() throws StoreException {
     if (dataPath == null) {
-      datanodes = new NetworkDatanodes();
+      datanodes = signing(new NetworkDatanodes());
       dataPath = StowageDataPath.create(config, objectManager(), datanodes, StoreClock.system());
     }
     return dataPath;
+  }
+
+  /** With security on, an administrator's requests to datanodes get tokens of SCM's keys. */
+  private DatanodeDirectory signing(DatanodeDirectory network) throws StoreException {
+    if (!RpcSecurity.isOn(hadoop)) {
+      return network;
+    }
+    TokenKeyRing keys = new TokenKeyRing();
+    keys.take(containerManager().getTokenKeys(GetTokenKeysRequest.getDefaultInstance()).getKeys());
+    return new SigningDatanodes(
+        network,
+        new ShardTokens(keys, StoreClock.system()),
+        "administrator",
+        Operation.all(Operation.values()));
   }
 
   /** All that fsck compares. */

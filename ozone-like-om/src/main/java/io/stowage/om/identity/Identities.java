@@ -60,7 +60,6 @@ import org.apache.hadoop.thirdparty.protobuf.InvalidProtocolBufferException;
  * later with a stamp of a clock behind.
  */
 public final class Identities {
-  private static final int PLAIN = 0;
   private static final int MOST_ATTEMPTS = 100;
   private static final int MOST_LISTED = 1_000;
   private static final int CANONICAL_ID_BYTES = 32;
@@ -74,11 +73,17 @@ public final class Identities {
   private final Stamps stamps;
   private final Entities entities;
   private final SecureRandom random = new SecureRandom();
+  private volatile SecretSeal seal = SecretSeal.NONE;
 
   public Identities(RowCommitter rows, Stamps stamps, Entities entities) {
     this.rows = rows;
     this.stamps = stamps;
     this.entities = entities;
+  }
+
+  /** From now on secrets are stored so; before the first request. */
+  public void sealWith(SecretSeal how) {
+    seal = how;
   }
 
   /** What a request asks for: a key's, a user's or a role's. ACCESS_DENIED if there is none. */
@@ -141,15 +146,10 @@ public final class Identities {
     if (record == null || record.getRemoved()) {
       throw noSuchKey(accessKey);
     }
-    if (record.getSecretCipher() != PLAIN) {
-      throw new StoreException(
-          ErrorCode.FORMAT_TOO_NEW,
-          "Cannot read access key " + accessKey + ": cipher " + record.getSecretCipher());
-    }
     Identity.Builder identity =
         record.getIdentity().toBuilder()
             .setAccessKey(accessKey)
-            .setSecretKey(record.getSecret().toStringUtf8());
+            .setSecretKey(seal.open(accessKey, record.getSecretCipher(), record.getSecret()));
     if (!identity.getUserName().isEmpty()) {
       SeenUser seen = read(identity.getUserName());
       if (!seen.exists()
@@ -177,8 +177,8 @@ public final class Identities {
         IdentityRecord.newBuilder()
             .setFormat(IdentityRowLayout.FORMAT)
             .setIdentity(identity.toBuilder().clearAccessKey().clearSecretKey())
-            .setSecret(ByteString.copyFromUtf8(identity.getSecretKey()))
-            .setSecretCipher(PLAIN)
+            .setSecret(seal.seal(identity.getAccessKey(), identity.getSecretKey()))
+            .setSecretCipher(seal.cipher())
             .build());
   }
 

@@ -1,0 +1,143 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.common.token;
+
+import io.stowage.common.error.StoreException;
+import io.stowage.common.proto.ByteRange;
+import io.stowage.common.proto.ListShardsRequest;
+import io.stowage.common.proto.OpenShardRequest;
+import io.stowage.common.proto.ReadShardRequest;
+import io.stowage.common.proto.SealShardRequest;
+import io.stowage.common.proto.ShardGrant;
+import io.stowage.common.proto.ShardKey;
+import io.stowage.common.proto.StatShardRequest;
+import io.stowage.common.proto.WriteShardRequest;
+import java.util.List;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
+
+/**
+ * Whether a request is within what its token allows. Every datanode asks this of every request,
+ * before it looks at anything else. Thread-safe.
+ */
+public final class TokenChecks {
+  private static final int SECTOR = 4_096;
+
+  private final ShardTokens tokens;
+
+  public TokenChecks(ShardTokens tokens) {
+    this.tokens = tokens;
+  }
+
+  public void check(OpenShardRequest request) throws StoreException {
+    ShardGrant grant = granted(request.getToken(), Operation.OPEN, request.getShard());
+    checkEpoch(grant, request.getEpoch());
+    if (!grant.getService() && !grant.getHolder().equals(request.getHolder())) {
+      throw refused(grant, "it is for another holder");
+    }
+  }
+
+  public void check(WriteShardRequest request) throws StoreException {
+    checkEpoch(
+        granted(request.getToken(), Operation.WRITE, request.getShard()), request.getEpoch());
+  }
+
+  public void check(SealShardRequest request) throws StoreException {
+    checkEpoch(granted(request.getToken(), Operation.SEAL, request.getShard()), request.getEpoch());
+  }
+
+  public void check(StatShardRequest request) throws StoreException {
+    var unused = granted(request.getToken(), Operation.STAT, request.getShard());
+  }
+
+  public void check(ListShardsRequest request) throws StoreException {
+    ShardGrant grant = tokens.verify(request.getToken());
+    if (!Operation.LIST.isIn(grant.getOperations()) || !grant.getService()) {
+      throw refused(grant, "it does not allow LIST");
+    }
+  }
+
+  public void check(ReadShardRequest request) throws StoreException {
+    ShardGrant grant = granted(request.getToken(), Operation.READ, request.getShard());
+    if (grant.getRangesCount() == 0) {
+      return;
+    }
+    for (ByteRange range : request.getRangesList()) {
+      if (!isWithin(range, grant.getRangesList())) {
+        throw refused(
+            grant, range.getLength() + " bytes at " + range.getOffset() + " are not in its ranges");
+      }
+    }
+  }
+
+  /** Ranges ascend and do not touch, so that what is asked for lies in one of them. */
+  private static boolean isWithin(ByteRange asked, List<ByteRange> allowed) {
+    long from = asked.getOffset();
+    if (from < 0 || asked.getLength() < 1 || from + asked.getLength() < from) {
+      return false; // of no use whoever asks, and sums must not wrap
+    }
+    int low = 0;
+    int high = allowed.size() - 1;
+    while (low <= high) {
+      int middle = (low + high) >>> 1;
+      ByteRange range = allowed.get(middle);
+      if (from < range.getOffset()) {
+        high = middle - 1;
+      } else if (from - range.getOffset() >= range.getLength()) {
+        low = middle + 1;
+      } else {
+        return asked.getLength() <= range.getLength() - (from - range.getOffset());
+      }
+    }
+    return false;
+  }
+
+  private ShardGrant granted(ByteString token, Operation operation, ShardKey shard)
+      throws StoreException {
+    ShardGrant grant = tokens.verify(token);
+    if (!operation.isIn(grant.getOperations())) {
+      throw refused(grant, "it does not allow " + operation);
+    }
+    if (!grant.getService() && grant.getContainer() != shard.getContainer()) {
+      throw refused(
+          grant,
+          String.format(
+              "it is for container %016x, not %016x", grant.getContainer(), shard.getContainer()));
+    }
+    int index = shard.getIndex();
+    if (grant.getShards() != 0
+        && (index < 0 || index >= Integer.SIZE || (grant.getShards() >>> index & 1) == 0)) {
+      throw refused(grant, "it is not for shard " + index);
+    }
+    return grant;
+  }
+
+  private static void checkEpoch(ShardGrant grant, long epoch) throws StoreException {
+    if (!grant.getService() && grant.getEpoch() != epoch) {
+      throw refused(grant, "it is for epoch " + grant.getEpoch() + ", not " + epoch);
+    }
+  }
+
+  private static StoreException refused(ShardGrant grant, String why) {
+    return ShardTokens.refused("the token of " + grant.getUser() + " does not allow it: " + why);
+  }
+
+  /** Whole sectors around an address range, which is what readers fetch. */
+  public static ByteRange sectorsAround(long offset, long length) {
+    long from = offset / SECTOR * SECTOR;
+    long end = (offset + length + SECTOR - 1) / SECTOR * SECTOR;
+    return ByteRange.newBuilder().setOffset(from).setLength(end - from).build();
+  }
+}

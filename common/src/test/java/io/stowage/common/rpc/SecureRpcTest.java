@@ -1,0 +1,482 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.common.rpc;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.stowage.common.conf.Keys;
+import io.stowage.common.conf.StowageConfig;
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.om.ObjectManager;
+import io.stowage.common.proto.BucketInfo;
+import io.stowage.common.proto.ClusterStatusReply;
+import io.stowage.common.proto.ClusterStatusRequest;
+import io.stowage.common.proto.GetBucketReply;
+import io.stowage.common.proto.GetBucketRequest;
+import io.stowage.common.proto.HeartbeatReply;
+import io.stowage.common.proto.HeartbeatRequest;
+import io.stowage.common.scm.ContainerManager;
+import io.stowage.common.scm.DatanodeReports;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.lang.reflect.Proxy;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.security.PrivilegedExceptionAction;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.ipc.Server;
+import org.apache.hadoop.security.UserGroupInformation;
+import org.apache.hadoop.thirdparty.protobuf.Message;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * Who gets through to our services when security is on, with a KDC, real tickets and real sockets.
+ * In a JVM of its own: Hadoop's security is a setting of the whole process.
+ */
+class SecureRpcTest {
+  /** Life of tickets; {@code check-all} takes 60. */
+  private static final int TICKET_SECONDS = Integer.getInteger("stowage.test.ticket-seconds", 8);
+
+  private static final String REALM = "@" + TestKdc.REALM;
+
+  @TempDir private static Path directory;
+  private static TestKdc kdc;
+  private static Configuration site;
+  private static KerberosLogin om;
+  private static KerberosLogin scm;
+  private static KerberosLogin datanode;
+
+  private final List<AutoCloseable> open = new ArrayList<>();
+
+  @BeforeAll
+  static void startRealm() throws Exception {
+    kdc = TestKdc.start(directory, TICKET_SECONDS);
+    site = new Configuration(false);
+    site.set(Keys.SECURITY_ENABLED.name(), "true");
+    for (String role : List.of("om", "scm", "datanode", "s3")) {
+      site.set("stowage." + role + ".kerberos.principal", role + "/_HOST" + REALM);
+      site.set("stowage." + role + ".kerberos.keytab", kdc.keytab(role + "/localhost").toString());
+    }
+    site.set(Keys.ADMINISTRATORS.name(), "root1,ann");
+    site.set("hadoop.security.auth_to_local", "RULE:[2:$1](om)s/.*/namespace/\nDEFAULT");
+    site.set("hadoop.proxyuser.s3.users", "alice");
+    site.set("hadoop.proxyuser.s3.hosts", "*");
+    om = KerberosLogin.login(KerberosLogin.Role.OBJECT_MANAGER, config(), site);
+    scm = KerberosLogin.login(KerberosLogin.Role.SCM, config(), site);
+    datanode = KerberosLogin.login(KerberosLogin.Role.DATANODE, config(), site);
+  }
+
+  @AfterAll
+  static void stopRealm() {
+    for (KerberosLogin login : List.of(om, scm, datanode)) {
+      login.close();
+    }
+    kdc.close();
+  }
+
+  @AfterEach
+  void closeAll() throws Exception {
+    for (AutoCloseable closeable : open) {
+      closeable.close();
+    }
+  }
+
+  private static StowageConfig config() throws StoreException {
+    return SiteConfiguration.stowage(site);
+  }
+
+  private static Configuration siteWith(String... settings) {
+    Configuration conf = new Configuration(site);
+    for (int i = 0; i < settings.length; i += 2) {
+      conf.set(settings[i], settings[i + 1]);
+    }
+    return conf;
+  }
+
+  // What is served: each answer names the caller.
+
+  private static <T> T answering(Class<T> api, Map<String, Message> replies) {
+    return api.cast(
+        Proxy.newProxyInstance(
+            api.getClassLoader(),
+            new Class<?>[] {api},
+            (proxy, method, args) -> {
+              if (method.getName().equals("getBucket")) {
+                return GetBucketReply.newBuilder()
+                    .setBucket(
+                        BucketInfo.newBuilder()
+                            .setName(((GetBucketRequest) args[0]).getName())
+                            .setOwner(Server.getRemoteUser().getShortUserName()))
+                    .build();
+              }
+              return replies.get(method.getName());
+            }));
+  }
+
+  private String serveObjects(Configuration conf) throws Exception {
+    return serve(
+        om,
+        () ->
+            RpcServer.create(
+                conf,
+                "localhost:0",
+                2,
+                RpcProtocol.OBJECT_MANAGER,
+                answering(ObjectManager.class, Map.of())));
+  }
+
+  private String serveContainers() throws Exception {
+    return serve(
+        scm,
+        () ->
+            RpcServer.create(
+                    site,
+                    "localhost:0",
+                    2,
+                    RpcProtocol.CONTAINER_MANAGER,
+                    answering(
+                        ContainerManager.class,
+                        Map.of("clusterStatus", ClusterStatusReply.getDefaultInstance())))
+                .add(
+                    site,
+                    RpcProtocol.DATANODE_REPORTS,
+                    answering(
+                        DatanodeReports.class,
+                        Map.of(
+                            "heartbeat", HeartbeatReply.newBuilder().setLeaderEpoch(7).build()))));
+  }
+
+  private String serve(KerberosLogin as, PrivilegedExceptionAction<RpcServer> create)
+      throws Exception {
+    RpcServer server = as.user().doAs(create).start();
+    open.add(server);
+    return "localhost:" + server.address().getPort();
+  }
+
+  private <T, P> T client(
+      UserGroupInformation user, Configuration conf, RpcProtocol<T, P> protocol, String address)
+      throws Exception {
+    RpcClient<T> client =
+        user.doAs(
+            (PrivilegedExceptionAction<RpcClient<T>>)
+                () ->
+                    RpcClient.create(
+                        protocol, conf, List.of(address), Duration.ofSeconds(10), Duration.ZERO));
+    open.add(client);
+    return client.api();
+  }
+
+  private String callerSeen(UserGroupInformation user, String address) throws Exception {
+    return client(user, site, RpcProtocol.OBJECT_MANAGER, address)
+        .getBucket(GetBucketRequest.newBuilder().setName("b").build())
+        .getBucket()
+        .getOwner();
+  }
+
+  private static String refusal(Call call) {
+    StoreException e = assertThrows(StoreException.class, call::run);
+    assertEquals(ErrorCode.ACCESS_DENIED, e.code(), e.toString());
+    return e.getMessage();
+  }
+
+  private interface Call {
+    void run() throws Exception;
+  }
+
+  @Test
+  void aTicketGetsThroughAndNamesItsUser() throws Exception {
+    String address = serveObjects(site);
+    assertEquals("alice", callerSeen(kdc.logIn("alice"), address));
+    assertEquals("namespace", callerSeen(om.user(), address), "by auth_to_local");
+  }
+
+  @Test
+  void withoutATicketNobodyGetsThrough() throws Exception {
+    String address = serveObjects(site);
+    String why =
+        refusal(() -> callerSeen(UserGroupInformation.createRemoteUser("mallory"), address));
+    assertTrue(why.contains("mallory") && why.contains("cannot authenticate"), why);
+  }
+
+  @Test
+  void whoJustClaimsANameIsRefusedByTheServer() throws Exception {
+    String address = serveObjects(site);
+    try (Socket socket =
+        new Socket("localhost", Integer.parseInt(address.substring(address.indexOf(':') + 1)))) {
+      socket.setSoTimeout(10_000);
+      socket.getOutputStream().write(new byte[] {'h', 'r', 'p', 'c', 9, 0, 0});
+      socket.getOutputStream().flush();
+      String answer =
+          new String(socket.getInputStream().readAllBytes(), StandardCharsets.ISO_8859_1);
+      assertTrue(answer.contains("SIMPLE authentication is not enabled"), answer);
+    }
+  }
+
+  @Test
+  void containersAreForServicesAndAdministrators() throws Exception {
+    String address = serveContainers();
+    ClusterStatusRequest ask = ClusterStatusRequest.getDefaultInstance();
+    for (UserGroupInformation user : List.of(om.user(), scm.user(), kdc.logIn("ann"))) {
+      assertEquals(
+          ClusterStatusReply.getDefaultInstance(),
+          client(user, site, RpcProtocol.CONTAINER_MANAGER, address).clusterStatus(ask));
+    }
+    for (UserGroupInformation user : List.of(kdc.logIn("alice"), datanode.user())) {
+      String why =
+          refusal(
+              () -> client(user, site, RpcProtocol.CONTAINER_MANAGER, address).clusterStatus(ask));
+      assertTrue(why.contains("not authorized for protocol"), why);
+    }
+  }
+
+  @Test
+  void heartbeatsAreForDatanodesOfTheirHosts() throws Exception {
+    String address = serveContainers();
+    HeartbeatRequest beat = HeartbeatRequest.getDefaultInstance();
+    assertEquals(
+        7,
+        client(datanode.user(), site, RpcProtocol.DATANODE_REPORTS, address)
+            .heartbeat(beat)
+            .getLeaderEpoch());
+    for (String other : List.of("alice", "datanode/elsewhere", "om/elsewhere")) {
+      UserGroupInformation user = kdc.logIn(other);
+      String why =
+          refusal(() -> client(user, site, RpcProtocol.DATANODE_REPORTS, address).heartbeat(beat));
+      assertTrue(why.contains("not authorized for protocol"), why);
+      assertTrue(why.contains("datanode/localhost" + REALM), why);
+    }
+  }
+
+  @Test
+  void aServerUnderAnotherNameIsNotBelieved() throws Exception {
+    String address = // an impostor with a ticket, at the object managers' address
+        serve(
+            datanode,
+            () ->
+                RpcServer.create(
+                    site,
+                    "localhost:0",
+                    2,
+                    RpcProtocol.OBJECT_MANAGER,
+                    answering(ObjectManager.class, Map.of())));
+    String why = refusal(() -> callerSeen(kdc.logIn("alice"), address));
+    assertTrue(why.contains("om/localhost" + REALM) || why.contains("principal"), why);
+  }
+
+  @Test
+  void ticketsAreRenewedForAsLongAsTheServiceRuns() throws Exception {
+    String address = serveObjects(site);
+    UserGroupInformation nobodyRenews = kdc.logIn("alice");
+    assertEquals("alice", callerSeen(nobodyRenews, address));
+    // Connections that are made anew, each with the ticket of the moment.
+    Configuration fresh = siteWith("ipc.client.connection.maxidletime", "1");
+    long end = System.nanoTime() + Duration.ofSeconds(2L * TICKET_SECONDS + 2).toNanos();
+    int calls = 0;
+    for (; System.nanoTime() < end; calls++) {
+      String serving = serveObjects(site);
+      assertEquals(
+          "scm",
+          client(scm.user(), fresh, RpcProtocol.OBJECT_MANAGER, serving)
+              .getBucket(GetBucketRequest.newBuilder().setName("b").build())
+              .getBucket()
+              .getOwner());
+      closeAll();
+      open.clear();
+    }
+    assertTrue(calls > 10, calls + " calls");
+    String again = serveObjects(site);
+    String why = refusal(() -> callerSeen(nobodyRenews, again));
+    assertTrue(why.contains("alice"), why);
+    assertEquals("alice", callerSeen(kdc.logIn("alice"), again), "with a new ticket");
+  }
+
+  @Test
+  void privacyHidesWhatIsSaid() throws Exception {
+    String marker = "bucket-named-so-that-it-is-found";
+    for (String protection : List.of("authentication", "privacy")) {
+      Configuration conf = siteWith("hadoop.rpc.protection", protection);
+      String address = serveObjects(conf);
+      try (Listener listener = Listener.before(address)) {
+        assertEquals(
+            "alice",
+            client(kdc.logIn("alice"), conf, RpcProtocol.OBJECT_MANAGER, listener.address())
+                .getBucket(GetBucketRequest.newBuilder().setName(marker).build())
+                .getBucket()
+                .getOwner());
+        assertEquals(protection.equals("authentication"), listener.heard().contains(marker));
+      }
+    }
+  }
+
+  @Test
+  void privacyIsNotNegotiatedAway() throws Exception {
+    String address = serveObjects(siteWith("hadoop.rpc.protection", "privacy"));
+    Configuration weak = siteWith("hadoop.rpc.protection", "authentication");
+    UserGroupInformation alice = kdc.logIn("alice");
+    refusal(
+        () ->
+            client(alice, weak, RpcProtocol.OBJECT_MANAGER, address)
+                .getBucket(GetBucketRequest.newBuilder().setName("b").build()));
+  }
+
+  @Test
+  void gatewaysActForThoseTheyMay() throws Exception {
+    String address = serveObjects(site);
+    UserGroupInformation gateway = kdc.logIn("s3/localhost");
+    assertEquals(
+        "alice", callerSeen(UserGroupInformation.createProxyUser("alice", gateway), address));
+    for (UserGroupInformation forged :
+        List.of(
+            UserGroupInformation.createProxyUser("ann", gateway),
+            UserGroupInformation.createProxyUser("ann", kdc.logIn("alice")))) {
+      String why = refusal(() -> callerSeen(forged, address));
+      assertTrue(why.contains("not allowed to impersonate ann"), why);
+    }
+  }
+
+  @Test
+  void administratorsAreThoseNamedAndTheServiceItself() throws Exception {
+    Administrators administrators =
+        om.user()
+            .doAs((PrivilegedExceptionAction<Administrators>) () -> Administrators.of(config()));
+    assertTrue(administrators.include(kdc.logIn("ann")));
+    assertTrue(administrators.include(om.user()));
+    assertFalse(administrators.include(kdc.logIn("alice")));
+    assertFalse(administrators.include(scm.user()));
+  }
+
+  @Test
+  void aStartThatCannotLogInSaysWhy() throws Exception {
+    Configuration conf = siteWith(Keys.OM_KEYTAB.name(), directory.resolve("none").toString());
+    assertTrue(startRefusal(conf).contains("none cannot be read"));
+    conf = siteWith(Keys.OM_PRINCIPAL.name(), "nobody/_HOST" + REALM);
+    assertTrue(startRefusal(conf).contains("nobody/localhost"), () -> "names the principal");
+    conf = siteWith(Keys.OM_PRINCIPAL.name(), "");
+    assertTrue(startRefusal(conf).contains(Keys.OM_PRINCIPAL.name() + " is not set"));
+  }
+
+  private static String startRefusal(Configuration conf) {
+    StoreException e =
+        assertThrows(
+            StoreException.class,
+            () ->
+                KerberosLogin.login(
+                    KerberosLogin.Role.OBJECT_MANAGER, SiteConfiguration.stowage(conf), conf));
+    assertEquals(ErrorCode.BAD_CONFIGURATION, e.code());
+    return e.getMessage();
+  }
+
+  /** Sits between a client and a server and hears all that they say. */
+  private static final class Listener implements AutoCloseable {
+    private final ServerSocket accepting;
+    private final ByteArrayOutputStream heard = new ByteArrayOutputStream(); // guarded by itself
+    private final List<Socket> sockets = new ArrayList<>(); // guarded by itself
+
+    private Listener(ServerSocket accepting) {
+      this.accepting = accepting;
+    }
+
+    static Listener before(String address) throws IOException {
+      int port = Integer.parseInt(address.substring(address.indexOf(':') + 1));
+      ServerSocket accepting = new ServerSocket();
+      accepting.bind(new InetSocketAddress(InetAddress.getByName("localhost"), 0));
+      Listener listener = new Listener(accepting);
+      start(
+          () -> {
+            while (true) {
+              Socket client = accepting.accept();
+              Socket server = new Socket("localhost", port);
+              synchronized (listener.sockets) {
+                listener.sockets.addAll(List.of(client, server));
+              }
+              start(() -> listener.copy(client, server));
+              start(() -> listener.copy(server, client));
+            }
+          });
+      return listener;
+    }
+
+    private interface Work {
+      void run() throws IOException;
+    }
+
+    private static void start(Work work) {
+      Thread thread =
+          new Thread(
+              () -> {
+                try {
+                  work.run();
+                } catch (IOException e) {
+                  // closed
+                }
+              },
+              "listener");
+      thread.setDaemon(true);
+      thread.start();
+    }
+
+    private void copy(Socket from, Socket to) throws IOException {
+      InputStream in = from.getInputStream();
+      OutputStream out = to.getOutputStream();
+      byte[] buffer = new byte[8_192];
+      for (int n = in.read(buffer); n >= 0; n = in.read(buffer)) {
+        synchronized (heard) {
+          heard.write(buffer, 0, n);
+        }
+        out.write(buffer, 0, n);
+        out.flush();
+      }
+    }
+
+    String address() {
+      return "localhost:" + accepting.getLocalPort();
+    }
+
+    String heard() {
+      synchronized (heard) {
+        return heard.toString(StandardCharsets.ISO_8859_1);
+      }
+    }
+
+    @Override
+    public void close() throws IOException {
+      accepting.close();
+      synchronized (sockets) {
+        for (Socket socket : sockets) {
+          socket.close();
+        }
+      }
+    }
+  }
+}
