@@ -28,8 +28,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * What every role's {@code main} does around its own: reads {@code [--conf DIR] [--insecure]},
- * logs in to Kerberos if security is on, starts the role, stops it on SIGTERM or Ctrl-C, and turns a
+ * What every role's {@code main} does around its own: reads {@code [--conf DIR] [--insecure]}, logs
+ * in to Kerberos if security is on, starts the role, stops it on SIGTERM or Ctrl-C, and turns a
  * failure into one line on standard error and exit code 1. The JVM is ended by force after a
  * failure, since threads of ZooKeeper and Hadoop would keep it. A role whose HBase, ZooKeeper or
  * disks are not there is no failure: it waits for them, and says so, so that the roles of a cluster
