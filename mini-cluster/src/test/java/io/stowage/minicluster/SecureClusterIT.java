@@ -33,6 +33,7 @@ import io.stowage.common.proto.CreateBucketRequest;
 import io.stowage.common.proto.Extent;
 import io.stowage.common.proto.GetObjectReply;
 import io.stowage.common.proto.GetObjectRequest;
+import io.stowage.common.proto.GetTokenKeysRequest;
 import io.stowage.common.proto.ListBucketsRequest;
 import io.stowage.common.proto.ListShardsRequest;
 import io.stowage.common.proto.ListUsersRequest;
@@ -42,6 +43,7 @@ import io.stowage.common.proto.ReadShardRequest;
 import io.stowage.common.proto.ShardKey;
 import io.stowage.common.proto.ShardPlace;
 import io.stowage.common.proto.StatShardRequest;
+import io.stowage.common.proto.TokenKeys;
 import io.stowage.common.rpc.RpcClient;
 import io.stowage.common.rpc.RpcProtocol;
 import io.stowage.common.rpc.RpcSecurity;
@@ -52,9 +54,13 @@ import java.nio.file.Path;
 import java.security.PrivilegedExceptionAction;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Base64;
+import java.util.HexFormat;
 import java.util.List;
+import java.util.Queue;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import org.apache.hadoop.conf.Configuration;
@@ -63,6 +69,12 @@ import org.apache.hadoop.fs.FSDataOutputStream;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.security.UserGroupInformation;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
+import org.apache.hadoop.thirdparty.protobuf.TextFormat;
+import org.apache.log4j.Appender;
+import org.apache.log4j.AppenderSkeleton;
+import org.apache.log4j.Level;
+import org.apache.log4j.Logger;
+import org.apache.log4j.spi.LoggingEvent;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -82,8 +94,29 @@ class SecureClusterIT {
   private static UserGroupInformation bob;
   private static final List<AutoCloseable> open = new ArrayList<>();
 
+  /** All that our classes log while this runs, at any level. */
+  private static final Queue<String> logged = new ConcurrentLinkedQueue<>();
+
+  private static final Appender LISTENING =
+      new AppenderSkeleton() {
+        @Override
+        protected void append(LoggingEvent event) {
+          logged.add(event.getRenderedMessage());
+        }
+
+        @Override
+        public void close() {}
+
+        @Override
+        public boolean requiresLayout() {
+          return false;
+        }
+      };
+
   @BeforeAll
   static void start() throws Exception {
+    Logger.getLogger("io.stowage").addAppender(LISTENING);
+    Logger.getLogger("io.stowage").setLevel(Level.DEBUG);
     kdc = TestKdc.start(directory, 24 * 3_600);
     MiniStowageCluster.Builder builder =
         MiniStowageCluster.builder()
@@ -106,8 +139,24 @@ class SecureClusterIT {
     for (AutoCloseable closeable : open) {
       closeable.close();
     }
+    TokenKeys keys =
+        cluster.containerManager().getTokenKeys(GetTokenKeysRequest.getDefaultInstance()).getKeys();
     cluster.close();
     kdc.close();
+    Logger.getLogger("io.stowage").removeAppender(LISTENING);
+    assertTrue(logged.size() > 100, logged.size() + " lines were logged");
+    assertEquals(1, keys.getKeysCount());
+    byte[] secret = keys.getKeys(0).getSecret().toByteArray();
+    List<String> secrets =
+        List.of(
+            cluster.secretKey(),
+            HexFormat.of().formatHex(secret),
+            Base64.getEncoder().encodeToString(secret),
+            TextFormat.escapeBytes(secret), // as messages print themselves
+            new String(secret, StandardCharsets.ISO_8859_1));
+    for (String line : logged) {
+      assertTrue(secrets.stream().noneMatch(line::contains), () -> "a secret was logged: " + line);
+    }
   }
 
   private static Configuration hadoop() {
