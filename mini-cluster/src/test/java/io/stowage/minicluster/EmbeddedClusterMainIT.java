@@ -29,6 +29,7 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import software.amazon.awssdk.core.sync.RequestBody;
@@ -36,6 +37,8 @@ import software.amazon.awssdk.services.s3.S3Client;
 
 /** The quickstart's JVM as its user meets it: what it prints, keeps and refuses. */
 class EmbeddedClusterMainIT {
+  private static final Pattern SPACES = Pattern.compile("\\s+");
+
   @TempDir Path directory;
 
   @Test
@@ -139,12 +142,12 @@ class EmbeddedClusterMainIT {
         continue;
       }
       for (String line : Files.readAllLines(file)) {
-        String[] words = line.strip().split("\\s+");
+        String[] words = SPACES.split(line.strip(), -1);
         if (words.length < 10 || !words[3].equals("0A") || !own.contains(words[9])) {
           continue; // not LISTEN, or somebody else's
         }
         found++;
-        String[] address = words[1].split(":");
+        String[] address = words[1].split(":", -1);
         boolean loopback =
             address[0].endsWith("7F") // 127.x.x.x, bytes in the machine's order
                 || address[0].equals("00000000000000000000000001000000");
