@@ -27,9 +27,11 @@ import io.stowage.common.proto.Lease;
 import io.stowage.common.proto.LeaseContainersReply;
 import io.stowage.common.proto.ListBucketsRequest;
 import io.stowage.common.proto.LocateContainersReply;
+import io.stowage.common.proto.Manifest;
 import io.stowage.common.proto.PutObjectRequest;
 import io.stowage.common.proto.PutPartRequest;
 import io.stowage.common.proto.RenewLeasesReply;
+import io.stowage.common.proto.SyncFileRequest;
 import io.stowage.common.token.ShardGrants;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -69,7 +71,10 @@ public final class Door {
           "listParts",
           "listUploads",
           "completeUpload",
-          "abortUpload");
+          "abortUpload",
+          "openFile",
+          "syncFile",
+          "recoverFile");
 
   /** Calls that show and change nothing of anybody's; a lease's holder is a secret of its own. */
   private static final Set<String> OF_EVERYBODY =
@@ -102,6 +107,11 @@ public final class Door {
       grants.checkWritten(user, put.getManifest(), put.getGrantsList());
     } else if (!administrator && allowed instanceof PutPartRequest part) {
       grants.checkWritten(user, part.getPart().getManifest(), part.getGrantsList());
+    } else if (!administrator && allowed instanceof SyncFileRequest sync) {
+      grants.checkWritten(
+          user,
+          Manifest.newBuilder().addAllExtents(sync.getExtentsList()).build(),
+          sync.getGrantsList());
     }
     return completed(call.with(allowed), user);
   }

@@ -123,7 +123,7 @@ public final class SecretSeal {
               + ": its secret is encrypted, and this object manager has no key for that");
     }
     try {
-      if (stored.size() < NONCE_BYTES) {
+      if (stored.size() < NONCE_BYTES + TAG_BITS / 8) {
         throw new GeneralSecurityException(stored.size() + " bytes");
       }
       byte[] nonce = stored.substring(0, NONCE_BYTES).toByteArray();
