@@ -78,14 +78,16 @@ import org.apache.log4j.spi.LoggingEvent;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
 import software.amazon.awssdk.core.sync.RequestBody;
 import software.amazon.awssdk.services.s3.S3Client;
 
 /**
  * A cluster with Kerberos on every RPC and tokens at every datanode: what still works, and what
- * somebody gets who asks for what is not his.
+ * somebody gets who asks for what is not his. Runs on demand until it has proved itself.
  */
+@EnabledIfSystemProperty(named = "stowage.test.secure-cluster", matches = "true")
 class SecureClusterIT {
   @TempDir private static Path directory;
   private static TestKdc kdc;
