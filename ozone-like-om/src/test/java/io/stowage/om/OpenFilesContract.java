@@ -241,7 +241,14 @@ abstract class OpenFilesContract {
     }
     assertTrue(om.judge(row("k"), needle(5)).getDead());
     List<NamedExtents> named =
-        om.om.scanNamespace(ScanNamespaceRequest.getDefaultInstance()).getNamedList().stream()
+        om
+            .om
+            .scanNamespace(
+                ScanNamespaceRequest.newBuilder()
+                    .setAfterRow(ObjectRowLayout.row(bucketId, ""))
+                    .build())
+            .getNamedList()
+            .stream()
             .filter(one -> one.getRow().equals(row("k")))
             .toList();
     assertEquals(1, named.size());

@@ -161,8 +161,12 @@ final class TreeListing {
     /** Of a directory that the walk entered in its middle: whether nothing in it is behind that. */
     private boolean isEmptyFrom(TreeWalk.Item item) throws StoreException {
       long id = item.entry().getDirectoryId();
-      return new TreeWalk(directories.rows(), bucketId, item.path(), id, item.from(), 1).next()
-          == null;
+      TreeWalk within = new TreeWalk(directories.rows(), bucketId, item.path(), id, item.from(), 1);
+      TreeWalk.Item next = within.next();
+      while (next != null && next.isDirectory() && !next.isWhole() && isEmptyFrom(next)) {
+        next = within.next();
+      }
+      return next == null;
     }
 
     private boolean isKey(Directories.Step directory) {
