@@ -28,6 +28,9 @@ import org.junit.runner.RunWith;
 /** Hadoop's contract of a FileSystem over the whole store, in a bucket of layout FILE_SYSTEM. */
 @RunWith(Enclosed.class)
 public class FileSystemLayoutContractIT extends StowageContractSuites {
+  /** Not that of the other layout's suites: Hadoop keeps FileSystems by their name. */
+  private static final String BUCKET = "directories";
+
   private static MiniStowageCluster cluster;
 
   @BeforeClass
@@ -37,11 +40,11 @@ public class FileSystemLayoutContractIT extends StowageContractSuites {
         .objectManager(0)
         .createBucket(
             CreateBucketRequest.newBuilder()
-                .setName("contract")
+                .setName(BUCKET)
                 .setLayout(BucketLayout.FILE_SYSTEM)
                 .setWriteId(WriteId.random())
                 .build());
-    StowageContract.useBucket("contract", cluster.clientSettings());
+    StowageContract.useBucket(BUCKET, cluster.clientSettings());
   }
 
   @AfterClass
