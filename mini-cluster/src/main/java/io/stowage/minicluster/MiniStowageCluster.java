@@ -22,6 +22,7 @@ import io.stowage.client.keys.HadoopKeys;
 import io.stowage.client.repack.BucketConversion;
 import io.stowage.client.repack.Repacker;
 import io.stowage.common.conf.ConfigKey;
+import io.stowage.common.conf.KeyStores;
 import io.stowage.common.conf.Keys;
 import io.stowage.common.conf.StowageConfig;
 import io.stowage.common.data.NetworkDatanodes;
@@ -420,6 +421,7 @@ public final class MiniStowageCluster implements AutoCloseable {
     Configuration hadoop = new Configuration(false);
     hadoop.set(CredentialProviderFactory.CREDENTIAL_PROVIDER_PATH, credentialStore());
     Files.createDirectories(directory.toAbsolutePath().resolve("keys"));
+    KeyStores.letHadoopReadItsKeys();
     CredentialProvider provider = CredentialProviderFactory.getProviders(hadoop).get(0);
     if (provider.getCredentialEntry(SECRET_KEY_ALIAS) == null) {
       byte[] random = new byte[32];

@@ -16,6 +16,7 @@
 package io.stowage.om;
 
 import io.stowage.common.conf.Exposure;
+import io.stowage.common.conf.KeyStores;
 import io.stowage.common.conf.Keys;
 import io.stowage.common.conf.StowageConfig;
 import io.stowage.common.data.DatanodeDirectory;
@@ -196,6 +197,7 @@ public final class OmServer implements AutoCloseable {
   private static SecretSeal secretSeal(StowageConfig config, Configuration hadoop)
       throws StoreException {
     char[] password;
+    KeyStores.letHadoopReadItsKeys();
     try {
       password = hadoop.getPasswordFromCredentialProviders(SECRET_KEY_ALIAS);
     } catch (IOException e) {

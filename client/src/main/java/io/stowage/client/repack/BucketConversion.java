@@ -38,6 +38,7 @@ import io.stowage.common.scm.ContainerManager;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -111,17 +112,24 @@ public final class BucketConversion {
               .setLimit(PAGE);
       do {
         page = om.listVersions(next.build());
-        List<Future<?>> conversions = new ArrayList<>();
+        // Versions of one key are in one row, and would only get into each other's way.
+        Map<String, List<ObjectVersion>> byKey = new LinkedHashMap<>();
         for (ListedVersion listed : page.getVersionsList()) {
           ObjectVersion version = listed.getVersion();
           if (!version.getDeleteMarker()) {
-            conversions.add(
-                threads.submit(
-                    () -> {
-                      convert(bucket, version);
-                      return null;
-                    }));
+            byKey.computeIfAbsent(version.getKey(), key -> new ArrayList<>()).add(version);
           }
+        }
+        List<Future<?>> conversions = new ArrayList<>();
+        for (List<ObjectVersion> versions : byKey.values()) {
+          conversions.add(
+              threads.submit(
+                  () -> {
+                    for (ObjectVersion version : versions) {
+                      convert(bucket, version);
+                    }
+                    return null;
+                  }));
         }
         for (Future<?> conversion : conversions) {
           await(conversion);
@@ -218,7 +226,11 @@ public final class BucketConversion {
       }
       NeedleHeader header = moves.headerOf(extent, container);
       NeedleHolder holder =
-          NeedleHolder.newBuilder().setRow(row(bucket.getId(), key)).setExtent(extent).build();
+          NeedleHolder.newBuilder()
+              .setRow(row(bucket.getId(), key))
+              .setVersionId(object.getVersion().getVersionId())
+              .setExtent(extent)
+              .build();
       if (!moves.move(header, List.of(holder), container, bucket.getPolicy())) {
         return false;
       }

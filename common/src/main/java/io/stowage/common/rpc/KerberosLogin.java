@@ -25,6 +25,7 @@ import java.net.InetAddress;
 import java.net.UnknownHostException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Locale;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
@@ -123,7 +124,9 @@ public final class KerberosLogin implements AutoCloseable {
       }
       UserGroupInformation.setConfiguration(hadoop);
       String principal =
-          SecurityUtil.getServerPrincipal(needed(role.principal, config), role.hostName(config));
+          needed(role.principal, config)
+              .replace(
+                  SecurityUtil.HOSTNAME_PATTERN, role.hostName(config).toLowerCase(Locale.ROOT));
       String keytab = needed(role.keytab, config);
       if (!Files.isReadable(Path.of(keytab))) {
         throw new StoreException(
