@@ -407,57 +407,54 @@ final class Namespace implements ObjectManager, AutoCloseable {
         ObjectMetadata.getDefaultInstance(),
         Long.MAX_VALUE,
         false);
-    if (isFileSystem(bucket)) {
-      String rowKey = fileSystems.rowKey(bucket.bucket(), request.getKey());
-      OpenFileReply.Builder reply =
-          fileLeases.open(bucket.bucket(), request.toBuilder().setKey(rowKey).build()).toBuilder();
-      buckets.recheck(bucket);
-      if (reply.hasVersion()) {
-        reply.getVersionBuilder().setKey(request.getKey());
-      }
-      return reply.build();
-    }
-    OpenFileReply reply = fileLeases.open(bucket.bucket(), request);
+    OpenFileReply.Builder reply =
+        fileLeases
+            .open(
+                bucket.bucket(),
+                request.toBuilder().setKey(rowOf(bucket, request.getKey())).build())
+            .toBuilder();
     buckets.recheck(bucket);
-    return reply;
+    if (reply.hasVersion()) {
+      reply.getVersionBuilder().setKey(request.getKey());
+    }
+    return reply.build();
   }
 
   @Override
   public SyncFileReply syncFile(SyncFileRequest request) throws StoreException {
     Buckets.Known bucket = buckets.require(request.getBucket());
-    if (isFileSystem(bucket)) {
-      String rowKey = fileSystems.rowKey(bucket.bucket(), request.getKey());
-      SyncFileReply.Builder reply =
-          fileLeases.sync(bucket.bucket(), request.toBuilder().setKey(rowKey).build()).toBuilder();
-      buckets.recheck(bucket);
-      if (reply.hasVersion()) {
-        reply.getVersionBuilder().setKey(request.getKey());
-      }
-      return reply.build();
-    }
-    SyncFileReply reply = fileLeases.sync(bucket.bucket(), request);
+    SyncFileReply.Builder reply =
+        fileLeases
+            .sync(
+                bucket.bucket(),
+                request.toBuilder().setKey(rowOf(bucket, request.getKey())).build())
+            .toBuilder();
     buckets.recheck(bucket);
-    return reply;
+    if (reply.hasVersion()) {
+      reply.getVersionBuilder().setKey(request.getKey());
+    }
+    return reply.build();
   }
 
   @Override
   public RecoverFileReply recoverFile(RecoverFileRequest request) throws StoreException {
     Buckets.Known bucket = buckets.require(request.getBucket());
-    if (isFileSystem(bucket)) {
-      String rowKey = fileSystems.rowKey(bucket.bucket(), request.getKey());
-      RecoverFileReply.Builder reply =
-          fileLeases
-              .recover(bucket.bucket(), request.toBuilder().setKey(rowKey).build())
-              .toBuilder();
-      buckets.recheck(bucket);
-      if (reply.hasVersion()) {
-        reply.getVersionBuilder().setKey(request.getKey());
-      }
-      return reply.build();
-    }
-    RecoverFileReply reply = fileLeases.recover(bucket.bucket(), request);
+    RecoverFileReply.Builder reply =
+        fileLeases
+            .recover(
+                bucket.bucket(),
+                request.toBuilder().setKey(rowOf(bucket, request.getKey())).build())
+            .toBuilder();
     buckets.recheck(bucket);
-    return reply;
+    if (reply.hasVersion()) {
+      reply.getVersionBuilder().setKey(request.getKey());
+    }
+    return reply.build();
+  }
+
+  /** What follows the bucket's id in the row of an object, whatever the bucket's layout. */
+  private String rowOf(Buckets.Known bucket, String key) throws StoreException {
+    return isFileSystem(bucket) ? fileSystems.rowKey(bucket.bucket(), key) : key;
   }
 
   @Override
