@@ -20,6 +20,8 @@ import io.stowage.common.conf.Keys;
 import io.stowage.common.conf.StowageConfig;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.tls.ClientTls;
+import io.stowage.common.tls.ServerTls;
 import io.stowage.datanode.repair.RepairSettings;
 import io.stowage.datanode.scrub.ScrubSettings;
 import io.stowage.datanode.store.StoreSettings;
@@ -40,6 +42,8 @@ import java.util.List;
  * @param scrub how fast shards are read over
  * @param heartbeatInterval time between two heartbeats to one SCM
  * @param secure whether requests need tokens
+ * @param tls how connections to this node are encrypted
+ * @param peers how connections to others are
  */
 public record DatanodeConfig(
     String bindHost,
@@ -50,7 +54,9 @@ public record DatanodeConfig(
     RepairSettings repair,
     ScrubSettings scrub,
     Duration heartbeatInterval,
-    boolean secure) {
+    boolean secure,
+    ServerTls tls,
+    ClientTls peers) {
 
   public DatanodeConfig {
     disks = List.copyOf(disks);
@@ -101,7 +107,9 @@ public record DatanodeConfig(
         new ScrubSettings(
             config.get(Keys.DATANODE_SCRUB_RATE), config.get(Keys.DATANODE_SCRUB_INTERVAL)),
         config.get(Keys.HEARTBEAT_INTERVAL),
-        config.get(Keys.SECURITY_ENABLED));
+        config.get(Keys.SECURITY_ENABLED),
+        ServerTls.from(config),
+        ClientTls.from(config));
   }
 
   private static StoreException refused(String key, String value, String expected) {

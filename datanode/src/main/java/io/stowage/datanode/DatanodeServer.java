@@ -15,6 +15,7 @@
  */
 package io.stowage.datanode;
 
+import io.stowage.common.conf.Keys;
 import io.stowage.common.conf.StowageConfig;
 import io.stowage.common.data.DatanodeDirectory;
 import io.stowage.common.data.NetworkDatanodes;
@@ -59,7 +60,7 @@ public final class DatanodeServer implements AutoCloseable {
       StoreClock clock) {
     this.store = store;
     this.server = server;
-    this.datanodes = security.signing(new NetworkDatanodes());
+    this.datanodes = security.signing(new NetworkDatanodes(config.peers()));
     this.rebuilds = new Rebuilds(store, datanodes, config.repair(), clock);
     this.scrubber = new Scrubber(store, config.scrub(), clock);
     this.heartbeats =
@@ -91,13 +92,23 @@ public final class DatanodeServer implements AutoCloseable {
       DatanodeConfig config, List<DatanodeReports> scms, StoreClock clock, DiskFiles files)
       throws StoreException {
     TokenSecurity security = new TokenSecurity(config.secure(), clock);
+    if (config.secure() && config.tls().takesPlain()) {
+      LOG.warn(
+          "Objects and tokens go over the network as they are: {} is not \"only\"",
+          Keys.TLS_MODE.name());
+    }
     ShardStore store = ShardStore.open(config.disks(), files, config.store(), clock);
     DataServer server;
     try {
       server =
           DataServer.start(
               config.bindAddress(),
-              security.checking(store),
+              config.tls(),
+              new DataServer.Served(
+                  security.checking(store),
+                  config.tls().wantsCertificatesOfServices()
+                      ? security.checkingUsers(store)
+                      : security.checking(store)),
               config.store().writeMemoryBytes() / 2);
     } catch (StoreException e) {
       store.close();

@@ -49,6 +49,11 @@ final class TokenSecurity {
     return on ? new CheckedShards(shards, new TokenChecks(tokens)) : shards;
   }
 
+  /** What those are to be served who show no certificate where services have to. */
+  ShardService checkingUsers(ShardService shards) {
+    return on ? new CheckedShards(shards, TokenChecks.ofUsers(tokens)) : shards;
+  }
+
   /** Other datanodes, for repair. */
   DatanodeDirectory signing(DatanodeDirectory datanodes) {
     return on

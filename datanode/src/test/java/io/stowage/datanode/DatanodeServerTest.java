@@ -32,6 +32,7 @@ import io.stowage.common.proto.RegisterDatanodeReply;
 import io.stowage.common.proto.RegisterDatanodeRequest;
 import io.stowage.common.scm.DatanodeReports;
 import io.stowage.common.time.StoreClock;
+import io.stowage.common.tls.ClientTls;
 import io.stowage.datanode.store.Shard;
 import java.nio.file.Path;
 import java.util.List;
@@ -89,7 +90,7 @@ class DatanodeServerTest {
     String disk;
     try (DatanodeServer server =
             DatanodeServer.start(config(), List.of(new Dead(), scm), StoreClock.system());
-        NetworkDatanodes network = new NetworkDatanodes()) {
+        NetworkDatanodes network = new NetworkDatanodes(ClientTls.OFF)) {
       node = server.nodeId();
       HeartbeatRequest first = scm.heartbeats.poll(10, TimeUnit.SECONDS);
       assertTrue(first.getFullReport());

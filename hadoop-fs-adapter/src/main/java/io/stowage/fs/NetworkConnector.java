@@ -25,6 +25,7 @@ import io.stowage.common.om.ObjectManager;
 import io.stowage.common.rpc.RpcClient;
 import io.stowage.common.rpc.RpcProtocol;
 import io.stowage.common.time.StoreClock;
+import io.stowage.common.tls.ClientTls;
 import java.time.Duration;
 import org.apache.hadoop.conf.Configuration;
 
@@ -43,6 +44,7 @@ final class NetworkConnector implements ClusterConnector {
 
   @Override
   public Connected connect(StowageConfig config, Configuration hadoop) throws StoreException {
+    ClientTls tls = ClientTls.from(config);
     RpcClient<ObjectManager> client =
         RpcClient.create(
             RpcProtocol.OBJECT_MANAGER,
@@ -50,7 +52,7 @@ final class NetworkConnector implements ClusterConnector {
             config.get(Keys.OM_ADDRESSES),
             CALL_TIMEOUT,
             DEADLINE);
-    NetworkDatanodes datanodes = new NetworkDatanodes();
+    NetworkDatanodes datanodes = new NetworkDatanodes(tls);
     try {
       StowageDataPath dataPath =
           StowageDataPath.create(config, client.api(), datanodes, StoreClock.system());

@@ -40,6 +40,7 @@ import io.stowage.common.rpc.RpcProtocol;
 import io.stowage.common.scm.ContainerManager;
 import io.stowage.common.scm.DatanodeReports;
 import io.stowage.common.time.StoreClock;
+import io.stowage.common.tls.ClientTls;
 import io.stowage.datanode.DatanodeConfig;
 import io.stowage.datanode.DatanodeServer;
 import io.stowage.datanode.disk.DiskFiles;
@@ -648,7 +649,8 @@ public final class MiniStowageCluster implements AutoCloseable {
     if (!shape.gateway) {
       return;
     }
-    manager.datanodes = new DirectDatanodes(manager.server.signing(new NetworkDatanodes()));
+    manager.datanodes =
+        new DirectDatanodes(manager.server.signing(new NetworkDatanodes(ClientTls.from(config))));
     for (Node node : nodes) {
       introduce(manager, node);
     }

@@ -20,6 +20,7 @@ import io.stowage.common.data.NetworkDatanodes;
 import io.stowage.common.data.ShardService;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.time.StoreClock;
+import io.stowage.common.tls.ClientTls;
 import io.stowage.datanode.disk.DiskFiles;
 import io.stowage.datanode.disk.LocalDiskFiles;
 import io.stowage.datanode.net.DataServer;
@@ -63,7 +64,7 @@ final class RealDatanodes {
     Deque<Runnable> onClose = new ArrayDeque<>();
     try {
       Path base = Files.createTempDirectory(directory, "nodes");
-      NetworkDatanodes network = overNetwork ? new NetworkDatanodes() : null;
+      NetworkDatanodes network = overNetwork ? new NetworkDatanodes(ClientTls.OFF) : null;
       for (int i = 0; i < count; i++) {
         Path disk = Files.createDirectories(base.resolve("disk-" + i));
         ShardStore store =

@@ -48,6 +48,7 @@ import io.stowage.common.rpc.RpcClient;
 import io.stowage.common.rpc.RpcProtocol;
 import io.stowage.common.rpc.RpcSecurity;
 import io.stowage.common.rpc.TestKdc;
+import io.stowage.common.tls.ClientTls;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -332,7 +333,7 @@ class SecureClusterIT {
     his.getContainersList().forEach(info -> tokens.add(info.getToken()));
     ByteString real = hers.getContainers(0).getToken();
     tokens.add(real.substring(0, real.size() - 1));
-    try (NetworkDatanodes datanodes = new NetworkDatanodes()) {
+    try (NetworkDatanodes datanodes = new NetworkDatanodes(ClientTls.OFF)) {
       for (ShardPlace place : container.getShardsList()) {
         ShardKey key =
             ShardKey.newBuilder()

@@ -22,11 +22,12 @@ import io.stowage.common.conf.StowageConfig;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.time.StoreClock;
+import io.stowage.common.tls.TlsFiles;
 import io.stowage.s3.access.AuditLog;
 import io.stowage.s3.event.EventDelivery;
 import io.stowage.s3.http.HttpLimits;
 import io.stowage.s3.http.HttpServer;
-import io.stowage.s3.http.TlsFiles;
+import io.stowage.s3.http.HttpTls;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.nio.file.InvalidPathException;
@@ -66,7 +67,7 @@ public record S3GatewayConfig(
   /** What the console listens on: HTTPS if there is a certificate. */
   public HttpServer.Listener consoleListener() throws StoreException {
     return new HttpServer.Listener(
-        console.bind, tls.certificate == null ? null : TlsFiles.read(tls.certificate, tls.key));
+        console.bind, tls.certificate == null ? null : HttpTls.read(tls.certificate, tls.key));
   }
 
   /** What is listened on; HTTP before HTTPS. Reads the certificate. */
@@ -74,7 +75,7 @@ public record S3GatewayConfig(
     if (tls.certificate == null) {
       return List.of(new HttpServer.Listener(bind, null));
     }
-    TlsFiles files = TlsFiles.read(tls.certificate, tls.key);
+    TlsFiles files = HttpTls.read(tls.certificate, tls.key);
     return tls.bind == null
         ? List.of(new HttpServer.Listener(bind, files))
         : List.of(new HttpServer.Listener(bind, null), new HttpServer.Listener(tls.bind, files));

@@ -30,6 +30,7 @@ import io.stowage.common.rpc.RpcProtocol;
 import io.stowage.common.rpc.ServiceMain;
 import io.stowage.common.scm.ContainerManager;
 import io.stowage.common.time.StoreClock;
+import io.stowage.common.tls.ClientTls;
 import io.stowage.om.OmServer;
 import java.time.Duration;
 import java.util.ArrayDeque;
@@ -66,7 +67,8 @@ public final class S3GatewayMain {
       parts.push(scm);
       OmServer objectManager = OmServer.start(config, hadoop, scm.api(), StoreClock.system());
       parts.push(objectManager);
-      DatanodeDirectory datanodes = objectManager.signing(new NetworkDatanodes());
+      DatanodeDirectory datanodes =
+          objectManager.signing(new NetworkDatanodes(ClientTls.from(config)));
       parts.push(datanodes);
       StowageDataPath data =
           StowageDataPath.create(

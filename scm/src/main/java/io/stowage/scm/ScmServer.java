@@ -29,6 +29,7 @@ import io.stowage.common.rpc.RpcServer;
 import io.stowage.common.scm.ContainerManager;
 import io.stowage.common.scm.DatanodeReports;
 import io.stowage.common.time.StoreClock;
+import io.stowage.common.tls.ClientTls;
 import io.stowage.common.token.Operation;
 import io.stowage.common.token.ShardTokens;
 import io.stowage.common.token.SigningDatanodes;
@@ -119,7 +120,7 @@ public final class ScmServer implements AutoCloseable {
     Exposure.check(config);
     boolean secure = config.get(Keys.SECURITY_ENABLED);
     TokenKeyRing keys = new TokenKeyRing();
-    DatanodeDirectory datanodes = new NetworkDatanodes(PROBE_TIMEOUT);
+    DatanodeDirectory datanodes = new NetworkDatanodes(ClientTls.from(config), PROBE_TIMEOUT);
     if (secure) {
       datanodes =
           new SigningDatanodes(

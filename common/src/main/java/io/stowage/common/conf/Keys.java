@@ -673,6 +673,50 @@ public final class Keys {
               "With security off, lets servers bind other addresses than loopback, at which anybody"
                   + " on the network could read and delete everything."));
 
+  public static final ConfigKey<String> TLS_MODE =
+      add(
+          ConfigKey.text(
+              "stowage.tls.mode",
+              "off",
+              Tag.BASIC,
+              "TLS between clients, services and datanodes; the same in all roles and clients. off;"
+                  + " accept: datanodes take TLS beside plain text; speak: and everybody else"
+                  + " speaks it; only: and datanodes take nothing else. A running cluster goes"
+                  + " through all four."));
+  public static final ConfigKey<String> TLS_CERTIFICATE =
+      add(
+          ConfigKey.text(
+              "stowage.tls.certificate",
+              "",
+              Tag.BASIC,
+              "PEM file of this host's certificate, then those that vouch for it: datanodes serve"
+                  + " with it, services show it to datanodes. Read again within seconds when it"
+                  + " changes. S3 has its own, since that is believed by others."));
+  public static final ConfigKey<String> TLS_KEY =
+      add(
+          ConfigKey.text(
+              "stowage.tls.key",
+              "",
+              Tag.BASIC,
+              "PEM file of the certificate's private key, in PKCS#8 without a password; who cannot"
+                  + " read it shows no certificate."));
+  public static final ConfigKey<String> TLS_AUTHORITIES =
+      add(
+          ConfigKey.text(
+              "stowage.tls.authorities",
+              "",
+              Tag.BASIC,
+              "PEM file of the certificates of those who vouch for datanodes and services; empty:"
+                  + " those that the JDK trusts."));
+  public static final ConfigKey<String> TLS_CLIENT_CERTIFICATES =
+      add(
+          ConfigKey.text(
+              "stowage.tls.client-certificates",
+              "none",
+              Tag.BASIC,
+              "Who has to show datanodes a certificate: none; services (gateways, SCMs, datanodes,"
+                  + " administrators' commands; jobs come by their tokens alone); all."));
+
   public static final ConfigKey<String> SCM_PRINCIPAL =
       add(
           ConfigKey.text(

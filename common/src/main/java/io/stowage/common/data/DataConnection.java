@@ -22,10 +22,12 @@ import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelInitializer;
+import io.netty.handler.ssl.SslHandler;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.DataReply;
 import io.stowage.common.proto.DataRequest;
+import io.stowage.common.tls.ClientTls;
 import java.net.InetSocketAddress;
 import java.util.Iterator;
 import java.util.Map;
@@ -50,6 +52,7 @@ final class DataConnection {
 
   private final InetSocketAddress address;
   private final long timeoutNanos;
+  private final ClientTls tls;
   private final Channel channel;
   private final DataFrameQueue out;
   private final Map<Long, Call> calls = new ConcurrentHashMap<>();
@@ -59,7 +62,8 @@ final class DataConnection {
   private volatile StoreException ended;
 
   /** Begins to connect; calls may be made at once. */
-  DataConnection(Bootstrap bootstrap, InetSocketAddress address, long timeoutNanos) {
+  DataConnection(Bootstrap bootstrap, ClientTls tls, InetSocketAddress address, long timeoutNanos) {
+    this.tls = tls;
     this.address = address;
     this.timeoutNanos = timeoutNanos;
     ChannelFuture connecting =
@@ -69,6 +73,13 @@ final class DataConnection {
                 new ChannelInitializer<Channel>() {
                   @Override
                   protected void initChannel(Channel connected) {
+                    if (tls.isOn()) {
+                      connected
+                          .pipeline()
+                          .addLast(
+                              tls.newHandler(
+                                  connected.alloc(), address.getHostString(), address.getPort()));
+                    }
                     connected
                         .pipeline()
                         .addLast(new DataFrameDecoder<>(DataReply.parser()), new Replies());
@@ -81,17 +92,44 @@ final class DataConnection {
     // swept.
     connecting.addListener(
         future -> {
-          if (future.isSuccess()) {
-            out.open();
-            sweep();
-          } else {
+          if (!future.isSuccess()) {
             end("cannot connect: " + future.cause().getMessage());
+            return;
+          }
+          sweep();
+          if (tls.isOn()) {
+            openAfterHandshake();
+          } else {
+            out.open();
           }
         });
   }
 
+  /** Nothing is sent, and waits in no buffer of TLS, before the other side is known. */
+  private void openAfterHandshake() {
+    channel
+        .pipeline()
+        .get(SslHandler.class)
+        .handshakeFuture()
+        .addListener(
+            done -> {
+              if (done.isSuccess()) {
+                out.open();
+              } else {
+                LOG.warn(
+                    "Cannot speak TLS with datanode {}: {}", address, tls.explain(done.cause()));
+                end(tls.explain(done.cause()));
+              }
+            });
+  }
+
   boolean hasEnded() {
     return ended != null;
+  }
+
+  /** For people; only of a connection that has ended. */
+  String whyEnded() {
+    return ended.getMessage();
   }
 
   /**
@@ -171,8 +209,10 @@ final class DataConnection {
 
     @Override
     public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
-      LOG.warn("Closing the connection to datanode {}: {}", address, cause.toString());
-      end(String.valueOf(cause.getMessage()));
+      if (ended == null) {
+        LOG.warn("Closing the connection to datanode {}: {}", address, cause.toString());
+      }
+      end(tls.explain(cause));
     }
   }
 }

@@ -30,6 +30,9 @@ import org.apache.hadoop.thirdparty.protobuf.Parser;
  * several of them joined where a payload came in pieces: never copied. Confined to its channel's
  * event loop.
  *
+ * <p>What TLS has decrypted comes in records of 16 KiB on the heap, which disks and sockets would
+ * copy off it piece by piece: such a payload is gathered in one buffer off the heap instead.
+ *
  * <pre>
  * frame = header length (4, big-endian) payload length (4) header payload
  * </pre>
@@ -40,6 +43,9 @@ import org.apache.hadoop.thirdparty.protobuf.Parser;
  */
 public final class DataFrameDecoder<M> extends ChannelInboundHandlerAdapter {
   private static final int PREFIX_BYTES = 8;
+
+  /** Of a buffer that a payload is gathered in: who claims much and sends little takes no more. */
+  private static final int FIRST_BYTES = 256 << 10;
 
   private final Parser<M> parser;
 
@@ -148,7 +154,13 @@ public final class DataFrameDecoder<M> extends ChannelInboundHandlerAdapter {
   }
 
   private void append(ChannelHandlerContext context, ByteBuf piece) {
-    if (!payload.isReadable()) {
+    if (!piece.isDirect()) {
+      if (!payload.isReadable()) {
+        payload = context.alloc().directBuffer(Math.min(payloadLength, FIRST_BYTES), payloadLength);
+      }
+      payload.writeBytes(piece);
+      piece.release();
+    } else if (!payload.isReadable()) {
       payload = piece;
     } else if (payload instanceof CompositeByteBuf joined) {
       joined.addFlattenedComponents(true, piece);

@@ -21,6 +21,7 @@ import io.netty.channel.AdaptiveRecvByteBufAllocator;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.EventLoopGroup;
 import io.stowage.common.proto.ShardPlace;
+import io.stowage.common.tls.ClientTls;
 import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.util.Map;
@@ -50,14 +51,17 @@ public final class NetworkDatanodes implements DatanodeDirectory {
   private final Map<Address, RemoteDatanode> nodes = new ConcurrentHashMap<>();
   private volatile boolean closed;
 
-  public NetworkDatanodes() {
-    this(DEFAULT_TIMEOUT);
+  private final ClientTls tls;
+
+  public NetworkDatanodes(ClientTls tls) {
+    this(tls, DEFAULT_TIMEOUT);
   }
 
   /**
    * @param timeout for the answer to one call
    */
-  public NetworkDatanodes(Duration timeout) {
+  public NetworkDatanodes(ClientTls tls, Duration timeout) {
+    this.tls = tls;
     this.timeoutNanos = timeout.toNanos();
     this.group =
         DataTransport.newGroup(
@@ -87,6 +91,7 @@ public final class NetworkDatanodes implements DatanodeDirectory {
         address ->
             new RemoteDatanode(
                 bootstrap,
+                tls,
                 // resolved by the event loop, and anew for every connection
                 InetSocketAddress.createUnresolved(host, port),
                 timeoutNanos,

@@ -32,6 +32,7 @@ import io.stowage.common.proto.StatShardReply;
 import io.stowage.common.proto.StatShardRequest;
 import io.stowage.common.proto.WriteShardReply;
 import io.stowage.common.proto.WriteShardRequest;
+import io.stowage.common.tls.ClientTls;
 import java.net.InetSocketAddress;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
@@ -48,6 +49,7 @@ final class RemoteDatanode implements ShardService {
   private static final long PAUSE_NANOS = TimeUnit.MILLISECONDS.toNanos(100);
 
   private final Bootstrap bootstrap;
+  private final ClientTls tls;
   private final InetSocketAddress address;
   private final long timeoutNanos;
   private final BooleanSupplier closed;
@@ -58,8 +60,13 @@ final class RemoteDatanode implements ShardService {
   private final long[] connectedNanos = new long[CONNECTIONS];
 
   RemoteDatanode(
-      Bootstrap bootstrap, InetSocketAddress address, long timeoutNanos, BooleanSupplier closed) {
+      Bootstrap bootstrap,
+      ClientTls tls,
+      InetSocketAddress address,
+      long timeoutNanos,
+      BooleanSupplier closed) {
     this.bootstrap = bootstrap;
+    this.tls = tls;
     this.address = address;
     this.timeoutNanos = timeoutNanos;
     this.closed = closed;
@@ -158,9 +165,10 @@ final class RemoteDatanode implements ShardService {
       long now = System.nanoTime();
       if (connection != null && now - connectedNanos[slot] < PAUSE_NANOS) {
         throw new StoreException(
-            ErrorCode.UNAVAILABLE, "Cannot call datanode " + address + ": its connection ended");
+            ErrorCode.UNAVAILABLE,
+            "Cannot call datanode " + address + " so soon again: " + connection.whyEnded());
       }
-      connection = new DataConnection(bootstrap, address, timeoutNanos);
+      connection = new DataConnection(bootstrap, tls, address, timeoutNanos);
       connections[slot] = connection;
       connectedNanos[slot] = now;
     }

@@ -37,8 +37,30 @@ public final class TokenChecks {
 
   private final ShardTokens tokens;
 
-  public TokenChecks(ShardTokens tokens) {
+  /** Whether services, too, are served. */
+  private final boolean services;
+
+  private TokenChecks(ShardTokens tokens, boolean services) {
     this.tokens = tokens;
+    this.services = services;
+  }
+
+  /** For all requests that a token allows. */
+  public TokenChecks(ShardTokens tokens) {
+    this(tokens, true);
+  }
+
+  /** For connections that have shown no certificate where services have to: users' tokens only. */
+  public static TokenChecks ofUsers(ShardTokens tokens) {
+    return new TokenChecks(tokens, false);
+  }
+
+  private ShardGrant verified(ByteString token) throws StoreException {
+    ShardGrant grant = tokens.verify(token);
+    if (grant.getService() && !services) {
+      throw refused(grant, "it is a service's, and the connection has shown no certificate");
+    }
+    return grant;
   }
 
   public void check(OpenShardRequest request) throws StoreException {
@@ -63,7 +85,7 @@ public final class TokenChecks {
   }
 
   public void check(ListShardsRequest request) throws StoreException {
-    ShardGrant grant = tokens.verify(request.getToken());
+    ShardGrant grant = verified(request.getToken());
     if (!Operation.LIST.isIn(grant.getOperations()) || !grant.getService()) {
       throw refused(grant, "it does not allow LIST");
     }
@@ -106,7 +128,7 @@ public final class TokenChecks {
 
   private ShardGrant granted(ByteString token, Operation operation, ShardKey shard)
       throws StoreException {
-    ShardGrant grant = tokens.verify(token);
+    ShardGrant grant = verified(token);
     if (!operation.isIn(grant.getOperations())) {
       throw refused(grant, "it does not allow " + operation);
     }

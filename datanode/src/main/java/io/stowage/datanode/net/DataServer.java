@@ -27,12 +27,11 @@ import io.netty.channel.WriteBufferWaterMark;
 import io.netty.channel.group.ChannelGroup;
 import io.netty.channel.group.DefaultChannelGroup;
 import io.netty.util.concurrent.GlobalEventExecutor;
-import io.stowage.common.data.DataFrameDecoder;
 import io.stowage.common.data.DataTransport;
 import io.stowage.common.data.ShardService;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
-import io.stowage.common.proto.DataRequest;
+import io.stowage.common.tls.ServerTls;
 import io.stowage.datanode.shard.MemoryBudget;
 import java.net.InetSocketAddress;
 import java.util.concurrent.TimeUnit;
@@ -54,8 +53,20 @@ public final class DataServer implements AutoCloseable {
       new DefaultChannelGroup(GlobalEventExecutor.INSTANCE, true);
   private final Channel listening;
 
+  /**
+   * Who is served what.
+   *
+   * @param certified connections that have shown a certificate, and all where none is asked for
+   * @param others the rest
+   */
+  public record Served(ShardService certified, ShardService others) {}
+
   private DataServer(
-      EventLoopGroup group, InetSocketAddress address, ShardService service, long memoryBytes)
+      EventLoopGroup group,
+      InetSocketAddress address,
+      ServerTls tls,
+      Served served,
+      long memoryBytes)
       throws StoreException {
     this.group = group;
     MemoryBudget memory = new MemoryBudget(memoryBytes);
@@ -77,11 +88,7 @@ public final class DataServer implements AutoCloseable {
                   @Override
                   protected void initChannel(Channel channel) {
                     connections.add(channel);
-                    channel
-                        .pipeline()
-                        .addLast(
-                            new DataFrameDecoder<>(DataRequest.parser()),
-                            new DataServerConnection(channel, service, memory));
+                    channel.pipeline().addLast(new FirstBytes(tls, served, memory));
                   }
                 });
     ChannelFuture bound = bootstrap.bind(address).awaitUninterruptibly();
@@ -102,11 +109,18 @@ public final class DataServer implements AutoCloseable {
    */
   public static DataServer start(InetSocketAddress address, ShardService service, long memoryBytes)
       throws StoreException {
+    return start(address, ServerTls.OFF, new Served(service, service), memoryBytes);
+  }
+
+  /** The same, to connections that are encrypted as is said. */
+  public static DataServer start(
+      InetSocketAddress address, ServerTls tls, Served served, long memoryBytes)
+      throws StoreException {
     EventLoopGroup group =
         DataTransport.newGroup(
             "datanode-net", Math.max(2, Runtime.getRuntime().availableProcessors()));
     try {
-      return new DataServer(group, address, service, memoryBytes);
+      return new DataServer(group, address, tls, served, memoryBytes);
     } catch (StoreException | RuntimeException e) {
       var unused = group.shutdownGracefully(0, 1, TimeUnit.SECONDS);
       throw e;

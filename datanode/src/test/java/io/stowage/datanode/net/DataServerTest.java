@@ -31,6 +31,8 @@ import io.stowage.common.proto.ListShardsRequest;
 import io.stowage.common.proto.ReadShardRequest;
 import io.stowage.common.proto.StatShardRequest;
 import io.stowage.common.time.StoreClock;
+import io.stowage.common.tls.ClientTls;
+import io.stowage.common.tls.ServerTls;
 import io.stowage.datanode.fault.SimulatedDisks;
 import io.stowage.datanode.store.Shard;
 import io.stowage.datanode.store.ShardStore;
@@ -68,7 +70,7 @@ class DataServerTest {
   /** One buffer is leaked on purpose: when that one has been found, others would have been, too. */
   @AfterAll
   static void noBufferWasLeaked() {
-    String mark = "leaked on purpose";
+    String mark = "leaked on purpose at " + System.nanoTime(); // equal leaks are told once
     PooledByteBufAllocator.DEFAULT.directBuffer(64).touch(mark);
     long deadline = System.nanoTime() + 20_000_000_000L;
     while (LEAKS.stream().noneMatch(leak -> leak.contains(mark))) {
@@ -87,6 +89,23 @@ class DataServerTest {
   private NetworkDatanodes network;
   private Shard shard;
 
+  /** How the server and its clients speak. */
+  ServerTls serverTls() throws Exception {
+    return ServerTls.OFF;
+  }
+
+  ClientTls clientTls() throws Exception {
+    return ClientTls.OFF;
+  }
+
+  private DataServer serve(int port) throws Exception {
+    return DataServer.start(
+        new InetSocketAddress(InetAddress.getLoopbackAddress(), port),
+        serverTls(),
+        new DataServer.Served(store, store),
+        32 << 20);
+  }
+
   @BeforeEach
   void start() throws Exception {
     store =
@@ -95,10 +114,8 @@ class DataServerTest {
             new SimulatedDisks(),
             new StoreSettings(0, true, 64 << 20),
             StoreClock.system());
-    server =
-        DataServer.start(
-            new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), store, 32 << 20);
-    network = new NetworkDatanodes(Duration.ofSeconds(10));
+    server = serve(0);
+    network = new NetworkDatanodes(clientTls(), Duration.ofSeconds(10));
     shard = shard(network.datanode("127.0.0.1", server.port()));
   }
 
@@ -188,9 +205,7 @@ class DataServerTest {
     server.close();
     assertEquals(
         ErrorCode.UNAVAILABLE, Shard.failure(shard.writeAsync(1, 0, new byte[4096], 1)).code());
-    server =
-        DataServer.start(
-            new InetSocketAddress(InetAddress.getLoopbackAddress(), port), store, 32 << 20);
+    server = serve(port);
     long deadline = System.nanoTime() + 10_000_000_000L;
     boolean back = false;
     while (!back && System.nanoTime() < deadline) {
@@ -238,7 +253,7 @@ class DataServerTest {
   @Test
   void aCallWithoutAnswerTimesOut() throws Exception {
     try (java.net.ServerSocket silent = new java.net.ServerSocket(0);
-        NetworkDatanodes impatient = new NetworkDatanodes(Duration.ofMillis(100))) {
+        NetworkDatanodes impatient = new NetworkDatanodes(clientTls(), Duration.ofMillis(100))) {
       Shard unanswered = shard(impatient.datanode("127.0.0.1", silent.getLocalPort()));
       assertEquals(
           ErrorCode.TIMEOUT, Shard.failure(unanswered.writeAsync(1, 0, new byte[4096], 1)).code());

@@ -25,6 +25,7 @@ import io.stowage.common.proto.SealShardRequest;
 import io.stowage.common.proto.ShardKey;
 import io.stowage.common.proto.ShardPlace;
 import io.stowage.common.time.StoreClock;
+import io.stowage.common.tls.ClientTls;
 import io.stowage.datanode.fault.SimulatedDisks;
 import io.stowage.datanode.net.DataServer;
 import io.stowage.datanode.shard.ShardId;
@@ -124,7 +125,7 @@ final class TestContainer implements AutoCloseable {
 
   final ErasurePolicy policy;
   final Random random;
-  final NetworkDatanodes network = new NetworkDatanodes();
+  final NetworkDatanodes network = new NetworkDatanodes(ClientTls.OFF);
   final List<Node> nodes = new ArrayList<>();
   final List<Stripe> stripes = new ArrayList<>();
   private long end;

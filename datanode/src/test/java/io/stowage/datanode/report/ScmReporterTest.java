@@ -34,6 +34,7 @@ import io.stowage.common.proto.ShardReport;
 import io.stowage.common.scm.DatanodeReports;
 import io.stowage.common.time.ManualClock;
 import io.stowage.common.time.StoreClock;
+import io.stowage.common.tls.ClientTls;
 import io.stowage.common.token.TokenKeyRing;
 import io.stowage.datanode.fault.SimulatedDisks;
 import io.stowage.datanode.repair.Rebuilds;
@@ -109,7 +110,7 @@ class ScmReporterTest {
             disks,
             new StoreSettings(0, true, 64 << 20),
             StoreClock.system());
-    datanodes = new NetworkDatanodes();
+    datanodes = new NetworkDatanodes(ClientTls.OFF);
     rebuilds = new Rebuilds(store, datanodes, new RepairSettings(1, 64 << 20), StoreClock.system());
     orders = new Orders(store, rebuilds, clock);
     reporter = new ScmReporter("test", scm, store, orders, new TokenKeyRing(), "h", 1234);

@@ -29,6 +29,7 @@ import io.stowage.common.proto.ShardKey;
 import io.stowage.common.proto.ShardPlace;
 import io.stowage.common.proto.WriteShardRequest;
 import io.stowage.common.time.StoreClock;
+import io.stowage.common.tls.ClientTls;
 import io.stowage.datanode.disk.LocalDiskFiles;
 import io.stowage.datanode.net.DataServer;
 import io.stowage.datanode.repair.Rebuilds;
@@ -101,7 +102,7 @@ public final class RebuildBench {
   }
 
   private void run() throws Exception {
-    try (NetworkDatanodes network = new NetworkDatanodes()) {
+    try (NetworkDatanodes network = new NetworkDatanodes(ClientTls.OFF)) {
       for (int i = 0; i <= policy.shards(); i++) {
         ShardStore store =
             ShardStore.open(

@@ -35,6 +35,7 @@ import io.stowage.common.rpc.RpcSecurity;
 import io.stowage.common.rpc.SiteConfiguration;
 import io.stowage.common.scm.ContainerManager;
 import io.stowage.common.time.StoreClock;
+import io.stowage.common.tls.ClientTls;
 import io.stowage.common.token.Operation;
 import io.stowage.common.token.ShardTokens;
 import io.stowage.common.token.SigningDatanodes;
@@ -146,7 +147,7 @@ final class Session implements AutoCloseable {
 
   StowageDataPath dataPath() throws StoreException {
     if (dataPath == null) {
-      datanodes = signing(new NetworkDatanodes());
+      datanodes = signing(new NetworkDatanodes(ClientTls.from(config)));
       dataPath = StowageDataPath.create(config, objectManager(), datanodes, StoreClock.system());
     }
     return dataPath;

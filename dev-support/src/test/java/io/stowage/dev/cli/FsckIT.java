@@ -34,6 +34,7 @@ import io.stowage.common.proto.RestoreRowsRequest;
 import io.stowage.common.proto.RestoredRow;
 import io.stowage.common.proto.ShardKey;
 import io.stowage.common.proto.ShardPlace;
+import io.stowage.common.tls.ClientTls;
 import io.stowage.minicluster.MiniStowageCluster;
 import java.io.OutputStream;
 import java.io.PrintWriter;
@@ -195,7 +196,7 @@ class FsckIT {
             .containerManager()
             .listDatanodes(ListDatanodesRequest.getDefaultInstance())
             .getDatanodes(4);
-    try (NetworkDatanodes datanodes = new NetworkDatanodes()) {
+    try (NetworkDatanodes datanodes = new NetworkDatanodes(ClientTls.OFF)) {
       datanodes
           .datanode(
               ShardPlace.newBuilder()

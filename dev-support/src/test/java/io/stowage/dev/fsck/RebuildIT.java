@@ -28,6 +28,7 @@ import io.stowage.common.proto.ContainerInfo;
 import io.stowage.common.proto.ContainerState;
 import io.stowage.common.proto.ListContainersRequest;
 import io.stowage.common.time.StoreClock;
+import io.stowage.common.tls.ClientTls;
 import io.stowage.minicluster.MiniStowageCluster;
 import io.stowage.s3.S3GatewayMain;
 import java.io.OutputStream;
@@ -723,7 +724,7 @@ class RebuildIT {
 
   private static RebuildReport rebuild(MiniStowageCluster cluster) throws Exception {
     Path sorted = Files.createTempDirectory("stowage-rebuild");
-    try (NetworkDatanodes datanodes = new NetworkDatanodes();
+    try (NetworkDatanodes datanodes = new NetworkDatanodes(ClientTls.OFF);
         StowageDataPath data =
             StowageDataPath.create(
                 cluster.config(), cluster.objectManager(0), datanodes, StoreClock.system())) {

@@ -24,6 +24,7 @@ import io.stowage.client.StowageDataPath;
 import io.stowage.common.conf.Keys;
 import io.stowage.common.data.NetworkDatanodes;
 import io.stowage.common.time.StoreClock;
+import io.stowage.common.tls.ClientTls;
 import io.stowage.dev.fsck.CheckReport.Finding;
 import io.stowage.minicluster.MiniStowageCluster;
 import java.io.IOException;
@@ -165,7 +166,7 @@ class RestoredHBaseIT {
   }
 
   private CheckReport check(MiniStowageCluster cluster) throws Exception {
-    try (NetworkDatanodes datanodes = new NetworkDatanodes();
+    try (NetworkDatanodes datanodes = new NetworkDatanodes(ClientTls.OFF);
         StowageDataPath data = data(cluster, datanodes)) {
       return new Check(
               parts(cluster, datanodes, data),
@@ -178,7 +179,7 @@ class RestoredHBaseIT {
   }
 
   private RebuildReport rebuild(MiniStowageCluster cluster) throws Exception {
-    try (NetworkDatanodes datanodes = new NetworkDatanodes();
+    try (NetworkDatanodes datanodes = new NetworkDatanodes(ClientTls.OFF);
         StowageDataPath data = data(cluster, datanodes)) {
       return new Rebuild(parts(cluster, datanodes, data), directory, Progress.NONE).run();
     }

@@ -37,6 +37,7 @@ import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.lifecycle.Lifecycle;
 import io.stowage.common.time.StoreClock;
+import io.stowage.common.tls.TlsFiles;
 import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.time.Instant;

@@ -20,6 +20,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import io.stowage.common.data.NetworkDatanodes;
 import io.stowage.common.proto.DatanodeInfo;
+import io.stowage.common.tls.ClientTls;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.time.Duration;
@@ -35,7 +36,7 @@ class DataPlaneProbeTest {
 
   @Test
   void takesSilenceAndARefusedConnectionForNoAnswer() throws Exception {
-    try (NetworkDatanodes datanodes = new NetworkDatanodes(Duration.ofMillis(300))) {
+    try (NetworkDatanodes datanodes = new NetworkDatanodes(ClientTls.OFF, Duration.ofMillis(300))) {
       DataPlaneProbe probe = new DataPlaneProbe(datanodes);
       int port;
       try (ServerSocket silent = new ServerSocket(0, 10, InetAddress.getLoopbackAddress())) {
