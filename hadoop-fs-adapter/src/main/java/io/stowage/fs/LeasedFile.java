@@ -285,7 +285,8 @@ final class LeasedFile {
         .setLength(synced)
         .setFrom(synced)
         .setLeaseMicros(LEASE_MICROS)
-        .setCursor(lease.getCursor());
+        .setCursor(lease.getCursor())
+        .setRowKey(lease.getRowKey());
   }
 
   /** On the renewal thread, which waits for nobody: a call under way renews the lease itself. */

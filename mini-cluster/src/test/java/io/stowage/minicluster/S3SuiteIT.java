@@ -25,6 +25,7 @@ import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.RenameObjectRequest;
 import io.stowage.common.proto.ScanEventsRequest;
 import io.stowage.s3.suite.S3ContractTest;
+import io.stowage.s3.suite.S3DirectoriesTest;
 import io.stowage.s3.suite.S3LifecycleTest;
 import io.stowage.s3.suite.S3ObjectLockTest;
 import java.net.InetAddress;
@@ -158,6 +159,14 @@ class S3SuiteIT extends S3ContractTest {
 
   @Nested
   class Locks extends S3ObjectLockTest {
+    @Override
+    protected Target startTarget() {
+      return target;
+    }
+  }
+
+  @Nested
+  class Directories extends S3DirectoriesTest {
     @Override
     protected Target startTarget() {
       return target;

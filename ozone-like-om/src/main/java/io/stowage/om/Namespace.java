@@ -407,13 +407,13 @@ final class Namespace implements ObjectManager, AutoCloseable {
         ObjectMetadata.getDefaultInstance(),
         Long.MAX_VALUE,
         false);
+    String row = rowOf(bucket, request.getKey());
     OpenFileReply.Builder reply =
-        fileLeases
-            .open(
-                bucket.bucket(),
-                request.toBuilder().setKey(rowOf(bucket, request.getKey())).build())
-            .toBuilder();
+        fileLeases.open(bucket.bucket(), request.toBuilder().setKey(row).build()).toBuilder();
     buckets.recheck(bucket);
+    if (isFileSystem(bucket)) {
+      reply.getLeaseBuilder().setRowKey(row);
+    }
     if (reply.hasVersion()) {
       reply.getVersionBuilder().setKey(request.getKey());
     }
@@ -423,13 +423,17 @@ final class Namespace implements ObjectManager, AutoCloseable {
   @Override
   public SyncFileReply syncFile(SyncFileRequest request) throws StoreException {
     Buckets.Known bucket = buckets.require(request.getBucket());
+    String row =
+        isFileSystem(bucket) && !request.getRowKey().isEmpty()
+            ? fileSystems.rowKeyOfLease(
+                bucket.bucket(), request.getKey(), request.getRowKey(), request.getClose())
+            : rowOf(bucket, request.getKey());
     SyncFileReply.Builder reply =
-        fileLeases
-            .sync(
-                bucket.bucket(),
-                request.toBuilder().setKey(rowOf(bucket, request.getKey())).build())
-            .toBuilder();
+        fileLeases.sync(bucket.bucket(), request.toBuilder().setKey(row).build()).toBuilder();
     buckets.recheck(bucket);
+    if (isFileSystem(bucket) && reply.hasLease()) {
+      reply.getLeaseBuilder().setRowKey(row);
+    }
     if (reply.hasVersion()) {
       reply.getVersionBuilder().setKey(request.getKey());
     }

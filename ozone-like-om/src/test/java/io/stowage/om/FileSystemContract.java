@@ -27,10 +27,13 @@ import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.AbortUploadRequest;
 import io.stowage.common.proto.Condition;
 import io.stowage.common.proto.DeleteBucketRequest;
+import io.stowage.common.proto.FileLease;
 import io.stowage.common.proto.ListUploadsRequest;
 import io.stowage.common.proto.ListVersionsRequest;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.RenamePrefixRequest;
+import io.stowage.common.proto.SyncFileReply;
+import io.stowage.common.proto.SyncFileRequest;
 import io.stowage.common.proto.UpdateBucketRequest;
 import io.stowage.common.proto.Versioning;
 import java.util.HashMap;
@@ -142,10 +145,130 @@ abstract class FileSystemContract {
         List.of("a//b", "/a", "a/./b", "../a", ".", long256, "a/" + long256 + "/b", "//", "a//")) {
       assertEquals(
           ErrorCode.INVALID_ARGUMENT, TestTree.codeOf(() -> tree.put(key, "content")), key);
-      assertEquals(ErrorCode.INVALID_ARGUMENT, TestTree.codeOf(() -> tree.get(key)), key);
+      assertEquals(
+          ErrorCode.INVALID_ARGUMENT,
+          TestTree.codeOf(() -> om.createUpload(tree.bucket, key)),
+          key);
     }
     String deep = "d/".repeat(512) + "f";
     assertEquals(ErrorCode.INVALID_ARGUMENT, TestTree.codeOf(() -> tree.put(deep, "content")));
+  }
+
+  @Test
+  void underKeysThatAreNoPathsIsNothing() throws StoreException {
+    tree.put("a/b", "content");
+    for (String key : List.of("a//b", "/a", "a/./b", "../a", ".", "n".repeat(256), "//", "/")) {
+      assertNull(tree.get(key), key);
+      om.delete(tree.bucket, key);
+      assertEquals(List.of(), tree.list(key, "", "", 10), key);
+    }
+    assertEquals(List.of("a/b"), tree.keys());
+  }
+
+  /** Of a directory that was renamed under them, and of one that was put in its place. */
+  @Test
+  void uploadsAreListedWhereTheirDirectoriesAre() throws StoreException {
+    ByteString first = om.createUpload(tree.bucket, "a/b/one");
+    om.createUpload(tree.bucket, "root");
+    tree.put("a/b/f", "content");
+    tree.put("c/g", "content");
+    tree.rename("a/b", "c/d");
+    ByteString second = om.createUpload(tree.bucket, "a/b/one");
+    om.createUpload(tree.bucket, "removed/u");
+    tree.deleteDirectory("removed", true);
+    assertEquals(List.of("a/b/one", "c/d/one", "root"), uploads("", "", "", 10));
+    assertEquals(List.of("c/d/one"), uploads("c/", "", "", 10));
+    assertEquals(List.of("a/", "c/", "root"), uploads("", "/", "", 10));
+    assertEquals(List.of("a/b/one", "c/d/one"), uploads("", "", "", 2));
+    assertEquals(List.of("c/d/one", "root"), uploads("", "", "a/b/one", 10));
+    tree.rename("c/d", "c/e");
+    for (ByteString[] upload :
+        new ByteString[][] {{first, TestOm.md5("c/e")}, {second, TestOm.md5("a/b")}}) {
+      String directory = upload[1].equals(TestOm.md5("c/e")) ? "c/e" : "a/b";
+      om.om.abortUpload(
+          AbortUploadRequest.newBuilder()
+              .setBucket(tree.bucket)
+              .setKey(directory + "/one")
+              .setUploadId(upload[0])
+              .build());
+    }
+    assertEquals(List.of("root"), uploads("", "", "", 10));
+  }
+
+  private List<String> uploads(String prefix, String delimiter, String after, int limit)
+      throws StoreException {
+    var listed =
+        om.om.listUploads(
+            ListUploadsRequest.newBuilder()
+                .setBucket(tree.bucket)
+                .setPrefix(prefix)
+                .setDelimiter(delimiter)
+                .setKeyMarker(after)
+                .setLimit(limit)
+                .build());
+    List<String> told = new java.util.ArrayList<>(listed.getCommonPrefixesList());
+    listed.getUploadsList().forEach(upload -> told.add(upload.getKey()));
+    told.sort(TestTree::byBytes);
+    return told;
+  }
+
+  /**
+   * As on HDFS: a directory above may be renamed; where it is deleted, there is no file to close.
+   */
+  @Test
+  void aFileIsWrittenOnWhereverItsDirectoryGoes() throws StoreException {
+    ByteString holder = WriteId.random();
+    var put =
+        om.om.putObject(
+            tree.putRequest("a/b/log", "first", tree.place("a/b/log"))
+                .setWriteId(holder)
+                .setLeaseMicros(60_000_000)
+                .setPieceWriteId(WriteId.ofPiece(holder, 0, false))
+                .build());
+    tree.rename("a", "moved");
+    var synced = sync("a/b/log", holder, put.getLease(), 5, 10, false);
+    assertEquals(15, tree.get("moved/b/log").getLength());
+    assertEquals(put.getLease().getRowKey(), synced.getLease().getRowKey());
+    tree.deleteDirectory("moved/b", true);
+    sync("a/b/log", holder, synced.getLease(), 15, 10, false);
+    assertEquals(
+        ErrorCode.NO_SUCH_KEY,
+        TestTree.codeOf(() -> sync("a/b/log", holder, synced.getLease(), 25, 0, true)));
+    assertEquals(
+        ErrorCode.INVALID_ARGUMENT,
+        TestTree.codeOf(
+            () ->
+                sync(
+                    "a/b/log",
+                    holder,
+                    synced.getLease().toBuilder().setRowKey("elsewhere").build(),
+                    25,
+                    10,
+                    false)));
+  }
+
+  private SyncFileReply sync(
+      String key, ByteString holder, FileLease lease, long length, long added, boolean close)
+      throws StoreException {
+    SyncFileRequest.Builder request =
+        SyncFileRequest.newBuilder()
+            .setBucket(tree.bucket)
+            .setKey(key)
+            .setEpoch(lease.getEpoch())
+            .setLength(length)
+            .setFrom(length)
+            .setLeaseMicros(60_000_000)
+            .setCursor(lease.getCursor())
+            .setRowKey(lease.getRowKey())
+            .setClose(close);
+    if (added > 0) {
+      var any = TestOm.manifest(added, 1).getExtents(0);
+      request
+          .addExtents(any.toBuilder().setPacked(true).setCellLength((int) any.getLength()))
+          .addGrants(om.grant())
+          .setPieceWriteId(WriteId.ofPiece(holder, length, false));
+    }
+    return om.om.syncFile(request.build());
   }
 
   @Test

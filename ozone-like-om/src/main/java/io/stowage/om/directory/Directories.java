@@ -41,7 +41,9 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.security.SecureRandom;
 import java.time.Duration;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Deque;
 import java.util.List;
 import java.util.function.UnaryOperator;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
@@ -97,6 +99,7 @@ final class Directories {
   private final DirectoryEntries entries;
   private final RenameSlot slot;
   private final long mostWalkNanos;
+  private final DirectoryGuesses known = new DirectoryGuesses();
   private final SecureRandom random = new SecureRandom();
 
   Directories(ObjectRows rows, Puts puts, Renames renames, RenameSlot slot, Duration deadline) {
@@ -163,15 +166,91 @@ final class Directories {
   List<Step> walk(long bucketId, List<String> names) throws StoreException {
     List<Step> steps = new ArrayList<>(names.size() + 1);
     steps.add(Step.ROOT);
-    for (String name : names) {
-      String key = EntryKeys.entry(steps.get(steps.size() - 1).id(), name);
-      ObjectVersion entry = entry(bucketId, key);
+    Deque<ReadAhead> ahead = new ArrayDeque<>();
+    for (int i = 0; i < names.size(); i++) {
+      ObjectVersion entry = next(bucketId, steps, names.subList(i, names.size()), ahead);
       if (entry == null) {
         return null;
       }
-      steps.add(new Step(key, requireDirectory(name, entry)));
+      String key = EntryKeys.entry(steps.get(steps.size() - 1).id(), names.get(i));
+      steps.add(new Step(key, requireDirectory(names.get(i), entry)));
     }
     return steps;
+  }
+
+  /** A row that a walk will come to if its guesses are right. */
+  private record ReadAhead(long parent, Row row) {}
+
+  /** What the directory that a walk has come to holds under the first of these names, or null. */
+  private ObjectVersion next(
+      long bucketId, List<Step> steps, List<String> names, Deque<ReadAhead> ahead)
+      throws StoreException {
+    long parent = steps.get(steps.size() - 1).id();
+    if (ahead.isEmpty() || ahead.peek().parent() != parent) {
+      ahead.clear(); // of a directory that is not on our way any more
+      readAhead(bucketId, parent, names, ahead);
+    }
+    ObjectVersion entry = rows.scanned(ahead.pop().row());
+    known.learn(bucketId, parent, names.get(0), entry == null ? 0 : entry.getDirectoryId());
+    return entry;
+  }
+
+  private void readAhead(long bucketId, long parent, List<String> names, Deque<ReadAhead> ahead)
+      throws StoreException {
+    List<Long> parents = new ArrayList<>();
+    List<ByteString> keys = new ArrayList<>();
+    long directory = parent;
+    for (String name : names) {
+      parents.add(directory);
+      keys.add(ObjectRowLayout.row(bucketId, EntryKeys.entry(directory, name)));
+      directory = known.guess(bucketId, directory, name);
+      if (directory == 0) {
+        break;
+      }
+    }
+    List<Row> read = rows.committer().getAll(keys, List.of(ObjectRowLayout.HEAD));
+    for (int i = 0; i < read.size(); i++) {
+      ahead.add(new ReadAhead(parents.get(i), read.get(i)));
+    }
+  }
+
+  /** Where a path would probably be, without a look; null if nothing is known of that. */
+  String guess(long bucketId, PathName path) {
+    long directory = EntryKeys.ROOT;
+    for (String name : path.parents()) {
+      directory = known.guess(bucketId, directory, name);
+      if (directory == 0) {
+        return null;
+      }
+    }
+    return EntryKeys.entry(directory, path.name());
+  }
+
+  /**
+   * A place, and what is there.
+   *
+   * @param entry null: nothing
+   */
+  record Found(Place place, ObjectVersion entry) {}
+
+  /** Where a path leads and what is there, by one walk; null if a directory is not there. */
+  Found findEntry(long bucketId, PathName path) throws StoreException {
+    long begin = rows.committer().nanos();
+    List<Step> steps = new ArrayList<>(path.names().size());
+    steps.add(Step.ROOT);
+    Deque<ReadAhead> ahead = new ArrayDeque<>();
+    for (int i = 0; ; i++) {
+      List<String> left = path.names().subList(i, path.names().size());
+      ObjectVersion entry = next(bucketId, steps, left, ahead);
+      if (left.size() == 1) {
+        return new Found(new Place(steps, path.name(), begin), entry);
+      }
+      if (entry == null || entry.getDirectoryId() == 0) {
+        return null;
+      }
+      String key = EntryKeys.entry(steps.get(steps.size() - 1).id(), left.get(0));
+      steps.add(new Step(key, entry));
+    }
   }
 
   private static ObjectVersion requireDirectory(String name, ObjectVersion entry)
@@ -216,6 +295,10 @@ final class Directories {
 
   private Place tryToMake(BucketInfo bucket, PathName path, List<RecordNeedle> records)
       throws StoreException {
+    Place found = find(bucket.getId(), path);
+    if (found != null) {
+      return found;
+    }
     long begin = rows.committer().nanos();
     List<Step> steps = new ArrayList<>();
     steps.add(Step.ROOT);
@@ -362,7 +445,7 @@ final class Directories {
   }
 
   /** Whether a directory was removed; ends a removal that was not decided. */
-  private boolean isRemoved(long bucketId, long directoryId) throws StoreException {
+  boolean isRemoved(long bucketId, long directoryId) throws StoreException {
     ByteString row = ObjectRowLayout.row(bucketId, EntryKeys.anchor(directoryId));
     for (int attempt = 0; attempt < PATIENT_LOOKS; attempt++) {
       SeenRow seen = rows.read(row, List.of());

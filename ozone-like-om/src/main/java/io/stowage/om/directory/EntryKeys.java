@@ -38,6 +38,23 @@ final class EntryKeys {
     return HexFormat.of().toHexDigits(directoryId) + name;
   }
 
+  /** The directory of an entry's row; null where this is no entry. */
+  static Long directoryOf(String rowKey) {
+    if (rowKey.length() <= ID_DIGITS) {
+      return null;
+    }
+    try {
+      return HexFormat.fromHexDigitsToLong(rowKey, 0, ID_DIGITS);
+    } catch (IllegalArgumentException e) {
+      return null;
+    }
+  }
+
+  /** The name of an entry, by its row. */
+  static String nameOf(String rowKey) {
+    return rowKey.substring(ID_DIGITS);
+  }
+
   static String anchor(long directoryId) {
     return HexFormat.of().toHexDigits(directoryId);
   }

@@ -123,8 +123,12 @@ public final class FileSystemBuckets {
   public PlaceObjectReply place(BucketInfo bucket, String key) throws StoreException {
     List<RecordNeedle> records = new ArrayList<>();
     PathName path = PathName.parseNew(key);
-    Directories.Place place = directories.make(bucket, path, records);
-    return PlaceObjectReply.newBuilder().setRowKey(place.rowKey()).addAllRecords(records).build();
+    // A guess that is wrong costs the put a name in the row guessed, no more.
+    String guess = directories.guess(bucket.getId(), path);
+    if (guess == null) {
+      guess = directories.make(bucket, path, records).rowKey();
+    }
+    return PlaceObjectReply.newBuilder().setRowKey(guess).addAllRecords(records).build();
   }
 
   public FindPathReply find(BucketInfo bucket, String path) throws StoreException {
@@ -132,11 +136,11 @@ public final class FileSystemBuckets {
     if (name.isRoot()) {
       return FindPathReply.newBuilder().setDirectory(true).build();
     }
-    Directories.Place place = directories.findForReader(bucket.getId(), name);
-    ObjectVersion entry = place == null ? null : directories.entry(bucket.getId(), place.rowKey());
-    if (entry == null) {
+    Directories.Found found = directories.findEntry(bucket.getId(), name);
+    if (found == null || found.entry() == null) {
       throw noSuchKey(path);
     }
+    ObjectVersion entry = found.entry();
     boolean directory = entry.getDirectoryId() != 0;
     return FindPathReply.newBuilder()
         .setVersion(TreeListing.told(directory ? path + "/" : path, entry))
@@ -148,18 +152,40 @@ public final class FileSystemBuckets {
    * Row key of a file that is there, for operations that go by it; NO_SUCH_KEY if there is none.
    */
   public String rowKey(BucketInfo bucket, String key) throws StoreException {
-    PathName path = PathName.parse(key);
-    Directories.Place place =
-        path.isRoot() ? null : directories.findForReader(bucket.getId(), path);
-    ObjectVersion entry = place == null ? null : directories.entry(bucket.getId(), place.rowKey());
-    if (entry == null || path.directory() || entry.getDirectoryId() != 0) {
+    PathName path = PathName.parseOrRoot(key);
+    Directories.Found found = path.isRoot() ? null : directories.findEntry(bucket.getId(), path);
+    if (found == null
+        || found.entry() == null
+        || path.directory()
+        || found.entry().getDirectoryId() != 0) {
       throw noSuchKey(key);
     }
-    return place.rowKey();
+    return found.place().rowKey();
+  }
+
+  /**
+   * The row that a file's writer was told when he opened it: the path may have changed since, with
+   * the name of a directory above, and costs reads. What he may do there is decided by the lease.
+   *
+   * @param closing refuse where the file was deleted with its directory, which its row does not
+   *     tell before it is collected
+   */
+  public String rowKeyOfLease(BucketInfo bucket, String key, String rowKey, boolean closing)
+      throws StoreException {
+    Long directory = EntryKeys.directoryOf(rowKey);
+    if (directory == null) {
+      throw new StoreException(
+          ErrorCode.INVALID_ARGUMENT, "Cannot go on writing " + key + ": no row is named so");
+    }
+    if (closing && directories.isRemoved(bucket.getId(), directory)) {
+      throw new StoreException(
+          ErrorCode.NO_SUCH_KEY, "Cannot close " + key + ": its directory was deleted");
+    }
+    return rowKey;
   }
 
   public GetObjectReply get(BucketInfo bucket, GetObjectRequest request) throws StoreException {
-    PathName path = PathName.parse(request.getKey());
+    PathName path = PathName.parseOrRoot(request.getKey());
     Directories.Place place =
         path.isRoot() ? null : directories.findForReader(bucket.getId(), path);
     if (place == null) {
@@ -233,10 +259,14 @@ public final class FileSystemBuckets {
         rows.committer().pause().backOff(attempt);
         continue;
       }
-      return reply.toBuilder()
-          .setVersion(reply.getVersion().toBuilder().setKey(request.getKey()))
-          .addAllRecords(records)
-          .build();
+      PutObjectReply.Builder told =
+          reply.toBuilder()
+              .setVersion(reply.getVersion().toBuilder().setKey(request.getKey()))
+              .addAllRecords(records);
+      if (reply.hasLease()) {
+        told.getLeaseBuilder().setRowKey(place.rowKey());
+      }
+      return told.build();
     }
     throw Directories.contended(path);
   }
@@ -309,7 +339,7 @@ public final class FileSystemBuckets {
    */
   public Deletes.Deleted delete(BucketInfo bucket, ObjectToDelete what, List<RecordNeedle> records)
       throws StoreException {
-    PathName path = PathName.parse(what.getKey());
+    PathName path = PathName.parseOrRoot(what.getKey());
     Directories.Place place =
         path.isRoot() ? null : directories.findForReader(bucket.getId(), path);
     if (place == null) {
@@ -467,14 +497,13 @@ public final class FileSystemBuckets {
   /** Changes what a file, or a directory that somebody made, says of itself. */
   public ObjectVersion setMetadata(BucketInfo bucket, SetObjectMetadataRequest request)
       throws StoreException {
-    PathName path = PathName.parse(request.getKey());
-    Directories.Place place =
-        path.isRoot() ? null : directories.findForReader(bucket.getId(), path);
-    ObjectVersion entry = place == null ? null : directories.entry(bucket.getId(), place.rowKey());
-    if (entry == null) {
+    PathName path = PathName.parseOrRoot(request.getKey());
+    Directories.Found found = path.isRoot() ? null : directories.findEntry(bucket.getId(), path);
+    if (found == null || found.entry() == null) {
       throw noSuchKey(request.getKey());
     }
-    requireMeant(request.getKey(), path, entry);
+    Directories.Place place = found.place();
+    requireMeant(request.getKey(), path, found.entry());
     try {
       return metadataChanges.set(
           bucket.getId(), request.toBuilder().setKey(place.rowKey()).build());
@@ -490,7 +519,8 @@ public final class FileSystemBuckets {
     List<RecordNeedle> records = new ArrayList<>();
     for (int attempt = 0; attempt < ObjectRows.MOST_ATTEMPTS; attempt++) {
       Directories.Place place = directories.make(bucket, path, records);
-      uploads.create(bucket.getId(), request.toBuilder().setKey(place.rowKey()).build());
+      uploads.create(
+          bucket.getId(), request.toBuilder().setKey(place.rowKey()).build(), request.getKey());
       try {
         directories.requireStillThere(bucket.getId(), place);
         return CreateUploadReply.newBuilder()
@@ -513,7 +543,7 @@ public final class FileSystemBuckets {
 
   /** Where an upload of a path is, which moves with its directory. */
   private Directories.Place requireUpload(BucketInfo bucket, String key) throws StoreException {
-    PathName path = PathName.parse(key);
+    PathName path = PathName.parseOrRoot(key);
     Directories.Place place =
         path.isRoot() ? null : directories.findForReader(bucket.getId(), path);
     if (place == null) {
@@ -560,7 +590,7 @@ public final class FileSystemBuckets {
 
   public ListUploadsReply listUploads(BucketInfo bucket, ListUploadsRequest request)
       throws StoreException {
-    return new TreeUploads(directories).list(bucket.getId(), request);
+    return new TreeUploads(directories, bucket.getId(), request).list();
   }
 
   public void abortUpload(BucketInfo bucket, AbortUploadRequest request) throws StoreException {

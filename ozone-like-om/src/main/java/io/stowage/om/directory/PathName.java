@@ -53,6 +53,18 @@ record PathName(List<String> names, boolean directory) {
     return new PathName(names, directory);
   }
 
+  /**
+   * The same for who looks for something that is there: a key that is no path means nothing, as the
+   * root does.
+   */
+  static PathName parseOrRoot(String key) {
+    try {
+      return parse(key);
+    } catch (StoreException e) {
+      return new PathName(List.of(), true);
+    }
+  }
+
   /** The same of a key that is about to be used for something new. */
   static PathName parseNew(String key) throws StoreException {
     PathName path = parse(key);

@@ -125,6 +125,15 @@ public final class RowCommitter {
     }
   }
 
+  /** As {@link RowStore#getAll}. */
+  public List<Row> getAll(List<ByteString> rows, List<Column> columns) throws StoreException {
+    try {
+      return store.getAll(rows, columns);
+    } catch (IOException e) {
+      throw unreadable(e);
+    }
+  }
+
   public Row getRange(ByteString row, char family, ByteString from, ByteString to, int limit)
       throws StoreException {
     try {

@@ -92,6 +92,27 @@ final class HBaseRowStore implements RowStore {
   }
 
   @Override
+  public List<Row> getAll(List<ByteString> rows, List<Column> columns) throws IOException {
+    if (rows.size() == 1) {
+      return List.of(get(rows.get(0), columns));
+    }
+    List<Get> gets = new ArrayList<>(rows.size());
+    for (ByteString row : rows) {
+      Get get = new Get(row.toByteArray());
+      for (Column column : columns) {
+        get.addColumn(family(column.family()), column.qualifier().toByteArray());
+      }
+      gets.add(get);
+    }
+    List<Result> results = await(table.getAll(gets), operationTimeout);
+    List<Row> all = new ArrayList<>(rows.size());
+    for (int i = 0; i < rows.size(); i++) {
+      all.add(row(rows.get(i), results.get(i)));
+    }
+    return all;
+  }
+
+  @Override
   public Row getRange(ByteString row, char family, ByteString from, ByteString to, int limit)
       throws IOException {
     Get get =

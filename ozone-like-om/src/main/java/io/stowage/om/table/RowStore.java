@@ -17,6 +17,7 @@ package io.stowage.om.table;
 
 import java.io.IOException;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
@@ -31,6 +32,18 @@ import org.apache.hadoop.thirdparty.protobuf.ByteString;
 public interface RowStore {
   /** Reads these columns of a row, at one moment; those that are not there are left out. */
   Row get(ByteString row, List<Column> columns) throws IOException;
+
+  /**
+   * Reads these columns of many rows, each at some moment of the call; in the order asked for,
+   * those that hold nothing without cells.
+   */
+  default List<Row> getAll(List<ByteString> rows, List<Column> columns) throws IOException {
+    List<Row> all = new ArrayList<>(rows.size());
+    for (ByteString row : rows) {
+      all.add(get(row, columns));
+    }
+    return all;
+  }
 
   /**
    * Reads the columns of one family with {@code from <= qualifier < to}, at most {@code limit}, in

@@ -110,6 +110,16 @@ public final class Uploads {
   }
 
   public void create(long bucketId, CreateUploadRequest request) throws StoreException {
+    create(bucketId, request, "");
+  }
+
+  /**
+   * Begins an upload.
+   *
+   * @param path where the row's key is not the object's: that, kept for listings
+   */
+  public void create(long bucketId, CreateUploadRequest request, String path)
+      throws StoreException {
     ByteString row = ObjectRows.row(bucketId, request.getKey());
     ByteString uploadId = request.getWriteId();
     Puts.requireWriteId(uploadId);
@@ -129,6 +139,7 @@ public final class Uploads {
             .setFormat(FORMAT)
             .setUpload(
                 UploadInfo.newBuilder()
+                    .setKey(path)
                     .setCreatedMicros(stamp)
                     .setMetadata(request.getMetadata())
                     .setChecksumAlgorithm(algorithm)
@@ -609,11 +620,13 @@ public final class Uploads {
 
   public static UploadInfo info(ByteString value, String key, ByteString uploadId)
       throws StoreException {
+    return info(value).toBuilder().setKey(key).setUploadId(uploadId).build();
+  }
+
+  /** What a header says. */
+  public static UploadInfo info(ByteString value) throws StoreException {
     try {
-      return UploadRecord.parseFrom(value).getUpload().toBuilder()
-          .setKey(key)
-          .setUploadId(uploadId)
-          .build();
+      return UploadRecord.parseFrom(value).getUpload();
     } catch (InvalidProtocolBufferException e) {
       throw new CorruptDataException("Cannot read an upload's header: " + e.getMessage());
     }
