@@ -19,6 +19,7 @@ import io.stowage.common.erasure.ErasurePolicy;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
+import io.stowage.common.om.BucketEncryption;
 import io.stowage.common.om.ObjectManager;
 import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.ContainerInfo;
@@ -30,6 +31,8 @@ import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.OpenFileReply;
 import io.stowage.common.proto.OpenFileRequest;
 import io.stowage.common.proto.RecoverFileRequest;
+import io.stowage.common.proto.Versioning;
+import io.stowage.common.time.StoreClock;
 import io.stowage.fs.ObjectTree.Entry;
 import java.io.FileNotFoundException;
 import java.io.IOException;
@@ -126,6 +129,7 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
   private ClusterConnection cluster;
   private FsConfig config;
   private BucketInfo bucket;
+  private FreshBucket fresh; // for what may change
   private ObjectManager objectManager; // each call counted
   private ObjectTree tree;
   private final FsStatistics counters = new FsStatistics();
@@ -156,6 +160,7 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
       throw HadoopErrors.of(e, uri.toString());
     }
     objectManager = counters.counting(cluster.objectManager());
+    fresh = new FreshBucket(objectManager, bucket, StoreClock.system());
     tree = new ObjectTree(objectManager, bucket);
   }
 
@@ -530,16 +535,21 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
       throw HadoopErrors.of(e, path.toString());
     }
     check.require(object.getVersion());
-    return new FSDataInputStream(
-        new StowageInputStream(
-            tree,
-            cluster,
-            statistics,
-            counters,
-            path.toString(),
-            object,
-            config.readAheadBytes(),
-            policy));
+    try {
+      return new FSDataInputStream(
+          new StowageInputStream(
+              tree,
+              cluster,
+              statistics,
+              counters,
+              path.toString(),
+              object,
+              cluster.cipherOf(bucket.getId(), object.getVersion()),
+              config.readAheadBytes(),
+              policy));
+    } catch (StoreException e) {
+      throw HadoopErrors.of(e, path.toString());
+    }
   }
 
   /**
@@ -607,18 +617,24 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
     }
     FsPermission permission =
         file.permission() == null ? StowageFileStatus.FILE : file.permission();
-    return new FSDataOutputStream(
-        new StowageOutputStream(
-            objectManager,
-            cluster.dataPath(),
-            bucket,
-            path.toString(),
-            key,
-            file.condition(),
-            inherited(path, metadata.build(), parent, false, permission),
-            file.progress(),
-            counters),
-        statistics);
+    ObjectMetadata all = inherited(path, metadata.build(), parent, false, permission);
+    try {
+      return new FSDataOutputStream(
+          new StowageOutputStream(
+              objectManager,
+              cluster.dataPath(),
+              bucket,
+              path.toString(),
+              key,
+              file.condition(),
+              all,
+              cluster.cipherOfNew(fresh.get()),
+              file.progress(),
+              counters),
+          statistics);
+    } catch (StoreException e) {
+      throw HadoopErrors.of(e, path.toString());
+    }
   }
 
   /** With the permission asked for, or as far as the parent's default entries allow it. */
@@ -917,8 +933,9 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
         this,
         base,
         objectManager,
-        cluster.dataPath(),
+        cluster,
         bucket,
+        fresh,
         user,
         permission.applyUMask(FsPermission.getUMask(getConf())));
   }
@@ -1074,8 +1091,8 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
   @Override
   public boolean hasPathCapability(Path path, String capability) throws IOException {
     return switch (capability.toLowerCase(Locale.ROOT)) {
-      case CommonPathCapabilities.FS_APPEND,
-          CommonPathCapabilities.ETAGS_AVAILABLE,
+      case CommonPathCapabilities.FS_APPEND -> isAppendable(path);
+      case CommonPathCapabilities.ETAGS_AVAILABLE,
           CommonPathCapabilities.ETAGS_PRESERVED_IN_RENAME,
           CommonPathCapabilities.FS_ACLS,
           CommonPathCapabilities.FS_MULTIPART_UPLOADER,
@@ -1087,6 +1104,15 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
       case CommonPathCapabilities.VIRTUAL_BLOCK_LOCATIONS -> false;
       default -> NewFile.OPTIONS.contains(capability) || super.hasPathCapability(path, capability);
     };
+  }
+
+  private boolean isAppendable(Path path) throws IOException {
+    try {
+      BucketInfo now = fresh.get();
+      return now.getVersioning() == Versioning.UNVERSIONED && !BucketEncryption.isDefault(now);
+    } catch (StoreException e) {
+      throw HadoopErrors.of(e, path.toString());
+    }
   }
 
   @Override

@@ -17,8 +17,16 @@ package io.stowage.fs;
 
 import io.netty.util.internal.PlatformDependent;
 import io.stowage.client.DataPath;
+import io.stowage.client.crypt.ClientCiphers;
+import io.stowage.client.crypt.KeyService;
+import io.stowage.client.crypt.ObjectCipher;
 import io.stowage.common.conf.StowageConfig;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.om.BucketEncryption;
 import io.stowage.common.om.ObjectManager;
+import io.stowage.common.proto.BucketInfo;
+import io.stowage.common.proto.ObjectVersion;
+import io.stowage.common.time.StoreClock;
 import java.io.IOException;
 import java.util.HashMap;
 import java.util.Map;
@@ -37,7 +45,8 @@ import org.apache.hadoop.security.UserGroupInformation;
 /**
  * A FileSystem's hold on a cluster. All FileSystems of a process with the same settings and user
  * share one namespace client, one data path (whose leases and stripes only pay if writers share
- * them) and one pool of read-ahead threads; the last one to close it ends them. Thread-safe.
+ * them), one pool of read-ahead threads and one client of the key service; the last one to close it
+ * ends them. Thread-safe.
  */
 final class ClusterConnection implements AutoCloseable {
   /**
@@ -68,6 +77,22 @@ final class ClusterConnection implements AutoCloseable {
     final PieceMemory pieceMemory =
         new PieceMemory(PlatformDependent.maxDirectMemory() / PIECE_MEMORY_SHARE);
     int holders;
+    private KeyService keys; // null: not needed yet
+    private ClientCiphers ciphers; // with the keys
+
+    synchronized ClientCiphers ciphers(StowageConfig config) throws StoreException {
+      if (ciphers == null) {
+        keys = cluster.keys().open();
+        ciphers = new ClientCiphers(config, keys, StoreClock.system());
+      }
+      return ciphers;
+    }
+
+    synchronized void closeKeys() {
+      if (keys != null) {
+        keys.close();
+      }
+    }
 
     Shared(ClusterConnector.Connected cluster) {
       this.cluster = cluster;
@@ -161,6 +186,18 @@ final class ClusterConnection implements AutoCloseable {
     return shared.cluster.dataPath();
   }
 
+  /** The cipher of a new file; null: its bucket keeps it as it is. */
+  ObjectCipher cipherOfNew(BucketInfo bucket) throws StoreException {
+    return BucketEncryption.isDefault(bucket) ? shared.ciphers(config).forWrite(bucket) : null;
+  }
+
+  /** The cipher of a file; null: it is kept as it is. */
+  ObjectCipher cipherOf(long bucketId, ObjectVersion version) throws StoreException {
+    return version.getMetadata().hasEncryption()
+        ? shared.ciphers(config).forRead(bucketId, version)
+        : null;
+  }
+
   ExecutorService readAhead() {
     return shared.readAhead;
   }
@@ -191,5 +228,6 @@ final class ClusterConnection implements AutoCloseable {
     shared.readAhead.shutdown();
     shared.rangeReads.shutdown();
     shared.cluster.close().run();
+    shared.closeKeys();
   }
 }

@@ -16,6 +16,7 @@
 package io.stowage.fs;
 
 import io.stowage.client.DataPath;
+import io.stowage.client.crypt.KeyService;
 import io.stowage.common.conf.StowageConfig;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.om.ObjectManager;
@@ -30,7 +31,14 @@ interface ClusterConnector {
   Connected connect(StowageConfig config, Configuration hadoop) throws StoreException;
 
   /**
-   * @param close ends both; called once
+   * @param keys finds the keys of encrypted objects, when they are first needed
+   * @param close ends object manager and data path; called once
    */
-  record Connected(ObjectManager objectManager, DataPath dataPath, Runnable close) {}
+  record Connected(
+      ObjectManager objectManager, DataPath dataPath, KeysSource keys, Runnable close) {}
+
+  /** Opens a key service, which the caller closes. */
+  interface KeysSource {
+    KeyService open() throws StoreException;
+  }
 }

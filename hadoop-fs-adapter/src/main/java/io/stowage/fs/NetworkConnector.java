@@ -17,6 +17,7 @@ package io.stowage.fs;
 
 import io.stowage.client.RecordingNamespace;
 import io.stowage.client.StowageDataPath;
+import io.stowage.client.keys.HadoopKeys;
 import io.stowage.common.conf.Keys;
 import io.stowage.common.conf.StowageConfig;
 import io.stowage.common.data.NetworkDatanodes;
@@ -59,6 +60,7 @@ final class NetworkConnector implements ClusterConnector {
       return new Connected(
           RecordingNamespace.over(client.api(), dataPath),
           dataPath,
+          () -> HadoopKeys.openExisting(config, hadoop),
           () -> {
             dataPath.close(); // releases its leases through the client
             datanodes.close();

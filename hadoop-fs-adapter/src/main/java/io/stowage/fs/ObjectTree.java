@@ -15,7 +15,6 @@
  */
 package io.stowage.fs;
 
-import io.stowage.client.crypt.Envelopes;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.OutcomeUnknownException;
 import io.stowage.common.error.StoreException;
@@ -182,15 +181,8 @@ final class ObjectTree {
 
   /** A file's version with its manifest, or NO_SUCH_KEY. */
   GetObjectReply open(String key) throws StoreException {
-    GetObjectReply found =
-        objectManager.getObject(
-            GetObjectRequest.newBuilder()
-                .setBucket(bucket)
-                .setKey(key)
-                .setWantManifest(true)
-                .build());
-    Envelopes.requirePlain(found.getVersion());
-    return found;
+    return objectManager.getObject(
+        GetObjectRequest.newBuilder().setBucket(bucket).setKey(key).setWantManifest(true).build());
   }
 
   /**

@@ -18,6 +18,7 @@ package io.stowage.fs;
 import io.netty.buffer.ByteBuf;
 import io.stowage.client.DataPath;
 import io.stowage.client.ObjectReader;
+import io.stowage.client.crypt.ObjectCipher;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.GetObjectReply;
@@ -91,6 +92,7 @@ final class StowageInputStream extends FSInputStream
   private final String path;
   private final long length;
   private final ReadPolicy policy;
+  private final ObjectCipher cipher; // of the version, wherever its bytes are; null: none
   private final int largestPiece;
 
   private final Object relocation = new Object(); // always the inner lock
@@ -116,6 +118,11 @@ final class StowageInputStream extends FSInputStream
 
   private record Ahead(long start, CompletableFuture<ByteBuf> bytes) {}
 
+  /**
+   * Opens a version.
+   *
+   * @param cipher of its bytes; null: they are kept as they are
+   */
   StowageInputStream(
       ObjectTree tree,
       ClusterConnection cluster,
@@ -123,8 +130,10 @@ final class StowageInputStream extends FSInputStream
       FsStatistics fsStatistics,
       String path,
       GetObjectReply object,
+      ObjectCipher cipher,
       int readAheadBytes,
-      ReadPolicy policy) {
+      ReadPolicy policy)
+      throws StoreException {
     this.tree = tree;
     this.cluster = cluster;
     this.statistics = statistics;
@@ -132,17 +141,22 @@ final class StowageInputStream extends FSInputStream
     this.path = path;
     this.length = object.getVersion().getLength();
     this.policy = policy;
+    this.cipher = cipher;
     this.source = sourceOf(object);
     this.largestPiece = Math.min(readAheadBytes, source.reader().maxRead());
     this.nextPieceBytes = firstPieceBytes();
   }
 
-  private Source sourceOf(GetObjectReply object) {
-    return new Source(
-        object.getVersion(),
-        cluster
-            .dataPath()
-            .read(DataPath.ReadSpec.of(object.getVersion(), object.getContainersList())));
+  private Source sourceOf(GetObjectReply object) throws StoreException {
+    ObjectVersion version = object.getVersion();
+    ObjectReader stored =
+        cluster.dataPath().read(DataPath.ReadSpec.of(version, object.getContainersList()));
+    try {
+      return new Source(version, cipher == null ? stored : cipher.decrypting(stored, version));
+    } catch (StoreException e) {
+      stored.close();
+      throw e;
+    }
   }
 
   private int firstPieceBytes() {

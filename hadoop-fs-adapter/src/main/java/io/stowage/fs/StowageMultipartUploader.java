@@ -20,6 +20,8 @@ import io.netty.buffer.PooledByteBufAllocator;
 import io.stowage.client.DataPath;
 import io.stowage.client.ObjectWriter;
 import io.stowage.client.Placement;
+import io.stowage.client.crypt.ObjectCipher;
+import io.stowage.client.crypt.PacketLayout;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.om.ObjectManager;
@@ -29,6 +31,7 @@ import io.stowage.common.proto.ChecksumAlgorithm;
 import io.stowage.common.proto.CompletePart;
 import io.stowage.common.proto.CompleteUploadRequest;
 import io.stowage.common.proto.CreateUploadRequest;
+import io.stowage.common.proto.ListPartsRequest;
 import io.stowage.common.proto.ListUploadsReply;
 import io.stowage.common.proto.ListUploadsRequest;
 import io.stowage.common.proto.Manifest;
@@ -78,8 +81,9 @@ final class StowageMultipartUploader extends AbstractMultipartUploader {
 
   private final BucketFileSystem fileSystem;
   private final ObjectManager objectManager;
-  private final DataPath dataPath;
+  private final ClusterConnection cluster;
   private final BucketInfo bucket;
+  private final FreshBucket fresh;
   private final ObjectMetadata metadata;
 
   /** Makes one; there are no options. Confined to its caller. */
@@ -108,15 +112,17 @@ final class StowageMultipartUploader extends AbstractMultipartUploader {
       BucketFileSystem fileSystem,
       Path base,
       ObjectManager objectManager,
-      DataPath dataPath,
+      ClusterConnection cluster,
       BucketInfo bucket,
+      FreshBucket fresh,
       String owner,
       FsPermission permission) {
     super(base);
     this.fileSystem = fileSystem;
     this.objectManager = objectManager;
-    this.dataPath = dataPath;
+    this.cluster = cluster;
     this.bucket = bucket;
+    this.fresh = fresh;
     this.metadata =
         Attributes.withPermission(ObjectMetadata.newBuilder().setOwner(owner).build(), permission);
   }
@@ -128,6 +134,11 @@ final class StowageMultipartUploader extends AbstractMultipartUploader {
         new CompletableFuture<>(),
         () -> {
           try {
+            ObjectCipher cipher = cluster.cipherOfNew(fresh.get());
+            ObjectMetadata.Builder kept = metadata.toBuilder();
+            if (cipher != null) {
+              kept.setEncryption(cipher.envelope());
+            }
             ByteString id =
                 objectManager
                     .createUpload(
@@ -135,7 +146,8 @@ final class StowageMultipartUploader extends AbstractMultipartUploader {
                             .setBucket(bucket.getName())
                             .setKey(fileSystem.keyOf(path))
                             .setWriteId(WriteId.random())
-                            .setMetadata(metadata)
+                            .setMetadata(kept)
+                            .setEncryptionDecided(true)
                             .setChecksumAlgorithm(ChecksumAlgorithm.CRC32C)
                             .setChecksumFullObject(true)
                             .build())
@@ -176,10 +188,11 @@ final class StowageMultipartUploader extends AbstractMultipartUploader {
     MessageDigest md5 = newMd5();
     CRC32C crc = new CRC32C();
     String key = fileSystem.keyOf(path);
+    ObjectCipher cipher = cipherOf(id, key);
     UploadedPart.Builder part = UploadedPart.newBuilder();
     PutPartRequest.Builder request = PutPartRequest.newBuilder();
     if (length > 0) {
-      ObjectWriter.Written written = write(id, number, writeId, key, in, length, md5, crc);
+      ObjectWriter.Written written = write(id, number, writeId, key, in, length, md5, crc, cipher);
       part.setManifest(written.manifest());
       request.addAllGrants(written.grants());
     } else {
@@ -187,13 +200,35 @@ final class StowageMultipartUploader extends AbstractMultipartUploader {
     }
     part.setNumber(number)
         .setLength(length)
-        .setMd5(ByteString.copyFrom(md5.digest()))
+        .setMd5(etag(cipher, md5.digest()))
+        .setEncrypted(cipher != null)
         .addChecksums(FileChecksums.stored(crc.getValue()))
         .setModifiedMicros(StoreClock.system().wallMicros())
         .setWriteId(writeId);
     objectManager.putPart(
         request.setBucket(bucket.getName()).setKey(key).setUploadId(id).setPart(part).build());
     return part.build();
+  }
+
+  /** The cipher of an upload, which whoever began it has chosen; null: none. */
+  private ObjectCipher cipherOf(ByteString id, String key) throws StoreException {
+    UploadInfo upload =
+        objectManager
+            .listParts(
+                ListPartsRequest.newBuilder()
+                    .setBucket(bucket.getName())
+                    .setKey(key)
+                    .setUploadId(id)
+                    .setLimit(1)
+                    .build())
+            .getUpload();
+    return cluster.cipherOf(
+        bucket.getId(),
+        ObjectVersion.newBuilder().setKey(key).setMetadata(upload.getMetadata()).build());
+  }
+
+  private static ByteString etag(ObjectCipher cipher, byte[] md5) {
+    return cipher == null ? ByteString.copyFrom(md5) : cipher.etag(md5);
   }
 
   private ObjectWriter.Written write(
@@ -204,22 +239,26 @@ final class StowageMultipartUploader extends AbstractMultipartUploader {
       InputStream in,
       long length,
       MessageDigest md5,
-      CRC32C crc)
+      CRC32C crc,
+      ObjectCipher cipher)
       throws IOException {
     Placement placement = Placement.of(objectManager, bucket, key);
-    try (ObjectWriter writer =
-        dataPath.write(
-            new DataPath.WriteSpec(
-                bucket.getId(),
-                placement.rowKey(),
-                writeId,
-                bucket.getPolicy(),
-                length,
-                NeedleBlob.newBuilder()
-                    .setUploadId(id)
-                    .setPartNumber(number)
-                    .build()
-                    .toByteString()))) {
+    ObjectWriter stored =
+        cluster
+            .dataPath()
+            .write(
+                new DataPath.WriteSpec(
+                    bucket.getId(),
+                    placement.rowKey(),
+                    writeId,
+                    bucket.getPolicy(),
+                    cipher == null ? length : PacketLayout.cipherLength(length),
+                    NeedleBlob.newBuilder()
+                        .setUploadId(id)
+                        .setPartNumber(number)
+                        .build()
+                        .toByteString()));
+    try (ObjectWriter writer = cipher == null ? stored : cipher.encrypting(stored, writeId)) {
       byte[] chunk = new byte[(int) Math.min(CHUNK_BYTES, length)];
       for (long left = length; left > 0; ) {
         int count = in.readNBytes(chunk, 0, (int) Math.min(chunk.length, left));

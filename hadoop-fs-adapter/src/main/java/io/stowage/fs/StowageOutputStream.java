@@ -20,6 +20,8 @@ import io.netty.buffer.PooledByteBufAllocator;
 import io.stowage.client.DataPath;
 import io.stowage.client.ObjectWriter;
 import io.stowage.client.Placement;
+import io.stowage.client.crypt.ObjectCipher;
+import io.stowage.client.crypt.PacketLayout;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
@@ -65,6 +67,9 @@ import org.apache.hadoop.util.Progressable;
  * LeasedFile}): who deletes, replaces, renames or recovers the file ends it, and the stream's next
  * call fails.
  *
+ * <p>A file that is encrypted is one stream of packets, which cannot be added to, so it cannot be
+ * synced; {@link #hasCapability} says that.
+ *
  * <p>Memory: one chunk here, and what the data path's process-wide budget gives; of a file that was
  * synced, a stripe. A file that fits the first chunk is written with its length known, so that it
  * can be packed with others. After an error nothing more is committed: later writes and the first
@@ -93,6 +98,7 @@ final class StowageOutputStream extends OutputStream
   private final String key;
   private final Condition condition;
   private final ObjectMetadata metadata;
+  private final ObjectCipher cipher; // null: kept as it is
   private final Progressable progress;
   private final ByteString writeId = WriteId.random();
   private final FsStatistics fsStatistics;
@@ -109,7 +115,9 @@ final class StowageOutputStream extends OutputStream
   /**
    * Begins a file.
    *
+   * @param bucket as it was a moment ago: its default encryption counts
    * @param condition the commit fails if it does not hold by then
+   * @param cipher of the file's bytes; null: they are kept as they are
    */
   StowageOutputStream(
       ObjectManager objectManager,
@@ -119,6 +127,7 @@ final class StowageOutputStream extends OutputStream
       String key,
       Condition condition,
       ObjectMetadata metadata,
+      ObjectCipher cipher,
       Progressable progress,
       FsStatistics fsStatistics) {
     this.objectManager = objectManager;
@@ -127,7 +136,9 @@ final class StowageOutputStream extends OutputStream
     this.path = path;
     this.key = key;
     this.condition = condition;
-    this.metadata = metadata;
+    this.metadata =
+        cipher == null ? metadata : metadata.toBuilder().setEncryption(cipher.envelope()).build();
+    this.cipher = cipher;
     this.progress = progress;
     this.fsStatistics = fsStatistics;
   }
@@ -152,6 +163,7 @@ final class StowageOutputStream extends OutputStream
         key,
         Condition.getDefaultInstance(),
         ObjectMetadata.getDefaultInstance(),
+        null, // what is encrypted is not appended to
         progress,
         fsStatistics);
     length = opened.getVersion().getLength();
@@ -234,8 +246,16 @@ final class StowageOutputStream extends OutputStream
     ByteString blob =
         NeedleFacts.blob(
             metadata,
-            NeedleBlob.newBuilder().setConditional(isConditional()).setCrc32C(true).build());
-    return openWriter(writeId, lengthIfKnown, blob, releasedOnError);
+            NeedleBlob.newBuilder()
+                .setConditional(isConditional())
+                .setCrc32C(cipher == null) // of the bytes that are stored
+                .build());
+    if (cipher == null) {
+      return openWriter(writeId, lengthIfKnown, blob, releasedOnError);
+    }
+    ObjectWriter stored =
+        openWriter(writeId, PacketLayout.cipherLength(lengthIfKnown), blob, releasedOnError);
+    return cipher.encrypting(stored, ByteString.EMPTY);
   }
 
   private ObjectWriter openWriter(
@@ -304,6 +324,10 @@ final class StowageOutputStream extends OutputStream
   @Override
   public synchronized void hsync() throws IOException {
     requireOpen();
+    if (cipher != null) {
+      throw new UnsupportedOperationException(
+          "Cannot sync " + path + ": encrypted files are there when they are closed, not before");
+    }
     try {
       if (leased == null) {
         leased = openLeased();
@@ -419,11 +443,16 @@ final class StowageOutputStream extends OutputStream
         .setKey(key)
         .setWriteId(writeId)
         .setLength(length)
-        .setMd5(ByteString.copyFrom(soFar.digest()))
+        .setMd5(etag(soFar.digest()))
         .setMetadata(metadata)
+        .setEncryptionDecided(true)
         .setManifest(Manifest.getDefaultInstance())
         .addChecksums(FileChecksums.stored(crc.getValue()))
         .setCondition(condition);
+  }
+
+  private ByteString etag(byte[] digest) {
+    return cipher == null ? ByteString.copyFrom(digest) : cipher.etag(digest);
   }
 
   private static void take(PutObjectRequest.Builder request, ObjectWriter.Written written) {
@@ -476,11 +505,8 @@ final class StowageOutputStream extends OutputStream
   @Override
   public boolean hasCapability(String capability) {
     return switch (capability.toLowerCase(Locale.ROOT)) {
-      case CommonPathCapabilities.ABORTABLE_STREAM,
-          HFLUSH,
-          StreamCapabilities.HSYNC,
-          StreamCapabilities.IOSTATISTICS ->
-          true;
+      case CommonPathCapabilities.ABORTABLE_STREAM, StreamCapabilities.IOSTATISTICS -> true;
+      case HFLUSH, StreamCapabilities.HSYNC -> cipher == null;
       default -> false;
     };
   }

@@ -15,6 +15,8 @@
  */
 package io.stowage.fs;
 
+import io.stowage.client.crypt.KeyService;
+import io.stowage.client.crypt.MemoryKeys;
 import io.stowage.client.twin.InMemoryDataPath;
 import io.stowage.client.twin.InMemoryObjectManager;
 import io.stowage.common.error.StoreException;
@@ -37,6 +39,11 @@ final class TwinCluster implements AutoCloseable {
   final InMemoryObjectManager objectManager =
       new InMemoryObjectManager(StoreClock.system(), "rs-3-2");
   final InMemoryDataPath dataPath = new InMemoryDataPath();
+  final MemoryKeys keys = new MemoryKeys("stowage-s3", "stowage-kms", "named");
+
+  /** What FileSystems find that are opened from now on. */
+  volatile KeyService keysFound = keys;
+
   final AtomicInteger connected = new AtomicInteger();
 
   /** Keeps FileSystems of an earlier twin, which Hadoop may cache, apart. */
@@ -53,7 +60,10 @@ final class TwinCluster implements AutoCloseable {
             (config, hadoop) -> {
               twins.connected.incrementAndGet();
               return new ClusterConnector.Connected(
-                  twins.objectManager, twins.dataPath, twins.connected::decrementAndGet);
+                  twins.objectManager,
+                  twins.dataPath,
+                  () -> twins.keysFound,
+                  twins.connected::decrementAndGet);
             });
     return twins;
   }

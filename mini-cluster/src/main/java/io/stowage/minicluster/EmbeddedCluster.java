@@ -26,7 +26,6 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
-import java.util.TreeMap;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -113,11 +112,7 @@ public final class EmbeddedCluster implements AutoCloseable {
               .start();
       directory.checkClusterId(cluster.status().getClusterId());
       awaitDisks(cluster);
-      Map<String, String> site = new TreeMap<>(cluster.clientSettings());
-      site.put(
-          Keys.ENCRYPTION_KEY_PROVIDER.name(),
-          cluster.config().get(Keys.ENCRYPTION_KEY_PROVIDER)); // for stowage object put and get
-      directory.writeConf("stowage-site.xml", site);
+      directory.writeConf("stowage-site.xml", cluster.clientSettings());
       directory.writeConf("core-site.xml", cluster.coreSite());
       return new EmbeddedCluster(directory, cluster);
     } catch (IOException | InterruptedException | RuntimeException e) {

@@ -770,7 +770,11 @@ public final class MiniStowageCluster implements AutoCloseable {
     settings.put(Keys.OM_ADDRESSES.name(), String.join(",", objectManagerAddresses()));
     settings.put(Keys.SCM_ADDRESSES.name(), String.join(",", scmAddresses()));
     for (ConfigKey<?> shared :
-        List.of(Keys.SECURITY_ENABLED, Keys.OM_PRINCIPAL, Keys.SCM_PRINCIPAL)) {
+        List.of(
+            Keys.SECURITY_ENABLED,
+            Keys.OM_PRINCIPAL,
+            Keys.SCM_PRINCIPAL,
+            Keys.ENCRYPTION_KEY_PROVIDER)) {
       String value = config.settings().get(shared.name());
       if (value != null) {
         settings.put(shared.name(), value);

@@ -371,6 +371,10 @@ final class Namespace implements ObjectManager, AutoCloseable {
         request.getMetadata(),
         request.getLength(),
         request.getEncryptionDecided());
+    if (request.getLeaseMicros() != 0) {
+      BucketEncryption.requireGrowable(
+          bucket.bucket(), "keep " + request.getKey() + " open", request.getMetadata());
+    }
     if (isFileSystem(bucket)) {
       PutObjectReply reply = fileSystems.put(bucket.bucket(), request);
       buckets.recheck(bucket);
@@ -400,13 +404,8 @@ final class Namespace implements ObjectManager, AutoCloseable {
   @Override
   public OpenFileReply openFile(OpenFileRequest request) throws StoreException {
     Buckets.Known bucket = buckets.require(request.getBucket());
-    // What is added to an open file is added as it is.
-    BucketEncryption.requireDecided(
-        bucket.bucket(),
-        request.getKey(),
-        ObjectMetadata.getDefaultInstance(),
-        Long.MAX_VALUE,
-        false);
+    BucketEncryption.requireGrowable(
+        bucket.bucket(), "append to " + request.getKey(), ObjectMetadata.getDefaultInstance());
     String row = rowOf(bucket, request.getKey());
     OpenFileReply.Builder reply =
         fileLeases.open(bucket.bucket(), request.toBuilder().setKey(row).build()).toBuilder();

@@ -20,7 +20,6 @@ import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.Encryption;
 import io.stowage.common.proto.EncryptionMode;
-import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.time.StoreClock;
 import java.security.GeneralSecurityException;
 import java.security.SecureRandom;
@@ -137,23 +136,6 @@ public final class Envelopes {
       throw new IllegalStateException("Cannot wrap a data key", e);
     }
     return new ObjectCipher(envelope, new DataKey(fresh), identity);
-  }
-
-  /**
-   * For readers that have no keys: what they would give is not the object.
-   *
-   * @throws StoreException INVALID_ARGUMENT if it is encrypted
-   */
-  public static void requirePlain(ObjectVersion version) throws StoreException {
-    if (version.getMetadata().hasEncryption()) {
-      throw new StoreException(
-          ErrorCode.INVALID_ARGUMENT,
-          "Cannot read "
-              + version.getKey()
-              + ": it is encrypted ("
-              + version.getMetadata().getEncryption().getMode()
-              + "); only the S3 gateway decrypts");
-    }
   }
 
   /**

@@ -473,6 +473,10 @@ public final class InMemoryObjectManager implements ObjectManager {
         request.getMetadata(),
         request.getLength(),
         request.getEncryptionDecided());
+    if (request.getLeaseMicros() != 0) {
+      BucketEncryption.requireGrowable(
+          bucket.info, "keep " + request.getKey() + " open", request.getMetadata());
+    }
     check(bucket, request.getKey(), request.getCondition());
     ObjectVersion version =
         put(
@@ -518,6 +522,8 @@ public final class InMemoryObjectManager implements ObjectManager {
     }
     Bucket bucket = bucket(request.getBucket());
     ObjectVersion version = find(bucket.objects, request.getKey());
+    BucketEncryption.requireGrowable(
+        bucket.info, "append to " + request.getKey(), version.getMetadata());
     if (version.getOpenEpoch() != 0 && version.getOpenUntilMicros() > clock.wallMicros()) {
       throw new StoreException(
           ErrorCode.CONFLICT, "Cannot append to " + request.getKey() + ": it is being written");
@@ -806,6 +812,12 @@ public final class InMemoryObjectManager implements ObjectManager {
   public synchronized CreateUploadReply createUpload(CreateUploadRequest request)
       throws StoreException {
     Bucket bucket = bucket(request.getBucket());
+    BucketEncryption.requireDecided(
+        bucket.info,
+        request.getKey(),
+        request.getMetadata(),
+        Long.MAX_VALUE,
+        request.getEncryptionDecided());
     bucket
         .uploads
         .computeIfAbsent(

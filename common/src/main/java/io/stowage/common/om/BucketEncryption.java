@@ -31,6 +31,11 @@ public final class BucketEncryption {
 
   private BucketEncryption() {}
 
+  /** Whether a bucket encrypts what its writers say nothing of. */
+  public static boolean isDefault(BucketInfo bucket) {
+    return bucket.containsSettings(SETTING);
+  }
+
   /**
    * Refuses plain bytes where encrypted ones are expected.
    *
@@ -41,15 +46,35 @@ public final class BucketEncryption {
   public static void requireDecided(
       BucketInfo bucket, String key, ObjectMetadata metadata, long length, boolean decided)
       throws StoreException {
-    if (!decided && length > 0 && !metadata.hasEncryption() && bucket.containsSettings(SETTING)) {
+    if (!decided && length > 0 && !metadata.hasEncryption() && isDefault(bucket)) {
       throw new StoreException(
           ErrorCode.ACCESS_DENIED,
           "Cannot store "
               + key
               + " as it is: bucket "
               + bucket.getName()
-              + " encrypts by default, which this client does not; write it through the S3 gateway"
-              + " or the stowage command");
+              + " encrypts by default, which this client does not");
+    }
+  }
+
+  /**
+   * Refuses files that stay open, and so grow: pieces that are added lie beside what is there, and
+   * nothing says how they are encrypted.
+   *
+   * @param what to whom, "append to a/b"
+   */
+  public static void requireGrowable(BucketInfo bucket, String what, ObjectMetadata metadata)
+      throws StoreException {
+    String why = null;
+    if (metadata.hasEncryption()) {
+      why = "it is encrypted (" + metadata.getEncryption().getMode() + ")";
+    } else if (isDefault(bucket)) {
+      why = "bucket " + bucket.getName() + " encrypts by default";
+    }
+    if (why != null) {
+      throw new StoreException(
+          ErrorCode.INVALID_ARGUMENT,
+          "Cannot " + what + ": " + why + ", and encrypted files are only written whole");
     }
   }
 }

@@ -20,6 +20,7 @@ import io.stowage.common.error.OutcomeUnknownException;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.fault.CrashPoint;
 import io.stowage.common.id.WriteId;
+import io.stowage.common.om.BucketEncryption;
 import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.Extent;
 import io.stowage.common.proto.FileLease;
@@ -218,11 +219,10 @@ public final class FileLeases {
 
   private static void requireAppendable(BucketInfo bucket, String key, ObjectVersion version)
       throws StoreException {
+    BucketEncryption.requireGrowable(bucket, "append to " + key, version.getMetadata());
     String why = null;
     if (bucket.getVersioning() != Versioning.UNVERSIONED || version.getVersioned()) {
       why = "versions of a bucket with versioning do not change";
-    } else if (version.getMetadata().hasEncryption()) {
-      why = "it is encrypted";
     } else if (version.getMetadata().hasLock()) {
       why = "it is locked";
     }

@@ -23,18 +23,24 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.stowage.s3.suite.S3ContractTest.Target;
+import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Base64;
+import java.util.EnumMap;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.atomic.AtomicInteger;
+import javax.crypto.Mac;
+import javax.crypto.spec.SecretKeySpec;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -48,6 +54,7 @@ import software.amazon.awssdk.core.sync.RequestBody;
 import software.amazon.awssdk.http.urlconnection.UrlConnectionHttpClient;
 import software.amazon.awssdk.regions.Region;
 import software.amazon.awssdk.services.s3.S3Client;
+import software.amazon.awssdk.services.s3.model.BucketVersioningStatus;
 import software.amazon.awssdk.services.s3.model.ChecksumMode;
 import software.amazon.awssdk.services.s3.model.CompletedPart;
 import software.amazon.awssdk.services.s3.model.CopyObjectRequest;
@@ -67,6 +74,7 @@ import software.amazon.awssdk.services.s3.model.ServerSideEncryptionByDefault;
 import software.amazon.awssdk.services.s3.model.ServerSideEncryptionRule;
 import software.amazon.awssdk.services.s3.model.Tag;
 import software.amazon.awssdk.services.s3.model.UploadPartCopyRequest;
+import software.amazon.awssdk.services.s3.model.UploadPartCopyResponse;
 import software.amazon.awssdk.services.s3.model.UploadPartRequest;
 
 /**
@@ -783,5 +791,202 @@ public abstract class S3EncryptionTest {
                   .tagging(t -> t.tagSet(List.of(Tag.builder().key("a").value("b").build()))));
       assertArrayEquals(content, get(bucket, "k", mode, null).asByteArrayUnsafe());
     }
+  }
+
+  private static byte[] ofMode(Mode mode) {
+    return bytes(70_000, mode.name().hashCode());
+  }
+
+  @Test
+  void everyVersionIsReadCopiedAndChangedUnderItsOwnKey() {
+    String bucket = newBucket();
+    s3.putBucketVersioning(
+        b ->
+            b.bucket(bucket)
+                .versioningConfiguration(v -> v.status(BucketVersioningStatus.ENABLED)));
+    Map<Mode, String> ids = new EnumMap<>(Mode.class);
+    for (Mode mode : Mode.values()) {
+      ids.put(mode, put(bucket, "k", mode, ofMode(mode)).versionId());
+    }
+    for (Mode mode : Mode.values()) {
+      byte[] content = ofMode(mode);
+      String id = ids.get(mode);
+      ResponseBytes<GetObjectResponse> got =
+          s3.getObjectAsBytes(
+              b -> {
+                b.bucket(bucket).key("k").versionId(id).range("bytes=65000-66999");
+                mode.get(b);
+              });
+      assertArrayEquals(Arrays.copyOfRange(content, 65_000, 67_000), got.asByteArrayUnsafe());
+      assertEquals(id, got.response().versionId());
+      HeadObjectResponse head =
+          s3.headObject(
+              b -> {
+                b.bucket(bucket).key("k").versionId(id);
+                mode.head(b);
+              });
+      says(
+          mode,
+          head.serverSideEncryption(),
+          head.ssekmsKeyId(),
+          head.sseCustomerAlgorithm(),
+          head.sseCustomerKeyMD5());
+      s3.putObjectTagging(
+          b ->
+              b.bucket(bucket)
+                  .key("k")
+                  .versionId(id)
+                  .tagging(t -> t.tagSet(List.of(Tag.builder().key("a").value("b").build()))));
+      CopyObjectResponse copied =
+          s3.copyObject(
+              b -> {
+                b.sourceBucket(bucket).sourceKey("k").sourceVersionId(id);
+                b.destinationBucket(bucket).destinationKey("copy");
+                mode.copyFrom(b);
+                Mode.KMS.copyTo(b);
+              });
+      assertEquals(id, copied.copySourceVersionId());
+      assertArrayEquals(content, get(bucket, "copy", Mode.KMS, null).asByteArrayUnsafe());
+    }
+    // The key of another version is a wrong key, whatever the current version is.
+    String hidden = ids.get(Mode.CUSTOMER);
+    fails(
+        403,
+        "AccessDenied",
+        () ->
+            s3.getObjectAsBytes(
+                b -> {
+                  b.bucket(bucket).key("k").versionId(hidden);
+                  Mode.OTHER_CUSTOMER.get(b);
+                }));
+    fails(
+        400,
+        "InvalidRequest",
+        () -> s3.getObjectAsBytes(b -> b.bucket(bucket).key("k").versionId(hidden)));
+  }
+
+  @ParameterizedTest
+  @EnumSource(Mode.class)
+  void partsAreCopiedBetweenAllModes(Mode from) {
+    String bucket = newBucket();
+    byte[] content = bytes(3 * PACKET + 77, 21);
+    put(bucket, "source", from, content);
+    for (Mode to : Mode.values()) {
+      String id =
+          s3.createMultipartUpload(
+                  b -> {
+                    b.bucket(bucket).key("k");
+                    to.create(b);
+                  })
+              .uploadId();
+      int first = PACKET - 3;
+      int last = 2 * PACKET + 5;
+      UploadPartCopyResponse copied =
+          s3.uploadPartCopy(
+              b -> {
+                b.sourceBucket(bucket).sourceKey("source");
+                b.destinationBucket(bucket).destinationKey("k");
+                b.uploadId(id).partNumber(1).copySourceRange("bytes=" + first + "-" + last);
+                to.partCopy(b, from);
+              });
+      says(
+          to == Mode.KMS ? Mode.NONE : to, // its key id is told by the upload
+          to == Mode.KMS ? null : copied.serverSideEncryption(),
+          null,
+          copied.sseCustomerAlgorithm(),
+          copied.sseCustomerKeyMD5());
+      s3.completeMultipartUpload(
+          b ->
+              b.bucket(bucket)
+                  .key("k")
+                  .uploadId(id)
+                  .multipartUpload(m -> m.parts(part(1, copied.copyPartResult().eTag()))));
+      assertArrayEquals(
+          Arrays.copyOfRange(content, first, last + 1),
+          get(bucket, "k", to, null).asByteArrayUnsafe(),
+          () -> from + " to " + to);
+    }
+  }
+
+  @Test
+  void formsAreEncryptedAsTheirFieldsOrTheBucketSay() throws Exception {
+    String bucket = newBucket();
+    String sse = "x-amz-server-side-encryption";
+    String c = sse + "-customer-";
+    byte[] content = bytes(70_000, 31);
+    form(204, bucket, "none", content);
+    form(204, bucket, "s3", content, sse, "AES256");
+    form(204, bucket, "kms", content, sse, "aws:kms", sse + "-aws-kms-key-id", KEY_ARN);
+    String[] customer = {c + "algorithm", "AES256", c + "key", ONE.key, c + "key-MD5", ONE.md5};
+    form(204, bucket, "customer", content, customer);
+    form(400, bucket, "wrong", content, sse, "aes256");
+    form(400, bucket, "wrong", content, c + "algorithm", "AES256", c + "key", ONE.key);
+    setDefault(bucket, ServerSideEncryption.AES256, null, false);
+    form(204, bucket, "default", content);
+    Object[][] expected = {
+      {"none", Mode.NONE},
+      {"s3", Mode.S3},
+      {"kms", Mode.KMS},
+      {"customer", Mode.CUSTOMER},
+      {"default", Mode.S3}
+    };
+    for (Object[] each : expected) {
+      Mode mode = (Mode) each[1];
+      ResponseBytes<GetObjectResponse> got = get(bucket, (String) each[0], mode, null);
+      assertArrayEquals(content, got.asByteArrayUnsafe());
+      says(
+          mode,
+          got.response().serverSideEncryption(),
+          got.response().ssekmsKeyId(),
+          got.response().sseCustomerAlgorithm(),
+          got.response().sseCustomerKeyMD5());
+    }
+    fails(404, "NoSuchKey", () -> s3.getObjectAsBytes(b -> b.bucket(bucket).key("wrong")));
+  }
+
+  /** Posts a form whose policy allows exactly its fields. */
+  private void form(int status, String bucket, String key, byte[] content, String... more)
+      throws Exception {
+    StringBuilder conditions = new StringBuilder("{\"bucket\": \"" + bucket + "\"}");
+    StringBuilder fields = new StringBuilder();
+    String[] all = Arrays.copyOf(new String[] {"key", key}, 2 + more.length);
+    System.arraycopy(more, 0, all, 2, more.length);
+    for (int i = 0; i < all.length; i += 2) {
+      conditions.append(", [\"eq\", \"$").append(all[i]).append("\", \"");
+      conditions.append(all[i + 1]).append("\"]");
+      fields.append(field(all[i], all[i + 1]));
+    }
+    String policy =
+        Base64.getEncoder()
+            .encodeToString(
+                ("{\"expiration\": \""
+                        + Instant.now().plusSeconds(600)
+                        + "\", \"conditions\": ["
+                        + conditions
+                        + "]}")
+                    .getBytes(StandardCharsets.UTF_8));
+    Mac mac = Mac.getInstance("HmacSHA1");
+    mac.init(new SecretKeySpec(target.secretKey().getBytes(StandardCharsets.UTF_8), "HmacSHA1"));
+    byte[] signature = mac.doFinal(policy.getBytes(StandardCharsets.UTF_8));
+    fields.append(field("AWSAccessKeyId", target.accessKey()));
+    fields.append(field("signature", Base64.getEncoder().encodeToString(signature)));
+    fields.append(field("policy", policy));
+    ByteArrayOutputStream body = new ByteArrayOutputStream();
+    body.writeBytes(fields.toString().getBytes(StandardCharsets.UTF_8));
+    body.writeBytes(
+        "--b0\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\n"
+            .getBytes(StandardCharsets.UTF_8));
+    body.writeBytes(content);
+    body.writeBytes("\r\n--b0--\r\n".getBytes(StandardCharsets.UTF_8));
+    RawS3.Reply reply =
+        raw.call("POST", "/" + bucket)
+            .header("content-type", "multipart/form-data; boundary=b0")
+            .body(body.toByteArray())
+            .sendAsIs();
+    assertEquals(status, reply.status(), reply.text());
+  }
+
+  private static String field(String name, String value) {
+    return "--b0\r\nContent-Disposition: form-data; name=\"" + name + "\"\r\n\r\n" + value + "\r\n";
   }
 }
