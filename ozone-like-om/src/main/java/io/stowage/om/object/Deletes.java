@@ -24,6 +24,7 @@ import io.stowage.common.proto.ObjectMetadata;
 import io.stowage.common.proto.ObjectToDelete;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.om.row.RowCommitter.Outcome;
+import io.stowage.om.row.Sent;
 import io.stowage.om.table.Column;
 import io.stowage.om.table.Head;
 import io.stowage.om.table.HeadState;
@@ -67,19 +68,21 @@ public final class Deletes {
     Puts.requireWriteId(what.getWriteId());
     ObjectToDelete told =
         what.toBuilder().setEvent(EventNotes.removed(bucket, what, rows.stamps().now())).build();
-    return what.getVersionId() == 0
-        ? deleteCurrent(bucket, row, told)
-        : deleteVersion(row, told, false);
+    return Sent.track(
+        sent ->
+            what.getVersionId() == 0
+                ? deleteCurrent(bucket, row, told, sent)
+                : deleteVersion(row, told, false, sent));
   }
 
-  private Deleted deleteCurrent(BucketInfo bucket, ByteString row, ObjectToDelete what)
+  private Deleted deleteCurrent(BucketInfo bucket, ByteString row, ObjectToDelete what, Sent sent)
       throws StoreException {
     ByteString writeId = what.getWriteId();
     List<Column> columns = List.of(ObjectRowLayout.superseded(writeId));
     long begin = rows.committer().nanos();
     List<Head> lost = List.of();
     for (int attempt = 0; attempt < ObjectRows.MOST_ATTEMPTS; attempt++) {
-      SeenRow seen = rows.readSettled(row, columns, attempt > 0);
+      SeenRow seen = rows.readSettled(row, columns);
       Deleted before = doneBefore(seen, writeId);
       if (before != null) {
         return before.with(lost);
@@ -108,6 +111,7 @@ public final class Deletes {
       RowChange change = new RowChange(stamp).put(ObjectRowLayout.HEAD, head.cell());
       Outbox.add(change, what.getEvent(), head.isVersion() ? SeenRow.version(row, head) : null);
       lost = succession.lost();
+      sent.mark();
       Outcome outcome = rows.commit(seen, succession.supersede(change));
       switch (outcome) {
         case APPLIED -> {
@@ -115,7 +119,7 @@ public final class Deletes {
         }
         case REFUSED -> rows.committer().pause().backOff(attempt);
         case UNKNOWN -> {
-          before = doneBefore(rows.readSettled(row, columns, true), writeId);
+          before = doneBefore(rows.readSettled(row, columns), writeId);
           if (before != null) {
             return before.with(lost);
           }
@@ -160,13 +164,12 @@ public final class Deletes {
       if (head == null || !head.isVersion()) {
         return;
       }
-      deleteVersion(
-          row,
+      ObjectToDelete version =
           ObjectToDelete.newBuilder()
               .setWriteId(WriteId.random())
               .setVersionId(head.versionId())
-              .build(),
-          true);
+              .build();
+      Sent.track(sent -> deleteVersion(row, version, true, sent));
     }
   }
 
@@ -175,13 +178,14 @@ public final class Deletes {
    * mutation. That it was done is told by a cell in {@code g} under the request's write id: that
    * the version is no longer there would not do, since there may be another null version by now.
    */
-  private Deleted deleteVersion(ByteString row, ObjectToDelete what, boolean unconditionally)
+  private Deleted deleteVersion(
+      ByteString row, ObjectToDelete what, boolean unconditionally, Sent sent)
       throws StoreException {
     ByteString writeId = what.getWriteId();
     List<Column> columns = List.of(ObjectRowLayout.superseded(writeId));
     long begin = rows.committer().nanos();
     for (int attempt = 0; attempt < ObjectRows.MOST_ATTEMPTS; attempt++) {
-      ObjectRows.Lookup found = rows.locate(row, what.getVersionId(), columns, attempt > 0);
+      ObjectRows.Lookup found = rows.locate(row, what.getVersionId(), columns);
       if (found.row().isOpen()) {
         rows.openFiles().close(row);
         continue;
@@ -222,6 +226,7 @@ public final class Deletes {
         Succession.note(change, note);
       }
       Outbox.add(change, what.getEvent(), deleted(row, note).version());
+      sent.mark();
       Outcome outcome = rows.commit(seen, change);
       switch (outcome) {
         case APPLIED -> {
@@ -229,7 +234,7 @@ public final class Deletes {
         }
         case REFUSED -> rows.committer().pause().backOff(attempt);
         case UNKNOWN -> {
-          before = doneBefore(rows.readSettled(row, columns, true), writeId);
+          before = doneBefore(rows.readSettled(row, columns), writeId);
           if (before != null) {
             return before;
           }

@@ -19,6 +19,7 @@ import io.stowage.common.error.OutcomeUnknownException;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.ObjectMetadata;
 import io.stowage.common.proto.ObjectVersion;
+import io.stowage.om.row.Sent;
 import io.stowage.om.table.ObjectRowLayout;
 import java.util.List;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
@@ -40,8 +41,14 @@ public final class DirectoryEntries {
   public ObjectVersion set(
       ByteString row, long directoryId, boolean implied, ObjectMetadata metadata)
       throws StoreException {
+    return Sent.track(sent -> set(row, directoryId, implied, metadata, sent));
+  }
+
+  private ObjectVersion set(
+      ByteString row, long directoryId, boolean implied, ObjectMetadata metadata, Sent sent)
+      throws StoreException {
     for (int attempt = 0; attempt < ObjectRows.MOST_ATTEMPTS; attempt++) {
-      ObjectRows.Located located = rows.locate(row, 0, List.of(), attempt > 0).located();
+      ObjectRows.Located located = rows.locate(row, 0, List.of()).located();
       if (located == null || !located.version().isLive()) {
         return null;
       }
@@ -59,6 +66,7 @@ public final class DirectoryEntries {
       if (changed.build().equals(version)) {
         return located.told();
       }
+      sent.mark();
       switch (rows.rewrite(located, changed.build())) {
         case APPLIED -> {
           SeenRow now = rows.read(row, List.of());

@@ -22,6 +22,7 @@ import io.stowage.common.proto.Manifest;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.ReplaceExtentsReply.Outcome;
 import io.stowage.om.row.CommitFence;
+import io.stowage.om.row.Sent;
 import io.stowage.om.table.ObjectRowLayout;
 import java.util.List;
 import java.util.function.Predicate;
@@ -64,8 +65,19 @@ public final class ExtentSwap {
       Predicate<Manifest> isDone,
       List<LeaseGrant> grants)
       throws StoreException {
+    return Sent.track(sent -> swap(row, versionId, change, isDone, grants, sent));
+  }
+
+  private Outcome swap(
+      ByteString row,
+      long versionId,
+      UnaryOperator<Manifest> change,
+      Predicate<Manifest> isDone,
+      List<LeaseGrant> grants,
+      Sent sent)
+      throws StoreException {
     for (int attempt = 0; attempt < ObjectRows.MOST_ATTEMPTS; attempt++) {
-      ObjectRows.Located located = rows.locate(row, versionId, List.of(), attempt > 0).located();
+      ObjectRows.Located located = rows.locate(row, versionId, List.of()).located();
       if (located == null || !located.version().isLive()) {
         return Outcome.CHANGED;
       }
@@ -82,6 +94,7 @@ public final class ExtentSwap {
         return Outcome.REPLACED;
       }
       fence.before(grants);
+      sent.mark();
       switch (rows.rewrite(located, version.toBuilder().setManifest(changed).build())) {
         case APPLIED -> {
           fence.after(grants);

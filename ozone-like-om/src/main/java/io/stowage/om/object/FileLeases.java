@@ -38,6 +38,7 @@ import io.stowage.common.proto.TailRecord;
 import io.stowage.common.proto.Versioning;
 import io.stowage.om.row.CommitFence;
 import io.stowage.om.row.RowCommitter.Outcome;
+import io.stowage.om.row.Sent;
 import io.stowage.om.table.Check;
 import io.stowage.om.table.Column;
 import io.stowage.om.table.Head;
@@ -124,7 +125,7 @@ public final class FileLeases {
 
   /** The lease of a file that a put of this holder opened; null if it was closed since. */
   FileLease leaseOf(ByteString row, ByteString holder) throws StoreException {
-    SeenRow seen = rows.readLeavingOpen(row, List.of(ObjectRowLayout.LEASE), true);
+    SeenRow seen = rows.readLeavingOpen(row, List.of(ObjectRowLayout.LEASE));
     if (!seen.isOpen() || !seen.head().record().getOpenHolder().equals(holder)) {
       return null;
     }
@@ -136,11 +137,15 @@ public final class FileLeases {
 
   /** Opens a file for appending. */
   public OpenFileReply open(BucketInfo bucket, OpenFileRequest request) throws StoreException {
+    return Sent.track(sent -> open(bucket, request, sent));
+  }
+
+  private OpenFileReply open(BucketInfo bucket, OpenFileRequest request, Sent sent)
+      throws StoreException {
     ByteString row = ObjectRows.row(bucket.getId(), request.getKey());
     Puts.requireWriteId(request.getHolder());
-    boolean sent = false;
     for (int attempt = 0; attempt < ObjectRows.MOST_ATTEMPTS; attempt++) {
-      SeenRow seen = rows.readLeavingOpen(row, List.of(ObjectRowLayout.LEASE), sent);
+      SeenRow seen = rows.readLeavingOpen(row, List.of(ObjectRowLayout.LEASE));
       if (!seen.isLive()) {
         throw new StoreException(
             ErrorCode.NO_SUCH_KEY, "Cannot append to " + request.getKey() + ": it is not there");
@@ -178,7 +183,7 @@ public final class FileLeases {
           new RowChange(stamp)
               .put(ObjectRowLayout.HEAD, head.cell())
               .put(ObjectRowLayout.LEASE, tail.toByteString());
-      sent = true;
+      sent.mark();
       switch (rows.commit(seen, change)) {
         case APPLIED -> {
           return opened(seen, head, version, lease(stamp, tail));
@@ -235,6 +240,11 @@ public final class FileLeases {
 
   /** Adds to an open file, or closes it. */
   public SyncFileReply sync(BucketInfo bucket, SyncFileRequest request) throws StoreException {
+    return Sent.track(sent -> sync(bucket, request, sent));
+  }
+
+  private SyncFileReply sync(BucketInfo bucket, SyncFileRequest request, Sent sent)
+      throws StoreException {
     ByteString row = ObjectRows.row(bucket.getId(), request.getKey());
     List<Extent> piece = request.getExtentsList().stream().map(TailExtents::normal).toList();
     fence.checkGrants(Manifest.newBuilder().addAllExtents(piece).build(), request.getGrantsList());
@@ -258,11 +268,10 @@ public final class FileLeases {
           ErrorCode.INVALID_ARGUMENT, "Cannot sync a piece without the write id of its needles");
     }
     Tail tail = grows ? Tail.ofCursor(request.getCursor()) : null;
-    boolean sent = false;
     for (int attempt = 0; attempt < ObjectRows.MOST_ATTEMPTS; attempt++) {
       SeenRow seen = null;
       if (tail == null) {
-        seen = rows.readLeavingOpen(row, List.of(ObjectRowLayout.LEASE), sent);
+        seen = rows.readLeavingOpen(row, List.of(ObjectRowLayout.LEASE));
         SyncFileReply before = doneBefore(bucket, seen, request, piece, to);
         if (before != null) {
           return before;
@@ -300,7 +309,7 @@ public final class FileLeases {
         change = fold.change();
         next = fold.tail();
       }
-      sent = true;
+      sent.mark();
       Outcome outcome =
           rows.committer().commit(row, Check.of(ObjectRowLayout.LEASE, tail.cell()), change);
       switch (outcome) {

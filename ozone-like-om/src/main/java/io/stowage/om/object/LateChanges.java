@@ -21,6 +21,7 @@ import io.stowage.common.proto.HeadRecord;
 import io.stowage.common.proto.ObjectMetadata;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.om.row.RowCommitter.Outcome;
+import io.stowage.om.row.Sent;
 import io.stowage.om.table.Column;
 import io.stowage.om.table.Head;
 import io.stowage.om.table.HeadState;
@@ -70,9 +71,14 @@ public final class LateChanges {
    */
   public void keep(ByteString row, ByteString own, String owner, List<Head> lost)
       throws StoreException {
-    for (Head version : lost) {
-      keep(row, own, owner, version);
-    }
+    Sent.track(
+        sent -> {
+          sent.mark(); // the change itself
+          for (Head version : lost) {
+            keep(row, own, owner, version);
+          }
+          return null;
+        });
   }
 
   private void keep(ByteString row, ByteString own, String owner, Head lost) throws StoreException {
@@ -80,7 +86,7 @@ public final class LateChanges {
     Column superseded = ObjectRowLayout.superseded(lost.writeId());
     long begin = rows.committer().nanos();
     for (int attempt = 0; attempt < ObjectRows.MOST_ATTEMPTS; attempt++) {
-      SeenRow seen = rows.readSettled(row, List.of(place, superseded), true);
+      SeenRow seen = rows.readSettled(row, List.of(place, superseded));
       rows.committer().requireRecent(begin);
       Head head = seen.head();
       if (head == null || isThere(seen, place, lost)) {

@@ -21,6 +21,7 @@ import io.stowage.common.error.StoreException;
 import io.stowage.common.expiry.Retention;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.SetObjectMetadataRequest;
+import io.stowage.om.row.Sent;
 import java.util.List;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
@@ -36,10 +37,14 @@ public final class MetadataChanges {
   }
 
   public ObjectVersion set(long bucketId, SetObjectMetadataRequest request) throws StoreException {
+    return Sent.track(sent -> set(bucketId, request, sent));
+  }
+
+  private ObjectVersion set(long bucketId, SetObjectMetadataRequest request, Sent sent)
+      throws StoreException {
     ByteString row = ObjectRows.row(bucketId, request.getKey());
     for (int attempt = 0; attempt < ObjectRows.MOST_ATTEMPTS; attempt++) {
-      ObjectRows.Located located =
-          rows.locate(row, request.getVersionId(), List.of(), false).located();
+      ObjectRows.Located located = rows.locate(row, request.getVersionId(), List.of()).located();
       if (located == null || !located.version().isLive()) {
         throw request.getVersionId() == 0
             ? new StoreException(ErrorCode.NO_SUCH_KEY, "Cannot find " + request.getKey())
@@ -62,6 +67,7 @@ public final class MetadataChanges {
           request.getBypassGovernance(),
           request.getKey());
       ObjectVersion changed = version.toBuilder().setMetadata(request.getMetadata()).build();
+      sent.mark();
       ObjectRows.Rewritten rewritten = rows.rewrite(located, changed, request.getEvent());
       switch (rewritten.outcome()) {
         case APPLIED -> {

@@ -165,25 +165,6 @@ public final class ObjectRows {
     throw contended(row);
   }
 
-  /** As {@link #readSettled}, by one who may have sent a change already. */
-  public SeenRow readSettled(ByteString row, List<Column> more, boolean sent)
-      throws StoreException {
-    try {
-      return readSettled(row, more);
-    } catch (StoreException e) {
-      throw sent ? RowCommitter.afterSending(e) : e;
-    }
-  }
-
-  /** The same of {@link #readLeavingOpen}. */
-  SeenRow readLeavingOpen(ByteString row, List<Column> more, boolean sent) throws StoreException {
-    try {
-      return readLeavingOpen(row, more);
-    } catch (StoreException e) {
-      throw sent ? RowCommitter.afterSending(e) : e;
-    }
-  }
-
   /** What a scanned head holds, or null; a rename under way costs reads. */
   public ObjectVersion scanned(Row row) throws StoreException {
     Head head = Head.parseOrNull(row.value(ObjectRowLayout.HEAD));
@@ -271,8 +252,7 @@ public final class ObjectRows {
    *
    * @param versionId 0: the current one
    */
-  Lookup locate(ByteString row, long versionId, List<Column> more, boolean sent)
-      throws StoreException {
+  Lookup locate(ByteString row, long versionId, List<Column> more) throws StoreException {
     boolean byId = versionId != 0 && versionId != Head.NULL_VERSION;
     List<Column> columns = new ArrayList<>(more);
     columns.add(ObjectRowLayout.LEASE);
@@ -280,7 +260,7 @@ public final class ObjectRows {
       columns.add(ObjectRowLayout.older(versionId));
     }
     for (int attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
-      SeenRow seen = readLeavingOpen(row, columns, sent);
+      SeenRow seen = readLeavingOpen(row, columns);
       Head head = seen.head();
       if (head == null || !head.isVersion()) {
         return new Lookup(seen, null);
@@ -297,7 +277,7 @@ public final class ObjectRows {
         Column column = ObjectRowLayout.older(head.record().getOlderNull());
         columns.removeIf(asked -> asked.family() == 'v');
         columns.add(column);
-        seen = readLeavingOpen(row, columns, sent);
+        seen = readLeavingOpen(row, columns);
         if (seen.head() == null || !seen.head().cell().equals(head.cell())) {
           continue;
         }
@@ -311,7 +291,7 @@ public final class ObjectRows {
   /** What a key holds under a version id, with all details; null if nothing. */
   ObjectVersion findVersion(ByteString row, long versionId) throws StoreException {
     for (int attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
-      Located located = locate(row, versionId, List.of(), false).located();
+      Located located = locate(row, versionId, List.of()).located();
       if (located == null) {
         return null;
       }

@@ -34,6 +34,7 @@ import io.stowage.common.proto.RecordNeedle;
 import io.stowage.common.proto.Versioning;
 import io.stowage.om.row.CommitFence;
 import io.stowage.om.row.RowCommitter.Outcome;
+import io.stowage.om.row.Sent;
 import io.stowage.om.table.Column;
 import io.stowage.om.table.Details;
 import io.stowage.om.table.Head;
@@ -168,6 +169,12 @@ public final class Puts {
   private Put putOpen(
       BucketInfo bucket, ByteString row, PutObjectRequest request, ObjectVersion version)
       throws StoreException {
+    return Sent.track(sent -> putOpen(bucket, row, request, version, sent));
+  }
+
+  private Put putOpen(
+      BucketInfo bucket, ByteString row, PutObjectRequest request, ObjectVersion version, Sent sent)
+      throws StoreException {
     ObjectVersion.Builder first = version.toBuilder();
     if (version.getLength() > 0) {
       ByteString piece = request.getPieceWriteId();
@@ -191,6 +198,7 @@ public final class Puts {
                 opening,
                 EventNotes.created(
                     bucket, request.getEvent(), "Put", request.getKey(), rows.stamps().now())));
+    sent.mark();
     PutObjectReply.Builder reply = PutObjectReply.newBuilder().setVersion(committed.version());
     FileLease lease = leases.leaseOf(row, request.getWriteId());
     if (lease != null) {
@@ -213,6 +221,10 @@ public final class Puts {
 
   /** Makes a version the current one; idempotent by its write id. */
   public Committed commit(Commit commit) throws StoreException {
+    return Sent.track(sent -> commit(commit, sent));
+  }
+
+  private Committed commit(Commit commit, Sent sent) throws StoreException {
     ByteString writeId = commit.writeId();
     ByteString row = commit.row();
     List<Column> columns = new ArrayList<>();
@@ -220,7 +232,6 @@ public final class Puts {
     if (commit.alsoChange() != null) {
       columns.addAll(commit.alsoChange().columns());
     }
-    boolean sent = false;
     long firstSent = 0;
     List<Head> lost = List.of();
     boolean late = fence.isLate(commit.grants());
@@ -234,7 +245,7 @@ public final class Puts {
     long chunksStamp = 0;
     long floor = commit.alsoChange() == null ? 0 : commit.alsoChange().above();
     for (int attempt = 0; attempt < ObjectRows.MOST_ATTEMPTS; attempt++) {
-      SeenRow seen = blind ? SeenRow.unread(row) : rows.readLeavingOpen(row, columns, sent);
+      SeenRow seen = blind ? SeenRow.unread(row) : rows.readLeavingOpen(row, columns);
       if (!blind) {
         Head own = seen.writtenBy(writeId);
         if (own != null && own.isLive()) {
@@ -242,7 +253,7 @@ public final class Puts {
           return new Committed(
               SeenRow.withoutManifest(rows.detailed(row, own)), Long.MAX_VALUE, lost);
         }
-        if (sent) {
+        if (sent.any()) {
           rows.committer().requireRecent(firstSent);
         }
         if (late) {
@@ -301,8 +312,8 @@ public final class Puts {
         continue;
       }
       Outbox.add(change, commit.event(), version);
-      firstSent = sent ? firstSent : rows.committer().nanos();
-      sent = true;
+      firstSent = sent.any() ? firstSent : rows.committer().nanos();
+      sent.mark();
       lost = succession.lost();
       Outcome outcome = rows.commit(seen, change);
       switch (outcome) {
@@ -313,7 +324,7 @@ public final class Puts {
         }
         case REFUSED -> rows.committer().pause().backOff(Math.max(0, attempt - 1));
         case UNKNOWN -> {
-          Head own = rows.readLeavingOpen(row, columns, true).writtenBy(writeId);
+          Head own = rows.readLeavingOpen(row, columns).writtenBy(writeId);
           if (own != null && own.isLive()) {
             fence.after(commit.grants());
             return new Committed(

@@ -28,6 +28,7 @@ import io.stowage.common.proto.MovedKey;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.PendingRename;
 import io.stowage.om.row.RowCommitter.Outcome;
+import io.stowage.om.row.Sent;
 import io.stowage.om.table.Column;
 import io.stowage.om.table.Details;
 import io.stowage.om.table.Head;
@@ -179,7 +180,7 @@ public final class Renames {
             ErrorCode.KEY_EXISTS,
             "Cannot rename " + sourceKey + " to " + targetKey + ": the target is there");
       }
-      Renamed renamed = attempt(bucket, from, to, id, guard);
+      Renamed renamed = Sent.track(sent -> attempt(bucket, from, to, id, guard, sent));
       if (renamed != null) {
         return renamed;
       }
@@ -189,7 +190,8 @@ public final class Renames {
   }
 
   /** Steps 1 to 4; null if somebody was faster on either row, and nothing came of it. */
-  private Renamed attempt(BucketInfo bucket, SeenRow from, SeenRow to, ByteString id, Guard guard)
+  private Renamed attempt(
+      BucketInfo bucket, SeenRow from, SeenRow to, ByteString id, Guard guard, Sent sent)
       throws StoreException {
     ObjectVersion version = rows.details(from);
     if (version == null) {
@@ -244,9 +246,10 @@ public final class Renames {
         EventNotes.renamedAway(
             bucket, ObjectRowLayout.key(from.key()), left.hasVersion(), rows.stamps().now()),
         left.hasVersion() ? left.getVersion() : null);
+    sent.mark();
     Outcome second = rows.commit(from, leaving.leave(change));
     if (second != Outcome.APPLIED) {
-      SeenRow now = rows.readSettled(from.key(), List.of(ObjectRowLayout.superseded(id)), true);
+      SeenRow now = rows.readSettled(from.key(), List.of(ObjectRowLayout.superseded(id)));
       if (isDone(now, id)) {
         return new Renamed(done(to.key(), id), now.writtenBy(id));
       }
@@ -373,11 +376,14 @@ public final class Renames {
 
   /** Answers as the first call did, after making sure that its target is out of PENDING. */
   private ObjectVersion done(ByteString target, ByteString id) throws StoreException {
-    SeenRow to = rows.readSettled(target, List.of(ObjectRowLayout.superseded(id)), true);
-    Head own = to.writtenBy(id);
-    if (own == null || !own.isLive()) {
-      return ObjectVersion.newBuilder().setKey(ObjectRowLayout.key(target)).build();
-    }
-    return SeenRow.withoutManifest(rows.detailed(target, own));
+    return Sent.track(
+        sent -> {
+          sent.mark(); // by that call
+          SeenRow to = rows.readSettled(target, List.of(ObjectRowLayout.superseded(id)));
+          Head own = to.writtenBy(id);
+          return own == null || !own.isLive()
+              ? ObjectVersion.newBuilder().setKey(ObjectRowLayout.key(target)).build()
+              : SeenRow.withoutManifest(rows.detailed(target, own));
+        });
   }
 }

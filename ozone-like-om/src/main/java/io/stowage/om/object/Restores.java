@@ -68,7 +68,7 @@ public final class Restores {
     ByteString row = ObjectRows.row(restored.getBucketId(), restored.getRowKey().toStringUtf8());
     long id = restored.getVersionId() == 0 ? Head.NULL_VERSION : restored.getVersionId();
     for (int attempt = 0; attempt < ObjectRows.MOST_ATTEMPTS; attempt++) {
-      ObjectRows.Lookup lookup = rows.locate(row, id, List.of(), attempt > 0);
+      ObjectRows.Lookup lookup = rows.locate(row, id, List.of());
       ObjectVersion there = details(lookup);
       RestoreOutcome kept = judge(lookup, there, restored);
       if (kept != null) {

@@ -186,7 +186,7 @@ public final class VersionListing {
       if (marker != Head.NULL_VERSION) {
         return addBehind(row, marker);
       }
-      ObjectRows.Lookup lookup = rows.locate(row, marker, List.of(), false);
+      ObjectRows.Lookup lookup = rows.locate(row, marker, List.of());
       if (lookup.located() != null) {
         return addBehind(row, lookup.located().version().versionId());
       }

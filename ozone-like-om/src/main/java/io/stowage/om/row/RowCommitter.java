@@ -206,13 +206,6 @@ public final class RowCommitter {
     return clock.monotonicNanos();
   }
 
-  /** What a failure to read means once a change was sent that may have applied: nobody can tell. */
-  public static StoreException afterSending(StoreException e) {
-    return e.code().blame() == ErrorCode.Blame.SYSTEM && e.code() != ErrorCode.COMMIT_TOO_LATE
-        ? new OutcomeUnknownException("Cannot tell what came of it: " + e.getMessage(), e)
-        : e;
-  }
-
   private static StoreException unreadable(IOException e) {
     return new StoreException(
         ErrorCode.UNAVAILABLE, "Cannot read from HBase: " + e.getMessage(), e);

@@ -47,6 +47,7 @@ import io.stowage.om.object.SeenRow;
 import io.stowage.om.row.CommitFence;
 import io.stowage.om.row.RowCommitter;
 import io.stowage.om.row.RowCommitter.Outcome;
+import io.stowage.om.row.Sent;
 import io.stowage.om.row.Stamps;
 import io.stowage.om.table.Cell;
 import io.stowage.om.table.Check;
@@ -158,6 +159,14 @@ public final class Uploads {
   }
 
   public void putPart(long bucketId, PutPartRequest request) throws StoreException {
+    Sent.track(
+        sent -> {
+          putPart(bucketId, request, sent);
+          return null;
+        });
+  }
+
+  private void putPart(long bucketId, PutPartRequest request, Sent sent) throws StoreException {
     ByteString row = ObjectRows.row(bucketId, request.getKey());
     ByteString uploadId = uploadId(request.getUploadId());
     UploadedPart part = request.getPart().toBuilder().setModifiedMicros(stamps.now()).build();
@@ -169,7 +178,7 @@ public final class Uploads {
     Column own = ObjectRowLayout.supersededPart(part.getWriteId());
     boolean unknown = false;
     for (int attempt = 0; attempt < ObjectRows.MOST_ATTEMPTS; attempt++) {
-      Row seen = get(row, List.of(generation, place, own), attempt > 0);
+      Row seen = rows.get(row, List.of(generation, place, own));
       UploadedPart before = part(seen.value(place));
       boolean there = before != null && before.getWriteId().equals(part.getWriteId());
       if (there || seen.value(own) != null) {
@@ -194,6 +203,7 @@ public final class Uploads {
       if (before != null) {
         supersede(change, before);
       }
+      sent.mark();
       Outcome outcome = rows.commit(row, new Check.Equal(generation, open.value()), change);
       switch (outcome) {
         case APPLIED -> {
@@ -223,10 +233,22 @@ public final class Uploads {
       Predicate<Manifest> isDone,
       List<LeaseGrant> grants)
       throws StoreException {
+    return Sent.track(sent -> swap(row, uploadId, number, change, isDone, grants, sent));
+  }
+
+  private ReplaceExtentsReply.Outcome swap(
+      ByteString row,
+      ByteString uploadId,
+      int number,
+      UnaryOperator<Manifest> change,
+      Predicate<Manifest> isDone,
+      List<LeaseGrant> grants,
+      Sent sent)
+      throws StoreException {
     Column generation = ObjectRowLayout.uploadGeneration(uploadId(uploadId));
     Column place = ObjectRowLayout.part(uploadId, number);
     for (int attempt = 0; attempt < ObjectRows.MOST_ATTEMPTS; attempt++) {
-      Row seen = get(row, List.of(generation, place), attempt > 0);
+      Row seen = rows.get(row, List.of(generation, place));
       Cell open = seen.cell(generation);
       UploadedPart before = part(seen.value(place));
       if (open == null || before == null) {
@@ -255,6 +277,7 @@ public final class Uploads {
           new RowChange(stamps.above(open.stamp()))
               .put(generation, open())
               .put(place, after.toByteString());
+      sent.mark();
       Outcome outcome = rows.commit(row, new Check.Equal(generation, open.value()), mutation);
       switch (outcome) {
         case APPLIED -> {
@@ -269,14 +292,6 @@ public final class Uploads {
     }
     throw new StoreException(
         ErrorCode.CONFLICT, "Cannot get a turn at the upload of " + ObjectRowLayout.key(row));
-  }
-
-  private Row get(ByteString row, List<Column> columns, boolean sent) throws StoreException {
-    try {
-      return rows.get(row, columns);
-    } catch (StoreException e) {
-      throw sent ? RowCommitter.afterSending(e) : e;
-    }
   }
 
   private static void requireStorable(UploadedPart part) throws StoreException {
@@ -343,6 +358,11 @@ public final class Uploads {
 
   public Completed complete(BucketInfo bucket, CompleteUploadRequest request)
       throws StoreException {
+    return Sent.track(sent -> complete(bucket, request, sent));
+  }
+
+  private Completed complete(BucketInfo bucket, CompleteUploadRequest request, Sent sent)
+      throws StoreException {
     ByteString row = ObjectRows.row(bucket.getId(), request.getKey());
     ByteString uploadId = uploadId(request.getUploadId());
     ByteString writeId = request.getWriteId();
@@ -355,6 +375,7 @@ public final class Uploads {
       SeenRow seen = objects.readSettled(row, columns);
       ByteString by = seen.cells().value(completed);
       if (by != null) {
+        sent.mark(); // by an earlier call
         return new Completed(completedBefore(row, by, request), ByteString.EMPTY, List.of());
       }
       Cell found = requireUpload(seen.cells().cell(generation), request.getKey());
@@ -480,7 +501,7 @@ public final class Uploads {
     if (by.isEmpty()) {
       throw noSuchUpload(request.getKey());
     }
-    SeenRow seen = objects.readSettled(row, List.of(ObjectRowLayout.superseded(by)), true);
+    SeenRow seen = objects.readSettled(row, List.of(ObjectRowLayout.superseded(by)));
     Head made = seen.writtenBy(by);
     if (made == null || !made.isLive()) {
       throw noSuchUpload(request.getKey());
@@ -497,12 +518,20 @@ public final class Uploads {
   }
 
   public void abort(long bucketId, AbortUploadRequest request) throws StoreException {
+    Sent.track(
+        sent -> {
+          abort(bucketId, request, sent);
+          return null;
+        });
+  }
+
+  private void abort(long bucketId, AbortUploadRequest request, Sent sent) throws StoreException {
     ByteString row = ObjectRows.row(bucketId, request.getKey());
     ByteString uploadId = uploadId(request.getUploadId());
     Column generation = ObjectRowLayout.uploadGeneration(uploadId);
     Column completed = ObjectRowLayout.completedUpload(uploadId);
     for (int attempt = 0; attempt < ObjectRows.MOST_ATTEMPTS; attempt++) {
-      Row seen = get(row, List.of(generation, completed), attempt > 0);
+      Row seen = rows.get(row, List.of(generation, completed));
       ByteString by = seen.value(completed);
       if (by != null && by.isEmpty()) {
         return; // aborted before
@@ -518,6 +547,7 @@ public final class Uploads {
       remove(change, uploadId, parts);
       parts.values().forEach(part -> supersede(change, part));
       change.put(completed, ByteString.EMPTY);
+      sent.mark();
       Outcome outcome = rows.commit(row, new Check.Equal(generation, found.value()), change);
       switch (outcome) {
         case APPLIED -> {
