@@ -26,6 +26,7 @@ import io.stowage.common.proto.RenameObjectRequest;
 import io.stowage.common.proto.ScanEventsRequest;
 import io.stowage.s3.suite.S3ContractTest;
 import io.stowage.s3.suite.S3DirectoriesTest;
+import io.stowage.s3.suite.S3IamTest;
 import io.stowage.s3.suite.S3LifecycleTest;
 import io.stowage.s3.suite.S3ObjectLockTest;
 import java.net.InetAddress;
@@ -76,6 +77,7 @@ class S3SuiteIT extends S3ContractTest {
                 Keys.S3_EVENT_TARGETS,
                 ARN + "=http://127.0.0.1:" + hook.getAddress().getPort() + "/")
             .set(Keys.S3_EVENT_SCAN_INTERVAL, "1s")
+            .set(Keys.S3_ACCESS_LOG_INTERVAL, "1s")
             .start();
     return new Target(cluster.s3Endpoint(), cluster.accessKey(), cluster.secretKey(), "us-east-1");
   }
@@ -154,6 +156,52 @@ class S3SuiteIT extends S3ContractTest {
         return;
       }
       others.add(event);
+    }
+  }
+
+  /** Lines of requests lie in the bucket that was named, written as any object is. */
+  @Test
+  void accessLogsAreDelivered() {
+    try (S3Client s3 = S3Clients.of(cluster)) {
+      s3.createBucket(b -> b.bucket("watched"));
+      s3.createBucket(b -> b.bucket("logs"));
+      s3.putBucketPolicy(
+          b ->
+              b.bucket("logs")
+                  .policy(
+                      """
+                      {"Statement": {"Effect": "Allow",
+                       "Principal": {"Service": "logging.s3.amazonaws.com"},
+                       "Action": "s3:PutObject", "Resource": "arn:aws:s3:::logs/*",
+                       "Condition": {"ArnLike": {"aws:SourceArn": "arn:aws:s3:::watched"}}}}
+                      """));
+      s3.putBucketLogging(
+          b ->
+              b.bucket("watched")
+                  .bucketLoggingStatus(
+                      l -> l.loggingEnabled(e -> e.targetBucket("logs").targetPrefix("of/"))));
+      s3.putObject(b -> b.bucket("watched").key("key"), RequestBody.fromString("content"));
+      s3.getObjectAsBytes(b -> b.bucket("watched").key("key"));
+      StringBuilder lines = new StringBuilder();
+      long deadline = System.nanoTime() + DEADLINE_NANOS;
+      while (!lines.toString().contains("REST.GET.OBJECT key ")) {
+        assertTrue(System.nanoTime() < deadline, () -> "no line of the GET: " + lines);
+        LockSupport.parkNanos(50_000_000);
+        lines.setLength(0);
+        for (S3Object log : s3.listObjectsV2(b -> b.bucket("logs").prefix("of/")).contents()) {
+          lines.append(s3.getObjectAsBytes(b -> b.bucket("logs").key(log.key())).asUtf8String());
+        }
+      }
+      assertTrue(lines.toString().contains("REST.PUT.OBJECT key "), lines::toString);
+    }
+  }
+
+  /** Users, keys, groups, roles and sessions in the store's own HBase. */
+  @Nested
+  class Iam extends S3IamTest {
+    @Override
+    protected Target startTarget() {
+      return target;
     }
   }
 

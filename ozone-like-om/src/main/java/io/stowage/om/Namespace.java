@@ -60,6 +60,8 @@ import io.stowage.common.proto.JudgeNeedlesRequest;
 import io.stowage.common.proto.JudgedNeedle;
 import io.stowage.common.proto.LeaseContainersReply;
 import io.stowage.common.proto.LeaseContainersRequest;
+import io.stowage.common.proto.LifecycleStatusReply;
+import io.stowage.common.proto.LifecycleStatusRequest;
 import io.stowage.common.proto.ListBucketsReply;
 import io.stowage.common.proto.ListBucketsRequest;
 import io.stowage.common.proto.ListEntitiesReply;
@@ -132,6 +134,7 @@ import io.stowage.om.bucket.Buckets;
 import io.stowage.om.bucket.PrefixRenames;
 import io.stowage.om.directory.FileSystemBuckets;
 import io.stowage.om.expiry.Expirer;
+import io.stowage.om.expiry.ExpiryProgress;
 import io.stowage.om.garbage.Collector;
 import io.stowage.om.garbage.NeedleJudge;
 import io.stowage.om.garbage.Replacements;
@@ -629,6 +632,17 @@ final class Namespace implements ObjectManager, AutoCloseable {
         workers);
   }
 
+  private Expirer.Settings expirySettings() {
+    return new Expirer.Settings(
+        config.expiring().day(), COLLECTOR_CLAIM, config.expiring().deletesPerSecond());
+  }
+
+  @Override
+  public LifecycleStatusReply lifecycleStatus(LifecycleStatusRequest request)
+      throws StoreException {
+    return new ExpiryProgress(expirySettings(), buckets, bucketRows, objects).status();
+  }
+
   /**
    * Applies the rules of buckets, in rounds, when it is told to.
    *
@@ -636,8 +650,7 @@ final class Namespace implements ObjectManager, AutoCloseable {
    */
   Expirer expirer(Regions regions, Consumer<RecordNeedle> records) {
     return new Expirer(
-        new Expirer.Settings(
-            config.expiring().day(), COLLECTOR_CLAIM, config.expiring().deletesPerSecond()),
+        expirySettings(),
         buckets,
         bucketRows,
         objects,

@@ -23,6 +23,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.stowage.common.error.StoreException;
 import io.stowage.common.event.EventRules;
+import io.stowage.common.expiry.DayLength;
 import io.stowage.common.expiry.LifecycleRules;
 import io.stowage.common.fault.CrashPoint;
 import io.stowage.common.id.WriteId;
@@ -32,6 +33,8 @@ import io.stowage.common.proto.EventTarget;
 import io.stowage.common.proto.Fact;
 import io.stowage.common.proto.LifecycleRule;
 import io.stowage.common.proto.LifecycleRuleSet;
+import io.stowage.common.proto.LifecycleStatusReply;
+import io.stowage.common.proto.LifecycleStatusRequest;
 import io.stowage.common.proto.ListUploadsRequest;
 import io.stowage.common.proto.ListVersionsRequest;
 import io.stowage.common.proto.ListedVersion;
@@ -425,5 +428,74 @@ class ExpirerTest {
     assertTrue(tally.looked() <= 1_000, tally.looked() + " looked at again");
     assertEquals(List.of(), listed());
     assertEquals(0, expirer.round().regions(), "done for today");
+  }
+
+  private LifecycleStatusReply status() throws StoreException {
+    return om.om.lifecycleStatus(LifecycleStatusRequest.getDefaultInstance());
+  }
+
+  @Test
+  void howFarItIsIsToldByWhomeverIsAsked() throws Exception {
+    assertEquals(0, status().getBuckets());
+    assertEquals(0, status().getRegions());
+    rules(rule("").setDays(1));
+    assertEquals(1, status().getBuckets());
+    assertEquals(1, expirer.round().regions());
+    LifecycleStatusReply done = status();
+    assertEquals(1, done.getRegions());
+    assertEquals(1, done.getRegionsDone());
+    assertEquals(0, done.getRegionsAtWork());
+    assertTrue(done.getOldestDoneMicros() > 0);
+    assertEquals(Duration.ofDays(1), Duration.ofNanos(done.getPeriodMicros() * 1_000));
+    pass(1);
+    assertEquals(0, status().getRegionsDone(), "another day");
+    om.put(BUCKET, "key", "x");
+    CrashPoint.named("om.expire.after-page")
+        .arm(
+            () -> {
+              throw new CrashPoint.Crash("page");
+            });
+    pass(2);
+    assertThrows(CrashPoint.Crash.class, () -> expirer.round());
+    CrashPoint.disarmAll();
+    assertEquals(1, status().getRegionsAtWork());
+    assertEquals(0, status().getRegionsDone());
+    jumped.addAndGet(Duration.ofMinutes(3).toNanos());
+    assertEquals(0, status().getRegionsAtWork(), "the claim is over");
+    assertEquals(1, expirer.round().regions());
+    assertEquals(1, status().getRegionsDone());
+    assertTrue(status().getOldestDoneMicros() > done.getOldestDoneMicros());
+  }
+
+  @Test
+  void deletionsKeepToTheirRate() throws Exception {
+    OmConfig usual = TestOm.CONFIG;
+    OmConfig slow =
+        new OmConfig(
+            usual.namespace(),
+            usual.defaultPolicy(),
+            usual.commitWindow(),
+            usual.clockBound(),
+            usual.mutationDeadline(),
+            usual.bucketCacheAge(),
+            usual.collecting(),
+            new OmConfig.Expiring(DayLength.REAL, 10));
+    Pause pause = duration -> jumped.addAndGet(duration.toNanos() + 1_000);
+    TestOm patient =
+        new TestOm(
+            slow,
+            tables.withObjects(hooked),
+            new FakeContainers(),
+            new JumpingClock(jumped, Duration.ZERO),
+            pause);
+    rules(rule("").setDays(1));
+    for (int i = 0; i < 50; i++) {
+      om.put(BUCKET, "key-" + i, "x");
+    }
+    pass(3);
+    long begin = jumped.get();
+    assertEquals(50, patient.om.expirer(tables.regions(), record -> {}).round().current());
+    Duration took = Duration.ofNanos(jumped.get() - begin);
+    assertTrue(took.compareTo(Duration.ofSeconds(4)) > 0, took::toString);
   }
 }

@@ -28,6 +28,8 @@ import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.CreateBucketRequest;
 import io.stowage.common.proto.DeleteBucketRequest;
 import io.stowage.common.proto.DeleteObjectsRequest;
+import io.stowage.common.proto.Extent;
+import io.stowage.common.proto.ExtentReplacement;
 import io.stowage.common.proto.GetObjectRequest;
 import io.stowage.common.proto.LegalHold;
 import io.stowage.common.proto.LifecycleRule;
@@ -37,6 +39,8 @@ import io.stowage.common.proto.ObjectLock;
 import io.stowage.common.proto.ObjectMetadata;
 import io.stowage.common.proto.ObjectToDelete;
 import io.stowage.common.proto.ObjectVersion;
+import io.stowage.common.proto.ReplaceExtentsReply;
+import io.stowage.common.proto.ReplaceExtentsRequest;
 import io.stowage.common.proto.SetObjectMetadataRequest;
 import io.stowage.common.proto.UpdateBucketRequest;
 import io.stowage.common.proto.Versioning;
@@ -306,5 +310,38 @@ class ObjectLockTest {
       StoreException e = assertThrows(StoreException.class, () -> update(change));
       assertEquals(ErrorCode.BUCKET_LOCKED, e.code());
     }
+  }
+
+  @Test
+  void repackMovesALockedVersionAndItStaysLocked() throws Exception {
+    ObjectVersion locked = put("k", until(LockMode.COMPLIANCE, 5));
+    put("k", ObjectLock.newBuilder()); // it is no current one any more
+    GetObjectRequest asked =
+        GetObjectRequest.newBuilder()
+            .setBucket(BUCKET)
+            .setKey("k")
+            .setVersionId(locked.getVersionId())
+            .setWantManifest(true)
+            .build();
+    Extent extent = om.om.getObject(asked).getVersion().getManifest().getExtents(0);
+    Extent elsewhere = TestOm.manifest(3, 1).getExtents(0);
+    assertEquals(
+        ReplaceExtentsReply.Outcome.REPLACED,
+        om.om
+            .replaceExtents(
+                ReplaceExtentsRequest.newBuilder()
+                    .setRow(ObjectRowLayout.row(om.bucketId(BUCKET), "k"))
+                    .setVersionId(locked.getVersionId())
+                    .addReplacements(
+                        ExtentReplacement.newBuilder().setFrom(extent).addTo(elsewhere))
+                    .addGrants(om.grant())
+                    .build())
+            .getOutcome());
+    ObjectVersion moved = om.om.getObject(asked).getVersion();
+    assertEquals(elsewhere, moved.getManifest().getExtents(0));
+    assertEquals(locked.getMetadata().getLock(), moved.getMetadata().getLock());
+    assertEquals(ErrorCode.ACCESS_DENIED.number(), delete(moved, true));
+    pass(6);
+    assertEquals(0, delete(moved, false));
   }
 }

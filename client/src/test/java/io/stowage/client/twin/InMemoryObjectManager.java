@@ -73,6 +73,8 @@ import io.stowage.common.proto.JudgeNeedlesRequest;
 import io.stowage.common.proto.JudgedNeedle;
 import io.stowage.common.proto.LeaseContainersReply;
 import io.stowage.common.proto.LeaseContainersRequest;
+import io.stowage.common.proto.LifecycleStatusReply;
+import io.stowage.common.proto.LifecycleStatusRequest;
 import io.stowage.common.proto.ListBucketsReply;
 import io.stowage.common.proto.ListBucketsRequest;
 import io.stowage.common.proto.ListEntitiesReply;
@@ -1173,7 +1175,19 @@ public final class InMemoryObjectManager implements ObjectManager {
     if (!request.getPath().isEmpty()) {
       user.setPath(request.getPath());
     }
-    users.put(request.getName(), user.build());
+    String name = request.getName();
+    if (!request.getNewName().isEmpty() && !request.getNewName().equals(name)) {
+      if (users.containsKey(request.getNewName())) {
+        throw new StoreException(ErrorCode.KEY_EXISTS, "Cannot rename user " + name);
+      }
+      users.remove(name);
+      name = request.getNewName();
+      user.setName(name);
+      for (String key : keys) {
+        identities.put(key, identities.get(key).toBuilder().setUserName(name).build());
+      }
+    }
+    users.put(name, user.build());
     return UpdateUserReply.newBuilder().setUser(user).build();
   }
 
@@ -1246,6 +1260,12 @@ public final class InMemoryObjectManager implements ObjectManager {
   public synchronized ClearEventsReply clearEvents(ClearEventsRequest request) {
     request.getEventsList().forEach(event -> events.remove(event.getId()));
     return ClearEventsReply.getDefaultInstance();
+  }
+
+  /** Rules are kept and not applied. */
+  @Override
+  public synchronized LifecycleStatusReply lifecycleStatus(LifecycleStatusRequest request) {
+    return LifecycleStatusReply.getDefaultInstance();
   }
 
   @Override

@@ -52,6 +52,8 @@ import io.stowage.common.proto.JudgeNeedlesReply;
 import io.stowage.common.proto.JudgeNeedlesRequest;
 import io.stowage.common.proto.LeaseContainersReply;
 import io.stowage.common.proto.LeaseContainersRequest;
+import io.stowage.common.proto.LifecycleStatusReply;
+import io.stowage.common.proto.LifecycleStatusRequest;
 import io.stowage.common.proto.ListBucketsReply;
 import io.stowage.common.proto.ListBucketsRequest;
 import io.stowage.common.proto.ListEntitiesReply;
@@ -232,4 +234,7 @@ public interface ObjectManager {
   PutEntityReply putEntity(PutEntityRequest request) throws StoreException;
 
   ListEntitiesReply listEntities(ListEntitiesRequest request) throws StoreException;
+
+  /** How far the rules of buckets are applied. */
+  LifecycleStatusReply lifecycleStatus(LifecycleStatusRequest request) throws StoreException;
 }

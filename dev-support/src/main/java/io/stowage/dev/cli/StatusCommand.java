@@ -15,7 +15,10 @@
  */
 package io.stowage.dev.cli;
 
+import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.ClusterStatusReply;
+import io.stowage.common.proto.LifecycleStatusReply;
+import io.stowage.common.proto.LifecycleStatusRequest;
 import io.stowage.common.proto.PolicyStatus;
 import io.stowage.common.proto.RepairStatus;
 import io.stowage.dev.cli.Output.Bytes;
@@ -65,6 +68,7 @@ final class StatusCommand extends ClusterCommand {
     if (status.getLeader()) {
       facts.put("repack", RepackCommands.summaryOf(session));
     }
+    facts.put("lifecycle", lifecycle(session));
     if (status.hasBalance() && status.getBalance().getRunning()) {
       facts.put("balance", BalanceCommands.factsOf(status.getBalance()));
     }
@@ -81,6 +85,26 @@ final class StatusCommand extends ClusterCommand {
     }
     facts.put("policies", policies);
     output.facts(facts);
+  }
+
+  /** Told by an object manager; the rest is told without one, too. */
+  private static Object lifecycle(Session session) {
+    LifecycleStatusReply status;
+    try {
+      status = session.objectManager().lifecycleStatus(LifecycleStatusRequest.getDefaultInstance());
+    } catch (StoreException e) {
+      return "unknown: " + e.getMessage();
+    }
+    Map<String, Object> facts = new LinkedHashMap<>();
+    facts.put("buckets with rules", status.getBuckets());
+    facts.put("regions gone through in this period", status.getRegionsDone());
+    facts.put("of", status.getRegions());
+    facts.put("regions at work", status.getRegionsAtWork());
+    facts.put(
+        "longest wait since",
+        status.getOldestDoneMicros() == 0 ? "" : timeOf(status.getOldestDoneMicros()));
+    facts.put("period", Duration.ofNanos(status.getPeriodMicros() * 1_000).toString());
+    return facts;
   }
 
   private static Map<String, Object> repair(RepairStatus repair) {

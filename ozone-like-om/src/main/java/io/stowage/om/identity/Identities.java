@@ -17,7 +17,6 @@ package io.stowage.om.identity;
 
 import io.stowage.common.error.CorruptDataException;
 import io.stowage.common.error.ErrorCode;
-import io.stowage.common.error.OutcomeUnknownException;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.CreateUserRequest;
 import io.stowage.common.proto.Entity;
@@ -29,11 +28,10 @@ import io.stowage.common.proto.ListUsersReply;
 import io.stowage.common.proto.ListUsersRequest;
 import io.stowage.common.proto.UpdateUserRequest;
 import io.stowage.common.proto.User;
-import io.stowage.common.proto.UserRecord;
+import io.stowage.om.identity.UserRows.SeenUser;
 import io.stowage.om.row.RowCommitter;
 import io.stowage.om.row.Stamps;
 import io.stowage.om.table.Cell;
-import io.stowage.om.table.Check;
 import io.stowage.om.table.IdentityRowLayout;
 import io.stowage.om.table.ObjectRowLayout;
 import io.stowage.om.table.Row;
@@ -56,6 +54,8 @@ import org.apache.hadoop.thirdparty.protobuf.InvalidProtocolBufferException;
  * row, (2) the key's. Whatever a crash leaves in between is a key's row that no user lists, and
  * such a key is refused. Who adds it again writes it anew; so all of it may be repeated.
  *
+ * <p>Another name is given by {@link UserRenames}.
+ *
  * <p>Rows are never deleted, only marked removed: a deleted cell would hide one that is written
  * later with a stamp of a clock behind.
  */
@@ -72,6 +72,8 @@ public final class Identities {
   private final RowCommitter rows;
   private final Stamps stamps;
   private final Entities entities;
+  private final UserRows users;
+  private final UserRenames renames;
   private final SecureRandom random = new SecureRandom();
   private volatile SecretSeal seal = SecretSeal.NONE;
 
@@ -79,6 +81,8 @@ public final class Identities {
     this.rows = rows;
     this.stamps = stamps;
     this.entities = entities;
+    this.users = new UserRows(rows, stamps);
+    this.renames = new UserRenames(rows, stamps, users);
   }
 
   /** From now on secrets are stored so; before the first request. */
@@ -92,7 +96,7 @@ public final class Identities {
       return ofRole(request.getRoleName());
     }
     if (!request.getUserName().isEmpty()) {
-      SeenUser seen = read(request.getUserName());
+      SeenUser seen = renames.follow(request.getUserName());
       if (!seen.exists()) {
         throw new StoreException(
             ErrorCode.ACCESS_DENIED, "Cannot find user " + request.getUserName());
@@ -142,24 +146,32 @@ public final class Identities {
   /** What an access key stands for, with its secret; ACCESS_DENIED if it stands for nothing. */
   private Identity get(String accessKey) throws StoreException {
     Cell cell = accessKey.isEmpty() ? null : key(accessKey);
-    IdentityRecord record = cell == null ? null : record(accessKey, cell);
-    if (record == null || record.getRemoved()) {
-      throw noSuchKey(accessKey);
-    }
-    Identity.Builder identity =
-        record.getIdentity().toBuilder()
-            .setAccessKey(accessKey)
-            .setSecretKey(seal.open(accessKey, record.getSecretCipher(), record.getSecret()));
-    if (!identity.getUserName().isEmpty()) {
-      SeenUser seen = read(identity.getUserName());
-      if (!seen.exists()
-          || !seen.record().getUser().getAccessKeysList().contains(accessKey)
-          || seen.record().getUser().getInactiveKeysList().contains(accessKey)) {
+    while (true) {
+      IdentityRecord record = cell == null ? null : record(accessKey, cell);
+      if (record == null || record.getRemoved()) {
         throw noSuchKey(accessKey);
       }
-      ofUser(identity, seen.user());
+      Identity.Builder identity =
+          record.getIdentity().toBuilder()
+              .setAccessKey(accessKey)
+              .setSecretKey(seal.open(accessKey, record.getSecretCipher(), record.getSecret()));
+      if (identity.getUserName().isEmpty()) {
+        return identity.build();
+      }
+      SeenUser seen = renames.follow(identity.getUserName());
+      if (seen.exists() && seen.record().getUser().getAccessKeysList().contains(accessKey)) {
+        if (seen.record().getUser().getInactiveKeysList().contains(accessKey)) {
+          throw noSuchKey(accessKey);
+        }
+        return ofUser(identity, seen.user()).build();
+      }
+      // A user that was renamed twice meanwhile has told its keys.
+      Cell now = key(accessKey);
+      if (now == null || now.value().equals(cell.value())) {
+        throw noSuchKey(accessKey);
+      }
+      cell = now;
     }
-    return identity.build();
   }
 
   /** Creates an access key that stands for itself, or gives it another secret. */
@@ -190,13 +202,13 @@ public final class Identities {
             .put(IdentityRowLayout.ACCESS_KEY, record.toByteString()));
   }
 
-  /** Creates a user with a first key. */
+  /** Creates a user with a first key; the same request again finds it. */
   public User create(CreateUserRequest request) throws StoreException {
     User asked = request.getUser();
     checkName(asked.getName());
     checkPolicies(asked);
     for (int attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
-      SeenUser seen = read(asked.getName());
+      SeenUser seen = renames.readToReplace(asked.getName());
       if (seen.exists()) {
         if (seen.record().getCreatedBy().equals(request.getWriteId())) {
           return seen.user();
@@ -217,7 +229,7 @@ public final class Identities {
         user.addAccessKeys(request.getAccessKey());
         writeKey(keyOf(user.getName(), request.getAccessKey(), request.getSecretKey()));
       }
-      if (commit(seen, user.build(), request.getWriteId(), false)) {
+      if (users.commit(seen, user.build(), request.getWriteId(), false)) {
         return user.build();
       }
       rows.pause().backOff(attempt);
@@ -226,8 +238,12 @@ public final class Identities {
   }
 
   public User update(UpdateUserRequest request) throws StoreException {
+    if (!request.getNewName().isEmpty() && !request.getNewName().equals(request.getName())) {
+      checkName(request.getNewName());
+      return renames.rename(request.getName(), request.getNewName(), request.getPath());
+    }
     for (int attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
-      SeenUser seen = require(request.getName());
+      SeenUser seen = renames.require(request.getName());
       List<String> keys = new ArrayList<>(seen.record().getUser().getAccessKeysList());
       keys.removeAll(request.getRemoveKeysList());
       for (Identity added : request.getAddKeysList()) {
@@ -262,7 +278,7 @@ public final class Identities {
       }
       user.setName(request.getName());
       checkPolicies(user.build());
-      if (commit(seen, user.build(), seen.record().getCreatedBy(), false)) {
+      if (users.commit(seen, user.build(), seen.record().getCreatedBy(), false)) {
         for (String removed : request.getRemoveKeysList()) {
           if (seen.record().getUser().getAccessKeysList().contains(removed)) {
             markRemoved(removed);
@@ -278,8 +294,8 @@ public final class Identities {
   /** Removes a user and all keys. What the user owns stays. */
   public void delete(String name) throws StoreException {
     for (int attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
-      SeenUser seen = require(name);
-      if (commit(seen, seen.user(), seen.record().getCreatedBy(), true)) {
+      SeenUser seen = renames.require(name);
+      if (users.commit(seen, seen.user(), seen.record().getCreatedBy(), true)) {
         for (String key : seen.record().getUser().getAccessKeysList()) {
           markRemoved(key);
         }
@@ -294,7 +310,7 @@ public final class Identities {
     int limit = request.getLimit() == 0 ? MOST_LISTED : Math.min(MOST_LISTED, request.getLimit());
     ListUsersReply.Builder reply = ListUsersReply.newBuilder();
     if (!request.getOnly().isEmpty()) {
-      SeenUser seen = read(request.getOnly());
+      SeenUser seen = renames.read(request.getOnly());
       return seen.exists() ? reply.addUsers(seen.user()).build() : reply.build();
     }
     ByteString from =
@@ -311,7 +327,7 @@ public final class Identities {
               MOST_LISTED);
       for (Row row : page) {
         from = ObjectRowLayout.behind(row.key());
-        SeenUser seen = SeenUser.of(row.key().toStringUtf8().substring(1), row);
+        SeenUser seen = renames.settled(SeenUser.of(row.key().toStringUtf8().substring(1), row));
         if (!seen.exists()) {
           continue;
         }
@@ -360,78 +376,8 @@ public final class Identities {
   }
 
   private boolean listsKey(String user, String accessKey) throws StoreException {
-    SeenUser seen = read(user);
+    SeenUser seen = renames.follow(user);
     return seen.exists() && seen.record().getUser().getAccessKeysList().contains(accessKey);
-  }
-
-  /** A user's row as it was read. */
-  private record SeenUser(String name, ByteString cell, UserRecord record) {
-    static SeenUser of(String name, Row row) throws StoreException {
-      ByteString cell = row.value(IdentityRowLayout.USER);
-      if (cell == null) {
-        return new SeenUser(name, null, null);
-      }
-      try {
-        UserRecord record = UserRecord.parseFrom(cell);
-        if (record.getFormat() > IdentityRowLayout.FORMAT) {
-          throw new StoreException(
-              ErrorCode.FORMAT_TOO_NEW,
-              "Cannot read user " + name + ": format " + record.getFormat());
-        }
-        return new SeenUser(name, cell, record);
-      } catch (InvalidProtocolBufferException e) {
-        throw new CorruptDataException("Cannot read user " + name);
-      }
-    }
-
-    boolean exists() {
-      return record != null && !record.getRemoved();
-    }
-
-    User user() {
-      return record.getUser().toBuilder().setName(name).build();
-    }
-  }
-
-  private SeenUser read(String name) throws StoreException {
-    return SeenUser.of(
-        name, rows.get(IdentityRowLayout.user(name), List.of(IdentityRowLayout.USER)));
-  }
-
-  private SeenUser require(String name) throws StoreException {
-    SeenUser seen = read(name);
-    if (!seen.exists()) {
-      throw new StoreException(ErrorCode.NO_SUCH_KEY, "Cannot find user " + name);
-    }
-    return seen;
-  }
-
-  /** True if applied; false if the row changed and is to be read again. */
-  private boolean commit(SeenUser seen, User user, ByteString createdBy, boolean removed)
-      throws StoreException {
-    long stamp = stamps.above(seen.record() == null ? 0 : seen.record().getStamp());
-    UserRecord next =
-        UserRecord.newBuilder()
-            .setFormat(IdentityRowLayout.FORMAT)
-            .setUser(user.toBuilder().clearName())
-            .setStamp(stamp)
-            .setCreatedBy(createdBy)
-            .setRemoved(removed)
-            .build();
-    RowCommitter.Outcome outcome =
-        rows.commit(
-            IdentityRowLayout.user(seen.name()),
-            Check.of(IdentityRowLayout.USER, seen.cell()),
-            new RowChange(stamp).put(IdentityRowLayout.USER, next.toByteString()));
-    if (outcome == RowCommitter.Outcome.UNKNOWN) {
-      SeenUser now = read(seen.name());
-      if (now.cell() == null || !now.cell().equals(next.toByteString())) {
-        throw new OutcomeUnknownException(
-            "Cannot tell whether user " + seen.name() + " was changed", null);
-      }
-      return true;
-    }
-    return outcome == RowCommitter.Outcome.APPLIED;
   }
 
   private String newCanonicalId() {

@@ -21,6 +21,7 @@ import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import io.stowage.common.error.StoreException;
 import io.stowage.s3.error.S3Error;
 import io.stowage.s3.error.S3Exception;
 import java.util.ArrayList;
@@ -151,6 +152,60 @@ public final class Policy {
       }
     }
     return policy;
+  }
+
+  /** Who there is, of those whom this store can know. */
+  public interface Directory {
+    /**
+     * @param path of the user, as "/staff/"
+     */
+    boolean isUser(String path, String name) throws StoreException;
+
+    boolean isRole(String path, String name) throws StoreException;
+
+    /** Whether a text alone means somebody: by a canonical id, or by a user's name. */
+    boolean isKnown(String idOrName) throws StoreException;
+  }
+
+  /**
+   * Refuses principals of this store's account that are not there, as S3 does: whoever gets that
+   * name later was not meant. Of other accounts nothing can be known, and nobody is in them.
+   */
+  public void requireKnownPrincipals(Directory directory) throws S3Exception, StoreException {
+    for (Statement statement : statements) {
+      for (String id : statement.principals.ids) {
+        if (!isKnown(id, directory)) {
+          throw malformed("Invalid principal in policy").with("Detail", '"' + id + '"');
+        }
+      }
+    }
+  }
+
+  private static boolean isKnown(String id, Directory directory) throws StoreException {
+    if (id.equals("*") || id.startsWith(SERVICE) || id.matches("[0-9]{12}")) {
+      return true;
+    }
+    if (!id.startsWith("arn:")) {
+      return directory.isKnown(id);
+    }
+    String[] arn = id.split(":", 6);
+    boolean complete = arn.length == 6 && arn[3].isEmpty() && !arn[5].isEmpty();
+    if (!complete || !(arn[2].equals("iam") || arn[2].equals("sts"))) {
+      return false;
+    }
+    boolean ours = arn[4].isEmpty() || arn[4].equals(Question.ACCOUNT) || directory.isKnown(arn[4]);
+    if (!ours || arn[5].equals("root")) {
+      return true;
+    }
+    String[] parts = arn[5].split("/", -1);
+    String name = parts[parts.length - 1];
+    String path = arn[5].substring(parts[0].length(), arn[5].length() - name.length());
+    return switch (arn[2] + ":" + parts[0]) {
+      case "iam:user" -> directory.isUser(path, name);
+      case "iam:role" -> directory.isRole(path, name);
+      case "sts:assumed-role" -> parts.length == 3 && directory.isRole("/", parts[1]);
+      default -> false;
+    };
   }
 
   /** Reads a policy of a user, which names no principal. */

@@ -15,6 +15,7 @@
  */
 package io.stowage.s3.access;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -43,6 +44,22 @@ public record Question(
     /** A user. */
     public Principal(String canonicalId, String userName, boolean anonymous) {
       this(canonicalId, userName, anonymous, List.of());
+    }
+
+    /**
+     * A user with a path.
+     *
+     * @param path as "/team/"; empty: none
+     */
+    public static Principal user(String canonicalId, String userName, String path) {
+      Principal plain = new Principal(canonicalId, userName, false);
+      if (path.length() <= 1) {
+        return plain;
+      }
+      List<String> names = new ArrayList<>(plain.arns());
+      names.add("arn:aws:iam:::user" + path + userName);
+      names.add("arn:aws:iam::" + ACCOUNT + ":user" + path + userName);
+      return new Principal(canonicalId, userName, false, List.copyOf(names));
     }
 
     /** Somebody without a user of its own: a session of a role. */

@@ -66,7 +66,7 @@ public record Caller(Identity identity, PayloadSigning payload, Origin origin, S
                 "arn:aws:iam::" + Question.ACCOUNT + ":role" + identity.getPath() + roleName(),
                 "arn:aws:iam:::role" + identity.getPath() + roleName(),
                 "arn:aws:iam::" + Question.ACCOUNT + ":root"))
-        : new Question.Principal(user(), displayName(), false);
+        : Question.Principal.user(user(), displayName(), identity.getPath());
   }
 
   private String roleName() {

@@ -50,9 +50,18 @@ final class Actions {
    * One action.
    *
    * @param resource null: whoever is known may, or the work decides by itself
+   * @param second what it makes of that, which has to be allowed, too; null: nothing else
    * @param hasResult whether its answer has a result element
    */
-  record Action(Resource resource, boolean hasResult, Work work) {}
+  record Action(Resource resource, Resource second, boolean hasResult, Work work) {
+    Action(Resource resource, boolean hasResult, Work work) {
+      this(resource, null, hasResult, work);
+    }
+
+    Action alsoAbout(Resource made) {
+      return new Action(resource, made, hasResult, work);
+    }
+  }
 
   static String arn(String kind, String path, String name) {
     return "arn:aws:iam::" + Question.ACCOUNT + ":" + kind + (path.isEmpty() ? "/" : path) + name;

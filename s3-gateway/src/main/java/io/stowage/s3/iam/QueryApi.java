@@ -192,9 +192,14 @@ public final class QueryApi {
     if (action.resource() == null) {
       return;
     }
-    Caller caller = call.caller();
-    String full = service.signedFor + ":" + name;
-    String resource = action.resource().of(call);
+    authorize(service.signedFor + ":" + name, action.resource().of(call), call.caller());
+    if (action.second() != null) {
+      authorize(service.signedFor + ":" + name, action.second().of(call), call.caller());
+    }
+  }
+
+  private void authorize(String full, String resource, Caller caller)
+      throws IamException, S3Exception, StoreException {
     boolean userSession = caller.session().isTemporary() && !caller.session().isOfRole();
     boolean allowed =
         authorizer.allows(caller.subject(), full, resource, facts(caller)) && !userSession;

@@ -49,7 +49,7 @@ final class UserActions {
     actions.put("CreateUser", new Action(this::newUser, true, this::create));
     actions.put("GetUser", new Action(this::user, true, this::get));
     actions.put("ListUsers", new Action(call -> Actions.arn("user", "/", "*"), true, this::list));
-    actions.put("UpdateUser", new Action(this::user, false, this::update));
+    actions.put("UpdateUser", new Action(this::user, false, this::update).alsoAbout(this::renamed));
     actions.put("DeleteUser", new Action(this::user, false, this::delete));
     actions.put("TagUser", new Action(this::user, false, this::tag));
     actions.put("CreateAccessKey", new Action(this::user, true, this::createKey));
@@ -196,21 +196,35 @@ final class UserActions {
   }
 
   private void update(IamCall call) throws IamException, StoreException {
+    call.need("UserName");
     UpdateUserRequest.Builder change = change(call);
-    String name = call.param("NewUserName");
-    if (name != null && !name.equals(change.getName())) {
-      throw new IamException(
-          501,
-          "NotImplemented",
-          "Users cannot be renamed here: create another and remove this one");
-    }
-    if (call.param("NewPath") != null) {
-      String path = call.param("NewPath");
+    String path = call.param("NewPath");
+    if (path != null) {
       if (!path.matches("/|/[!-~]*/")) {
         throw IamException.validation("The specified value for newPath is invalid.");
       }
-      apply(change.setPath(path));
+      change.setPath(path);
     }
+    if (call.param("NewUserName") != null) {
+      change.setNewName(call.needName("NewUserName", LONGEST_NAME));
+    }
+    try {
+      apply(change);
+    } catch (StoreException e) {
+      if (e.code() == ErrorCode.KEY_EXISTS) {
+        throw IamException.exists("User", change.getNewName());
+      }
+      throw e;
+    }
+  }
+
+  /** What the user is to be called: whoever may change the one must be allowed the other, too. */
+  private String renamed(IamCall call) throws IamException, StoreException {
+    User user = asked(call);
+    String name = call.param("NewUserName");
+    String path = call.param("NewPath");
+    return Actions.arn(
+        "user", path == null ? user.getPath() : path, name == null ? user.getName() : name);
   }
 
   private void tag(IamCall call) throws IamException, StoreException {

@@ -15,7 +15,12 @@
  */
 package io.stowage.s3.operation;
 
+import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.proto.Entity;
+import io.stowage.common.proto.EntityKind;
+import io.stowage.common.proto.GetEntityRequest;
+import io.stowage.common.proto.ListUsersRequest;
 import io.stowage.s3.access.Authorizer;
 import io.stowage.s3.access.Policy;
 import io.stowage.s3.error.S3Error;
@@ -64,8 +69,50 @@ final class BucketPolicy {
       if (policy.isPublic() && new Authorizer.Settings(call.bucket()).blocksPublicPolicy()) {
         throw new S3Exception(S3Error.ACCESS_DENIED);
       }
+      policy.requireKnownPrincipals(new Known(backend, call));
       BucketDocuments.keep(backend, call, Authorizer.Settings.POLICY, json);
       return Response.empty(204);
+    }
+  }
+
+  /** Users and roles as they are now. */
+  private record Known(Backend backend, S3Call call) implements Policy.Directory {
+    @Override
+    public boolean isUser(String path, String name) throws StoreException {
+      return backend
+          .namespace()
+          .listUsers(ListUsersRequest.newBuilder().setOnly(name).build())
+          .getUsersList()
+          .stream()
+          .anyMatch(user -> isPath(path, user.getPath()));
+    }
+
+    @Override
+    public boolean isRole(String path, String name) throws StoreException {
+      try {
+        GetEntityRequest asked =
+            GetEntityRequest.newBuilder().setKind(EntityKind.ROLE).setName(name).build();
+        Entity role = backend.namespace().getEntity(asked).getEntity();
+        return isPath(path, role.getPath());
+      } catch (StoreException e) {
+        if (e.code() == ErrorCode.NO_SUCH_KEY) {
+          return false;
+        }
+        throw e;
+      }
+    }
+
+    /** Sessions' ARNs have no path, and policies of Stowage's early days neither. */
+    private static boolean isPath(String said, String path) {
+      return said.equals("/") || said.equals(path);
+    }
+
+    @Override
+    public boolean isKnown(String idOrName) throws StoreException {
+      return idOrName.equals(call.caller().user())
+          || idOrName.equals(call.bucket().getOwner())
+          || backend.users().exists(idOrName)
+          || (!idOrName.isEmpty() && isUser("/", idOrName));
     }
   }
 
