@@ -248,7 +248,11 @@ public record Acl(String owner, List<Grant> grants) {
   /** The list that a document describes; its owner must be who owns the thing already. */
   public static Acl ofDocument(XmlElement document, String owner, Users users)
       throws S3Exception, StoreException {
-    SHAPE.check(document);
+    try {
+      SHAPE.check(document);
+    } catch (S3Exception e) {
+      throw new S3Exception(S3Error.MALFORMED_ACL, S3Error.MALFORMED_ACL.message(), e);
+    }
     for (XmlElement said : document.children("Owner")) {
       if (!said.childText("ID").equals(owner)) {
         throw new S3Exception(S3Error.ACCESS_DENIED);

@@ -228,10 +228,10 @@ public final class Policy {
     try {
       root = JSON.readTree(json);
     } catch (JsonProcessingException e) {
-      throw malformed("This policy contains invalid Json");
+      throw malformed("Policies must be valid JSON and the first byte must be '{'");
     }
     if (root == null || !root.isObject()) {
-      throw malformed("This policy contains invalid Json");
+      throw malformed("Policies must be valid JSON and the first byte must be '{'");
     }
     for (Iterator<String> names = root.fieldNames(); names.hasNext(); ) {
       String name = names.next();

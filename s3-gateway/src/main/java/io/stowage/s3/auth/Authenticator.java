@@ -30,6 +30,7 @@ import java.time.LocalDateTime;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
 import java.util.Arrays;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -133,6 +134,7 @@ public final class Authenticator {
       throws S3Exception, StoreException {
     Claim claim = headerClaim(headers.get(HttpHeaderNames.AUTHORIZATION), headers, service);
     checkSkew(claim.time, claim.timestamp);
+    checkScope(claim, S3Error.AUTHORIZATION_HEADER_MALFORMED);
     return prove(claim, method, target, headers, sha256);
   }
 
@@ -161,7 +163,7 @@ public final class Authenticator {
       return proveV2(
           accessKey,
           fields.get(TOKEN),
-          policyText,
+          List.of(policyText),
           formField(fields, "Signature"),
           new PayloadSigning.Unsigned());
     }
@@ -180,15 +182,14 @@ public final class Authenticator {
           S3Error.ACCESS_DENIED,
           "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"");
     }
-    checkScope(new Claim(scope, List.of(), given, timestamp, time));
+    checkScope(
+        new Claim(scope, List.of(), given, timestamp, time),
+        S3Error.AUTHORIZATION_HEADER_MALFORMED);
     Sessions.Opened opened = identity(scope.accessKey, fields.get(TOKEN));
     Identity identity = opened.identity();
     SigningKey key = keys.signingKey(identity, scope.date, scope.region, scope.service);
     if (!SignatureV4.matches(key.sign(policyText), given)) {
-      throw new S3Exception(S3Error.SIGNATURE_DOES_NOT_MATCH)
-          .with("AWSAccessKeyId", scope.accessKey)
-          .with("StringToSign", policyText)
-          .with("SignatureProvided", given);
+      throw mismatch(scope.accessKey, policyText, given);
     }
     return opened.caller(new PayloadSigning.Unsigned());
   }
@@ -234,8 +235,8 @@ public final class Authenticator {
           S3Error.ACCESS_DENIED, "AWS authentication requires a valid Date or x-amz-date header");
     }
     checkSkew(time, amzDate == null ? date : amzDate);
-    String toSign =
-        SignatureV2.stringToSign(method, target, headers, amzDate == null ? date : "", hostBucket);
+    List<String> toSign =
+        SignatureV2.stringsToSign(method, target, headers, amzDate == null ? date : "", hostBucket);
     return proveV2(
         credentials.substring(0, colon),
         token(target, headers),
@@ -269,23 +270,35 @@ public final class Authenticator {
     return proveV2(
         query.get("AWSAccessKeyId"),
         token(target, headers),
-        SignatureV2.stringToSign(method, target, headers, expires, hostBucket),
+        SignatureV2.stringsToSign(method, target, headers, expires, hostBucket),
         signature,
         unsignedPayload(headers));
   }
 
   private Caller proveV2(
-      String accessKey, String token, String toSign, String given, PayloadSigning payload)
+      String accessKey, String token, List<String> toSign, String given, PayloadSigning payload)
       throws S3Exception, StoreException {
     Sessions.Opened opened = identity(accessKey, token);
     Identity identity = opened.identity();
-    if (!SignatureV4.matches(SignatureV2.sign(identity.getSecretKey(), toSign), given)) {
-      throw new S3Exception(S3Error.SIGNATURE_DOES_NOT_MATCH)
-          .with("AWSAccessKeyId", accessKey)
-          .with("StringToSign", toSign)
-          .with("SignatureProvided", given);
+    for (String text : toSign) {
+      if (SignatureV4.matches(SignatureV2.sign(identity.getSecretKey(), text), given)) {
+        return opened.caller(payload);
+      }
     }
-    return opened.caller(payload);
+    throw mismatch(accessKey, toSign.get(0), given);
+  }
+
+  /** What lets somebody find out why: what was signed here, to compare with what was there. */
+  private static S3Exception mismatch(String accessKey, String toSign, String given) {
+    return new S3Exception(S3Error.SIGNATURE_DOES_NOT_MATCH)
+        .with("AWSAccessKeyId", accessKey)
+        .with("StringToSign", toSign)
+        .with("SignatureProvided", given)
+        .with("StringToSignBytes", bytes(toSign));
+  }
+
+  private static String bytes(String text) {
+    return HexFormat.ofDelimiter(" ").formatHex(SignatureV4.wireBytes(text));
   }
 
   /**
@@ -326,6 +339,7 @@ public final class Authenticator {
           "Missing required header for this request: x-amz-content-sha256");
     }
     checkSkew(claim.time, claim.timestamp);
+    checkScope(claim, S3Error.AUTHORIZATION_HEADER_MALFORMED);
     return prove(claim, method, target, headers, payloadHash);
   }
 
@@ -397,6 +411,7 @@ public final class Authenticator {
     if (payloadHash == null) {
       payloadHash = headers.get(CONTENT_SHA256);
     }
+    checkScope(claim, S3Error.AUTHORIZATION_QUERY_PARAMETERS_ERROR);
     return prove(
         claim, method, target, headers, payloadHash == null ? UNSIGNED_PAYLOAD : payloadHash);
   }
@@ -404,7 +419,6 @@ public final class Authenticator {
   private Caller prove(
       Claim claim, String method, RequestTarget target, HttpHeaders headers, String payloadHash)
       throws S3Exception, StoreException {
-    checkScope(claim);
     checkSignedHeaders(claim, headers);
     Sessions.Opened opened = identity(claim.scope.accessKey, token(target, headers));
     Identity identity = opened.identity();
@@ -415,11 +429,9 @@ public final class Authenticator {
         keys.signingKey(identity, claim.scope.date, claim.scope.region, claim.scope.service);
     String signature = key.sign(toSign);
     if (!SignatureV4.matches(signature, claim.signature)) {
-      throw new S3Exception(S3Error.SIGNATURE_DOES_NOT_MATCH)
-          .with("AWSAccessKeyId", claim.scope.accessKey)
-          .with("StringToSign", toSign)
-          .with("SignatureProvided", claim.signature)
-          .with("CanonicalRequest", canonical);
+      throw mismatch(claim.scope.accessKey, toSign, claim.signature)
+          .with("CanonicalRequest", canonical)
+          .with("CanonicalRequestBytes", bytes(canonical));
     }
     return opened.caller(payloadSigning(payloadHash, claim, key, signature));
   }
@@ -467,7 +479,9 @@ public final class Authenticator {
   private Claim headerClaim(String authorization, HttpHeaders headers, String service)
       throws S3Exception {
     if (!authorization.startsWith(SignatureV4.ALGORITHM)) {
-      throw unsupportedMechanism();
+      throw new S3Exception(S3Error.INVALID_ARGUMENT, "Unsupported Authorization Type")
+          .with("ArgumentName", "Authorization")
+          .with("ArgumentValue", authorization);
     }
     String credential = null;
     String signedHeaders = null;
@@ -526,12 +540,20 @@ public final class Authenticator {
     return new Scope(accessKey, parts[n - 4], parts[n - 3], service);
   }
 
-  private void checkScope(Claim claim) throws S3Exception {
+  /**
+   * @param error by whether a header or the query makes the claim
+   */
+  private void checkScope(Claim claim, S3Error error) throws S3Exception {
+    String where =
+        error == S3Error.AUTHORIZATION_HEADER_MALFORMED
+            ? "The authorization header is malformed"
+            : "Error parsing the X-Amz-Credential parameter";
     // Services without regions are signed for whichever the client believes they are in.
     if (claim.scope.service.equals(S3) && !claim.scope.region.equals(region)) {
       throw new S3Exception(
-              S3Error.AUTHORIZATION_HEADER_MALFORMED,
-              "The authorization header is malformed; the region '"
+              error,
+              where
+                  + "; the region '"
                   + claim.scope.region
                   + "' is wrong; expecting '"
                   + region
@@ -540,8 +562,9 @@ public final class Authenticator {
     }
     if (!claim.timestamp.startsWith(claim.scope.date)) {
       throw new S3Exception(
-          S3Error.AUTHORIZATION_HEADER_MALFORMED,
-          "The authorization header is malformed; Invalid credential date \""
+          error,
+          where
+              + "; Invalid credential date \""
               + claim.scope.date
               + "\". This date is not the same as X-Amz-Date.");
     }
@@ -602,12 +625,5 @@ public final class Authenticator {
 
   private static S3Exception queryError(String message) {
     return new S3Exception(S3Error.AUTHORIZATION_QUERY_PARAMETERS_ERROR, message);
-  }
-
-  private static S3Exception unsupportedMechanism() {
-    return new S3Exception(
-        S3Error.INVALID_REQUEST,
-        "The authorization mechanism you have provided is not supported. Please use"
-            + " AWS4-HMAC-SHA256.");
   }
 }

@@ -90,6 +90,30 @@ public final class SignatureV2 {
    */
   public static String stringToSign(
       String method, RequestTarget target, HttpHeaders headers, String date, String hostBucket) {
+    return stringToSign(method, target, headers, date, hostBucket, "");
+  }
+
+  /**
+   * All that the signature may cover: clients write a bucket by itself with a slash behind it,
+   * whether or not their request has one.
+   */
+  static List<String> stringsToSign(
+      String method, RequestTarget target, HttpHeaders headers, String date, String hostBucket) {
+    String asSent = stringToSign(method, target, headers, date, hostBucket);
+    String path = target.rawPath();
+    boolean bucketAlone = hostBucket == null && path.length() > 1 && path.indexOf('/', 1) < 0;
+    return bucketAlone
+        ? List.of(asSent, stringToSign(method, target, headers, date, null, "/"))
+        : List.of(asSent);
+  }
+
+  private static String stringToSign(
+      String method,
+      RequestTarget target,
+      HttpHeaders headers,
+      String date,
+      String hostBucket,
+      String behindPath) {
     StringBuilder out = new StringBuilder(256);
     out.append(method).append('\n');
     out.append(headers.get(HttpHeaderNames.CONTENT_MD5, "")).append('\n');
@@ -99,7 +123,7 @@ public final class SignatureV2 {
     if (hostBucket != null) {
       out.append('/').append(hostBucket);
     }
-    out.append(target.rawPath());
+    out.append(target.rawPath()).append(behindPath);
     appendSubResources(target, out);
     return out.toString();
   }

@@ -44,7 +44,8 @@ public enum S3Error {
   BUCKET_ALREADY_EXISTS(
       "BucketAlreadyExists",
       409,
-      "The requested bucket name is not available. Please select a different name and try again."),
+      "The requested bucket name is not available. The bucket namespace is shared by all users of"
+          + " the system. Please select a different name and try again."),
   BUCKET_ALREADY_OWNED_BY_YOU(
       "BucketAlreadyOwnedByYou",
       409,
@@ -58,9 +59,7 @@ public enum S3Error {
   ENTITY_TOO_LARGE(
       "EntityTooLarge", 400, "Your proposed upload exceeds the maximum allowed object size."),
   ENTITY_TOO_SMALL(
-      "EntityTooSmall",
-      400,
-      "Your proposed upload is smaller than the minimum allowed object size."),
+      "EntityTooSmall", 400, "Your proposed upload is smaller than the minimum allowed size"),
   EXPIRED_TOKEN("ExpiredToken", 400, "The provided token has expired."),
   ILLEGAL_VERSIONING_CONFIGURATION(
       "IllegalVersioningConfigurationException",
@@ -104,7 +103,7 @@ public enum S3Error {
   INVALID_PART(
       "InvalidPart",
       400,
-      "One or more of the specified parts could not be found. The part may not have been uploaded,"
+      "One or more of the specified parts could not be found.  The part may not have been uploaded,"
           + " or the specified entity tag may not match the part's entity tag."),
   INVALID_PART_NUMBER("InvalidPartNumber", 416, "The requested partnumber is not satisfiable"),
   INVALID_PART_ORDER(

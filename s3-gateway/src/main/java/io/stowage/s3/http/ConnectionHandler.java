@@ -214,6 +214,10 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
       refuse(decoderFailure(head.decoderResult().cause()));
       return;
     }
+    if (head.headers().getAll(HttpHeaderNames.HOST).size() > 1) {
+      refuse(new S3Exception(S3Error.BAD_REQUEST, "A request has one Host header"));
+      return;
+    }
     if (head instanceof FullHttpRequest && !HttpUtil.isContentLengthSet(head)) {
       head.headers().set(HttpHeaderNames.CONTENT_LENGTH, 0); // HTTP/2 said that nothing follows
     }

@@ -23,6 +23,7 @@ import io.stowage.s3.error.S3Exception;
 import io.stowage.s3.http.Response;
 import io.stowage.s3.setting.BucketSetting;
 import io.stowage.s3.setting.BucketSettings;
+import io.stowage.s3.setting.Tags;
 import io.stowage.s3.xml.XmlElement;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
@@ -68,7 +69,12 @@ final class BucketDocuments {
       if (document == null) {
         throw new S3Exception(S3Error.MALFORMED_XML);
       }
-      keep(backend, call, setting.name(), setting.accept(document));
+      String accepted = setting.accept(document);
+      if (setting.equals(BucketSettings.TAGGING) && Tags.areNone(document)) {
+        remove(backend, call, setting.name()); // no tags are none, as in S3
+      } else {
+        keep(backend, call, setting.name(), accepted);
+      }
       return Response.empty(setting.equals(BucketSettings.TAGGING) ? 204 : 200);
     }
   }

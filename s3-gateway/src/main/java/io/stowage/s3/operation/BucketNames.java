@@ -39,8 +39,12 @@ final class BucketNames {
         && !IP_ADDRESS.matcher(name).matches()
         && !name.startsWith("xn--")
         && !name.startsWith("sthree-")
+        && !name.startsWith("amzn-s3-demo-")
         && !name.endsWith("-s3alias")
-        && !name.endsWith("--ol-s3");
+        && !name.endsWith("--ol-s3")
+        && !name.endsWith(".mrap")
+        && !name.endsWith("--x-s3")
+        && !name.endsWith("--table-s3");
   }
 
   static void check(String name) throws S3Exception {

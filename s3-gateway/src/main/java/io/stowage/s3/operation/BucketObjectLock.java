@@ -66,9 +66,6 @@ final class BucketObjectLock {
       }
       ObjectLockConfiguration configuration = ObjectLockConfiguration.of(document);
       if (!Retention.isEnabled(call.bucket())) {
-        if (document.childText("ObjectLockEnabled") == null) {
-          throw new S3Exception(S3Error.MALFORMED_XML).with("Element", document.name());
-        }
         if (call.bucket().getVersioning() != Versioning.ENABLED) {
           throw new S3Exception(
               S3Error.INVALID_BUCKET_STATE,

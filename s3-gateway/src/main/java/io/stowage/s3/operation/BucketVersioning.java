@@ -66,7 +66,8 @@ final class BucketVersioning {
       refuseMfaDelete(document.childText("MfaDelete"));
       String status = document.childText("Status");
       if (status == null) {
-        throw new S3Exception(S3Error.ILLEGAL_VERSIONING_CONFIGURATION);
+        throw new S3Exception(
+            S3Error.ILLEGAL_VERSIONING_CONFIGURATION, "The Versioning element must be specified");
       }
       Versioning asked =
           switch (status) {

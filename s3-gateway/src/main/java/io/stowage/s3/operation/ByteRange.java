@@ -65,7 +65,7 @@ record ByteRange(long first, long length) {
   /** The range of x-amz-copy-source-range, which must be exact and within the source. */
   static ByteRange ofCopySource(String header, long size) throws S3Exception {
     Matcher matcher = COPY.matcher(header.trim());
-    if (!matcher.matches()) {
+    if (!matcher.matches() || number(matcher.group(2)) < number(matcher.group(1))) {
       throw S3Call.invalid(
           "x-amz-copy-source-range",
           header,
@@ -74,7 +74,12 @@ record ByteRange(long first, long length) {
     }
     long first = number(matcher.group(1));
     long last = number(matcher.group(2));
-    if (last < first || last >= size) {
+    if (first >= size) {
+      throw new S3Exception(
+          S3Error.INVALID_REQUEST,
+          "The specified copy range is invalid for the source object size");
+    }
+    if (last >= size) {
       throw S3Call.invalid(
           "x-amz-copy-source-range",
           header,

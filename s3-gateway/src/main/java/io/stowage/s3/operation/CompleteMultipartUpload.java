@@ -109,7 +109,7 @@ final class CompleteMultipartUpload implements Operation {
     Response response = Response.xml(200, out.finish());
     ExpirationHeaders.announce(call.bucket(), version, response);
     ObjectEncryption.describe(version.getMetadata().getEncryption(), response);
-    return Versions.identify(response, call.bucket(), version);
+    return Versions.identifyNew(response, call.bucket(), version);
   }
 
   /** Where the object is, in the style in which the client addresses it. */
@@ -132,13 +132,16 @@ final class CompleteMultipartUpload implements Operation {
           number,
           "Part number must be an integer between 1 and " + Uploads.MOST_PARTS + ", inclusive");
     }
-    byte[] md5;
+    return CompletePart.newBuilder().setNumber(value).setMd5(md5(etag)).build();
+  }
+
+  /** What an entity tag is the text of; of nonsense, which no part has, nothing. */
+  private static ByteString md5(String etag) {
     try {
-      md5 = HexFormat.of().parseHex(Etags.unquote(etag));
+      return ByteString.copyFrom(HexFormat.of().parseHex(Etags.unquote(etag)));
     } catch (IllegalArgumentException e) {
-      throw new S3Exception(S3Error.INVALID_PART).with("PartNumber", number).with("ETag", etag);
+      return ByteString.EMPTY;
     }
-    return CompletePart.newBuilder().setNumber(value).setMd5(ByteString.copyFrom(md5)).build();
   }
 
   private static void checkOrder(List<CompletePart> parts) throws S3Exception {
@@ -177,12 +180,15 @@ final class CompleteMultipartUpload implements Operation {
       CompletePart claimed = request.getParts(i);
       UploadedPart part = kept.get(claimed.getNumber());
       if (part == null || !part.getMd5().equals(claimed.getMd5())) {
-        throw invalidPart(call, claimed);
+        throw invalidPart(call, claimed, named.get(i));
       }
       checkPartChecksum(call, claimed, named.get(i), part, upload);
       request.setParts(i, claimed.toBuilder().addAllChecksums(part.getChecksumsList()));
       parts.add(part);
       length += part.getLength();
+    }
+    for (UploadedPart part : parts.subList(0, parts.size() - 1)) {
+      Uploads.checkSize(part);
     }
     checkSize(call, length);
     Checksum whole = PartChecksums.ofWhole(parts, upload);
@@ -218,16 +224,16 @@ final class CompleteMultipartUpload implements Operation {
       byte[] value = kind.decode(text);
       boolean same = value != null && part.getChecksumsList().contains(kind.checksum(value, false));
       if (!same) {
-        throw invalidPart(call, claimed);
+        throw invalidPart(call, claimed, named);
       }
     }
   }
 
-  private static S3Exception invalidPart(S3Call call, CompletePart claimed) {
+  private static S3Exception invalidPart(S3Call call, CompletePart claimed, XmlElement named) {
     return new S3Exception(S3Error.INVALID_PART)
         .with("UploadId", call.paramOrEmpty("uploadId"))
         .with("PartNumber", Integer.toString(claimed.getNumber()))
-        .with("ETag", Etags.hex(claimed.getMd5()));
+        .with("ETag", Etags.unquote(named.childText("ETag")));
   }
 
   private static void checkSize(S3Call call, long length) throws S3Exception {

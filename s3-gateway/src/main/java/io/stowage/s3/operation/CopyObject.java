@@ -89,7 +89,7 @@ final class CopyObject implements Operation {
     ExpirationHeaders.announce(call.bucket(), version, response);
     ObjectEncryption.describe(call, version.getMetadata().getEncryption(), response);
     ObjectEncryption.describeContext(version.getMetadata().getEncryption(), response);
-    return source.identify(Versions.identify(response, call.bucket(), version));
+    return source.identify(Versions.identifyNew(response, call.bucket(), version));
   }
 
   private static String result(XmlOut out, ObjectVersion version) {
@@ -105,7 +105,8 @@ final class CopyObject implements Operation {
       return false;
     }
     if (!value.equals("REPLACE")) {
-      throw S3Call.invalid(directive, value, "Unknown " + directive.substring(6) + ".");
+      throw S3Call.invalid(
+          directive, value, "Unknown " + directive.substring(6).replace('-', ' ') + ".");
     }
     return true;
   }

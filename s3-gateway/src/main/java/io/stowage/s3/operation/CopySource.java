@@ -16,6 +16,7 @@
 package io.stowage.s3.operation;
 
 import io.stowage.client.crypt.ObjectCipher;
+import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.GetBucketRequest;
@@ -62,11 +63,7 @@ record CopySource(BucketInfo in, String key, GetObjectReply found, ObjectCipher 
     String key = path.substring(slash + 1);
     BucketNames.check(bucket);
     S3Address.checkKey(key);
-    BucketInfo in =
-        backend
-            .namespace()
-            .getBucket(GetBucketRequest.newBuilder().setName(bucket).build())
-            .getBucket();
+    BucketInfo in = bucket(backend, bucket);
     Dispatcher.checkExpectedOwner(call.header("x-amz-source-expected-bucket-owner"), in);
     Map<String, List<String>> facts = new HashMap<>(call.facts());
     if (version != null) {
@@ -82,14 +79,39 @@ record CopySource(BucketInfo in, String key, GetObjectReply found, ObjectCipher 
             facts);
     GetObjectReply found = find(backend, in, key, versionId);
     ObjectCipher cipher = backend.encryption().toCopy(call, in.getId(), found.getVersion());
-    Preconditions.checkCopySource(call.headers(), found.getVersion());
+    Preconditions.checkCopySource(call.headers(), found.getVersion(), backend.clock().wallMicros());
     return new CopySource(in, key, found, cipher);
+  }
+
+  /** The bucket of the source: if it is not there, the answer names it, not that of the target. */
+  private static BucketInfo bucket(Backend backend, String name)
+      throws S3Exception, StoreException {
+    try {
+      return backend
+          .namespace()
+          .getBucket(GetBucketRequest.newBuilder().setName(name).build())
+          .getBucket();
+    } catch (StoreException e) {
+      if (e.code() != ErrorCode.NO_SUCH_BUCKET) {
+        throw e;
+      }
+      throw S3Exception.of(e).with("BucketName", name);
+    }
   }
 
   private static GetObjectReply find(Backend backend, BucketInfo in, String key, long versionId)
       throws S3Exception, StoreException {
     try {
       return Versions.find(backend, in, key, versionId, true);
+    } catch (StoreException e) {
+      S3Exception error = S3Exception.of(e);
+      if (e.code() == ErrorCode.NO_SUCH_KEY) {
+        throw error.with("Key", key);
+      }
+      if (e.code() == ErrorCode.NO_SUCH_VERSION) {
+        throw error.with("Key", key).with("VersionId", VersionIds.text(versionId, true));
+      }
+      throw e;
     } catch (S3Exception e) {
       if (e.error() != S3Error.METHOD_NOT_ALLOWED) {
         throw e;

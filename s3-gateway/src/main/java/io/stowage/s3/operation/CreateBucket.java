@@ -34,6 +34,7 @@ import io.stowage.s3.setting.ObjectLockConfiguration;
 import io.stowage.s3.xml.XmlElement;
 import io.stowage.s3.xml.XmlOut;
 import java.nio.charset.StandardCharsets;
+import java.util.regex.Pattern;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
 /** PUT of a bucket. */
@@ -42,6 +43,9 @@ final class CreateBucket implements Operation {
 
   /** Not of S3: how the bucket keys its rows. */
   private static final String LAYOUT = "x-stowage-layout";
+
+  /** What could be the name of a region somewhere. */
+  private static final Pattern REGION = Pattern.compile("EU|[a-z]{2,}(-[a-z]+)+-[0-9]{1,2}");
 
   private static final String OLDEST_REGION = "us-east-1";
 
@@ -62,6 +66,10 @@ final class CreateBucket implements Operation {
     XmlElement document = call.document("CreateBucketConfiguration", LARGEST_DOCUMENT);
     String location = document == null ? null : document.childText("LocationConstraint");
     if (location != null && !location.isEmpty() && !location.equals(backend.region())) {
+      if (!REGION.matcher(location).matches()) {
+        throw new S3Exception(S3Error.INVALID_LOCATION_CONSTRAINT)
+            .with("LocationConstraint", location);
+      }
       throw new S3Exception(
           S3Error.ILLEGAL_LOCATION_CONSTRAINT,
           "The "
@@ -79,6 +87,10 @@ final class CreateBucket implements Operation {
     String ownership = call.header("x-amz-object-ownership");
     if (ownership != null) {
       keep(request, BucketSettings.OWNERSHIP_CONTROLS.name(), ownershipControls(ownership));
+    }
+    String tags = document == null ? null : tagging(document);
+    if (tags != null) {
+      keep(request, BucketSettings.TAGGING.name(), tags);
     }
     if ("true".equalsIgnoreCase(call.header("x-amz-bucket-object-lock-enabled"))) {
       request.setVersioning(Versioning.ENABLED);
@@ -133,6 +145,18 @@ final class CreateBucket implements Operation {
 
   private static void keep(CreateBucketRequest.Builder request, String name, String value) {
     request.putSettings(name, ByteString.copyFromUtf8(value));
+  }
+
+  /** The document that the tags of a configuration are kept as; null without any. */
+  private static String tagging(XmlElement configuration) throws S3Exception {
+    for (XmlElement tags : configuration.children("Tags")) {
+      XmlOut out = XmlOut.document("Tagging").open("TagSet");
+      tags.children().forEach(out::copy);
+      byte[] document = out.finish().getBytes(StandardCharsets.UTF_8);
+      return BucketSettings.TAGGING.accept(
+          XmlElement.parse(document, BucketSettings.TAGGING.shape().name()));
+    }
+    return null;
   }
 
   private static String ownershipControls(String ownership) throws S3Exception {

@@ -15,9 +15,12 @@
  */
 package io.stowage.s3.operation;
 
+import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.DeleteBucketRequest;
+import io.stowage.s3.error.S3Error;
+import io.stowage.s3.error.S3Exception;
 import io.stowage.s3.http.Response;
 
 /** DELETE of a bucket, which must be empty. */
@@ -34,14 +37,24 @@ final class DeleteBucket implements Operation {
   }
 
   @Override
-  public Response handle(S3Call call) throws StoreException {
-    backend
-        .namespace()
-        .deleteBucket(
-            DeleteBucketRequest.newBuilder()
-                .setName(call.bucketName())
-                .setWriteId(WriteId.random())
-                .build());
+  public Response handle(S3Call call) throws S3Exception, StoreException {
+    try {
+      backend
+          .namespace()
+          .deleteBucket(
+              DeleteBucketRequest.newBuilder()
+                  .setName(call.bucketName())
+                  .setWriteId(WriteId.random())
+                  .build());
+    } catch (StoreException e) {
+      if (e.code() != ErrorCode.BUCKET_NOT_EMPTY || !Versions.isConfigured(call.bucket())) {
+        throw e;
+      }
+      throw new S3Exception(
+          S3Error.BUCKET_NOT_EMPTY,
+          S3Error.BUCKET_NOT_EMPTY.message() + ". You must delete all versions in the bucket.",
+          e);
+    }
     return Response.empty(204);
   }
 }

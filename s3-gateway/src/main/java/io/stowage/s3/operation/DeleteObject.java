@@ -41,6 +41,7 @@ final class DeleteObject implements Operation {
 
   @Override
   public Response handle(S3Call call) throws S3Exception, StoreException {
+    LockHeaders.refuseBypassInVain(call);
     Condition condition = Preconditions.ofDelete(call.headers(), call.param(Versions.PARAMETER));
     if (Preconditions.comparesTags(condition)) {
       // Whether an entity tag matches is told only to who may read it.
@@ -70,8 +71,12 @@ final class DeleteObject implements Operation {
                     .build())
             .getObjects(0);
     if (deleted.getErrorCode() != 0) {
-      throw StoreException.of(
-          ErrorCode.ofNumber(deleted.getErrorCode()), deleted.getErrorMessage());
+      StoreException refused =
+          StoreException.of(ErrorCode.ofNumber(deleted.getErrorCode()), deleted.getErrorMessage());
+      if (refused.code() == ErrorCode.ACCESS_DENIED) {
+        throw LockHeaders.refusal(call, refused);
+      }
+      throw refused;
     }
     if (deleted.getStamp() != 0) {
       Events.happened(backend, call, event, call.key(), Events.told(deleted), deleted.getStamp());

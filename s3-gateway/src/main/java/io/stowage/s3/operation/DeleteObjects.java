@@ -108,7 +108,7 @@ final class DeleteObjects implements Operation {
     }
     if (request.getObjectsCount() > 0) {
       DeleteObjectsReply reply = backend.namespace().deleteObjects(request.build());
-      tell(request, reply, asked, quiet, out);
+      tell(call, request, reply, asked, quiet, out);
       for (int i = 0; i < reply.getObjectsCount(); i++) {
         DeletedObject deleted = reply.getObjects(i);
         if (deleted.getErrorCode() == 0 && deleted.getStamp() != 0) {
@@ -151,6 +151,7 @@ final class DeleteObjects implements Operation {
   }
 
   private static void tell(
+      S3Call call,
       DeleteObjectsRequestOrBuilder request,
       DeleteObjectsReply reply,
       List<String> asked,
@@ -163,7 +164,12 @@ final class DeleteObjects implements Operation {
         boolean conditional = request.getObjects(i).getCondition().getSerializedSize() > 0;
         S3Error error =
             code == ErrorCode.CONFLICT ? Preconditions.lostTurn(conditional) : S3Error.of(code);
-        tellError(out, new Refused(object.getKey(), asked.get(i), error.code(), error.message()));
+        String why =
+            code == ErrorCode.ACCESS_DENIED
+                ? LockHeaders.refusal(call, StoreException.of(code, object.getErrorMessage()))
+                    .getMessage()
+                : error.message();
+        tellError(out, new Refused(object.getKey(), asked.get(i), error.code(), why));
       } else if (!quiet) {
         out.open("Deleted").text("Key", object.getKey());
         out.textIfAny("VersionId", asked.get(i));

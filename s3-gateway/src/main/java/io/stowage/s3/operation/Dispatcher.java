@@ -93,16 +93,26 @@ public final class Dispatcher implements RequestHandler {
       throw answered;
     } catch (S3Exception e) {
       log(access, e.error().status(), e.error().code(), 0, null);
-      throw e;
+      throw named(e, request);
     }
   }
 
   /** What is not there is named in the answer, as S3 does. */
   private S3Exception named(S3Exception e, Request request) {
-    if (e.error() != S3Error.NO_SUCH_KEY
-        && e.error() != S3Error.NO_SUCH_BUCKET
-        && e.error() != S3Error.BUCKET_NOT_EMPTY
-        && e.error() != S3Error.NO_SUCH_UPLOAD) {
+    boolean isNamedByAddress =
+        switch (e.error()) {
+          case NO_SUCH_KEY,
+              NO_SUCH_VERSION,
+              NO_SUCH_UPLOAD,
+              NO_SUCH_BUCKET,
+              BUCKET_NOT_EMPTY,
+              BUCKET_ALREADY_EXISTS,
+              BUCKET_ALREADY_OWNED_BY_YOU ->
+              true;
+          default -> false;
+        };
+    // The source of a copy has said its own name.
+    if (!isNamedByAddress || e.facts().containsKey("Key") || e.facts().containsKey("BucketName")) {
       return e;
     }
     try {
@@ -111,6 +121,9 @@ public final class Dispatcher implements RequestHandler {
           S3Address.of(request.headers().get(HttpHeaderNames.HOST), target.path(), domains);
       return switch (e.error()) {
         case NO_SUCH_KEY -> address.key() == null ? e : e.with("Key", address.key());
+        case NO_SUCH_VERSION ->
+            e.with("Key", address.key())
+                .with("VersionId", target.query().getOrDefault(Versions.PARAMETER, ""));
         case NO_SUCH_UPLOAD -> e.with("UploadId", target.query().getOrDefault("uploadId", ""));
         default -> e.with("BucketName", address.bucket());
       };
@@ -185,6 +198,9 @@ public final class Dispatcher implements RequestHandler {
     try {
       return operation.handle(call);
     } catch (StoreException e) {
+      if (S3Error.of(e.code()) == S3Error.PRECONDITION_FAILED) {
+        throw Preconditions.failedWrite(call.headers(), e);
+      }
       if (e.code() != ErrorCode.CONFLICT) {
         throw e;
       }

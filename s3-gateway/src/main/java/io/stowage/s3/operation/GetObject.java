@@ -68,7 +68,7 @@ final class GetObject implements Operation {
     } else {
       backend.encryption().checkToSee(call, version);
     }
-    Preconditions.checkRead(call.headers(), version);
+    Preconditions.checkRead(call.headers(), version, backend.clock().wallMicros());
     String rangeHeader = rangeHeader(call, version);
     ByteRange range;
     if (partNumber > 0) {

@@ -15,10 +15,14 @@
  */
 package io.stowage.s3.operation;
 
+import io.stowage.common.error.StoreException;
+import io.stowage.s3.error.S3Exception;
 import io.stowage.s3.http.Response;
 
 /** HEAD of a bucket: that it is there and may be listed, and where. */
 final class HeadBucket implements Operation {
+  static final String REGION = "x-amz-bucket-region";
+
   private final Backend backend;
 
   HeadBucket(Backend backend) {
@@ -27,13 +31,21 @@ final class HeadBucket implements Operation {
 
   @Override
   public String action() {
-    return "s3:ListBucket";
+    return null;
   }
 
   @Override
-  public Response handle(S3Call call) {
+  public Response handle(S3Call call) throws S3Exception, StoreException {
+    try {
+      backend
+          .authorizer()
+          .authorize(call.caller().subject(), "s3:ListBucket", call.bucket(), null, call.facts());
+    } catch (S3Exception e) {
+      // Whoever asks where a bucket is may know it, if not more.
+      throw e.withHeader(REGION, backend.region());
+    }
     return Response.headOnly(200, 0)
-        .header("x-amz-bucket-region", backend.region())
+        .header(REGION, backend.region())
         .header("x-amz-access-point-alias", "false");
   }
 }

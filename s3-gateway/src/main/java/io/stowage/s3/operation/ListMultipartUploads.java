@@ -68,10 +68,8 @@ final class ListMultipartUploads implements Operation {
     out.text("Bucket", call.bucketName());
     out.text("KeyMarker", ListObjects.text(keyMarker, encoded));
     out.text("UploadIdMarker", idMarker);
-    if (reply.getMore()) {
-      writeNext(out, reply, encoded);
-    }
-    out.text("Prefix", ListObjects.text(prefix, encoded));
+    writeNext(out, reply, encoded);
+    out.textIfAny("Prefix", ListObjects.text(prefix, encoded));
     out.textIfAny("Delimiter", ListObjects.text(delimiter, encoded));
     out.textIfAny("EncodingType", encoded ? "url" : "");
     out.text("MaxUploads", limit);
@@ -96,7 +94,10 @@ final class ListMultipartUploads implements Operation {
     }
   }
 
-  /** The next page begins behind the later of the last upload and the last common prefix. */
+  /**
+   * The next page begins behind the later of the last upload and the last common prefix. S3 names
+   * the last upload, or nothing, also where no page follows.
+   */
   private static void writeNext(XmlOut out, ListUploadsReply reply, boolean encoded) {
     UploadInfo last =
         reply.getUploadsCount() == 0 ? null : reply.getUploads(reply.getUploadsCount() - 1);
@@ -105,7 +106,8 @@ final class ListMultipartUploads implements Operation {
             ? null
             : reply.getCommonPrefixes(reply.getCommonPrefixesCount() - 1);
     boolean prefixIsLast =
-        common != null
+        reply.getMore()
+            && common != null
             && (last == null
                 || ByteString.unsignedLexicographicalComparator()
                         .compare(
@@ -113,9 +115,9 @@ final class ListMultipartUploads implements Operation {
                     > 0);
     if (prefixIsLast) {
       out.text("NextKeyMarker", ListObjects.text(common, encoded));
-    } else if (last != null) {
-      out.text("NextKeyMarker", ListObjects.text(last.getKey(), encoded));
-      out.text("NextUploadIdMarker", WriteId.toHex(last.getUploadId()));
+    } else {
+      out.text("NextKeyMarker", last == null ? "" : ListObjects.text(last.getKey(), encoded));
+      out.text("NextUploadIdMarker", last == null ? "" : WriteId.toHex(last.getUploadId()));
     }
   }
 

@@ -105,7 +105,7 @@ final class ListObjects implements Operation {
     for (String common : reply.getCommonPrefixesList()) {
       out.open("CommonPrefixes").text("Prefix", text(common, encoded)).close();
     }
-    return Response.xml(200, out.finish());
+    return Response.xml(200, out.finish()).header(HeadBucket.REGION, backend.region());
   }
 
   /** Whose a version is: its writer's, or the bucket's owner's where that is not kept. */

@@ -16,6 +16,7 @@
 package io.stowage.s3.operation;
 
 import io.netty.handler.codec.http.HttpHeaders;
+import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.expiry.Retention;
 import io.stowage.common.proto.LegalHold;
@@ -36,6 +37,7 @@ final class LockHeaders {
   static final String MODE = "x-amz-object-lock-mode";
   static final String UNTIL = "x-amz-object-lock-retain-until-date";
   static final String HOLD = "x-amz-object-lock-legal-hold";
+  private static final String PROTECTED = "Access Denied because object protected by object lock.";
   private static final String BYPASS = "x-amz-bypass-governance-retention";
 
   private LockHeaders() {}
@@ -55,7 +57,8 @@ final class LockHeaders {
     if (mode != null || until != null) {
       if (mode == null || until == null) {
         throw new S3Exception(
-            S3Error.INVALID_ARGUMENT, MODE + " and " + UNTIL + " must both be supplied");
+                S3Error.INVALID_ARGUMENT, UNTIL + " and " + MODE + " must both be supplied")
+            .with("ArgumentName", mode == null ? MODE : UNTIL);
       }
       if (!mode.equals("GOVERNANCE") && !mode.equals("COMPLIANCE")) {
         throw S3Call.invalid(MODE, mode, "Unknown wormMode directive.");
@@ -65,7 +68,7 @@ final class LockHeaders {
         throw S3Call.invalid(
             UNTIL, until, "The retain until date must be provided in ISO 8601 format");
       }
-      requireFuture(backend, micros, until);
+      requireFuture(backend, micros, UNTIL, until);
       authorize(backend, call, "s3:PutObjectRetention");
       lock.setMode(LockMode.valueOf(mode)).setRetainUntilMicros(micros);
     }
@@ -102,10 +105,18 @@ final class LockHeaders {
     }
   }
 
-  static void requireFuture(Backend backend, long micros, String text) throws S3Exception {
+  /** The date may stand in a header or in an element of a document. */
+  static void requireFuture(Backend backend, long micros, String name, String text)
+      throws S3Exception {
     if (micros <= backend.clock().wallMicros()) {
-      throw S3Call.invalid(UNTIL, text, "The retain until date must be in the future!");
+      throw S3Call.invalid(name, text, "The retain until date must be in the future!");
     }
+  }
+
+  /** What is told of a change that the store refused for the sake of a lock. */
+  static S3Exception refusal(S3Call call, StoreException e) {
+    boolean locked = e.code() == ErrorCode.ACCESS_DENIED && Retention.isEnabled(call.bucket());
+    return locked ? new S3Exception(S3Error.ACCESS_DENIED, PROTECTED, e) : S3Exception.of(e);
   }
 
   private static void authorize(Backend backend, S3Call call, String action)
@@ -113,6 +124,16 @@ final class LockHeaders {
     backend
         .authorizer()
         .authorize(call.caller().subject(), action, call.bucket(), call.key(), call.facts());
+  }
+
+  /** Refuses to do without what the bucket does not have, as S3 does where one key is deleted. */
+  static void refuseBypassInVain(S3Call call) throws S3Exception {
+    if (call.header(BYPASS) != null && !Retention.isEnabled(call.bucket())) {
+      throw new S3Exception(
+              S3Error.INVALID_ARGUMENT,
+              BYPASS + " is only applicable to Object Lock enabled buckets.")
+          .with("ArgumentName", BYPASS);
+    }
   }
 
   /** Whether the caller wants to do without governance; refused if he may not. */

@@ -21,7 +21,6 @@ import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.Checksum;
 import io.stowage.common.proto.ObjectMetadata;
 import io.stowage.common.proto.ObjectVersion;
-import io.stowage.s3.auth.UriEncoding;
 import io.stowage.s3.error.S3Error;
 import io.stowage.s3.error.S3Exception;
 import io.stowage.s3.http.Response;
@@ -147,15 +146,7 @@ final class ObjectHeaders {
     if (tagging == null || tagging.isEmpty()) {
       return;
     }
-    Map<String, String> tags = new TreeMap<>();
-    for (String pair : tagging.split("&", -1)) {
-      int equals = pair.indexOf('=');
-      String key = UriEncoding.decodeText(equals < 0 ? pair : pair.substring(0, equals), true);
-      String value = equals < 0 ? "" : UriEncoding.decodeText(pair.substring(equals + 1), true);
-      Tags.add(tags, key, value);
-    }
-    Tags.checkCount(tags, Tags.MOST_OF_AN_OBJECT);
-    metadata.putAllTags(tags);
+    metadata.putAllTags(Tags.ofHeader(tagging));
   }
 
   /** aws-chunked describes the transfer, not the object. */

@@ -19,6 +19,7 @@ import static io.stowage.s3.xml.XmlShape.element;
 import static io.stowage.s3.xml.XmlShape.text;
 import static io.stowage.s3.xml.XmlShape.word;
 
+import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.LegalHold;
 import io.stowage.common.proto.LockMode;
@@ -63,13 +64,22 @@ final class ObjectRetention {
   private static Response change(
       Backend backend, S3Call call, boolean bypass, UnaryOperator<ObjectLock> change)
       throws S3Exception, StoreException {
-    ObjectVersion seen =
-        ObjectSettings.change(
-                backend,
-                call,
-                SetObjectMetadataRequest.newBuilder().setBypassGovernance(bypass),
-                metadata -> metadata.toBuilder().setLock(change.apply(metadata.getLock())).build())
-            .seen();
+    ObjectVersion seen;
+    try {
+      seen =
+          ObjectSettings.change(
+                  backend,
+                  call,
+                  SetObjectMetadataRequest.newBuilder().setBypassGovernance(bypass),
+                  metadata ->
+                      metadata.toBuilder().setLock(change.apply(metadata.getLock())).build())
+              .seen();
+    } catch (StoreException e) {
+      if (e.code() != ErrorCode.ACCESS_DENIED) {
+        throw e;
+      }
+      throw LockHeaders.refusal(call, e);
+    }
     return Versions.identify(Response.empty(200), call.bucket(), seen);
   }
 
@@ -120,7 +130,7 @@ final class ObjectRetention {
       }
       long micros = until == null ? 0 : LockHeaders.parse(until);
       if (until != null) {
-        LockHeaders.requireFuture(backend, micros, until);
+        LockHeaders.requireFuture(backend, micros, "RetainUntilDate", until);
       }
       LockMode locked = mode == null ? LockMode.UNLOCKED : LockMode.valueOf(mode);
       return change(

@@ -155,6 +155,8 @@ public final class OperationTable {
 
     copyRow("PUT", Level.OBJECT, new UploadPartCopy(backend), "partNumber", "uploadId");
     row("PUT", Level.OBJECT, new UploadPart(backend), "partNumber", "uploadId");
+    row("PUT", Level.OBJECT, halfOfAPart("partNumber"), "uploadId");
+    row("PUT", Level.OBJECT, halfOfAPart("uploadId"), "partNumber");
     copyRow("PUT", Level.OBJECT, new CopyObject(backend));
     row("PUT", Level.OBJECT, new PutObject(backend));
     row("GET", Level.OBJECT, new ListParts(backend), "uploadId");
@@ -164,6 +166,14 @@ public final class OperationTable {
     row("POST", Level.OBJECT, new CompleteMultipartUpload(backend), "uploadId");
     row("DELETE", Level.OBJECT, new AbortMultipartUpload(backend), "uploadId");
     row("DELETE", Level.OBJECT, new DeleteObject(backend));
+  }
+
+  /** A part that does not say which of which upload it is must not become the object. */
+  private static Operation halfOfAPart(String missing) {
+    return new NotKept.Refused(
+        "s3:PutObject",
+        S3Error.INVALID_ARGUMENT,
+        "A part needs both partNumber and uploadId; " + missing + " is missing");
   }
 
   /** What S3 has and this store has no use for. */
@@ -209,7 +219,7 @@ public final class OperationTable {
       if (row.matches(method, level, query, headers)) {
         for (String name : query.keySet()) {
           if (SUB_RESOURCES.contains(name) && !row.query.contains(name)) {
-            throw new S3Exception(S3Error.NOT_IMPLEMENTED).with("SubResource", name);
+            throw notServed(method, level, query, name);
           }
         }
         return row.operation;
@@ -217,11 +227,31 @@ public final class OperationTable {
     }
     for (String name : query.keySet()) {
       if (SUB_RESOURCES.contains(name)) {
-        throw new S3Exception(S3Error.NOT_IMPLEMENTED).with("SubResource", name);
+        throw notServed(method, level, query, name);
       }
     }
-    throw new S3Exception(S3Error.METHOD_NOT_ALLOWED)
+    throw notAllowed(method, level);
+  }
+
+  private static S3Exception notAllowed(String method, Level level) {
+    return new S3Exception(S3Error.METHOD_NOT_ALLOWED)
         .with("Method", method)
         .with("ResourceType", level.name());
+  }
+
+  /** Why there is no operation for a sub-resource: what is written may be one that S3 has. */
+  private S3Exception notServed(
+      String method, Level level, Map<String, String> query, String name) {
+    List<String> named = query.keySet().stream().filter(SUB_RESOURCES::contains).sorted().toList();
+    if (named.size() > 1) {
+      return new S3Exception(
+          S3Error.INVALID_REQUEST,
+          "Conflicting query string parameters: " + String.join(", ", named));
+    }
+    boolean mayBeOfS3 = method.equals("PUT") || method.equals("POST");
+    boolean known = rows.stream().anyMatch(row -> row.level == level && row.query.contains(name));
+    return known && !mayBeOfS3
+        ? notAllowed(method, level)
+        : new S3Exception(S3Error.NOT_IMPLEMENTED).with("SubResource", name);
   }
 }

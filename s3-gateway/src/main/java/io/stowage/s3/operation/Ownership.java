@@ -70,8 +70,7 @@ final class Ownership {
   static void refuseLists(HttpHeaders headers) throws S3Exception {
     if (Acl.isAskedFor(headers)) {
       String canned = headers.get("x-amz-acl");
-      if (canned == null
-          || !(canned.equals("bucket-owner-full-control") || canned.equals("private"))) {
+      if (!"bucket-owner-full-control".equals(canned)) {
         throw new S3Exception(S3Error.ACCESS_CONTROL_LIST_NOT_SUPPORTED);
       }
     }

@@ -16,6 +16,7 @@
 package io.stowage.s3.operation;
 
 import io.netty.handler.codec.http.HttpHeaders;
+import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.Condition;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.s3.error.S3Error;
@@ -39,7 +40,8 @@ final class Preconditions {
    * Checks the conditions of GET and HEAD: an entity tag outweighs a time of the same direction.
    * Throws PreconditionFailed or NotModified.
    */
-  static void checkRead(HttpHeaders headers, ObjectVersion version) throws S3Exception {
+  static void checkRead(HttpHeaders headers, ObjectVersion version, long nowMicros)
+      throws S3Exception {
     String etag = Etags.of(version);
     long modified = version.getModifiedMicros() / 1_000_000;
     String ifMatch = headers.get("if-match");
@@ -57,9 +59,16 @@ final class Preconditions {
       if (Etags.listMatches(ifNoneMatch, etag)) {
         throw notModified(version);
       }
-    } else if (modifiedSince != null && modified <= modifiedSince) {
+    } else if (unmodified(version, modifiedSince, nowMicros)) {
       throw notModified(version);
     }
+  }
+
+  /** Whether it has not changed since a time, which counts for nothing if it is still to come. */
+  private static boolean unmodified(ObjectVersion version, Long since, long nowMicros) {
+    return since != null
+        && since <= nowMicros / 1_000_000
+        && version.getModifiedMicros() / 1_000_000 <= since;
   }
 
   /** An answer without a body still says of which version it speaks. */
@@ -70,7 +79,8 @@ final class Preconditions {
   }
 
   /** Checks the x-amz-copy-source-if-… conditions; each that fails is PreconditionFailed. */
-  static void checkCopySource(HttpHeaders headers, ObjectVersion source) throws S3Exception {
+  static void checkCopySource(HttpHeaders headers, ObjectVersion source, long nowMicros)
+      throws S3Exception {
     String prefix = "x-amz-copy-source-if-";
     String etag = Etags.of(source);
     long modified = source.getModifiedMicros() / 1_000_000;
@@ -78,19 +88,19 @@ final class Preconditions {
     Long unmodifiedSince = Times.parseHttp(headers.get(prefix + "unmodified-since"));
     if (match != null) {
       if (!Etags.listMatches(match, etag)) {
-        throw failed(prefix + "match");
+        throw failed("x-amz-copy-source-If-Match");
       }
     } else if (unmodifiedSince != null && modified > unmodifiedSince) {
-      throw failed(prefix + "unmodified-since");
+      throw failed("x-amz-copy-source-If-Unmodified-Since");
     }
     String noneMatch = headers.get(prefix + "none-match");
     Long modifiedSince = Times.parseHttp(headers.get(prefix + "modified-since"));
     if (noneMatch != null) {
       if (Etags.listMatches(noneMatch, etag)) {
-        throw failed(prefix + "none-match");
+        throw failed("x-amz-copy-source-If-None-Match");
       }
-    } else if (modifiedSince != null && modified <= modifiedSince) {
-      throw failed(prefix + "modified-since");
+    } else if (unmodified(source, modifiedSince, nowMicros)) {
+      throw failed("x-amz-copy-source-If-Modified-Since");
     }
   }
 
@@ -100,8 +110,13 @@ final class Preconditions {
     String ifMatch = headers.get("if-match");
     Condition.Builder condition = Condition.newBuilder();
     if (ifNoneMatch != null) {
-      if (!ifNoneMatch.trim().equals("*") || ifMatch != null) {
-        throw new S3Exception(S3Error.NOT_IMPLEMENTED).with("Header", "If-None-Match");
+      if (ifMatch != null) {
+        throw notTaken(
+            "If-Match,If-None-Match",
+            "Multiple conditional request headers present in the request");
+      }
+      if (!ifNoneMatch.trim().equals("*")) {
+        throw notTaken("If-None-Match");
       }
       condition.setMustBeAbsent(true);
     }
@@ -205,9 +220,31 @@ final class Preconditions {
   private static String singleTag(String ifMatch) throws S3Exception {
     String tag = Etags.unquote(ifMatch);
     if (tag.isEmpty() || tag.indexOf(',') >= 0) {
-      throw new S3Exception(S3Error.NOT_IMPLEMENTED).with("Header", "If-Match");
+      throw notTaken("If-Match");
     }
     return tag;
+  }
+
+  /** What the store found not to hold; only one of the two can have been asked for. */
+  static S3Exception failedWrite(HttpHeaders headers, StoreException cause) {
+    S3Exception failed = S3Exception.of(cause);
+    if (headers.contains("if-none-match")) {
+      return failed.with("Condition", "If-None-Match");
+    }
+    return headers.contains("if-match") ? failed.with("Condition", "If-Match") : failed;
+  }
+
+  private static S3Exception notTaken(String header) {
+    return notTaken(
+        header, "We don't accept the provided value of " + header + " header for this API");
+  }
+
+  private static S3Exception notTaken(String header, String more) {
+    return new S3Exception(
+            S3Error.NOT_IMPLEMENTED,
+            "A header you provided implies functionality that is not implemented")
+        .with("Header", header)
+        .with("additionalMessage", more);
   }
 
   private static S3Exception failed(String condition) {

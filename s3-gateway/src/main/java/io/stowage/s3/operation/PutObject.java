@@ -67,7 +67,7 @@ final class PutObject implements Operation {
     ExpirationHeaders.announce(call.bucket(), version, response);
     ObjectEncryption.describe(call, version.getMetadata().getEncryption(), response);
     ObjectEncryption.describeContext(version.getMetadata().getEncryption(), response);
-    return Versions.identify(response, call.bucket(), version);
+    return Versions.identifyNew(response, call.bucket(), version);
   }
 
   /** Stores a body, encrypted if the call or the bucket says so, as the key's new version. */

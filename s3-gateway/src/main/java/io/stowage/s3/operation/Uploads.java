@@ -20,6 +20,7 @@ import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.ListPartsReply;
 import io.stowage.common.proto.ListPartsRequest;
 import io.stowage.common.proto.UploadInfo;
+import io.stowage.common.proto.UploadedPart;
 import io.stowage.s3.error.S3Error;
 import io.stowage.s3.error.S3Exception;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
@@ -27,6 +28,9 @@ import org.apache.hadoop.thirdparty.protobuf.ByteString;
 /** What the multipart operations share. Stateless. */
 final class Uploads {
   static final int MOST_PARTS = 10_000;
+
+  /** Of all parts but the last. */
+  private static final long SMALLEST_PART = 5L << 20;
 
   private Uploads() {}
 
@@ -58,6 +62,17 @@ final class Uploads {
         "partNumber",
         text,
         "Part number must be an integer between 1 and " + MOST_PARTS + ", inclusive");
+  }
+
+  /** The namespace refuses it, too; here it can be said which part it is. */
+  static void checkSize(UploadedPart part) throws S3Exception {
+    if (part.getLength() < SMALLEST_PART) {
+      throw new S3Exception(S3Error.ENTITY_TOO_SMALL)
+          .with("ProposedSize", Long.toString(part.getLength()))
+          .with("MinSizeAllowed", Long.toString(SMALLEST_PART))
+          .with("PartNumber", Integer.toString(part.getNumber()))
+          .with("ETag", Etags.hex(part.getMd5()));
+    }
   }
 
   /** What was said when the upload began. Found before a part's bytes are taken in. */

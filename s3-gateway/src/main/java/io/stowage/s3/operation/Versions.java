@@ -81,7 +81,11 @@ final class Versions {
   /** The version that a request means, with what a reader of its bytes needs if that is asked. */
   static GetObjectReply find(Backend backend, S3Call call, boolean withManifest)
       throws S3Exception, StoreException {
-    return find(backend, call.bucket(), call.key(), asked(call), withManifest);
+    try {
+      return find(backend, call.bucket(), call.key(), asked(call), withManifest);
+    } catch (S3Exception e) {
+      throw e.error() == S3Error.METHOD_NOT_ALLOWED ? e.with("Method", call.method()) : e;
+    }
   }
 
   static GetObjectReply find(
@@ -131,6 +135,16 @@ final class Versions {
       response.header(HEADER, text(version));
     }
     return response;
+  }
+
+  /**
+   * The same for an answer to what made the version: a null version has an id, by which it is read
+   * and listed, but S3 does not tell it to who writes one.
+   */
+  static Response identifyNew(Response response, BucketInfo bucket, ObjectVersion version) {
+    return bucket.getVersioning() == Versioning.ENABLED
+        ? identify(response, bucket, version)
+        : response;
   }
 
   /** What a deletion is told as: of a version, or of a key by a delete marker. */

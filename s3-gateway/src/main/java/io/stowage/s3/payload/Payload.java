@@ -100,7 +100,9 @@ public final class Payload implements AutoCloseable {
     }
     long length = isChunked ? decodedLength(headers) : raw.declaredLength();
     if (length < 0 && (isChunked || !raw.tellsItsEnd())) {
-      throw new S3Exception(S3Error.MISSING_CONTENT_LENGTH);
+      throw headers.contains(HttpHeaderNames.TRANSFER_ENCODING)
+          ? new S3Exception(S3Error.NOT_IMPLEMENTED).with("Header", "Transfer-Encoding")
+          : new S3Exception(S3Error.MISSING_CONTENT_LENGTH);
     }
     if (length > maxLength) {
       throw new S3Exception(S3Error.ENTITY_TOO_LARGE)
@@ -126,7 +128,7 @@ public final class Payload implements AutoCloseable {
       }
       chunked = new AwsChunkedBody(raw, signed, signed.trailer());
     } else if (isChunked) {
-      chunked = new AwsChunkedBody(raw, null, true);
+      chunked = new AwsChunkedBody(raw, null, hasTrailer);
     }
     return new Payload(
         raw,

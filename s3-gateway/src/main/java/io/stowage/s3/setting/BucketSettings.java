@@ -128,13 +128,9 @@ public final class BucketSettings {
           "s3:PutBucketWebsite",
           element(
               "WebsiteConfiguration",
-              element("IndexDocument", text("Suffix", s -> !s.isEmpty() && !s.contains("/")))
-                  .optional(),
+              element("IndexDocument", text("Suffix")).optional(),
               element("ErrorDocument", text("Key", s -> !s.isEmpty())).optional(),
-              element(
-                      "RedirectAllRequestsTo",
-                      text("HostName"),
-                      word("Protocol", "http", "https").optional())
+              element("RedirectAllRequestsTo", text("HostName"), text("Protocol").optional())
                   .optional(),
               element(
                       "RoutingRules",
@@ -157,7 +153,7 @@ public final class BucketSettings {
           "s3:GetAccelerateConfiguration",
           "s3:PutAccelerateConfiguration",
           element("AccelerateConfiguration", word("Status", "Enabled", "Suspended").optional()),
-          BucketSettings::accelerate,
+          NONE,
           XmlOut.document("AccelerateConfiguration"));
 
   /** Stored by an operation of its own, which looks at the target bucket. */
@@ -204,32 +200,46 @@ public final class BucketSettings {
         }
         if (keyId != null && (!algorithm.equals("aws:kms") || keyId.isBlank())) {
           throw new S3Exception(
-              S3Error.INVALID_ARGUMENT,
-              "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms");
+                  S3Error.INVALID_ARGUMENT,
+                  "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms")
+              .with("ArgumentName", "ApplyServerSideEncryptionByDefault");
         }
       }
     }
   }
 
-  private static void accelerate(XmlElement document) throws S3Exception {
-    if ("Enabled".equals(document.childText("Status"))) {
-      throw new S3Exception(
-          S3Error.INVALID_REQUEST,
-          "S3 Transfer Acceleration is not supported by this endpoint: there are no edge"
-              + " locations");
-    }
-  }
-
   private static void website(XmlElement document) throws S3Exception {
+    for (XmlElement index : document.children("IndexDocument")) {
+      String suffix = index.childText("Suffix");
+      if (suffix.isEmpty() || suffix.contains("/")) {
+        throw new S3Exception(
+                S3Error.INVALID_ARGUMENT, "The IndexDocument Suffix is not well formed")
+            .with("ArgumentName", "IndexDocument")
+            .with("ArgumentValue", suffix);
+      }
+    }
+    for (XmlElement redirect : document.children("RedirectAllRequestsTo")) {
+      String protocol = redirect.childText("Protocol");
+      if (protocol != null && !protocol.equals("http") && !protocol.equals("https")) {
+        throw new S3Exception(
+            S3Error.INVALID_REQUEST,
+            "Invalid protocol, protocol can be http or https. If not defined the protocol will be"
+                + " selected automatically.");
+      }
+    }
     boolean redirectsAll = !document.children("RedirectAllRequestsTo").isEmpty();
     boolean hasIndex = !document.children("IndexDocument").isEmpty();
     if (redirectsAll == hasIndex) {
-      throw new S3Exception(
-          S3Error.INVALID_ARGUMENT,
-          redirectsAll
-              ? "RedirectAllRequestsTo cannot be provided in conjunction with other Routing Rules."
-              : "A value for IndexDocument Suffix must be provided if RedirectAllRequestsTo is"
-                  + " empty");
+      throw redirectsAll
+          ? new S3Exception(
+              S3Error.INVALID_ARGUMENT,
+              "RedirectAllRequestsTo cannot be provided in conjunction with other Routing Rules.")
+          : new S3Exception(
+                  S3Error.INVALID_ARGUMENT,
+                  "A value for IndexDocument Suffix must be provided if RedirectAllRequestsTo is"
+                      + " empty")
+              .with("ArgumentName", "IndexDocument")
+              .with("ArgumentValue", "null");
     }
   }
 }

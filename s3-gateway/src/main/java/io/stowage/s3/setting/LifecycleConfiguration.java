@@ -213,7 +213,7 @@ public record LifecycleConfiguration(String document, LifecycleRuleSet rules) {
         if (tags.containsKey(tag.childText("Key"))) {
           throw request("Duplicate Tag Keys are not allowed.");
         }
-        Tags.add(tags, tag.childText("Key"), tag.childText("Value"));
+        Tags.add(tags, tag.childText("Key"), tag.childText("Value"), Tags.MOST_OF_AN_OBJECT);
       }
       rule.putAllTags(tags);
       sizes(holder, rule);
@@ -404,7 +404,9 @@ public record LifecycleConfiguration(String document, LifecycleRuleSet rules) {
     if (instant.getEpochSecond() % DAY_SECONDS != 0
         || instant.getNano() != 0
         || instant.getEpochSecond() <= 0) {
-      throw argument("'Date' must be at midnight GMT");
+      throw argument("'Date' must be at midnight GMT")
+          .with("ArgumentName", "Date")
+          .with("ArgumentValue", text);
     }
     return instant.getEpochSecond() * 1_000_000;
   }

@@ -43,7 +43,7 @@ public record ObjectLockConfiguration(String document, ByteString defaultRetenti
   private static final XmlShape SHAPE =
       element(
           "ObjectLockConfiguration",
-          word("ObjectLockEnabled", "Enabled").optional(),
+          word("ObjectLockEnabled", "Enabled"),
           element(
                   "Rule",
                   element(

@@ -18,6 +18,7 @@ package io.stowage.s3.setting;
 import static io.stowage.s3.xml.XmlShape.element;
 import static io.stowage.s3.xml.XmlShape.text;
 
+import io.stowage.s3.auth.UriEncoding;
 import io.stowage.s3.error.S3Error;
 import io.stowage.s3.error.S3Exception;
 import io.stowage.s3.xml.XmlElement;
@@ -31,6 +32,9 @@ import java.util.regex.Pattern;
 public final class Tags {
   public static final int MOST_OF_A_BUCKET = 50;
   public static final int MOST_OF_AN_OBJECT = 10;
+
+  /** What S3 says of a header x-amz-tagging that is none. */
+  private static final String TAGGING_HEADER = "x-amz-tagging";
 
   private static final int LONGEST_KEY = 128;
   private static final int LONGEST_VALUE = 256;
@@ -52,14 +56,43 @@ public final class Tags {
     SHAPE.check(document);
     Map<String, String> tags = new TreeMap<>();
     for (XmlElement tag : document.children("TagSet").get(0).children("Tag")) {
-      add(tags, tag.childText("Key"), tag.childText("Value"));
+      add(tags, tag.childText("Key"), tag.childText("Value"), most);
     }
     checkCount(tags, most);
     return tags;
   }
 
-  /** Adds one tag, if S3 allows it. */
-  public static void add(Map<String, String> tags, String key, String value) throws S3Exception {
+  /** Whether a document of the right shape holds no tag. */
+  public static boolean areNone(XmlElement document) {
+    return document.children("TagSet").get(0).children().isEmpty();
+  }
+
+  /** The tags of the header x-amz-tagging, which is written like a query. */
+  public static Map<String, String> ofHeader(String header) throws S3Exception {
+    Map<String, String> tags = new TreeMap<>();
+    for (String pair : header.split("&", -1)) {
+      int equals = pair.indexOf('=');
+      String key = UriEncoding.decodeText(equals < 0 ? pair : pair.substring(0, equals), true);
+      String value = equals < 0 ? "" : UriEncoding.decodeText(pair.substring(equals + 1), true);
+      boolean legible = ALLOWED.matcher(key).matches() && ALLOWED.matcher(value).matches();
+      if (!legible || tags.containsKey(key)) {
+        throw new S3Exception(
+                S3Error.INVALID_ARGUMENT,
+                "The header '"
+                    + TAGGING_HEADER
+                    + "' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag"
+                    + " name duplicates.")
+            .with("ArgumentName", TAGGING_HEADER)
+            .with("ArgumentValue", header);
+      }
+      add(tags, key, value, MOST_OF_AN_OBJECT);
+    }
+    checkCount(tags, MOST_OF_AN_OBJECT);
+    return tags;
+  }
+
+  /** Adds one tag, if S3 allows it on what may have {@code most}. */
+  static void add(Map<String, String> tags, String key, String value, int most) throws S3Exception {
     if (key.isEmpty() || key.length() > LONGEST_KEY || !ALLOWED.matcher(key).matches()) {
       throw new S3Exception(S3Error.INVALID_TAG, "The TagKey you have provided is invalid")
           .with("TagKey", key);
@@ -70,8 +103,11 @@ public final class Tags {
           .with("TagValue", value);
     }
     if (key.startsWith("aws:")) {
-      throw new S3Exception(S3Error.INVALID_TAG, "System tags cannot be added/updated by requester")
-          .with("TagKey", key);
+      String why =
+          most == MOST_OF_AN_OBJECT
+              ? "Your TagKey cannot be prefixed with aws:"
+              : "System tags cannot be added/updated by requester";
+      throw new S3Exception(S3Error.INVALID_TAG, why).with("TagKey", key);
     }
     if (tags.put(key, value) != null) {
       throw new S3Exception(S3Error.INVALID_TAG, "Cannot provide multiple Tags with the same key")
@@ -81,9 +117,8 @@ public final class Tags {
 
   public static void checkCount(Map<String, String> tags, int most) throws S3Exception {
     if (tags.size() > most) {
-      throw most == MOST_OF_AN_OBJECT
-          ? new S3Exception(S3Error.BAD_REQUEST, "Object tags cannot be greater than " + most)
-          : new S3Exception(S3Error.INVALID_TAG, "Bucket tag count cannot be greater than " + most);
+      String what = most == MOST_OF_AN_OBJECT ? "Object tags" : "Bucket tag count";
+      throw new S3Exception(S3Error.BAD_REQUEST, what + " cannot be greater than " + most);
     }
   }
 
