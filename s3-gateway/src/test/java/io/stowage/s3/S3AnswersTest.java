@@ -36,6 +36,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
@@ -117,6 +118,23 @@ class S3AnswersTest {
         "MissingContentLength",
         s3.call("PUT", "/" + bucket + "/k").withoutContentLength().send());
     assertEquals(200, s3.call("PUT", "/" + bucket + "-2").withoutContentLength().send().status());
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "deflate, gzip | deflate, gzip",
+        "deflate,gzip | deflate,gzip",
+        "gzip, aws-chunked | gzip",
+        "aws-chunked, gzip | gzip",
+        "aws-chunked, deflate, gzip, aws-chunked | deflate, gzip",
+        "aws-chunked |"
+      })
+  void keepsTheEncodingOfTheObjectAsItWasWritten(String sent, String kept) throws IOException {
+    String key = "/" + newBucket() + "/k";
+    assertEquals(200, s3.call("PUT", key).header("content-encoding", sent).send().status());
+    assertEquals(kept, s3.call("HEAD", key).send().headers().get("content-encoding"));
   }
 
   @Test

@@ -151,13 +151,10 @@ final class ObjectHeaders {
 
   /** aws-chunked describes the transfer, not the object. */
   private static String withoutAwsChunked(String encoding) {
-    StringBuilder rest = new StringBuilder();
-    for (String item : encoding.split(",", -1)) {
-      if (!item.trim().equalsIgnoreCase("aws-chunked")) {
-        rest.append(rest.length() == 0 ? "" : ",").append(item.trim());
-      }
-    }
-    return rest.toString();
+    List<String> all = List.of(encoding.split(",", -1));
+    List<String> rest =
+        all.stream().filter(item -> !item.trim().equalsIgnoreCase("aws-chunked")).toList();
+    return rest.size() == all.size() ? encoding : String.join(",", rest).trim();
   }
 
   /** Everything that a version says of itself, except its length. */

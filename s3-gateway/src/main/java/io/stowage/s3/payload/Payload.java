@@ -101,7 +101,10 @@ public final class Payload implements AutoCloseable {
     long length = isChunked ? decodedLength(headers) : raw.declaredLength();
     if (length < 0 && (isChunked || !raw.tellsItsEnd())) {
       throw headers.contains(HttpHeaderNames.TRANSFER_ENCODING)
-          ? new S3Exception(S3Error.NOT_IMPLEMENTED).with("Header", "Transfer-Encoding")
+          ? new S3Exception(
+                  S3Error.NOT_IMPLEMENTED,
+                  "A header you provided implies functionality that is not implemented")
+              .with("Header", "Transfer-Encoding")
           : new S3Exception(S3Error.MISSING_CONTENT_LENGTH);
     }
     if (length > maxLength) {

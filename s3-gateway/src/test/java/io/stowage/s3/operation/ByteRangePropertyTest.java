@@ -79,7 +79,9 @@ class ByteRangePropertyTest {
         ByteRange exact = ByteRange.ofCopySource(header.toString(), size);
         assertTrue(exact.length() > 0 && exact.first() <= size - exact.length(), header::toString);
       } catch (S3Exception e) {
-        assertEquals(S3Error.INVALID_ARGUMENT, e.error());
+        assertTrue(
+            e.error() == S3Error.INVALID_ARGUMENT || e.error() == S3Error.INVALID_REQUEST,
+            header::toString);
       }
     }
   }
