@@ -83,6 +83,7 @@ import org.apache.hadoop.fs.statistics.IOStatistics;
 import org.apache.hadoop.fs.statistics.IOStatisticsSource;
 import org.apache.hadoop.fs.statistics.StoreStatisticNames;
 import org.apache.hadoop.security.UserGroupInformation;
+import org.apache.hadoop.security.token.Token;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.apache.hadoop.util.LambdaUtils;
 import org.apache.hadoop.util.Progressable;
@@ -187,10 +188,23 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
     return uri;
   }
 
-  /** Null: there are no delegation tokens, and a bucket's name is no host to look up. */
+  /** The same of all buckets of a cluster, which one token opens; null without security. */
   @Override
   public String getCanonicalServiceName() {
-    return null;
+    return cluster.isSecure() ? cluster.tokenService().toString() : null;
+  }
+
+  /** A token for all that its user may in the cluster; null without security. */
+  @Override
+  public Token<?> getDelegationToken(String renewer) throws IOException {
+    if (!cluster.isSecure()) {
+      return null;
+    }
+    try {
+      return cluster.issueToken(renewer);
+    } catch (StoreException e) {
+      throw HadoopErrors.of(e, uri.toString());
+    }
   }
 
   @Override

@@ -20,15 +20,22 @@ import io.stowage.client.DataPath;
 import io.stowage.client.crypt.ClientCiphers;
 import io.stowage.client.crypt.KeyService;
 import io.stowage.client.crypt.ObjectCipher;
+import io.stowage.common.conf.Keys;
 import io.stowage.common.conf.StowageConfig;
+import io.stowage.common.delegation.DelegationTokenIdentifier;
+import io.stowage.common.delegation.DelegationTokenSelector;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.om.BucketEncryption;
 import io.stowage.common.om.ObjectManager;
 import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.ObjectVersion;
+import io.stowage.common.rpc.RpcSecurity;
 import io.stowage.common.time.StoreClock;
 import java.io.IOException;
+import java.io.InterruptedIOException;
+import java.security.PrivilegedExceptionAction;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.ArrayBlockingQueue;
@@ -40,7 +47,9 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.io.Text;
 import org.apache.hadoop.security.UserGroupInformation;
+import org.apache.hadoop.security.token.Token;
 
 /**
  * A FileSystem's hold on a cluster. All FileSystems of a process with the same settings and user
@@ -102,12 +111,21 @@ final class ClusterConnection implements AutoCloseable {
   private final Key key;
   private final Shared shared;
   private final StowageConfig config;
+  private final Configuration hadoop;
+  private final List<String> objectManagers; // addresses
   private final AtomicBoolean closed = new AtomicBoolean();
 
-  private ClusterConnection(Key key, Shared shared, StowageConfig config) {
+  private ClusterConnection(
+      Key key,
+      Shared shared,
+      StowageConfig config,
+      Configuration hadoop,
+      List<String> objectManagers) {
+    this.hadoop = hadoop;
     this.key = key;
     this.shared = shared;
     this.config = config;
+    this.objectManagers = objectManagers;
   }
 
   /** Shares the connection that is there, or makes one. */
@@ -118,6 +136,8 @@ final class ClusterConnection implements AutoCloseable {
         .forEach((name, value) -> settings.put(StowageConfig.PREFIX + name, value));
     StowageConfig config = StowageConfig.of(settings);
     Key key = new Key(settings, UserGroupInformation.getCurrentUser());
+    List<String> objectManagers =
+        RpcSecurity.isOn(hadoop) ? config.get(Keys.OM_ADDRESSES) : List.of();
     synchronized (OPEN) {
       Shared shared = OPEN.get(key);
       if (shared == null) {
@@ -125,7 +145,7 @@ final class ClusterConnection implements AutoCloseable {
         OPEN.put(key, shared);
       }
       shared.holders++;
-      return new ClusterConnection(key, shared, config);
+      return new ClusterConnection(key, shared, config, hadoop, objectManagers);
     }
   }
 
@@ -208,6 +228,28 @@ final class ClusterConnection implements AutoCloseable {
 
   PieceMemory pieceMemory() {
     return shared.pieceMemory;
+  }
+
+  boolean isSecure() {
+    return RpcSecurity.isOn(hadoop);
+  }
+
+  /** What delegation tokens of this cluster are for. */
+  Text tokenService() {
+    return DelegationTokenSelector.service(objectManagers);
+  }
+
+  /** A new delegation token of this connection's user, who needs a ticket for that. */
+  Token<DelegationTokenIdentifier> issueToken(String renewer) throws IOException {
+    try {
+      return key.user()
+          .doAs(
+              (PrivilegedExceptionAction<Token<DelegationTokenIdentifier>>)
+                  () -> TokenCalls.issue(hadoop, objectManagers, renewer));
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new InterruptedIOException("interrupted while a delegation token was issued");
+    }
   }
 
   StowageConfig config() {

@@ -27,6 +27,7 @@ import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.fs.QuotaUsage;
 import org.apache.hadoop.fs.statistics.IOStatistics;
 import org.apache.hadoop.fs.statistics.IOStatisticsSource;
+import org.apache.hadoop.security.token.Token;
 
 /**
  * The class that a Hadoop configuration names for {@code stow://}. Compiled for Java 8, so that an
@@ -102,6 +103,16 @@ public class StowageFileSystem extends FilterFileSystem implements IOStatisticsS
   }
 
   // What FilterFileSystem does not hand on.
+
+  @Override
+  public String getCanonicalServiceName() {
+    return fs == null ? null : fs.getCanonicalServiceName();
+  }
+
+  @Override
+  public Token<?> getDelegationToken(String renewer) throws IOException {
+    return fs.getDelegationToken(renewer);
+  }
 
   @Override
   @SuppressWarnings("rawtypes") // as Hadoop declares it

@@ -31,11 +31,16 @@ import io.stowage.common.rpc.RpcProtocol;
 import io.stowage.common.rpc.RpcServer;
 import io.stowage.common.scm.ContainerManager;
 import io.stowage.common.time.StoreClock;
+import io.stowage.om.delegation.DelegationSecrets;
+import io.stowage.om.delegation.DelegationSettings;
+import io.stowage.om.delegation.TokenDesk;
 import io.stowage.om.door.Door;
 import io.stowage.om.expiry.Expirer;
 import io.stowage.om.garbage.Collector;
 import io.stowage.om.identity.SecretSeal;
 import io.stowage.om.row.Pause;
+import io.stowage.om.row.RowCommitter;
+import io.stowage.om.row.Stamps;
 import io.stowage.om.table.HBaseTables;
 import java.io.IOException;
 import java.lang.reflect.InvocationTargetException;
@@ -73,6 +78,9 @@ public final class OmServer implements AutoCloseable {
 
   private static final int SWEEP_SECONDS = 60;
 
+  /** Rows of tokens that ended a day ago are no burden. */
+  private static final int TOKEN_SWEEP_SECONDS = 3_600;
+
   private static final Set<String> ADMINISTRATORS_ONLY =
       Set.of(
           "getIdentity",
@@ -105,6 +113,7 @@ public final class OmServer implements AutoCloseable {
   private final ScheduledExecutorService expiring;
   private volatile Consumer<RecordNeedle> records = OmServer::nobody;
   private final ServiceTokens tokens; // null: security is off
+  private final DelegationSecrets delegation; // null: security is off
   private RpcServer rpc;
 
   private OmServer(
@@ -112,8 +121,10 @@ public final class OmServer implements AutoCloseable {
       Configuration hadoop,
       HBaseTables tables,
       Namespace namespace,
-      ServiceTokens tokens) {
+      ServiceTokens tokens,
+      DelegationSecrets delegation) {
     this.tokens = tokens;
+    this.delegation = delegation;
     this.config = config;
     this.hadoop = hadoop;
     this.tables = tables;
@@ -154,16 +165,32 @@ public final class OmServer implements AutoCloseable {
             scm,
             clock,
             Pause.REAL);
-    namespace.sealSecretsWith(secretSeal(config, hadoopAndHBase));
+    SecretSeal seal = secretSeal(config, hadoopAndHBase);
+    namespace.sealSecretsWith(seal);
     ServiceTokens tokens =
         config.get(Keys.SECURITY_ENABLED)
             ? ServiceTokens.start(scm, clock, config.get(Keys.TOKEN_LIFE), settings.commitWindow())
             : null;
-    OmServer server = new OmServer(config, hadoopAndHBase, tables, namespace, tokens);
+    DelegationSecrets delegation =
+        tokens == null
+            ? null
+            : new DelegationSecrets(
+                new RowCommitter(
+                    tables.identities(), clock, Pause.REAL, settings.mutationDeadline()),
+                new Stamps(clock, settings.clockBound()),
+                clock,
+                seal,
+                delegationSettings(config));
+    OmServer server = new OmServer(config, hadoopAndHBase, tables, namespace, tokens, delegation);
     server.lifecycle.moveTo(Lifecycle.State.STARTING);
     server.sweeps =
         server.sweeper.scheduleWithFixedDelay(
             server::sweep, SWEEP_SECONDS, SWEEP_SECONDS, TimeUnit.SECONDS);
+    if (delegation != null) {
+      ScheduledFuture<?> unused = // ends with its thread
+          server.sweeper.scheduleWithFixedDelay(
+              server::sweepTokens, SWEEP_SECONDS, TOKEN_SWEEP_SECONDS, TimeUnit.SECONDS);
+    }
     Collector collector = namespace.collector(tables.regions());
     long pause = settings.collecting().interval().toMillis();
     server.collections =
@@ -191,6 +218,19 @@ public final class OmServer implements AutoCloseable {
       expirations.cancel(true);
       records = OmServer::nobody;
     };
+  }
+
+  private static DelegationSettings delegationSettings(StowageConfig config) throws StoreException {
+    try {
+      return new DelegationSettings(
+          config.get(Keys.DELEGATION_TOKEN_LIFE),
+          config.get(Keys.DELEGATION_RENEW_INTERVAL),
+          config.get(Keys.DELEGATION_KEY_INTERVAL),
+          config.get(Keys.CLOCK_BOUND));
+    } catch (IllegalArgumentException e) {
+      throw new StoreException(
+          ErrorCode.BAD_CONFIGURATION, "Cannot start an object manager: " + e.getMessage(), e);
+    }
   }
 
   /** By a password of Hadoop's credential provider; none: secrets are stored as they are. */
@@ -238,6 +278,14 @@ public final class OmServer implements AutoCloseable {
     }
   }
 
+  private void sweepTokens() {
+    try {
+      delegation.sweep();
+    } catch (StoreException | RuntimeException e) {
+      LOG.warn("Cannot delete tokens that ended; trying again later: {}", e.toString());
+    }
+  }
+
   private static void collect(Collector collector) {
     try {
       collector.round();
@@ -262,12 +310,16 @@ public final class OmServer implements AutoCloseable {
     Exposure.check(config);
     rpc =
         RpcServer.create(
-                hadoop,
-                config.get(Keys.OM_BIND),
-                RPC_HANDLERS,
-                RpcProtocol.OBJECT_MANAGER,
-                guarded(namespace, Administrators.of(config)))
-            .start();
+            hadoop,
+            config.get(Keys.OM_BIND),
+            RPC_HANDLERS,
+            RpcProtocol.OBJECT_MANAGER,
+            guarded(namespace, Administrators.of(config)),
+            delegation);
+    if (delegation != null) {
+      rpc.add(hadoop, RpcProtocol.DELEGATION_TOKENS, new TokenDesk(delegation));
+    }
+    rpc.start();
     LOG.info("Object manager serves RPC on {}", rpc.address());
     return rpc.address();
   }
@@ -291,6 +343,7 @@ public final class OmServer implements AutoCloseable {
                 return invoke(target, method, arguments);
               }
               UserGroupInformation caller = Server.getRemoteUser();
+              delegation.check(caller);
               return door.pass(
                   name,
                   (Message) arguments[0],

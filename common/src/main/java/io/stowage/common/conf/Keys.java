@@ -803,6 +803,33 @@ public final class Keys {
               Tag.TUNING,
               "A reader's token of the data plane holds this long: a file that is open for longer"
                   + " has to be opened again."));
+  public static final ConfigKey<Duration> DELEGATION_TOKEN_LIFE =
+      add(
+          ConfigKey.duration(
+              "stowage.security.delegation-token-life",
+              "7d",
+              Duration.ofSeconds(1),
+              Duration.ofDays(90),
+              Tag.TUNING,
+              "A job's delegation token cannot be renewed for longer than this."));
+  public static final ConfigKey<Duration> DELEGATION_RENEW_INTERVAL =
+      add(
+          ConfigKey.duration(
+              "stowage.security.delegation-renew-interval",
+              "1d",
+              Duration.ofSeconds(1),
+              Duration.ofDays(90),
+              Tag.TUNING,
+              "A delegation token that is not renewed holds this long."));
+  public static final ConfigKey<Duration> DELEGATION_KEY_INTERVAL =
+      add(
+          ConfigKey.duration(
+              "stowage.security.delegation-key-interval",
+              "1d",
+              Duration.ofSeconds(1),
+              Duration.ofDays(365),
+              Tag.TUNING,
+              "A key that signs delegation tokens is replaced after this long."));
 
   private Keys() {}
 

@@ -39,6 +39,8 @@ import org.apache.hadoop.io.retry.RetryPolicies;
 import org.apache.hadoop.ipc.ProtobufRpcEngine2;
 import org.apache.hadoop.ipc.RPC;
 import org.apache.hadoop.ipc.RemoteException;
+import org.apache.hadoop.ipc.RetriableException;
+import org.apache.hadoop.ipc.StandbyException;
 import org.apache.hadoop.net.NetUtils;
 import org.apache.hadoop.security.AccessControlException;
 import org.apache.hadoop.security.KerberosAuthException;
@@ -227,6 +229,9 @@ public final class RpcClient<T> implements AutoCloseable {
       if (isRefusal(remote.getClassName())) {
         return denied(name, address, remote.getMessage(), remote);
       }
+      if (isForLater(remote.getClassName())) {
+        return notServed(name, address, remote);
+      }
       return new StoreException(
           ErrorCode.INTERNAL,
           "Cannot " + name + " at " + service + " " + address + ": " + remote.getMessage(),
@@ -239,6 +244,9 @@ public final class RpcClient<T> implements AutoCloseable {
           ErrorCode.UNAVAILABLE,
           "Cannot " + name + ": " + service + " at " + address + " cannot be reached",
           cause);
+    }
+    if (cause.getCause() instanceof RemoteException remote && isForLater(remote.getClassName())) {
+      return notServed(name, address, remote);
     }
     Throwable refusal = refusalIn(cause);
     if (refusal != null) {
@@ -254,6 +262,19 @@ public final class RpcClient<T> implements AutoCloseable {
             + ": "
             + cause,
         cause);
+  }
+
+  /** A server that cannot look up a token just now says so while the connection is made. */
+  private static boolean isForLater(String className) {
+    return RetriableException.class.getName().equals(className)
+        || StandbyException.class.getName().equals(className);
+  }
+
+  private StoreException notServed(String name, String address, RemoteException why) {
+    return new StoreException(
+        ErrorCode.UNAVAILABLE,
+        "Cannot " + name + " at " + service + " " + address + ": " + why.getMessage(),
+        why);
   }
 
   /** What says that a connection was not made for want of a ticket or a token; else null. */

@@ -15,15 +15,19 @@
  */
 package io.stowage.common.rpc;
 
+import io.stowage.common.delegation.DelegationTokenSelector;
+import io.stowage.common.delegation.DelegationTokens;
 import io.stowage.common.om.ObjectManager;
 import io.stowage.common.proto.ContainerManagerService;
 import io.stowage.common.proto.DatanodeReportService;
+import io.stowage.common.proto.DelegationTokenService;
 import io.stowage.common.proto.ObjectManagerService;
 import io.stowage.common.scm.ContainerManager;
 import io.stowage.common.scm.DatanodeReports;
 import java.util.function.Function;
 import org.apache.hadoop.ipc.ProtocolInfo;
 import org.apache.hadoop.security.KerberosInfo;
+import org.apache.hadoop.security.token.TokenInfo;
 import org.apache.hadoop.thirdparty.protobuf.BlockingService;
 
 /**
@@ -43,6 +47,11 @@ public final class RpcProtocol<T, P> {
           ObjectManager.class,
           ObjectManagerPb.class,
           ObjectManagerService::newReflectiveBlockingService);
+  public static final RpcProtocol<DelegationTokens, DelegationTokensPb> DELEGATION_TOKENS =
+      new RpcProtocol<>(
+          DelegationTokens.class,
+          DelegationTokensPb.class,
+          DelegationTokenService::newReflectiveBlockingService);
   public static final RpcProtocol<ContainerManager, ContainerManagerPb> CONTAINER_MANAGER =
       new RpcProtocol<>(
           ContainerManager.class,
@@ -81,7 +90,15 @@ public final class RpcProtocol<T, P> {
       protocolName = "io.stowage.common.rpc.RpcProtocol$ObjectManagerPb",
       protocolVersion = 1)
   @KerberosInfo(serverPrincipal = "stowage.om.kerberos.principal")
+  @TokenInfo(DelegationTokenSelector.class)
   public interface ObjectManagerPb extends ObjectManagerService.BlockingInterface {}
+
+  /** Hadoop RPC's view of {@link DelegationTokens}; with a ticket only. */
+  @ProtocolInfo(
+      protocolName = "io.stowage.common.rpc.RpcProtocol$DelegationTokensPb",
+      protocolVersion = 1)
+  @KerberosInfo(serverPrincipal = "stowage.om.kerberos.principal")
+  public interface DelegationTokensPb extends DelegationTokenService.BlockingInterface {}
 
   /** Hadoop RPC's view of {@link ContainerManager}. */
   @ProtocolInfo(

@@ -104,6 +104,7 @@ public final class RpcSecurity {
   static PolicyProvider policy() {
     List<Service> services = new ArrayList<>();
     services.add(new Service(OBJECT_MANAGER_ACL, RpcProtocol.ObjectManagerPb.class));
+    services.add(new Service(OBJECT_MANAGER_ACL, RpcProtocol.DelegationTokensPb.class));
     services.add(new Service(CONTAINER_MANAGER_ACL, RpcProtocol.ContainerManagerPb.class));
     services.add(new Service(DATANODE_REPORTS_ACL, RpcProtocol.DatanodeReportsPb.class));
     return new PolicyProvider() {

@@ -25,6 +25,8 @@ import org.apache.hadoop.ipc.ProtobufRpcEngine2;
 import org.apache.hadoop.ipc.RPC;
 import org.apache.hadoop.net.NetUtils;
 import org.apache.hadoop.security.authorize.ProxyUsers;
+import org.apache.hadoop.security.token.SecretManager;
+import org.apache.hadoop.security.token.TokenIdentifier;
 
 /**
  * A Hadoop RPC server of one or more of our services. Owns its threads: one reader, one responder,
@@ -46,6 +48,22 @@ public final class RpcServer implements AutoCloseable {
   public static <T, P> RpcServer create(
       Configuration hadoop, String bind, int handlers, RpcProtocol<T, P> protocol, T implementation)
       throws StoreException {
+    return create(hadoop, bind, handlers, protocol, implementation, null);
+  }
+
+  /**
+   * Builds a server that takes tokens, too; it answers once {@link #start} was called.
+   *
+   * @param tokens knows their passwords; null: tickets only
+   */
+  public static <T, P> RpcServer create(
+      Configuration hadoop,
+      String bind,
+      int handlers,
+      RpcProtocol<T, P> protocol,
+      T implementation,
+      SecretManager<? extends TokenIdentifier> tokens)
+      throws StoreException {
     Configuration conf = RpcSecurity.ofServer(hadoop);
     RPC.setProtocolEngine(conf, protocol.pb(), ProtobufRpcEngine2.class);
     InetSocketAddress address;
@@ -64,6 +82,7 @@ public final class RpcServer implements AutoCloseable {
               .setPort(address.getPort())
               .setNumHandlers(handlers)
               .setVerbose(false)
+              .setSecretManager(tokens)
               .build();
       server.addTerseExceptions(RpcBridge.WireException.class);
       server.addSuppressedLoggingExceptions(RpcBridge.WireException.class);

@@ -78,11 +78,16 @@ public final class SecretSeal {
   }
 
   /** How {@link #seal} encrypts. */
-  int cipher() {
+  public int cipher() {
     return key == null ? PLAIN : AES_GCM;
   }
 
-  ByteString seal(String accessKey, String secret) {
+  /**
+   * A secret as it is stored.
+   *
+   * @param accessKey whose it is; the same to open it
+   */
+  public ByteString seal(String accessKey, String secret) {
     byte[] plain = secret.getBytes(StandardCharsets.UTF_8);
     if (key == null) {
       return ByteString.copyFrom(plain);
@@ -103,7 +108,7 @@ public final class SecretSeal {
    *
    * @throws StoreException if it was sealed with another key, or not for this access key
    */
-  String open(String accessKey, int cipher, ByteString stored) throws StoreException {
+  public String open(String accessKey, int cipher, ByteString stored) throws StoreException {
     return switch (cipher) {
       case PLAIN -> stored.toStringUtf8(); // of before there was a key
       case AES_GCM -> opened(accessKey, stored);

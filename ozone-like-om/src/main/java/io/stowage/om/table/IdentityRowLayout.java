@@ -16,6 +16,7 @@
 package io.stowage.om.table;
 
 import io.stowage.common.proto.EntityKind;
+import java.util.HexFormat;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
 /**
@@ -30,6 +31,12 @@ import org.apache.hadoop.thirdparty.protobuf.ByteString;
  *
  * row key   'g' name of a group, 'r' name of a role, 's' name of a key that seals sessions
  * i:e       EntityRecord
+ *
+ * row key   't' id of a delegation token, 16 hexadecimal digits
+ * i:t       DelegationTokenRecord
+ *
+ * row key   'T'
+ * i:T       DelegationKeysRecord: the keys that sign delegation tokens
  * </pre>
  */
 public final class IdentityRowLayout {
@@ -45,6 +52,13 @@ public final class IdentityRowLayout {
   public static final ByteString BEHIND_USERS = Column.letter('v');
 
   public static final Column ENTITY = new Column('i', Column.letter('e'));
+
+  public static final Column TOKEN = new Column('i', Column.letter('t'));
+  public static final ByteString TOKENS = Column.letter('t');
+  public static final ByteString BEHIND_TOKENS = Column.letter('u');
+
+  public static final ByteString TOKEN_KEYS_ROW = Column.letter('T');
+  public static final Column TOKEN_KEYS = new Column('i', Column.letter('T'));
 
   private IdentityRowLayout() {}
 
@@ -65,6 +79,10 @@ public final class IdentityRowLayout {
 
   public static ByteString row(String accessKey) {
     return ByteString.copyFromUtf8("a" + accessKey);
+  }
+
+  public static ByteString token(long id) {
+    return ByteString.copyFromUtf8("t" + HexFormat.of().toHexDigits(id));
   }
 
   public static ByteString user(String name) {

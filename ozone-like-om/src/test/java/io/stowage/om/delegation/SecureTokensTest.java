@@ -1,0 +1,437 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.om.delegation;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.stowage.common.conf.Keys;
+import io.stowage.common.conf.StowageConfig;
+import io.stowage.common.delegation.DelegationTokenIdentifier;
+import io.stowage.common.delegation.DelegationTokenSelector;
+import io.stowage.common.delegation.DelegationTokens;
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.om.ObjectManager;
+import io.stowage.common.proto.BucketInfo;
+import io.stowage.common.proto.CancelTokenRequest;
+import io.stowage.common.proto.DelegationToken;
+import io.stowage.common.proto.GetBucketReply;
+import io.stowage.common.proto.GetBucketRequest;
+import io.stowage.common.proto.IssueTokenRequest;
+import io.stowage.common.proto.RenewTokenRequest;
+import io.stowage.common.rpc.KerberosLogin;
+import io.stowage.common.rpc.RpcClient;
+import io.stowage.common.rpc.RpcProtocol;
+import io.stowage.common.rpc.RpcServer;
+import io.stowage.common.rpc.SiteConfiguration;
+import io.stowage.common.rpc.TestKdc;
+import io.stowage.common.time.ManualClock;
+import io.stowage.om.identity.SecretSeal;
+import io.stowage.om.row.RowCommitter;
+import io.stowage.om.row.Stamps;
+import io.stowage.om.table.Column;
+import io.stowage.om.table.ForwardingRowStore;
+import io.stowage.om.table.MemoryRowStore;
+import io.stowage.om.table.Row;
+import io.stowage.om.table.RowStore;
+import java.io.IOException;
+import java.lang.annotation.Annotation;
+import java.lang.reflect.Proxy;
+import java.nio.file.Path;
+import java.security.PrivilegedExceptionAction;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.ipc.Server;
+import org.apache.hadoop.security.KerberosInfo;
+import org.apache.hadoop.security.SecurityInfo;
+import org.apache.hadoop.security.SecurityUtil;
+import org.apache.hadoop.security.UserGroupInformation;
+import org.apache.hadoop.security.token.Token;
+import org.apache.hadoop.security.token.TokenIdentifier;
+import org.apache.hadoop.security.token.TokenInfo;
+import org.apache.hadoop.security.token.TokenSelector;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * Two object managers' RPC servers that share a table, with a KDC, real tickets and real sockets:
+ * what somebody can do who has a token and no ticket. In a JVM of its own.
+ */
+class SecureTokensTest {
+  private static final String REALM = "@" + TestKdc.REALM;
+
+  @TempDir private static Path directory;
+  private static TestKdc kdc;
+  private static Configuration site;
+  private static KerberosLogin om;
+
+  private final List<AutoCloseable> open = new ArrayList<>();
+  private final ManualClock clock = new ManualClock(1_700_000_000_000_000L);
+  private final MemoryRowStore table = new MemoryRowStore();
+  private volatile boolean tableOfOneIsAway;
+  private String one;
+  private String other;
+
+  @BeforeAll
+  static void startRealm() throws Exception {
+    kdc = TestKdc.start(directory, 3_600);
+    site = new Configuration(false);
+    site.set(Keys.SECURITY_ENABLED.name(), "true");
+    site.set(Keys.OM_PRINCIPAL.name(), "om/_HOST" + REALM);
+    site.set(Keys.OM_KEYTAB.name(), kdc.keytab("om/localhost").toString());
+    site.set("hadoop.rpc.protection", "privacy");
+    site.set("hadoop.proxyuser.oozie.users", "alice");
+    site.set("hadoop.proxyuser.oozie.hosts", "*");
+    StowageConfig config = SiteConfiguration.stowage(site);
+    om = KerberosLogin.login(KerberosLogin.Role.OBJECT_MANAGER, config, site);
+  }
+
+  @AfterAll
+  static void stopRealm() {
+    om.close();
+    kdc.close();
+  }
+
+  @BeforeEach
+  void serve() throws Exception {
+    one =
+        serving(
+            new ForwardingRowStore(table) {
+              @Override
+              public Row get(ByteString row, List<Column> columns) throws IOException {
+                if (tableOfOneIsAway) {
+                  throw new IOException("no region server");
+                }
+                return super.get(row, columns);
+              }
+            });
+    other = serving(table);
+  }
+
+  @AfterEach
+  void closeAll() throws Exception {
+    SecurityUtil.setSecurityInfoProviders();
+    for (int i = open.size() - 1; i >= 0; i--) { // clients first
+      open.get(i).close();
+    }
+  }
+
+  private String serving(RowStore store) throws Exception {
+    DelegationSecrets secrets =
+        new DelegationSecrets(
+            new RowCommitter(store, clock, duration -> {}, Duration.ofSeconds(60)),
+            new Stamps(clock, Duration.ofSeconds(10)),
+            clock,
+            SecretSeal.NONE,
+            new DelegationSettings(
+                Duration.ofDays(7),
+                Duration.ofDays(1),
+                Duration.ofDays(1),
+                Duration.ofSeconds(10)));
+    RpcServer server =
+        om.user()
+            .doAs(
+                (PrivilegedExceptionAction<RpcServer>)
+                    () ->
+                        RpcServer.create(
+                                site,
+                                "localhost:0",
+                                2,
+                                RpcProtocol.OBJECT_MANAGER,
+                                naming(secrets),
+                                secrets)
+                            .add(site, RpcProtocol.DELEGATION_TOKENS, new TokenDesk(secrets))
+                            .start());
+    open.add(server);
+    return "localhost:" + server.address().getPort();
+  }
+
+  /** An object manager that answers with its caller's name. */
+  private static ObjectManager naming(DelegationSecrets secrets) {
+    return (ObjectManager)
+        Proxy.newProxyInstance(
+            ObjectManager.class.getClassLoader(),
+            new Class<?>[] {ObjectManager.class},
+            (proxy, method, args) -> {
+              UserGroupInformation caller = Server.getRemoteUser();
+              secrets.check(caller);
+              UserGroupInformation real = caller.getRealUser();
+              return GetBucketReply.newBuilder()
+                  .setBucket(
+                      BucketInfo.newBuilder()
+                          .setOwner(
+                              caller.getShortUserName()
+                                  + (real == null ? "" : " by " + real.getShortUserName())))
+                  .build();
+            });
+  }
+
+  private <T, P> T client(UserGroupInformation user, RpcProtocol<T, P> protocol, String... at)
+      throws Exception {
+    RpcClient<T> client =
+        user.doAs(
+            (PrivilegedExceptionAction<RpcClient<T>>)
+                () ->
+                    RpcClient.create(
+                        protocol,
+                        site,
+                        List.of(at),
+                        Duration.ofSeconds(10),
+                        at.length == 1 ? Duration.ZERO : Duration.ofSeconds(10)));
+    open.add(client);
+    return client.api();
+  }
+
+  private static String nameSeen(ObjectManager objectManager) throws StoreException {
+    return objectManager
+        .getBucket(GetBucketRequest.newBuilder().setName("b").build())
+        .getBucket()
+        .getOwner();
+  }
+
+  private DelegationToken issue(UserGroupInformation user, String renewer) throws Exception {
+    return client(user, RpcProtocol.DELEGATION_TOKENS, one)
+        .issueToken(IssueTokenRequest.newBuilder().setRenewer(renewer).build())
+        .getToken();
+  }
+
+  /** A process on a worker: no ticket, some user of the machine, a token. */
+  private UserGroupInformation worker(DelegationToken token, String... at) {
+    UserGroupInformation user = UserGroupInformation.createRemoteUser("yarn");
+    assertTrue(
+        user.addToken(
+            new Token<DelegationTokenIdentifier>(
+                token.getIdentifier().toByteArray(),
+                token.getPassword().toByteArray(),
+                DelegationTokenIdentifier.KIND,
+                DelegationTokenSelector.service(List.of(at)))));
+    return user;
+  }
+
+  private UserGroupInformation worker(DelegationToken token) {
+    return worker(token, one, other);
+  }
+
+  private interface Call {
+    void run() throws Exception;
+  }
+
+  private static String denied(Call call) {
+    StoreException e = assertThrows(StoreException.class, call::run);
+    assertEquals(ErrorCode.ACCESS_DENIED, e.code(), e.toString());
+    return e.getMessage();
+  }
+
+  private String seenBy(UserGroupInformation user, String at) throws Exception {
+    return nameSeen(client(user, RpcProtocol.OBJECT_MANAGER, at));
+  }
+
+  @Test
+  void withATokenAndNoTicketACallerIsItsOwnerAtEveryObjectManager() throws Exception {
+    denied(() -> seenBy(UserGroupInformation.createRemoteUser("yarn"), one));
+    DelegationToken token = issue(kdc.logIn("alice"), "rm");
+    assertEquals("alice", seenBy(worker(token), one));
+    assertEquals("alice", seenBy(worker(token), other));
+  }
+
+  @Test
+  void aTokenSurvivesTheObjectManagerThatIssuedIt() throws Exception {
+    UserGroupInformation alice = kdc.logIn("alice");
+    DelegationToken token = issue(alice, "alice");
+    ObjectManager both = client(worker(token), RpcProtocol.OBJECT_MANAGER, one, other);
+    assertEquals("alice", nameSeen(both));
+    open.get(0).close(); // one's server
+    assertEquals("alice", nameSeen(both));
+    var renewed =
+        client(alice, RpcProtocol.DELEGATION_TOKENS, one, other)
+            .renewToken(RenewTokenRequest.newBuilder().setToken(token).build());
+    assertTrue(renewed.getExpiryMicros() > clock.wallMicros());
+  }
+
+  @Test
+  void anObjectManagerWithoutItsTableSendsCallersToTheNext() throws Exception {
+    DelegationToken token = issue(kdc.logIn("alice"), "rm");
+    tableOfOneIsAway = true;
+    StoreException e = assertThrows(StoreException.class, () -> seenBy(worker(token), one));
+    assertEquals(ErrorCode.UNAVAILABLE, e.code(), e.toString());
+    assertEquals("alice", nameSeen(client(worker(token), RpcProtocol.OBJECT_MANAGER, one, other)));
+  }
+
+  @Test
+  void aTokenIsShownToItsClusterOnly() throws Exception {
+    DelegationToken token = issue(kdc.logIn("alice"), "rm");
+    String why = denied(() -> seenBy(worker(token, one), other));
+    assertTrue(why.contains("yarn"), why);
+  }
+
+  @Test
+  void aForgedTokenIsRefused() throws Exception {
+    DelegationToken token = issue(kdc.logIn("alice"), "rm");
+    byte[] password = token.getPassword().toByteArray();
+    password[0] ^= 1;
+    denied(
+        () ->
+            seenBy(
+                worker(token.toBuilder().setPassword(ByteString.copyFrom(password)).build()), one));
+    byte[] identifier = token.getIdentifier().toByteArray();
+    identifier[identifier.length - 1] ^= 1; // another's id
+    denied(
+        () ->
+            seenBy(
+                worker(token.toBuilder().setIdentifier(ByteString.copyFrom(identifier)).build()),
+                one));
+  }
+
+  @Test
+  void cancelledItOpensNothingAndOpenConnectionsEnd() throws Exception {
+    UserGroupInformation alice = kdc.logIn("alice");
+    DelegationToken token = issue(alice, "rm");
+    ObjectManager inUse = client(worker(token), RpcProtocol.OBJECT_MANAGER, other);
+    assertEquals("alice", nameSeen(inUse));
+    CancelTokenRequest cancel = CancelTokenRequest.newBuilder().setToken(token).build();
+    denied(() -> client(kdc.logIn("bob"), RpcProtocol.DELEGATION_TOKENS, one).cancelToken(cancel));
+    assertEquals("alice", seenBy(worker(token), other));
+    var unused = client(alice, RpcProtocol.DELEGATION_TOKENS, one).cancelToken(cancel);
+    for (String at : List.of(one, other)) {
+      String why = denied(() -> seenBy(worker(token), at));
+      assertTrue(why.contains("cancelled"), why);
+    }
+    clock.advance(DelegationSecrets.LOOK);
+    assertTrue(denied(() -> nameSeen(inUse)).contains("cancelled"));
+  }
+
+  @Test
+  void theRenewerRenewsItAndNobodyElse() throws Exception {
+    DelegationToken token = issue(kdc.logIn("alice"), "rm/host" + REALM); // known by its user
+    RenewTokenRequest renew = RenewTokenRequest.newBuilder().setToken(token).build();
+    clock.advance(Duration.ofHours(20));
+    for (String wrong : List.of("bob", "alice")) {
+      String why =
+          denied(
+              () ->
+                  client(kdc.logIn(wrong), RpcProtocol.DELEGATION_TOKENS, other).renewToken(renew));
+      assertTrue(why.contains("not its renewer"), why);
+    }
+    var unused =
+        client(kdc.logIn("rm/host"), RpcProtocol.DELEGATION_TOKENS, other).renewToken(renew);
+    clock.advance(Duration.ofHours(20));
+    assertEquals("alice", seenBy(worker(token), one));
+    clock.advance(Duration.ofHours(4));
+    String why = denied(() -> seenBy(worker(token), one));
+    assertTrue(why.contains("expired"), why);
+  }
+
+  @Test
+  void aRolledKeyLeavesTokensOfBefore() throws Exception {
+    UserGroupInformation alice = kdc.logIn("alice");
+    DelegationToken before = issue(alice, "alice");
+    clock.advance(Duration.ofHours(23));
+    DelegationTokens desk = client(alice, RpcProtocol.DELEGATION_TOKENS, other);
+    var renewed = desk.renewToken(RenewTokenRequest.newBuilder().setToken(before).build());
+    assertTrue(renewed.getExpiryMicros() > clock.wallMicros());
+    clock.advance(Duration.ofHours(2));
+    DelegationToken after = desk.issueToken(IssueTokenRequest.getDefaultInstance()).getToken();
+    assertTrue(
+        read(before).getMasterKeyId() != read(after).getMasterKeyId(), "signed by another key");
+    for (String at : List.of(one, other)) {
+      assertEquals("alice", seenBy(worker(before), at));
+      assertEquals("alice", seenBy(worker(after), at));
+    }
+  }
+
+  private static DelegationTokenIdentifier read(DelegationToken token) throws IOException {
+    return (DelegationTokenIdentifier)
+        new Token<DelegationTokenIdentifier>(
+                token.getIdentifier().toByteArray(),
+                token.getPassword().toByteArray(),
+                DelegationTokenIdentifier.KIND,
+                DelegationTokenSelector.service(List.of("localhost:1")))
+            .decodeIdentifier(); // by the service file
+  }
+
+  @Test
+  void whoActsForAnotherGetsAndUsesATokenInHisName() throws Exception {
+    UserGroupInformation oozie = kdc.logIn("oozie");
+    DelegationToken token = issue(UserGroupInformation.createProxyUser("alice", oozie), "rm");
+    assertEquals("alice by oozie", seenBy(worker(token), other));
+    String why = denied(() -> issue(UserGroupInformation.createProxyUser("ann", oozie), "rm"));
+    assertTrue(why.contains("not allowed to impersonate ann"), why);
+  }
+
+  @Test
+  void whoCameWithATokenGetsNone() throws Exception {
+    DelegationToken token = issue(kdc.logIn("alice"), "alice");
+    denied(() -> issue(worker(token), "alice")); // a client of ours does not even show it
+    SecurityUtil.setSecurityInfoProviders(new EverywhereTokens());
+    DelegationTokens desk = client(worker(token), RpcProtocol.DELEGATION_TOKENS, one);
+    for (Call call :
+        List.<Call>of(
+            () -> desk.issueToken(IssueTokenRequest.getDefaultInstance()),
+            () -> desk.renewToken(RenewTokenRequest.newBuilder().setToken(token).build()),
+            () -> desk.cancelToken(CancelTokenRequest.newBuilder().setToken(token).build()))) {
+      String why = denied(call);
+      assertTrue(why.contains("has no ticket (TOKEN)"), why);
+    }
+  }
+
+  @Test
+  void whatIsNoTokenIsRefused() throws Exception {
+    DelegationTokens desk = client(kdc.logIn("alice"), RpcProtocol.DELEGATION_TOKENS, one);
+    StoreException e =
+        assertThrows(
+            StoreException.class,
+            () ->
+                desk.cancelToken(
+                    CancelTokenRequest.newBuilder()
+                        .setToken(
+                            DelegationToken.newBuilder()
+                                .setIdentifier(ByteString.copyFromUtf8("no token at all")))
+                        .build()));
+    assertEquals(ErrorCode.INVALID_ARGUMENT, e.code(), e.toString());
+  }
+
+  /** A client that shows its token whatever the protocol says. */
+  private static final class EverywhereTokens extends SecurityInfo {
+    @Override
+    public KerberosInfo getKerberosInfo(Class<?> protocol, Configuration conf) {
+      return protocol.getAnnotation(KerberosInfo.class);
+    }
+
+    @Override
+    public TokenInfo getTokenInfo(Class<?> protocol, Configuration conf) {
+      return new TokenInfo() {
+        @Override
+        public Class<? extends Annotation> annotationType() {
+          return TokenInfo.class;
+        }
+
+        @Override
+        public Class<? extends TokenSelector<? extends TokenIdentifier>> value() {
+          return DelegationTokenSelector.class;
+        }
+      };
+    }
+  }
+}
