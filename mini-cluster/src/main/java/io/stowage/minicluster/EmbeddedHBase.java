@@ -29,12 +29,15 @@ import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.hbase.HBaseConfiguration;
 import org.apache.hadoop.hbase.LocalHBaseCluster;
+import org.apache.hadoop.hbase.NamespaceDescriptor;
 import org.apache.hadoop.hbase.ServerName;
 import org.apache.hadoop.hbase.TableName;
 import org.apache.hadoop.hbase.client.Admin;
 import org.apache.hadoop.hbase.client.Connection;
 import org.apache.hadoop.hbase.client.ConnectionFactory;
 import org.apache.hadoop.hbase.master.HMaster;
+import org.apache.hadoop.hbase.security.access.Permission;
+import org.apache.hadoop.hbase.security.access.UserPermission;
 import org.apache.hadoop.metrics2.lib.DefaultMetricsSystem;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -64,6 +67,16 @@ public final class EmbeddedHBase implements AutoCloseable {
   /** Starts HBase with its files in a directory and waits until tables can be made. */
   public static EmbeddedHBase start(Path directory, EmbeddedZooKeeper zooKeeper)
       throws IOException, InterruptedException {
+    return start(directory, zooKeeper, null);
+  }
+
+  /**
+   * The same.
+   *
+   * @param realm callers need tickets of it and permissions; null: no security
+   */
+  static EmbeddedHBase start(Path directory, EmbeddedZooKeeper zooKeeper, RealmKeys realm)
+      throws IOException, InterruptedException {
     Files.createDirectories(directory);
     Configuration configuration = HBaseConfiguration.create();
     connectTo(configuration, zooKeeper);
@@ -73,6 +86,9 @@ public final class EmbeddedHBase implements AutoCloseable {
     // twice the CPU a row and lets few rows share a force.
     configuration.set("hbase.wal.provider", "filesystem");
     startFast(configuration);
+    if (realm != null) {
+      realm.secure(configuration);
+    }
     FileSystem files = FileSystem.get(directory.toUri(), configuration);
     if (!(files instanceof DurableLocalFileSystem)) {
       // Hadoop hands out what this JVM opened first; only a test that did so comes here.
@@ -206,6 +222,24 @@ public final class EmbeddedHBase implements AutoCloseable {
     Configuration configuration = configuration();
     InProcessRpcClient.use(configuration);
     return configuration;
+  }
+
+  /**
+   * What HBase's administrator does before a secure Stowage starts: makes the namespace, and lets
+   * users make their tables in it.
+   */
+  void makeNamespace(String namespace, Iterable<String> users) throws IOException {
+    try (Connection connection = ConnectionFactory.createConnection(clientConfiguration);
+        Admin admin = connection.getAdmin()) {
+      admin.createNamespace(NamespaceDescriptor.create(namespace).build());
+      for (String user : users) {
+        admin.grant(
+            new UserPermission(
+                user,
+                Permission.newBuilder(namespace).withActions(Permission.Action.CREATE).build()),
+            false);
+      }
+    }
   }
 
   /** Loses a table, as an operator's mistake would. */

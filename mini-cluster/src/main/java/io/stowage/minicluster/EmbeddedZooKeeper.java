@@ -65,6 +65,17 @@ public final class EmbeddedZooKeeper implements AutoCloseable {
    */
   public static EmbeddedZooKeeper start(Path directory, int port)
       throws IOException, InterruptedException {
+    return start(directory, port, null);
+  }
+
+  /**
+   * Starts a server.
+   *
+   * @param realm clients may log in by it, and ids are users without host and realm; null: no
+   *     security
+   */
+  static EmbeddedZooKeeper start(Path directory, int port, RealmKeys realm)
+      throws IOException, InterruptedException {
     Path data = Files.createDirectories(directory.resolve("data"));
     purgeOldSnapshots(data);
     Properties settings = new Properties();
@@ -77,6 +88,13 @@ public final class EmbeddedZooKeeper implements AutoCloseable {
     settings.setProperty("maxClientCnxns", "0");
     settings.setProperty("preAllocSize", "1024");
     settings.setProperty("admin.enableServer", "false");
+    if (realm != null) {
+      realm.letZooKeeperServe();
+      settings.setProperty(
+          "authProvider.1", "org.apache.zookeeper.server.auth.SASLAuthenticationProvider");
+      settings.setProperty("kerberos.removeHostFromPrincipal", "true");
+      settings.setProperty("kerberos.removeRealmFromPrincipal", "true");
+    }
     ZooKeeperServerEmbedded server = null;
     try {
       server =
@@ -87,7 +105,9 @@ public final class EmbeddedZooKeeper implements AutoCloseable {
               .build();
       server.start(START_TIMEOUT_MILLIS);
       EmbeddedZooKeeper started = new EmbeddedZooKeeper(server, server.getClientPort());
-      started.dropEphemeralNodesOfTheDead();
+      if (realm == null) { // else a test's, of which nobody was killed, and which shows us nothing
+        started.dropEphemeralNodesOfTheDead();
+      }
       return started;
     } catch (InterruptedException e) {
       server.close();

@@ -46,9 +46,20 @@ final class HBaseHome implements AutoCloseable {
   /** Starts both below two directories. */
   static HBaseHome start(Path zooKeeperDirectory, int zooKeeperPort, Path hbaseDirectory)
       throws IOException, InterruptedException {
-    EmbeddedZooKeeper zooKeeper = EmbeddedZooKeeper.start(zooKeeperDirectory, zooKeeperPort);
+    return start(zooKeeperDirectory, zooKeeperPort, hbaseDirectory, null);
+  }
+
+  /**
+   * Starts both below two directories.
+   *
+   * @param realm with Kerberos; null: without security
+   */
+  static HBaseHome start(
+      Path zooKeeperDirectory, int zooKeeperPort, Path hbaseDirectory, RealmKeys realm)
+      throws IOException, InterruptedException {
+    EmbeddedZooKeeper zooKeeper = EmbeddedZooKeeper.start(zooKeeperDirectory, zooKeeperPort, realm);
     try {
-      return new HBaseHome(zooKeeper, EmbeddedHBase.start(hbaseDirectory, zooKeeper), null);
+      return new HBaseHome(zooKeeper, EmbeddedHBase.start(hbaseDirectory, zooKeeper, realm), null);
     } catch (IOException | InterruptedException | RuntimeException e) {
       zooKeeper.close();
       throw e;
@@ -123,6 +134,10 @@ final class HBaseHome implements AutoCloseable {
 
   URI hdfsUri() {
     return hdfs.getURI();
+  }
+
+  void makeNamespace(String namespace, Iterable<String> users) throws IOException {
+    hbase.makeNamespace(namespace, users);
   }
 
   void dropTable(String namespace, String table) throws IOException {

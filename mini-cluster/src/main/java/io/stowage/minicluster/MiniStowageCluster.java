@@ -92,6 +92,10 @@ public final class MiniStowageCluster implements AutoCloseable {
   private static final Duration WRITABLE_TIMEOUT = Duration.ofSeconds(30);
   private static final long POLL_MILLIS = 20;
   private static final String LOOPBACK = "127.0.0.1";
+
+  /** Who makes tables, as auth_to_local calls those of {@code secureMetadata}. */
+  private static final List<String> HBASE_USERS = List.of("om", "scm");
+
   private static final String SECRET_KEY_ALIAS = "stowage.identity.secret-key";
 
   /** What a cluster is to be like. Confined to one thread. */
@@ -103,6 +107,7 @@ public final class MiniStowageCluster implements AutoCloseable {
     private boolean gateway = true;
     private boolean ownHBase; // else shared
     private boolean hbaseOverHdfs; // else over local files
+    private RealmKeys realm; // of ZooKeeper and HBase; null: they are without security
     private boolean directCalls;
     private boolean awaitWritable = true;
     private Path directory;
@@ -166,6 +171,12 @@ public final class MiniStowageCluster implements AutoCloseable {
     public Builder ownHBase() {
       this.ownHBase = true;
       return this;
+    }
+
+    /** ZooKeeper and HBase of its own, both with Kerberos; HBase asks for permissions. */
+    public Builder secureMetadata(RealmKeys keys) {
+      this.realm = keys;
+      return ownHBase();
     }
 
     /** HBase of its own over Hadoop's mini-cluster of HDFS: production's shape, slower to start. */
@@ -303,6 +314,9 @@ public final class MiniStowageCluster implements AutoCloseable {
     chooseDirectory();
     startHBase();
     configure();
+    if (shape.realm != null) {
+      hbase.makeNamespace(config.get(Keys.HBASE_NAMESPACE), HBASE_USERS);
+    }
     if (shape.embedded != null) {
       makeSecretKey();
     }
@@ -367,7 +381,10 @@ public final class MiniStowageCluster implements AutoCloseable {
     }
     hbase =
         HBaseHome.start(
-            directory.resolve("zookeeper"), keptPort("zookeeper"), directory.resolve("hbase"));
+            directory.resolve("zookeeper"),
+            keptPort("zookeeper"),
+            directory.resolve("hbase"),
+            shape.realm);
   }
 
   private void configure() throws StoreException {
@@ -383,6 +400,9 @@ public final class MiniStowageCluster implements AutoCloseable {
     all.put(Keys.HBASE_NAMESPACE.name(), namespace);
     all.put(Keys.ZOOKEEPER_QUORUM.name(), hbase.zooKeeperQuorum());
     all.put(Keys.ZOOKEEPER_ROOT.name(), "/" + namespace);
+    if (shape.realm == null) {
+      all.putIfAbsent(Keys.ZOOKEEPER_SASL.name(), "false");
+    }
     config = StowageConfig.of(all);
   }
 
@@ -806,6 +826,11 @@ public final class MiniStowageCluster implements AutoCloseable {
     clientSettings().forEach(hadoop::set);
     coreSite().forEach(hadoop::set);
     return hadoop;
+  }
+
+  /** For clients of this cluster's HBase; ZooKeeper's quorum is in it. */
+  Configuration hbaseClientConfiguration() {
+    return new Configuration(hbase.configuration());
   }
 
   /** The HDFS that HBase's files are in, of a cluster built with it. */

@@ -49,8 +49,10 @@ import io.stowage.common.rpc.RpcProtocol;
 import io.stowage.common.rpc.RpcSecurity;
 import io.stowage.common.rpc.TestKdc;
 import io.stowage.common.tls.ClientTls;
+import java.io.OutputStream;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.PrivilegedExceptionAction;
 import java.time.Duration;
@@ -62,13 +64,24 @@ import java.util.Queue;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FSDataInputStream;
 import org.apache.hadoop.fs.FSDataOutputStream;
 import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.hbase.TableName;
+import org.apache.hadoop.hbase.client.Connection;
+import org.apache.hadoop.hbase.client.ConnectionFactory;
+import org.apache.hadoop.hbase.client.ResultScanner;
+import org.apache.hadoop.hbase.client.Scan;
+import org.apache.hadoop.hbase.client.Table;
+import org.apache.hadoop.hbase.security.AccessDeniedException;
+import org.apache.hadoop.security.Credentials;
 import org.apache.hadoop.security.UserGroupInformation;
+import org.apache.hadoop.security.token.SecretManager;
+import org.apache.hadoop.security.token.Token;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.apache.hadoop.thirdparty.protobuf.TextFormat;
 import org.apache.log4j.Appender;
@@ -76,6 +89,11 @@ import org.apache.log4j.AppenderSkeleton;
 import org.apache.log4j.Level;
 import org.apache.log4j.Logger;
 import org.apache.log4j.spi.LoggingEvent;
+import org.apache.zookeeper.CreateMode;
+import org.apache.zookeeper.KeeperException;
+import org.apache.zookeeper.ZooDefs;
+import org.apache.zookeeper.ZooKeeper;
+import org.apache.zookeeper.client.ZKClientConfig;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -96,6 +114,9 @@ class SecureClusterIT {
   private static UserGroupInformation alice;
   private static UserGroupInformation bob;
   private static final List<AutoCloseable> open = new ArrayList<>();
+
+  /** Of a delegation token, as it prints itself. */
+  private static String jobsPassword = "none was issued";
 
   /** All that our classes log while this runs, at any level. */
   private static final Queue<String> logged = new ConcurrentLinkedQueue<>();
@@ -124,6 +145,12 @@ class SecureClusterIT {
     MiniStowageCluster.Builder builder =
         MiniStowageCluster.builder()
             .datanodes(5)
+            .secureMetadata(
+                new RealmKeys(
+                    "zookeeper/localhost@" + TestKdc.REALM,
+                    kdc.keytab("zookeeper/localhost"),
+                    "hbase/localhost@" + TestKdc.REALM,
+                    kdc.keytab("hbase/localhost")))
             .set(Keys.SECURITY_ENABLED, "true")
             .setHadoop("hadoop.rpc.protection", "privacy")
             .set(Keys.SCM_PRINCIPAL, "scm/_HOST@" + TestKdc.REALM)
@@ -147,12 +174,16 @@ class SecureClusterIT {
     cluster.close();
     kdc.close();
     Logger.getLogger("io.stowage").removeAppender(LISTENING);
-    assertTrue(logged.size() > 100, logged.size() + " lines were logged");
+    assertTrue(
+        logged.stream().anyMatch(line -> line.startsWith("Logged in as om/localhost")),
+        () -> "what is logged is not heard: " + logged.size() + " lines");
+    assertTrue(logged.stream().anyMatch(line -> line.startsWith("Issued STOWAGE_DELEGATION_TOKEN")));
     assertEquals(1, keys.getKeysCount());
     byte[] secret = keys.getKeys(0).getSecret().toByteArray();
     List<String> secrets =
         List.of(
             cluster.secretKey(),
+            jobsPassword,
             HexFormat.of().formatHex(secret),
             Base64.getEncoder().encodeToString(secret),
             TextFormat.escapeBytes(secret), // as messages print themselves
@@ -268,6 +299,145 @@ class SecureClusterIT {
       assertArrayEquals(
           large, s3.getObjectAsBytes(b -> b.bucket("gateways").key("a")).asByteArray());
     }
+  }
+
+  @Test
+  void aJobWithATokenAloneReadsAndWritesUntilItIsCancelled() throws Exception {
+    createBucket(alice, "jobs");
+    createBucket(alice, "results");
+    FileSystem jobs = fileSystem(alice, "jobs");
+    write(jobs, "/in", content(300_000, 6));
+    Credentials credentials = new Credentials();
+    assertEquals(1, jobs.addDelegationTokens("alice", credentials).length);
+    assertEquals(
+        0, fileSystem(alice, "results").addDelegationTokens("alice", credentials).length, "one");
+    Token<?> token = credentials.getAllTokens().iterator().next();
+    jobsPassword = HexFormat.of().formatHex(token.getPassword());
+    assertTrue(token.isManaged());
+    assertTrue(asUser(alice, () -> token.renew(hadoop())) > System.currentTimeMillis());
+    assertThrows(SecretManager.InvalidToken.class, () -> asUser(bob, () -> token.renew(hadoop())));
+
+    assertEquals("", job(credentials, "stow://jobs/in", "stow://results/out"));
+    assertArrayEquals(content(300_000, 6), read(fileSystem(alice, "results"), "/out"));
+    createBucket(bob, "bobs-results");
+    String others = job(credentials, "stow://jobs/in", "stow://bobs-results/out");
+    assertTrue(others.contains("AccessControlException"), others);
+    String without = job(new Credentials(), "stow://jobs/in", "stow://results/out");
+    assertTrue(without.contains("AccessControlException"), without);
+
+    assertThrows(
+        SecretManager.InvalidToken.class,
+        () ->
+            asUser(
+                bob,
+                () -> {
+                  token.cancel(hadoop());
+                  return null;
+                }));
+    asUser(
+        alice,
+        () -> {
+          token.cancel(hadoop());
+          return null;
+        });
+    String after = job(credentials, "stow://jobs/in", "stow://results/after");
+    assertTrue(after.contains("AccessControlException") && after.contains("cancelled"), after);
+    assertFalse(
+        fileSystem(alice, "results").exists(new org.apache.hadoop.fs.Path("/after")));
+  }
+
+  private static <T> T asUser(UserGroupInformation user, PrivilegedExceptionAction<T> work)
+      throws Exception {
+    return user.doAs(work);
+  }
+
+  /** Copies a file in a process of its own that has no ticket; what went wrong, or nothing. */
+  private static String job(Credentials credentials, String from, String to) throws Exception {
+    Path tokens = directory.resolve("tokens-" + System.nanoTime());
+    Path site = directory.resolve("job-site-" + System.nanoTime() + ".xml");
+    credentials.writeTokenStorageFile(
+        new org.apache.hadoop.fs.Path(tokens.toUri()), new Configuration(false));
+    try (OutputStream out = Files.newOutputStream(site)) {
+      hadoop().writeXml(out);
+    }
+    ProcessBuilder job =
+        new ProcessBuilder(
+            Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+            "-Xmx256m",
+            "-cp",
+            System.getProperty(
+                "surefire.real.class.path", System.getProperty("java.class.path")),
+            TokenJob.class.getName(),
+            site.toString(),
+            from,
+            to);
+    job.environment().put("HADOOP_TOKEN_FILE_LOCATION", tokens.toString());
+    job.environment().put("KRB5CCNAME", directory.resolve("no-tickets").toString());
+    job.redirectErrorStream(true);
+    Path output = directory.resolve("job-output-" + System.nanoTime());
+    job.redirectOutput(output.toFile());
+    Process process = job.start();
+    assertTrue(process.waitFor(120, TimeUnit.SECONDS), "a job that does not end");
+    String said = Files.readString(output);
+    return process.exitValue() == 0 ? "" : said + " " + process.exitValue();
+  }
+
+  @Test
+  void nobodyElseReadsTheTables() throws Exception {
+    for (String table : List.of("bucket", "object", "identity", "container")) {
+      for (String user : List.of("bob", "dn/localhost")) {
+        assertThrows(
+            AccessDeniedException.class, () -> firstRow(kdc.logIn(user), table), user + table);
+      }
+    }
+    assertThrows(
+        AccessDeniedException.class, () -> firstRow(kdc.logIn("om/localhost"), "container"));
+    assertThrows(AccessDeniedException.class, () -> firstRow(kdc.logIn("scm/localhost"), "object"));
+    assertTrue(firstRow(kdc.logIn("om/localhost"), "object"), "the control");
+    assertTrue(firstRow(kdc.logIn("scm/localhost"), "container"), "the control");
+  }
+
+  /** Whether a table has a row, as a user sees it. */
+  private static boolean firstRow(UserGroupInformation user, String table) throws Exception {
+    return asUser(
+        user,
+        () -> {
+          Configuration hbase = cluster.hbaseClientConfiguration();
+          hbase.setInt("hbase.client.retries.number", 1);
+          try (Connection connection = ConnectionFactory.createConnection(hbase);
+              Table rows = connection.getTable(TableName.valueOf("stowage", table));
+              ResultScanner scanner = rows.getScanner(new Scan().setLimit(1))) {
+            return scanner.next() != null;
+          }
+        });
+  }
+
+  @Test
+  void theElectionIsTheScmsAlone() throws Exception {
+    CountDownLatch connected = new CountDownLatch(1);
+    ZKClientConfig anonymous = new ZKClientConfig();
+    anonymous.setProperty(ZKClientConfig.ENABLE_CLIENT_SASL_KEY, "false");
+    try (ZooKeeper nobody =
+        new ZooKeeper(
+            cluster.config().get(Keys.ZOOKEEPER_QUORUM),
+            10_000,
+            event -> connected.countDown(),
+            anonymous)) {
+      assertTrue(connected.await(20, TimeUnit.SECONDS));
+      for (String node : List.of("/stowage", "/stowage/scm", "/stowage/scm/leader")) {
+        assertThrows(
+            KeeperException.NoAuthException.class, () -> nobody.getChildren(node, false), node);
+        assertThrows(
+            KeeperException.NoAuthException.class,
+            () -> nobody.create(node + "/x", new byte[0], ZooDefs.Ids.OPEN_ACL_UNSAFE,
+                CreateMode.PERSISTENT),
+            node);
+      }
+    }
+    cluster.stopScm(0);
+    cluster.startScm(0); // finds its own nodes and its own table again
+    assertEquals(0, cluster.leadingScm());
+    cluster.awaitWritable(Duration.ofSeconds(60));
   }
 
   @Test

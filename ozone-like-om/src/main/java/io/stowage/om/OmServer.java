@@ -28,6 +28,7 @@ import io.stowage.common.om.ObjectManager;
 import io.stowage.common.proto.RecordNeedle;
 import io.stowage.common.rpc.Administrators;
 import io.stowage.common.rpc.RpcProtocol;
+import io.stowage.common.rpc.RpcSecurity;
 import io.stowage.common.rpc.RpcServer;
 import io.stowage.common.scm.ContainerManager;
 import io.stowage.common.time.StoreClock;
@@ -48,6 +49,7 @@ import java.lang.reflect.Method;
 import java.lang.reflect.Proxy;
 import java.net.InetSocketAddress;
 import java.time.Duration;
+import java.util.List;
 import java.util.Set;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
@@ -155,7 +157,11 @@ public final class OmServer implements AutoCloseable {
     OmConfig settings = OmConfig.from(config);
     HBaseTables tables =
         HBaseTables.open(
-            hadoopAndHBase, settings.namespace(), settings.mutationDeadline(), clock.wallMicros());
+            hadoopAndHBase,
+            settings.namespace(),
+            RpcSecurity.users(hadoopAndHBase, List.of(Keys.OM_PRINCIPAL, Keys.S3_PRINCIPAL)),
+            settings.mutationDeadline(),
+            clock.wallMicros());
     Namespace namespace =
         new Namespace(
             settings,

@@ -127,6 +127,7 @@ final class TestOm {
     return HBaseTables.open(
         HBaseFixture.configuration(),
         namespace,
+        List.of(),
         Duration.ofSeconds(60),
         StoreClock.system().wallMicros());
   }

@@ -20,6 +20,7 @@ import io.stowage.common.conf.Keys;
 import io.stowage.common.conf.StowageConfig;
 import io.stowage.common.data.DatanodeDirectory;
 import io.stowage.common.data.NetworkDatanodes;
+import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.fault.CrashPoint;
 import io.stowage.common.lifecycle.Lifecycle;
@@ -41,6 +42,7 @@ import io.stowage.scm.container.ContainerStore;
 import io.stowage.scm.container.TokenKeyRolls;
 import io.stowage.scm.election.Election;
 import io.stowage.scm.table.HBaseContainerStore;
+import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.UnknownHostException;
@@ -55,6 +57,7 @@ import org.apache.hadoop.fs.CommonConfigurationKeysPublic;
 import org.apache.hadoop.net.CachedDNSToSwitchMapping;
 import org.apache.hadoop.net.DNSToSwitchMapping;
 import org.apache.hadoop.net.ScriptBasedMapping;
+import org.apache.hadoop.security.UserGroupInformation;
 import org.apache.hadoop.util.ReflectionUtils;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -151,7 +154,7 @@ public final class ScmServer implements AutoCloseable {
               .add(hadoopAndHBase, RpcProtocol.DATANODE_REPORTS, manager)
               .start();
       server = new ScmServer(datanodes, keys, store, manager, rpc, advertised(rpc.address()));
-      server.run(scm);
+      server.run(scm, zooKeeperLogin(config));
       return server;
     } catch (StoreException | RuntimeException e) {
       if (server != null) {
@@ -166,7 +169,21 @@ public final class ScmServer implements AutoCloseable {
     }
   }
 
-  private void run(ScmConfig config) throws StoreException {
+  /** Who SCMs are to ZooKeeper; null: nobody. */
+  private static Election.Login zooKeeperLogin(StowageConfig config) throws StoreException {
+    if (!config.get(Keys.SECURITY_ENABLED) || !config.get(Keys.ZOOKEEPER_SASL)) {
+      return null;
+    }
+    try {
+      return new Election.Login(
+          UserGroupInformation.getCurrentUser().getUserName(), config.get(Keys.SCM_KEYTAB));
+    } catch (IOException e) {
+      throw new StoreException(
+          ErrorCode.BAD_CONFIGURATION, "Cannot tell which user we run as: " + e.getMessage(), e);
+    }
+  }
+
+  private void run(ScmConfig config, Election.Login zooKeeperLogin) throws StoreException {
     lifecycle.moveTo(Lifecycle.State.STARTING);
     manager.named(address);
     long tickMillis = config.tickInterval().toMillis();
@@ -182,6 +199,7 @@ public final class ScmServer implements AutoCloseable {
             config.zooKeeperQuorum(),
             config.zooKeeperRoot(),
             config.sessionTimeout(),
+            zooKeeperLogin,
             address,
             new PausableListener());
     manager.standFor(election);

@@ -291,6 +291,14 @@ public final class Keys {
               "/stowage",
               Tag.BASIC,
               "ZooKeeper node below which Stowage keeps its own."));
+  public static final ConfigKey<Boolean> ZOOKEEPER_SASL =
+      add(
+          ConfigKey.flag(
+              "stowage.zookeeper.sasl",
+              true,
+              Tag.BASIC,
+              "With security on, SCMs log in to ZooKeeper by their Kerberos principal, and their nodes"
+                  + " are theirs alone; not to be used with a ZooKeeper that has no SASL."));
   public static final ConfigKey<Duration> ZOOKEEPER_SESSION_TIMEOUT =
       add(
           ConfigKey.duration(

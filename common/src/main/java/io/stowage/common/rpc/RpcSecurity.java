@@ -79,8 +79,13 @@ public final class RpcSecurity {
         : services + "," + administrators;
   }
 
-  /** As auth_to_local makes them of principals; of those that are set. */
   private static String shortNames(Configuration conf, List<ConfigKey<String>> principals)
+      throws StoreException {
+    return String.join(",", users(conf, principals));
+  }
+
+  /** The users that auth_to_local makes of principals, sorted; of those that are set. */
+  public static List<String> users(Configuration conf, List<ConfigKey<String>> principals)
       throws StoreException {
     TreeSet<String> names = new TreeSet<>();
     for (ConfigKey<String> key : principals) {
@@ -97,7 +102,7 @@ public final class RpcSecurity {
             e);
       }
     }
-    return String.join(",", names);
+    return List.copyOf(names);
   }
 
   /** Our services and the keys of their ACLs. */

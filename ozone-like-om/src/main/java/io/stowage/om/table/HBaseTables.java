@@ -39,6 +39,9 @@ import org.apache.hadoop.hbase.client.TableDescriptor;
 import org.apache.hadoop.hbase.client.TableDescriptorBuilder;
 import org.apache.hadoop.hbase.io.encoding.DataBlockEncoding;
 import org.apache.hadoop.hbase.regionserver.BloomType;
+import org.apache.hadoop.hbase.security.AccessDeniedException;
+import org.apache.hadoop.hbase.security.access.Permission;
+import org.apache.hadoop.hbase.security.access.UserPermission;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
 /**
@@ -49,6 +52,7 @@ import org.apache.hadoop.thirdparty.protobuf.ByteString;
 public final class HBaseTables implements AutoCloseable {
   private static final Duration ADMIN_TIMEOUT = Duration.ofSeconds(60);
   private static final String SLOP = "hbase.hregion.keyvalue.timestamp.slop.millisecs";
+  private static final String AUTHORIZATION = "hbase.security.authorization";
   private static final String STORE_ENGINE = "hbase.hstore.engine.class";
 
   private final AsyncConnection connection;
@@ -69,9 +73,18 @@ public final class HBaseTables implements AutoCloseable {
     return new HBaseRowStore(connection, TableName.valueOf(namespace, table), operationTimeout);
   }
 
-  /** Connects; creates what is missing, refuses what is wrong. */
+  /**
+   * Connects; creates what is missing, refuses what is wrong.
+   *
+   * @param users who may use the tables, where HBase asks for permission: all those that object
+   *     managers run as. Whoever makes a table owns it, and grants it to the others.
+   */
   public static HBaseTables open(
-      Configuration hbase, String namespace, Duration operationTimeout, long nowMicros)
+      Configuration hbase,
+      String namespace,
+      List<String> users,
+      Duration operationTimeout,
+      long nowMicros)
       throws StoreException {
     AsyncConnection connection;
     try {
@@ -85,8 +98,9 @@ public final class HBaseTables implements AutoCloseable {
     try {
       AsyncAdmin admin = connection.getAdmin();
       createNamespace(admin, namespace);
+      List<String> granted = hbase.getBoolean(AUTHORIZATION, false) ? users : List.of();
       for (TableDescriptor wanted : schema(namespace)) {
-        createOrCheck(admin, wanted);
+        createOrCheck(admin, wanted, granted);
       }
       HBaseTables tables = new HBaseTables(connection, namespace, operationTimeout);
       tables.probeStamps(nowMicros, operationTimeout);
@@ -140,10 +154,13 @@ public final class HBaseTables implements AutoCloseable {
           admin.createNamespace(NamespaceDescriptor.create(namespace).build()), ADMIN_TIMEOUT);
     } catch (NamespaceExistException e) {
       // Another service made it at the same time.
+    } catch (AccessDeniedException e) {
+      // HBase's administrator makes it for us; if not, the first table says so.
     }
   }
 
-  private static void createOrCheck(AsyncAdmin admin, TableDescriptor wanted) throws IOException {
+  private static void createOrCheck(AsyncAdmin admin, TableDescriptor wanted, List<String> users)
+      throws IOException {
     TableName name = wanted.getTableName();
     if (!HBaseRowStore.await(admin.tableExists(name), ADMIN_TIMEOUT)) {
       try {
@@ -151,6 +168,9 @@ public final class HBaseTables implements AutoCloseable {
       } catch (TableExistsException e) {
         // Another object manager made it at the same time; it is checked below like any other.
       }
+    }
+    for (String user : users) { // at every start: whoever made it may not have come so far
+      HBaseRowStore.await(admin.grant(allOf(user, name), false), ADMIN_TIMEOUT);
     }
     TableDescriptor found = HBaseRowStore.await(admin.getDescriptor(name), ADMIN_TIMEOUT);
     require(found.getDurability() == Durability.FSYNC_WAL, name, "durability is not FSYNC_WAL");
@@ -173,6 +193,20 @@ public final class HBaseTables implements AutoCloseable {
           name,
           STORE_ENGINE + " of " + letter + " is set");
     }
+  }
+
+  /** What an object manager needs: it reads the schema, flushes and compacts, too. */
+  private static UserPermission allOf(String user, TableName table) {
+    return new UserPermission(
+        user,
+        Permission.newBuilder(table)
+            .withActions(
+                Permission.Action.READ,
+                Permission.Action.WRITE,
+                Permission.Action.EXEC,
+                Permission.Action.CREATE,
+                Permission.Action.ADMIN)
+            .build());
   }
 
   private static void require(boolean holds, TableName table, String what) throws StoreException {

@@ -17,6 +17,7 @@ package io.stowage.om.table;
 
 import java.io.IOException;
 import java.time.Duration;
+import java.util.List;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 
@@ -28,7 +29,7 @@ class HBaseRowStoreContractTest extends RowStoreContract {
   static void open() throws Exception {
     tables =
         HBaseTables.open(
-            HBaseFixture.configuration(), "contract", Duration.ofSeconds(10), 1_000_000);
+            HBaseFixture.configuration(), "contract", List.of(), Duration.ofSeconds(10), 1_000_000);
   }
 
   @AfterAll

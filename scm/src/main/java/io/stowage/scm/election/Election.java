@@ -19,15 +19,22 @@ import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import java.io.IOException;
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
+import javax.security.auth.login.Configuration;
 import org.apache.curator.framework.CuratorFramework;
 import org.apache.curator.framework.CuratorFrameworkFactory;
+import org.apache.curator.framework.api.ACLProvider;
 import org.apache.curator.framework.recipes.leader.LeaderLatch;
 import org.apache.curator.framework.recipes.leader.LeaderLatchListener;
 import org.apache.curator.retry.RetryForever;
+import org.apache.hadoop.security.authentication.util.JaasConfiguration;
+import org.apache.zookeeper.ZooDefs;
+import org.apache.zookeeper.client.ZKClientConfig;
+import org.apache.zookeeper.data.ACL;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -41,6 +48,10 @@ import org.slf4j.LoggerFactory;
  * may elect somebody as soon as ZooKeeper has missed us, and there is no way to know when that was.
  * A process that was paused learns of its defeat late, or in the middle of something; nothing
  * depends on that, since its row mutations and orders carry its old epoch.
+ *
+ * <p>With a {@link Login} the session is authenticated by SASL and all nodes belong to the SCMs'
+ * principal alone: whoever else could delete the latch's nodes decided who leads, or that nobody
+ * does. Nodes of before are taken over by the first leader.
  */
 public final class Election implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(Election.class);
@@ -55,7 +66,15 @@ public final class Election implements AutoCloseable {
     void lost();
   }
 
+  /** Section of the JAAS configuration, which has only what this process puts there. */
+  private static final String JAAS_SECTION = "StowageScm";
+
+  /** Who an SCM is to ZooKeeper. */
+  public record Login(String principal, String keytab) {}
+
   private final CuratorFramework zooKeeper;
+  private final boolean secure;
+  private final String root;
   private final String path;
   private final String address;
   private final Listener listener;
@@ -71,9 +90,12 @@ public final class Election implements AutoCloseable {
   private boolean closed; // guarded by this
   private volatile String leaderAddress = "";
 
-  private Election(CuratorFramework zooKeeper, String path, String address, Listener listener) {
+  private Election(
+      CuratorFramework zooKeeper, boolean secure, String root, String address, Listener listener) {
     this.zooKeeper = zooKeeper;
-    this.path = path;
+    this.secure = secure;
+    this.root = root;
+    this.path = root + "/scm/leader";
     this.address = address;
     this.listener = listener;
   }
@@ -81,20 +103,29 @@ public final class Election implements AutoCloseable {
   /**
    * Joins the election.
    *
+   * @param login null: ZooKeeper is without security
    * @param address host:port of this SCM, told to whoever asks for the leader
    */
   public static Election join(
-      String quorum, String root, Duration sessionTimeout, String address, Listener listener)
+      String quorum,
+      String root,
+      Duration sessionTimeout,
+      Login login,
+      String address,
+      Listener listener)
       throws StoreException {
-    CuratorFramework zooKeeper =
+    CuratorFrameworkFactory.Builder session =
         CuratorFrameworkFactory.builder()
             .connectString(quorum)
             .sessionTimeoutMs(Math.toIntExact(sessionTimeout.toMillis()))
             .connectionTimeoutMs(Math.toIntExact(sessionTimeout.toMillis()))
-            .retryPolicy(new RetryForever(RETRY_MILLIS))
-            .build();
+            .retryPolicy(new RetryForever(RETRY_MILLIS));
+    if (login != null) {
+      authenticate(session, login);
+    }
+    CuratorFramework zooKeeper = session.build();
     zooKeeper.start();
-    Election election = new Election(zooKeeper, root + "/scm/leader", address, listener);
+    Election election = new Election(zooKeeper, login != null, root, address, listener);
     try {
       election.contest();
     } catch (StoreException e) {
@@ -102,6 +133,50 @@ public final class Election implements AutoCloseable {
       throw e;
     }
     return election;
+  }
+
+  private static void authenticate(CuratorFrameworkFactory.Builder session, Login login) {
+    // Beside whatever else this process has in its JAAS configuration, HBase's client for one.
+    Configuration.setConfiguration(
+        new JaasConfiguration(JAAS_SECTION, login.principal(), login.keytab()));
+    ZKClientConfig client = new ZKClientConfig();
+    client.setProperty(ZKClientConfig.ENABLE_CLIENT_SASL_KEY, "true");
+    client.setProperty(ZKClientConfig.LOGIN_CONTEXT_NAME_KEY, JAAS_SECTION);
+    session
+        .zkClientConfig(client)
+        .aclProvider(
+            new ACLProvider() {
+              @Override
+              public List<ACL> getDefaultAcl() {
+                return ZooDefs.Ids.CREATOR_ALL_ACL;
+              }
+
+              @Override
+              public List<ACL> getAclForPath(String node) {
+                return ZooDefs.Ids.CREATOR_ALL_ACL;
+              }
+            });
+  }
+
+  /** Takes for ourselves alone what was made while security was off. */
+  private void takeOverNodes() throws StoreException {
+    if (!secure) {
+      return;
+    }
+    for (String node : List.of(root, root + "/scm", path)) {
+      try {
+        if (zooKeeper.getACL().forPath(node).stream()
+            .anyMatch(acl -> acl.getId().equals(ZooDefs.Ids.ANYONE_ID_UNSAFE))) {
+          zooKeeper.setACL().withACL(ZooDefs.Ids.CREATOR_ALL_ACL).forPath(node);
+          LOG.info("ZooKeeper's node {} was everybody's and is the SCMs' now", node);
+        }
+      } catch (Exception e) {
+        throw new StoreException(
+            ErrorCode.UNAVAILABLE,
+            "Cannot make ZooKeeper's node " + node + " the SCMs' alone: " + e,
+            e);
+      }
+    }
   }
 
   private synchronized void contest() throws StoreException {
@@ -138,6 +213,7 @@ public final class Election implements AutoCloseable {
           () -> {
             while (of.hasLeadership() && !Thread.currentThread().isInterrupted()) {
               try {
+                takeOverNodes();
                 listener.won();
                 return;
               } catch (StoreException | RuntimeException e) {

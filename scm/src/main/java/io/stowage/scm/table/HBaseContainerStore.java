@@ -78,6 +78,7 @@ import org.apache.hadoop.hbase.client.TableDescriptor;
 import org.apache.hadoop.hbase.client.TableDescriptorBuilder;
 import org.apache.hadoop.hbase.filter.BinaryPrefixComparator;
 import org.apache.hadoop.hbase.filter.SingleColumnValueFilter;
+import org.apache.hadoop.hbase.security.AccessDeniedException;
 import org.apache.hadoop.hbase.util.Bytes;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
@@ -151,6 +152,8 @@ public final class HBaseContainerStore implements ContainerStore {
         await(admin.createNamespace(NamespaceDescriptor.create(namespace).build()));
       } catch (NamespaceExistException e) {
         // another service was faster
+      } catch (AccessDeniedException e) {
+        // HBase's administrator makes it for us; if not, the table says so
       }
     }
     TableDescriptor descriptor =
