@@ -20,6 +20,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.stowage.common.conf.Keys;
 import io.stowage.common.data.NetworkDatanodes;
@@ -108,6 +109,10 @@ import software.amazon.awssdk.services.s3.S3Client;
  */
 @EnabledIfSystemProperty(named = "stowage.test.secure-cluster", matches = "true")
 class SecureClusterIT {
+  /** Life of tickets; with one of minutes, the test that outlives them runs, too. */
+  private static final int TICKET_SECONDS =
+      Integer.getInteger("stowage.test.cluster-ticket-seconds", 24 * 3_600);
+
   @TempDir private static Path directory;
   private static TestKdc kdc;
   private static MiniStowageCluster cluster;
@@ -141,7 +146,7 @@ class SecureClusterIT {
   static void start() throws Exception {
     Logger.getLogger("io.stowage").addAppender(LISTENING);
     Logger.getLogger("io.stowage").setLevel(Level.DEBUG);
-    kdc = TestKdc.start(directory, 24 * 3_600);
+    kdc = TestKdc.start(directory, TICKET_SECONDS);
     MiniStowageCluster.Builder builder =
         MiniStowageCluster.builder()
             .datanodes(5)
@@ -438,6 +443,39 @@ class SecureClusterIT {
     cluster.startScm(0); // finds its own nodes and its own table again
     assertEquals(0, cluster.leadingScm());
     cluster.awaitWritable(Duration.ofSeconds(60));
+  }
+
+  @Test
+  void servicesOutliveTheirTicketsAndUsersDoNot() throws Exception {
+    assumeTrue(TICKET_SECONDS <= 600, "tickets of a day are not outlived");
+    UserGroupInformation carol = kdc.logIn("carol");
+    createBucket(carol, "carols");
+    long end = System.nanoTime() + Duration.ofSeconds(2L * TICKET_SECONDS + 10).toNanos();
+    int rounds = 0;
+    try (S3Client s3 =
+        S3Clients.builder(cluster.s3Endpoint(), cluster.accessKey(), cluster.secretKey()).build()) {
+      s3.createBucket(b -> b.bucket("outlived"));
+      for (; System.nanoTime() < end; rounds++) {
+        byte[] bytes = content(50_000, rounds);
+        s3.putObject(b -> b.bucket("outlived").key("k"), RequestBody.fromBytes(bytes));
+        assertArrayEquals(
+            bytes, s3.getObjectAsBytes(b -> b.bucket("outlived").key("k")).asByteArray());
+        if (rounds % 50 == 49) { // connections to HBase, ZooKeeper and SCM, made anew
+          cluster.stopScm(0);
+          cluster.startScm(0);
+          cluster.awaitWritable(Duration.ofSeconds(60));
+        }
+      }
+    }
+    assertTrue(rounds > 10, rounds + " rounds");
+    denied(
+        () -> {
+          write(fileSystem(carol, "carols"), "/late", content(10, 1));
+          return null;
+        });
+    FileSystem again = fileSystem(kdc.logIn("carol"), "carols");
+    write(again, "/late", content(10, 1));
+    assertArrayEquals(content(10, 1), read(again, "/late"));
   }
 
   @Test
