@@ -105,7 +105,7 @@ import software.amazon.awssdk.services.s3.S3Client;
 
 /**
  * A cluster with Kerberos on every RPC and tokens at every datanode: what still works, and what
- * somebody gets who asks for what is not his. Runs on demand until it has proved itself.
+ * somebody gets who asks for what is not his.
  */
 @EnabledIfSystemProperty(named = "stowage.test.secure-cluster", matches = "true")
 class SecureClusterIT {
@@ -182,7 +182,8 @@ class SecureClusterIT {
     assertTrue(
         logged.stream().anyMatch(line -> line.startsWith("Logged in as om/localhost")),
         () -> "what is logged is not heard: " + logged.size() + " lines");
-    assertTrue(logged.stream().anyMatch(line -> line.startsWith("Issued STOWAGE_DELEGATION_TOKEN")));
+    assertTrue(
+        logged.stream().anyMatch(line -> line.startsWith("Issued STOWAGE_DELEGATION_TOKEN")));
     assertEquals(1, keys.getKeysCount());
     byte[] secret = keys.getKeys(0).getSecret().toByteArray();
     List<String> secrets =
@@ -347,8 +348,7 @@ class SecureClusterIT {
         });
     String after = job(credentials, "stow://jobs/in", "stow://results/after");
     assertTrue(after.contains("AccessControlException") && after.contains("cancelled"), after);
-    assertFalse(
-        fileSystem(alice, "results").exists(new org.apache.hadoop.fs.Path("/after")));
+    assertFalse(fileSystem(alice, "results").exists(new org.apache.hadoop.fs.Path("/after")));
   }
 
   private static <T> T asUser(UserGroupInformation user, PrivilegedExceptionAction<T> work)
@@ -370,8 +370,7 @@ class SecureClusterIT {
             Path.of(System.getProperty("java.home"), "bin", "java").toString(),
             "-Xmx256m",
             "-cp",
-            System.getProperty(
-                "surefire.real.class.path", System.getProperty("java.class.path")),
+            System.getProperty("surefire.real.class.path", System.getProperty("java.class.path")),
             TokenJob.class.getName(),
             site.toString(),
             from,
@@ -434,8 +433,9 @@ class SecureClusterIT {
             KeeperException.NoAuthException.class, () -> nobody.getChildren(node, false), node);
         assertThrows(
             KeeperException.NoAuthException.class,
-            () -> nobody.create(node + "/x", new byte[0], ZooDefs.Ids.OPEN_ACL_UNSAFE,
-                CreateMode.PERSISTENT),
+            () ->
+                nobody.create(
+                    node + "/x", new byte[0], ZooDefs.Ids.OPEN_ACL_UNSAFE, CreateMode.PERSISTENT),
             node);
       }
     }

@@ -297,8 +297,8 @@ public final class Keys {
               "stowage.zookeeper.sasl",
               true,
               Tag.BASIC,
-              "With security on, SCMs log in to ZooKeeper by their Kerberos principal, and their nodes"
-                  + " are theirs alone; not to be used with a ZooKeeper that has no SASL."));
+              "With security on, SCMs log in to ZooKeeper by their Kerberos principal, and their"
+                  + " nodes are theirs alone; not to be used with a ZooKeeper that has no SASL."));
   public static final ConfigKey<Duration> ZOOKEEPER_SESSION_TIMEOUT =
       add(
           ConfigKey.duration(

@@ -39,7 +39,8 @@ import org.junit.jupiter.api.Test;
 /** What compacting does to a region that was split since somebody learned where it begins. */
 class ObjectRegionsTest {
   private static final Duration PATIENCE = Duration.ofSeconds(10);
-  private static final TableName TABLE = TableName.valueOf("regions", List.of(), ObjectRowLayout.TABLE);
+  private static final TableName TABLE =
+      TableName.valueOf("regions", List.of(), ObjectRowLayout.TABLE);
 
   @Test
   void bothHalvesOfASplitRegionLoseTheirDeleteMarkers() throws Exception {
