@@ -369,6 +369,7 @@ class SecureClusterIT {
         new ProcessBuilder(
             Path.of(System.getProperty("java.home"), "bin", "java").toString(),
             "-Xmx256m",
+            "-Djava.security.krb5.conf=" + System.getProperty("java.security.krb5.conf"),
             "-cp",
             System.getProperty("surefire.real.class.path", System.getProperty("java.class.path")),
             TokenJob.class.getName(),

@@ -36,6 +36,7 @@ import org.apache.hadoop.ipc.RetriableException;
 import org.apache.hadoop.security.UserGroupInformation;
 import org.apache.hadoop.security.token.SecretManager;
 import org.apache.hadoop.security.token.TokenIdentifier;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -85,7 +86,11 @@ public final class DelegationSecrets extends SecretManager<DelegationTokenIdenti
   }
 
   /** A token with its password. */
-  record Issued(DelegationTokenIdentifier identifier, byte[] password) {}
+  record Issued(DelegationTokenIdentifier identifier, ByteString secret) {
+    byte[] password() {
+      return secret.toByteArray();
+    }
+  }
 
   /**
    * Makes a token.
@@ -110,7 +115,7 @@ public final class DelegationSecrets extends SecretManager<DelegationTokenIdenti
             .setRenewer(identifier.getRenewer().toString())
             .build());
     LOG.info("Issued {}", identifier);
-    return new Issued(identifier, hmac(key, identifier));
+    return new Issued(identifier, ByteString.copyFrom(hmac(key, identifier)));
   }
 
   private DelegationTokenIdentifier newIdentifier(String owner, String renewer, String realUser)
@@ -293,7 +298,7 @@ public final class DelegationSecrets extends SecretManager<DelegationTokenIdenti
   private static byte[] hmac(SigningKeys.Key key, DelegationTokenIdentifier identifier) {
     try {
       Mac mac = Mac.getInstance(ALGORITHM);
-      mac.init(new SecretKeySpec(key.secret(), ALGORITHM));
+      mac.init(new SecretKeySpec(key.secret().toByteArray(), ALGORITHM));
       return mac.doFinal(identifier.getBytes());
     } catch (GeneralSecurityException e) {
       throw new IllegalStateException("every JDK has " + ALGORITHM, e);

@@ -66,7 +66,7 @@ final class SigningKeys {
   static final int MOST_KEYS = 1_000;
 
   /** A key in the clear. */
-  record Key(int id, byte[] secret, long madeMicros) {}
+  record Key(int id, ByteString secret) {}
 
   private final RowCommitter rows;
   private final Stamps stamps;
@@ -210,7 +210,7 @@ final class SigningKeys {
 
   private Key opened(DelegationKey key) throws StoreException {
     String secret = seal.open(sealedAs(key.getId()), key.getSecretCipher(), key.getSecret());
-    return new Key(key.getId(), HexFormat.of().parseHex(secret), key.getMadeMicros());
+    return new Key(key.getId(), ByteString.copyFrom(HexFormat.of().parseHex(secret)));
   }
 
   private static String sealedAs(int id) {
