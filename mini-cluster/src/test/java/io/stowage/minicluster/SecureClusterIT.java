@@ -97,6 +97,7 @@ import org.apache.zookeeper.ZooKeeper;
 import org.apache.zookeeper.client.ZKClientConfig;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
@@ -197,6 +198,12 @@ class SecureClusterIT {
     for (String line : logged) {
       assertTrue(secrets.stream().noneMatch(line::contains), () -> "a secret was logged: " + line);
     }
+  }
+
+  @BeforeEach
+  void renewTickets() throws Exception {
+    alice.checkTGTAndReloginFromKeytab();
+    bob.checkTGTAndReloginFromKeytab();
   }
 
   private static Configuration hadoop() {
