@@ -362,13 +362,12 @@ class SecureTokensTest {
   }
 
   private static DelegationTokenIdentifier read(DelegationToken token) throws IOException {
-    return (DelegationTokenIdentifier)
-        new Token<DelegationTokenIdentifier>(
-                token.getIdentifier().toByteArray(),
-                token.getPassword().toByteArray(),
-                DelegationTokenIdentifier.KIND,
-                DelegationTokenSelector.service(List.of("localhost:1")))
-            .decodeIdentifier(); // by the service file
+    return new Token<DelegationTokenIdentifier>(
+            token.getIdentifier().toByteArray(),
+            token.getPassword().toByteArray(),
+            DelegationTokenIdentifier.KIND,
+            DelegationTokenSelector.service(List.of("localhost:1")))
+        .decodeIdentifier(); // by the service file
   }
 
   @Test

@@ -39,13 +39,13 @@ import org.junit.jupiter.api.Test;
 /** What compacting does to a region that was split since somebody learned where it begins. */
 class ObjectRegionsTest {
   private static final Duration PATIENCE = Duration.ofSeconds(10);
-  private static final TableName TABLE =
-      TableName.valueOf("regions", List.of(), ObjectRowLayout.TABLE);
+  private static final TableName TABLE = TableName.valueOf("regions", ObjectRowLayout.TABLE);
 
   @Test
   void bothHalvesOfASplitRegionLoseTheirDeleteMarkers() throws Exception {
     Configuration configuration = HBaseFixture.configuration();
-    try (HBaseTables tables = HBaseTables.open(configuration, "regions", PATIENCE, 1_000_000);
+    try (HBaseTables tables =
+            HBaseTables.open(configuration, "regions", List.of(), PATIENCE, 1_000_000);
         Connection connection = ConnectionFactory.createConnection(configuration);
         Admin admin = connection.getAdmin()) {
       ByteString inFirst = ObjectRowLayout.row(1, "k");
