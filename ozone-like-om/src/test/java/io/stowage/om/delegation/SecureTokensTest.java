@@ -50,7 +50,6 @@ import io.stowage.om.table.MemoryRowStore;
 import io.stowage.om.table.Row;
 import io.stowage.om.table.RowStore;
 import java.io.IOException;
-import java.lang.annotation.Annotation;
 import java.lang.reflect.Proxy;
 import java.nio.file.Path;
 import java.security.PrivilegedExceptionAction;
@@ -64,9 +63,7 @@ import org.apache.hadoop.security.SecurityInfo;
 import org.apache.hadoop.security.SecurityUtil;
 import org.apache.hadoop.security.UserGroupInformation;
 import org.apache.hadoop.security.token.Token;
-import org.apache.hadoop.security.token.TokenIdentifier;
 import org.apache.hadoop.security.token.TokenInfo;
-import org.apache.hadoop.security.token.TokenSelector;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
@@ -420,17 +417,7 @@ class SecureTokensTest {
 
     @Override
     public TokenInfo getTokenInfo(Class<?> protocol, Configuration conf) {
-      return new TokenInfo() {
-        @Override
-        public Class<? extends Annotation> annotationType() {
-          return TokenInfo.class;
-        }
-
-        @Override
-        public Class<? extends TokenSelector<? extends TokenIdentifier>> value() {
-          return DelegationTokenSelector.class;
-        }
-      };
+      return RpcProtocol.ObjectManagerPb.class.getAnnotation(TokenInfo.class);
     }
   }
 }
