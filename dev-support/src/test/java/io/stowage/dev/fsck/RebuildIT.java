@@ -194,11 +194,15 @@ class RebuildIT {
             .start()) {
       cluster.awaitWritable(Duration.ofSeconds(60));
       Map<String, Seen> before;
+      Map<String, List<SeenVersion>> versions;
       try (S3Client s3 = client(cluster)) {
         s3.createBucket(b -> b.bucket(BUCKET));
         byS3(s3);
         byFileSystem(cluster);
+        keepVersions(s3, cluster);
+        lockVersions(s3);
         before = look(s3);
+        versions = lookAtVersions(s3);
         List<ContainerInfo> written = containers(cluster);
         for (ContainerInfo container : written) {
           repack(cluster, container.getId());
@@ -211,12 +215,16 @@ class RebuildIT {
                     .noneMatch(
                         now -> written.stream().anyMatch(old -> old.getId() == now.getId())));
         assertSame(before, look(s3));
+        assertSameVersions(versions, lookAtVersions(s3));
       }
       loseTables(cluster);
       try (S3Client s3 = client(cluster)) {
         RebuildReport report = rebuild(cluster);
         assertTrue(report.isWhole(), report.toString());
+        int kept = versions.values().stream().mapToInt(List::size).sum();
+        assertEquals(before.size() + kept, report.restored(), report.toString());
         assertSame(before, look(s3));
+        assertSameVersions(versions, lookAtVersions(s3));
       }
     }
   }
