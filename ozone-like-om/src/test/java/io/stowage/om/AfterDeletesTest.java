@@ -26,6 +26,7 @@ import io.stowage.om.table.HBaseFixture;
 import io.stowage.om.table.ObjectRowLayout;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -35,14 +36,22 @@ import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.junit.jupiter.api.Test;
 
 /**
- * Many keys are written and all but every hundredth are deleted: what that costs whoever lists them
- * or reads one, before and after collecting and compacting, in real HBase. Prints the times (for
- * docs/PERFORMANCE.md, with {@code -Dstowage.test.deleted-rows=200000}); asserts only what is left.
+ * Many keys are written and deleted again, with others before and behind them that stay: what that
+ * costs whoever lists across them, beside them, or reads one, right afterwards and after collecting
+ * and compacting, in real HBase. Prints the times (for docs/PERFORMANCE.md, with {@code
+ * -Dstowage.test.deleted-rows=1000000}); asserts what is there.
  */
 class AfterDeletesTest {
   private static final int ROWS = Integer.getInteger("stowage.test.deleted-rows", 2_000);
-  private static final int KEPT = 100;
+
+  /**
+   * Fewer than a page on each side, so that one page holds both and passes all that was deleted.
+   */
+  private static final int NEIGHBOURS = 400;
+
+  private static final int PAGE = 1_000;
   private static final int THREADS = 32;
+  private static final int TIMES = 5;
   private static final String NAMESPACE = "deletes";
 
   private final AtomicLong jumped = new AtomicLong();
@@ -55,7 +64,11 @@ class AfterDeletesTest {
     return String.format("key-%08d", number);
   }
 
-  private static void all(OneKey work) throws Exception {
+  private static String neighbour(String side, int number) {
+    return String.format("%s-%04d", side, number);
+  }
+
+  private static void all(int count, OneKey work) throws Exception {
     ExecutorService threads = Executors.newFixedThreadPool(THREADS);
     try {
       List<Future<?>> running = new ArrayList<>();
@@ -64,7 +77,7 @@ class AfterDeletesTest {
         running.add(
             threads.submit(
                 () -> {
-                  for (int number = first; number < ROWS; number += THREADS) {
+                  for (int number = first; number < count; number += THREADS) {
                     work.work(number);
                   }
                   return null;
@@ -94,9 +107,13 @@ class AfterDeletesTest {
               new FakeContainers(),
               new JumpingClock(jumped, Duration.ZERO),
               Pause.REAL);
-      all(number -> work.work(quick, number));
+      all(ROWS, number -> work.work(quick, number));
     }
-    System.out.printf("AfterDeletes: made in %,d ms%n", (System.nanoTime() - begin) / 1_000_000);
+    System.out.printf("AfterDeletes: made in %,d ms%n", millisSince(begin));
+  }
+
+  private static long millisSince(long begin) {
+    return (System.nanoTime() - begin) / 1_000_000;
   }
 
   @Test
@@ -111,24 +128,26 @@ class AfterDeletesTest {
             Pause.REAL);
     String bucket = "deletes" + System.nanoTime();
     om.createBucket(bucket);
-    fast(tables, (quick, number) -> quick.put(bucket, key(number), "x"));
-    measure("all " + ROWS + " keys there", om, bucket);
-    fast(
-        tables,
-        (quick, number) -> {
-          if (number % KEPT != 0) {
-            quick.delete(bucket, key(number));
-          }
+    all(
+        NEIGHBOURS,
+        number -> {
+          om.put(bucket, neighbour("a", number), "x");
+          om.put(bucket, neighbour("z", number), "x");
         });
-    measure("deleted", om, bucket);
+    measure("nothing between the neighbours", om, bucket, false);
+    fast(tables, (quick, number) -> quick.put(bucket, key(number), "x"));
+    measure("all " + ROWS + " keys there", om, bucket, true);
+    fast(tables, (quick, number) -> quick.delete(bucket, key(number)));
+    measure("deleted", om, bucket, false);
     jumped.addAndGet(TestOm.CONFIG.trail().plusSeconds(5).toNanos());
     Collector collector = om.om.collector(tables.regions());
     long begin = System.nanoTime();
     Collector.Tally tally = collector.round();
+    long millis = Math.max(1, millisSince(begin));
     System.out.printf(
-        "AfterDeletes: collected %,d cells and %,d heads in %,d ms%n",
-        tally.cleared(), tally.removed(), (System.nanoTime() - begin) / 1_000_000);
-    measure("collected", om, bucket);
+        "AfterDeletes: collected %,d cells and %,d heads in %,d ms: %,d rows/s%n",
+        tally.cleared(), tally.removed(), millis, tally.removed() * 1_000 / millis);
+    measure("collected", om, bucket, false);
     long id = om.bucketId(bucket);
     ByteString from = ObjectRowLayout.row(id, "");
     int left =
@@ -139,10 +158,10 @@ class AfterDeletesTest {
                 ObjectRowLayout.behindPrefix(from),
                 'c',
                 ObjectRowLayout.HEAD.qualifier(),
-                ROWS)
+                ROWS + 2 * NEIGHBOURS)
             .size();
-    assertEquals((ROWS + KEPT - 1) / KEPT, left, "rows with a head");
-    assertTrue(tally.removed() >= ROWS - left);
+    assertEquals(2 * NEIGHBOURS, left, "rows with a head");
+    assertTrue(tally.removed() >= ROWS);
     if (tally.removed() < 10_000) {
       tables
           .regions()
@@ -151,38 +170,68 @@ class AfterDeletesTest {
     }
     // Compacting goes on behind: what can be awaited is only that listings are right all the time.
     for (int i = 0; i < 5; i++) {
-      measure("compacting, or done: " + i, om, bucket);
+      measure("compacting, or done: " + i, om, bucket, false);
       if (ROWS > 10_000) {
-        all(
-            number -> {
-              if (number < 20_000) { // time for the compaction
-                om.get(bucket, key(number % 100 * KEPT));
-              }
-            });
+        all(20_000, number -> om.get(bucket, neighbour("a", number % NEIGHBOURS)));
       }
     }
   }
 
-  private static void measure(String when, TestOm om, String bucket) throws Exception {
-    long begin = System.nanoTime();
-    ListObjectsReply page = om.list(bucket, "", "", "", 1_000);
-    long first = System.nanoTime();
-    int listed = page.getObjectsCount();
-    while (page.getMore()) {
-      page = om.list(bucket, "", "", page.getLast(), 1_000);
-      listed += page.getObjectsCount();
+  private interface Request {
+    void send() throws Exception;
+  }
+
+  /** The least and the median of a few, in microseconds. */
+  private static String micros(Request request) throws Exception {
+    long[] took = new long[TIMES];
+    for (int i = 0; i < TIMES; i++) {
+      long begin = System.nanoTime();
+      request.send();
+      took[i] = (System.nanoTime() - begin) / 1_000;
     }
-    long whole = System.nanoTime();
-    for (int i = 0; i < 1_000; i++) {
-      om.get(bucket, key(i * 37 % ROWS));
-    }
-    long read = System.nanoTime();
+    Arrays.sort(took);
+    return String.format("%,d (least %,d)", took[TIMES / 2], took[0]);
+  }
+
+  private static void measure(String when, TestOm om, String bucket, boolean there)
+      throws Exception {
+    int reads = 200;
+    String across =
+        micros(
+            () -> {
+              ListObjectsReply page = om.list(bucket, "", "", "", PAGE);
+              assertEquals(there ? PAGE : 2 * NEIGHBOURS, page.getObjectsCount());
+            });
+    String folders =
+        micros(
+            () ->
+                assertEquals(
+                    there ? 3 : 2, om.list(bucket, "", "-", "", PAGE).getCommonPrefixesCount()));
+    String beside =
+        micros(
+            () -> {
+              int before = om.list(bucket, "a-", "", "", PAGE).getObjectsCount();
+              int behind = om.list(bucket, "z-", "", "", PAGE).getObjectsCount();
+              assertEquals(2 * NEIGHBOURS, before + behind);
+            });
+    String read =
+        micros(
+            () -> {
+              for (int i = 0; i < reads; i++) {
+                om.get(bucket, neighbour("z", i * 37 % NEIGHBOURS));
+              }
+            });
+    String readThem =
+        micros(
+            () -> {
+              for (int i = 0; i < reads; i++) {
+                String key = key(i * 37 % ROWS);
+                assertEquals(there, om.get(bucket, key) != null);
+              }
+            });
     System.out.printf(
-        "AfterDeletes: %s: first page %,d ms; all %,d keys %,d ms; a read %,d us%n",
-        when,
-        (first - begin) / 1_000_000,
-        listed,
-        (whole - begin) / 1_000_000,
-        (read - whole) / 1_000_000);
+        "AfterDeletes: %s: us of a page across %s; of folders %s; of two pages beside %s;"
+            + " of %d reads beside %s; of %d reads of them %s%n",
+        when, across, folders, beside, reads, read, reads, readThem);
   }
 }
