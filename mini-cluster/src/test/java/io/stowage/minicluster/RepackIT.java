@@ -26,9 +26,12 @@ import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.fault.CrashPoint;
 import io.stowage.common.id.WriteId;
+import io.stowage.common.proto.BucketLayout;
 import io.stowage.common.proto.ContainerInfo;
 import io.stowage.common.proto.ContainerState;
+import io.stowage.common.proto.CreateBucketRequest;
 import io.stowage.common.proto.GetObjectReply;
+import io.stowage.common.proto.GetObjectRequest;
 import io.stowage.common.proto.ListContainersReply;
 import io.stowage.common.proto.ListContainersRequest;
 import io.stowage.common.proto.RepackStatusReply;
@@ -37,6 +40,8 @@ import io.stowage.common.proto.ResurveyContainersRequest;
 import io.stowage.common.proto.UpdateBucketRequest;
 import io.stowage.common.proto.Versioning;
 import io.stowage.common.scm.ContainerManager;
+import java.io.InputStream;
+import java.io.OutputStream;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
 import java.nio.charset.StandardCharsets;
@@ -60,6 +65,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
+import org.apache.hadoop.fs.FileSystem;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -307,6 +313,65 @@ class RepackIT {
         GetObjectReply found = store.headVersion("old-5000", versions.get(i));
         assertOnly("rs-1-2", "version " + i, found);
         assertEquals(null, TestContent.mismatch("again-" + again[i], again[i], store.read(found)));
+      }
+    }
+  }
+
+  /** Keys of such a bucket are paths; what is moved is named by rows of directories. */
+  @Test
+  void aConvertedBucketWithDirectoriesIsOfItsNewPolicy() throws Exception {
+    try (MiniStowageCluster cluster = impatient().directory(directory).start()) {
+      cluster
+          .objectManager(0)
+          .createBucket(
+              CreateBucketRequest.newBuilder()
+                  .setName("tree")
+                  .setLayout(BucketLayout.FILE_SYSTEM)
+                  .setPolicy("rs-3-2")
+                  .setWriteId(WriteId.random())
+                  .build());
+      Map<String, Integer> lengths = Map.of("top", 1, "a/small", 5_000, "b/c/large", 3_000_001);
+      try (FileSystem fs = cluster.fileSystem("tree")) {
+        for (String name : List.of("top", "a/small", "b/moved/large")) {
+          String as = name.replace("moved", "c");
+          try (OutputStream out = fs.create(new org.apache.hadoop.fs.Path("/" + name))) {
+            out.write(TestContent.of(as, lengths.get(as)));
+          }
+        }
+        assertTrue(
+            fs.rename(
+                new org.apache.hadoop.fs.Path("/b/moved"), new org.apache.hadoop.fs.Path("/b/c")));
+        cluster
+            .objectManager(0)
+            .updateBucket(
+                UpdateBucketRequest.newBuilder()
+                    .setName("tree")
+                    .setPolicy("rs-1-2")
+                    .setWriteId(WriteId.random())
+                    .build());
+        assertEquals(
+            3, cluster.conversion(0).run("tree", "", progress -> {}).converted(), "converted");
+        assertEquals(
+            0, cluster.conversion(0).run("tree", "", progress -> {}).converted(), "left over");
+        for (Map.Entry<String, Integer> file : lengths.entrySet()) {
+          assertOnly(
+              "rs-1-2",
+              file.getKey(),
+              cluster
+                  .objectManager(0)
+                  .getObject(
+                      GetObjectRequest.newBuilder()
+                          .setBucket("tree")
+                          .setKey(file.getKey())
+                          .setWantManifest(true)
+                          .build()));
+          try (InputStream in = fs.open(new org.apache.hadoop.fs.Path("/" + file.getKey()))) {
+            assertEquals(
+                null,
+                TestContent.mismatch(file.getKey(), file.getValue(), in.readAllBytes()),
+                file.getKey());
+          }
+        }
       }
     }
   }

@@ -215,6 +215,7 @@ public final class BucketConversion {
   private boolean move(BucketInfo bucket, String key, GetObjectReply object) throws StoreException {
     Map<Long, ContainerInfo> containers = new HashMap<>();
     object.getContainersList().forEach(info -> containers.put(info.getId(), info));
+    String rowKey = object.getRowKey().isEmpty() ? key : object.getRowKey();
     boolean any = false;
     for (Extent extent : object.getVersion().getManifest().getExtentsList()) {
       ContainerInfo container = containers.get(extent.getContainer());
@@ -227,7 +228,7 @@ public final class BucketConversion {
       NeedleHeader header = moves.headerOf(extent, container);
       NeedleHolder holder =
           NeedleHolder.newBuilder()
-              .setRow(row(bucket.getId(), key))
+              .setRow(row(bucket.getId(), rowKey))
               .setVersionId(object.getVersion().getVersionId())
               .setExtent(extent)
               .build();

@@ -20,6 +20,7 @@ import io.stowage.client.DataPath;
 import io.stowage.client.ObjectReader;
 import io.stowage.common.erasure.ErasurePolicy;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.ContainerInfo;
 import io.stowage.common.proto.ContainerState;
 import io.stowage.common.proto.Extent;
@@ -62,8 +63,9 @@ import org.apache.hadoop.thirdparty.protobuf.ByteString;
  * <p>The cluster goes on working. So what looks wrong is looked at again before it is told: a
  * container's row anew and its shard by itself, a container that was made since by its id.
  *
- * <p>Memory: the sorter's, 17 bytes a container, and a page of rows; none grows with objects. Time:
- * one scan of the object table.
+ * <p>Memory: the sorters', 17 bytes a container, 33 a directory of FILE_SYSTEM buckets, and a page
+ * of rows; none grows with objects. Time: one scan of the object table, and where trees do not look
+ * whole, a second of theirs.
  */
 public final class Check {
   private static final long SORTER_BYTES = 64L << 20;
@@ -341,7 +343,39 @@ public final class Check {
 
   // Step 3.
 
-  private void scanNamespace() throws StoreException {
+  private void scanNamespace() throws IOException {
+    Map<Long, BucketInfo> trees = TreeScan.buckets(cluster.namespace());
+    try (DirectoryTree tree = new DirectoryTree(directory, "directories")) {
+      scanNamespace(trees, tree);
+      if (!tree.isWhole()) {
+        lookAtTrees(trees, tree);
+      }
+    }
+  }
+
+  /** What a second look at trees that are not whole finds, too. */
+  private void lookAtTrees(Map<Long, BucketInfo> trees, DirectoryTree first) throws IOException {
+    try (DirectoryTree second = TreeScan.scan(cluster, trees, directory, "directories-again", progress)) {
+      for (DirectoryTree.Lost lost : second.lost()) {
+        if (first.lost().contains(lost)) {
+          report.add(
+              Finding.LOST_DIRECTORY,
+              TreeMending.where(trees.get(lost.bucketId()), lost.directoryId()),
+              "no entry leads to it");
+        }
+      }
+      for (DirectoryTree.TooMany entry : second.tooMany()) {
+        if (first.tooMany().contains(entry)) {
+          report.add(
+              Finding.SURPLUS_ENTRY,
+              TreeMending.where(trees.get(entry.bucketId()), entry.directoryId()),
+              "it is not where " + EntryRow.parse(entry.rowKey()) + " says");
+        }
+      }
+    }
+  }
+
+  private void scanNamespace(Map<Long, BucketInfo> trees, DirectoryTree tree) throws IOException {
     ByteString after = ByteString.EMPTY;
     long afterVersion = 0;
     boolean more = true;
@@ -354,9 +388,18 @@ public final class Check {
                       .setAfterRow(after)
                       .setAfterVersionId(afterVersion)
                       .setLimit(SCAN_PAGE)
+                      .setWantAll(!trees.isEmpty())
                       .build());
       for (NamedExtents named : page.getNamedList()) {
-        check(named);
+        boolean ofTree =
+            named.getRow().size() >= Long.BYTES
+                && trees.containsKey(TreeScan.bucketOf(named.getRow()));
+        if (ofTree) {
+          TreeScan.add(tree, named);
+        }
+        if (named.getManifest().getExtentsCount() > 0 || !named.getProblem().isEmpty()) {
+          check(named, ofTree);
+        }
       }
       report.rows += page.getRows();
       progress.at("rows checked", report.rows, 0);
@@ -366,9 +409,9 @@ public final class Check {
     }
   }
 
-  private void check(NamedExtents named) throws StoreException {
+  private void check(NamedExtents named, boolean ofTree) throws StoreException {
     if (!named.getProblem().isEmpty()) {
-      report.add(Finding.BROKEN_ROW, where(named), named.getProblem());
+      report.add(Finding.BROKEN_ROW, where(named, ofTree), named.getProblem());
       return;
     }
     if (named.getPartNumber() == 0) {
@@ -398,7 +441,7 @@ public final class Check {
       wrong = what == null ? null : Finding.CORRUPT_OBJECT;
     }
     if (wrong != null && isStillNamed(named)) {
-      report.add(wrong, where(named), what);
+      report.add(wrong, where(named, ofTree), what);
     }
   }
 
@@ -406,7 +449,7 @@ public final class Check {
   private boolean isStillNamed(NamedExtents named) throws StoreException {
     ScanNamespaceRequest.Builder request = ScanNamespaceRequest.newBuilder().setLimit(2);
     if (named.getVersionId() == 0) {
-      request.setAfterRow(justBefore(named.getRow()));
+      request.setAfterRow(TreeScan.justBefore(named.getRow()));
     } else {
       request.setAfterRow(named.getRow()).setAfterVersionId(named.getVersionId() + 1);
     }
@@ -419,15 +462,6 @@ public final class Check {
       }
     }
     return false;
-  }
-
-  /** A row key between the one given and every other that is before it. */
-  private static ByteString justBefore(ByteString row) {
-    int last = row.byteAt(row.size() - 1) & 0xFF;
-    ByteString shorter = row.substring(0, row.size() - 1);
-    return last == 0
-        ? shorter
-        : shorter.concat(ByteString.copyFrom(new byte[] {(byte) (last - 1), -1, -1, -1}));
   }
 
   private String problemOf(Extent extent) throws StoreException {
@@ -468,13 +502,14 @@ public final class Check {
     }
   }
 
-  private static String where(NamedExtents named) {
+  private static String where(NamedExtents named, boolean ofTree) {
     ByteBuffer row = named.getRow().asReadOnlyByteBuffer();
     String bucket = row.remaining() < 8 ? "?" : HexFormat.of().toHexDigits(row.getLong());
+    ByteString key = named.getRow().substring(Math.min(8, named.getRow().size()));
+    EntryRow entry = ofTree ? EntryRow.parse(key) : null;
     return "bucket "
         + bucket
-        + " key "
-        + named.getRow().substring(Math.min(8, named.getRow().size())).toStringUtf8()
+        + (entry == null ? " key " + key.toStringUtf8() : " " + entry)
         + (named.getPartNumber() == 0 ? "" : " part " + named.getPartNumber());
   }
 }

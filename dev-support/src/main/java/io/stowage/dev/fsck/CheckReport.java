@@ -47,7 +47,11 @@ public final class CheckReport {
     /** A version's manifest cannot be read. */
     BROKEN_ROW,
     /** A version's bytes cannot be read, or are not those that were stored. */
-    CORRUPT_OBJECT;
+    CORRUPT_OBJECT,
+    /** Of a FILE_SYSTEM bucket: a directory has rows, and no entry leads to it. */
+    LOST_DIRECTORY,
+    /** A row says that a directory is there which is elsewhere, or was removed. */
+    SURPLUS_ENTRY;
 
     String text() {
       return name().toLowerCase(Locale.ROOT).replace('_', ' ');

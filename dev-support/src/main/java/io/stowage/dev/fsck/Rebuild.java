@@ -38,6 +38,7 @@ import io.stowage.common.proto.GetObjectRequest;
 import io.stowage.common.proto.ListBucketsReply;
 import io.stowage.common.proto.ListBucketsRequest;
 import io.stowage.common.proto.Manifest;
+import io.stowage.common.proto.NamedExtents;
 import io.stowage.common.proto.NeedleBlob;
 import io.stowage.common.proto.ObjectMetadata;
 import io.stowage.common.proto.ObjectVersion;
@@ -80,12 +81,15 @@ import org.apache.hadoop.thirdparty.protobuf.UnsafeByteOperations;
  *       its row by itself.
  *   <li>By committing write: an event with its bytes.
  *   <li>By row: of each version, and of the null version, the last event is what the row holds;
- *       rows are restored in batches.
+ *       rows are restored in batches. Buckets of layout FILE_SYSTEM are gone through once before,
+ *       for their directories: what is below one that was removed was deleted with it, and no
+ *       record says so.
+ *   <li>Trees of FILE_SYSTEM buckets that are not whole are mended ({@link TreeMending}).
  * </ol>
  *
  * <p>Memory: a window of one container, the sorters' (bounded), the buckets, and all entries of one
  * write id or one row at a time, of which there are as many as an object has extents or a key had
- * writes that lie on disk. Disk: about 300 bytes a needle, twice.
+ * writes that lie on disk; 33 bytes a directory, thrice. Disk: about 300 bytes a needle, twice.
  */
 public final class Rebuild {
   private static final long SORTER_BYTES = 64L << 20;
@@ -158,7 +162,7 @@ public final class Rebuild {
       walkContainers();
       joinWrites();
       joinCommits();
-      restoreRows(restoreBuckets());
+      restoreNamespace(restoreBuckets());
     }
     return report;
   }
@@ -662,41 +666,95 @@ public final class Rebuild {
     return names;
   }
 
-  private void restoreRows(Map<Long, String> bucketNames) throws IOException {
+  private void restoreNamespace(Map<Long, String> bucketNames) throws IOException {
+    Map<Long, BucketInfo> trees = TreeScan.buckets(cluster.namespace());
+    try (DirectoryTree told = new DirectoryTree(directory, "told")) {
+      if (!trees.isEmpty()) {
+        tellDirectories(trees, told);
+      }
+      restoreRows(bucketNames, trees, told);
+      if (!trees.isEmpty()) {
+        new TreeMending(cluster, trees, directory, progress, report).mend(told);
+      }
+    }
+  }
+
+  /** What the containers say of directories. */
+  private void tellDirectories(Map<Long, BucketInfo> trees, DirectoryTree told) throws IOException {
+    groups(
+        byRow,
+        (row, values) -> {
+          if (!trees.containsKey(ByteBuffer.wrap(row).getLong())) {
+            return;
+          }
+          for (RestoredRow holds : events(values).result()) {
+            if (holds.hasVersion()) {
+              told.add(
+                  holds.getBucketId(),
+                  holds.getRowKey(),
+                  holds.getVersion().getDirectoryId(),
+                  holds.getStamp());
+            }
+          }
+        });
+  }
+
+  /**
+   * Whether a row went with a directory that was removed. Anchors are none of what comes back, too:
+   * an id is not used again, and {@link TreeMending} asks for those that are wanted.
+   */
+  private static boolean isRemoved(DirectoryTree told, ByteBuffer row, List<byte[]> values)
+      throws IOException {
+    long bucketId = row.getLong();
+    EntryRow entry = EntryRow.parse(ByteString.copyFrom(row));
+    if (entry == null || entry.isAnchor() || told.isRemoved(bucketId, entry.directoryId())) {
+      return entry != null;
+    }
+    for (RestoredRow holds : events(values).result()) {
+      long directory = holds.getVersion().getDirectoryId();
+      if (directory != 0 && told.isRemoved(bucketId, directory)) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  private void restoreRows(
+      Map<Long, String> bucketNames, Map<Long, BucketInfo> trees, DirectoryTree told)
+      throws IOException {
     List<RestoredRow> batch = new ArrayList<>();
     long[] batchBytes = new long[1];
     groups(
         byRow,
         (row, values) -> {
-          List<RestoredRow> decided = decide(values);
+          long bucketId = ByteBuffer.wrap(row).getLong();
           report.rows++;
           progress.at("rows restored", report.rows, 0);
-          for (RestoredRow restored : decided) {
-            if (!bucketNames.containsKey(restored.getBucketId())) {
-              report.ofUnknownBuckets++;
-              return;
-            }
+          if (!bucketNames.containsKey(bucketId)) {
+            report.ofUnknownBuckets++;
+            return;
+          }
+          if (trees.containsKey(bucketId) && isRemoved(told, ByteBuffer.wrap(row), values)) {
+            report.removedWithDirectory++;
+            return;
+          }
+          for (RestoredRow restored : decide(values)) {
             batch.add(restored);
             batchBytes[0] += restored.getSerializedSize();
             if (batch.size() == BATCH || batchBytes[0] >= BATCH_BYTES) {
-              send(batch, bucketNames);
+              send(batch, bucketNames, trees);
               batchBytes[0] = 0;
             }
           }
         });
     if (!batch.isEmpty()) {
-      send(batch, bucketNames);
+      send(batch, bucketNames, trees);
     }
   }
 
   /** What a row is to hold, version by version, in the order of stamps. */
   private List<RestoredRow> decide(List<byte[]> values) throws IOException {
-    RowEvents events = new RowEvents();
-    for (byte[] value : values) {
-      events.add(
-          RowEvents.Kind.of(value[0]),
-          RestoredRow.parseFrom(ByteBuffer.wrap(value, 1, value.length - 1)));
-    }
+    RowEvents events = events(values);
     for (RestoredRow lost : events.lost()) {
       // What the row holds in its place now, if anything, may still be read.
       String id =
@@ -710,14 +768,27 @@ public final class Rebuild {
     return events.result();
   }
 
-  private void send(List<RestoredRow> batch, Map<Long, String> bucketNames) throws StoreException {
+  private static RowEvents events(List<byte[]> values) throws IOException {
+    RowEvents events = new RowEvents();
+    for (byte[] value : values) {
+      events.add(
+          RowEvents.Kind.of(value[0]),
+          RestoredRow.parseFrom(ByteBuffer.wrap(value, 1, value.length - 1)));
+    }
+    return events;
+  }
+
+  private void send(
+      List<RestoredRow> batch, Map<Long, String> bucketNames, Map<Long, BucketInfo> trees)
+      throws StoreException {
     RestoreRowsReply reply =
         cluster.namespace().restoreRows(RestoreRowsRequest.newBuilder().addAllRows(batch).build());
     List<RestoredRow> moves = new ArrayList<>();
     for (int i = 0; i < batch.size(); i++) {
       RestoredRow row = batch.get(i);
       RestoreOutcome outcome = reply.getOutcomes(i);
-      if (outcome == RestoreOutcome.RESTORE_ELSEWHERE && !canBeReadAsItIs(row, bucketNames)) {
+      if (outcome == RestoreOutcome.RESTORE_ELSEWHERE
+          && !canBeReadAsItIs(row, bucketNames, trees)) {
         moves.add(row.toBuilder().setMove(true).build());
       } else if (outcome == RestoreOutcome.RESTORE_DONE) {
         report.restored++;
@@ -741,8 +812,18 @@ public final class Rebuild {
     }
   }
 
-  private boolean canBeReadAsItIs(RestoredRow row, Map<Long, String> bucketNames) {
+  private boolean canBeReadAsItIs(
+      RestoredRow row, Map<Long, String> bucketNames, Map<Long, BucketInfo> trees) {
     try {
+      if (trees.containsKey(row.getBucketId())) {
+        NamedExtents there =
+            TreeScan.look(cluster.namespace(), TreeScan.rowOf(row.getBucketId(), row.getRowKey()));
+        if (there == null || !there.getProblem().isEmpty()) {
+          return false;
+        }
+        read(there.getManifest(), bytes -> {});
+        return true;
+      }
       GetObjectReply there =
           cluster
               .namespace()

@@ -38,6 +38,9 @@ public final class RebuildReport {
   long ofUnknownBuckets;
   long unfinished;
   long incomplete;
+  long removedWithDirectory;
+  long directoriesRemoved;
+  long entriesTakenOut;
   private long lostCount;
   final List<String> lost = new ArrayList<>();
   final List<String> blind = new ArrayList<>();
@@ -92,6 +95,9 @@ public final class RebuildReport {
     facts.put("rows of unknown buckets", ofUnknownBuckets);
     facts.put("writes that were given up", unfinished);
     facts.put("writes without all their bytes", incomplete);
+    facts.put("rows of removed directories", removedWithDirectory);
+    facts.put("directories removed again", directoriesRemoved);
+    facts.put("directory entries taken out", entriesTakenOut);
     facts.put("objects lost", lostCount);
     facts.put("lost", List.copyOf(lost));
     facts.put("unreadable", List.copyOf(blind));

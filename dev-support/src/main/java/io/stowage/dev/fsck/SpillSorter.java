@@ -32,7 +32,7 @@ import java.util.PriorityQueue;
 /**
  * Sorts more entries than fit into memory: gathers, sorts and writes runs to files, and merges them
  * when read. An entry is a key and a value, both bytes; equal keys keep the order of their coming.
- * Confined to one thread; filled first, then read once.
+ * Confined to one thread; filled first, then read, any number of times.
  *
  * <p>Memory: {@link #bytesInMemory} while it is filled, {@link #READ_BYTES} a run while it is read.
  * When there are {@link #MOST_RUNS} they are merged into one. Disk: the entries once, twice while

@@ -16,6 +16,7 @@
 package io.stowage.dev.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
@@ -24,6 +25,7 @@ import io.stowage.common.data.NetworkDatanodes;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.DatanodeInfo;
 import io.stowage.common.proto.Extent;
+import io.stowage.common.proto.FindPathRequest;
 import io.stowage.common.proto.GetBucketRequest;
 import io.stowage.common.proto.GetObjectRequest;
 import io.stowage.common.proto.ListDatanodesRequest;
@@ -78,6 +80,7 @@ class FsckIT {
       assertEquals(5, whole.json().get("datanodes").asInt());
       assertTrue(whole.json().get("containers").asInt() >= 1, whole.out());
 
+      treesAreLookedAtAndMended(cluster);
       addOrphan(cluster);
       addDangling(cluster);
       Run odd = stowage("fsck", "--json", "--quiet");
@@ -127,6 +130,65 @@ class FsckIT {
       assertTrue(rotten.json().get("bytesVerified").asLong() >= bytes - (2 << 20), rotten.out());
       assertTrue(rotten.json().get("bytesVerified").asLong() < bytes, rotten.out());
     }
+  }
+
+  /** Nothing leads to one directory of a FILE_SYSTEM bucket, and two entries to another. */
+  private void treesAreLookedAtAndMended(MiniStowageCluster cluster) throws Exception {
+    assertEquals(0, stowage("bucket", "create", "--layout", "FILE_SYSTEM", "tree").exitCode());
+    try (FileSystem fs = cluster.fileSystem("tree")) {
+      assertTrue(fs.mkdirs(new org.apache.hadoop.fs.Path("/a/b")));
+    }
+    Run whole = stowage("fsck", "--json", "--quiet");
+    assertEquals(0, whole.exitCode(), whole.out() + whole.err());
+    long directory =
+        cluster
+            .objectManager(0)
+            .findPath(FindPathRequest.newBuilder().setBucket("tree").setPath("a/b").build())
+            .getVersion()
+            .getDirectoryId();
+    addRow(cluster, "tree", "0000000000000000twin", version().setDirectoryId(directory));
+    addRow(cluster, "tree", "00000000000000aafile", version());
+    Run broken = stowage("fsck", "--json", "--quiet");
+    assertEquals(3, broken.exitCode(), broken.out());
+    assertEquals(1, broken.json().get("lostDirectory").asInt(), broken.out());
+    assertEquals(1, broken.json().get("surplusEntry").asInt(), broken.out());
+    Run mended = stowage("fsck", "--json", "--quiet", "--rebuild");
+    assertEquals(3, mended.exitCode(), mended.out() + mended.err());
+    assertTrue(mended.out().contains("lost+found/00000000000000aa"), mended.out());
+    try (FileSystem fs = cluster.fileSystem("tree")) {
+      assertTrue(fs.exists(new org.apache.hadoop.fs.Path("/lost+found/00000000000000aa/file")));
+      assertTrue(fs.exists(new org.apache.hadoop.fs.Path("/a/b")));
+      assertFalse(fs.exists(new org.apache.hadoop.fs.Path("/twin")));
+    }
+    Run again = stowage("fsck", "--json", "--quiet");
+    assertEquals(0, again.exitCode(), again.out());
+  }
+
+  private static ObjectVersion.Builder version() {
+    return ObjectVersion.newBuilder().setWriteId(WriteId.random()).setVersionId(1);
+  }
+
+  private static void addRow(
+      MiniStowageCluster cluster, String bucket, String rowKey, ObjectVersion.Builder version)
+      throws Exception {
+    long bucketId =
+        cluster
+            .objectManager(0)
+            .getBucket(GetBucketRequest.newBuilder().setName(bucket).build())
+            .getBucket()
+            .getId();
+    cluster
+        .objectManager(0)
+        .restoreRows(
+            RestoreRowsRequest.newBuilder()
+                .addRows(
+                    RestoredRow.newBuilder()
+                        .setBucketId(bucketId)
+                        .setRowKey(ByteString.copyFromUtf8(rowKey))
+                        .setStamp(1)
+                        .setWriteId(version.getWriteId())
+                        .setVersion(version))
+                .build());
   }
 
   /** One bit each, at the same address in a stripe of the first object: one more than m. */
@@ -223,41 +285,24 @@ class FsckIT {
 
   /** A version whose bytes are in a container that there never was. */
   private static void addDangling(MiniStowageCluster cluster) throws Exception {
-    long bucket =
-        cluster
-            .objectManager(0)
-            .getBucket(GetBucketRequest.newBuilder().setName(BUCKET).build())
-            .getBucket()
-            .getId();
-    ByteString writeId = WriteId.random();
-    cluster
-        .objectManager(0)
-        .restoreRows(
-            RestoreRowsRequest.newBuilder()
-                .addRows(
-                    RestoredRow.newBuilder()
-                        .setBucketId(bucket)
-                        .setRowKey(ByteString.copyFromUtf8("dangling"))
-                        .setStamp(1)
-                        .setWriteId(writeId)
-                        .setVersion(
-                            ObjectVersion.newBuilder()
-                                .setWriteId(writeId)
-                                .setVersionId(1)
-                                .setLength(100)
-                                .setManifest(
-                                    Manifest.newBuilder()
-                                        .setLength(100)
-                                        .addExtents(
-                                            Extent.newBuilder()
-                                                .setContainer(99)
-                                                .setEpoch(1)
-                                                .setWidth(1)
-                                                .setCellLength(4096)
-                                                .setLength(200)
-                                                .setHeaderLength(100)
-                                                .setPacked(true)))))
-                .build());
+    addRow(
+        cluster,
+        BUCKET,
+        "dangling",
+        version()
+            .setLength(100)
+            .setManifest(
+                Manifest.newBuilder()
+                    .setLength(100)
+                    .addExtents(
+                        Extent.newBuilder()
+                            .setContainer(99)
+                            .setEpoch(1)
+                            .setWidth(1)
+                            .setCellLength(4096)
+                            .setLength(200)
+                            .setHeaderLength(100)
+                            .setPacked(true))));
   }
 
   private void configure(Map<String, String> settings) throws Exception {

@@ -16,6 +16,7 @@
 package io.stowage.dev.fsck;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -26,11 +27,14 @@ import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.ContainerInfo;
 import io.stowage.common.proto.ContainerState;
+import io.stowage.common.proto.FindPathRequest;
 import io.stowage.common.proto.ListContainersRequest;
+import io.stowage.common.proto.PlaceObjectRequest;
 import io.stowage.common.time.StoreClock;
 import io.stowage.common.tls.ClientTls;
 import io.stowage.minicluster.MiniStowageCluster;
 import io.stowage.s3.S3GatewayMain;
+import java.io.InputStream;
 import java.io.OutputStream;
 import java.net.ServerSocket;
 import java.net.URI;
@@ -43,11 +47,14 @@ import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
+import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.permission.FsPermission;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import software.amazon.awssdk.auth.credentials.AwsBasicCredentials;
@@ -87,6 +94,9 @@ class RebuildIT {
 
   /** One whose versions can be locked. */
   private static final String LOCKED = "locked";
+
+  /** One of layout FILE_SYSTEM. */
+  private static final String TREE = "tree";
 
   private static final int PART = 5 << 20;
 
@@ -144,9 +154,11 @@ class RebuildIT {
         keepVersions(s3, cluster);
         lockVersions(s3);
         byRules(s3);
+        growTree(s3, cluster);
         before = look(s3);
         versions = lookAtVersions(s3);
       }
+      Map<String, String> tree = lookAtTree(cluster);
       assertTrue(before.size() > 40, before.keySet().toString());
       int kept = versions.values().stream().mapToInt(List::size).sum();
       assertTrue(kept > 30, versions.toString());
@@ -157,9 +169,10 @@ class RebuildIT {
         RebuildReport report = rebuild(cluster);
         System.err.println(report);
         assertTrue(report.isWhole(), report.toString());
-        assertEquals(before.size() + kept, report.restored(), report.toString());
+        assertEquals(before.size() + kept + tree.size(), report.restored(), report.toString());
         assertSame(before, look(s3));
         assertSameVersions(versions, lookAtVersions(s3));
+        assertEquals(tree, lookAtTree(cluster));
         assertEquals(
             "blue",
             s3.getObjectTagging(b -> b.bucket(BUCKET).key("tagged")).tagSet().get(0).value());
@@ -168,6 +181,7 @@ class RebuildIT {
         RebuildReport again = rebuild(cluster);
         assertEquals(0, again.restored(), again.toString());
         assertSameVersions(versions, lookAtVersions(s3));
+        assertEquals(tree, lookAtTree(cluster));
         s3.deleteObject(b -> b.bucket(BUCKET).key("small/0"));
         put(s3, "small/1", 10);
         before.remove("small/0");
@@ -175,6 +189,144 @@ class RebuildIT {
         rebuild(cluster);
         assertSame(after, look(s3));
       }
+      whatHasLostItsNameIsFound(cluster, tree);
+    }
+  }
+
+  /**
+   * Directories were made and their records never written, as by one who is killed: what is in them
+   * is there after a rebuild, with all below that has a name.
+   */
+  private void whatHasLostItsNameIsFound(MiniStowageCluster cluster, Map<String, String> tree)
+      throws Exception {
+    cluster
+        .objectManager(0) // which hands the records to nobody
+        .placeObject(
+            PlaceObjectRequest.newBuilder().setBucket(TREE).setKey("crashed/file").build());
+    long id =
+        cluster
+            .objectManager(0)
+            .findPath(FindPathRequest.newBuilder().setBucket(TREE).setPath("crashed").build())
+            .getVersion()
+            .getDirectoryId();
+    try (FileSystem fs = cluster.fileSystem(TREE)) {
+      write(fs, "crashed/file", 4_321);
+      write(fs, "crashed/below/file", 1 << 20);
+      assertTrue(fs.mkdirs(path("crashed/nothing-in-it")));
+    }
+    String found = "/lost+found/" + HexFormat.of().toHexDigits(id);
+    Map<String, String> expected = new TreeMap<>(tree);
+    lookAtTree(cluster)
+        .forEach((path, what) -> expected.put(path.replaceFirst("^/crashed", found), what));
+    loseTables(cluster);
+    RebuildReport report = rebuild(cluster);
+    assertFalse(report.isWhole());
+    assertTrue(report.problems.toString().contains(found.substring(1)), report.toString());
+    Map<String, String> after = lookAtTree(cluster);
+    // Whose they are is told by the records of them: here the bucket's owner says so.
+    for (String made : List.of("/lost+found", found)) {
+      assertTrue(after.remove(made).startsWith("directory"), made);
+      expected.remove(made);
+    }
+    assertEquals(expected, after);
+    RebuildReport again = rebuild(cluster);
+    assertTrue(again.isWhole(), again.toString());
+    assertEquals(0, again.restored(), again.toString());
+  }
+
+  private void growTree(S3Client s3, MiniStowageCluster cluster) throws Exception {
+    s3.createBucket(
+        b ->
+            b.bucket(TREE)
+                .overrideConfiguration(c -> c.putHeader("x-stowage-layout", "FILE_SYSTEM")));
+    try (FileSystem fs = cluster.fileSystem(TREE)) {
+      write(fs, "warehouse/db/table/part-0", 1_000);
+      write(fs, "warehouse/db/table/part-1", (3 << 20) + 5);
+      fs.setPermission(path("warehouse/db"), new FsPermission((short) 0750));
+      assertTrue(fs.rename(path("warehouse/db/table"), path("warehouse/db/renamed")));
+      assertTrue(fs.mkdirs(path("elsewhere/deeper")));
+      assertTrue(fs.rename(path("warehouse/db"), path("elsewhere/deeper/db")));
+      write(fs, "elsewhere/deeper/db/renamed/part-2", 300); // where it is now
+      write(fs, "warehouse/db/another", 301); // a directory of the first name
+      // As jobs do: written below, moved out, and removed with what is left.
+      for (int i = 0; i < 4; i++) {
+        write(fs, "out/_temporary/0/task-" + i + "/part-" + i, i % 2 == 0 ? 500 + i : 1 << 20);
+      }
+      assertTrue(fs.rename(path("out/_temporary/0/task-0/part-0"), path("out/part-0")));
+      assertTrue(fs.rename(path("out/_temporary/0/task-1/part-1"), path("out/part-1")));
+      assertTrue(fs.delete(path("out/_temporary"), true));
+      write(fs, "out/_temporary/1/part-9", 900);
+      assertTrue(fs.mkdirs(path("empty")));
+      assertTrue(fs.delete(path("empty"), false));
+      assertTrue(fs.mkdirs(path("nothing-in-it")));
+      // There and back, and into one another.
+      write(fs, "a/b/c/d/file", 700);
+      assertTrue(fs.rename(path("a/b"), path("a/x")));
+      assertTrue(fs.rename(path("a/x/c"), path("c")));
+      assertTrue(fs.rename(path("a"), path("c/a")));
+      assertTrue(fs.rename(path("c/a/x"), path("x")));
+      assertTrue(fs.rename(path("c"), path("x/c")));
+      // What was moved into a directory that is removed then goes with it.
+      write(fs, "victim/own", 20);
+      write(fs, "moved-in/file", 2 << 20);
+      assertTrue(fs.rename(path("moved-in"), path("victim/moved-in")));
+      write(fs, "victim/moved-in/later", 21);
+      assertTrue(fs.delete(path("victim"), true));
+      write(fs, "over", 30);
+      write(fs, "over", 31);
+      write(fs, "gone", 32);
+      assertTrue(fs.delete(path("gone"), false));
+    }
+    putInTree(s3, "imagined/directory/key", 50);
+    putInTree(s3, "imagined/gone/key", 51);
+    s3.deleteObject(b -> b.bucket(TREE).key("imagined/gone/key")); // and its directory with it
+    putInTree(s3, "made/", 0);
+    putInTree(s3, "made/empty", 0);
+    String id = s3.createMultipartUpload(b -> b.bucket(TREE).key("up/loaded")).uploadId();
+    List<CompletedPart> parts = new ArrayList<>();
+    for (int i = 1; i <= 2; i++) {
+      int number = i;
+      String etag =
+          s3.uploadPart(
+                  b -> b.bucket(TREE).key("up/loaded").uploadId(id).partNumber(number),
+                  RequestBody.fromBytes(content(number == 1 ? PART : 1_000)))
+              .eTag();
+      parts.add(CompletedPart.builder().partNumber(number).eTag(etag).build());
+    }
+    s3.completeMultipartUpload(
+        b -> b.bucket(TREE).key("up/loaded").uploadId(id).multipartUpload(u -> u.parts(parts)));
+  }
+
+  private void putInTree(S3Client s3, String key, int length) {
+    s3.putObject(b -> b.bucket(TREE).key(key), RequestBody.fromBytes(content(length)));
+  }
+
+  /** Of each path what a FileSystem's user sees there; of a file also its bytes. */
+  private static Map<String, String> lookAtTree(MiniStowageCluster cluster) throws Exception {
+    Map<String, String> seen = new TreeMap<>();
+    try (FileSystem fs = cluster.fileSystem(TREE)) {
+      look(fs, new org.apache.hadoop.fs.Path("/"), seen);
+    }
+    return seen;
+  }
+
+  private static void look(
+      FileSystem fs, org.apache.hadoop.fs.Path directory, Map<String, String> seen)
+      throws Exception {
+    for (FileStatus status : fs.listStatus(directory)) {
+      String what = status.getPermission() + " " + status.getOwner() + " " + status.getGroup();
+      if (status.isDirectory()) {
+        look(fs, status.getPath(), seen);
+        what = "directory " + what;
+      } else {
+        byte[] bytes;
+        try (InputStream in = fs.open(status.getPath())) {
+          bytes = in.readAllBytes();
+        }
+        assertEquals(status.getLen(), bytes.length, status.toString());
+        what = "file " + what + " " + bytes.length + " " + Arrays.hashCode(bytes);
+      }
+      seen.put(status.getPath().toUri().getPath(), what);
     }
   }
 
@@ -195,14 +347,17 @@ class RebuildIT {
       cluster.awaitWritable(Duration.ofSeconds(60));
       Map<String, Seen> before;
       Map<String, List<SeenVersion>> versions;
+      Map<String, String> tree;
       try (S3Client s3 = client(cluster)) {
         s3.createBucket(b -> b.bucket(BUCKET));
         byS3(s3);
         byFileSystem(cluster);
         keepVersions(s3, cluster);
         lockVersions(s3);
+        growTree(s3, cluster);
         before = look(s3);
         versions = lookAtVersions(s3);
+        tree = lookAtTree(cluster);
         List<ContainerInfo> written = containers(cluster);
         for (ContainerInfo container : written) {
           repack(cluster, container.getId());
@@ -216,15 +371,17 @@ class RebuildIT {
                         now -> written.stream().anyMatch(old -> old.getId() == now.getId())));
         assertSame(before, look(s3));
         assertSameVersions(versions, lookAtVersions(s3));
+        assertEquals(tree, lookAtTree(cluster));
       }
       loseTables(cluster);
       try (S3Client s3 = client(cluster)) {
         RebuildReport report = rebuild(cluster);
         assertTrue(report.isWhole(), report.toString());
         int kept = versions.values().stream().mapToInt(List::size).sum();
-        assertEquals(before.size() + kept, report.restored(), report.toString());
+        assertEquals(before.size() + kept + tree.size(), report.restored(), report.toString());
         assertSame(before, look(s3));
         assertSameVersions(versions, lookAtVersions(s3));
+        assertEquals(tree, lookAtTree(cluster));
       }
     }
   }

@@ -54,8 +54,12 @@ import org.junit.jupiter.api.io.TempDir;
 class RestoredHBaseIT {
   private static final String BUCKET = "restored";
 
+  /** One of layout FILE_SYSTEM. */
+  private static final String TREE = "tree";
+
   @TempDir Path directory;
   private final Map<String, byte[]> model = new HashMap<>();
+  private final Map<String, byte[]> tree = new HashMap<>();
   private int written;
 
   @Test
@@ -65,6 +69,13 @@ class RestoredHBaseIT {
       try (FileSystem fs = cluster.fileSystem(BUCKET)) {
         for (int i = 0; i < 12; i++) {
           write(fs, "old/" + i, 60_000 + i);
+        }
+      }
+      createTree(cluster);
+      try (FileSystem fs = cluster.fileSystem(TREE)) {
+        for (String name : List.of("kept/a", "removed/b", "removed/below/c", "moved/d")) {
+          write(fs, name, 10);
+          tree.put(name, model.remove(name));
         }
       }
       assertModel(cluster);
@@ -85,6 +96,14 @@ class RestoredHBaseIT {
         write(fs, "new/" + i, i % 3 == 0 ? 5 << 20 : 30_000 + i); // fills containers: new ones
       }
       fs.close();
+      try (FileSystem trees = cluster.fileSystem(TREE)) {
+        assertTrue(trees.delete(path("removed"), true));
+        tree.keySet().removeIf(name -> name.startsWith("removed/"));
+        assertTrue(trees.rename(path("moved"), path("kept/moved")));
+        tree.put("kept/moved/d", tree.remove("moved/d"));
+        write(trees, "kept/moved/e", 20);
+        tree.put("kept/moved/e", model.remove("kept/moved/e"));
+      }
       assertModel(cluster);
       shardFiles = shardFiles();
     }
@@ -104,6 +123,7 @@ class RestoredHBaseIT {
       System.err.println(report);
       assertTrue(report.isWhole(), report.toString());
       assertModel(cluster);
+      assertEquals(1, report.directoriesRemoved, "with what is in it, for a collector");
       assertNoShardLost(shardFiles);
       CheckReport after = check(cluster);
       System.err.println(after);
@@ -111,6 +131,8 @@ class RestoredHBaseIT {
       assertEquals(0, after.count(Finding.DANGLING_EXTENT), after.toString());
       assertEquals(0, after.count(Finding.UNAVAILABLE_OBJECT), after.toString());
       assertEquals(0, after.count(Finding.CORRUPT_OBJECT), after.toString());
+      assertEquals(0, after.count(Finding.LOST_DIRECTORY), after.toString());
+      assertEquals(0, after.count(Finding.SURPLUS_ENTRY), after.toString());
     }
   }
 
@@ -137,6 +159,18 @@ class RestoredHBaseIT {
                 .build());
   }
 
+  private static void createTree(MiniStowageCluster cluster) throws Exception {
+    cluster
+        .objectManager(0)
+        .createBucket(
+            io.stowage.common.proto.CreateBucketRequest.newBuilder()
+                .setName(TREE)
+                .setOwner("stowage")
+                .setLayout(io.stowage.common.proto.BucketLayout.FILE_SYSTEM)
+                .setWriteId(io.stowage.common.id.WriteId.random())
+                .build());
+  }
+
   private static org.apache.hadoop.fs.Path path(String key) {
     return new org.apache.hadoop.fs.Path("/" + key);
   }
@@ -151,8 +185,14 @@ class RestoredHBaseIT {
   }
 
   private void assertModel(MiniStowageCluster cluster) throws Exception {
+    assertModel(cluster, BUCKET, model);
+    assertModel(cluster, TREE, tree);
+  }
+
+  private static void assertModel(
+      MiniStowageCluster cluster, String bucket, Map<String, byte[]> model) throws Exception {
     Map<String, byte[]> found = new TreeMap<>();
-    try (FileSystem fs = cluster.fileSystem(BUCKET)) {
+    try (FileSystem fs = cluster.fileSystem(bucket)) {
       RemoteIterator<LocatedFileStatus> files = fs.listFiles(path(""), true);
       while (files.hasNext()) {
         FileStatus file = files.next();

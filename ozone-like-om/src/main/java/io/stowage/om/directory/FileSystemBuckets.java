@@ -199,6 +199,7 @@ public final class FileSystemBuckets {
     }
     requireMeant(request.getKey(), path, found.getVersion());
     return found.toBuilder()
+        .setRowKey(request.getWantManifest() ? place.rowKey() : "")
         .setVersion(found.getVersion().toBuilder().setKey(request.getKey()))
         .build();
   }

@@ -77,7 +77,7 @@ public final class NamespaceScan {
     ScanNamespaceReply.Builder reply = ScanNamespaceReply.newBuilder();
     int bytes = 0;
     for (Row row : heads) {
-      NamedExtents named = head(row);
+      NamedExtents named = head(row, request.getWantAll());
       reply.setRows(reply.getRows() + 1).setLastRow(row.key());
       if (named != null) {
         reply.addNamed(named);
@@ -167,7 +167,8 @@ public final class NamespaceScan {
     return reply.setMore(true).build();
   }
 
-  private NamedExtents head(Row row) throws StoreException {
+  /** Null if the row names no bytes; if all are wanted, only if it holds nothing. */
+  private NamedExtents head(Row row, boolean wantAll) throws StoreException {
     NamedExtents.Builder named = NamedExtents.newBuilder().setRow(row.key());
     try {
       Head head = Head.parseOrNull(row.value(ObjectRowLayout.HEAD));
@@ -178,10 +179,14 @@ public final class NamespaceScan {
       boolean whole =
           head.isLive() && head.record().getChunkCount() == 0 && head.record().getOpenEpoch() == 0;
       ObjectVersion version = whole ? SeenRow.version(row.key(), head) : rows.find(row.key(), true);
-      if (version == null || version.getManifest().getExtentsCount() == 0) {
+      if (version == null || (!wantAll && version.getManifest().getExtentsCount() == 0)) {
         return null;
       }
-      return named.setWriteId(version.getWriteId()).setManifest(version.getManifest()).build();
+      return named
+          .setWriteId(version.getWriteId())
+          .setManifest(version.getManifest())
+          .setDirectoryId(version.getDirectoryId())
+          .build();
     } catch (CorruptDataException e) {
       return named.setProblem(e.getMessage()).build();
     }

@@ -32,6 +32,7 @@ import io.stowage.om.table.HeadState;
 import io.stowage.om.table.ObjectRowLayout;
 import io.stowage.om.table.RowChange;
 import java.util.ArrayList;
+import java.util.HexFormat;
 import java.util.List;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
@@ -207,7 +208,20 @@ public final class Restores {
     }
     HeadState state = version.getDeleteMarker() ? HeadState.MARKER : HeadState.LIVE;
     HeadRecord record = split.record().toBuilder().setRestoredStamp(restoredStamp).build();
-    return place(lookup, change, Head.of(stamp, writeId, state, record));
+    Head head = Head.of(stamp, writeId, state, record);
+    if (isAnchor(row, version.getDirectoryId())) {
+      // As the entry's row would have it: a collector comes for what is in the directory.
+      change.put(
+          ObjectRowLayout.superseded(WriteId.random()),
+          ObjectRowLayout.supersededValue(ObjectRowLayout.Fate.MOVED, head));
+    }
+    return place(lookup, change, head);
+  }
+
+  /** Whether a row says of the directory that it was removed, and is not its entry. */
+  private static boolean isAnchor(ByteString row, long directoryId) {
+    return directoryId != 0
+        && ObjectRowLayout.key(row).equals(HexFormat.of().toHexDigits(directoryId));
   }
 
   /** Where its id says: as the current version, or among the older ones. */
