@@ -336,7 +336,7 @@ class RebuildIT {
     try (MiniStowageCluster cluster =
         MiniStowageCluster.builder()
             .datanodes(5)
-            .set(Keys.COMMIT_WINDOW, "3s")
+            .set(Keys.COMMIT_WINDOW, "6s")
             .set(Keys.CLOCK_BOUND, "300ms")
             .set(Keys.MUTATION_DEADLINE, "1500ms")
             .set(Keys.OPEN_TIME, "2s")
