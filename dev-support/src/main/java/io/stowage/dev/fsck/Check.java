@@ -355,7 +355,8 @@ public final class Check {
 
   /** What a second look at trees that are not whole finds, too. */
   private void lookAtTrees(Map<Long, BucketInfo> trees, DirectoryTree first) throws IOException {
-    try (DirectoryTree second = TreeScan.scan(cluster, trees, directory, "directories-again", progress)) {
+    try (DirectoryTree second =
+        TreeScan.scan(cluster, trees, directory, "directories-again", progress)) {
       for (DirectoryTree.Lost lost : second.lost()) {
         if (first.lost().contains(lost)) {
           report.add(

@@ -63,7 +63,6 @@ class HadoopTopologyTest {
     Configuration conf = new Configuration(false);
     conf.set("net.topology.script.file.name", directory.resolve("none").toString());
     DNSToSwitchMapping mapping = new ScriptBasedMapping(conf);
-    assertEquals(
-        RackResolver.DEFAULT_RACK, new HadoopTopology(mapping).rackOf("10.0.0.1"));
+    assertEquals(RackResolver.DEFAULT_RACK, new HadoopTopology(mapping).rackOf("10.0.0.1"));
   }
 }
