@@ -22,8 +22,10 @@ import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Map;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
 /**
@@ -146,11 +148,10 @@ final class DirectoryTree implements AutoCloseable {
       return;
     }
     finished = true;
-    List<TooMany> entries = new ArrayList<>();
     forEach(
         (bucketId, directoryId, values) -> {
           if (directoryId != EntryRow.ROOT) {
-            take(bucketId, directoryId, values, entries);
+            take(bucketId, directoryId, values);
           }
         });
     List<Lost> tops = walkUp();
@@ -187,26 +188,26 @@ final class DirectoryTree implements AutoCloseable {
     each.take(in.getLong(), in.getLong(), values);
   }
 
-  private void take(long bucketId, long directoryId, List<byte[]> values, List<TooMany> entries) {
-    entries.clear();
+  private void take(long bucketId, long directoryId, List<byte[]> values) {
+    Map<ByteString, TooMany> entries = new HashMap<>(); // a scan may tell a row twice
     boolean removed = false;
     for (byte[] value : values) {
       removed |= value[0] == REMOVED;
       if (value[0] == ENTRY) {
-        entries.add(entry(bucketId, directoryId, value));
+        TooMany entry = entry(bucketId, directoryId, value);
+        entries.merge(entry.rowKey(), entry, (a, b) -> isBetter(a, b) ? a : b);
       }
     }
     TooMany stays = null;
-    for (TooMany entry : entries) {
+    for (TooMany entry : entries.values()) {
       if (!removed && (stays == null || isBetter(entry, stays))) {
         stays = entry;
       }
     }
-    for (TooMany entry : entries) {
-      if (entry != stays) {
-        tooMany.add(entry);
-      }
+    if (stays != null) {
+      entries.remove(stays.rowKey());
     }
+    tooMany.addAll(entries.values());
     if (stays != null) {
       append(bucketId, directoryId, parentOf(stays), stays.stamp(), UNKNOWN);
     } else if (removed) {

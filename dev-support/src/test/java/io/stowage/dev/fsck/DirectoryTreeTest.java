@@ -134,6 +134,14 @@ class DirectoryTreeTest {
   }
 
   @Test
+  void aRowThatIsToldTwiceIsOneEntry() throws IOException {
+    entry(EntryRow.ROOT, "a", A, 1);
+    entry(EntryRow.ROOT, "a", A, 1);
+    entry(EntryRow.ROOT, "a", A, 2); // its permissions changed meanwhile
+    assertTrue(tree.isWhole());
+  }
+
+  @Test
   void anEntryByIdWasMadeForWantOfAnother() throws IOException {
     String byId = DirectoryTree.nameOfLost(A);
     entry(EntryRow.ROOT, "name", A, 1);
