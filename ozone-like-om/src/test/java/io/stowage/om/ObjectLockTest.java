@@ -324,7 +324,7 @@ class ObjectLockTest {
             .setWantManifest(true)
             .build();
     Extent extent = om.om.getObject(asked).getVersion().getManifest().getExtents(0);
-    Extent elsewhere = TestOm.manifest(3, 1).getExtents(0);
+    Extent elsewhere = TestOm.manifest("content".length(), 1).getExtents(0);
     assertEquals(
         ReplaceExtentsReply.Outcome.REPLACED,
         om.om
