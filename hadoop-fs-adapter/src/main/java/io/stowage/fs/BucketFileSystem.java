@@ -22,9 +22,12 @@ import io.stowage.common.id.WriteId;
 import io.stowage.common.om.BucketEncryption;
 import io.stowage.common.om.ObjectManager;
 import io.stowage.common.proto.BucketInfo;
+import io.stowage.common.proto.BucketQuota;
 import io.stowage.common.proto.ContainerInfo;
 import io.stowage.common.proto.Extent;
 import io.stowage.common.proto.GetBucketRequest;
+import io.stowage.common.proto.GetBucketUsageReply;
+import io.stowage.common.proto.GetBucketUsageRequest;
 import io.stowage.common.proto.GetObjectReply;
 import io.stowage.common.proto.ObjectMetadata;
 import io.stowage.common.proto.ObjectVersion;
@@ -33,6 +36,7 @@ import io.stowage.common.proto.OpenFileRequest;
 import io.stowage.common.proto.RecoverFileRequest;
 import io.stowage.common.proto.Versioning;
 import io.stowage.common.time.StoreClock;
+import io.stowage.common.proto.UpdateBucketRequest;
 import io.stowage.fs.ObjectTree.Entry;
 import java.io.FileNotFoundException;
 import java.io.IOException;
@@ -54,6 +58,7 @@ import java.util.concurrent.CompletableFuture;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.BlockLocation;
 import org.apache.hadoop.fs.CommonPathCapabilities;
+import org.apache.hadoop.fs.ContentSummary;
 import org.apache.hadoop.fs.CreateFlag;
 import org.apache.hadoop.fs.EtagSource;
 import org.apache.hadoop.fs.FSDataInputStream;
@@ -72,6 +77,7 @@ import org.apache.hadoop.fs.PathFilter;
 import org.apache.hadoop.fs.PathHandle;
 import org.apache.hadoop.fs.PathIOException;
 import org.apache.hadoop.fs.PathIsNotEmptyDirectoryException;
+import org.apache.hadoop.fs.QuotaUsage;
 import org.apache.hadoop.fs.RemoteIterator;
 import org.apache.hadoop.fs.XAttrSetFlag;
 import org.apache.hadoop.fs.impl.AbstractFSBuilderImpl;
@@ -121,6 +127,12 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
           "fs.option.openfile.split.end",
           "fs.option.openfile.buffer.size",
           "fs.option.openfile.footer.cache");
+
+  private static final String QUOTA_SETTING = "quota";
+  private static final long NO_QUOTA = -1;
+
+  /** Of HDFS's constants. */
+  private static final long SAME_QUOTA = Long.MAX_VALUE;
 
   private static final String[] ANYWHERE_HOSTS = {"localhost"};
 
@@ -1095,6 +1107,84 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
   public void removeXAttr(Path path, String name) throws IOException {
     requireNotRoot(path);
     change(path, before -> Attributes.withoutXattr(before, name));
+  }
+
+  // Quotas: of the whole bucket, so of its root.
+
+  /** What all of the bucket holds, without a look at its files; of a directory, by that look. */
+  @Override
+  public QuotaUsage getQuotaUsage(Path path) throws IOException {
+    if (!isRoot(path)) {
+      return super.getQuotaUsage(path);
+    }
+    statistics.incrementReadOps(1);
+    GetBucketUsageReply usage = usage(path);
+    return new QuotaUsage.Builder()
+        .fileAndDirectoryCount(usage.getObjects())
+        .spaceConsumed(usage.getBytes())
+        .quota(orNone(usage.getQuota().getObjects()))
+        .spaceQuota(orNone(usage.getQuota().getBytes()))
+        .build();
+  }
+
+  @Override
+  public ContentSummary getContentSummary(Path path) throws IOException {
+    ContentSummary sum = super.getContentSummary(path);
+    if (!isRoot(path)) {
+      return sum;
+    }
+    BucketQuota quota = usage(path).getQuota();
+    return new ContentSummary.Builder()
+        .length(sum.getLength())
+        .fileCount(sum.getFileCount())
+        .directoryCount(sum.getDirectoryCount())
+        .spaceConsumed(sum.getSpaceConsumed())
+        .quota(orNone(quota.getObjects()))
+        .spaceQuota(orNone(quota.getBytes()))
+        .build();
+  }
+
+  private GetBucketUsageReply usage(Path path) throws IOException {
+    try {
+      return objectManager.getBucketUsage(
+          GetBucketUsageRequest.newBuilder().setBucket(bucket.getName()).build());
+    } catch (StoreException e) {
+      throw HadoopErrors.of(e, path.toString());
+    }
+  }
+
+  /** As Hadoop says that there is no quota. */
+  private static long orNone(long quota) {
+    return quota == 0 ? NO_QUOTA : quota;
+  }
+
+  /** Of the root only. HDFS's {@code Long.MAX_VALUE} leaves a quota as it is, -1 takes it back. */
+  @Override
+  public void setQuota(Path path, long objects, long bytes) throws IOException {
+    statistics.incrementWriteOps(1);
+    if (!isRoot(path)) {
+      throw new PathIOException(
+          path.toString(), "a quota is of a whole bucket, so only its root can have one");
+    }
+    BucketQuota.Builder quota = usage(path).getQuota().toBuilder();
+    if (objects != SAME_QUOTA) {
+      quota.setObjects(Math.max(0, objects));
+    }
+    if (bytes != SAME_QUOTA) {
+      quota.setBytes(Math.max(0, bytes));
+    }
+    UpdateBucketRequest.Builder update =
+        UpdateBucketRequest.newBuilder().setName(bucket.getName()).setWriteId(WriteId.random());
+    if (quota.getObjects() == 0 && quota.getBytes() == 0) {
+      update.addRemove(QUOTA_SETTING);
+    } else {
+      update.putPut(QUOTA_SETTING, quota.build().toByteString());
+    }
+    try {
+      objectManager.updateBucket(update.build());
+    } catch (StoreException e) {
+      throw HadoopErrors.of(e, path.toString());
+    }
   }
 
   @Override

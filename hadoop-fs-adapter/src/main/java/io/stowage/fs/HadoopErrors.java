@@ -20,6 +20,7 @@ import java.io.EOFException;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InterruptedIOException;
+import org.apache.hadoop.fs.ClusterStorageCapacityExceededException;
 import org.apache.hadoop.fs.FileAlreadyExistsException;
 import org.apache.hadoop.fs.InvalidRequestException;
 import org.apache.hadoop.fs.ParentNotDirectoryException;
@@ -47,6 +48,7 @@ final class HadoopErrors {
           withCause(new ParentNotDirectoryException(path + ": " + e.getMessage()), e);
       case ACCESS_DENIED, BUCKET_READ_ONLY, BUCKET_LOCKED ->
           withCause(new AccessControlException(path + ": " + e.getMessage()), e);
+      case QUOTA_EXCEEDED -> quotaExceeded(path + ": " + e.getMessage(), e);
       case INVALID_RANGE -> withCause(new EOFException(path + ": " + e.getMessage()), e);
       case INVALID_ARGUMENT, INVALID_NAME, TOO_LARGE ->
           withCause(new InvalidRequestException(path + ": " + e.getMessage()), e);
@@ -88,6 +90,12 @@ final class HadoopErrors {
           DATA_UNAVAILABLE ->
           new PathIOException(path, e.code() + ": " + e.getMessage(), e);
     };
+  }
+
+  /** What MapReduce and Tez give up at at once, instead of trying the task again. */
+  @SuppressWarnings("serial")
+  private static IOException quotaExceeded(String message, StoreException cause) {
+    return withCause(new ClusterStorageCapacityExceededException(message), cause);
   }
 
   private static <E extends IOException> E withCause(E exception, StoreException cause) {

@@ -136,6 +136,11 @@ public class StowageFileSystem extends FilterFileSystem implements IOStatisticsS
   }
 
   @Override
+  public void setQuota(Path path, long objects, long bytes) throws IOException {
+    fs.setQuota(path, objects, bytes);
+  }
+
+  @Override
   public IOStatistics getIOStatistics() {
     return fs instanceof IOStatisticsSource ? ((IOStatisticsSource) fs).getIOStatistics() : null;
   }

@@ -45,10 +45,13 @@ import io.stowage.common.proto.DeleteUserReply;
 import io.stowage.common.proto.DeleteUserRequest;
 import io.stowage.common.proto.DeletedObject;
 import io.stowage.common.proto.EventRef;
+import io.stowage.common.proto.Extent;
 import io.stowage.common.proto.FindPathReply;
 import io.stowage.common.proto.FindPathRequest;
 import io.stowage.common.proto.GetBucketReply;
 import io.stowage.common.proto.GetBucketRequest;
+import io.stowage.common.proto.GetBucketUsageReply;
+import io.stowage.common.proto.GetBucketUsageRequest;
 import io.stowage.common.proto.GetEntityReply;
 import io.stowage.common.proto.GetEntityRequest;
 import io.stowage.common.proto.GetIdentityReply;
@@ -127,11 +130,13 @@ import io.stowage.common.proto.UpdateBucketReply;
 import io.stowage.common.proto.UpdateBucketRequest;
 import io.stowage.common.proto.UpdateUserReply;
 import io.stowage.common.proto.UpdateUserRequest;
+import io.stowage.common.proto.UploadedPart;
 import io.stowage.common.proto.Versioning;
 import io.stowage.common.scm.ContainerManager;
 import io.stowage.common.time.StoreClock;
 import io.stowage.om.bucket.Buckets;
 import io.stowage.om.bucket.PrefixRenames;
+import io.stowage.om.bucket.Usage;
 import io.stowage.om.directory.FileSystemBuckets;
 import io.stowage.om.expiry.Expirer;
 import io.stowage.om.expiry.ExpiryProgress;
@@ -230,6 +235,7 @@ final class Namespace implements ObjectManager, AutoCloseable {
   private final ExecutorService workers;
   private final Stamps stamps;
   private final FileSystemBuckets fileSystems;
+  private final Usage usage;
 
   Namespace(
       OmConfig config,
@@ -287,6 +293,7 @@ final class Namespace implements ObjectManager, AutoCloseable {
             uploads,
             config.mutationDeadline());
     buckets.emptinessOfTrees(fileSystems::isEmpty);
+    this.usage = new Usage(bucketRows, objects, clock);
   }
 
   private static boolean isFileSystem(Buckets.Known bucket) {
@@ -334,6 +341,10 @@ final class Namespace implements ObjectManager, AutoCloseable {
   @Override
   public UpdateBucketReply updateBucket(UpdateBucketRequest request) throws StoreException {
     Puts.requireWriteId(request.getWriteId());
+    if (request.getPutMap().containsKey(Usage.SETTING)) {
+      // Refused here, or it would be at each put.
+      Usage.quota(BucketInfo.newBuilder().putAllSettings(request.getPutMap()).build());
+    }
     BucketInfo bucket = buckets.update(request);
     return UpdateBucketReply.newBuilder()
         .setBucket(bucket)
@@ -358,6 +369,20 @@ final class Namespace implements ObjectManager, AutoCloseable {
   }
 
   @Override
+  public GetBucketUsageReply getBucketUsage(GetBucketUsageRequest request) throws StoreException {
+    BucketInfo bucket = buckets.require(request.getBucket()).bucket();
+    if (request.getRecount()) {
+      usage.recount(bucket);
+    }
+    return usage.get(bucket);
+  }
+
+  /** Writes down what was counted; every few seconds. */
+  void flushUsage() {
+    usage.flush();
+  }
+
+  @Override
   public GetObjectReply getObject(GetObjectRequest request) throws StoreException {
     Buckets.Known bucket = buckets.require(request.getBucket());
     return isFileSystem(bucket)
@@ -378,6 +403,16 @@ final class Namespace implements ObjectManager, AutoCloseable {
       BucketEncryption.requireGrowable(
           bucket.bucket(), "keep " + request.getKey() + " open", request.getMetadata());
     }
+    Usage.Room room = usage.require(bucket.bucket(), 1, request.getLength());
+    try {
+      return put(bucket, request);
+    } finally {
+      room.close();
+    }
+  }
+
+  private PutObjectReply put(Buckets.Known bucket, PutObjectRequest request)
+      throws StoreException {
     if (isFileSystem(bucket)) {
       PutObjectReply reply = fileSystems.put(bucket.bucket(), request);
       buckets.recheck(bucket);
@@ -430,8 +465,19 @@ final class Namespace implements ObjectManager, AutoCloseable {
             ? fileSystems.rowKeyOfLease(
                 bucket.bucket(), request.getKey(), request.getRowKey(), request.getClose())
             : rowOf(bucket, request.getKey());
-    SyncFileReply.Builder reply =
-        fileLeases.sync(bucket.bucket(), request.toBuilder().setKey(row).build()).toBuilder();
+    long added = 0;
+    for (Extent extent : request.getExtentsList()) {
+      added += extent.getLength() - extent.getHeaderLength();
+    }
+    long replaced = request.getLength() - request.getFrom();
+    Usage.Room room =
+        added <= replaced ? Usage.ANY : usage.require(bucket.bucket(), 0, added - replaced);
+    SyncFileReply.Builder reply;
+    try {
+      reply = fileLeases.sync(bucket.bucket(), request.toBuilder().setKey(row).build()).toBuilder();
+    } finally {
+      room.close();
+    }
     buckets.recheck(bucket);
     if (isFileSystem(bucket) && reply.hasLease()) {
       reply.getLeaseBuilder().setRowKey(row);
@@ -778,6 +824,8 @@ final class Namespace implements ObjectManager, AutoCloseable {
   @Override
   public PutPartReply putPart(PutPartRequest request) throws StoreException {
     Buckets.Known bucket = buckets.require(request.getBucket());
+    // A part counts once it is an object's; but nobody should send a terabyte to be refused then.
+    usage.require(bucket.bucket(), 0, request.getPart().getLength()).close();
     if (isFileSystem(bucket)) {
       fileSystems.putPart(bucket.bucket(), request);
     } else {
@@ -806,6 +854,46 @@ final class Namespace implements ObjectManager, AutoCloseable {
   @Override
   public CompleteUploadReply completeUpload(CompleteUploadRequest request) throws StoreException {
     Buckets.Known bucket = buckets.require(request.getBucket());
+    Usage.Room room =
+        Usage.isLimited(bucket.bucket())
+            ? usage.require(bucket.bucket(), 1, bytesOf(request))
+            : Usage.ANY;
+    try {
+      return complete(bucket, request);
+    } finally {
+      room.close();
+    }
+  }
+
+  /** Of the parts of an upload; 0 if it is completed already. */
+  private long bytesOf(CompleteUploadRequest request) throws StoreException {
+    ListPartsRequest.Builder page =
+        ListPartsRequest.newBuilder()
+            .setBucket(request.getBucket())
+            .setKey(request.getKey())
+            .setUploadId(request.getUploadId());
+    long bytes = 0;
+    try {
+      while (true) {
+        ListPartsReply parts = listParts(page.build());
+        for (UploadedPart part : parts.getPartsList()) {
+          bytes += part.getLength();
+          page.setAfter(part.getNumber());
+        }
+        if (!parts.getMore()) {
+          return bytes;
+        }
+      }
+    } catch (StoreException e) {
+      if (e.code() == ErrorCode.NO_SUCH_UPLOAD) {
+        return 0;
+      }
+      throw e;
+    }
+  }
+
+  private CompleteUploadReply complete(Buckets.Known bucket, CompleteUploadRequest request)
+      throws StoreException {
     if (isFileSystem(bucket)) {
       CompleteUploadReply reply = fileSystems.completeUpload(bucket.bucket(), request);
       buckets.recheck(bucket);

@@ -66,8 +66,8 @@ import org.slf4j.LoggerFactory;
 /**
  * An object manager with its connection to HBase: hosted by a gateway in its own process, or
  * serving Hadoop RPC. Owns the connection, the RPC server one thread that ends directory renames of
- * object managers that died, one that collects garbage, one that applies rules of lifecycle, and
- * with security on one that fetches keys. Thread-safe.
+ * object managers that died, one that collects garbage, one that applies rules of lifecycle, one
+ * that writes down what buckets hold, and with security on one that fetches keys. Thread-safe.
  */
 public final class OmServer implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(OmServer.class);
@@ -82,6 +82,9 @@ public final class OmServer implements AutoCloseable {
 
   /** Rows of tokens that ended a day ago are no burden. */
   private static final int TOKEN_SWEEP_SECONDS = 3_600;
+
+  /** What buckets hold is written down so often: what a killed process forgets to have changed. */
+  private static final int USAGE_SECONDS = 2;
 
   private static final Set<String> ADMINISTRATORS_ONLY =
       Set.of(
@@ -113,6 +116,7 @@ public final class OmServer implements AutoCloseable {
   private ScheduledFuture<?> sweeps;
   private ScheduledFuture<?> collections;
   private final ScheduledExecutorService expiring;
+  private final ScheduledExecutorService counting;
   private volatile Consumer<RecordNeedle> records = OmServer::nobody;
   private final ServiceTokens tokens; // null: security is off
   private final DelegationSecrets delegation; // null: security is off
@@ -134,6 +138,7 @@ public final class OmServer implements AutoCloseable {
     this.sweeper = thread("om-sweeper");
     this.collecting = thread("om-collector");
     this.expiring = thread("om-lifecycle");
+    this.counting = thread("om-usage");
   }
 
   private static ScheduledExecutorService thread(String name) {
@@ -202,6 +207,9 @@ public final class OmServer implements AutoCloseable {
     server.collections =
         server.collecting.scheduleWithFixedDelay(
             () -> collect(collector), pause, pause, TimeUnit.MILLISECONDS);
+    ScheduledFuture<?> unused =
+        server.counting.scheduleWithFixedDelay(
+            namespace::flushUsage, USAGE_SECONDS, USAGE_SECONDS, TimeUnit.SECONDS);
     server.lifecycle.moveTo(Lifecycle.State.RUNNING);
     return server;
   }
@@ -385,6 +393,7 @@ public final class OmServer implements AutoCloseable {
     collections.cancel(true);
     collecting.shutdownNow();
     expiring.shutdownNow();
+    counting.shutdownNow();
     if (tokens != null) {
       tokens.close();
     }
@@ -393,6 +402,7 @@ public final class OmServer implements AutoCloseable {
         rpc.close();
       }
     }
+    namespace.flushUsage();
     namespace.close();
     try {
       tables.close();

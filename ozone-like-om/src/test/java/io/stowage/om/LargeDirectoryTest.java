@@ -40,9 +40,8 @@ import org.junit.jupiter.api.Test;
  * -Dstowage.test.directory-clear=true} to wait until it is cleared, too.
  */
 class LargeDirectoryTest {
-  private static final int FILES = Integer.getInteger("stowage.test.directory-files", 1_500);
-  private static final boolean CLEAR =
-      FILES <= 1_500 || Boolean.getBoolean("stowage.test.directory-clear");
+  private static final int FILES = Integer.getInteger("stowage.test.directory-files", 1_100);
+  private static final boolean CLEAR = Boolean.getBoolean("stowage.test.directory-clear");
   private static final int WRITERS = 48;
   private static final int RENAMES = 9;
   private static final Duration TRAIL = TestOm.CONFIG.trail().plusSeconds(1);

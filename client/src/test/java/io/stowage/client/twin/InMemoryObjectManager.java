@@ -24,6 +24,7 @@ import io.stowage.common.om.ObjectManager;
 import io.stowage.common.proto.AbortUploadReply;
 import io.stowage.common.proto.AbortUploadRequest;
 import io.stowage.common.proto.BucketInfo;
+import io.stowage.common.proto.BucketQuota;
 import io.stowage.common.proto.Checksum;
 import io.stowage.common.proto.ClaimDutyReply;
 import io.stowage.common.proto.ClaimDutyRequest;
@@ -61,6 +62,8 @@ import io.stowage.common.proto.FindPathReply;
 import io.stowage.common.proto.FindPathRequest;
 import io.stowage.common.proto.GetBucketReply;
 import io.stowage.common.proto.GetBucketRequest;
+import io.stowage.common.proto.GetBucketUsageReply;
+import io.stowage.common.proto.GetBucketUsageRequest;
 import io.stowage.common.proto.GetEntityReply;
 import io.stowage.common.proto.GetEntityRequest;
 import io.stowage.common.proto.GetIdentityReply;
@@ -162,6 +165,7 @@ import java.util.concurrent.ThreadLocalRandom;
 import java.util.function.BiFunction;
 import java.util.function.Function;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
+import org.apache.hadoop.thirdparty.protobuf.InvalidProtocolBufferException;
 
 /**
  * A namespace in sorted maps. Every call is atomic, renames of prefixes too. It grants no leases:
@@ -324,6 +328,23 @@ public final class InMemoryObjectManager implements ObjectManager {
       reply.addBuckets(info);
     }
     return reply.build();
+  }
+
+  /** Counts; nothing is refused. */
+  @Override
+  public synchronized GetBucketUsageReply getBucketUsage(GetBucketUsageRequest request)
+      throws StoreException {
+    Bucket bucket = bucket(request.getBucket());
+    ByteString quota = bucket.info.getSettingsMap().getOrDefault("quota", ByteString.EMPTY);
+    try {
+      return GetBucketUsageReply.newBuilder()
+          .setObjects(bucket.objects.size())
+          .setBytes(bucket.objects.values().stream().mapToLong(ObjectVersion::getLength).sum())
+          .setQuota(BucketQuota.parseFrom(quota))
+          .build();
+    } catch (InvalidProtocolBufferException e) {
+      throw new StoreException(ErrorCode.INVALID_ARGUMENT, "Cannot read a quota", e);
+    }
   }
 
   @Override

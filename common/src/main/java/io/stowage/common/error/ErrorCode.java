@@ -49,6 +49,8 @@ public enum ErrorCode {
   BUCKET_READ_ONLY(121, Blame.CALLER, Retry.NEVER),
   /** Object lock does not allow that of the bucket. */
   BUCKET_LOCKED(122, Blame.CALLER, Retry.NEVER),
+  /** The bucket holds as much as it may. */
+  QUOTA_EXCEEDED(123, Blame.CALLER, Retry.NEVER),
   NO_SUCH_ENCRYPTION_KEY(140, Blame.CALLER, Retry.NEVER),
   /** Of a path in a FILE_SYSTEM bucket, something on the way is a file. */
   NOT_A_DIRECTORY(150, Blame.CALLER, Retry.NEVER),

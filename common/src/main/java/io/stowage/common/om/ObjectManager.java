@@ -42,6 +42,8 @@ import io.stowage.common.proto.FindPathReply;
 import io.stowage.common.proto.FindPathRequest;
 import io.stowage.common.proto.GetBucketReply;
 import io.stowage.common.proto.GetBucketRequest;
+import io.stowage.common.proto.GetBucketUsageReply;
+import io.stowage.common.proto.GetBucketUsageRequest;
 import io.stowage.common.proto.GetEntityReply;
 import io.stowage.common.proto.GetEntityRequest;
 import io.stowage.common.proto.GetIdentityReply;
@@ -128,6 +130,9 @@ public interface ObjectManager {
   DeleteBucketReply deleteBucket(DeleteBucketRequest request) throws StoreException;
 
   ListBucketsReply listBuckets(ListBucketsRequest request) throws StoreException;
+
+  /** What a bucket holds, and may hold. */
+  GetBucketUsageReply getBucketUsage(GetBucketUsageRequest request) throws StoreException;
 
   GetObjectReply getObject(GetObjectRequest request) throws StoreException;
 

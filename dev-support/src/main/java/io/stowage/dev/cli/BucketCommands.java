@@ -16,21 +16,29 @@
 package io.stowage.dev.cli;
 
 import io.stowage.client.repack.BucketConversion;
+import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.BucketLayout;
+import io.stowage.common.proto.BucketQuota;
 import io.stowage.common.proto.CreateBucketRequest;
 import io.stowage.common.proto.DeleteBucketRequest;
+import io.stowage.common.proto.GetBucketRequest;
+import io.stowage.common.proto.GetBucketUsageReply;
+import io.stowage.common.proto.GetBucketUsageRequest;
 import io.stowage.common.proto.ListBucketsReply;
 import io.stowage.common.proto.ListBucketsRequest;
 import io.stowage.common.proto.UpdateBucketRequest;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
+import picocli.CommandLine.TypeConversionException;
 
 /** {@code stowage bucket …}. */
 @Command(
@@ -40,12 +48,15 @@ import picocli.CommandLine.Parameters;
     subcommands = {
       BucketCommands.Create.class,
       BucketCommands.Ls.class,
+      BucketCommands.Stat.class,
+      BucketCommands.Quota.class,
       BucketCommands.SetPolicy.class,
       BucketCommands.Convert.class,
       BucketCommands.Rm.class
     })
 final class BucketCommands {
   private static final int PAGE = 1000;
+  private static final String QUOTA = "quota";
 
   @Command(name = "create", mixinStandardHelpOptions = true, description = "Create a bucket.")
   static final class Create extends ClusterCommand {
@@ -98,12 +109,148 @@ final class BucketCommands {
           row.put("policy", bucket.getPolicy());
           row.put("layout", bucket.getLayout());
           row.put("owner", bucket.getOwner());
+          GetBucketUsageReply usage = usage(session, bucket.getName(), false);
+          row.put("objects", usage.getObjects());
+          row.put("bytes", new Output.Bytes(usage.getBytes()));
           row.put("bucket", bucket.getName());
           rows.add(row);
           after = bucket.getName();
         }
       } while (page.getMore());
       output.rows(rows);
+    }
+  }
+
+  private static GetBucketUsageReply usage(Session session, String bucket, boolean recount)
+      throws StoreException {
+    return session
+        .objectManager()
+        .getBucketUsage(
+            GetBucketUsageRequest.newBuilder().setBucket(bucket).setRecount(recount).build());
+  }
+
+  @Command(
+      name = "stat",
+      mixinStandardHelpOptions = true,
+      description = "Show what a bucket is, holds and may hold.")
+  static final class Stat extends ClusterCommand {
+    @Parameters(paramLabel = "BUCKET")
+    private String name;
+
+    @Option(names = "--recount", description = "Count what it holds anew, going through all rows.")
+    private boolean recount;
+
+    @Override
+    void run(Session session, Output output) throws Exception {
+      BucketInfo bucket =
+          session
+              .objectManager()
+              .getBucket(GetBucketRequest.newBuilder().setName(name).build())
+              .getBucket();
+      GetBucketUsageReply usage = usage(session, name, recount);
+      Map<String, Object> facts = new LinkedHashMap<>();
+      facts.put("bucket", bucket.getName());
+      facts.put("owner", bucket.getOwner());
+      facts.put("created", timeOf(bucket.getCreatedMicros()));
+      facts.put("policy", bucket.getPolicy());
+      facts.put("layout", bucket.getLayout());
+      facts.put("versioning", bucket.getVersioning());
+      facts.put("objects", usage.getObjects());
+      facts.put("bytes", new Output.Bytes(usage.getBytes()));
+      BucketQuota quota = usage.getQuota();
+      if (quota.getObjects() != 0) {
+        facts.put("quota of objects", quota.getObjects());
+      }
+      if (quota.getBytes() != 0) {
+        facts.put("quota of bytes", new Output.Bytes(quota.getBytes()));
+      }
+      output.facts(facts);
+    }
+  }
+
+  @Command(
+      name = "quota",
+      mixinStandardHelpOptions = true,
+      description = {
+        "Say how much a bucket may hold.",
+        "What is not named stays as it is; what the bucket holds beyond a quota stays, too."
+      })
+  static final class Quota extends ClusterCommand {
+    @Parameters(paramLabel = "BUCKET")
+    private String name;
+
+    @Option(
+        names = "--bytes",
+        paramLabel = "SIZE",
+        converter = SizeConverter.class,
+        description = "bytes, or 10g, 500m, …; all versions count")
+    private Long bytes;
+
+    @Option(
+        names = "--objects",
+        paramLabel = "COUNT",
+        description = "versions of objects; directories of FILE_SYSTEM buckets count, too")
+    private Long objects;
+
+    @Option(names = "--clear", description = "It may hold anything.")
+    private boolean clear;
+
+    @Override
+    void run(Session session, Output output) throws Exception {
+      if (!clear && bytes == null && objects == null) {
+        throw new IllegalArgumentException("one of --bytes, --objects and --clear is needed");
+      }
+      BucketQuota.Builder quota =
+          clear
+              ? BucketQuota.newBuilder()
+              : usage(session, name, false).getQuota().toBuilder();
+      if (bytes != null) {
+        quota.setBytes(bytes);
+      }
+      if (objects != null) {
+        quota.setObjects(objects);
+      }
+      UpdateBucketRequest.Builder update =
+          UpdateBucketRequest.newBuilder().setName(name).setWriteId(WriteId.random());
+      if (quota.getBytes() == 0 && quota.getObjects() == 0) {
+        update.addRemove(QUOTA);
+      } else {
+        update.putPut(QUOTA, quota.build().toByteString());
+      }
+      session.recordingNamespace().updateBucket(update.build());
+      GetBucketUsageReply usage = usage(session, name, true);
+      output.done(
+          "bucket "
+              + name
+              + " holds "
+              + new Output.Bytes(usage.getBytes())
+              + " in "
+              + usage.getObjects()
+              + " objects, and may hold "
+              + (quota.getBytes() == 0 ? "any size" : new Output.Bytes(quota.getBytes()))
+              + " in "
+              + (quota.getObjects() == 0 ? "any number" : quota.getObjects()));
+    }
+  }
+
+  /** 10g and the like. */
+  static final class SizeConverter implements ITypeConverter<Long> {
+    @Override
+    public Long convert(String text) {
+      String digits = text.toLowerCase(Locale.ROOT);
+      int unit = "kmgtp".indexOf(digits.charAt(digits.length() - 1));
+      if (unit >= 0) {
+        digits = digits.substring(0, digits.length() - 1);
+      }
+      try {
+        long size = Math.multiplyExact(Long.parseLong(digits), 1L << (10 * (unit + 1)));
+        if (size >= 0) {
+          return size;
+        }
+      } catch (NumberFormatException | ArithmeticException e) {
+        // told below
+      }
+      throw new TypeConversionException(text + " is no size");
     }
   }
 

@@ -66,6 +66,25 @@ class StowageCliTest {
   }
 
   @Test
+  void quotasAreSetShownAndTakenBack() throws IOException {
+    assertEquals(0, stowage("bucket", "create", "limited"));
+    assertEquals(0, stowage("bucket", "quota", "limited", "--bytes", "10g", "--objects", "7"));
+    assertEquals(
+        "bucket limited holds 0 B in 0 objects, and may hold 10.0 GiB in 7\n", out);
+    assertEquals(0, stowage("bucket", "quota", "limited", "--objects", "0"));
+    assertEquals(0, stowage("bucket", "stat", "limited", "--json"));
+    JsonNode facts = new ObjectMapper().readTree(out);
+    assertEquals(10L << 30, facts.get("quota of bytes").asLong());
+    assertFalse(facts.has("quota of objects"));
+    assertEquals(0, facts.get("objects").asLong());
+    assertEquals(0, stowage("bucket", "quota", "limited", "--clear"));
+    assertEquals(0, stowage("bucket", "stat", "limited", "--json"));
+    assertFalse(new ObjectMapper().readTree(out).has("quota of bytes"));
+    assertEquals(2, stowage("bucket", "quota", "limited", "--bytes", "much"));
+    assertEquals(1, stowage("bucket", "quota", "limited"));
+  }
+
+  @Test
   void bucketsAreMadeListedAndRemoved() throws IOException {
     assertEquals(0, stowage("bucket", "create", "pictures"));
     assertEquals("created bucket pictures with rs-3-2\n", out);

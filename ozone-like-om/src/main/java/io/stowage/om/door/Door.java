@@ -22,6 +22,7 @@ import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.ContainerInfo;
 import io.stowage.common.proto.CreateBucketRequest;
 import io.stowage.common.proto.GetBucketRequest;
+import io.stowage.common.proto.GetBucketUsageRequest;
 import io.stowage.common.proto.GetObjectReply;
 import io.stowage.common.proto.Lease;
 import io.stowage.common.proto.LeaseContainersReply;
@@ -32,7 +33,9 @@ import io.stowage.common.proto.PutObjectRequest;
 import io.stowage.common.proto.PutPartRequest;
 import io.stowage.common.proto.RenewLeasesReply;
 import io.stowage.common.proto.SyncFileRequest;
+import io.stowage.common.proto.UpdateBucketRequest;
 import io.stowage.common.token.ShardGrants;
+import io.stowage.om.bucket.Usage;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -56,6 +59,7 @@ public final class Door {
   private static final Set<String> OF_A_BUCKET =
       Set.of(
           "getBucket",
+          "getBucketUsage",
           "updateBucket",
           "deleteBucket",
           "getObject",
@@ -82,6 +86,8 @@ public final class Door {
   /** Calls that show and change nothing of anybody's; a lease's holder is a secret of its own. */
   private static final Set<String> OF_EVERYBODY =
       Set.of("leaseContainer", "renewLeases", "releaseLease", "reportDamage", "locateContainers");
+
+  private static final String QUOTA = Usage.SETTING;
 
   private final ObjectManager namespace;
   private final ShardGrants grants;
@@ -123,6 +129,7 @@ public final class Door {
     if (OF_EVERYBODY.contains(name)) {
       return request;
     }
+    requireNoAdministrator(name, request, user);
     if (request instanceof CreateBucketRequest create) {
       return create.toBuilder().setOwner(user).build();
     }
@@ -142,6 +149,26 @@ public final class Door {
           "Cannot " + name + ": bucket " + bucket + " is not " + user + "'s");
     }
     return request;
+  }
+
+  /** Who owns a bucket does not say how much it may hold, nor has all its rows read. */
+  private static void requireNoAdministrator(String name, Message request, String user)
+      throws StoreException {
+    boolean quota =
+        (request instanceof CreateBucketRequest create && create.containsSettings(QUOTA))
+            || (request instanceof UpdateBucketRequest update
+                && (update.containsPut(QUOTA) || update.getRemoveList().contains(QUOTA)));
+    boolean recount = request instanceof GetBucketUsageRequest usage && usage.getRecount();
+    if (quota || recount) {
+      throw new StoreException(
+          ErrorCode.ACCESS_DENIED,
+          "Cannot "
+              + name
+              + (quota ? ": quotas are set" : ": what a bucket holds is counted anew")
+              + " by administrators, and "
+              + user
+              + " is none");
+    }
   }
 
   private static String bucketOf(Message request) {

@@ -315,6 +315,9 @@ public final class FileLeases {
       switch (outcome) {
         case APPLIED -> {
           AFTER_SYNC.reach();
+          if (fold != null) {
+            rows.count(row, seen.head(), change);
+          }
           fence.after(request.getGrantsList());
           return reply(bucket, row, change.stamp(), next, fold);
         }

@@ -37,6 +37,7 @@ import io.stowage.om.table.RowChange;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -66,6 +67,7 @@ public final class ObjectRows {
   private final Stamps stamps;
   private final RenameRecovery recovery;
   private final OpenFiles openFiles;
+  private volatile Changes changes = (bucketId, objects, bytes) -> {};
   private final Set<ByteString> hints =
       Collections.synchronizedSet(
           Collections.newSetFromMap(
@@ -79,7 +81,7 @@ public final class ObjectRows {
   public ObjectRows(RowCommitter committer, Stamps stamps) {
     this.committer = committer;
     this.stamps = stamps;
-    this.recovery = new RenameRecovery(committer, stamps);
+    this.recovery = new RenameRecovery(committer, stamps, this::count);
     this.openFiles = new OpenFiles(this);
   }
 
@@ -439,7 +441,65 @@ public final class ObjectRows {
   /** Replaces the head that was seen. */
   public Outcome commit(SeenRow seen, RowChange change) throws StoreException {
     hints.add(seen.key());
-    return committer.commit(seen.key(), seen.unchanged(), change);
+    Outcome outcome = committer.commit(seen.key(), seen.unchanged(), change);
+    if (outcome == Outcome.APPLIED) {
+      count(seen.key(), seen.head(), change);
+    }
+    return outcome;
+  }
+
+  /** Has somebody told by how much each change made from here changes what its bucket holds. */
+  public void tellChangesTo(Changes listener) {
+    changes = listener;
+  }
+
+  /** Told of changes, on the thread that made them. */
+  @FunctionalInterface
+  public interface Changes {
+    void changed(long bucketId, long objects, long bytes);
+  }
+
+  /** A change of a head was made. */
+  void count(ByteString row, Head before, RowChange change) throws StoreException {
+    if (isAnchor(row, before) || isAnchor(row, Head.parseOrNull(change.puts().get(ObjectRowLayout.HEAD)))) {
+      return;
+    }
+    RowChanges.Held delta = RowChanges.of(before, change);
+    if (delta.objects() != 0 || delta.bytes() != 0) {
+      changes.changed(ObjectRowLayout.bucketId(row), delta.objects(), delta.bytes());
+    }
+  }
+
+  /** Of a directory that was removed: its row's key is its id, and holds nothing. */
+  private static boolean isAnchor(ByteString row, Head head) throws StoreException {
+    if (head == null || !head.isLive()) {
+      return false;
+    }
+    long directory = head.record().getVersion().getDirectoryId();
+    return directory != 0
+        && ObjectRowLayout.key(row).equals(HexFormat.of().toHexDigits(directory));
+  }
+
+  /** Goes through a bucket's rows and tells what each of them holds. */
+  public void countAll(long bucketId, Changes told) throws StoreException {
+    ByteString from = ObjectRowLayout.row(bucketId, "");
+    ByteString end = ObjectRowLayout.behindPrefix(from);
+    while (true) {
+      List<Row> page =
+          committer.scan(from, end, 'c', ObjectRowLayout.HEAD.qualifier(), OLDER_PAGE);
+      for (Row row : page) {
+        from = ObjectRowLayout.behind(row.key());
+        Head head = Head.parse(row.value(ObjectRowLayout.HEAD));
+        if (isAnchor(row.key(), head)) {
+          continue;
+        }
+        RowChanges.Held held = RowChanges.all(this, new SeenRow(row.key(), head, row));
+        told.changed(bucketId, held.objects(), held.bytes());
+      }
+      if (page.size() < OLDER_PAGE) {
+        return;
+      }
+    }
   }
 
   /**

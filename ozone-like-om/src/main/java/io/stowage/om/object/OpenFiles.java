@@ -344,6 +344,7 @@ final class OpenFiles {
       Fold fold = fold(seen, tail, joined, tail.length(), List.of(), ByteString.EMPTY, 0);
       switch (commit(row, tail, fold.change())) {
         case APPLIED -> {
+          rows.count(row, seen.head(), fold.change());
           return fold.head();
         }
         case REFUSED -> rows.committer().pause().backOff(attempt);

@@ -39,10 +39,17 @@ import org.apache.hadoop.thirdparty.protobuf.ByteString;
 final class RenameRecovery {
   private final RowCommitter rows;
   private final Stamps stamps;
+  private final Counting counting;
 
-  RenameRecovery(RowCommitter rows, Stamps stamps) {
+  /** Is told of each head that was replaced. */
+  interface Counting {
+    void count(ByteString row, Head before, RowChange change) throws StoreException;
+  }
+
+  RenameRecovery(RowCommitter rows, Stamps stamps, Counting counting) {
     this.rows = rows;
     this.stamps = stamps;
+    this.counting = counting;
   }
 
   /**
@@ -183,6 +190,9 @@ final class RenameRecovery {
           "Cannot end the rename that "
               + ObjectRowLayout.key(row)
               + " is part of: HBase does not answer");
+    }
+    if (outcome == Outcome.APPLIED) {
+      counting.count(row, seen, change);
     }
     return outcome;
   }

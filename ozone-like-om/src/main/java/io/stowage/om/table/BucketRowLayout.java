@@ -44,6 +44,11 @@ import org.apache.hadoop.thirdparty.protobuf.UnsafeByteOperations;
  * row key   0x02, name of something that one process does
  *
  * m:o          DutyRecord
+ *
+ * row key   0x03, bucket id (8, big-endian)
+ *
+ * m:b          UsageRecord: what was counted, less what the next ones said then
+ * m:u WRITER   UsageRecord of one object manager since it was started
  * </pre>
  */
 public final class BucketRowLayout {
@@ -87,6 +92,21 @@ public final class BucketRowLayout {
 
   public static ByteString dutyRow(String duty) {
     return BEHIND_COLLECTORS.concat(ByteString.copyFromUtf8(duty));
+  }
+
+  private static final ByteString USAGES = UnsafeByteOperations.unsafeWrap(new byte[] {3});
+
+  /** Where it is counted what a bucket holds. */
+  public static ByteString usageRow(long bucketId) {
+    return USAGES.concat(
+        UnsafeByteOperations.unsafeWrap(ByteBuffer.allocate(8).putLong(bucketId).array()));
+  }
+
+  public static final Column COUNTED = new Column('m', Column.letter('b'));
+
+  /** By how much one object manager changed it. */
+  public static Column usage(ByteString writer) {
+    return Column.of('m', 'u', writer);
   }
 
   public static ByteString collectorRow(ByteString regionStart) {

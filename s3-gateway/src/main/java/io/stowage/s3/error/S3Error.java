@@ -79,6 +79,7 @@ public enum S3Error {
       "InvalidAccessKeyId",
       403,
       "The AWS Access Key Id you provided does not exist in our records."),
+  QUOTA_EXCEEDED("QuotaExceeded", 403, "The bucket holds as much as its quota allows."),
   INVALID_ARGUMENT("InvalidArgument", 400, "Invalid Argument"),
   INVALID_BUCKET_ACL_WITH_OBJECT_OWNERSHIP(
       "InvalidBucketAclWithObjectOwnership",
@@ -292,6 +293,7 @@ public enum S3Error {
       case INVALID_RANGE -> INVALID_RANGE;
       case BUCKET_LOCKED -> INVALID_BUCKET_STATE;
       case BUCKET_READ_ONLY -> METHOD_NOT_ALLOWED;
+      case QUOTA_EXCEEDED -> QUOTA_EXCEEDED;
       case NO_SUCH_ENCRYPTION_KEY -> KMS_NOT_FOUND;
       case NOT_A_DIRECTORY, IS_A_DIRECTORY, DIRECTORY_NOT_EMPTY -> INVALID_REQUEST;
       // The operation may work at once elsewhere or a little later: clients retry 503.
