@@ -24,19 +24,24 @@ import io.stowage.common.om.ObjectManager;
 import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.BucketQuota;
 import io.stowage.common.proto.ContainerInfo;
+import io.stowage.common.proto.CreateSnapshotRequest;
+import io.stowage.common.proto.DeleteSnapshotRequest;
 import io.stowage.common.proto.Extent;
 import io.stowage.common.proto.GetBucketRequest;
 import io.stowage.common.proto.GetBucketUsageReply;
 import io.stowage.common.proto.GetBucketUsageRequest;
 import io.stowage.common.proto.GetObjectReply;
+import io.stowage.common.proto.ListSnapshotsRequest;
 import io.stowage.common.proto.ObjectMetadata;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.OpenFileReply;
 import io.stowage.common.proto.OpenFileRequest;
 import io.stowage.common.proto.RecoverFileRequest;
+import io.stowage.common.proto.RenameSnapshotRequest;
+import io.stowage.common.proto.Snapshot;
+import io.stowage.common.proto.UpdateBucketRequest;
 import io.stowage.common.proto.Versioning;
 import io.stowage.common.time.StoreClock;
-import io.stowage.common.proto.UpdateBucketRequest;
 import io.stowage.fs.ObjectTree.Entry;
 import java.io.FileNotFoundException;
 import java.io.IOException;
@@ -88,6 +93,7 @@ import org.apache.hadoop.fs.permission.FsPermission;
 import org.apache.hadoop.fs.statistics.IOStatistics;
 import org.apache.hadoop.fs.statistics.IOStatisticsSource;
 import org.apache.hadoop.fs.statistics.StoreStatisticNames;
+import org.apache.hadoop.security.AccessControlException;
 import org.apache.hadoop.security.UserGroupInformation;
 import org.apache.hadoop.security.token.Token;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
@@ -229,11 +235,34 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
     workingDirectory = makeQualified(directory);
   }
 
-  /** Key of a path in this bucket; "" of the root. */
-  String keyOf(Path path) {
+  /** Key of a path in this bucket that may be changed; "" of the root. */
+  String keyOf(Path path) throws IOException {
+    String key = anyKeyOf(path);
+    if (SnapshotPath.isWithin(key)) {
+      throw new AccessControlException(
+          "Cannot change " + path + ": it shows a snapshot, which is read-only");
+    }
+    return key;
+  }
+
+  /** The same of a path that is only looked at, be it below {@code .snapshot}. */
+  private String anyKeyOf(Path path) {
     checkPath(path);
     String absolute = makeQualified(path).toUri().getPath();
     return absolute.substring(Math.min(1, absolute.length()));
+  }
+
+  /** The tree that a key is in, as it is or as a snapshot shows it. */
+  private ObjectTree treeOf(String key) {
+    return SnapshotPath.isWithin(key) && !key.equals(SnapshotPath.ROOT)
+        ? new ObjectTree(objectManager, bucket, SnapshotPath.of(key).name())
+        : tree;
+  }
+
+  private static String keyInTree(String key) {
+    return SnapshotPath.isWithin(key) && !key.equals(SnapshotPath.ROOT)
+        ? SnapshotPath.of(key).key()
+        : key;
   }
 
   private Path pathOf(String key) {
@@ -258,7 +287,7 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
   public FileStatus getFileStatus(Path path) throws IOException {
     statistics.incrementReadOps(1);
     counters.count(StoreStatisticNames.OP_GET_FILE_STATUS);
-    return statusOf(require(path, keyOf(path)));
+    return statusOf(require(path, anyKeyOf(path)));
   }
 
   private StowageFileStatus statusOf(Entry entry) {
@@ -274,10 +303,38 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
 
   private Optional<Entry> find(Path path, String key) throws IOException {
     try {
+      if (SnapshotPath.isWithin(key)) {
+        return findInSnapshot(key);
+      }
       return tree.find(key);
     } catch (StoreException e) {
       throw HadoopErrors.of(e, path.toString());
     }
+  }
+
+  private Optional<Entry> findInSnapshot(String key) throws StoreException {
+    if (key.equals(SnapshotPath.ROOT)) {
+      return Optional.of(Entry.ofDirectory(key, null));
+    }
+    SnapshotPath inside = SnapshotPath.of(key);
+    if (inside.key().isEmpty()) {
+      boolean there = snapshots().stream().anyMatch(one -> one.getName().equals(inside.name()));
+      return there ? Optional.of(Entry.ofDirectory(key, null)) : Optional.empty();
+    }
+    try {
+      return treeOf(key).find(inside.key()).map(entry -> entry.at(key));
+    } catch (StoreException e) {
+      if (e.code() == ErrorCode.NO_SUCH_KEY) {
+        return Optional.empty(); // no such snapshot
+      }
+      throw e;
+    }
+  }
+
+  private List<Snapshot> snapshots() throws StoreException {
+    return objectManager
+        .listSnapshots(ListSnapshotsRequest.newBuilder().setBucket(bucket.getName()).build())
+        .getSnapshotsList();
   }
 
   private Entry require(Path path, String key) throws IOException {
@@ -347,7 +404,7 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
     statistics.incrementReadOps(1);
     statistics.incrementLargeReadOps(1);
     counters.count(StoreStatisticNames.OP_LIST_STATUS);
-    String key = keyOf(path);
+    String key = anyKeyOf(path);
     ObjectTree.Page first = page(path, key, null);
     List<Entry> entries = first.exists() ? first.children() : List.of(require(path, key));
     return new PagedListing(path, key, entries, first.last());
@@ -355,7 +412,22 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
 
   private ObjectTree.Page page(Path path, String key, String after) throws IOException {
     try {
-      return tree.children(key, after);
+      if (key.equals(SnapshotPath.ROOT)) {
+        List<Entry> all = new ArrayList<>();
+        for (Snapshot snapshot : snapshots()) {
+          all.add(Entry.ofDirectory(SnapshotPath.ROOT + "/" + snapshot.getName(), null));
+        }
+        return new ObjectTree.Page(all, true, null);
+      }
+      ObjectTree.Page page = treeOf(key).children(keyInTree(key), after);
+      if (!SnapshotPath.isWithin(key)) {
+        return page;
+      }
+      String prefix = SnapshotPath.ROOT + "/" + SnapshotPath.of(key).name() + "/";
+      return new ObjectTree.Page(
+          page.children().stream().map(child -> child.at(prefix + child.key())).toList(),
+          page.exists(),
+          page.last());
     } catch (StoreException e) {
       throw HadoopErrors.of(e, path.toString());
     }
@@ -418,7 +490,8 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
     }
     statistics.incrementReadOps(1);
     try {
-      GetObjectReply object = tree.open(keyOf(file.getPath()));
+      String key = anyKeyOf(file.getPath());
+      GetObjectReply object = treeOf(key).open(keyInTree(key));
       List<BlockLocation> blocks = new ArrayList<>();
       long blockSize = config.blockSizeBytes();
       long end = Math.min(start + length, object.getVersion().getLength());
@@ -461,7 +534,7 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
 
   @Override
   public FSDataInputStream open(Path path, int bufferSize) throws IOException {
-    return open(path, keyOf(path), ReadPolicy.ADAPTIVE, version -> {});
+    return open(path, anyKeyOf(path), ReadPolicy.ADAPTIVE, version -> {});
   }
 
   @Override
@@ -498,7 +571,7 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
             .orElse(Options.HandleOpt.changed(false))
             .allowChange();
     ByteString writeId = anyContent ? null : writeIdOf(status);
-    return new StowagePathHandle(keyOf(status.getPath()), writeId);
+    return new StowagePathHandle(anyKeyOf(status.getPath()), writeId);
   }
 
   private static ByteString writeIdOf(FileStatus status) {
@@ -528,7 +601,7 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
           }
           return open(
               path,
-              keyOf(path),
+              anyKeyOf(path),
               policy,
               version -> {
                 if (etag != null && !etag.equals(StowageFileStatus.etagOf(version))) {
@@ -553,7 +626,10 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
       if (key.isEmpty()) {
         throw new StoreException(ErrorCode.NO_SUCH_KEY, "the root");
       }
-      object = tree.open(key);
+      if (key.equals(SnapshotPath.ROOT)) {
+        throw new StoreException(ErrorCode.NO_SUCH_KEY, "a directory");
+      }
+      object = treeOf(key).open(keyInTree(key));
     } catch (StoreException e) {
       if (e.code() == ErrorCode.NO_SUCH_KEY && find(path, key).isPresent()) {
         throw new FileNotFoundException(path + " is a directory");
@@ -564,7 +640,7 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
     try {
       return new FSDataInputStream(
           new StowageInputStream(
-              tree,
+              treeOf(key),
               cluster,
               statistics,
               counters,
@@ -586,7 +662,7 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
   @Override
   public FileChecksum getFileChecksum(Path path, long length) throws IOException {
     counters.count(FsStatistics.CHECKSUM);
-    Entry entry = require(path, keyOf(path));
+    Entry entry = require(path, anyKeyOf(path));
     if (entry.isDirectory()) {
       throw new FileNotFoundException(path + " is a directory");
     }
@@ -762,7 +838,7 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
   /** Whether no writer has the file open. */
   public boolean isFileClosed(Path path) throws IOException {
     statistics.incrementReadOps(1);
-    Entry entry = require(path, keyOf(path));
+    Entry entry = require(path, anyKeyOf(path));
     return entry.isDirectory() || entry.object().getOpenEpoch() == 0;
   }
 
@@ -980,7 +1056,9 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
 
   private ObjectMetadata allOf(Path path, Entry entry) throws IOException {
     try {
-      return tree.metadata(entry);
+      return SnapshotPath.isWithin(entry.key())
+          ? treeOf(entry.key()).metadata(entry.at(keyInTree(entry.key())))
+          : tree.metadata(entry);
     } catch (StoreException e) {
       throw HadoopErrors.of(e, path.toString());
     }
@@ -988,7 +1066,7 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
 
   /** A bucket's root has no row of its own: what tools preserve there is not kept. */
   private boolean isRoot(Path path) {
-    return keyOf(path).isEmpty();
+    return anyKeyOf(path).isEmpty();
   }
 
   @Override
@@ -1056,7 +1134,7 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
 
   @Override
   public AclStatus getAclStatus(Path path) throws IOException {
-    Entry entry = require(path, keyOf(path));
+    Entry entry = require(path, anyKeyOf(path));
     StowageFileStatus status = statusOf(entry);
     return Acls.status(
         allOf(path, entry), entry.isDirectory(), status.getOwner(), status.getGroup());
@@ -1081,7 +1159,7 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
   @Override
   public Map<String, byte[]> getXAttrs(Path path) throws IOException {
     counters.count(StoreStatisticNames.OP_XATTR_GET_MAP);
-    return Attributes.xattrs(allOf(path, require(path, keyOf(path))));
+    return Attributes.xattrs(allOf(path, require(path, anyKeyOf(path))));
   }
 
   @Override
@@ -1107,6 +1185,61 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
   public void removeXAttr(Path path, String name) throws IOException {
     requireNotRoot(path);
     change(path, before -> Attributes.withoutXattr(before, name));
+  }
+
+  // Snapshots: of the whole bucket, so of its root.
+
+  @Override
+  public Path createSnapshot(Path path, String name) throws IOException {
+    statistics.incrementWriteOps(1);
+    requireSnapshotRoot(path);
+    String chosen = name == null ? SnapshotPath.nameFor(System.currentTimeMillis()) : name;
+    try {
+      objectManager.createSnapshot(
+          CreateSnapshotRequest.newBuilder()
+              .setBucket(bucket.getName())
+              .setName(chosen)
+              .setWriteId(WriteId.random())
+              .build());
+    } catch (StoreException e) {
+      throw HadoopErrors.of(e, path.toString());
+    }
+    return pathOf(SnapshotPath.ROOT + "/" + chosen);
+  }
+
+  @Override
+  public void renameSnapshot(Path path, String name, String newName) throws IOException {
+    statistics.incrementWriteOps(1);
+    requireSnapshotRoot(path);
+    try {
+      objectManager.renameSnapshot(
+          RenameSnapshotRequest.newBuilder()
+              .setBucket(bucket.getName())
+              .setName(name)
+              .setNewName(newName)
+              .build());
+    } catch (StoreException e) {
+      throw HadoopErrors.of(e, path.toString());
+    }
+  }
+
+  @Override
+  public void deleteSnapshot(Path path, String name) throws IOException {
+    statistics.incrementWriteOps(1);
+    requireSnapshotRoot(path);
+    try {
+      objectManager.deleteSnapshot(
+          DeleteSnapshotRequest.newBuilder().setBucket(bucket.getName()).setName(name).build());
+    } catch (StoreException e) {
+      throw HadoopErrors.of(e, path.toString());
+    }
+  }
+
+  private void requireSnapshotRoot(Path path) throws IOException {
+    if (!isRoot(path)) {
+      throw new PathIOException(
+          path.toString(), "snapshots are of whole buckets, so only of their root");
+    }
   }
 
   // Quotas: of the whole bucket, so of its root.
@@ -1202,6 +1335,7 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
           CommonPathCapabilities.FS_MULTIPART_UPLOADER,
           CommonPathCapabilities.FS_PATHHANDLES,
           CommonPathCapabilities.FS_PERMISSIONS,
+          CommonPathCapabilities.FS_SNAPSHOTS,
           CommonPathCapabilities.FS_XATTRS ->
           true;
       case CommonPathCapabilities.FS_CHECKSUMS -> FileChecksums.isOn(getConf());

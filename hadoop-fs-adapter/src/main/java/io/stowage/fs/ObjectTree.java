@@ -84,6 +84,7 @@ final class ObjectTree {
   private final ObjectManager objectManager;
   private final String bucket;
   private final boolean fileSystem;
+  private final String snapshot; // empty: as it is
 
   /**
    * A file or a directory.
@@ -98,6 +99,11 @@ final class ObjectTree {
 
     static Entry ofDirectory(String key, ObjectVersion markerOrNull) {
       return new Entry(key, true, markerOrNull);
+    }
+
+    /** The same under another key. */
+    Entry at(String other) {
+      return new Entry(other, isDirectory, object);
     }
 
     /** What is said of it, as far as a row's head says it; nothing where there is no marker. */
@@ -120,9 +126,15 @@ final class ObjectTree {
   record Page(List<Entry> children, boolean exists, String last) {}
 
   ObjectTree(ObjectManager objectManager, BucketInfo bucket) {
+    this(objectManager, bucket, "");
+  }
+
+  /** The tree as a snapshot shows it; only to be looked at. */
+  ObjectTree(ObjectManager objectManager, BucketInfo bucket, String snapshot) {
     this.objectManager = objectManager;
     this.bucket = bucket.getName();
     this.fileSystem = bucket.getLayout() == BucketLayout.FILE_SYSTEM;
+    this.snapshot = snapshot;
   }
 
   /** What has this name, if anything. */
@@ -142,7 +154,11 @@ final class ObjectTree {
     try {
       FindPathReply found =
           objectManager.findPath(
-              FindPathRequest.newBuilder().setBucket(bucket).setPath(key).build());
+              FindPathRequest.newBuilder()
+                  .setBucket(bucket)
+                  .setPath(key)
+                  .setSnapshot(snapshot)
+                  .build());
       return Optional.of(
           found.getDirectory()
               ? Entry.ofDirectory(key, found.getVersion().getImplied() ? null : found.getVersion())
@@ -159,7 +175,12 @@ final class ObjectTree {
     try {
       return Optional.of(
           objectManager
-              .getObject(GetObjectRequest.newBuilder().setBucket(bucket).setKey(key).build())
+              .getObject(
+                  GetObjectRequest.newBuilder()
+                      .setBucket(bucket)
+                      .setKey(key)
+                      .setSnapshot(snapshot)
+                      .build())
               .getVersion());
     } catch (StoreException e) {
       if (e.code() == ErrorCode.NO_SUCH_KEY) {
@@ -182,7 +203,12 @@ final class ObjectTree {
   /** A file's version with its manifest, or NO_SUCH_KEY. */
   GetObjectReply open(String key) throws StoreException {
     return objectManager.getObject(
-        GetObjectRequest.newBuilder().setBucket(bucket).setKey(key).setWantManifest(true).build());
+        GetObjectRequest.newBuilder()
+            .setBucket(bucket)
+            .setKey(key)
+            .setSnapshot(snapshot)
+            .setWantManifest(true)
+            .build());
   }
 
   /**
@@ -194,6 +220,7 @@ final class ObjectTree {
         GetObjectRequest.newBuilder()
             .setBucket(bucket)
             .setKey(version.getKey())
+            .setSnapshot(snapshot)
             .setWantManifest(true)
             .setPinnedStamp(version.getStamp())
             .setPinnedWriteId(version.getWriteId())
@@ -209,7 +236,7 @@ final class ObjectTree {
     ListObjectsReply reply = list(prefix, SLASH, after == null ? "" : after, PAGE);
     List<Entry> children = new ArrayList<>();
     for (ObjectVersion object : reply.getObjectsList()) {
-      if (isName(object.getKey().substring(prefix.length()))) {
+      if (isName(prefix, object.getKey().substring(prefix.length()))) {
         children.add(Entry.ofFile(object));
       }
     }
@@ -217,7 +244,7 @@ final class ObjectTree {
     reply.getMarkersList().forEach(marker -> markers.put(marker.getKey(), marker));
     for (String common : reply.getCommonPrefixesList()) {
       String child = common.substring(0, common.length() - 1);
-      if (isName(child.substring(prefix.length()))) {
+      if (isName(prefix, child.substring(prefix.length()))) {
         children.add(Entry.ofDirectory(child, markers.get(common)));
       }
     }
@@ -228,10 +255,11 @@ final class ObjectTree {
 
   /**
    * False for the marker itself and for what S3 allows and a Hadoop path cannot say: "a//b",
-   * "a/./b".
+   * "a/./b"; and for keys of S3 that a bucket's snapshots hide.
    */
-  private static boolean isName(String name) {
-    return !name.isEmpty() && !name.equals(".") && !name.equals("..");
+  private boolean isName(String prefix, String name) {
+    boolean hidden = prefix.isEmpty() && snapshot.isEmpty() && name.equals(SnapshotPath.ROOT);
+    return !hidden && !name.isEmpty() && !name.equals(".") && !name.equals("..");
   }
 
   /** Whether nothing but its marker says that a directory is there. */
@@ -483,6 +511,7 @@ final class ObjectTree {
             .setStartAfter(after)
             .setLimit(limit)
             .setWantMarkers(true)
+            .setSnapshot(snapshot)
             .build());
   }
 

@@ -35,6 +35,7 @@ import java.io.IOException;
 import java.net.URI;
 import java.nio.ByteBuffer;
 import java.security.MessageDigest;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.HexFormat;
@@ -56,6 +57,7 @@ import org.apache.hadoop.fs.Options;
 import org.apache.hadoop.fs.ParentNotDirectoryException;
 import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.fs.PathIOException;
+import org.apache.hadoop.security.AccessControlException;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -119,6 +121,73 @@ class StowageFileSystemTest {
         .getObject(
             GetObjectRequest.newBuilder().setBucket("b").setKey(key).setWantManifest(true).build())
         .getVersion();
+  }
+
+  @Test
+  void snapshotsAreReadBelowTheRootAndNeverChanged() throws IOException {
+    Path root = new Path("/");
+    write("/a/f", bytes(1_000, 1));
+    write("/g", bytes(10, 2));
+    Path made = fs.createSnapshot(root, "monday");
+    assertEquals("/.snapshot/monday", made.toUri().getPath());
+    write("/a/f", bytes(2_000, 3));
+    fs.delete(new Path("/g"), false);
+    write("/new", bytes(5, 4));
+    assertArrayEquals(bytes(1_000, 1), read("/.snapshot/monday/a/f"));
+    assertArrayEquals(bytes(10, 2), read("/.snapshot/monday/g"));
+    assertArrayEquals(bytes(2_000, 3), read("/a/f"));
+    assertThrows(FileNotFoundException.class, () -> read("/.snapshot/monday/new"));
+    assertThrows(FileNotFoundException.class, () -> read("/.snapshot/none/g"));
+    assertEquals(List.of("/.snapshot/monday/a", "/.snapshot/monday/g"), list("/.snapshot/monday"));
+    assertEquals(List.of("/.snapshot/monday/a/f"), list("/.snapshot/monday/a"));
+    assertEquals(List.of("/.snapshot/monday"), list("/.snapshot"));
+    assertEquals(List.of("/a", "/new"), list("/"));
+    assertEquals(1_000, fs.getFileStatus(new Path("/.snapshot/monday/a/f")).getLen());
+    assertTrue(fs.getFileStatus(new Path("/.snapshot/monday/a")).isDirectory());
+    assertFalse(fs.exists(new Path("/.snapshot/none")));
+    assertThrows(AccessControlException.class, () -> write("/.snapshot/monday/a/f", bytes(1, 5)));
+    assertThrows(AccessControlException.class, () -> write("/.snapshot/x", bytes(1, 5)));
+    assertThrows(
+        AccessControlException.class, () -> fs.delete(new Path("/.snapshot/monday"), true));
+    assertThrows(AccessControlException.class, () -> fs.mkdirs(new Path("/.snapshot/monday/d")));
+    assertThrows(
+        AccessControlException.class,
+        () -> fs.rename(new Path("/new"), new Path("/.snapshot/monday/new")));
+    assertThrows(
+        AccessControlException.class, () -> fs.setTimes(new Path("/.snapshot/monday/a/f"), 1, 1));
+    assertThrows(IOException.class, () -> fs.createSnapshot(new Path("/a"), "of-a-directory"));
+    fs.renameSnapshot(root, "monday", "tuesday");
+    assertArrayEquals(bytes(10, 2), read("/.snapshot/tuesday/g"));
+    fs.deleteSnapshot(root, "tuesday");
+    assertEquals(List.of(), list("/.snapshot"));
+    assertTrue(fs.createSnapshot(root).getName().startsWith("s2"));
+  }
+
+  private List<String> list(String path) throws IOException {
+    List<String> paths = new ArrayList<>();
+    for (FileStatus status : fs.listStatus(new Path(path))) {
+      paths.add(status.getPath().toUri().getPath());
+    }
+    return paths;
+  }
+
+  @Test
+  void quotasAreOfTheWholeBucket() throws IOException {
+    Path root = new Path("/");
+    write("/a/f", bytes(1_000, 1));
+    assertEquals(-1, fs.getQuotaUsage(root).getQuota());
+    fs.setQuota(root, 10, Long.MAX_VALUE);
+    fs.setQuota(root, Long.MAX_VALUE, 5_000);
+    assertEquals(10, fs.getQuotaUsage(root).getQuota());
+    assertEquals(5_000, fs.getQuotaUsage(root).getSpaceQuota());
+    assertEquals(1_000, fs.getQuotaUsage(root).getSpaceConsumed());
+    assertEquals(5_000, fs.getContentSummary(root).getSpaceQuota());
+    assertEquals(1_000, fs.getContentSummary(root).getLength());
+    assertEquals(1_000, fs.getQuotaUsage(new Path("/a")).getSpaceConsumed());
+    assertThrows(IOException.class, () -> fs.setQuota(new Path("/a"), 1, 1));
+    fs.setQuota(root, -1, -1);
+    assertEquals(-1, fs.getContentSummary(root).getQuota());
+    assertEquals(-1, fs.getQuotaUsage(root).getSpaceQuota());
   }
 
   @Test

@@ -31,6 +31,8 @@ import io.stowage.common.proto.CompleteUploadReply;
 import io.stowage.common.proto.CompleteUploadRequest;
 import io.stowage.common.proto.CreateBucketReply;
 import io.stowage.common.proto.CreateBucketRequest;
+import io.stowage.common.proto.CreateSnapshotReply;
+import io.stowage.common.proto.CreateSnapshotRequest;
 import io.stowage.common.proto.CreateUploadReply;
 import io.stowage.common.proto.CreateUploadRequest;
 import io.stowage.common.proto.CreateUserReply;
@@ -41,6 +43,8 @@ import io.stowage.common.proto.DeleteDirectoryReply;
 import io.stowage.common.proto.DeleteDirectoryRequest;
 import io.stowage.common.proto.DeleteObjectsReply;
 import io.stowage.common.proto.DeleteObjectsRequest;
+import io.stowage.common.proto.DeleteSnapshotReply;
+import io.stowage.common.proto.DeleteSnapshotRequest;
 import io.stowage.common.proto.DeleteUserReply;
 import io.stowage.common.proto.DeleteUserRequest;
 import io.stowage.common.proto.DeletedObject;
@@ -73,6 +77,8 @@ import io.stowage.common.proto.ListObjectsReply;
 import io.stowage.common.proto.ListObjectsRequest;
 import io.stowage.common.proto.ListPartsReply;
 import io.stowage.common.proto.ListPartsRequest;
+import io.stowage.common.proto.ListSnapshotsReply;
+import io.stowage.common.proto.ListSnapshotsRequest;
 import io.stowage.common.proto.ListUploadsReply;
 import io.stowage.common.proto.ListUploadsRequest;
 import io.stowage.common.proto.ListUsersReply;
@@ -106,6 +112,8 @@ import io.stowage.common.proto.RenameObjectReply;
 import io.stowage.common.proto.RenameObjectRequest;
 import io.stowage.common.proto.RenamePrefixReply;
 import io.stowage.common.proto.RenamePrefixRequest;
+import io.stowage.common.proto.RenameSnapshotReply;
+import io.stowage.common.proto.RenameSnapshotRequest;
 import io.stowage.common.proto.RenewLeasesReply;
 import io.stowage.common.proto.RenewLeasesRequest;
 import io.stowage.common.proto.ReplaceExtentsReply;
@@ -124,6 +132,7 @@ import io.stowage.common.proto.ScanNamespaceReply;
 import io.stowage.common.proto.ScanNamespaceRequest;
 import io.stowage.common.proto.SetObjectMetadataReply;
 import io.stowage.common.proto.SetObjectMetadataRequest;
+import io.stowage.common.proto.Snapshot;
 import io.stowage.common.proto.SyncFileReply;
 import io.stowage.common.proto.SyncFileRequest;
 import io.stowage.common.proto.UpdateBucketReply;
@@ -152,6 +161,7 @@ import io.stowage.om.object.FileLeases;
 import io.stowage.om.object.Gets;
 import io.stowage.om.object.LateChanges;
 import io.stowage.om.object.Listing;
+import io.stowage.om.object.Look;
 import io.stowage.om.object.MetadataChanges;
 import io.stowage.om.object.NamespaceScan;
 import io.stowage.om.object.ObjectRows;
@@ -160,6 +170,7 @@ import io.stowage.om.object.Puts;
 import io.stowage.om.object.RecordNeedles;
 import io.stowage.om.object.Renames;
 import io.stowage.om.object.Restores;
+import io.stowage.om.object.Snapshots;
 import io.stowage.om.object.VersionListing;
 import io.stowage.om.row.CommitFence;
 import io.stowage.om.row.ContainerLocations;
@@ -236,6 +247,7 @@ final class Namespace implements ObjectManager, AutoCloseable {
   private final Stamps stamps;
   private final FileSystemBuckets fileSystems;
   private final Usage usage;
+  private final Snapshots snapshots;
 
   Namespace(
       OmConfig config,
@@ -255,17 +267,24 @@ final class Namespace implements ObjectManager, AutoCloseable {
     RowCommitter identityRows =
         new RowCommitter(identityTable, clock, pause, config.mutationDeadline());
     this.objects = new ObjectRows(objectRows, stamps);
+    this.snapshots = new Snapshots(objects, config.clockBound());
     this.fence = new CommitFence(clock, stamps, scm, config.commitWindow(), config.clockBound());
     this.buckets =
         new Buckets(
-            bucketRows, objects, stamps, clock, config.bucketCacheAge(), config.defaultPolicy());
+            bucketRows,
+            objects,
+            stamps,
+            clock,
+            config.bucketCacheAge(),
+            config.defaultPolicy(),
+            snapshots);
     this.locations = new ContainerLocations(scm);
     this.entities = new Entities(identityRows, stamps);
     this.identities = new Identities(identityRows, stamps, entities);
     this.outbox = new Outbox(objects);
     this.duties = new Duties(bucketRows, stamps);
-    this.puts = new Puts(objects, fence);
-    this.fileLeases = new FileLeases(objects, fence);
+    this.puts = new Puts(objects, fence, snapshots);
+    this.fileLeases = new FileLeases(objects, fence, snapshots);
     this.gets = new Gets(objects, locations);
     this.deletes = new Deletes(objects);
     this.late = new LateChanges(objects);
@@ -279,8 +298,8 @@ final class Namespace implements ObjectManager, AutoCloseable {
         new PrefixRenames(bucketRows, stamps, listing, renames, workers, config.clockBound());
     this.uploads = new Uploads(objects, puts, fence);
     this.uploadListing = new UploadListing(objectRows);
-    this.judge = new NeedleJudge(objects, clock);
-    this.swap = new ExtentSwap(objects, fence);
+    this.judge = new NeedleJudge(objects, snapshots, clock);
+    this.swap = new ExtentSwap(objects, fence, snapshots);
     this.fileSystems =
         new FileSystemBuckets(
             bucketRows,
@@ -383,8 +402,42 @@ final class Namespace implements ObjectManager, AutoCloseable {
   }
 
   @Override
+  public CreateSnapshotReply createSnapshot(CreateSnapshotRequest request) throws StoreException {
+    Buckets.Known bucket = buckets.require(request.getBucket());
+    Snapshot made = snapshots.create(bucket.id(), request.getName(), request.getWriteId());
+    buckets.recheck(bucket);
+    return CreateSnapshotReply.newBuilder().setSnapshot(made).build();
+  }
+
+  @Override
+  public RenameSnapshotReply renameSnapshot(RenameSnapshotRequest request) throws StoreException {
+    long id = buckets.require(request.getBucket()).id();
+    snapshots.rename(id, request.getName(), request.getNewName());
+    return RenameSnapshotReply.getDefaultInstance();
+  }
+
+  @Override
+  public DeleteSnapshotReply deleteSnapshot(DeleteSnapshotRequest request) throws StoreException {
+    snapshots.delete(buckets.require(request.getBucket()).id(), request.getName());
+    return DeleteSnapshotReply.getDefaultInstance();
+  }
+
+  @Override
+  public ListSnapshotsReply listSnapshots(ListSnapshotsRequest request) throws StoreException {
+    return ListSnapshotsReply.newBuilder()
+        .addAllSnapshots(snapshots.list(buckets.require(request.getBucket()).id()))
+        .build();
+  }
+
+  @Override
   public GetObjectReply getObject(GetObjectRequest request) throws StoreException {
     Buckets.Known bucket = buckets.require(request.getBucket());
+    if (!request.getSnapshot().isEmpty()) {
+      long stamp = snapshots.stampOf(bucket.id(), request.getSnapshot());
+      return isFileSystem(bucket)
+          ? fileSystems.getPast(bucket.bucket(), request, stamp)
+          : gets.get(bucket.id(), request, stamp);
+    }
     return isFileSystem(bucket)
         ? fileSystems.get(bucket.bucket(), request)
         : gets.get(bucket.id(), request);
@@ -411,8 +464,7 @@ final class Namespace implements ObjectManager, AutoCloseable {
     }
   }
 
-  private PutObjectReply put(Buckets.Known bucket, PutObjectRequest request)
-      throws StoreException {
+  private PutObjectReply put(Buckets.Known bucket, PutObjectRequest request) throws StoreException {
     if (isFileSystem(bucket)) {
       PutObjectReply reply = fileSystems.put(bucket.bucket(), request);
       buckets.recheck(bucket);
@@ -673,6 +725,7 @@ final class Namespace implements ObjectManager, AutoCloseable {
         deletes,
         uploads,
         fileSystems.removed(),
+        snapshots,
         scm,
         regions,
         workers);
@@ -735,6 +788,12 @@ final class Namespace implements ObjectManager, AutoCloseable {
   @Override
   public ListObjectsReply listObjects(ListObjectsRequest request) throws StoreException {
     Buckets.Known bucket = buckets.require(request.getBucket());
+    if (!request.getSnapshot().isEmpty()) {
+      long stamp = snapshots.stampOf(bucket.id(), request.getSnapshot());
+      return isFileSystem(bucket)
+          ? fileSystems.listPast(bucket.bucket(), request, stamp)
+          : listing.list(bucket.id(), request, Look.past(objects, stamp));
+    }
     return isFileSystem(bucket)
         ? fileSystems.list(bucket.bucket(), request)
         : listing.list(bucket.id(), request);
@@ -763,19 +822,25 @@ final class Namespace implements ObjectManager, AutoCloseable {
   @Override
   public FindPathReply findPath(FindPathRequest request) throws StoreException {
     Buckets.Known bucket = buckets.require(request.getBucket());
+    long past =
+        request.getSnapshot().isEmpty() ? 0 : snapshots.stampOf(bucket.id(), request.getSnapshot());
     if (isFileSystem(bucket)) {
-      return fileSystems.find(bucket.bucket(), request.getPath());
+      return past == 0
+          ? fileSystems.find(bucket.bucket(), request.getPath())
+          : fileSystems.findPast(bucket.bucket(), request.getPath(), past);
     }
+    Look look = past == 0 ? Look.now(objects) : Look.past(objects, past);
     String path = request.getPath();
-    ObjectVersion file =
-        path.isEmpty() ? null : objects.find(ObjectRows.row(bucket.id(), path), false);
+    ObjectVersion file = path.isEmpty() ? null : look.find(ObjectRows.row(bucket.id(), path));
     if (file != null) {
       return FindPathReply.newBuilder().setVersion(Listing.told(file)).build();
     }
     String prefix = path.isEmpty() ? "" : path + "/";
     ListObjectsReply below =
         listing.list(
-            bucket.id(), ListObjectsRequest.newBuilder().setPrefix(prefix).setLimit(1).build());
+            bucket.id(),
+            ListObjectsRequest.newBuilder().setPrefix(prefix).setLimit(1).build(),
+            look);
     if (below.getObjectsCount() == 0 && !path.isEmpty()) {
       throw new StoreException(ErrorCode.NO_SUCH_KEY, "Cannot find " + path);
     }

@@ -80,11 +80,7 @@ abstract class QuotasContract {
             .setWriteId(WriteId.random())
             .putPut(
                 "quota",
-                BucketQuota.newBuilder()
-                    .setBytes(bytes)
-                    .setObjects(objects)
-                    .build()
-                    .toByteString())
+                BucketQuota.newBuilder().setBytes(bytes).setObjects(objects).build().toByteString())
             .build());
   }
 

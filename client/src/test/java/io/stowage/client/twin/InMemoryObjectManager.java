@@ -38,6 +38,8 @@ import io.stowage.common.proto.ContainerInfo;
 import io.stowage.common.proto.ContainerState;
 import io.stowage.common.proto.CreateBucketReply;
 import io.stowage.common.proto.CreateBucketRequest;
+import io.stowage.common.proto.CreateSnapshotReply;
+import io.stowage.common.proto.CreateSnapshotRequest;
 import io.stowage.common.proto.CreateUploadReply;
 import io.stowage.common.proto.CreateUploadRequest;
 import io.stowage.common.proto.CreateUserReply;
@@ -48,6 +50,8 @@ import io.stowage.common.proto.DeleteDirectoryReply;
 import io.stowage.common.proto.DeleteDirectoryRequest;
 import io.stowage.common.proto.DeleteObjectsReply;
 import io.stowage.common.proto.DeleteObjectsRequest;
+import io.stowage.common.proto.DeleteSnapshotReply;
+import io.stowage.common.proto.DeleteSnapshotRequest;
 import io.stowage.common.proto.DeleteUserReply;
 import io.stowage.common.proto.DeleteUserRequest;
 import io.stowage.common.proto.DeletedObject;
@@ -86,6 +90,8 @@ import io.stowage.common.proto.ListObjectsReply;
 import io.stowage.common.proto.ListObjectsRequest;
 import io.stowage.common.proto.ListPartsReply;
 import io.stowage.common.proto.ListPartsRequest;
+import io.stowage.common.proto.ListSnapshotsReply;
+import io.stowage.common.proto.ListSnapshotsRequest;
 import io.stowage.common.proto.ListUploadsReply;
 import io.stowage.common.proto.ListUploadsRequest;
 import io.stowage.common.proto.ListUsersReply;
@@ -120,6 +126,8 @@ import io.stowage.common.proto.RenameObjectReply;
 import io.stowage.common.proto.RenameObjectRequest;
 import io.stowage.common.proto.RenamePrefixReply;
 import io.stowage.common.proto.RenamePrefixRequest;
+import io.stowage.common.proto.RenameSnapshotReply;
+import io.stowage.common.proto.RenameSnapshotRequest;
 import io.stowage.common.proto.RenewLeasesReply;
 import io.stowage.common.proto.RenewLeasesRequest;
 import io.stowage.common.proto.ReplaceExtentsReply;
@@ -136,6 +144,7 @@ import io.stowage.common.proto.ScanNamespaceReply;
 import io.stowage.common.proto.ScanNamespaceRequest;
 import io.stowage.common.proto.SetObjectMetadataReply;
 import io.stowage.common.proto.SetObjectMetadataRequest;
+import io.stowage.common.proto.Snapshot;
 import io.stowage.common.proto.SyncFileReply;
 import io.stowage.common.proto.SyncFileRequest;
 import io.stowage.common.proto.UpdateBucketReply;
@@ -158,6 +167,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.NavigableMap;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
@@ -196,6 +206,7 @@ public final class InMemoryObjectManager implements ObjectManager {
     BucketInfo info;
     final InMemoryVersions versions = new InMemoryVersions(KEY_ORDER);
     final TreeMap<String, ObjectVersion> objects = versions.objects;
+    final Map<String, NavigableMap<String, ObjectVersion>> snapshots = new LinkedHashMap<>();
     final TreeMap<String, Map<ByteString, Upload>> uploads = new TreeMap<>(KEY_ORDER);
 
     Bucket(BucketInfo info) {
@@ -330,6 +341,62 @@ public final class InMemoryObjectManager implements ObjectManager {
     return reply.build();
   }
 
+  @Override
+  public synchronized CreateSnapshotReply createSnapshot(CreateSnapshotRequest request)
+      throws StoreException {
+    Bucket bucket = bucket(request.getBucket());
+    if (bucket.snapshots.containsKey(request.getName())) {
+      throw new StoreException(ErrorCode.KEY_EXISTS, "Cannot make " + request.getName());
+    }
+    TreeMap<String, ObjectVersion> copy = new TreeMap<>(KEY_ORDER);
+    copy.putAll(bucket.objects);
+    bucket.snapshots.put(request.getName(), copy);
+    return CreateSnapshotReply.newBuilder()
+        .setSnapshot(Snapshot.newBuilder().setName(request.getName()).setStamp(nextStamp()))
+        .build();
+  }
+
+  private static NavigableMap<String, ObjectVersion> snapshot(Bucket bucket, String name)
+      throws StoreException {
+    NavigableMap<String, ObjectVersion> snapshot = bucket.snapshots.get(name);
+    if (snapshot == null) {
+      throw new StoreException(ErrorCode.NO_SUCH_KEY, "Cannot find snapshot " + name);
+    }
+    return snapshot;
+  }
+
+  @Override
+  public synchronized RenameSnapshotReply renameSnapshot(RenameSnapshotRequest request)
+      throws StoreException {
+    Bucket bucket = bucket(request.getBucket());
+    NavigableMap<String, ObjectVersion> snapshot = snapshot(bucket, request.getName());
+    if (bucket.snapshots.putIfAbsent(request.getNewName(), snapshot) != null) {
+      throw new StoreException(ErrorCode.KEY_EXISTS, "Cannot rename " + request.getName());
+    }
+    bucket.snapshots.remove(request.getName());
+    return RenameSnapshotReply.getDefaultInstance();
+  }
+
+  @Override
+  public synchronized DeleteSnapshotReply deleteSnapshot(DeleteSnapshotRequest request)
+      throws StoreException {
+    Bucket bucket = bucket(request.getBucket());
+    snapshot(bucket, request.getName());
+    bucket.snapshots.remove(request.getName());
+    return DeleteSnapshotReply.getDefaultInstance();
+  }
+
+  @Override
+  public synchronized ListSnapshotsReply listSnapshots(ListSnapshotsRequest request)
+      throws StoreException {
+    ListSnapshotsReply.Builder reply = ListSnapshotsReply.newBuilder();
+    bucket(request.getBucket())
+        .snapshots
+        .keySet()
+        .forEach(name -> reply.addSnapshots(Snapshot.newBuilder().setName(name)));
+    return reply.build();
+  }
+
   /** Counts; nothing is refused. */
   @Override
   public synchronized GetBucketUsageReply getBucketUsage(GetBucketUsageRequest request)
@@ -350,7 +417,9 @@ public final class InMemoryObjectManager implements ObjectManager {
   @Override
   public synchronized GetObjectReply getObject(GetObjectRequest request) throws StoreException {
     ObjectVersion version =
-        bucket(request.getBucket()).versions.find(request.getKey(), request.getVersionId());
+        request.getSnapshot().isEmpty()
+            ? bucket(request.getBucket()).versions.find(request.getKey(), request.getVersionId())
+            : snapshot(bucket(request.getBucket()), request.getSnapshot()).get(request.getKey());
     boolean marker = version != null && version.getDeleteMarker();
     if (marker && request.getWantDeleteMarker()) {
       return GetObjectReply.newBuilder().setVersion(version).build();
@@ -798,7 +867,10 @@ public final class InMemoryObjectManager implements ObjectManager {
   @Override
   public synchronized ListObjectsReply listObjects(ListObjectsRequest request)
       throws StoreException {
-    TreeMap<String, ObjectVersion> objects = bucket(request.getBucket()).objects;
+    NavigableMap<String, ObjectVersion> objects =
+        request.getSnapshot().isEmpty()
+            ? bucket(request.getBucket()).objects
+            : snapshot(bucket(request.getBucket()), request.getSnapshot());
     String prefix = request.getPrefix();
     String delimiter = request.getDelimiter();
     String after = request.getStartAfter();

@@ -26,6 +26,8 @@ import io.stowage.common.proto.CompleteUploadReply;
 import io.stowage.common.proto.CompleteUploadRequest;
 import io.stowage.common.proto.CreateBucketReply;
 import io.stowage.common.proto.CreateBucketRequest;
+import io.stowage.common.proto.CreateSnapshotReply;
+import io.stowage.common.proto.CreateSnapshotRequest;
 import io.stowage.common.proto.CreateUploadReply;
 import io.stowage.common.proto.CreateUploadRequest;
 import io.stowage.common.proto.CreateUserReply;
@@ -36,6 +38,8 @@ import io.stowage.common.proto.DeleteDirectoryReply;
 import io.stowage.common.proto.DeleteDirectoryRequest;
 import io.stowage.common.proto.DeleteObjectsReply;
 import io.stowage.common.proto.DeleteObjectsRequest;
+import io.stowage.common.proto.DeleteSnapshotReply;
+import io.stowage.common.proto.DeleteSnapshotRequest;
 import io.stowage.common.proto.DeleteUserReply;
 import io.stowage.common.proto.DeleteUserRequest;
 import io.stowage.common.proto.FindPathReply;
@@ -64,6 +68,8 @@ import io.stowage.common.proto.ListObjectsReply;
 import io.stowage.common.proto.ListObjectsRequest;
 import io.stowage.common.proto.ListPartsReply;
 import io.stowage.common.proto.ListPartsRequest;
+import io.stowage.common.proto.ListSnapshotsReply;
+import io.stowage.common.proto.ListSnapshotsRequest;
 import io.stowage.common.proto.ListUploadsReply;
 import io.stowage.common.proto.ListUploadsRequest;
 import io.stowage.common.proto.ListUsersReply;
@@ -92,6 +98,8 @@ import io.stowage.common.proto.RenameObjectReply;
 import io.stowage.common.proto.RenameObjectRequest;
 import io.stowage.common.proto.RenamePrefixReply;
 import io.stowage.common.proto.RenamePrefixRequest;
+import io.stowage.common.proto.RenameSnapshotReply;
+import io.stowage.common.proto.RenameSnapshotRequest;
 import io.stowage.common.proto.RenewLeasesReply;
 import io.stowage.common.proto.RenewLeasesRequest;
 import io.stowage.common.proto.ReplaceExtentsReply;
@@ -133,6 +141,16 @@ public interface ObjectManager {
 
   /** What a bucket holds, and may hold. */
   GetBucketUsageReply getBucketUsage(GetBucketUsageRequest request) throws StoreException;
+
+  /** Keeps what a bucket holds at a moment within the call. */
+  CreateSnapshotReply createSnapshot(CreateSnapshotRequest request) throws StoreException;
+
+  RenameSnapshotReply renameSnapshot(RenameSnapshotRequest request) throws StoreException;
+
+  /** What only this snapshot kept becomes garbage, in the background. */
+  DeleteSnapshotReply deleteSnapshot(DeleteSnapshotRequest request) throws StoreException;
+
+  ListSnapshotsReply listSnapshots(ListSnapshotsRequest request) throws StoreException;
 
   GetObjectReply getObject(GetObjectRequest request) throws StoreException;
 

@@ -201,9 +201,7 @@ final class BucketCommands {
         throw new IllegalArgumentException("one of --bytes, --objects and --clear is needed");
       }
       BucketQuota.Builder quota =
-          clear
-              ? BucketQuota.newBuilder()
-              : usage(session, name, false).getQuota().toBuilder();
+          clear ? BucketQuota.newBuilder() : usage(session, name, false).getQuota().toBuilder();
       if (bytes != null) {
         quota.setBytes(bytes);
       }

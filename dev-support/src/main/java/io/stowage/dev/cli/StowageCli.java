@@ -40,6 +40,7 @@ import picocli.CommandLine.Option;
       StatusCommand.class,
       FsckCommand.class,
       BucketCommands.class,
+      SnapshotCommands.class,
       ObjectCommands.class,
       ContainerCommands.class,
       RepackCommands.class,

@@ -69,19 +69,32 @@ class StowageCliTest {
   void quotasAreSetShownAndTakenBack() throws IOException {
     assertEquals(0, stowage("bucket", "create", "limited"));
     assertEquals(0, stowage("bucket", "quota", "limited", "--bytes", "10g", "--objects", "7"));
-    assertEquals(
-        "bucket limited holds 0 B in 0 objects, and may hold 10.0 GiB in 7\n", out);
+    assertEquals("bucket limited holds 0 B in 0 objects, and may hold 10.0 GiB in 7\n", out);
     assertEquals(0, stowage("bucket", "quota", "limited", "--objects", "0"));
     assertEquals(0, stowage("bucket", "stat", "limited", "--json"));
     JsonNode facts = new ObjectMapper().readTree(out);
-    assertEquals(10L << 30, facts.get("quota of bytes").asLong());
-    assertFalse(facts.has("quota of objects"));
+    assertEquals(10L << 30, facts.get("quotaOfBytes").asLong());
+    assertFalse(facts.has("quotaOfObjects"));
     assertEquals(0, facts.get("objects").asLong());
     assertEquals(0, stowage("bucket", "quota", "limited", "--clear"));
     assertEquals(0, stowage("bucket", "stat", "limited", "--json"));
-    assertFalse(new ObjectMapper().readTree(out).has("quota of bytes"));
+    assertFalse(new ObjectMapper().readTree(out).has("quotaOfBytes"));
     assertEquals(2, stowage("bucket", "quota", "limited", "--bytes", "much"));
     assertEquals(1, stowage("bucket", "quota", "limited"));
+  }
+
+  @Test
+  void snapshotsAreMadeListedRenamedAndRemoved() throws IOException {
+    assertEquals(0, stowage("bucket", "create", "pictures"));
+    assertEquals(0, stowage("snapshot", "create", "pictures", "monday"));
+    assertEquals(1, stowage("snapshot", "create", "pictures", "monday"));
+    assertEquals(0, stowage("snapshot", "rename", "pictures", "monday", "tuesday"));
+    assertEquals(0, stowage("snapshot", "ls", "pictures", "--json"));
+    assertEquals("tuesday", new ObjectMapper().readTree(out).get(0).get("snapshot").asText());
+    assertEquals(0, stowage("snapshot", "rm", "pictures", "tuesday"));
+    assertEquals(1, stowage("snapshot", "rm", "pictures", "tuesday"));
+    assertEquals(0, stowage("snapshot", "ls", "pictures"));
+    assertEquals("none\n", out);
   }
 
   @Test

@@ -32,6 +32,7 @@ import io.stowage.common.proto.UpdateBucketRequest;
 import io.stowage.common.proto.Versioning;
 import io.stowage.common.time.StoreClock;
 import io.stowage.om.object.ObjectRows;
+import io.stowage.om.object.Snapshots;
 import io.stowage.om.row.RowCommitter;
 import io.stowage.om.row.RowCommitter.Outcome;
 import io.stowage.om.row.Stamps;
@@ -79,6 +80,7 @@ public final class Buckets {
 
   private final RowCommitter rows;
   private final ObjectRows objects;
+  private final Snapshots snapshots;
   private final Stamps stamps;
   private final StoreClock clock;
   private final Duration cacheAge;
@@ -100,7 +102,9 @@ public final class Buckets {
       Stamps stamps,
       StoreClock clock,
       Duration cacheAge,
-      String defaultPolicy) {
+      String defaultPolicy,
+      Snapshots snapshots) {
+    this.snapshots = snapshots;
     this.rows = rows;
     this.objects = objects;
     this.stamps = stamps;
@@ -513,6 +517,9 @@ public final class Buckets {
    * the bucket.
    */
   private boolean isEmpty(BucketInfo bucket) throws StoreException {
+    if (snapshots.hasAny(bucket.getId())) {
+      return false;
+    }
     if (bucket.getLayout() == BucketLayout.FILE_SYSTEM) {
       return treeEmptiness.isEmpty(bucket);
     }

@@ -45,8 +45,8 @@ import org.slf4j.LoggerFactory;
  * writes the sum since it was started into a cell of its own in the bucket's row of usage. A bucket
  * holds what all these cells say, and what was counted. Nobody compares, so nobody waits.
  *
- * <p>In a bucket with a quota the cell also says how far its object manager may go: it <b>claims</b>
- * room before it adds anything.
+ * <p>In a bucket with a quota the cell also says how far its object manager may go: it
+ * <b>claims</b> room before it adds anything.
  *
  * <pre>
  * claimed in the cell  >=  changed so far + what is being added now
@@ -216,8 +216,7 @@ public final class Usage {
     }
 
     private static Sum spare(Sum quota, Sum taken) {
-      return new Sum(
-          spare(quota.objects - taken.objects), spare(quota.bytes - taken.bytes));
+      return new Sum(spare(quota.objects - taken.objects), spare(quota.bytes - taken.bytes));
     }
 
     private static long spare(long room) {
@@ -276,8 +275,7 @@ public final class Usage {
       Sum claims = Sum.ZERO;
       long oldest = stamps.now() - CLAIM_LIFE.toNanos() / 1_000;
       for (Cell cell :
-          rows.getRange(
-                  row, 'm', BucketRowLayout.COUNTED.qualifier(), BEHIND_WRITERS, MOST_WRITERS)
+          rows.getRange(row, 'm', BucketRowLayout.COUNTED.qualifier(), BEHIND_WRITERS, MOST_WRITERS)
               .cells()) {
         if (cell.column().equals(BucketRowLayout.usage(writer))) {
           continue;
@@ -396,10 +394,8 @@ public final class Usage {
     objects.countAll(
         bucket.getId(), (id, some, bytes) -> counted[0] = counted[0].plus(some, bytes));
     Sum after = said(count);
-    Sum middle =
-        new Sum((before.objects + after.objects) / 2, (before.bytes + after.bytes) / 2);
-    Cell old =
-        rows.get(count.row, List.of(BucketRowLayout.COUNTED)).cell(BucketRowLayout.COUNTED);
+    Sum middle = new Sum((before.objects + after.objects) / 2, (before.bytes + after.bytes) / 2);
+    Cell old = rows.get(count.row, List.of(BucketRowLayout.COUNTED)).cell(BucketRowLayout.COUNTED);
     Sum base = counted[0].minus(middle);
     rows.write(
         count.row,

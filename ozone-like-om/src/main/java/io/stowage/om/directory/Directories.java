@@ -28,6 +28,7 @@ import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.RecordNeedle;
 import io.stowage.common.proto.Versioning;
 import io.stowage.om.object.DirectoryEntries;
+import io.stowage.om.object.Look;
 import io.stowage.om.object.ObjectRows;
 import io.stowage.om.object.Puts;
 import io.stowage.om.object.RecordNeedles;
@@ -174,6 +175,21 @@ final class Directories {
       }
       String key = EntryKeys.entry(steps.get(steps.size() - 1).id(), names.get(i));
       steps.add(new Step(key, requireDirectory(names.get(i), entry)));
+    }
+    return steps;
+  }
+
+  /** The same as of a snapshot: ids of directories do not change, only where their entries are. */
+  List<Step> walkPast(long bucketId, List<String> names, Look past) throws StoreException {
+    List<Step> steps = new ArrayList<>(names.size() + 1);
+    steps.add(Step.ROOT);
+    for (String name : names) {
+      String key = EntryKeys.entry(steps.get(steps.size() - 1).id(), name);
+      ObjectVersion entry = past.find(ObjectRowLayout.row(bucketId, key));
+      if (entry == null) {
+        return null;
+      }
+      steps.add(new Step(key, requireDirectory(name, entry)));
     }
     return steps;
   }

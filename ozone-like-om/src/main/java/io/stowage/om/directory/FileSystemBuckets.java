@@ -50,6 +50,7 @@ import io.stowage.common.proto.SetObjectMetadataRequest;
 import io.stowage.common.proto.UploadedPart;
 import io.stowage.om.object.Deletes;
 import io.stowage.om.object.Gets;
+import io.stowage.om.object.Look;
 import io.stowage.om.object.MetadataChanges;
 import io.stowage.om.object.ObjectRows;
 import io.stowage.om.object.Puts;
@@ -467,6 +468,65 @@ public final class FileSystemBuckets {
   public ListObjectsReply list(BucketInfo bucket, ListObjectsRequest request)
       throws StoreException {
     return listing.list(bucket.getId(), request);
+  }
+
+  /** The same as of a snapshot. */
+  public ListObjectsReply listPast(BucketInfo bucket, ListObjectsRequest request, long stamp)
+      throws StoreException {
+    return listing.list(bucket.getId(), request, Look.past(rows, stamp));
+  }
+
+  private String pastRowKey(BucketInfo bucket, String key, PathName path, Look past)
+      throws StoreException {
+    List<Directories.Step> steps;
+    try {
+      steps = path.isRoot() ? null : directories.walkPast(bucket.getId(), path.parents(), past);
+    } catch (StoreException e) {
+      if (e.code() != ErrorCode.NOT_A_DIRECTORY) {
+        throw e;
+      }
+      steps = null;
+    }
+    if (steps == null) {
+      throw noSuchKey(key);
+    }
+    return EntryKeys.entry(steps.get(steps.size() - 1).id(), path.name());
+  }
+
+  /** What a key held at the moment of a snapshot. */
+  public GetObjectReply getPast(BucketInfo bucket, GetObjectRequest request, long stamp)
+      throws StoreException {
+    PathName path = PathName.parseOrRoot(request.getKey());
+    String rowKey = pastRowKey(bucket, request.getKey(), path, Look.past(rows, stamp));
+    GetObjectReply found;
+    try {
+      found = gets.get(bucket.getId(), request.toBuilder().setKey(rowKey).build(), stamp);
+    } catch (StoreException e) {
+      throw e.code() == ErrorCode.NO_SUCH_KEY ? noSuchKey(request.getKey()) : e;
+    }
+    requireMeant(request.getKey(), path, found.getVersion());
+    return found.toBuilder()
+        .setVersion(found.getVersion().toBuilder().setKey(request.getKey()))
+        .build();
+  }
+
+  /** What a path was at the moment of a snapshot. */
+  public FindPathReply findPast(BucketInfo bucket, String path, long stamp) throws StoreException {
+    PathName name = PathName.parse(path);
+    if (name.isRoot()) {
+      return FindPathReply.newBuilder().setDirectory(true).build();
+    }
+    Look past = Look.past(rows, stamp);
+    String rowKey = pastRowKey(bucket, path, name, past);
+    ObjectVersion entry = past.find(ObjectRowLayout.row(bucket.getId(), rowKey));
+    if (entry == null) {
+      throw noSuchKey(path);
+    }
+    boolean directory = entry.getDirectoryId() != 0;
+    return FindPathReply.newBuilder()
+        .setVersion(TreeListing.told(directory ? path + "/" : path, entry))
+        .setDirectory(directory)
+        .build();
   }
 
   /** Every key has one version: there is no versioning in these buckets. */

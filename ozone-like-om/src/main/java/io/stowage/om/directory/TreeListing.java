@@ -21,6 +21,7 @@ import io.stowage.common.proto.ListObjectsReply;
 import io.stowage.common.proto.ListObjectsRequest;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.om.object.Grouping;
+import io.stowage.om.object.Look;
 import io.stowage.om.table.ObjectRowLayout;
 import java.util.List;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
@@ -44,6 +45,16 @@ final class TreeListing {
   }
 
   ListObjectsReply list(long bucketId, ListObjectsRequest request) throws StoreException {
+    return list(bucketId, request, null);
+  }
+
+  /**
+   * The same as of a look.
+   *
+   * @param past null: now
+   */
+  ListObjectsReply list(long bucketId, ListObjectsRequest request, Look past)
+      throws StoreException {
     String prefix = request.getPrefix();
     String after = request.getStartAfter();
     if (after.length() > ObjectRowLayout.MAX_KEY_BYTES) {
@@ -62,11 +73,13 @@ final class TreeListing {
         from = behind;
       }
     }
-    return new Page(bucketId, grouping, limit, request.getWantMarkers()).list(from);
+    return new Page(bucketId, grouping, limit, request.getWantMarkers(), past).list(from);
   }
 
   /** One call. Confined to it. */
   private final class Page {
+    private final Look past;
+    private final Look look;
     private final long bucketId;
     private final Grouping grouping;
     private final int limit;
@@ -75,7 +88,9 @@ final class TreeListing {
     private final ListObjectsReply.Builder reply = ListObjectsReply.newBuilder();
     private int found;
 
-    Page(long bucketId, Grouping grouping, int limit, boolean wantMarkers) {
+    Page(long bucketId, Grouping grouping, int limit, boolean wantMarkers, Look past) {
+      this.past = past;
+      this.look = past == null ? Look.now(directories.rows()) : past;
       this.wantMarkers = wantMarkers;
       this.bucketId = bucketId;
       this.grouping = grouping;
@@ -105,7 +120,10 @@ final class TreeListing {
       }
       List<Directories.Step> steps;
       try {
-        steps = directories.walk(bucketId, path.names());
+        steps =
+            past == null
+                ? directories.walk(bucketId, path.names())
+                : directories.walkPast(bucketId, path.names(), past);
       } catch (StoreException e) {
         if (e.code() == ErrorCode.NOT_A_DIRECTORY) {
           return null;
@@ -125,9 +143,7 @@ final class TreeListing {
       if (within.isEmpty() && isKey(directory) && !add(base, directory.entry())) {
         return null;
       }
-      TreeWalk walk =
-          new TreeWalk(
-              directories.rows(), bucketId, base, directory.id(), within, limit - found + 1);
+      TreeWalk walk = new TreeWalk(look, bucketId, base, directory.id(), within, limit - found + 1);
       while (true) {
         TreeWalk.Item item = walk.next();
         if (item == null || !item.path().startsWith(grouping.prefix())) {
@@ -161,7 +177,7 @@ final class TreeListing {
     /** Of a directory that the walk entered in its middle: whether nothing in it is behind that. */
     private boolean isEmptyFrom(TreeWalk.Item item) throws StoreException {
       long id = item.entry().getDirectoryId();
-      TreeWalk within = new TreeWalk(directories.rows(), bucketId, item.path(), id, item.from(), 1);
+      TreeWalk within = new TreeWalk(look, bucketId, item.path(), id, item.from(), 1);
       TreeWalk.Item next = within.next();
       while (next != null && next.isDirectory() && !next.isWhole() && isEmptyFrom(next)) {
         next = within.next();

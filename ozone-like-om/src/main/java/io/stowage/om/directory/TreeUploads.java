@@ -20,6 +20,7 @@ import io.stowage.common.proto.ListUploadsReply;
 import io.stowage.common.proto.ListUploadsRequest;
 import io.stowage.common.proto.UploadInfo;
 import io.stowage.om.object.Grouping;
+import io.stowage.om.object.Look;
 import io.stowage.om.object.ObjectRows;
 import io.stowage.om.table.Cell;
 import io.stowage.om.table.ObjectRowLayout;
@@ -186,7 +187,7 @@ final class TreeUploads {
       return;
     }
     TreeWalk walk =
-        new TreeWalk(rows, bucketId, "", EntryKeys.ROOT, ByteString.EMPTY, MOST_RESULTS);
+        new TreeWalk(Look.now(rows), bucketId, "", EntryKeys.ROOT, ByteString.EMPTY, MOST_RESULTS);
     while (!wanted.isEmpty() || tooManyWanted) {
       TreeWalk.Item item = walk.next();
       if (item == null) {

@@ -17,7 +17,7 @@ package io.stowage.om.directory;
 
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.ObjectVersion;
-import io.stowage.om.object.ObjectRows;
+import io.stowage.om.object.Look;
 import io.stowage.om.table.ObjectRowLayout;
 import io.stowage.om.table.Row;
 import java.util.ArrayDeque;
@@ -46,7 +46,7 @@ final class TreeWalk {
   private static final int FIRST_PAGE = 64;
   private static final int LARGEST_PAGE = 1_000;
 
-  private final ObjectRows rows;
+  private final Look look;
   private final long bucketId;
   private final Deque<Level> levels = new ArrayDeque<>();
 
@@ -70,10 +70,9 @@ final class TreeWalk {
    * @param from the first key that counts, without the path, as bytes
    * @param pageSize rows read at first
    */
-  TreeWalk(
-      ObjectRows rows, long bucketId, String path, long directoryId, ByteString from, int pageSize)
+  TreeWalk(Look look, long bucketId, String path, long directoryId, ByteString from, int pageSize)
       throws StoreException {
-    this.rows = rows;
+    this.look = look;
     this.bucketId = bucketId;
     levels.push(new Level(path, directoryId, from, pageSize));
   }
@@ -99,7 +98,7 @@ final class TreeWalk {
 
   /** What a scanned row holds; null if nothing. */
   private ObjectVersion entry(Row row) throws StoreException {
-    return rows.scanned(row);
+    return look.scanned(row);
   }
 
   private final class Level {
@@ -134,7 +133,7 @@ final class TreeWalk {
       for (int length = 1; length <= most; length++) {
         if (Byte.toUnsignedInt(component.byteAt(length)) < '/') {
           ByteString name = component.substring(0, length);
-          ObjectVersion entry = rows.find(anchor.concat(name), false);
+          ObjectVersion entry = look.find(anchor.concat(name));
           if (entry != null && entry.getDirectoryId() != 0) {
             waiting.push(whole(name, entry));
           }
@@ -185,8 +184,7 @@ final class TreeWalk {
         } else if (lastPage) {
           return null;
         } else {
-          List<Row> scanned =
-              rows.committer().scan(cursor, end, 'c', ObjectRowLayout.HEAD.qualifier(), pageSize);
+          List<Row> scanned = look.scan(cursor, end, pageSize);
           lastPage = scanned.size() < pageSize;
           if (!scanned.isEmpty()) {
             cursor = ObjectRowLayout.behind(scanned.get(scanned.size() - 1).key());

@@ -28,6 +28,7 @@ import io.stowage.common.scm.ContainerManager;
 import io.stowage.om.directory.RemovedDirectories;
 import io.stowage.om.object.Deletes;
 import io.stowage.om.object.ObjectRows;
+import io.stowage.om.object.Snapshots;
 import io.stowage.om.region.RegionTurn;
 import io.stowage.om.row.RowCommitter;
 import io.stowage.om.row.Stamps;
@@ -90,6 +91,9 @@ public final class Collector {
   /** Rows of garbage read at a time; each has about one cell of half a KiB. */
   private static final int PAGE = 500;
 
+  /** Buckets whose snapshots a run remembers. */
+  private static final int MOST_BUCKETS = 10_000;
+
   /** Rows cleared at a time: a mutation each, waited for. The bound on the load that we are. */
   private static final int AT_A_TIME = 32;
 
@@ -117,6 +121,7 @@ public final class Collector {
   private final Regions regions;
   private final ExecutorService workers;
   private final RowCleaner cleaner;
+  private final Snapshots snapshots;
   private final DeletedBuckets deletedBuckets;
   private final RemovedDirectories removedDirectories;
   private final ByteString holder = WriteId.random();
@@ -155,6 +160,7 @@ public final class Collector {
       Deletes deletes,
       Uploads uploads,
       RemovedDirectories removedDirectories,
+      Snapshots snapshots,
       ContainerManager containers,
       Regions regions,
       ExecutorService workers) {
@@ -165,7 +171,8 @@ public final class Collector {
     this.containers = containers;
     this.regions = regions;
     this.workers = workers;
-    this.cleaner = new RowCleaner(rows);
+    this.snapshots = snapshots;
+    this.cleaner = new RowCleaner(rows, snapshots);
     this.removedDirectories = removedDirectories;
     this.deletedBuckets = new DeletedBuckets(buckets, rows, deletes, uploads, cleaner);
   }
@@ -260,6 +267,7 @@ public final class Collector {
     private long live;
     private long dead;
     private long removedAtCompaction;
+    private final Map<Long, Snapshots.Seen> seenIn = new LinkedHashMap<>();
 
     Run(ByteString start, RegionTurn turn) {
       this.start = start;
@@ -338,7 +346,8 @@ public final class Collector {
           ByteString.EMPTY,
           0,
           page -> {
-            for (Row row : page) {
+            for (Row whole : page) {
+              Row row = withoutHeld(whole);
               for (Cell cell : row.cells()) {
                 cleaner.forEachDead(row.key(), cell, extent -> add(sums, extent));
               }
@@ -348,6 +357,32 @@ public final class Collector {
             }
           });
       tell(told[0], sums);
+    }
+
+    /**
+     * A row's garbage but for what snapshots see. Those that there were when the run first met the
+     * bucket are all that count: a later one is of a stamp above all that the run goes by.
+     */
+    private Row withoutHeld(Row row) throws StoreException {
+      long bucketId = ObjectRowLayout.bucketId(row.key());
+      Snapshots.Seen seen = seenIn.get(bucketId);
+      if (seen == null) {
+        if (seenIn.size() >= MOST_BUCKETS) {
+          seenIn.clear();
+        }
+        seen = snapshots.seen(bucketId);
+        seenIn.put(bucketId, seen);
+      }
+      if (seen.isEmpty()) {
+        return row;
+      }
+      List<Cell> free = new ArrayList<>(row.cells().size());
+      for (Cell cell : row.cells()) {
+        if (!seen.holds(cell)) {
+          free.add(cell);
+        }
+      }
+      return new Row(row.key(), free);
     }
 
     private void add(Map<Long, Long> sums, Extent extent) {
@@ -418,7 +453,11 @@ public final class Collector {
           ByteString.EMPTY,
           0,
           page -> {
-            together(page, row -> cleared(row.cells().size(), cleaner.clear(row, to()) ? 1 : 0));
+            List<Row> free = new ArrayList<>(page.size());
+            for (Row row : page) {
+              free.add(withoutHeld(row));
+            }
+            together(free, row -> cleared(row.cells().size(), cleaner.clear(row, to()) ? 1 : 0));
             compactOnTheWay();
           });
     }

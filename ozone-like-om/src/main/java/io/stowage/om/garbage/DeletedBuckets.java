@@ -90,7 +90,8 @@ final class DeletedBuckets {
     if (versions || uploadsFound) {
       return false;
     }
-    forgetForwardings(first, end);
+    forget(first, end, ObjectRowLayout.FORWARDINGS);
+    forget(first, end, ObjectRowLayout.SNAPSHOTS.qualifier());
     for (char family : ObjectRowLayout.FAMILIES.toCharArray()) {
       if (!committer.scan(first, end, family, ByteString.EMPTY, 1).isEmpty()) {
         return false;
@@ -150,11 +151,14 @@ final class DeletedBuckets {
     }
   }
 
-  /** All rows that these names could lead to are in this bucket and hold nothing. */
-  private void forgetForwardings(ByteString first, ByteString end) throws StoreException {
+  /**
+   * All rows that names could lead to are in this bucket and hold nothing, and a bucket with
+   * snapshots was not deleted.
+   */
+  private void forget(ByteString first, ByteString end, ByteString kind) throws StoreException {
     ByteString from = first;
     while (true) {
-      List<Row> page = committer.scan(from, end, 'x', ObjectRowLayout.FORWARDINGS, PAGE);
+      List<Row> page = committer.scan(from, end, 'x', kind, PAGE);
       for (Row row : page) {
         from = ObjectRowLayout.behind(row.key());
         for (Cell cell : row.cells()) {

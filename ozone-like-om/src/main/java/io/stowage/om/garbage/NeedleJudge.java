@@ -27,6 +27,7 @@ import io.stowage.common.proto.UploadedPart;
 import io.stowage.common.time.StoreClock;
 import io.stowage.om.object.ObjectRows;
 import io.stowage.om.object.SeenRow;
+import io.stowage.om.object.Snapshots;
 import io.stowage.om.row.RowCommitter;
 import io.stowage.om.table.Cell;
 import io.stowage.om.table.Head;
@@ -35,8 +36,10 @@ import io.stowage.om.table.Row;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.apache.hadoop.thirdparty.protobuf.InvalidProtocolBufferException;
 
@@ -67,6 +70,11 @@ import org.apache.hadoop.thirdparty.protobuf.InvalidProtocolBufferException;
  * manifest, and needs no marks either: while the head stands, a tail gains only new bytes, and
  * loses nothing.
  *
+ * <p>What a <b>snapshot</b> sees is alive, too. It is in {@code g:d} of O or of a row of r, where
+ * it came from a head, and where nobody but a swap of extents changes it: so it is enough to look
+ * there once after the second pass, and at the bucket's snapshots after that ({@link Snapshots}
+ * says why one that is written later sees nothing of it).
+ *
  * <p>"No head" has no stamp: between two passes a head might be written, deleted and collected.
  * That takes minutes, and passes that took long are thrown away.
  */
@@ -80,9 +88,11 @@ public final class NeedleJudge {
   private final ObjectRows rows;
   private final RowCommitter committer;
   private final StoreClock clock;
+  private final Snapshots snapshots;
 
-  public NeedleJudge(ObjectRows rows, StoreClock clock) {
+  public NeedleJudge(ObjectRows rows, Snapshots snapshots, StoreClock clock) {
     this.rows = rows;
+    this.snapshots = snapshots;
     this.committer = rows.committer();
     this.clock = clock;
   }
@@ -136,6 +146,11 @@ public final class NeedleJudge {
       Pass second = pass(container, origin, false);
       boolean quick = clock.monotonicNanos() - begin < LONGEST.toNanos();
       if (second != null && quick && first.marks.equals(second.marks)) {
+        List<JudgedNeedle> certain = verdicts(container, needles, first, true);
+        boolean some = certain.stream().anyMatch(JudgedNeedle::getDead);
+        if (!some || !addSeenBySnapshots(first)) {
+          return certain;
+        }
         return verdicts(container, needles, first, true);
       }
       committer.pause().backOff(attempt);
@@ -192,6 +207,30 @@ public final class NeedleJudge {
     }
     return pass;
   }
+
+  /** Names what snapshots see in the rows of a pass; false if there is nothing of the kind. */
+  private boolean addSeenBySnapshots(Pass pass) throws StoreException {
+    Set<ByteString> seenRows = new LinkedHashSet<>();
+    pass.marks.forEach(mark -> seenRows.add(mark.row()));
+    ByteString any = seenRows.iterator().next();
+    if (!snapshots.seen(ObjectRowLayout.bucketId(any)).isEmpty()) {
+      List<Superseded> found = new ArrayList<>();
+      for (ByteString row : seenRows) {
+        rows.forEachSuperseded(row, cell -> found.add(new Superseded(row, cell)));
+      }
+      Snapshots.Seen seen = snapshots.seen(ObjectRowLayout.bucketId(any));
+      for (Superseded one : found) {
+        if (seen.holds(one.cell())) {
+          Head head = ObjectRowLayout.supersededHead(one.cell().value());
+          addVersion(pass, one.row(), head, head.record());
+        }
+      }
+      return true;
+    }
+    return false;
+  }
+
+  private record Superseded(ByteString row, Cell cell) {}
 
   private boolean addHead(Pass pass, Row row) throws StoreException {
     ByteString cell = row.value(ObjectRowLayout.HEAD);

@@ -26,6 +26,7 @@ import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.UploadedPart;
 import io.stowage.om.object.ObjectRows;
 import io.stowage.om.object.SeenRow;
+import io.stowage.om.object.Snapshots;
 import io.stowage.om.row.RowCommitter;
 import io.stowage.om.row.RowCommitter.Outcome;
 import io.stowage.om.table.Cell;
@@ -68,10 +69,12 @@ final class RowCleaner {
   private static final int MOST_CHUNKS = 100_000;
 
   private final ObjectRows rows;
+  private final Snapshots snapshots;
   private final RowCommitter committer;
 
-  RowCleaner(ObjectRows rows) {
+  RowCleaner(ObjectRows rows, Snapshots snapshots) {
     this.rows = rows;
+    this.snapshots = snapshots;
     this.committer = rows.committer();
   }
 
@@ -79,7 +82,8 @@ final class RowCleaner {
   void forEachDead(ByteString row, Cell cell, Consumer<Extent> dead) throws StoreException {
     switch (ObjectRowLayout.garbageKind(cell.column())) {
       case 'd' -> {
-        if (ObjectRowLayout.fate(cell.value()) == Fate.GARBAGE) {
+        Fate fate = ObjectRowLayout.fate(cell.value());
+        if (fate == Fate.GARBAGE || fate == Fate.SNAPSHOT) {
           manifest(row, cell).getExtentsList().forEach(dead);
         }
       }
@@ -258,7 +262,25 @@ final class RowCleaner {
         return; // or not known: the next full run looks again
       }
     }
+    if (isSpokenOfBySuperseded(row, origin)) {
+      return;
+    }
     committer.write(origin, new RowChange(name.stamp()).delete(column));
+  }
+
+  /** A snapshot may see it; if none does, it is collected, and a later look finds nothing. */
+  private boolean isSpokenOfBySuperseded(ByteString row, ByteString origin) throws StoreException {
+    if (!snapshots.hasAny(ObjectRowLayout.bucketId(row))) {
+      return false;
+    }
+    boolean[] found = {false};
+    rows.forEachSuperseded(
+        row,
+        cell -> {
+          Head head = ObjectRowLayout.supersededHead(cell.value());
+          found[0] |= head.isLive() && speaksOf(row, head.record(), origin);
+        });
+    return found[0];
   }
 
   private boolean speaksOf(ByteString row, HeadRecord record, ByteString origin)

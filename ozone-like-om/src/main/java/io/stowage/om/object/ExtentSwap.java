@@ -23,7 +23,10 @@ import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.ReplaceExtentsReply.Outcome;
 import io.stowage.om.row.CommitFence;
 import io.stowage.om.row.Sent;
+import io.stowage.om.table.Cell;
+import io.stowage.om.table.Head;
 import io.stowage.om.table.ObjectRowLayout;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Predicate;
 import java.util.function.UnaryOperator;
@@ -45,10 +48,12 @@ import org.apache.hadoop.thirdparty.protobuf.ByteString;
 public final class ExtentSwap {
   private final ObjectRows rows;
   private final CommitFence fence;
+  private final Snapshots snapshots;
 
-  public ExtentSwap(ObjectRows rows, CommitFence fence) {
+  public ExtentSwap(ObjectRows rows, CommitFence fence, Snapshots snapshots) {
     this.rows = rows;
     this.fence = fence;
+    this.snapshots = snapshots;
   }
 
   /**
@@ -65,10 +70,51 @@ public final class ExtentSwap {
       Predicate<Manifest> isDone,
       List<LeaseGrant> grants)
       throws StoreException {
-    return Sent.track(sent -> swap(row, versionId, change, isDone, grants, sent));
+    Outcome current = Sent.track(sent -> swapVersion(row, versionId, change, isDone, grants, sent));
+    Snapshots.Seen seen = snapshots.seen(ObjectRowLayout.bucketId(row));
+    boolean superseded = !seen.isEmpty() && swapSuperseded(row, seen, change, isDone, grants);
+    return superseded ? Outcome.REPLACED : current;
   }
 
-  private Outcome swap(
+  /** The same in superseded heads that a snapshot sees, which may be of the same version. */
+  private boolean swapSuperseded(
+      ByteString row,
+      Snapshots.Seen seen,
+      UnaryOperator<Manifest> change,
+      Predicate<Manifest> isDone,
+      List<LeaseGrant> grants)
+      throws StoreException {
+    List<Cell> held = new ArrayList<>();
+    rows.forEachSuperseded(
+        row,
+        cell -> {
+          if (seen.holds(cell)) {
+            held.add(cell);
+          }
+        });
+    boolean done = false;
+    for (Cell cell : held) {
+      Head head = ObjectRowLayout.supersededHead(cell.value());
+      ObjectVersion version = head.isLive() ? rows.details(row, head.record()) : null;
+      if (version == null) {
+        continue;
+      }
+      Manifest changed = change.apply(version.getManifest());
+      if (changed == null) {
+        done |= isDone.test(version.getManifest());
+        continue;
+      }
+      fence.before(grants);
+      ObjectVersion copied = version.toBuilder().setManifest(changed).build();
+      if (rows.rewriteSuperseded(row, cell, head, copied)) {
+        fence.after(grants);
+        done = true;
+      }
+    }
+    return done;
+  }
+
+  private Outcome swapVersion(
       ByteString row,
       long versionId,
       UnaryOperator<Manifest> change,

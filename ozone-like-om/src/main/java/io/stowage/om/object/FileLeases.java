@@ -68,10 +68,12 @@ public final class FileLeases {
 
   private final ObjectRows rows;
   private final OpenFiles files;
+  private final Snapshots snapshots;
   private final CommitFence fence;
 
-  public FileLeases(ObjectRows rows, CommitFence fence) {
+  public FileLeases(ObjectRows rows, CommitFence fence, Snapshots snapshots) {
     this.rows = rows;
+    this.snapshots = snapshots;
     this.files = rows.openFiles();
     this.fence = fence;
   }
@@ -168,6 +170,7 @@ public final class FileLeases {
         continue;
       }
       requireAppendable(bucket, request.getKey(), version);
+      requireUnseen(bucket, request.getKey(), seen.head());
       long stamp = rows.stamps().above(seen.stamp());
       TailRecord tail = Tail.opened(stamp, until(request.getLeaseMicros()), version.getLength());
       Head head =
@@ -219,6 +222,14 @@ public final class FileLeases {
               + ": it is being written, and its lease runs "
               + left / 1_000
               + " ms more");
+    }
+  }
+
+  /** A snapshot of the bucket shows the row's head, and an append would change it in place. */
+  private void requireUnseen(BucketInfo bucket, String key, Head head) throws StoreException {
+    if (snapshots.seen(bucket.getId()).sees(head.arrived(), Long.MAX_VALUE)) {
+      throw new StoreException(
+          ErrorCode.INVALID_ARGUMENT, "Cannot append to " + key + ": a snapshot shows it");
     }
   }
 

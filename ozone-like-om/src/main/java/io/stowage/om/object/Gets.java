@@ -37,11 +37,23 @@ public final class Gets {
   }
 
   public GetObjectReply get(long bucketId, GetObjectRequest request) throws StoreException {
+    return get(bucketId, request, 0);
+  }
+
+  /**
+   * The same as of a snapshot.
+   *
+   * @param past its stamp; 0: now
+   */
+  public GetObjectReply get(long bucketId, GetObjectRequest request, long past)
+      throws StoreException {
     ByteString row = ObjectRows.row(bucketId, request.getKey());
     boolean pinned = !request.getPinnedWriteId().isEmpty() || request.getPinnedStamp() != 0;
     boolean byId = request.getVersionId() != 0;
     ObjectVersion version =
-        byId ? rows.findVersion(row, request.getVersionId()) : rows.findOrMarker(row, true);
+        past != 0
+            ? new PastRows(rows, past).find(row)
+            : byId ? rows.findVersion(row, request.getVersionId()) : rows.findOrMarker(row, true);
     boolean marker = version != null && version.getDeleteMarker();
     if (marker && request.getWantDeleteMarker() && !pinned) {
       return GetObjectReply.newBuilder().setVersion(version).build();

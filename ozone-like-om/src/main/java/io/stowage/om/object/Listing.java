@@ -47,6 +47,12 @@ public final class Listing {
   }
 
   public ListObjectsReply list(long bucketId, ListObjectsRequest request) throws StoreException {
+    return list(bucketId, request, Look.now(rows));
+  }
+
+  /** The same as of a look. */
+  public ListObjectsReply list(long bucketId, ListObjectsRequest request, Look look)
+      throws StoreException {
     int limit = request.getLimit() == 0 ? MOST_RESULTS : Math.min(MOST_RESULTS, request.getLimit());
     Grouping grouping = new Grouping(request.getPrefix(), request.getDelimiter());
     ByteString end =
@@ -57,8 +63,7 @@ public final class Listing {
     int found = 0;
     int page = request.getDelimiter().isEmpty() ? limit + 1 : SMALL_PAGE;
     while (compare(from, end) < 0) {
-      List<Row> scanned =
-          rows.committer().scan(from, end, 'c', ObjectRowLayout.HEAD.qualifier(), page);
+      List<Row> scanned = look.scan(from, end, page);
       boolean sought = false;
       int used = 0;
       int before = found;
@@ -68,7 +73,7 @@ public final class Listing {
         }
         used++;
         from = ObjectRowLayout.behind(row.key());
-        ObjectVersion version = rows.scanned(row);
+        ObjectVersion version = look.scanned(row);
         if (version == null) {
           continue;
         }

@@ -27,6 +27,7 @@ import io.stowage.om.row.RowCommitter;
 import io.stowage.om.row.RowCommitter.Outcome;
 import io.stowage.om.row.Stamps;
 import io.stowage.om.table.Cell;
+import io.stowage.om.table.Check;
 import io.stowage.om.table.Column;
 import io.stowage.om.table.Details;
 import io.stowage.om.table.Head;
@@ -353,6 +354,28 @@ public final class ObjectRows {
     return true;
   }
 
+  /** Looks at a superseded head's cell. */
+  @FunctionalInterface
+  public interface SupersededHead {
+    void look(Cell cell) throws StoreException;
+  }
+
+  /** Goes through the superseded heads of a row that were not collected yet, by pages. */
+  public void forEachSuperseded(ByteString row, SupersededHead look) throws StoreException {
+    ByteString from = ObjectRowLayout.SUPERSEDED_HEADS;
+    while (true) {
+      List<Cell> page =
+          committer.getRange(row, 'g', from, ObjectRowLayout.BEHIND_SUPERSEDED, OLDER_PAGE).cells();
+      for (Cell cell : page) {
+        look.look(cell);
+      }
+      if (page.size() < OLDER_PAGE) {
+        return;
+      }
+      from = ObjectRowLayout.behind(page.get(page.size() - 1).column().qualifier());
+    }
+  }
+
   /** Of a head in any state; a PENDING one tells what its row's older versions are now. */
   private static long olderCount(Head head) throws StoreException {
     if (head.state() != HeadState.PENDING) {
@@ -461,7 +484,8 @@ public final class ObjectRows {
 
   /** A change of a head was made. */
   void count(ByteString row, Head before, RowChange change) throws StoreException {
-    if (isAnchor(row, before) || isAnchor(row, Head.parseOrNull(change.puts().get(ObjectRowLayout.HEAD)))) {
+    if (isAnchor(row, before)
+        || isAnchor(row, Head.parseOrNull(change.puts().get(ObjectRowLayout.HEAD)))) {
       return;
     }
     RowChanges.Held delta = RowChanges.of(before, change);
@@ -476,8 +500,7 @@ public final class ObjectRows {
       return false;
     }
     long directory = head.record().getVersion().getDirectoryId();
-    return directory != 0
-        && ObjectRowLayout.key(row).equals(HexFormat.of().toHexDigits(directory));
+    return directory != 0 && ObjectRowLayout.key(row).equals(HexFormat.of().toHexDigits(directory));
   }
 
   /** Goes through a bucket's rows and tells what each of them holds. */
@@ -485,8 +508,7 @@ public final class ObjectRows {
     ByteString from = ObjectRowLayout.row(bucketId, "");
     ByteString end = ObjectRowLayout.behindPrefix(from);
     while (true) {
-      List<Row> page =
-          committer.scan(from, end, 'c', ObjectRowLayout.HEAD.qualifier(), OLDER_PAGE);
+      List<Row> page = committer.scan(from, end, 'c', ObjectRowLayout.HEAD.qualifier(), OLDER_PAGE);
       for (Row row : page) {
         from = ObjectRowLayout.behind(row.key());
         Head head = Head.parse(row.value(ObjectRowLayout.HEAD));
@@ -535,6 +557,43 @@ public final class ObjectRows {
   Outcome rewrite(Located located, ObjectVersion version) throws StoreException {
     return rewrite(located, version, located.version().record(), EventNote.getDefaultInstance())
         .outcome();
+  }
+
+  /**
+   * Replaces a superseded head that a snapshot sees by the same with other details; false if the
+   * cell is no longer as it was.
+   */
+  boolean rewriteSuperseded(ByteString row, Cell cell, Head head, ObjectVersion version)
+      throws StoreException {
+    ByteString owner = WriteId.random();
+    Details.Split split = Details.split(version, owner);
+    long chunksStamp = 0;
+    if (!split.chunks().isEmpty()) {
+      chunksStamp = writeChunks(row, owner, split.chunks());
+    }
+    HeadRecord record =
+        head.record().toBuilder()
+            .setVersion(split.record().getVersion())
+            .setChunkCount(split.record().getChunkCount())
+            .setChunkOwner(split.record().getChunkOwner())
+            .setChunkCrc32C(split.record().getChunkCrc32C())
+            .build();
+    RowChange change = new RowChange(stamps.above(Math.max(cell.stamp(), chunksStamp)));
+    change.put(
+        cell.column(),
+        ObjectRowLayout.snapshotValue(
+            ObjectRowLayout.supersededAt(cell), head.with(head.stamp(), record)));
+    if (!split.chunks().isEmpty()) {
+      change.delete(ObjectRowLayout.pendingChunks(owner));
+    }
+    change.deleteAll(Details.chunkColumns(head.record()));
+    Outcome outcome = committer.commit(row, new Check.Equal(cell.column(), cell.value()), change);
+    if (outcome == Outcome.UNKNOWN) {
+      throw new StoreException(
+          ErrorCode.UNAVAILABLE,
+          "Cannot replace extents of " + ObjectRowLayout.key(row) + ": HBase does not answer");
+    }
+    return outcome == Outcome.APPLIED;
   }
 
   /** What came of a change, and the stamp that it gave the row if it was made. */

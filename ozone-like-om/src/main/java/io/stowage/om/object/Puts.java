@@ -55,10 +55,10 @@ public final class Puts {
   private final CommitFence fence;
   private final FileLeases leases;
 
-  public Puts(ObjectRows rows, CommitFence fence) {
+  public Puts(ObjectRows rows, CommitFence fence, Snapshots snapshots) {
     this.rows = rows;
     this.fence = fence;
-    this.leases = new FileLeases(rows, fence);
+    this.leases = new FileLeases(rows, fence, snapshots);
   }
 
   /**

@@ -88,7 +88,7 @@ final class RenameRecovery {
         ByteString targetRow = head.record().getMoved().getTargetRow();
         Head target = readHead(targetRow);
         if (isPendingOf(targetRow, target, head)) {
-          finish(targetRow, target);
+          finish(targetRow, target, head);
           return false;
         }
         if (head.record().hasVersion()) {
@@ -101,7 +101,7 @@ final class RenameRecovery {
       case PENDING -> {
         Head source = readHead(source(head));
         if (isCommitted(seen.key(), head, source)) {
-          finish(seen.key(), head);
+          finish(seen.key(), head, source);
         } else {
           rollBack(seen.key(), head, source);
         }
@@ -111,11 +111,18 @@ final class RenameRecovery {
     throw new IllegalStateException("head " + head);
   }
 
-  /** Step 3: the target becomes live. Returns the head written, or null if it was not PENDING. */
-  Head finish(ByteString targetRow, Head pending) throws StoreException {
+  /**
+   * Step 3: the target becomes live. Returns the head written, or null if it was not PENDING.
+   *
+   * @param moved the source's head, whose stamp is that of the commit point: to a snapshot the
+   *     version is at its source before it, and here from it on
+   */
+  Head finish(ByteString targetRow, Head pending, Head moved) throws StoreException {
     PendingRename rename = pending.record().getPending();
-    long stamp = stamps.above(pending.stamp());
-    Head live = Head.of(stamp, pending.writeId(), HeadState.LIVE, rename.getRenamed());
+    long stamp = stamps.above(Math.max(pending.stamp(), moved.stamp()));
+    HeadRecord.Builder arriving = rename.getRenamed().toBuilder();
+    arriving.getVersionBuilder().setArrivedStamp(moved.stamp());
+    Head live = Head.of(stamp, pending.writeId(), HeadState.LIVE, arriving.build());
     RowChange change = new RowChange(stamp).put(ObjectRowLayout.HEAD, live.cell());
     Head old = oldHead(pending);
     Succession.of(rows, targetRow, old, rename.getVersioning()).supersede(change);

@@ -265,7 +265,7 @@ public final class Renames {
     // It has happened. What is left to do anybody can, so no failure of it is one of the request.
     Head live = pending;
     try {
-      Head finished = recovery.finish(to.key(), pending);
+      Head finished = recovery.finish(to.key(), pending, moved);
       live = finished == null ? pending : finished;
       AFTER_LIVE.reach();
       recovery.cleanUp(from.key(), moved);

@@ -92,8 +92,7 @@ final class RowChanges {
     for (Map.Entry<Column, ByteString> put : change.puts().entrySet()) {
       if (put.getKey().family() == 'g' && ObjectRowLayout.garbageKind(put.getKey()) == 'd') {
         Head gone = ObjectRowLayout.supersededHead(put.getValue());
-        if (gone.versionId() == versionId
-            && ObjectRowLayout.fate(put.getValue()) != Fate.KEPT) {
+        if (gone.versionId() == versionId && ObjectRowLayout.fate(put.getValue()) != Fate.KEPT) {
           return held(gone);
         }
       }

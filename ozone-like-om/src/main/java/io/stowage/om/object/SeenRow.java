@@ -84,7 +84,10 @@ public record SeenRow(ByteString key, Head head, Row cells) {
 
   static ObjectVersion named(ByteString row, Head head, ObjectVersion stored) {
     ObjectVersion.Builder version =
-        stored.toBuilder().setKey(ObjectRowLayout.key(row)).setStamp(head.stamp());
+        stored.toBuilder()
+            .setKey(ObjectRowLayout.key(row))
+            .setStamp(head.stamp())
+            .clearArrivedStamp();
     if (version.getWriteId().isEmpty()) {
       version.setWriteId(head.writeId());
     }

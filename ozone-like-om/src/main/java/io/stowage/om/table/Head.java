@@ -139,6 +139,12 @@ public final class Head {
     return recordOrDefault.getVersion().getVersionId();
   }
 
+  /** When it came into its row, be it as another row's version before. */
+  public long arrived() {
+    long arrived = recordOrDefault.getVersion().getArrivedStamp();
+    return arrived == 0 ? versionId() : arrived;
+  }
+
   /** Whether it is its key's null version: made while the bucket's versioning was not enabled. */
   public boolean isNullVersion() {
     return isVersion() && !recordOrDefault.getVersion().getVersioned();

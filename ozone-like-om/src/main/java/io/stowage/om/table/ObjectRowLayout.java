@@ -43,6 +43,10 @@ import org.apache.hadoop.thirdparty.protobuf.UnsafeByteOperations;
  * x:p UPLOADID number part (number: 2, big-endian): UploadedPart
  * x:r ROW             forwarding: this row may hold needles that name the row we are in
  * x:t number          extents that are too many for x:f (number: 2, big-endian): TailChunk
+ *
+ * row key   bucket id (8, big-endian)
+ *
+ * x:s                 snapshots of the bucket: SnapshotsRecord
  * </pre>
  */
 public final class ObjectRowLayout {
@@ -64,6 +68,9 @@ public final class ObjectRowLayout {
 
   public static final ByteString UPLOAD_HEADERS = Column.letter('h');
 
+  /** Of the row of a bucket's id and no key. */
+  public static final Column SNAPSHOTS = new Column('x', Column.letter('s'));
+
   private ObjectRowLayout() {}
 
   /** What became of the needles that a superseded head named. */
@@ -75,7 +82,9 @@ public final class ObjectRowLayout {
     /** Another row's head names them. */
     MOVED('M'),
     /** A version in {@code v} of this row names them; this cell only tells its author so. */
-    KEPT('V');
+    KEPT('V'),
+    /** A snapshot may see the head. Behind the letter the stamp of the cell as it was, 8 bytes. */
+    SNAPSHOT('S');
 
     private final byte letter;
 
@@ -241,8 +250,30 @@ public final class ObjectRowLayout {
 
   /** The head in a {@code g:d} cell. */
   public static Head supersededHead(ByteString value) throws StoreException {
-    return Head.parse(value.substring(1));
+    return Head.parse(value.substring(fate(value) == Fate.SNAPSHOT ? 1 + Long.BYTES : 1));
   }
+
+  /** When the head in a {@code g:d} cell was superseded. */
+  public static long supersededAt(Cell cell) throws StoreException {
+    return fate(cell.value()) == Fate.SNAPSHOT
+        ? cell.value().substring(1, 1 + Long.BYTES).asReadOnlyByteBuffer().getLong()
+        : cell.stamp();
+  }
+
+  /** Value of a {@code g:d} cell that a snapshot sees, and that had to be written again. */
+  public static ByteString snapshotValue(long supersededAt, Head head) {
+    ByteBuffer fixed = ByteBuffer.allocate(1 + Long.BYTES);
+    fixed.put(Fate.SNAPSHOT.letter).putLong(supersededAt).flip();
+    return UnsafeByteOperations.unsafeWrap(fixed).concat(head.cell());
+  }
+
+  /** Whether a cell is a superseded head. */
+  public static boolean isSupersededHead(Column column) {
+    return column.family() == 'g' && isOfKind(column, 'd');
+  }
+
+  /** Behind the last superseded head, for ranges. */
+  public static final ByteString BEHIND_SUPERSEDED = Column.letter('e');
 
   private static ByteString bigEndian(int number, int bytes) {
     byte[] out = new byte[bytes];

@@ -1,0 +1,568 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.om;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.id.WriteId;
+import io.stowage.common.proto.CreateSnapshotRequest;
+import io.stowage.common.proto.DeleteBucketRequest;
+import io.stowage.common.proto.DeleteObjectsRequest;
+import io.stowage.common.proto.DeleteSnapshotRequest;
+import io.stowage.common.proto.Extent;
+import io.stowage.common.proto.FindPathRequest;
+import io.stowage.common.proto.GetObjectRequest;
+import io.stowage.common.proto.ListObjectsReply;
+import io.stowage.common.proto.ListObjectsRequest;
+import io.stowage.common.proto.ObjectToDelete;
+import io.stowage.common.proto.ObjectVersion;
+import io.stowage.common.proto.OpenFileRequest;
+import io.stowage.common.proto.RenameSnapshotRequest;
+import io.stowage.common.proto.ReplaceExtentsReply;
+import io.stowage.common.proto.UpdateBucketRequest;
+import io.stowage.common.proto.Versioning;
+import io.stowage.om.garbage.Collector;
+import io.stowage.om.row.Pause;
+import io.stowage.om.table.ObjectRowLayout;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.TreeMap;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLong;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** What a bucket held stays to be seen, whatever is done to it and collected; over any tables. */
+abstract class SnapshotsContract {
+  private static final OmConfig CONFIG =
+      new OmConfig(
+          "stowage",
+          "rs-3-2",
+          Duration.ofMinutes(15),
+          Duration.ofMillis(50),
+          Duration.ofSeconds(60),
+          Duration.ofMillis(50),
+          TestOm.COLLECTING,
+          TestOm.EXPIRING);
+  private static final Duration TRAIL = CONFIG.trail().plusSeconds(1);
+
+  /** Of all tests: tables that they share hold stamps of those before. */
+  private static final AtomicLong JUMPED = new AtomicLong();
+
+  private TestOm.Tables tables;
+  private TestOm om;
+  private TestOm other;
+  private String bucket;
+
+  abstract TestOm.Tables tables() throws Exception;
+
+  @BeforeEach
+  void open() throws Exception {
+    tables = tables();
+    om = newManager();
+    other = newManager();
+    bucket = "snap" + System.nanoTime();
+    om.createBucket(bucket);
+  }
+
+  /** Waiting costs nothing: all clocks jump. */
+  private TestOm newManager() {
+    Pause pause = duration -> JUMPED.addAndGet(duration.toNanos() + 1_000);
+    return new TestOm(
+        CONFIG, tables, new FakeContainers(), new JumpingClock(JUMPED, Duration.ZERO), pause);
+  }
+
+  @AfterEach
+  void close() {
+    om.om.close();
+    other.om.close();
+  }
+
+  private void snapshot(TestOm by, String of, String name) throws StoreException {
+    by.om.createSnapshot(
+        CreateSnapshotRequest.newBuilder()
+            .setBucket(of)
+            .setName(name)
+            .setWriteId(WriteId.random())
+            .build());
+  }
+
+  private void remove(String of, String name) throws StoreException {
+    om.om.deleteSnapshot(DeleteSnapshotRequest.newBuilder().setBucket(of).setName(name).build());
+  }
+
+  /** Null if the snapshot shows nothing there. */
+  private ObjectVersion get(String of, String name, String key) throws StoreException {
+    try {
+      return other
+          .om
+          .getObject(
+              GetObjectRequest.newBuilder()
+                  .setBucket(of)
+                  .setKey(key)
+                  .setSnapshot(name)
+                  .setWantManifest(true)
+                  .build())
+          .getVersion();
+    } catch (StoreException e) {
+      if (e.code() == ErrorCode.NO_SUCH_KEY) {
+        return null;
+      }
+      throw e;
+    }
+  }
+
+  private List<String> list(String of, String name, String prefix, String delimiter, int page)
+      throws StoreException {
+    List<String> told = new ArrayList<>();
+    String after = "";
+    ListObjectsReply reply;
+    do {
+      reply =
+          other.om.listObjects(
+              ListObjectsRequest.newBuilder()
+                  .setBucket(of)
+                  .setSnapshot(name)
+                  .setPrefix(prefix)
+                  .setDelimiter(delimiter)
+                  .setStartAfter(after)
+                  .setLimit(page)
+                  .build());
+      List<String> some = new ArrayList<>(reply.getCommonPrefixesList());
+      reply.getObjectsList().forEach(object -> some.add(object.getKey()));
+      some.sort(TestTree::byBytes);
+      told.addAll(some);
+      after = reply.getLast();
+    } while (reply.getMore());
+    return told;
+  }
+
+  /** Keys and what they hold, as listing and look-ups agree on it. */
+  private Map<String, ByteString> content(String of, String name) throws StoreException {
+    Map<String, ByteString> content = new TreeMap<>();
+    for (String key : list(of, name, "", "", 3)) {
+      ObjectVersion version = get(of, name, key);
+      assertTrue(version != null, key + " is listed, and not there");
+      content.put(key, version.getMd5());
+    }
+    return content;
+  }
+
+  /** Long enough for every kind of garbage, daily runs among them. */
+  private void collect() throws StoreException {
+    Collector collector = other.om.collector(tables.regions());
+    for (int i = 0; i < 4; i++) {
+      JUMPED.addAndGet((i == 2 ? Duration.ofHours(25) : TRAIL).toNanos());
+      collector.round();
+    }
+  }
+
+  @Test
+  void whatWasThereStaysToBeSeen() throws StoreException {
+    om.put(bucket, "kept", "kept");
+    om.put(bucket, "replaced", "before");
+    om.put(bucket, "deleted", "deleted");
+    om.put(bucket, "renamed", "renamed");
+    om.put(bucket, "source", "source");
+    om.put(bucket, "overwritten", "target");
+    om.put(bucket, "gone", "gone");
+    om.delete(bucket, "gone");
+    snapshot(om, bucket, "s");
+    Map<String, ByteString> before = content(bucket, "s");
+    assertEquals(6, before.size());
+    other.put(bucket, "replaced", "after");
+    other.put(bucket, "replaced", "after that");
+    other.delete(bucket, "deleted");
+    other.rename(bucket, "renamed", "elsewhere", false);
+    other.rename(bucket, "source", "overwritten", true);
+    other.put(bucket, "new", "new");
+    om.put(bucket, "deleted", "again");
+    assertEquals(before, content(bucket, "s"));
+    assertNull(get(bucket, "s", "new"));
+    assertEquals(TestOm.md5("before"), get(bucket, "s", "replaced").getMd5());
+    assertEquals(TestOm.md5("after that"), om.get(bucket, "replaced").getMd5());
+    collect();
+    assertEquals(before, content(bucket, "s"));
+    snapshot(other, bucket, "t");
+    collect();
+    assertEquals(TestOm.md5("target"), get(bucket, "s", "overwritten").getMd5());
+    assertEquals(TestOm.md5("source"), get(bucket, "t", "overwritten").getMd5());
+    assertEquals(before, content(bucket, "s"));
+  }
+
+  @Test
+  void listsByPrefixAndDelimiterPageByPage() throws StoreException {
+    for (String key : List.of("a/1", "a/2", "b/x/1", "b/y", "c")) {
+      om.put(bucket, key, key);
+    }
+    snapshot(om, bucket, "s");
+    for (String key : List.of("a/1", "b/y", "c")) {
+      om.delete(bucket, key);
+    }
+    om.put(bucket, "a/0", "new");
+    collect();
+    for (int page : new int[] {1, 2, 1_000}) {
+      assertEquals(List.of("a/1", "a/2", "b/x/1", "b/y", "c"), list(bucket, "s", "", "", page));
+      assertEquals(List.of("a/", "b/", "c"), list(bucket, "s", "", "/", page));
+      assertEquals(List.of("b/x/", "b/y"), list(bucket, "s", "b/", "/", page));
+    }
+  }
+
+  @Test
+  void needlesOfWhatASnapshotSeesLiveUntilItIsRemoved() throws StoreException {
+    ByteString row = ObjectRowLayout.row(om.bucketId(bucket), "a");
+    om.put(bucket, "a", "seen");
+    Extent seen = om.get(bucket, "a").getManifest().getExtents(0);
+    snapshot(om, bucket, "s");
+    other.put(bucket, "a", "not seen");
+    Extent unseen = om.get(bucket, "a").getManifest().getExtents(0);
+    other.put(bucket, "a", "now");
+    assertEquals(1, om.judge(row, seen).getHoldersCount());
+    assertTrue(om.judge(row, unseen).getDead());
+    collect();
+    assertEquals(1, om.judge(row, seen).getHoldersCount());
+    om.delete(bucket, "a");
+    collect();
+    assertFalse(om.judge(row, seen).getDead(), "its row has no head any more");
+    assertEquals(TestOm.md5("seen"), get(bucket, "s", "a").getMd5());
+    remove(bucket, "s");
+    assertTrue(om.judge(row, seen).getDead());
+    collect();
+    assertTrue(om.judge(row, seen).getDead());
+  }
+
+  @Test
+  void needlesOfWhatWasRenamedLiveWhereSnapshotsSeeThem() throws StoreException {
+    om.put(bucket, "a", "moved");
+    ByteString origin = ObjectRowLayout.row(om.bucketId(bucket), "a");
+    Extent extent = om.get(bucket, "a").getManifest().getExtents(0);
+    om.rename(bucket, "a", "b", false);
+    snapshot(om, bucket, "s");
+    om.rename(bucket, "b", "c", false);
+    om.delete(bucket, "c");
+    collect();
+    collect();
+    assertFalse(om.judge(origin, extent).getDead(), "b holds it, as of the snapshot");
+    assertEquals(Map.of("b", TestOm.md5("moved")), content(bucket, "s"));
+    remove(bucket, "s");
+    collect();
+    assertTrue(om.judge(origin, extent).getDead());
+  }
+
+  @Test
+  void extentsOfWhatASnapshotSeesAreReplacedWhenTheyMove() throws StoreException {
+    ByteString row = ObjectRowLayout.row(om.bucketId(bucket), "a");
+    om.put(bucket, "a", "seen");
+    Extent from = om.get(bucket, "a").getManifest().getExtents(0);
+    snapshot(om, bucket, "s");
+    om.put(bucket, "a", "now");
+    Extent to = TestOm.manifest(4, 1).getExtents(0);
+    long versionId = get(bucket, "s", "a").getVersionId();
+    assertEquals(ReplaceExtentsReply.Outcome.REPLACED, replace(row, versionId, from, to));
+    assertEquals(ReplaceExtentsReply.Outcome.REPLACED, replace(row, versionId, from, to));
+    assertEquals(to, get(bucket, "s", "a").getManifest().getExtents(0));
+    assertTrue(om.judge(row, from).getDead());
+    assertFalse(om.judge(row, to).getDead());
+    collect();
+    assertEquals(to, get(bucket, "s", "a").getManifest().getExtents(0));
+    assertNotEquals(to, om.get(bucket, "a").getManifest().getExtents(0));
+  }
+
+  private ReplaceExtentsReply.Outcome replace(
+      ByteString row, long versionId, Extent from, Extent to) throws StoreException {
+    return om.om
+        .replaceExtents(
+            io.stowage.common.proto.ReplaceExtentsRequest.newBuilder()
+                .setRow(row)
+                .setVersionId(versionId)
+                .addReplacements(
+                    io.stowage.common.proto.ExtentReplacement.newBuilder().setFrom(from).addTo(to))
+                .addGrants(om.grant())
+                .build())
+        .getOutcome();
+  }
+
+  @Test
+  void manifestsInChunksStayWithWhatASnapshotSees() throws StoreException {
+    var put = om.putRequest(bucket, "large", "large");
+    om.om.putObject(put.setLength(900).setManifest(TestOm.manifest(900, 30)).build());
+    snapshot(om, bucket, "s");
+    om.put(bucket, "large", "small");
+    collect();
+    assertEquals(30, get(bucket, "s", "large").getManifest().getExtentsCount());
+    remove(bucket, "s");
+    collect();
+    assertEquals(0, chunks("large"));
+  }
+
+  private int chunks(String key) throws StoreException {
+    try {
+      return om.chunks(ObjectRowLayout.row(om.bucketId(bucket), key));
+    } catch (java.io.IOException e) {
+      throw new StoreException(ErrorCode.INTERNAL, "Cannot count chunks", e);
+    }
+  }
+
+  @Test
+  void versionsAndMarkersAreSeenAsTheyWere() throws StoreException {
+    om.put(bucket, "null", "null");
+    om.om.updateBucket(
+        UpdateBucketRequest.newBuilder()
+            .setName(bucket)
+            .setWriteId(WriteId.random())
+            .setVersioning(Versioning.ENABLED)
+            .build());
+    om.put(bucket, "a", "one");
+    ObjectVersion two = om.put(bucket, "a", "two");
+    om.put(bucket, "marked", "marked");
+    om.delete(bucket, "marked");
+    om.put(bucket, "b", "b");
+    snapshot(om, bucket, "s");
+    Map<String, ByteString> before = content(bucket, "s");
+    assertEquals(List.of("a", "b", "null"), List.copyOf(before.keySet()));
+    om.put(bucket, "a", "three");
+    deleteVersion("a", two.getVersionId());
+    om.put(bucket, "marked", "again");
+    om.put(bucket, "null", "new");
+    om.rename(bucket, "b", "a", true);
+    collect();
+    assertEquals(before, content(bucket, "s"));
+    assertEquals(TestOm.md5("two"), get(bucket, "s", "a").getMd5());
+    assertNull(get(bucket, "s", "marked"));
+  }
+
+  private void deleteVersion(String key, long versionId) throws StoreException {
+    om.om.deleteObjects(
+        DeleteObjectsRequest.newBuilder()
+            .setBucket(bucket)
+            .addObjects(
+                ObjectToDelete.newBuilder()
+                    .setKey(key)
+                    .setVersionId(versionId)
+                    .setWriteId(WriteId.random()))
+            .build());
+  }
+
+  @Test
+  void treesAreSeenAsTheyWere() throws StoreException {
+    TestTree tree = TestTree.create(om, bucket + "-tree");
+    tree.put("a/b/f", "f");
+    tree.put("a/g", "g");
+    tree.makeDirectory("c");
+    tree.put("d/e/h", "h");
+    snapshot(om, tree.bucket, "s");
+    Map<String, ByteString> before = content(tree.bucket, "s");
+    assertEquals(List.of("a/b/f", "a/g", "c/", "d/e/h"), List.copyOf(before.keySet()));
+    TestTree by = tree.by(other);
+    by.rename("a/b", "c/b");
+    by.put("c/b/f", "replaced");
+    by.put("a/b/new", "new");
+    assertTrue(by.deleteDirectory("d", true));
+    by.put("d/e/h", "another");
+    assertEquals(before, content(tree.bucket, "s"));
+    collect();
+    collect();
+    assertEquals(before, content(tree.bucket, "s"));
+    assertEquals(List.of("a/", "c/", "d/"), list(tree.bucket, "s", "", "/", 2));
+    assertTrue(
+        other
+            .om
+            .findPath(
+                FindPathRequest.newBuilder()
+                    .setBucket(tree.bucket)
+                    .setPath("d/e")
+                    .setSnapshot("s")
+                    .build())
+            .getDirectory());
+    remove(tree.bucket, "s");
+    collect();
+    assertEquals(List.of("a/b/new", "a/g", "c/", "c/b/f", "d/e/h"), tree.keys());
+  }
+
+  @Test
+  void snapshotsHaveNamesOfTheirOwn() throws StoreException {
+    om.put(bucket, "a", "a");
+    snapshot(om, bucket, "s");
+    assertEquals(ErrorCode.KEY_EXISTS, TestTree.codeOf(() -> snapshot(other, bucket, "s")));
+    assertEquals(ErrorCode.INVALID_ARGUMENT, TestTree.codeOf(() -> snapshot(om, bucket, "a/b")));
+    om.om.renameSnapshot(
+        RenameSnapshotRequest.newBuilder().setBucket(bucket).setName("s").setNewName("t").build());
+    assertEquals(1, content(bucket, "t").size());
+    assertEquals(ErrorCode.NO_SUCH_KEY, TestTree.codeOf(() -> list(bucket, "s", "", "", 1)));
+    assertEquals(
+        ErrorCode.INVALID_ARGUMENT,
+        TestTree.codeOf(
+            () ->
+                om.om.openFile(
+                    OpenFileRequest.newBuilder()
+                        .setBucket(bucket)
+                        .setKey("a")
+                        .setHolder(WriteId.random())
+                        .setLeaseMicros(1_000_000)
+                        .build())),
+        "an append would change what the snapshot shows");
+    om.delete(bucket, "a");
+    assertEquals(ErrorCode.BUCKET_NOT_EMPTY, TestTree.codeOf(() -> deleteBucket()));
+    remove(bucket, "t");
+    assertEquals(ErrorCode.NO_SUCH_KEY, TestTree.codeOf(() -> remove(bucket, "t")));
+    deleteBucket();
+  }
+
+  private void deleteBucket() throws StoreException {
+    om.om.deleteBucket(
+        DeleteBucketRequest.newBuilder().setName(bucket).setWriteId(WriteId.random()).build());
+  }
+
+  /** What one writer, who alone writes a key, did to it and when, by a clock that all share. */
+  private record Written(long begin, long end, String content) {}
+
+  /**
+   * Writers overwrite and delete their keys, and move a file about, while snapshots are made by
+   * object managers that hear of nothing. Of each key a snapshot shows what the last write that
+   * ended before it was asked for left, or what one did that ran meanwhile; of the moved file
+   * exactly one. And it shows the same when all is collected.
+   */
+  @Test
+  void racingSnapshotsSeeAMomentEach() throws Exception {
+    int writers = 3;
+    int snapshots = Integer.getInteger("stowage.test.snapshots", 6);
+    AtomicLong time = new AtomicLong();
+    AtomicBoolean done = new AtomicBoolean();
+    Map<String, List<Written>> history = new ConcurrentHashMap<>();
+    Map<String, long[]> asked = new HashMap<>();
+    ExecutorService pool = Executors.newFixedThreadPool(writers);
+    try {
+      List<Future<?>> running = new ArrayList<>();
+      for (int w = 0; w < writers; w++) {
+        int number = w;
+        om.put(bucket, "moved" + number + "-0", "token" + number);
+        running.add(
+            pool.submit(
+                () -> {
+                  write(number, number % 2 == 0 ? om : other, time, done, history);
+                  return null;
+                }));
+      }
+      for (int i = 0; i < snapshots; i++) {
+        long target = time.get() + 40;
+        while (time.get() < target && running.stream().noneMatch(Future::isDone)) {
+          Thread.onSpinWait();
+        }
+        long begin = time.incrementAndGet();
+        snapshot(i % 2 == 0 ? om : other, bucket, "s" + i);
+        asked.put("s" + i, new long[] {begin, time.incrementAndGet()});
+      }
+      done.set(true);
+      for (Future<?> one : running) {
+        one.get();
+      }
+    } finally {
+      done.set(true);
+      pool.shutdownNow();
+    }
+    Map<String, Map<String, ByteString>> first = new HashMap<>();
+    for (String name : asked.keySet()) {
+      Map<String, ByteString> content = content(bucket, name);
+      first.put(name, content);
+      check(name, asked.get(name), content, history, writers);
+    }
+    collect();
+    for (String name : asked.keySet()) {
+      assertEquals(first.get(name), content(bucket, name), name + " after collecting");
+      for (String key : first.get(name).keySet()) {
+        ObjectVersion version = get(bucket, name, key);
+        ByteString origin = version.getManifest().getOriginRow();
+        ByteString row = origin.isEmpty() ? ObjectRowLayout.row(om.bucketId(bucket), key) : origin;
+        assertFalse(om.judge(row, version.getManifest().getExtents(0)).getDead(), key);
+      }
+    }
+  }
+
+  private void write(
+      int number,
+      TestOm by,
+      AtomicLong time,
+      AtomicBoolean done,
+      Map<String, List<Written>> history)
+      throws StoreException {
+    Random random = new Random(number);
+    int at = 0;
+    for (int i = 0; !done.get(); i++) {
+      String key = "w" + number + "-" + random.nextInt(3);
+      String content = random.nextInt(4) == 0 ? null : "content " + i;
+      long begin = time.incrementAndGet();
+      if (content == null) {
+        by.delete(bucket, key);
+      } else {
+        by.put(bucket, key, content);
+      }
+      history
+          .computeIfAbsent(key, k -> new ArrayList<>())
+          .add(new Written(begin, time.incrementAndGet(), content));
+      if (i % 3 == 0) {
+        int to = (at + 1 + random.nextInt(2)) % 3;
+        by.rename(bucket, "moved" + number + "-" + at, "moved" + number + "-" + to, true);
+        at = to;
+      }
+    }
+  }
+
+  private static void check(
+      String name,
+      long[] asked,
+      Map<String, ByteString> content,
+      Map<String, List<Written>> history,
+      int writers) {
+    history.forEach(
+        (key, writes) -> {
+          List<ByteString> possible = new ArrayList<>();
+          ByteString last = null;
+          for (Written one : writes) {
+            ByteString md5 = one.content() == null ? null : TestOm.md5(one.content());
+            if (one.end() < asked[0]) {
+              last = md5;
+            } else if (one.begin() < asked[1]) {
+              possible.add(md5);
+            }
+          }
+          possible.add(last);
+          assertTrue(
+              possible.contains(content.get(key)),
+              name + " shows of " + key + " what was not there when it was made");
+        });
+    for (int w = 0; w < writers; w++) {
+      String prefix = "moved" + w + "-";
+      long places = content.keySet().stream().filter(key -> key.startsWith(prefix)).count();
+      assertEquals(1, places, name + " shows the file that was moved about");
+    }
+  }
+}
