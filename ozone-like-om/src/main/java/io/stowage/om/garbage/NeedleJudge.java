@@ -148,10 +148,12 @@ public final class NeedleJudge {
       if (second != null && quick && first.marks.equals(second.marks)) {
         List<JudgedNeedle> certain = verdicts(container, needles, first, true);
         boolean some = certain.stream().anyMatch(JudgedNeedle::getDead);
-        if (!some || !addSeenBySnapshots(first)) {
+        if (!some) {
           return certain;
         }
-        return verdicts(container, needles, first, true);
+        if (addSeenBySnapshots(first)) {
+          return verdicts(container, needles, first, true);
+        }
       }
       committer.pause().backOff(attempt);
     }
@@ -208,26 +210,28 @@ public final class NeedleJudge {
     return pass;
   }
 
-  /** Names what snapshots see in the rows of a pass; false if there is nothing of the kind. */
+  /** Names what snapshots see in the rows of a pass; false if some of it changed meanwhile. */
   private boolean addSeenBySnapshots(Pass pass) throws StoreException {
     Set<ByteString> seenRows = new LinkedHashSet<>();
     pass.marks.forEach(mark -> seenRows.add(mark.row()));
-    ByteString any = seenRows.iterator().next();
-    if (!snapshots.seen(ObjectRowLayout.bucketId(any)).isEmpty()) {
-      List<Superseded> found = new ArrayList<>();
-      for (ByteString row : seenRows) {
-        rows.forEachSuperseded(row, cell -> found.add(new Superseded(row, cell)));
-      }
-      Snapshots.Seen seen = snapshots.seen(ObjectRowLayout.bucketId(any));
-      for (Superseded one : found) {
-        if (seen.holds(one.cell())) {
-          Head head = ObjectRowLayout.supersededHead(one.cell().value());
-          addVersion(pass, one.row(), head, head.record());
-        }
-      }
+    long bucketId = ObjectRowLayout.bucketId(seenRows.iterator().next());
+    if (!snapshots.hasAny(bucketId)) {
       return true;
     }
-    return false;
+    List<Superseded> found = new ArrayList<>();
+    for (ByteString row : seenRows) {
+      rows.forEachSuperseded(row, cell -> found.add(new Superseded(row, cell)));
+    }
+    Snapshots.Seen seen = snapshots.seen(bucketId); // after the cells
+    for (Superseded one : found) {
+      if (seen.holds(one.cell())) {
+        Head head = ObjectRowLayout.supersededHead(one.cell().value());
+        if (head.isLive() && !addVersion(pass, one.row(), head, head.record())) {
+          return false;
+        }
+      }
+    }
+    return true;
   }
 
   private record Superseded(ByteString row, Cell cell) {}
