@@ -51,10 +51,13 @@ import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.ipc.Server;
@@ -383,6 +386,20 @@ public final class OmServer implements AutoCloseable {
     return tokens == null ? datanodes : tokens.signing(datanodes);
   }
 
+  /** What was counted since the last time, unless HBase is gone: nobody waits for that. */
+  private void countOnceMore() {
+    Future<?> last = counting.submit(namespace::flushUsage);
+    counting.shutdown();
+    try {
+      last.get(USAGE_SECONDS, TimeUnit.SECONDS);
+    } catch (ExecutionException | TimeoutException e) {
+      LOG.info("Cannot write down what buckets hold: {}", e.toString());
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+    counting.shutdownNow();
+  }
+
   @Override
   public void close() throws StoreException {
     if (!lifecycle.beginStop()) {
@@ -393,7 +410,6 @@ public final class OmServer implements AutoCloseable {
     collections.cancel(true);
     collecting.shutdownNow();
     expiring.shutdownNow();
-    counting.shutdownNow();
     if (tokens != null) {
       tokens.close();
     }
@@ -402,7 +418,7 @@ public final class OmServer implements AutoCloseable {
         rpc.close();
       }
     }
-    namespace.flushUsage();
+    countOnceMore();
     namespace.close();
     try {
       tables.close();

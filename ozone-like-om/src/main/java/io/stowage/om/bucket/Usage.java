@@ -428,7 +428,8 @@ public final class Usage {
       try {
         count.flush();
       } catch (StoreException e) {
-        LOG.info("Cannot write down what a bucket holds, later: {}", e.toString());
+        LOG.info("Cannot write down what buckets hold, trying again later: {}", e.toString());
+        return; // each would wait for a mutation's deadline
       }
     }
   }
