@@ -34,6 +34,7 @@ import io.stowage.common.proto.ClusterStatusRequest;
 import io.stowage.common.proto.Identity;
 import io.stowage.common.proto.PolicyStatus;
 import io.stowage.common.proto.PutIdentityRequest;
+import io.stowage.common.rpc.CredentialSeal;
 import io.stowage.common.rpc.KerberosLogin;
 import io.stowage.common.rpc.RpcClient;
 import io.stowage.common.rpc.RpcProtocol;
@@ -95,8 +96,6 @@ public final class MiniStowageCluster implements AutoCloseable {
 
   /** Who makes tables, as auth_to_local calls those of {@code secureMetadata}. */
   private static final List<String> HBASE_USERS = List.of("om", "scm");
-
-  private static final String SECRET_KEY_ALIAS = "stowage.identity.secret-key";
 
   /** What a cluster is to be like. Confined to one thread. */
   public static final class Builder {
@@ -444,11 +443,11 @@ public final class MiniStowageCluster implements AutoCloseable {
     Files.createDirectories(directory.toAbsolutePath().resolve("keys"));
     KeyStores.letHadoopReadItsKeys();
     CredentialProvider provider = CredentialProviderFactory.getProviders(hadoop).get(0);
-    if (provider.getCredentialEntry(SECRET_KEY_ALIAS) == null) {
+    if (provider.getCredentialEntry(CredentialSeal.ALIAS) == null) {
       byte[] random = new byte[32];
       new SecureRandom().nextBytes(random);
       provider.createCredentialEntry(
-          SECRET_KEY_ALIAS, HexFormat.of().formatHex(random).toCharArray());
+          CredentialSeal.ALIAS, HexFormat.of().formatHex(random).toCharArray());
       provider.flush();
     }
   }

@@ -62,6 +62,8 @@ import io.stowage.common.proto.GetIdentityReply;
 import io.stowage.common.proto.GetIdentityRequest;
 import io.stowage.common.proto.GetObjectReply;
 import io.stowage.common.proto.GetObjectRequest;
+import io.stowage.common.proto.GetSecretReply;
+import io.stowage.common.proto.GetSecretRequest;
 import io.stowage.common.proto.JudgeNeedlesReply;
 import io.stowage.common.proto.JudgeNeedlesRequest;
 import io.stowage.common.proto.JudgedNeedle;
@@ -126,6 +128,8 @@ import io.stowage.common.proto.RestoreOutcome;
 import io.stowage.common.proto.RestoreRowsReply;
 import io.stowage.common.proto.RestoreRowsRequest;
 import io.stowage.common.proto.RestoredRow;
+import io.stowage.common.proto.RevokeSecretReply;
+import io.stowage.common.proto.RevokeSecretRequest;
 import io.stowage.common.proto.ScanEventsReply;
 import io.stowage.common.proto.ScanEventsRequest;
 import io.stowage.common.proto.ScanNamespaceReply;
@@ -142,6 +146,7 @@ import io.stowage.common.proto.UpdateUserRequest;
 import io.stowage.common.proto.UploadedPart;
 import io.stowage.common.proto.Versioning;
 import io.stowage.common.scm.ContainerManager;
+import io.stowage.common.secret.SecretSeal;
 import io.stowage.common.time.StoreClock;
 import io.stowage.om.bucket.Buckets;
 import io.stowage.om.bucket.PrefixRenames;
@@ -154,7 +159,7 @@ import io.stowage.om.garbage.NeedleJudge;
 import io.stowage.om.garbage.Replacements;
 import io.stowage.om.identity.Entities;
 import io.stowage.om.identity.Identities;
-import io.stowage.om.identity.SecretSeal;
+import io.stowage.om.identity.PrincipalSecrets;
 import io.stowage.om.object.Deletes;
 import io.stowage.om.object.ExtentSwap;
 import io.stowage.om.object.FileLeases;
@@ -223,6 +228,7 @@ final class Namespace implements ObjectManager, AutoCloseable {
   private final Buckets buckets;
   private final ContainerLocations locations;
   private final Identities identities;
+  private final PrincipalSecrets secrets;
   private final Entities entities;
   private final Outbox outbox;
   private final Duties duties;
@@ -281,6 +287,7 @@ final class Namespace implements ObjectManager, AutoCloseable {
     this.locations = new ContainerLocations(scm);
     this.entities = new Entities(identityRows, stamps);
     this.identities = new Identities(identityRows, stamps, entities);
+    this.secrets = new PrincipalSecrets(identities);
     this.outbox = new Outbox(objects);
     this.duties = new Duties(bucketRows, stamps);
     this.puts = new Puts(objects, fence, snapshots);
@@ -345,9 +352,14 @@ final class Namespace implements ObjectManager, AutoCloseable {
         .build();
   }
 
-  /** From now on secrets of access keys are stored so; before the first request. */
-  void sealSecretsWith(SecretSeal seal) {
+  /**
+   * From now on secrets of access keys and sealing keys are stored so; before the first request.
+   * Sealing keys of before are written anew, since nobody else ever writes them again.
+   */
+  void sealSecretsWith(SecretSeal seal) throws StoreException {
+    entities.sealWith(seal);
     identities.sealWith(seal);
+    entities.sealOld();
   }
 
   @Override
@@ -1146,6 +1158,18 @@ final class Namespace implements ObjectManager, AutoCloseable {
   public DeleteUserReply deleteUser(DeleteUserRequest request) throws StoreException {
     identities.delete(request.getName());
     return DeleteUserReply.getDefaultInstance();
+  }
+
+  @Override
+  public GetSecretReply getSecret(GetSecretRequest request) throws StoreException {
+    Puts.requireWriteId(request.getWriteId());
+    return secrets.get(request.getUser(), request.getWriteId());
+  }
+
+  @Override
+  public RevokeSecretReply revokeSecret(RevokeSecretRequest request) throws StoreException {
+    secrets.revoke(request.getUser());
+    return RevokeSecretReply.getDefaultInstance();
   }
 
   @Override

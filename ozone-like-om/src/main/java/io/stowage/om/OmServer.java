@@ -16,7 +16,6 @@
 package io.stowage.om;
 
 import io.stowage.common.conf.Exposure;
-import io.stowage.common.conf.KeyStores;
 import io.stowage.common.conf.Keys;
 import io.stowage.common.conf.StowageConfig;
 import io.stowage.common.data.DatanodeDirectory;
@@ -27,18 +26,20 @@ import io.stowage.common.lifecycle.Lifecycle;
 import io.stowage.common.om.ObjectManager;
 import io.stowage.common.proto.RecordNeedle;
 import io.stowage.common.rpc.Administrators;
+import io.stowage.common.rpc.CredentialSeal;
 import io.stowage.common.rpc.RpcProtocol;
 import io.stowage.common.rpc.RpcSecurity;
 import io.stowage.common.rpc.RpcServer;
 import io.stowage.common.scm.ContainerManager;
+import io.stowage.common.secret.SecretSeal;
 import io.stowage.common.time.StoreClock;
 import io.stowage.om.delegation.DelegationSecrets;
 import io.stowage.om.delegation.DelegationSettings;
 import io.stowage.om.delegation.TokenDesk;
 import io.stowage.om.door.Door;
+import io.stowage.om.door.OwnSecrets;
 import io.stowage.om.expiry.Expirer;
 import io.stowage.om.garbage.Collector;
-import io.stowage.om.identity.SecretSeal;
 import io.stowage.om.row.Pause;
 import io.stowage.om.row.RowCommitter;
 import io.stowage.om.row.Stamps;
@@ -62,6 +63,7 @@ import java.util.function.Consumer;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.ipc.Server;
 import org.apache.hadoop.security.UserGroupInformation;
+import org.apache.hadoop.security.UserGroupInformation.AuthenticationMethod;
 import org.apache.hadoop.thirdparty.protobuf.Message;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -77,9 +79,6 @@ public final class OmServer implements AutoCloseable {
 
   /** Calls block on HBase for a millisecond or few; so many in one process keep two cores busy. */
   private static final int RPC_HANDLERS = 64;
-
-  /** Name, in Hadoop's credential provider, of the password that encrypts secrets. */
-  static final String SECRET_KEY_ALIAS = "stowage.identity.secret-key";
 
   private static final int SWEEP_SECONDS = 60;
 
@@ -179,7 +178,7 @@ public final class OmServer implements AutoCloseable {
             scm,
             clock,
             Pause.REAL);
-    SecretSeal seal = secretSeal(config, hadoopAndHBase);
+    SecretSeal seal = CredentialSeal.of(config, hadoopAndHBase);
     namespace.sealSecretsWith(seal);
     ServiceTokens tokens =
         config.get(Keys.SECURITY_ENABLED)
@@ -248,30 +247,6 @@ public final class OmServer implements AutoCloseable {
       throw new StoreException(
           ErrorCode.BAD_CONFIGURATION, "Cannot start an object manager: " + e.getMessage(), e);
     }
-  }
-
-  /** By a password of Hadoop's credential provider; none: secrets are stored as they are. */
-  private static SecretSeal secretSeal(StowageConfig config, Configuration hadoop)
-      throws StoreException {
-    char[] password;
-    KeyStores.letHadoopReadItsKeys();
-    try {
-      password = hadoop.getPasswordFromCredentialProviders(SECRET_KEY_ALIAS);
-    } catch (IOException e) {
-      throw new StoreException(
-          ErrorCode.BAD_CONFIGURATION,
-          "Cannot read " + SECRET_KEY_ALIAS + " from the credential provider: " + e.getMessage(),
-          e);
-    }
-    if (password != null) {
-      return SecretSeal.of(password);
-    }
-    if (config.get(Keys.SECURITY_ENABLED)) {
-      LOG.warn(
-          "Secrets of access keys are stored as they are: no credential provider has {}",
-          SECRET_KEY_ALIAS);
-    }
-    return SecretSeal.NONE;
   }
 
   /** A day's work is looked for a hundred times a day and more. */
@@ -356,10 +331,20 @@ public final class OmServer implements AutoCloseable {
               if (ADMINISTRATORS_ONLY.contains(name)) {
                 administrators.check(name);
               }
+              UserGroupInformation caller = Server.getRemoteUser();
+              if (OwnSecrets.isOne(arguments[0])) {
+                return invoke(
+                    target,
+                    method,
+                    OwnSecrets.allowed(
+                        (Message) arguments[0],
+                        caller.getShortUserName(),
+                        proofOf(caller),
+                        administrators.include(caller)));
+              }
               if (door == null) {
                 return invoke(target, method, arguments);
               }
-              UserGroupInformation caller = Server.getRemoteUser();
               delegation.check(caller);
               return door.pass(
                   name,
@@ -368,6 +353,15 @@ public final class OmServer implements AutoCloseable {
                   administrators.include(caller),
                   request -> invoke(target, method, request));
             });
+  }
+
+  private OwnSecrets.Proof proofOf(UserGroupInformation caller) {
+    if (tokens == null) {
+      return OwnSecrets.Proof.NONE;
+    }
+    return caller.getAuthenticationMethod() == AuthenticationMethod.KERBEROS
+        ? OwnSecrets.Proof.TICKET
+        : OwnSecrets.Proof.LENT;
   }
 
   private static Object invoke(Object target, Method method, Object... arguments) throws Throwable {

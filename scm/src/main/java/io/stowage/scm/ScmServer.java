@@ -25,6 +25,7 @@ import io.stowage.common.error.StoreException;
 import io.stowage.common.fault.CrashPoint;
 import io.stowage.common.lifecycle.Lifecycle;
 import io.stowage.common.proto.GetTokenKeysRequest;
+import io.stowage.common.rpc.CredentialSeal;
 import io.stowage.common.rpc.RpcProtocol;
 import io.stowage.common.rpc.RpcServer;
 import io.stowage.common.scm.ContainerManager;
@@ -146,7 +147,8 @@ public final class ScmServer implements AutoCloseable {
       if (secure) {
         manager.secured(
             new TokenKeyRolls.Settings(
-                config.get(Keys.TOKEN_KEY_INTERVAL), config.get(Keys.TOKEN_LIFE), KEY_SPREAD));
+                config.get(Keys.TOKEN_KEY_INTERVAL), config.get(Keys.TOKEN_LIFE), KEY_SPREAD),
+            CredentialSeal.of(config, hadoopAndHBase));
       }
       RpcServer rpc =
           RpcServer.create(

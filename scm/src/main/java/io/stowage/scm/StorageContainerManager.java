@@ -72,6 +72,7 @@ import io.stowage.common.proto.ShardReport;
 import io.stowage.common.proto.TokenKeys;
 import io.stowage.common.scm.ContainerManager;
 import io.stowage.common.scm.DatanodeReports;
+import io.stowage.common.secret.SecretSeal;
 import io.stowage.common.time.StoreClock;
 import io.stowage.scm.cluster.ClusterMap;
 import io.stowage.scm.container.ContainerMap;
@@ -170,8 +171,8 @@ final class StorageContainerManager
   }
 
   /** From now on there are keys of tokens. */
-  void secured(TokenKeyRolls.Settings settings) {
-    tokenKeys = new TokenKeyRolls(operator, clock, settings);
+  void secured(TokenKeyRolls.Settings settings, SecretSeal seal) {
+    tokenKeys = new TokenKeyRolls(operator, clock, settings, seal);
   }
 
   /** Makes keys of tokens where that is due. Called periodically. */
@@ -183,13 +184,22 @@ final class StorageContainerManager
   }
 
   /** Keys newer than somebody has; null if there are none. */
-  private TokenKeys keysAfter(long version) {
+  private TokenKeys keysAfter(long version) throws StoreException {
     TokenKeyRolls rolls = tokenKeys;
     return rolls == null || rolls.latest().getVersion() <= version ? null : rolls.latest();
   }
 
+  /** A node is heard also by an SCM that cannot open the keys; that one's log says so elsewhere. */
+  private TokenKeys keysForHeartbeat(long version) {
+    try {
+      return keysAfter(version);
+    } catch (StoreException e) {
+      return null;
+    }
+  }
+
   @Override
-  public GetTokenKeysReply getTokenKeys(GetTokenKeysRequest request) {
+  public GetTokenKeysReply getTokenKeys(GetTokenKeysRequest request) throws StoreException {
     TokenKeys newer = keysAfter(request.getVersion());
     return newer == null
         ? GetTokenKeysReply.getDefaultInstance()
@@ -593,7 +603,7 @@ final class StorageContainerManager
     HeartbeatReply.Builder reply =
         HeartbeatReply.newBuilder()
             .setSendFullReport(!cluster.hasFullReport(node) && !shards.isReportUnderWay(node));
-    TokenKeys newerKeys = keysAfter(request.getTokenKeysVersion());
+    TokenKeys newerKeys = keysForHeartbeat(request.getTokenKeysVersion());
     if (newerKeys != null) {
       reply.setTokenKeys(newerKeys);
     }

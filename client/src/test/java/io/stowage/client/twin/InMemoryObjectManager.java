@@ -74,6 +74,8 @@ import io.stowage.common.proto.GetIdentityReply;
 import io.stowage.common.proto.GetIdentityRequest;
 import io.stowage.common.proto.GetObjectReply;
 import io.stowage.common.proto.GetObjectRequest;
+import io.stowage.common.proto.GetSecretReply;
+import io.stowage.common.proto.GetSecretRequest;
 import io.stowage.common.proto.Identity;
 import io.stowage.common.proto.JudgeNeedlesReply;
 import io.stowage.common.proto.JudgeNeedlesRequest;
@@ -138,6 +140,8 @@ import io.stowage.common.proto.RestoreBucketReply;
 import io.stowage.common.proto.RestoreBucketRequest;
 import io.stowage.common.proto.RestoreRowsReply;
 import io.stowage.common.proto.RestoreRowsRequest;
+import io.stowage.common.proto.RevokeSecretReply;
+import io.stowage.common.proto.RevokeSecretRequest;
 import io.stowage.common.proto.ScanEventsReply;
 import io.stowage.common.proto.ScanEventsRequest;
 import io.stowage.common.proto.ScanNamespaceReply;
@@ -1313,6 +1317,31 @@ public final class InMemoryObjectManager implements ObjectManager {
     user(request.getName()).getAccessKeysList().forEach(identities::remove);
     users.remove(request.getName());
     return DeleteUserReply.getDefaultInstance();
+  }
+
+  @Override
+  public synchronized GetSecretReply getSecret(GetSecretRequest request) throws StoreException {
+    String name = request.getUser();
+    if (users.containsKey(name) && users.get(name).getAccessKeysList().contains(name)) {
+      throw new StoreException(ErrorCode.KEY_EXISTS, "Cannot get a secret for " + name);
+    }
+    String secret = "secret of " + name;
+    User before = users.getOrDefault(name, User.newBuilder().setName(name).build());
+    users.put(name, before.toBuilder().addAccessKeys(name).setCanonicalId(name).build());
+    addKey(name, name, secret);
+    return GetSecretReply.newBuilder().setAccessKey(name).setSecretKey(secret).build();
+  }
+
+  @Override
+  public synchronized RevokeSecretReply revokeSecret(RevokeSecretRequest request)
+      throws StoreException {
+    var unused =
+        updateUser(
+            UpdateUserRequest.newBuilder()
+                .setName(request.getUser())
+                .addRemoveKeys(request.getUser())
+                .build());
+    return RevokeSecretReply.getDefaultInstance();
   }
 
   /** Answers every put and every deletion so from now on; null: as they deserve. */

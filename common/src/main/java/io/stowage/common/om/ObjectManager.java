@@ -54,6 +54,8 @@ import io.stowage.common.proto.GetIdentityReply;
 import io.stowage.common.proto.GetIdentityRequest;
 import io.stowage.common.proto.GetObjectReply;
 import io.stowage.common.proto.GetObjectRequest;
+import io.stowage.common.proto.GetSecretReply;
+import io.stowage.common.proto.GetSecretRequest;
 import io.stowage.common.proto.JudgeNeedlesReply;
 import io.stowage.common.proto.JudgeNeedlesRequest;
 import io.stowage.common.proto.LeaseContainersReply;
@@ -110,6 +112,8 @@ import io.stowage.common.proto.RestoreBucketReply;
 import io.stowage.common.proto.RestoreBucketRequest;
 import io.stowage.common.proto.RestoreRowsReply;
 import io.stowage.common.proto.RestoreRowsRequest;
+import io.stowage.common.proto.RevokeSecretReply;
+import io.stowage.common.proto.RevokeSecretRequest;
 import io.stowage.common.proto.ScanEventsReply;
 import io.stowage.common.proto.ScanEventsRequest;
 import io.stowage.common.proto.ScanNamespaceReply;
@@ -241,6 +245,13 @@ public interface ObjectManager {
   ListUsersReply listUsers(ListUsersRequest request) throws StoreException;
 
   DeleteUserReply deleteUser(DeleteUserRequest request) throws StoreException;
+
+  /**
+   * Makes the secret of the caller's own access key; see {@code OwnSecrets} for who may over RPC.
+   */
+  GetSecretReply getSecret(GetSecretRequest request) throws StoreException;
+
+  RevokeSecretReply revokeSecret(RevokeSecretRequest request) throws StoreException;
 
   /** What the outboxes of rows hold; refused over RPC unless the caller is an administrator. */
   ScanEventsReply scanEvents(ScanEventsRequest request) throws StoreException;

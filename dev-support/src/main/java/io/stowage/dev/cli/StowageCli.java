@@ -46,7 +46,8 @@ import picocli.CommandLine.Option;
       RepackCommands.class,
       DatanodeCommands.class,
       BalanceCommands.class,
-      UserCommands.class
+      UserCommands.class,
+      SecretCommands.class
     })
 public final class StowageCli {
   @Option(

@@ -15,7 +15,6 @@
  */
 package io.stowage.dev.cli;
 
-import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.CreateUserRequest;
@@ -26,10 +25,6 @@ import io.stowage.common.proto.ListUsersRequest;
 import io.stowage.common.proto.UpdateUserRequest;
 import io.stowage.common.proto.User;
 import java.io.IOException;
-import java.nio.file.FileAlreadyExistsException;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.security.SecureRandom;
 import java.util.ArrayList;
 import java.util.Base64;
@@ -65,17 +60,11 @@ final class UserCommands {
     @Option(names = "--secret-key", description = "default: one is made")
     private String secretKey;
 
-    @Option(
-        names = "--credentials",
-        paramLabel = "FILE",
-        description = "write an AWS shared credentials file instead of showing the secret")
-    private Path credentials;
+    @Mixin private ToldSecret told;
 
     /** Refuses what could not be kept, before anything is created. */
     void prepare() throws StoreException {
-      if (credentials != null && Files.exists(credentials)) {
-        throw exists();
-      }
+      told.prepare();
       SecureRandom random = new SecureRandom();
       if (accessKey == null) {
         StringBuilder made = new StringBuilder("STOW");
@@ -93,37 +82,7 @@ final class UserCommands {
     }
 
     void tell(Map<String, Object> facts) throws IOException {
-      facts.put("access key", accessKey);
-      if (credentials == null) {
-        facts.put("secret key", secretKey);
-      } else {
-        write();
-        facts.put("credentials", credentials);
-      }
-    }
-
-    private void write() throws IOException {
-      try {
-        Files.createFile(
-            credentials,
-            PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
-      } catch (UnsupportedOperationException e) {
-        Files.createFile(credentials);
-      } catch (FileAlreadyExistsException e) {
-        throw exists();
-      }
-      Files.writeString(
-          credentials,
-          "[default]\naws_access_key_id = "
-              + accessKey
-              + "\naws_secret_access_key = "
-              + secretKey
-              + "\n");
-    }
-
-    private StoreException exists() {
-      return new StoreException(
-          ErrorCode.INVALID_ARGUMENT, "Cannot write " + credentials + ": it exists");
+      told.tell(facts, accessKey, secretKey);
     }
   }
 

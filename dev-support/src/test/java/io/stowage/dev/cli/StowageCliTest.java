@@ -153,6 +153,24 @@ class StowageCliTest {
     assertEquals(credentials, S3Credentials.read(file, "default", "us-east-1"));
   }
 
+  @Test
+  void aSecretIsToldOnceAndRevoked() throws IOException {
+    assertEquals(0, stowage("s3", "getsecret", "-u", "alice", "--json"));
+    JsonNode told = new ObjectMapper().readTree(out);
+    assertEquals("alice", told.get("access key").asText());
+    assertFalse(told.get("secret key").asText().isEmpty());
+    assertEquals(1, stowage("s3", "getsecret", "-u", "alice"));
+    assertEquals(0, stowage("s3", "revokesecret", "--user", "alice"));
+    assertEquals("revoked the S3 secret of alice\n", out);
+    Path file = directory.resolve("alices");
+    assertEquals(0, stowage("s3", "getsecret", "-u", "alice", "--credentials", file.toString()));
+    String secret = S3Credentials.read(file, "default", "us-east-1").secretKey();
+    assertFalse(out.contains(secret));
+    assertEquals(0, stowage("s3", "revokesecret", "-u", "alice"));
+    assertEquals(1, stowage("s3", "getsecret", "-u", "alice", "--credentials", file.toString()));
+    assertTrue(err.contains("it exists"), err);
+  }
+
   private int stowage(String... args) {
     CommandLine commandLine = StowageCli.commandLine();
     StringWriter outWriter = new StringWriter();

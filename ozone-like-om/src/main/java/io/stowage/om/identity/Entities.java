@@ -24,6 +24,7 @@ import io.stowage.common.proto.EntityKind;
 import io.stowage.common.proto.EntityRecord;
 import io.stowage.common.proto.ListEntitiesReply;
 import io.stowage.common.proto.ListEntitiesRequest;
+import io.stowage.common.secret.SecretSeal;
 import io.stowage.om.row.RowCommitter;
 import io.stowage.om.row.Stamps;
 import io.stowage.om.table.Check;
@@ -45,6 +46,7 @@ public final class Entities {
 
   private final RowCommitter rows;
   private final Stamps stamps;
+  private volatile SecretSeal seal = SecretSeal.NONE;
 
   public Entities(RowCommitter rows, Stamps stamps) {
     this.rows = rows;
@@ -84,6 +86,72 @@ public final class Entities {
     }
   }
 
+  /** From now on secrets of keys are stored so; before the first request. */
+  public void sealWith(SecretSeal how) {
+    seal = how;
+  }
+
+  /** Writes keys anew that were stored as they are, if they no longer are to be. */
+  public void sealOld() throws StoreException {
+    if (seal.cipher() == SecretSeal.PLAIN) {
+      return;
+    }
+    for (Row row :
+        rows.scan(
+            IdentityRowLayout.entities(EntityKind.SEALING_KEY),
+            ObjectRowLayout.behindPrefix(IdentityRowLayout.entities(EntityKind.SEALING_KEY)),
+            'i',
+            IdentityRowLayout.ENTITY.qualifier(),
+            MOST_LISTED)) {
+      Seen seen = Seen.of(row);
+      Entity stored = seen.record() == null ? null : seen.record().getEntity();
+      if (seen.exists()
+          && !stored.getSecret().isEmpty()
+          && stored.getSecretCipher() == SecretSeal.PLAIN) {
+        try {
+          var unused =
+              put(
+                  opened(seen, EntityKind.SEALING_KEY, row.key().toStringUtf8().substring(1)),
+                  false);
+        } catch (StoreException e) {
+          if (e.code() != ErrorCode.CONFLICT) {
+            throw e;
+          }
+          // another object manager that starts has done it
+        }
+      }
+    }
+  }
+
+  /** What a secret of this place is bound to. */
+  private static String place(EntityKind kind, String name) {
+    return "\0entity/" + kind.getNumber() + "/" + name;
+  }
+
+  private Entity opened(Seen seen, EntityKind kind, String name) throws StoreException {
+    Entity entity = seen.entity(kind, name);
+    return entity.getSecret().isEmpty()
+        ? entity
+        : entity.toBuilder()
+            .setSecret(
+                seal.open(
+                    kind + " " + name,
+                    place(kind, name),
+                    entity.getSecretCipher(),
+                    entity.getSecret()))
+            .clearSecretCipher()
+            .build();
+  }
+
+  private Entity sealed(Entity entity) {
+    return entity.getSecret().isEmpty()
+        ? entity
+        : entity.toBuilder()
+            .setSecret(seal.seal(place(entity.getKind(), entity.getName()), entity.getSecret()))
+            .setSecretCipher(seal.cipher())
+            .build();
+  }
+
   private Seen read(EntityKind kind, String name) throws StoreException {
     return Seen.of(
         rows.get(IdentityRowLayout.entity(kind, name), List.of(IdentityRowLayout.ENTITY)));
@@ -92,7 +160,7 @@ public final class Entities {
   /** Null if there is none. */
   Entity find(EntityKind kind, String name) throws StoreException {
     Seen seen = read(kind, name);
-    return seen.exists() ? seen.entity(kind, name) : null;
+    return seen.exists() ? opened(seen, kind, name) : null;
   }
 
   public Entity get(EntityKind kind, String name) throws StoreException {
@@ -127,7 +195,7 @@ public final class Entities {
     EntityRecord next =
         EntityRecord.newBuilder()
             .setFormat(IdentityRowLayout.FORMAT)
-            .setEntity(entity.toBuilder().clearKind().clearName().clearStamp())
+            .setEntity(sealed(entity).toBuilder().clearKind().clearName().clearStamp())
             .setStamp(stamp)
             .setRemoved(remove)
             .build();
@@ -172,7 +240,7 @@ public final class Entities {
         if (reply.getEntitiesCount() == limit) {
           return reply.setMore(true).build();
         }
-        reply.addEntities(seen.entity(request.getKind(), row.key().toStringUtf8().substring(1)));
+        reply.addEntities(opened(seen, request.getKind(), row.key().toStringUtf8().substring(1)));
       }
       if (page.size() < MOST_LISTED) {
         return reply.build();

@@ -17,6 +17,7 @@ package io.stowage.om.identity;
 
 import io.stowage.common.error.CorruptDataException;
 import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.OutcomeUnknownException;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.CreateUserRequest;
 import io.stowage.common.proto.Entity;
@@ -28,10 +29,12 @@ import io.stowage.common.proto.ListUsersReply;
 import io.stowage.common.proto.ListUsersRequest;
 import io.stowage.common.proto.UpdateUserRequest;
 import io.stowage.common.proto.User;
+import io.stowage.common.secret.SecretSeal;
 import io.stowage.om.identity.UserRows.SeenUser;
 import io.stowage.om.row.RowCommitter;
 import io.stowage.om.row.Stamps;
 import io.stowage.om.table.Cell;
+import io.stowage.om.table.Check;
 import io.stowage.om.table.IdentityRowLayout;
 import io.stowage.om.table.ObjectRowLayout;
 import io.stowage.om.table.Row;
@@ -174,6 +177,10 @@ public final class Identities {
     }
   }
 
+  String secretOf(String accessKey, IdentityRecord record) throws StoreException {
+    return seal.open(accessKey, record.getSecretCipher(), record.getSecret());
+  }
+
   /** Creates an access key that stands for itself, or gives it another secret. */
   public void put(Identity identity) throws StoreException {
     writeKey(identity.toBuilder().clearUserName().clearPolicies().build());
@@ -184,14 +191,90 @@ public final class Identities {
       throw new StoreException(
           ErrorCode.INVALID_ARGUMENT, "Cannot store an identity without access key and secret");
     }
-    writeKey(
-        identity.getAccessKey(),
-        IdentityRecord.newBuilder()
-            .setFormat(IdentityRowLayout.FORMAT)
-            .setIdentity(identity.toBuilder().clearAccessKey().clearSecretKey())
-            .setSecret(seal.seal(identity.getAccessKey(), identity.getSecretKey()))
-            .setSecretCipher(seal.cipher())
-            .build());
+    writeKey(identity.getAccessKey(), recordOf(identity).build());
+  }
+
+  IdentityRecord.Builder recordOf(Identity identity) {
+    return IdentityRecord.newBuilder()
+        .setFormat(IdentityRowLayout.FORMAT)
+        .setIdentity(identity.toBuilder().clearAccessKey().clearSecretKey())
+        .setSecret(seal.seal(identity.getAccessKey(), identity.getSecretKey()))
+        .setSecretCipher(seal.cipher());
+  }
+
+  /** Writes a key's row if it still is as it was read; false if it is not. */
+  boolean replaceKey(String accessKey, Cell before, IdentityRecord record) throws StoreException {
+    ByteString next = record.toByteString();
+    RowCommitter.Outcome outcome =
+        rows.commit(
+            IdentityRowLayout.row(accessKey),
+            Check.of(IdentityRowLayout.ACCESS_KEY, before == null ? null : before.value()),
+            new RowChange(stamps.above(before == null ? 0 : before.stamp()))
+                .put(IdentityRowLayout.ACCESS_KEY, next));
+    if (outcome == RowCommitter.Outcome.UNKNOWN) {
+      Cell now = key(accessKey);
+      if (now == null || !now.value().equals(next)) {
+        throw new OutcomeUnknownException(
+            "Cannot tell whether access key " + accessKey + " was written", null);
+      }
+      return true;
+    }
+    return outcome == RowCommitter.Outcome.APPLIED;
+  }
+
+  /**
+   * Refuses a name under which somebody stands who owns as somebody else: made or renamed so by an
+   * administrator, who is not to have made two people one.
+   */
+  void requireOwnName(String name) throws StoreException {
+    requireOwnName(renames.read(name));
+  }
+
+  private static void requireOwnName(SeenUser seen) throws StoreException {
+    if (seen.exists() && !seen.record().getUser().getCanonicalId().equals(seen.name())) {
+      throw new StoreException(
+          ErrorCode.KEY_EXISTS,
+          "Cannot get a secret for "
+              + seen.name()
+              + ": the S3 user of that name owns as "
+              + seen.record().getUser().getCanonicalId()
+              + "; an administrator can give it keys");
+    }
+  }
+
+  /** Has a user, who is created if there is none, list a key whose row is there. */
+  void listKey(String name, String accessKey, ByteString writeId) throws StoreException {
+    for (int attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
+      SeenUser seen = renames.readToReplace(name);
+      requireOwnName(seen);
+      User.Builder user =
+          seen.exists()
+              ? seen.record().getUser().toBuilder()
+              : User.newBuilder()
+                  .setCanonicalId(name) // as buckets that he makes over RPC say
+                  .setId(newUserId())
+                  .setPath("/")
+                  .setCreatedMicros(stamps.now());
+      if (user.getAccessKeysList().contains(accessKey)) {
+        return;
+      }
+      if (user.getAccessKeysCount() >= MOST_KEYS) {
+        throw new StoreException(
+            ErrorCode.TOO_LARGE,
+            "Cannot give user " + name + " more than " + MOST_KEYS + " access keys");
+      }
+      user.addAccessKeys(accessKey);
+      ByteString createdBy = seen.exists() ? seen.record().getCreatedBy() : writeId;
+      if (users.commit(seen, user.build(), createdBy, false)) {
+        return;
+      }
+      rows.pause().backOff(attempt);
+    }
+    throw contended(name);
+  }
+
+  void pause(int attempt) throws StoreException {
+    rows.pause().backOff(attempt);
   }
 
   private void writeKey(String accessKey, IdentityRecord record) throws StoreException {
@@ -342,7 +425,7 @@ public final class Identities {
     }
   }
 
-  private Identity keyOf(String user, String accessKey, String secret) {
+  Identity keyOf(String user, String accessKey, String secret) {
     return Identity.newBuilder()
         .setCreatedMicros(stamps.now())
         .setAccessKey(accessKey)
@@ -358,7 +441,7 @@ public final class Identities {
   }
 
   /** Refuses a key that another user, or none, has already. */
-  private void requireFreeKey(String accessKey, String user) throws StoreException {
+  void requireFreeKey(String accessKey, String user) throws StoreException {
     Cell cell = key(accessKey);
     if (cell == null) {
       return;
@@ -375,7 +458,7 @@ public final class Identities {
     }
   }
 
-  private boolean listsKey(String user, String accessKey) throws StoreException {
+  boolean listsKey(String user, String accessKey) throws StoreException {
     SeenUser seen = renames.follow(user);
     return seen.exists() && seen.record().getUser().getAccessKeysList().contains(accessKey);
   }
@@ -395,7 +478,7 @@ public final class Identities {
     return id.toString();
   }
 
-  private static void checkName(String name) throws StoreException {
+  static void checkName(String name) throws StoreException {
     if (name.isEmpty() || name.length() > 64 || !name.matches("[\\w+=,.@-]+")) {
       throw new StoreException(
           ErrorCode.INVALID_ARGUMENT,
@@ -411,7 +494,7 @@ public final class Identities {
     }
   }
 
-  private static IdentityRecord record(String accessKey, Cell cell) throws StoreException {
+  static IdentityRecord record(String accessKey, Cell cell) throws StoreException {
     try {
       IdentityRecord record = IdentityRecord.parseFrom(cell.value());
       if (record.getFormat() > IdentityRowLayout.FORMAT) {
@@ -425,7 +508,7 @@ public final class Identities {
     }
   }
 
-  private Cell key(String accessKey) throws StoreException {
+  Cell key(String accessKey) throws StoreException {
     return rows.get(IdentityRowLayout.row(accessKey), List.of(IdentityRowLayout.ACCESS_KEY))
         .cell(IdentityRowLayout.ACCESS_KEY);
   }
@@ -434,7 +517,7 @@ public final class Identities {
     return new StoreException(ErrorCode.ACCESS_DENIED, "Cannot find access key " + accessKey);
   }
 
-  private static StoreException contended(String name) {
+  static StoreException contended(String name) {
     return new StoreException(
         ErrorCode.CONFLICT, "Cannot get a turn at user " + name + ": others change it");
   }

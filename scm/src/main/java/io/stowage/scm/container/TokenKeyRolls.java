@@ -19,6 +19,7 @@ import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.OperatorWord;
 import io.stowage.common.proto.TokenKey;
 import io.stowage.common.proto.TokenKeys;
+import io.stowage.common.secret.SecretSeal;
 import io.stowage.common.time.StoreClock;
 import java.security.SecureRandom;
 import java.time.Duration;
@@ -30,7 +31,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Makes and replaces the keys that sign tokens of the data plane. They are kept in the table, in
- * the cell of operators' words, which every SCM follows. Thread-safe.
+ * the cell of operators' words, which every SCM follows; sealed, where this process has a key for
+ * that. Rolling does not open them. Thread-safe.
  *
  * <p>A key's life: made by the leader and told with heartbeats; signs from a little later on, when
  * all who check have it (a datanode that has not been heard for so long is dead); signs no more
@@ -60,22 +62,73 @@ public final class TokenKeyRolls {
   private final OperatorWords words;
   private final StoreClock clock;
   private final Settings settings;
+  private final SecretSeal seal;
   private final SecureRandom random = new SecureRandom();
 
-  public TokenKeyRolls(OperatorWords words, StoreClock clock, Settings settings) {
+  /** Keys as the table has them, and opened. */
+  private record Opened(TokenKeys stored, TokenKeys open) {}
+
+  private volatile Opened latest =
+      new Opened(TokenKeys.getDefaultInstance(), TokenKeys.getDefaultInstance());
+
+  public TokenKeyRolls(OperatorWords words, StoreClock clock, Settings settings, SecretSeal seal) {
+    this.seal = seal;
     this.words = words;
     this.clock = clock;
     this.settings = settings;
   }
 
-  /** The keys as the table last had them. */
-  public TokenKeys latest() {
-    return words.latest().getTokenKeys();
+  /**
+   * The keys as the table last had them, opened.
+   *
+   * @throws StoreException BAD_CONFIGURATION if they are sealed and this process cannot open them
+   */
+  public TokenKeys latest() throws StoreException {
+    TokenKeys stored = words.latest().getTokenKeys();
+    Opened known = latest;
+    if (!known.stored.equals(stored)) {
+      known = new Opened(stored, opened(stored));
+      latest = known;
+    }
+    return known.open;
+  }
+
+  private TokenKeys opened(TokenKeys stored) throws StoreException {
+    TokenKeys.Builder open = stored.toBuilder().clearKeys();
+    for (TokenKey key : stored.getKeysList()) {
+      open.addKeys(
+          key.toBuilder()
+              .setSecret(
+                  seal.open(
+                      "the key of tokens " + Integer.toHexString(key.getId()),
+                      place(key.getId()),
+                      key.getSecretCipher(),
+                      key.getSecret()))
+              .clearSecretCipher());
+    }
+    return open.build();
+  }
+
+  private TokenKey sealed(TokenKey key) {
+    return key.toBuilder()
+        .setSecret(seal.seal(place(key.getId()), key.getSecret()))
+        .setSecretCipher(seal.cipher())
+        .build();
+  }
+
+  /** What a key's secret is bound to. */
+  private static String place(int id) {
+    return "\0token-key/" + Integer.toHexString(id);
+  }
+
+  /** Whether a key is stored as it is, and need not be any longer. */
+  private boolean isBare(TokenKey key) {
+    return key.getSecretCipher() == SecretSeal.PLAIN && seal.cipher() != SecretSeal.PLAIN;
   }
 
   /** Makes a key if it is time to, and forgets those that are over. Called by the leader. */
   public void roll() throws StoreException {
-    if (isDue(latest())) {
+    if (isDue(words.latest().getTokenKeys())) {
       OperatorWord changed = words.change(this::rolled);
       LOG.info(
           "Keys of tokens are of version {}: {} of them",
@@ -88,7 +141,7 @@ public final class TokenKeyRolls {
     long now = clock.wallMicros();
     return newest(keys) + micros(settings.interval) <= now
         || keys.getKeysCount() == 0
-        || keys.getKeysList().stream().anyMatch(key -> key.getUntilMicros() <= now);
+        || keys.getKeysList().stream().anyMatch(key -> key.getUntilMicros() <= now || isBare(key));
   }
 
   private static long newest(TokenKeys keys) {
@@ -105,7 +158,7 @@ public final class TokenKeyRolls {
     Set<Integer> ids = new HashSet<>();
     for (TokenKey key : keys.getKeysList()) {
       if (key.getUntilMicros() > now) {
-        next.addKeys(key);
+        next.addKeys(isBare(key) ? sealed(key) : key);
         ids.add(key.getId());
       }
     }
@@ -122,12 +175,14 @@ public final class TokenKeyRolls {
         id = random.nextInt();
       }
       next.addKeys(
-          TokenKey.newBuilder()
-              .setId(id)
-              .setSecret(ByteString.copyFrom(secret))
-              .setSignsFromMicros(from)
-              .setUntilMicros(
-                  from + SPARE_INTERVALS * micros(settings.interval) + micros(settings.life)));
+          sealed(
+              TokenKey.newBuilder()
+                  .setId(id)
+                  .setSecret(ByteString.copyFrom(secret))
+                  .setSignsFromMicros(from)
+                  .setUntilMicros(
+                      from + SPARE_INTERVALS * micros(settings.interval) + micros(settings.life))
+                  .build()));
     }
     return word.toBuilder().setTokenKeys(next).build();
   }

@@ -16,20 +16,27 @@
 package io.stowage.scm.container;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.OperatorWord;
 import io.stowage.common.proto.SetBalanceRequest;
 import io.stowage.common.proto.ShardGrant;
 import io.stowage.common.proto.TokenKeys;
+import io.stowage.common.secret.SecretSeal;
 import io.stowage.common.time.ManualClock;
 import io.stowage.common.token.Operation;
 import io.stowage.common.token.ShardTokens;
 import io.stowage.common.token.TokenKeyRing;
 import io.stowage.scm.cluster.ClusterMap;
 import io.stowage.scm.cluster.FailureDomain;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.junit.jupiter.api.Test;
@@ -41,7 +48,7 @@ class TokenKeyRollsTest {
   private final ManualClock clock = new ManualClock(1_000_000_000_000_000L);
   private final MemoryContainerStore store = new MemoryContainerStore(clock);
   private final OperatorWords words = words();
-  private final TokenKeyRolls rolls = new TokenKeyRolls(words, clock, SETTINGS);
+  private final TokenKeyRolls rolls = new TokenKeyRolls(words, clock, SETTINGS, SecretSeal.NONE);
 
   private OperatorWords words() {
     return new OperatorWords(
@@ -96,7 +103,8 @@ class TokenKeyRollsTest {
       clock.advance(Duration.ofMinutes(1));
       rolls.roll();
       rolled += rolls.latest().getVersion() > behind.getVersion() ? 1 : 0;
-      assertTrue(rolls.latest().getKeysCount() <= 2, () -> rolls.latest().getKeysCount() + " keys");
+      int count = rolls.latest().getKeysCount();
+      assertTrue(count <= 2, () -> count + " keys");
     }
     assertTrue(rolled >= 6, rolled + " changes in four days");
   }
@@ -121,7 +129,7 @@ class TokenKeyRollsTest {
   @Test
   void twoLeadersMakeOneKeyAndKeepWhatOperatorsSaid() throws Exception {
     OperatorWords others = words();
-    TokenKeyRolls deposed = new TokenKeyRolls(others, clock, SETTINGS);
+    TokenKeyRolls deposed = new TokenKeyRolls(others, clock, SETTINGS, SecretSeal.NONE);
     var unused =
         words.change(
             word ->
@@ -134,5 +142,53 @@ class TokenKeyRollsTest {
     OperatorWord word = store.operatorWord().word();
     assertEquals(1, word.getTokenKeys().getKeysCount());
     assertTrue(word.getBalance().getRunning());
+  }
+
+  @Test
+  void theTableHasSealedKeysAndOldOnesAreSealedAtOnce() throws Exception {
+    rolls.roll(); // without a password, as before there was one
+    TokenKeys before = rolls.latest();
+    assertEquals(before, store.operatorWord().word().getTokenKeys());
+    ByteString token = token(before);
+    TokenKeyRolls sealing =
+        new TokenKeyRolls(words, clock, SETTINGS, SecretSeal.of("password".toCharArray()));
+    assertEquals(before, sealing.latest(), "read as they are");
+    sealing.roll();
+    assertSealed(before.getKeys(0).getSecret());
+    assertEquals(before.getKeysList(), sealing.latest().getKeysList());
+    TokenKeys stored = store.operatorWord().word().getTokenKeys();
+    sealing.roll();
+    assertEquals(stored, store.operatorWord().word().getTokenKeys(), "there is nothing to do");
+
+    clock.advance(Duration.ofHours(24));
+    sealing.roll();
+    assertEquals(2, sealing.latest().getKeysCount());
+    sealing.latest().getKeysList().forEach(key -> assertSealed(key.getSecret()));
+    var unused = verify(sealing.latest(), token);
+    clock.advance(Duration.ofMinutes(3));
+    unused = verify(sealing.latest(), token(sealing.latest()));
+
+    // Another SCM of the same password follows; one of another, or of none, says what is wrong.
+    OperatorWords others = words();
+    others.follow();
+    assertEquals(
+        sealing.latest(),
+        new TokenKeyRolls(others, clock, SETTINGS, SecretSeal.of("password".toCharArray()))
+            .latest());
+    for (SecretSeal wrong : List.of(SecretSeal.NONE, SecretSeal.of("another".toCharArray()))) {
+      StoreException e =
+          assertThrows(
+              StoreException.class,
+              () -> new TokenKeyRolls(others, clock, SETTINGS, wrong).latest());
+      assertEquals(ErrorCode.BAD_CONFIGURATION, e.code());
+      assertTrue(e.getMessage().startsWith("Cannot read the key of tokens "), e.getMessage());
+    }
+  }
+
+  private void assertSealed(ByteString secret) {
+    byte[] table = store.operatorWord().word().toByteArray();
+    assertFalse(
+        new String(table, StandardCharsets.ISO_8859_1)
+            .contains(secret.toString(StandardCharsets.ISO_8859_1)));
   }
 }

@@ -13,7 +13,7 @@
  * See the License for the specific language governing permissions and
  * limitations under the License.
  */
-package io.stowage.om.identity;
+package io.stowage.common.secret;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
@@ -28,25 +28,26 @@ import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.junit.jupiter.api.Test;
 
 class SecretSealTest {
-  private static final String SECRET = "wJalrXUtnFEMI/K7MDENG";
+  private static final String TEXT = "wJalrXUtnFEMI/K7MDENG";
+  private static final ByteString SECRET = ByteString.copyFromUtf8(TEXT);
   private final SecretSeal seal = SecretSeal.of("a password".toCharArray());
 
   @Test
   void whatIsStoredIsOpenedAgainAndShowsNothing() throws Exception {
     ByteString stored = seal.seal("AKIA1", SECRET);
     assertEquals(SecretSeal.AES_GCM, seal.cipher());
-    assertEquals(SECRET, seal.open("AKIA1", SecretSeal.AES_GCM, stored));
-    assertFalse(stored.toString(StandardCharsets.ISO_8859_1).contains(SECRET));
+    assertEquals(SECRET, seal.open("access key AKIA1", "AKIA1", SecretSeal.AES_GCM, stored));
+    assertFalse(stored.toString(StandardCharsets.ISO_8859_1).contains(TEXT));
     assertNotEquals(stored, seal.seal("AKIA1", SECRET), "a nonce each");
     SecretSeal restarted = SecretSeal.of("a password".toCharArray());
-    assertEquals(SECRET, restarted.open("AKIA1", SecretSeal.AES_GCM, stored));
+    assertEquals(SECRET, restarted.open("access key AKIA1", "AKIA1", SecretSeal.AES_GCM, stored));
   }
 
   @Test
   void secretsOfBeforeThereWasAKeyAreRead() throws Exception {
     ByteString stored = SecretSeal.NONE.seal("AKIA1", SECRET);
     assertEquals(SecretSeal.PLAIN, SecretSeal.NONE.cipher());
-    assertEquals(SECRET, seal.open("AKIA1", SecretSeal.PLAIN, stored));
+    assertEquals(SECRET, seal.open("access key AKIA1", "AKIA1", SecretSeal.PLAIN, stored));
   }
 
   @Test
@@ -65,7 +66,7 @@ class SecretSealTest {
       byte[] changed = stored.toByteArray();
       changed[i] ^= 1;
       StoreException e = refusal(seal, "AKIA1", SecretSeal.AES_GCM, ByteString.copyFrom(changed));
-      assertFalse(e.getMessage().contains(SECRET));
+      assertFalse(e.getMessage().contains(TEXT));
       assertTrue(e.getMessage().contains("AKIA1"), e.getMessage());
     }
     for (int length = 0; length < stored.size(); length++) {
@@ -75,7 +76,9 @@ class SecretSealTest {
 
   private static StoreException refusal(
       SecretSeal seal, String accessKey, int cipher, ByteString stored) {
-    return assertThrows(StoreException.class, () -> seal.open(accessKey, cipher, stored));
+    return assertThrows(
+        StoreException.class,
+        () -> seal.open("access key " + accessKey, accessKey, cipher, stored));
   }
 
   @Test

@@ -13,7 +13,7 @@
  * See the License for the specific language governing permissions and
  * limitations under the License.
  */
-package io.stowage.om.identity;
+package io.stowage.common.secret;
 
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
@@ -29,13 +29,16 @@ import javax.crypto.spec.SecretKeySpec;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
 /**
- * Encrypts secrets of access keys before they are stored: AES-256-GCM with a random nonce of 12
- * bytes before it, bound to the access key, so that one's secret cannot be put in another's row. Of
- * no key: leaves them as they are. Thread-safe.
+ * Encrypts secrets before they are stored: AES-256-GCM with a random nonce of 12 bytes before it,
+ * bound to what the secret is of, so that one's secret cannot be put in another's place. Of no key:
+ * leaves them as they are. Thread-safe.
+ *
+ * <p>A secret of an access key is bound to the access key itself; all others to a text that begins
+ * with a zero character, which no access key does.
  */
 public final class SecretSeal {
-  static final int PLAIN = 0;
-  static final int AES_GCM = 1;
+  public static final int PLAIN = 0;
+  public static final int AES_GCM = 1;
 
   /** Stores secrets as they are. */
   public static final SecretSeal NONE = new SecretSeal(null);
@@ -85,71 +88,87 @@ public final class SecretSeal {
   /**
    * A secret as it is stored.
    *
-   * @param accessKey whose it is; the same to open it
+   * @param boundTo what it is of
    */
-  public ByteString seal(String accessKey, String secret) {
-    byte[] plain = secret.getBytes(StandardCharsets.UTF_8);
+  public ByteString seal(String boundTo, ByteString secret) {
     if (key == null) {
-      return ByteString.copyFrom(plain);
+      return secret;
     }
     byte[] nonce = new byte[NONCE_BYTES];
     random.nextBytes(nonce);
     try {
       return ByteString.copyFrom(nonce)
           .concat(
-              ByteString.copyFrom(cipher(Cipher.ENCRYPT_MODE, nonce, accessKey).doFinal(plain)));
+              ByteString.copyFrom(
+                  cipher(Cipher.ENCRYPT_MODE, nonce, boundTo).doFinal(secret.toByteArray())));
     } catch (GeneralSecurityException e) {
       throw new IllegalStateException("every JDK has AES/GCM/NoPadding", e);
     }
   }
 
   /**
-   * A stored secret.
+   * A secret that is a text, such as an access key's, as it is stored.
+   *
+   * @param accessKey whose it is; the same to open it
+   */
+  public ByteString seal(String accessKey, String secret) {
+    return seal(accessKey, ByteString.copyFromUtf8(secret));
+  }
+
+  /**
+   * A stored secret that is a text.
    *
    * @throws StoreException if it was sealed with another key, or not for this access key
    */
   public String open(String accessKey, int cipher, ByteString stored) throws StoreException {
+    return open("access key " + accessKey, accessKey, cipher, stored).toStringUtf8();
+  }
+
+  /**
+   * A stored secret.
+   *
+   * @param what it is of, for people
+   * @throws StoreException if it was sealed with another key, or not for this
+   */
+  public ByteString open(String what, String boundTo, int cipher, ByteString stored)
+      throws StoreException {
     return switch (cipher) {
-      case PLAIN -> stored.toStringUtf8(); // of before there was a key
-      case AES_GCM -> opened(accessKey, stored);
+      case PLAIN -> stored; // of before there was a key
+      case AES_GCM -> opened(what, boundTo, stored);
       default ->
           throw new StoreException(
-              ErrorCode.FORMAT_TOO_NEW,
-              "Cannot read access key " + accessKey + ": cipher " + cipher);
+              ErrorCode.FORMAT_TOO_NEW, "Cannot read " + what + ": cipher " + cipher);
     };
   }
 
-  private String opened(String accessKey, ByteString stored) throws StoreException {
+  private ByteString opened(String what, String boundTo, ByteString stored) throws StoreException {
     if (key == null) {
       throw new StoreException(
           ErrorCode.BAD_CONFIGURATION,
-          "Cannot read access key "
-              + accessKey
-              + ": its secret is encrypted, and this object manager has no key for that");
+          "Cannot read "
+              + what
+              + ": its secret is encrypted, and this process has no key for that");
     }
     try {
       if (stored.size() < NONCE_BYTES + TAG_BITS / 8) {
         throw new GeneralSecurityException(stored.size() + " bytes");
       }
       byte[] nonce = stored.substring(0, NONCE_BYTES).toByteArray();
-      return new String(
-          cipher(Cipher.DECRYPT_MODE, nonce, accessKey)
-              .doFinal(stored.substring(NONCE_BYTES).toByteArray()),
-          StandardCharsets.UTF_8);
+      return ByteString.copyFrom(
+          cipher(Cipher.DECRYPT_MODE, nonce, boundTo)
+              .doFinal(stored.substring(NONCE_BYTES).toByteArray()));
     } catch (GeneralSecurityException e) {
       throw new StoreException(
           ErrorCode.BAD_CONFIGURATION,
-          "Cannot read access key "
-              + accessKey
-              + ": its secret was encrypted under another key, or changed since",
+          "Cannot read " + what + ": its secret was encrypted under another key, or changed since",
           e);
     }
   }
 
-  private Cipher cipher(int mode, byte[] nonce, String accessKey) throws GeneralSecurityException {
+  private Cipher cipher(int mode, byte[] nonce, String boundTo) throws GeneralSecurityException {
     Cipher cipher = Cipher.getInstance("AES/GCM/NoPadding");
     cipher.init(mode, key, new GCMParameterSpec(TAG_BITS, nonce));
-    cipher.updateAAD(accessKey.getBytes(StandardCharsets.UTF_8));
+    cipher.updateAAD(boundTo.getBytes(StandardCharsets.UTF_8));
     return cipher;
   }
 }

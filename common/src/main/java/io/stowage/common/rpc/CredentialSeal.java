@@ -1,0 +1,61 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.common.rpc;
+
+import io.stowage.common.conf.KeyStores;
+import io.stowage.common.conf.Keys;
+import io.stowage.common.conf.StowageConfig;
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.secret.SecretSeal;
+import java.io.IOException;
+import org.apache.hadoop.conf.Configuration;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The key that secrets in tables are encrypted with: made of a password of Hadoop's credential
+ * provider, the same at every object manager, gateway and SCM. Stateless.
+ */
+public final class CredentialSeal {
+  /** Name of the password. */
+  public static final String ALIAS = "stowage.identity.secret-key";
+
+  private static final Logger LOG = LoggerFactory.getLogger(CredentialSeal.class);
+
+  private CredentialSeal() {}
+
+  /** By the provider's password; none: secrets are stored as they are. */
+  public static SecretSeal of(StowageConfig config, Configuration hadoop) throws StoreException {
+    char[] password;
+    KeyStores.letHadoopReadItsKeys();
+    try {
+      password = hadoop.getPasswordFromCredentialProviders(ALIAS);
+    } catch (IOException e) {
+      throw new StoreException(
+          ErrorCode.BAD_CONFIGURATION,
+          "Cannot read " + ALIAS + " from the credential provider: " + e.getMessage(),
+          e);
+    }
+    if (password != null) {
+      return SecretSeal.of(password);
+    }
+    if (config.get(Keys.SECURITY_ENABLED)) {
+      LOG.warn("Secrets are stored as they are: no credential provider has {}", ALIAS);
+    }
+    return SecretSeal.NONE;
+  }
+}
