@@ -314,7 +314,7 @@ class SecureRpcTest {
       closeAll();
       open.clear();
     }
-    assertTrue(calls > 10, calls + " calls");
+    assertTrue(calls > 2, calls + " calls"); // each on connections of its own
     String again = serveObjects(site);
     String why = refusal(() -> callerSeen(nobodyRenews, again));
     assertTrue(why.contains("alice"), why);
