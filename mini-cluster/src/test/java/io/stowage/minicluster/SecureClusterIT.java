@@ -163,6 +163,7 @@ class SecureClusterIT {
             .set(Keys.SCM_KEYTAB, kdc.keytab("scm/localhost").toString())
             .set(Keys.OM_PRINCIPAL, "om/_HOST@" + TestKdc.REALM)
             .set(Keys.OM_KEYTAB, kdc.keytab("om/localhost").toString())
+            .set(Keys.S3_PRINCIPAL, "s3/_HOST@" + TestKdc.REALM)
             .set(Keys.DATANODE_PRINCIPAL, "dn/_HOST@" + TestKdc.REALM)
             .set(Keys.DATANODE_KEYTAB, kdc.keytab("dn/localhost").toString());
     cluster = builder.start();
@@ -405,7 +406,9 @@ class SecureClusterIT {
     assertThrows(
         AccessDeniedException.class, () -> firstRow(kdc.logIn("om/localhost"), "container"));
     assertThrows(AccessDeniedException.class, () -> firstRow(kdc.logIn("scm/localhost"), "object"));
-    assertTrue(firstRow(kdc.logIn("om/localhost"), "object"), "the control");
+    for (String user : List.of("om/localhost", "s3/localhost")) { // gateways host object managers
+      assertTrue(firstRow(kdc.logIn(user), "bucket"), "the control");
+    }
     assertTrue(firstRow(kdc.logIn("scm/localhost"), "container"), "the control");
   }
 
