@@ -543,6 +543,15 @@ class S3RefusalsTest {
         send("PUT", "/" + bucket + "?policy", "nonsense"));
   }
 
+  @ParameterizedTest
+  @CsvSource({"/there, 200", "https://host/there, 200", "there, 400", "ftp://host, 400"})
+  void redirects(String location, int status) throws IOException {
+    RawS3.Call call = s3.call("PUT", "/" + newBucket() + "/k");
+    Reply reply = call.header("x-amz-website-redirect-location", location).send();
+    assertEquals(status, reply.status(), reply.text());
+    assertEquals(status == 200 ? "" : "InvalidRedirectLocation", reply.code());
+  }
+
   @Test
   void methodsAndSubResources() throws IOException {
     String bucket = newBucket();

@@ -38,6 +38,7 @@ import java.util.TreeMap;
 final class ObjectHeaders {
   static final String DEFAULT_CONTENT_TYPE = "binary/octet-stream";
 
+  private static final String REDIRECT = "x-amz-website-redirect-location";
   private static final String USER_PREFIX = "x-amz-meta-";
   private static final int MOST_USER_BYTES = 2048;
 
@@ -50,7 +51,7 @@ final class ObjectHeaders {
           "content-encoding",
           "content-language",
           "expires",
-          "x-amz-website-redirect-location");
+          REDIRECT);
 
   private static final Set<String> STORAGE_CLASSES =
       Set.of(
@@ -98,6 +99,9 @@ final class ObjectHeaders {
       String value = headers.get(name);
       if (value == null) {
         continue;
+      }
+      if (name.equals(REDIRECT) && !value.matches("(https?:/)?/.*")) {
+        throw new S3Exception(S3Error.INVALID_REDIRECT_LOCATION);
       }
       if (name.equals("content-encoding")) {
         value = withoutAwsChunked(value);
