@@ -530,6 +530,7 @@ class StowageFileSystemApiTest {
             CommonPathCapabilities.FS_MULTIPART_UPLOADER,
             CommonPathCapabilities.FS_PATHHANDLES,
             CommonPathCapabilities.FS_PERMISSIONS,
+            CommonPathCapabilities.FS_SNAPSHOTS,
             CommonPathCapabilities.FS_XATTRS,
             CommonPathCapabilities.BULK_DELETE,
             "fs.option.create.conditional.overwrite",
@@ -541,7 +542,6 @@ class StowageFileSystemApiTest {
             CommonPathCapabilities.FS_CONCAT,
             CommonPathCapabilities.FS_TRUNCATE,
             CommonPathCapabilities.FS_SYMLINKS,
-            CommonPathCapabilities.FS_SNAPSHOTS,
             CommonPathCapabilities.FS_STORAGEPOLICY,
             CommonPathCapabilities.FS_READ_ONLY_CONNECTOR,
             CommonPathCapabilities.DIRECTORY_LISTING_INCONSISTENT)) {
