@@ -379,7 +379,7 @@ class SecureClusterIT {
             "-Xmx256m",
             "-Djava.security.krb5.conf=" + System.getProperty("java.security.krb5.conf"),
             "-cp",
-            System.getProperty("surefire.real.class.path", System.getProperty("java.class.path")),
+            System.getProperty("java.class.path"),
             TokenJob.class.getName(),
             site.toString(),
             from,
