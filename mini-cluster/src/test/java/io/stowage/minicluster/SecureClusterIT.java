@@ -110,7 +110,10 @@ import software.amazon.awssdk.services.s3.S3Client;
  */
 @EnabledIfSystemProperty(named = "stowage.test.secure-cluster", matches = "true")
 class SecureClusterIT {
-  /** Life of tickets; with one of minutes, the test that outlives them runs, too. */
+  /**
+   * Life of tickets; with one of minutes, the test that outlives them runs, too. Not below 90:
+   * ZooKeeper does not log in again within a minute, and spins until it may.
+   */
   private static final int TICKET_SECONDS =
       Integer.getInteger("stowage.test.cluster-ticket-seconds", 24 * 3_600);
 
@@ -379,7 +382,7 @@ class SecureClusterIT {
             "-Xmx256m",
             "-Djava.security.krb5.conf=" + System.getProperty("java.security.krb5.conf"),
             "-cp",
-            System.getProperty("java.class.path"),
+            System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")),
             TokenJob.class.getName(),
             site.toString(),
             from,
