@@ -337,6 +337,7 @@ class RebuildIT {
         MiniStowageCluster.builder()
             .datanodes(5)
             .set(Keys.COMMIT_WINDOW, "6s")
+            .set(Keys.LEASE_DURATION, "4s") // so that no grant in use grows as old as that
             .set(Keys.CLOCK_BOUND, "300ms")
             .set(Keys.MUTATION_DEADLINE, "1500ms")
             .set(Keys.OPEN_TIME, "2s")
