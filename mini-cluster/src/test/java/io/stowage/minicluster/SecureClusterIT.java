@@ -187,8 +187,6 @@ class SecureClusterIT {
     assertTrue(
         logged.stream().anyMatch(line -> line.startsWith("Logged in as om/localhost")),
         () -> "what is logged is not heard: " + logged.size() + " lines");
-    assertTrue(
-        logged.stream().anyMatch(line -> line.startsWith("Issued STOWAGE_DELEGATION_TOKEN")));
     assertEquals(1, keys.getKeysCount());
     byte[] secret = keys.getKeys(0).getSecret().toByteArray();
     List<String> secrets =
