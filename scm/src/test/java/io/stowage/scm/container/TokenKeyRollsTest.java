@@ -149,7 +149,6 @@ class TokenKeyRollsTest {
     rolls.roll(); // without a password, as before there was one
     TokenKeys before = rolls.latest();
     assertEquals(before, store.operatorWord().word().getTokenKeys());
-    ByteString token = token(before);
     TokenKeyRolls sealing =
         new TokenKeyRolls(words, clock, SETTINGS, SecretSeal.of("password".toCharArray()));
     assertEquals(before, sealing.latest(), "read as they are");
@@ -161,6 +160,7 @@ class TokenKeyRollsTest {
     assertEquals(stored, store.operatorWord().word().getTokenKeys(), "there is nothing to do");
 
     clock.advance(Duration.ofHours(24));
+    ByteString token = token(sealing.latest());
     sealing.roll();
     assertEquals(2, sealing.latest().getKeysCount());
     sealing.latest().getKeysList().forEach(key -> assertSealed(key.getSecret()));
