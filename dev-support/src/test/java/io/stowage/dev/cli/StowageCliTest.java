@@ -155,10 +155,8 @@ class StowageCliTest {
 
   @Test
   void aSecretIsToldOnceAndRevoked() throws IOException {
-    assertEquals(0, stowage("s3", "getsecret", "-u", "alice", "--json"));
-    JsonNode told = new ObjectMapper().readTree(out);
-    assertEquals("alice", told.get("access key").asText());
-    assertFalse(told.get("secret key").asText().isEmpty());
+    assertEquals(0, stowage("s3", "getsecret", "-u", "alice"));
+    assertEquals("access key: alice\nsecret key: secret of alice\n", out);
     assertEquals(1, stowage("s3", "getsecret", "-u", "alice"));
     assertEquals(0, stowage("s3", "revokesecret", "--user", "alice"));
     assertEquals("revoked the S3 secret of alice\n", out);
