@@ -21,6 +21,7 @@ import io.stowage.common.data.ShardService;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.time.StoreClock;
 import io.stowage.common.tls.ClientTls;
+import io.stowage.common.tls.ServerTls;
 import io.stowage.datanode.disk.DiskFiles;
 import io.stowage.datanode.disk.LocalDiskFiles;
 import io.stowage.datanode.net.DataServer;
@@ -45,26 +46,38 @@ final class RealDatanodes {
   private RealDatanodes() {}
 
   static TwinCluster inProcess(Path directory, int count) {
-    return start(directory, count, false, disk -> LocalDiskFiles.INSTANCE);
+    return start(directory, count, null, disk -> LocalDiskFiles.INSTANCE);
   }
 
   /** As {@link #inProcess}, each disk seen through what a test puts in between. */
   static TwinCluster inProcess(Path directory, int count, IntFunction<DiskFiles> disks) {
-    return start(directory, count, false, disks);
+    return start(directory, count, null, disks);
   }
 
   static TwinCluster overNetwork(Path directory, int count) {
-    return start(directory, count, true, disk -> LocalDiskFiles.INSTANCE);
+    return start(
+        directory,
+        count,
+        new Encryption(ServerTls.OFF, ClientTls.OFF),
+        disk -> LocalDiskFiles.INSTANCE);
   }
 
+  static TwinCluster overNetwork(Path directory, int count, Encryption encryption) {
+    return start(directory, count, encryption, disk -> LocalDiskFiles.INSTANCE);
+  }
+
+  /** How both ends speak over the network. */
+  record Encryption(ServerTls servers, ClientTls clients) {}
+
   private static TwinCluster start(
-      Path directory, int count, boolean overNetwork, IntFunction<DiskFiles> disks) {
+      Path directory, int count, Encryption encryption, IntFunction<DiskFiles> disks) {
+    boolean overNetwork = encryption != null;
     List<ShardService> services = new ArrayList<>();
     List<String> diskIds = new ArrayList<>();
     Deque<Runnable> onClose = new ArrayDeque<>();
     try {
       Path base = Files.createTempDirectory(directory, "nodes");
-      NetworkDatanodes network = overNetwork ? new NetworkDatanodes(ClientTls.OFF) : null;
+      NetworkDatanodes network = overNetwork ? new NetworkDatanodes(encryption.clients) : null;
       for (int i = 0; i < count; i++) {
         Path disk = Files.createDirectories(base.resolve("disk-" + i));
         ShardStore store =
@@ -80,7 +93,8 @@ final class RealDatanodes {
           DataServer server =
               DataServer.start(
                   new InetSocketAddress(InetAddress.getLoopbackAddress(), 0),
-                  store,
+                  encryption.servers,
+                  new DataServer.Served(store, store),
                   WRITE_MEMORY / 2);
           onClose.push(server::close);
           services.add(network.datanode("127.0.0.1", server.port()));

@@ -21,19 +21,49 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.stowage.common.conf.Keys;
+import io.stowage.common.id.WriteId;
+import io.stowage.common.om.ObjectManager;
+import io.stowage.common.proto.CreateUserRequest;
+import io.stowage.common.proto.EntityKind;
+import io.stowage.common.proto.GetEntityRequest;
+import io.stowage.common.proto.GetSecretReply;
+import io.stowage.common.proto.GetSecretRequest;
+import io.stowage.common.proto.RevokeSecretRequest;
+import io.stowage.common.proto.User;
+import io.stowage.common.rpc.CredentialSeal;
+import io.stowage.s3.suite.RawS3;
+import io.stowage.s3.suite.RawS3.Reply;
 import io.stowage.s3.suite.S3ContractTest;
 import io.stowage.s3.suite.S3EncryptionTest;
 import java.io.IOException;
+import java.net.URLEncoder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.time.Instant;
 import java.util.Base64;
+import java.util.HexFormat;
 import java.util.List;
+import java.util.Map;
+import java.util.Queue;
+import java.util.Random;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.stream.Stream;
+import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FSDataInputStream;
 import org.apache.hadoop.fs.FSDataOutputStream;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.security.AccessControlException;
+import org.apache.hadoop.security.alias.CredentialProviderFactory;
+import org.apache.hadoop.thirdparty.protobuf.TextFormat;
+import org.apache.log4j.Appender;
+import org.apache.log4j.AppenderSkeleton;
+import org.apache.log4j.Level;
+import org.apache.log4j.Logger;
+import org.apache.log4j.spi.LoggingEvent;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -44,22 +74,302 @@ import software.amazon.awssdk.services.s3.model.ServerSideEncryption;
 import software.amazon.awssdk.services.s3.model.ServerSideEncryptionRule;
 import software.amazon.awssdk.utils.Md5Utils;
 
-/** Encryption over the whole store, its keys in a keystore that the first start made. */
+/**
+ * Encryption over the whole store, its keys in a keystore that the first start made; and what is
+ * secret, looked for afterwards in all that was logged and in all files that are left.
+ */
 class S3EncryptionIT extends S3EncryptionTest {
   @TempDir static Path directory;
 
+  /** All that this JVM logs while the cluster lives, ours at DEBUG. */
+  private final Queue<String> logged = new ConcurrentLinkedQueue<>();
+
+  /** What nobody may find, by what it is. */
+  private final Map<String, byte[]> secrets = new ConcurrentHashMap<>();
+
+  private final Appender listening =
+      new AppenderSkeleton() {
+        @Override
+        protected void append(LoggingEvent event) {
+          String[] trace = event.getThrowableStrRep();
+          logged.add(event.getRenderedMessage() + (trace == null ? "" : String.join("\n", trace)));
+        }
+
+        @Override
+        public void close() {}
+
+        @Override
+        public boolean requiresLayout() {
+          return false;
+        }
+      };
+
+  private Level levelBefore;
   private MiniStowageCluster cluster;
 
   @Override
   protected S3ContractTest.Target startTarget() throws Exception {
-    cluster = MiniStowageCluster.builder().directory(directory).start();
+    Logger.getRootLogger().addAppender(listening);
+    Logger ours = Logger.getLogger("io.stowage");
+    levelBefore = ours.getLevel();
+    ours.setLevel(Level.DEBUG);
+    cluster =
+        MiniStowageCluster.builder()
+            .directory(directory)
+            .set(Keys.S3_AUDIT_FILE, auditLog().toString())
+            .start();
     return new S3ContractTest.Target(
         cluster.s3Endpoint(), cluster.accessKey(), cluster.secretKey(), "us-east-1");
   }
 
+  private static Path auditLog() {
+    return directory.resolve("audit.log");
+  }
+
   @AfterAll
-  void stop() {
+  void stop() throws IOException {
     cluster.close();
+    Logger.getRootLogger().removeAppender(listening);
+    Logger.getLogger("io.stowage").setLevel(levelBefore);
+    assertTrue(secrets.size() >= 10, () -> "used: " + secrets.keySet());
+    assertTrue(logged.size() > 100, () -> logged.size() + " lines were logged");
+    String audit = Files.readString(auditLog());
+    assertTrue(audit.contains("AKLOGGED"), "the audit log names the access key");
+    logged.add(audit);
+    for (Map.Entry<String, byte[]> secret : secrets.entrySet()) {
+      for (String form : forms(secret.getValue())) {
+        for (String line : logged) {
+          assertFalse(line.contains(form), () -> secret.getKey() + " was logged: " + line);
+        }
+      }
+    }
+    // The keystores beside the data are what it is all about; nothing else has them.
+    for (Path file : files()) {
+      byte[] bytes = Files.readAllBytes(file);
+      for (Map.Entry<String, byte[]> secret : secrets.entrySet()) {
+        assertFalse(contains(bytes, secret.getValue()), () -> secret.getKey() + " is in " + file);
+      }
+    }
+  }
+
+  /** As somebody could have written it. */
+  private static List<String> forms(byte[] secret) {
+    String text = new String(secret, StandardCharsets.ISO_8859_1);
+    return List.of(
+        text,
+        HexFormat.of().formatHex(secret),
+        Base64.getEncoder().encodeToString(secret),
+        TextFormat.escapeBytes(secret), // as messages print themselves
+        URLEncoder.encode(text, StandardCharsets.UTF_8));
+  }
+
+  private String text(String what, String secret) {
+    assertFalse(secret.isEmpty(), what);
+    secrets.put(what, secret.getBytes(StandardCharsets.UTF_8));
+    return secret;
+  }
+
+  private static Map<String, String> customerKey(byte[] key) throws Exception {
+    Base64.Encoder base64 = Base64.getEncoder();
+    return Map.of(
+        "x-amz-server-side-encryption-customer-algorithm", "AES256",
+        "x-amz-server-side-encryption-customer-key", base64.encodeToString(key),
+        "x-amz-server-side-encryption-customer-key-md5",
+            base64.encodeToString(MessageDigest.getInstance("MD5").digest(key)));
+  }
+
+  /** Whatever is secret, used rightly and wrongly; {@link #stop} looks where it went. */
+  @Test
+  void everySecretIsUsed() throws Exception {
+    String bucket = newBucket();
+    ObjectManager om = cluster.objectManager(0);
+    String usersSecret = text("a user's secret", "a-users-secret-of-40-letters-and-digits0");
+    var unused =
+        om.createUser(
+            CreateUserRequest.newBuilder()
+                .setUser(User.newBuilder().setName("logged").setAdmin(true))
+                .setAccessKey("AKLOGGED")
+                .setSecretKey(usersSecret)
+                .setWriteId(WriteId.random())
+                .build());
+    String another =
+        text("another secret of the user", "another-secret-of-the-same-user-as-before");
+    unused =
+        om.createUser(
+            CreateUserRequest.newBuilder()
+                .setUser(User.newBuilder().setName("logged-too"))
+                .setAccessKey("AKLOGGED2")
+                .setSecretKey(another)
+                .setWriteId(WriteId.random())
+                .build());
+    RawS3 user = new RawS3(target.endpoint(), "AKLOGGED", usersSecret, target.region());
+    String object = "/" + bucket + "/object";
+    assertEquals(200, user.call("PUT", object).body("content").send().status());
+    assertEquals(
+        "SignatureDoesNotMatch", user.call("GET", object).as("AKLOGGED", another).send().code());
+    assertEquals("AccessDenied", user.call("GET", object).as("AKLOGGED2", another).send().code());
+
+    // A Kerberos user's own.
+    GetSecretReply own =
+        om.getSecret(
+            GetSecretRequest.newBuilder().setUser("alice").setWriteId(WriteId.random()).build());
+    text("alice's own secret", own.getSecretKey());
+    assertEquals(
+        200, user.call("GET", "/").as(own.getAccessKey(), own.getSecretKey()).send().status());
+    var unusedReply = om.revokeSecret(RevokeSecretRequest.newBuilder().setUser("alice").build());
+
+    // Temporary credentials, and the key that seals them.
+    Reply session =
+        user.call("POST", "/")
+            .scope(target.region(), "sts")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body("Action=GetSessionToken&Version=2011-06-15")
+            .send();
+    assertEquals(200, session.status(), session.text());
+    String sessionKey = session.element("AccessKeyId");
+    String sessionSecret = text("a session's secret", session.element("SecretAccessKey"));
+    String token = text("a session's token", session.element("SessionToken"));
+    assertEquals(
+        200,
+        user.call("GET", object)
+            .header("x-amz-security-token", token)
+            .as(sessionKey, sessionSecret)
+            .send()
+            .status());
+    Reply forged =
+        user.call("GET", object)
+            .header("x-amz-security-token", "A" + token.substring(1))
+            .as(sessionKey, sessionSecret)
+            .send();
+    assertEquals("InvalidToken", forged.code());
+    secrets.put(
+        "the key of sessions",
+        om.getEntity(
+                GetEntityRequest.newBuilder()
+                    .setKind(EntityKind.SEALING_KEY)
+                    .setName("sessions")
+                    .build())
+            .getEntity()
+            .getSecret()
+            .toByteArray());
+
+    // Addresses that are good for whoever has them.
+    String link = user.presign("GET", object, Instant.now(), "600");
+    text("a presigned signature", link.substring(link.indexOf("Signature=") + 10));
+    assertEquals("content", user.call("GET", link).sendAsIs().text());
+    String late = user.presign("GET", object, Instant.now().minusSeconds(900), "600");
+    assertEquals("AccessDenied", user.call("GET", late).sendAsIs().code());
+
+    // Keys of clients.
+    byte[] customers = new byte[32];
+    byte[] wrong = new byte[32];
+    new Random(7).nextBytes(customers);
+    new Random(8).nextBytes(wrong);
+    secrets.put("a client's key", customers);
+    secrets.put("a client's wrong key", wrong);
+    String sealed = "/" + bucket + "/sealed";
+    assertEquals(200, with(user.call("PUT", sealed).body("x"), customers).send().status());
+    assertEquals("x", with(user.call("GET", sealed), customers).send().text());
+    assertEquals(403, with(user.call("GET", sealed), wrong).send().status());
+
+    // What all this is sealed with.
+    Configuration hadoop = new Configuration(false);
+    hadoop.set(
+        CredentialProviderFactory.CREDENTIAL_PROVIDER_PATH,
+        "localjceks://file" + directory.toAbsolutePath().resolve("keys/credentials.jceks"));
+    text(
+        "the password of secrets",
+        new String(hadoop.getPasswordFromCredentialProviders(CredentialSeal.ALIAS)));
+  }
+
+  private static RawS3.Call with(RawS3.Call call, byte[] key) throws Exception {
+    customerKey(key).forEach(call::header);
+    return call;
+  }
+
+  /** However it is written, moved and described, neither needles nor tables tell it. */
+  @Test
+  void filesHoldNoPlainTextHoweverItWasWritten() throws Exception {
+    String bucket = newBucket();
+    String content = "read by nobody who has the disks ";
+    byte[] part = content.repeat(200_000).getBytes(StandardCharsets.US_ASCII);
+    byte[] customers = new byte[32];
+    new Random(9).nextBytes(customers);
+    RawS3 raw =
+        new RawS3(target.endpoint(), target.accessKey(), target.secretKey(), target.region());
+    for (String mode : List.of("AES256", "aws:kms")) {
+      String name = mode.substring(0, 3);
+      s3.putObject(
+          b -> b.bucket(bucket).key("small" + name).serverSideEncryption(mode),
+          RequestBody.fromString(content.repeat(10)));
+      String upload =
+          s3.createMultipartUpload(
+                  b -> b.bucket(bucket).key("large" + name).serverSideEncryption(mode))
+              .uploadId();
+      String etag =
+          s3.uploadPart(
+                  b -> b.bucket(bucket).key("large" + name).uploadId(upload).partNumber(1),
+                  RequestBody.fromBytes(part))
+              .eTag();
+      s3.completeMultipartUpload(
+          b ->
+              b.bucket(bucket)
+                  .key("large" + name)
+                  .uploadId(upload)
+                  .multipartUpload(m -> m.parts(p -> p.partNumber(1).eTag(etag))));
+      // Moved, described anew, deleted: each tells needles of its own.
+      s3.copyObject(
+          b ->
+              b.sourceBucket(bucket)
+                  .sourceKey("small" + name)
+                  .destinationBucket(bucket)
+                  .destinationKey("copy" + name)
+                  .serverSideEncryption(mode));
+      s3.putObjectTagging(
+          b ->
+              b.bucket(bucket)
+                  .key("small" + name)
+                  .tagging(t -> t.tagSet(g -> g.key("a").value("b"))));
+      s3.deleteObject(b -> b.bucket(bucket).key("copy" + name));
+      assertEquals(
+          content.repeat(10),
+          s3.getObjectAsBytes(b -> b.bucket(bucket).key("small" + name)).asUtf8String());
+    }
+    String own = "/" + bucket + "/own";
+    assertEquals(
+        200, with(raw.call("PUT", own).body(content.repeat(10)), customers).send().status());
+    s3.putBucketEncryption(
+        b ->
+            b.bucket(bucket)
+                .serverSideEncryptionConfiguration(
+                    c ->
+                        c.rules(
+                            r ->
+                                r.applyServerSideEncryptionByDefault(
+                                    d -> d.sseAlgorithm(ServerSideEncryption.AES256)))));
+    s3.putObject(
+        b -> b.bucket(bucket).key("by-default"), RequestBody.fromString(content.repeat(10)));
+    assertEquals(200, raw.call("PUT", "/" + newBucket() + "/open").body(OPEN).send().status());
+    byte[] wanted = content.getBytes(StandardCharsets.US_ASCII);
+    boolean found = false;
+    for (Path file : files()) {
+      byte[] bytes = Files.readAllBytes(file);
+      assertFalse(contains(bytes, wanted), () -> "plain text in " + file);
+      found |= contains(bytes, OPEN.getBytes(StandardCharsets.US_ASCII));
+    }
+    assertTrue(found, "what is not encrypted is found");
+  }
+
+  private static final String OPEN = "what everybody may read who has the disks";
+
+  /** All that the cluster wrote, HBase's tables and logs included, but its keystores. */
+  private static List<Path> files() throws IOException {
+    try (Stream<Path> all = Files.walk(directory)) {
+      return all.filter(Files::isRegularFile)
+          .filter(file -> !file.startsWith(directory.resolve("keys")))
+          .filter(file -> !file.equals(auditLog()))
+          .toList();
+    }
   }
 
   @Test

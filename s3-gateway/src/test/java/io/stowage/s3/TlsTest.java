@@ -278,6 +278,23 @@ class TlsTest {
   }
 
   @Test
+  void theConsoleIsServedOverTlsToo() throws Exception {
+    Certificate certificate = makePems("one");
+    try (InMemoryTarget target = start(Map.of(Keys.S3_CONSOLE_BIND.name(), "127.0.0.1:0"))) {
+      String host = "://localhost:" + target.gateway.consolePort() + "/";
+      HttpClient client = client(certificate, HttpClient.Version.HTTP_1_1);
+      HttpResponse<String> page =
+          client.send(
+              HttpRequest.newBuilder(URI.create("https" + host)).build(),
+              HttpResponse.BodyHandlers.ofString());
+      assertEquals(200, page.statusCode());
+      assertTrue(page.body().contains("<html"), page.body());
+      HttpRequest plain = HttpRequest.newBuilder(URI.create("http" + host)).build();
+      assertThrows(IOException.class, () -> client.send(plain, ignore()));
+    }
+  }
+
+  @Test
   void filesThatAreNotThereStopTheStart() throws Exception {
     StoreException e = assertThrows(StoreException.class, () -> start(Map.of()).close());
     assertTrue(e.getMessage().startsWith("Cannot serve TLS with "), e.getMessage());

@@ -21,6 +21,8 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.stowage.common.conf.Keys;
+import io.stowage.common.conf.StowageConfig;
 import io.stowage.common.data.ShardService.ShardBytes;
 import io.stowage.common.erasure.ErasurePolicy;
 import io.stowage.common.error.ErrorCode;
@@ -31,14 +33,19 @@ import io.stowage.common.proto.OrderResult;
 import io.stowage.common.proto.ReadShardRequest;
 import io.stowage.common.proto.SectorState;
 import io.stowage.common.proto.ShardKey;
+import io.stowage.common.tls.ClientTls;
+import io.stowage.common.tls.ServerTls;
+import io.stowage.common.tls.TestAuthority;
 import io.stowage.datanode.repair.TestContainer.Stripe;
 import io.stowage.datanode.shard.ShardCheck;
 import io.stowage.datanode.shard.ShardId;
 import io.stowage.datanode.store.Shard;
 import io.stowage.datanode.store.ShardStore;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
@@ -48,6 +55,7 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /** Shards rebuilt from the others of their containers, over sockets. */
 class RebuildTest {
@@ -164,10 +172,34 @@ class RebuildTest {
     }
   }
 
+  /** Every datanode shows the others its certificate. */
+  @Test
+  void shardsAreRebuiltOverTls(@TempDir Path directory) throws Exception {
+    TestAuthority authority = new TestAuthority("authority");
+    TestAuthority.Pem pem = authority.issue(directory, "datanode", "127.0.0.1", "localhost");
+    StowageConfig config =
+        StowageConfig.of(
+            Map.of(
+                Keys.TLS_MODE.name(), "only",
+                Keys.TLS_CLIENT_CERTIFICATES.name(), "all",
+                Keys.TLS_CERTIFICATE.name(), pem.certificate().toString(),
+                Keys.TLS_KEY.name(), pem.key().toString(),
+                Keys.TLS_AUTHORITIES.name(),
+                    authority.write(directory.resolve("authority.crt")).toString()));
+    rebuildEveryShard(
+        List.of(ErasurePolicy.RS_3_2), ServerTls.from(config), ClientTls.from(config));
+  }
+
   @Test
   void everyShardIsRebuiltBitForBit() throws Exception {
-    for (ErasurePolicy policy : List.of(ErasurePolicy.RS_3_2, ErasurePolicy.RS_1_2)) {
-      try (TestContainer container = new TestContainer(policy, 1)) {
+    rebuildEveryShard(
+        List.of(ErasurePolicy.RS_3_2, ErasurePolicy.RS_1_2), ServerTls.OFF, ClientTls.OFF);
+  }
+
+  private static void rebuildEveryShard(
+      List<ErasurePolicy> policies, ServerTls server, ClientTls client) throws Exception {
+    for (ErasurePolicy policy : policies) {
+      try (TestContainer container = new TestContainer(policy, 1, server, client)) {
         container.fill(4, 2_500);
         container.seal();
         for (int index = 0; index < policy.shards(); index++) {

@@ -26,6 +26,7 @@ import io.stowage.common.proto.ShardKey;
 import io.stowage.common.proto.ShardPlace;
 import io.stowage.common.time.StoreClock;
 import io.stowage.common.tls.ClientTls;
+import io.stowage.common.tls.ServerTls;
 import io.stowage.datanode.fault.SimulatedDisks;
 import io.stowage.datanode.net.DataServer;
 import io.stowage.datanode.shard.ShardId;
@@ -65,11 +66,18 @@ final class TestContainer implements AutoCloseable {
     }
 
     void start(NetworkDatanodes network, StoreSettings settings) throws Exception {
+      start(network, settings, ServerTls.OFF);
+    }
+
+    void start(NetworkDatanodes network, StoreSettings settings, ServerTls tls) throws Exception {
       store = ShardStore.open(List.of(directory), disks, settings, StoreClock.system());
       store.joinCluster("c-1");
       server =
           DataServer.start(
-              new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), store, 32 << 20);
+              new InetSocketAddress(InetAddress.getLoopbackAddress(), 0),
+              tls,
+              new DataServer.Served(store, store),
+              32 << 20);
       rebuilds = new Rebuilds(store, network, new RepairSettings(2, 64 << 20), StoreClock.system());
     }
 
@@ -125,18 +133,24 @@ final class TestContainer implements AutoCloseable {
 
   final ErasurePolicy policy;
   final Random random;
-  final NetworkDatanodes network = new NetworkDatanodes(ClientTls.OFF);
+  final NetworkDatanodes network;
   final List<Node> nodes = new ArrayList<>();
   final List<Stripe> stripes = new ArrayList<>();
   private long end;
   private long epoch;
 
   TestContainer(ErasurePolicy policy, long seed) throws Exception {
+    this(policy, seed, ServerTls.OFF, ClientTls.OFF);
+  }
+
+  TestContainer(ErasurePolicy policy, long seed, ServerTls server, ClientTls client)
+      throws Exception {
     this.policy = policy;
+    this.network = new NetworkDatanodes(client);
     this.random = new Random(seed);
     for (int i = 0; i <= policy.shards(); i++) {
       Node node = new Node(i);
-      node.start(network, SETTINGS);
+      node.start(network, SETTINGS, server);
       nodes.add(node);
     }
   }
