@@ -231,7 +231,7 @@ class UserRenamesTest {
           threads.submit(
               () -> {
                 int renamed = 0;
-                for (int round = 0; round < 150; round++) {
+                for (int round = 0; round < 2_000; round++) {
                   int key = random.nextInt(3);
                   Identity found = identity(om, "K" + key);
                   assertEquals(ids.get(key), found.getUserId());

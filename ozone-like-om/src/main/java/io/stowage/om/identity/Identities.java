@@ -168,9 +168,9 @@ public final class Identities {
         }
         return ofUser(identity, seen.user()).build();
       }
-      // A user that was renamed twice meanwhile has told its keys.
+      // A user that was renamed twice meanwhile has told its keys; if back, what they said before.
       Cell now = key(accessKey);
-      if (now == null || now.value().equals(cell.value())) {
+      if (now == null || now.stamp() == cell.stamp()) {
         throw noSuchKey(accessKey);
       }
       cell = now;

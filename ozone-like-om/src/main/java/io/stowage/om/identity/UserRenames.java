@@ -237,14 +237,14 @@ final class UserRenames {
   private boolean tellKeys(SeenUser old, String name) throws StoreException {
     boolean told = true;
     for (String key : old.record().getUser().getAccessKeysList()) {
-      told &= tell(key, old.name(), name);
+      told &= tell(key, old, name);
     }
     AFTER_KEYS.reach();
     return told;
   }
 
   /** A key's row is to say the user's new name, if it says the old one; false: it changed. */
-  private boolean tell(String accessKey, String from, String to) throws StoreException {
+  private boolean tell(String accessKey, SeenUser old, String to) throws StoreException {
     Cell cell =
         rows.get(IdentityRowLayout.row(accessKey), List.of(IdentityRowLayout.ACCESS_KEY))
             .cell(IdentityRowLayout.ACCESS_KEY);
@@ -257,16 +257,25 @@ final class UserRenames {
     } catch (InvalidProtocolBufferException e) {
       throw new CorruptDataException("Cannot read access key " + accessKey);
     }
-    if (record.getRemoved() || !record.getIdentity().getUserName().equals(from)) {
+    if (record.getRemoved() || !record.getIdentity().getUserName().equals(old.name())) {
       return true;
     }
+    if (!old.cell().equals(users.read(old.name()).cell())) {
+      // Somebody took the name, and told the keys before. If they say it, then because it is the
+      // user's again; and if not, they have changed since we read what they say.
+      return true;
+    }
+    // With its stamp: a name may come back, and a writer who has waited must not find his cell.
+    long stamp = stamps.above(cell.stamp());
     IdentityRecord told =
-        record.toBuilder().setIdentity(record.getIdentity().toBuilder().setUserName(to)).build();
+        record.toBuilder()
+            .setIdentity(record.getIdentity().toBuilder().setUserName(to))
+            .setStamp(stamp)
+            .build();
     return rows.commit(
             IdentityRowLayout.row(accessKey),
             Check.of(IdentityRowLayout.ACCESS_KEY, cell.value()),
-            new RowChange(stamps.above(cell.stamp()))
-                .put(IdentityRowLayout.ACCESS_KEY, told.toByteString()))
+            new RowChange(stamp).put(IdentityRowLayout.ACCESS_KEY, told.toByteString()))
         == RowCommitter.Outcome.APPLIED;
   }
 
