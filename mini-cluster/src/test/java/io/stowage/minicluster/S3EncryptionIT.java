@@ -238,7 +238,11 @@ class S3EncryptionIT extends S3EncryptionTest {
             .status());
     Reply forged =
         user.call("GET", object)
-            .header("x-amz-security-token", token.substring(0, 40) + (token.charAt(40) == 'x' ? "y" : "x") + token.substring(41))
+            .header(
+                "x-amz-security-token",
+                token.substring(0, 40)
+                    + (token.charAt(40) == 'x' ? "y" : "x")
+                    + token.substring(41))
             .as(sessionKey, sessionSecret)
             .send();
     assertEquals("InvalidToken", forged.code());
