@@ -18,6 +18,7 @@ package io.stowage.minicluster;
 import java.io.BufferedInputStream;
 import java.io.DataInputStream;
 import java.io.IOException;
+import java.lang.invoke.MethodHandles;
 import java.lang.invoke.MethodType;
 import java.lang.reflect.Constructor;
 import java.lang.reflect.Field;
@@ -155,7 +156,14 @@ final class JarReferences {
       }
       return false;
     }
-    for (Method method : type.getDeclaredMethods()) {
+    Method[] methods;
+    try {
+      methods = type.getDeclaredMethods();
+    } catch (NoClassDefFoundError e) {
+      // Of a method that is not the wanted one, perhaps; who calls that never meets this one.
+      return links(type, wanted);
+    }
+    for (Method method : methods) {
       if (method.getName().equals(wanted.name())
           && descriptor(method.getReturnType(), method.getParameterTypes())
               .equals(wanted.descriptor())) {
@@ -163,6 +171,23 @@ final class JarReferences {
       }
     }
     return false;
+  }
+
+  /** Whether the JVM finds the method as a call would, without a look at the class's others. */
+  private static boolean links(Class<?> type, Reference wanted) {
+    try {
+      MethodType descriptor =
+          MethodType.fromMethodDescriptorString(wanted.descriptor(), type.getClassLoader());
+      MethodHandles.Lookup inside = MethodHandles.privateLookupIn(type, MethodHandles.lookup());
+      try {
+        inside.findStatic(type, wanted.name(), descriptor);
+      } catch (IllegalAccessException notStatic) {
+        inside.findVirtual(type, wanted.name(), descriptor);
+      }
+      return true;
+    } catch (ReflectiveOperationException e) {
+      return false;
+    }
   }
 
   private static String descriptor(Class<?> result, Class<?>[] parameters) {
