@@ -23,10 +23,8 @@ import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.BucketQuota;
-import io.stowage.common.proto.DeleteObjectsRequest;
 import io.stowage.common.proto.GetBucketUsageReply;
 import io.stowage.common.proto.GetBucketUsageRequest;
-import io.stowage.common.proto.ObjectToDelete;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.UpdateBucketRequest;
 import io.stowage.common.proto.Versioning;
@@ -117,55 +115,37 @@ abstract class QuotasContract {
     om.putPart(bucket, "parts", upload, 1, "part", 9_000_000);
     om.putPart(bucket, "parts", upload, 2, "rest", 10);
     assertHolds("1 with 0", bucket);
+    complete(upload);
+    assertHolds("2 with 9000010", bucket);
+  }
+
+  private void complete(ByteString upload) throws StoreException {
     om.om.completeUpload(
         TestOm.completeRequest(
                 bucket, "parts", upload, TestOm.named(1, "part"), TestOm.named(2, "rest"))
             .build());
-    assertHolds("2 with 9000010", bucket);
   }
 
   @Test
   void everyVersionCounts() throws StoreException {
     om.put(bucket, "a", "before");
-    om.om.updateBucket(
-        UpdateBucketRequest.newBuilder()
-            .setName(bucket)
-            .setWriteId(WriteId.random())
-            .setVersioning(Versioning.ENABLED)
-            .build());
+    om.setVersioning(bucket, Versioning.ENABLED);
     ObjectVersion second = om.put(bucket, "a", "12");
     ObjectVersion third = other.put(bucket, "a", "123");
     assertHolds("3 with 11", bucket);
     om.delete(bucket, "a"); // a marker
     assertHolds("3 with 11", bucket);
-    deleteVersion("a", second.getVersionId());
+    om.deleteVersion(bucket, "a", second);
     assertHolds("2 with 9", bucket);
-    deleteVersion("a", third.getVersionId());
+    om.deleteVersion(bucket, "a", third);
     assertHolds("1 with 6", bucket);
     om.put(bucket, "a", "1234");
     om.put(bucket, "b", "1");
     om.rename(bucket, "b", "a", true);
     assertHolds("3 with 11", bucket);
-    om.om.updateBucket(
-        UpdateBucketRequest.newBuilder()
-            .setName(bucket)
-            .setWriteId(WriteId.random())
-            .setVersioning(Versioning.SUSPENDED)
-            .build());
+    om.setVersioning(bucket, Versioning.SUSPENDED);
     om.put(bucket, "a", "12345678"); // the null version in v goes
     assertHolds("3 with 13", bucket);
-  }
-
-  private void deleteVersion(String key, long versionId) throws StoreException {
-    om.om.deleteObjects(
-        DeleteObjectsRequest.newBuilder()
-            .setBucket(bucket)
-            .addObjects(
-                ObjectToDelete.newBuilder()
-                    .setKey(key)
-                    .setVersionId(versionId)
-                    .setWriteId(WriteId.random()))
-            .build());
   }
 
   @Test
@@ -199,24 +179,10 @@ abstract class QuotasContract {
     limit(bucket, 9_000_030, 0);
     om.putPart(bucket, "parts", upload, 1, "part", 9_000_000);
     om.putPart(bucket, "parts", upload, 2, "rest", 20);
-    assertEquals(
-        ErrorCode.QUOTA_EXCEEDED,
-        TestTree.codeOf(
-            () ->
-                om.om.completeUpload(
-                    TestOm.completeRequest(
-                            bucket,
-                            "parts",
-                            upload,
-                            TestOm.named(1, "part"),
-                            TestOm.named(2, "rest"))
-                        .build())));
+    assertEquals(ErrorCode.QUOTA_EXCEEDED, TestTree.codeOf(() -> complete(upload)));
     om.delete(bucket, "d");
     om.delete(bucket, "b");
-    om.om.completeUpload(
-        TestOm.completeRequest(
-                bucket, "parts", upload, TestOm.named(1, "part"), TestOm.named(2, "rest"))
-            .build());
+    complete(upload);
     assertHolds("2 with 9000025", bucket);
   }
 
@@ -274,12 +240,7 @@ abstract class QuotasContract {
       TestOm by = random.nextBoolean() ? om : other;
       String key = keys[random.nextInt(keys.length)];
       if (i == 40 || i == 80) {
-        om.om.updateBucket(
-            UpdateBucketRequest.newBuilder()
-                .setName(bucket)
-                .setWriteId(WriteId.random())
-                .setVersioning(i == 40 ? Versioning.ENABLED : Versioning.SUSPENDED)
-                .build());
+        om.setVersioning(bucket, i == 40 ? Versioning.ENABLED : Versioning.SUSPENDED);
       }
       switch (random.nextInt(4)) {
         case 0, 1 -> by.put(bucket, key, "x".repeat(random.nextInt(30)));

@@ -44,7 +44,6 @@ import io.stowage.common.proto.RestoreOutcome;
 import io.stowage.common.proto.RestoreRowsRequest;
 import io.stowage.common.proto.RestoredRow;
 import io.stowage.common.proto.SetObjectMetadataRequest;
-import io.stowage.common.proto.UpdateBucketRequest;
 import io.stowage.common.proto.Versioning;
 import io.stowage.common.time.StoreClock;
 import io.stowage.om.table.Head;
@@ -107,12 +106,7 @@ class RestoredVersionsTest {
 
   private void set(Versioning state) throws StoreException {
     versioning = state;
-    om.om.updateBucket(
-        UpdateBucketRequest.newBuilder()
-            .setName(BUCKET)
-            .setVersioning(state)
-            .setWriteId(WriteId.random())
-            .build());
+    om.setVersioning(BUCKET, state);
   }
 
   // What happens.

@@ -26,19 +26,15 @@ import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.CreateSnapshotRequest;
 import io.stowage.common.proto.DeleteBucketRequest;
-import io.stowage.common.proto.DeleteObjectsRequest;
 import io.stowage.common.proto.DeleteSnapshotRequest;
 import io.stowage.common.proto.Extent;
 import io.stowage.common.proto.FindPathRequest;
-import io.stowage.common.proto.GetObjectRequest;
 import io.stowage.common.proto.ListObjectsReply;
 import io.stowage.common.proto.ListObjectsRequest;
-import io.stowage.common.proto.ObjectToDelete;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.OpenFileRequest;
 import io.stowage.common.proto.RenameSnapshotRequest;
 import io.stowage.common.proto.ReplaceExtentsReply;
-import io.stowage.common.proto.UpdateBucketRequest;
 import io.stowage.common.proto.Versioning;
 import io.stowage.om.garbage.Collector;
 import io.stowage.om.row.Pause;
@@ -122,23 +118,7 @@ abstract class SnapshotsContract {
 
   /** Null if the snapshot shows nothing there. */
   private ObjectVersion get(String of, String name, String key) throws StoreException {
-    try {
-      return other
-          .om
-          .getObject(
-              GetObjectRequest.newBuilder()
-                  .setBucket(of)
-                  .setKey(key)
-                  .setSnapshot(name)
-                  .setWantManifest(true)
-                  .build())
-          .getVersion();
-    } catch (StoreException e) {
-      if (e.code() == ErrorCode.NO_SUCH_KEY) {
-        return null;
-      }
-      throw e;
-    }
+    return other.getOfSnapshot(of, name, key);
   }
 
   private List<String> list(String of, String name, String prefix, String delimiter, int page)
@@ -287,28 +267,14 @@ abstract class SnapshotsContract {
     om.put(bucket, "a", "now");
     Extent to = TestOm.manifest(4, 1).getExtents(0);
     long versionId = get(bucket, "s", "a").getVersionId();
-    assertEquals(ReplaceExtentsReply.Outcome.REPLACED, replace(row, versionId, from, to));
-    assertEquals(ReplaceExtentsReply.Outcome.REPLACED, replace(row, versionId, from, to));
+    assertEquals(ReplaceExtentsReply.Outcome.REPLACED, om.replaceVersion(row, versionId, from, to));
+    assertEquals(ReplaceExtentsReply.Outcome.REPLACED, om.replaceVersion(row, versionId, from, to));
     assertEquals(to, get(bucket, "s", "a").getManifest().getExtents(0));
     assertTrue(om.judge(row, from).getDead());
     assertFalse(om.judge(row, to).getDead());
     collect();
     assertEquals(to, get(bucket, "s", "a").getManifest().getExtents(0));
     assertNotEquals(to, om.get(bucket, "a").getManifest().getExtents(0));
-  }
-
-  private ReplaceExtentsReply.Outcome replace(
-      ByteString row, long versionId, Extent from, Extent to) throws StoreException {
-    return om.om
-        .replaceExtents(
-            io.stowage.common.proto.ReplaceExtentsRequest.newBuilder()
-                .setRow(row)
-                .setVersionId(versionId)
-                .addReplacements(
-                    io.stowage.common.proto.ExtentReplacement.newBuilder().setFrom(from).addTo(to))
-                .addGrants(om.grant())
-                .build())
-        .getOutcome();
   }
 
   @Test
@@ -335,12 +301,7 @@ abstract class SnapshotsContract {
   @Test
   void versionsAndMarkersAreSeenAsTheyWere() throws StoreException {
     om.put(bucket, "null", "null");
-    om.om.updateBucket(
-        UpdateBucketRequest.newBuilder()
-            .setName(bucket)
-            .setWriteId(WriteId.random())
-            .setVersioning(Versioning.ENABLED)
-            .build());
+    om.setVersioning(bucket, Versioning.ENABLED);
     om.put(bucket, "a", "one");
     ObjectVersion two = om.put(bucket, "a", "two");
     om.put(bucket, "marked", "marked");
@@ -350,7 +311,7 @@ abstract class SnapshotsContract {
     Map<String, ByteString> before = content(bucket, "s");
     assertEquals(List.of("a", "b", "null"), List.copyOf(before.keySet()));
     om.put(bucket, "a", "three");
-    deleteVersion("a", two.getVersionId());
+    om.deleteVersion(bucket, "a", two);
     om.put(bucket, "marked", "again");
     om.put(bucket, "null", "new");
     om.rename(bucket, "b", "a", true);
@@ -358,18 +319,6 @@ abstract class SnapshotsContract {
     assertEquals(before, content(bucket, "s"));
     assertEquals(TestOm.md5("two"), get(bucket, "s", "a").getMd5());
     assertNull(get(bucket, "s", "marked"));
-  }
-
-  private void deleteVersion(String key, long versionId) throws StoreException {
-    om.om.deleteObjects(
-        DeleteObjectsRequest.newBuilder()
-            .setBucket(bucket)
-            .addObjects(
-                ObjectToDelete.newBuilder()
-                    .setKey(key)
-                    .setVersionId(versionId)
-                    .setWriteId(WriteId.random()))
-            .build());
   }
 
   @Test

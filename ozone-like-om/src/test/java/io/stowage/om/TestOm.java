@@ -44,7 +44,9 @@ import io.stowage.common.proto.PutPartRequest;
 import io.stowage.common.proto.RenameObjectRequest;
 import io.stowage.common.proto.ReplaceExtentsReply;
 import io.stowage.common.proto.ReplaceExtentsRequest;
+import io.stowage.common.proto.UpdateBucketRequest;
 import io.stowage.common.proto.UploadedPart;
+import io.stowage.common.proto.Versioning;
 import io.stowage.common.time.StoreClock;
 import io.stowage.om.row.Pause;
 import io.stowage.om.table.HBaseFixture;
@@ -171,6 +173,15 @@ final class TestOm {
             .build());
   }
 
+  void setVersioning(String bucket, Versioning versioning) throws StoreException {
+    om.updateBucket(
+        UpdateBucketRequest.newBuilder()
+            .setName(bucket)
+            .setVersioning(versioning)
+            .setWriteId(WriteId.random())
+            .build());
+  }
+
   static ByteString md5(String content) {
     return md5(content.getBytes(StandardCharsets.UTF_8));
   }
@@ -232,14 +243,17 @@ final class TestOm {
 
   /** The current version with its manifest, or null. */
   ObjectVersion get(String bucket, String key) throws StoreException {
+    return get(GetObjectRequest.newBuilder().setBucket(bucket).setKey(key));
+  }
+
+  /** What a snapshot shows of a key, with its manifest, or null. */
+  ObjectVersion getOfSnapshot(String bucket, String snapshot, String key) throws StoreException {
+    return get(GetObjectRequest.newBuilder().setBucket(bucket).setKey(key).setSnapshot(snapshot));
+  }
+
+  private ObjectVersion get(GetObjectRequest.Builder asked) throws StoreException {
     try {
-      return om.getObject(
-              GetObjectRequest.newBuilder()
-                  .setBucket(bucket)
-                  .setKey(key)
-                  .setWantManifest(true)
-                  .build())
-          .getVersion();
+      return om.getObject(asked.setWantManifest(true).build()).getVersion();
     } catch (StoreException e) {
       if (e.code() == ErrorCode.NO_SUCH_KEY) {
         return null;
@@ -249,12 +263,23 @@ final class TestOm {
   }
 
   DeletedObject delete(String bucket, String key, ByteString writeId) throws StoreException {
+    return delete(bucket, ObjectToDelete.newBuilder().setKey(key).setWriteId(writeId));
+  }
+
+  DeletedObject deleteVersion(String bucket, String key, ObjectVersion version)
+      throws StoreException {
+    return delete(
+        bucket,
+        ObjectToDelete.newBuilder()
+            .setKey(key)
+            .setVersionId(version.getVersionId())
+            .setWriteId(WriteId.random()));
+  }
+
+  private DeletedObject delete(String bucket, ObjectToDelete.Builder what) throws StoreException {
     DeletedObject deleted =
         om.deleteObjects(
-                DeleteObjectsRequest.newBuilder()
-                    .setBucket(bucket)
-                    .addObjects(ObjectToDelete.newBuilder().setKey(key).setWriteId(writeId))
-                    .build())
+                DeleteObjectsRequest.newBuilder().setBucket(bucket).addObjects(what).build())
             .getObjects(0);
     if (deleted.getErrorCode() != 0) {
       throw StoreException.of(
@@ -324,11 +349,22 @@ final class TestOm {
   ReplaceExtentsReply.Outcome replacePart(
       ByteString row, ByteString uploadId, int number, Extent from, Extent... to)
       throws StoreException {
+    return replace(
+        ReplaceExtentsRequest.newBuilder().setRow(row).setUploadId(uploadId).setPartNumber(number),
+        from,
+        to);
+  }
+
+  ReplaceExtentsReply.Outcome replaceVersion(
+      ByteString row, long versionId, Extent from, Extent... to) throws StoreException {
+    return replace(
+        ReplaceExtentsRequest.newBuilder().setRow(row).setVersionId(versionId), from, to);
+  }
+
+  private ReplaceExtentsReply.Outcome replace(
+      ReplaceExtentsRequest.Builder where, Extent from, Extent... to) throws StoreException {
     return om.replaceExtents(
-            ReplaceExtentsRequest.newBuilder()
-                .setRow(row)
-                .setUploadId(uploadId)
-                .setPartNumber(number)
+            where
                 .addReplacements(ExtentReplacement.newBuilder().setFrom(from).addAllTo(List.of(to)))
                 .addGrants(grant())
                 .build())

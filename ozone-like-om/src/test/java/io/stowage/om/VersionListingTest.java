@@ -28,7 +28,6 @@ import io.stowage.common.proto.ListVersionsRequest;
 import io.stowage.common.proto.ListedVersion;
 import io.stowage.common.proto.ObjectToDelete;
 import io.stowage.common.proto.ObjectVersion;
-import io.stowage.common.proto.UpdateBucketRequest;
 import io.stowage.common.proto.Versioning;
 import io.stowage.om.table.Head;
 import java.util.ArrayList;
@@ -69,12 +68,7 @@ class VersionListingTest {
   private final TreeMap<String, List<Version>> model = new TreeMap<>(ListingTest.ORDER);
 
   private void set(Versioning versioning) throws Exception {
-    om.om.updateBucket(
-        UpdateBucketRequest.newBuilder()
-            .setName(BUCKET)
-            .setVersioning(versioning)
-            .setWriteId(WriteId.random())
-            .build());
+    om.setVersioning(BUCKET, versioning);
   }
 
   private DeletedObject delete(String key, long id) throws Exception {

@@ -43,7 +43,6 @@ import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.ReplaceExtentsReply;
 import io.stowage.common.proto.ReplaceExtentsRequest;
 import io.stowage.common.proto.SetObjectMetadataRequest;
-import io.stowage.common.proto.UpdateBucketRequest;
 import io.stowage.common.proto.Versioning;
 import io.stowage.om.table.Cell;
 import io.stowage.om.table.Head;
@@ -83,12 +82,7 @@ abstract class VersionsContract {
   }
 
   private void set(Versioning versioning) throws StoreException {
-    om.om.updateBucket(
-        UpdateBucketRequest.newBuilder()
-            .setName(bucket)
-            .setVersioning(versioning)
-            .setWriteId(WriteId.random())
-            .build());
+    om.setVersioning(bucket, versioning);
   }
 
   private ObjectVersion get(String key, long id) throws StoreException {
