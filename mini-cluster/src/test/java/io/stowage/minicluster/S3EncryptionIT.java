@@ -33,8 +33,8 @@ import io.stowage.common.proto.RevokeSecretRequest;
 import io.stowage.common.proto.User;
 import io.stowage.s3.suite.RawS3;
 import io.stowage.s3.suite.RawS3.Reply;
-import io.stowage.s3.suite.S3ContractTest;
 import io.stowage.s3.suite.S3EncryptionTest;
+import io.stowage.s3.suite.S3Suite;
 import java.io.IOException;
 import java.net.URLEncoder;
 import java.nio.charset.StandardCharsets;
@@ -107,7 +107,7 @@ class S3EncryptionIT extends S3EncryptionTest {
   private MiniStowageCluster cluster;
 
   @Override
-  protected S3ContractTest.Target startTarget() throws Exception {
+  protected S3Suite.Target startTarget() throws Exception {
     Logger.getRootLogger().addAppender(listening);
     Logger ours = Logger.getLogger("io.stowage");
     levelBefore = ours.getLevel();
@@ -117,7 +117,7 @@ class S3EncryptionIT extends S3EncryptionTest {
             .directory(directory)
             .set(Keys.S3_AUDIT_FILE, auditLog().toString())
             .start();
-    return new S3ContractTest.Target(
+    return new S3Suite.Target(
         cluster.s3Endpoint(), cluster.accessKey(), cluster.secretKey(), "us-east-1");
   }
 
@@ -422,15 +422,7 @@ class S3EncryptionIT extends S3EncryptionTest {
       assertTrue(closed.getMessage().contains("SSE-C"), closed.getMessage());
     }
     for (ServerSideEncryption mode : modes) {
-      s3.putBucketEncryption(
-          b ->
-              b.bucket(bucket)
-                  .serverSideEncryptionConfiguration(
-                      c ->
-                          c.rules(
-                              ServerSideEncryptionRule.builder()
-                                  .applyServerSideEncryptionByDefault(d -> d.sseAlgorithm(mode))
-                                  .build())));
+      setDefault(bucket, mode, null, false);
       try (FileSystem files = cluster.fileSystem(bucket)) {
         for (byte[] content : new byte[][] {small, large, {}}) {
           String name = mode + "-" + content.length;

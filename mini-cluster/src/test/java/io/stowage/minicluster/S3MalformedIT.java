@@ -17,8 +17,8 @@ package io.stowage.minicluster;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
-import io.stowage.s3.suite.S3ContractTest.Target;
 import io.stowage.s3.suite.S3MalformedTest;
+import io.stowage.s3.suite.S3Suite.Target;
 import java.util.Arrays;
 import java.util.List;
 

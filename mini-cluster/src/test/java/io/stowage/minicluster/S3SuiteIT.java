@@ -24,6 +24,7 @@ import io.stowage.common.conf.Keys;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.RenameObjectRequest;
 import io.stowage.common.proto.ScanEventsRequest;
+import io.stowage.s3.suite.AccessLogs;
 import io.stowage.s3.suite.S3ContractTest;
 import io.stowage.s3.suite.S3DirectoriesTest;
 import io.stowage.s3.suite.S3IamTest;
@@ -165,21 +166,8 @@ class S3SuiteIT extends S3ContractTest {
     try (S3Client s3 = S3Clients.of(cluster)) {
       s3.createBucket(b -> b.bucket("watched"));
       s3.createBucket(b -> b.bucket("logs"));
-      s3.putBucketPolicy(
-          b ->
-              b.bucket("logs")
-                  .policy(
-                      """
-                      {"Statement": {"Effect": "Allow",
-                       "Principal": {"Service": "logging.s3.amazonaws.com"},
-                       "Action": "s3:PutObject", "Resource": "arn:aws:s3:::logs/*",
-                       "Condition": {"ArnLike": {"aws:SourceArn": "arn:aws:s3:::watched"}}}}
-                      """));
-      s3.putBucketLogging(
-          b ->
-              b.bucket("watched")
-                  .bucketLoggingStatus(
-                      l -> l.loggingEnabled(e -> e.targetBucket("logs").targetPrefix("of/"))));
+      AccessLogs.allow(s3, "watched", "logs", "");
+      AccessLogs.deliver(s3, "watched", "logs", "of/");
       s3.putObject(b -> b.bucket("watched").key("key"), RequestBody.fromString("content"));
       s3.getObjectAsBytes(b -> b.bucket("watched").key("key"));
       StringBuilder lines = new StringBuilder();
@@ -201,7 +189,7 @@ class S3SuiteIT extends S3ContractTest {
   class Iam extends S3IamTest {
     @Override
     protected Target startTarget() {
-      return target;
+      return S3SuiteIT.this.target;
     }
   }
 
@@ -209,7 +197,7 @@ class S3SuiteIT extends S3ContractTest {
   class Locks extends S3ObjectLockTest {
     @Override
     protected Target startTarget() {
-      return target;
+      return S3SuiteIT.this.target;
     }
   }
 
@@ -217,7 +205,7 @@ class S3SuiteIT extends S3ContractTest {
   class Directories extends S3DirectoriesTest {
     @Override
     protected Target startTarget() {
-      return target;
+      return S3SuiteIT.this.target;
     }
   }
 
@@ -225,7 +213,7 @@ class S3SuiteIT extends S3ContractTest {
   class Lifecycles extends S3LifecycleTest {
     @Override
     protected Target startTarget() {
-      return target;
+      return S3SuiteIT.this.target;
     }
 
     @Test

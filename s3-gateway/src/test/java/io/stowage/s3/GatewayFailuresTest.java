@@ -26,7 +26,6 @@ import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.GetObjectRequest;
 import io.stowage.s3.suite.RawS3;
 import io.stowage.s3.suite.RawS3.Reply;
-import io.stowage.s3.suite.S3ContractTest.Target;
 import java.io.InputStream;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
@@ -41,8 +40,7 @@ import org.junit.jupiter.api.Test;
 /** What a gateway does when its clients or the store below it misbehave. */
 class GatewayFailuresTest {
   private static RawS3 raw(InMemoryTarget gateway) {
-    Target target = gateway.target();
-    return new RawS3(target.endpoint(), target.accessKey(), target.secretKey(), target.region());
+    return gateway.target().raw();
   }
 
   private static byte[] bytes(int length) {

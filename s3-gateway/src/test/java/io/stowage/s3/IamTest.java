@@ -18,8 +18,8 @@ package io.stowage.s3;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
-import io.stowage.s3.suite.S3ContractTest.Target;
 import io.stowage.s3.suite.S3IamTest;
+import io.stowage.s3.suite.S3Suite.Target;
 import java.util.Map;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;

@@ -27,7 +27,7 @@ import io.stowage.common.conf.StowageConfig;
 import io.stowage.common.proto.Identity;
 import io.stowage.common.proto.PutIdentityRequest;
 import io.stowage.common.time.StoreClock;
-import io.stowage.s3.suite.S3ContractTest.Target;
+import io.stowage.s3.suite.S3Suite.Target;
 import java.net.URI;
 import java.util.Map;
 import java.util.Set;

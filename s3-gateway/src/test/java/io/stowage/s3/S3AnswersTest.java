@@ -22,7 +22,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.stowage.s3.payload.HashKind;
 import io.stowage.s3.suite.RawS3;
 import io.stowage.s3.suite.RawS3.Reply;
-import io.stowage.s3.suite.S3ContractTest.Target;
+import io.stowage.s3.suite.S3Suite.Target;
 import java.io.IOException;
 import java.net.Socket;
 import java.nio.ByteBuffer;
@@ -56,7 +56,7 @@ class S3AnswersTest {
     gateway = new InMemoryTarget(Map.of());
     gateway.addIdentity("AKOTHER", "other", "somebody", false);
     target = gateway.target();
-    s3 = new RawS3(target.endpoint(), target.accessKey(), target.secretKey(), target.region());
+    s3 = target.raw();
   }
 
   @AfterAll

@@ -21,6 +21,7 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.stowage.s3.suite.AccessLogs;
 import java.net.URI;
 import java.util.List;
 import java.util.Map;
@@ -167,31 +168,12 @@ class S3BucketSettingsTest {
   void accessLogsAreDeliveredToTheBucketThatWasNamed() {
     assertNull(s3.getBucketLogging(b -> b.bucket("bucket")).loggingEnabled());
     refused(
-        400,
-        "InvalidTargetBucketForLogging",
-        () ->
-            s3.putBucketLogging(
-                b ->
-                    b.bucket("bucket")
-                        .bucketLoggingStatus(
-                            l -> l.loggingEnabled(e -> e.targetBucket("none").targetPrefix("")))));
+        400, "InvalidTargetBucketForLogging", () -> AccessLogs.deliver(s3, "bucket", "none", ""));
     other.createBucket(b -> b.bucket("others"));
     refused(
-        400,
-        "InvalidTargetBucketForLogging",
-        () ->
-            s3.putBucketLogging(
-                b ->
-                    b.bucket("bucket")
-                        .bucketLoggingStatus(
-                            l ->
-                                l.loggingEnabled(e -> e.targetBucket("others").targetPrefix("")))));
+        400, "InvalidTargetBucketForLogging", () -> AccessLogs.deliver(s3, "bucket", "others", ""));
     s3.createBucket(b -> b.bucket("logs").acl("log-delivery-write"));
-    s3.putBucketLogging(
-        b ->
-            b.bucket("bucket")
-                .bucketLoggingStatus(
-                    l -> l.loggingEnabled(e -> e.targetBucket("logs").targetPrefix("log/"))));
+    AccessLogs.deliver(s3, "bucket", "logs", "log/");
     s3.putObject(b -> b.bucket("bucket").key("a b"), RequestBody.fromString("content"));
     s3.getObjectAsBytes(b -> b.bucket("bucket").key("a b"));
     assertThrows(
@@ -228,16 +210,7 @@ class S3BucketSettingsTest {
   @Test
   void accessLogsGoWhereAPolicyLetsThem() {
     s3.createBucket(b -> b.bucket("logs"));
-    s3.putBucketPolicy(
-        b ->
-            b.bucket("logs")
-                .policy(
-                    """
-                    {"Statement": {"Effect": "Allow",
-                     "Principal": {"Service": "logging.s3.amazonaws.com"},
-                     "Action": "s3:PutObject", "Resource": "arn:aws:s3:::logs/by-policy/*",
-                     "Condition": {"ArnLike": {"aws:SourceArn": "arn:aws:s3:::bucket"}}}}
-                    """));
+    AccessLogs.allow(s3, "bucket", "logs", "by-policy/");
     s3.putBucketLogging(
         b ->
             b.bucket("bucket")
@@ -254,11 +227,7 @@ class S3BucketSettingsTest {
                                                     p.partitionDateSource(
                                                         PartitionDateSource.EVENT_TIME))))));
     s3.createBucket(b -> b.bucket("denied"));
-    s3.putBucketLogging(
-        b ->
-            b.bucket("denied")
-                .bucketLoggingStatus(
-                    l -> l.loggingEnabled(e -> e.targetBucket("logs").targetPrefix("denied/"))));
+    AccessLogs.deliver(s3, "denied", "logs", "denied/");
     s3.headBucket(b -> b.bucket("denied"));
     s3.headBucket(b -> b.bucket("bucket"));
     InMemoryTarget.await(

@@ -20,8 +20,8 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import io.stowage.common.error.StoreException;
 import io.stowage.s3.suite.RawS3;
-import io.stowage.s3.suite.S3ContractTest;
 import io.stowage.s3.suite.S3EncryptionTest;
+import io.stowage.s3.suite.S3Suite;
 import java.security.MessageDigest;
 import java.util.Base64;
 import java.util.List;
@@ -34,7 +34,7 @@ class S3EncryptionInMemoryTest extends S3EncryptionTest {
   private InMemoryTarget gateway;
 
   @Override
-  protected S3ContractTest.Target startTarget() throws Exception {
+  protected S3Suite.Target startTarget() throws Exception {
     gateway = new InMemoryTarget(Map.of());
     return gateway.target();
   }

@@ -15,8 +15,8 @@
  */
 package io.stowage.s3;
 
-import io.stowage.s3.suite.S3ContractTest.Target;
 import io.stowage.s3.suite.S3MalformedTest;
+import io.stowage.s3.suite.S3Suite.Target;
 import java.util.Map;
 
 /** Bad requests over the in-memory twins, which tell what is left behind. */

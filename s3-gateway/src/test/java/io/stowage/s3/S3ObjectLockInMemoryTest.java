@@ -15,8 +15,8 @@
  */
 package io.stowage.s3;
 
-import io.stowage.s3.suite.S3ContractTest.Target;
 import io.stowage.s3.suite.S3ObjectLockTest;
+import io.stowage.s3.suite.S3Suite.Target;
 import java.util.Map;
 import org.junit.jupiter.api.AfterAll;
 

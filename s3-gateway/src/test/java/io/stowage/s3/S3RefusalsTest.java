@@ -59,8 +59,7 @@ class S3RefusalsTest {
   void start() throws Exception {
     gateway = new InMemoryTarget(Map.of());
     gateway.addIdentity("AKOTHER", "other", "somebody", false);
-    var target = gateway.target();
-    s3 = new RawS3(target.endpoint(), target.accessKey(), target.secretKey(), target.region());
+    s3 = gateway.target().raw();
   }
 
   @AfterAll

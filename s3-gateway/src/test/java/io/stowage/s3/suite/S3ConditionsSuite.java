@@ -32,7 +32,6 @@ import java.util.concurrent.Future;
 import org.junit.jupiter.api.Test;
 import software.amazon.awssdk.core.ResponseBytes;
 import software.amazon.awssdk.core.sync.RequestBody;
-import software.amazon.awssdk.services.s3.S3Client;
 import software.amazon.awssdk.services.s3.model.CopyObjectResponse;
 import software.amazon.awssdk.services.s3.model.DeleteObjectsResponse;
 import software.amazon.awssdk.services.s3.model.GetObjectResponse;
@@ -71,24 +70,21 @@ public abstract class S3ConditionsSuite extends S3VersionsSuite {
     String path = "/" + bucket + "/" + key;
     Reply reply =
         switch (way) {
-          case PUT -> versionsRaw().call("PUT", path).body("put").header(header, value).send();
+          case PUT -> raw.call("PUT", path).body("put").header(header, value).send();
           case COPY ->
-              versionsRaw()
-                  .call("PUT", path)
+              raw.call("PUT", path)
                   .header("x-amz-copy-source", "/" + bucket + "/source")
                   .header(header, value)
                   .send();
           case COMPLETE -> {
-            String id = versionsRaw().call("POST", path + "?uploads=").send().element("UploadId");
+            String id = raw.call("POST", path + "?uploads=").send().element("UploadId");
             String etag =
-                versionsRaw()
-                    .call("PUT", path + "?partNumber=1&uploadId=" + id)
+                raw.call("PUT", path + "?partNumber=1&uploadId=" + id)
                     .body("part")
                     .send()
                     .headers()
                     .get("etag");
-            yield versionsRaw()
-                .call("POST", path + "?uploadId=" + id)
+            yield raw.call("POST", path + "?uploadId=" + id)
                 .header(header, value)
                 .body(
                     "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>"
@@ -112,10 +108,10 @@ public abstract class S3ConditionsSuite extends S3VersionsSuite {
       assertEquals(Answer.DONE, make(way, bucket, key, "if-none-match", "*"));
       assertEquals(failed, make(way, bucket, key, "if-none-match", "*"));
       assertEquals(failed, make(way, bucket, key, "if-match", "\"abc\""));
-      String etag = versionsClient().headObject(b -> b.bucket(bucket).key(key)).eTag();
+      String etag = s3.headObject(b -> b.bucket(bucket).key(key)).eTag();
       assertEquals(Answer.DONE, make(way, bucket, key, "if-match", etag));
       // Deleted meanwhile: for If-Match there is nothing; for If-None-Match it is as if new.
-      versionsClient().deleteObject(b -> b.bucket(bucket).key(key));
+      s3.deleteObject(b -> b.bucket(bucket).key(key));
       assertEquals(absent, make(way, bucket, key, "if-match", etag));
       assertEquals(Answer.DONE, make(way, bucket, key, "if-none-match", "*"));
       assertEquals(
@@ -126,29 +122,27 @@ public abstract class S3ConditionsSuite extends S3VersionsSuite {
   @Test
   void aConditionalDeleteDeletesWhatItNamesOrNothing() throws Exception {
     String bucket = versioned();
-    S3Client s3 = versionsClient();
     String etag = put(bucket, "cond", "one").eTag();
-    assertFails(
+    fails(
         412,
         "PreconditionFailed",
         () -> s3.deleteObject(b -> b.bucket(bucket).key("cond").ifMatch("\"other\"")));
     assertEquals("one", get(bucket, "cond", null));
     assertTrue(s3.deleteObject(b -> b.bucket(bucket).key("cond").ifMatch(etag)).deleteMarker());
     for (String match : List.of(etag, "*")) {
-      Reply absent =
-          versionsRaw().call("DELETE", "/" + bucket + "/cond").header("if-match", match).send();
+      Reply absent = raw.call("DELETE", "/" + bucket + "/cond").header("if-match", match).send();
       assertEquals(404, absent.status());
     }
     // A marker is nothing: a put that must not overwrite anything goes through.
     s3.putObject(b -> b.bucket(bucket).key("cond").ifNoneMatch("*"), RequestBody.fromString("two"));
-    assertFails(
+    fails(
         412,
         "PreconditionFailed",
         () ->
             s3.putObject(
                 b -> b.bucket(bucket).key("cond").ifNoneMatch("*"),
                 RequestBody.fromString("three")));
-    assertFails(
+    fails(
         404,
         "NoSuchKey",
         () ->
@@ -162,15 +156,13 @@ public abstract class S3ConditionsSuite extends S3VersionsSuite {
                     .destinationBucket(bucket)
                     .destinationKey("copy"));
     Reply refused =
-        versionsRaw()
-            .call("PUT", "/" + bucket + "/copy")
+        raw.call("PUT", "/" + bucket + "/copy")
             .header("x-amz-copy-source", "/" + bucket + "/cond")
             .header("if-none-match", "*")
             .send();
     assertEquals(412, refused.status());
     Reply replaced =
-        versionsRaw()
-            .call("PUT", "/" + bucket + "/copy")
+        raw.call("PUT", "/" + bucket + "/copy")
             .header("x-amz-copy-source", "/" + bucket + "/cond")
             .header("if-match", copied.copyObjectResult().eTag())
             .send();
@@ -184,8 +176,7 @@ public abstract class S3ConditionsSuite extends S3VersionsSuite {
     var made = put(bucket, "named", "one");
     for (String match : List.of(made.eTag(), "\"other\"", "*")) {
       Reply refused =
-          versionsRaw()
-              .call("DELETE", "/" + bucket + "/named?versionId=" + made.versionId())
+          raw.call("DELETE", "/" + bucket + "/named?versionId=" + made.versionId())
               .header("if-match", match)
               .send();
       assertEquals(501, refused.status(), refused.text());
@@ -193,18 +184,17 @@ public abstract class S3ConditionsSuite extends S3VersionsSuite {
       assertEquals("If-Match", refused.element("Header"));
     }
     DeleteObjectsResponse each =
-        versionsClient()
-            .deleteObjects(
-                b ->
-                    b.bucket(bucket)
-                        .delete(
-                            d ->
-                                d.objects(
-                                    ObjectIdentifier.builder()
-                                        .key("named")
-                                        .versionId(made.versionId())
-                                        .eTag(made.eTag())
-                                        .build())));
+        s3.deleteObjects(
+            b ->
+                b.bucket(bucket)
+                    .delete(
+                        d ->
+                            d.objects(
+                                ObjectIdentifier.builder()
+                                    .key("named")
+                                    .versionId(made.versionId())
+                                    .eTag(made.eTag())
+                                    .build())));
     assertEquals("NotImplemented", each.errors().get(0).code());
     assertEquals(made.versionId(), each.errors().get(0).versionId());
     assertEquals("one", get(bucket, "named", made.versionId()));
@@ -216,8 +206,7 @@ public abstract class S3ConditionsSuite extends S3VersionsSuite {
   }
 
   private int deleteIfSize(String bucket, String key, long size) throws IOException {
-    return versionsRaw()
-        .call("DELETE", "/" + bucket + "/" + key)
+    return raw.call("DELETE", "/" + bucket + "/" + key)
         .header("x-amz-if-match-size", Long.toString(size))
         .send()
         .status();
@@ -228,8 +217,7 @@ public abstract class S3ConditionsSuite extends S3VersionsSuite {
     String bucket = versioned();
     put(bucket, "sized", "12345");
     assertEquals(412, deleteIfSize(bucket, "sized", 4));
-    Instant modified =
-        versionsClient().headObject(b -> b.bucket(bucket).key("sized")).lastModified();
+    Instant modified = s3.headObject(b -> b.bucket(bucket).key("sized")).lastModified();
     assertEquals(412, deleteIfModified(bucket, "sized", "Thu, 01 Jan 2015 00:00:00 GMT"));
     assertEquals(400, deleteIfModified(bucket, "sized", "yesterday"));
     assertEquals("12345", get(bucket, "sized", null));
@@ -238,8 +226,7 @@ public abstract class S3ConditionsSuite extends S3VersionsSuite {
   }
 
   private int deleteIfModified(String bucket, String key, String time) throws IOException {
-    return versionsRaw()
-        .call("DELETE", "/" + bucket + "/" + key)
+    return raw.call("DELETE", "/" + bucket + "/" + key)
         .header("x-amz-if-match-last-modified-time", time)
         .send()
         .status();
@@ -254,9 +241,8 @@ public abstract class S3ConditionsSuite extends S3VersionsSuite {
       asked.put(key, ObjectIdentifier.builder().key("each/" + key));
       put(bucket, "each/" + key, key);
     }
-    String etag = versionsClient().headObject(b -> b.bucket(bucket).key("each/tag")).eTag();
-    Instant modified =
-        versionsClient().headObject(b -> b.bucket(bucket).key("each/time")).lastModified();
+    String etag = s3.headObject(b -> b.bucket(bucket).key("each/tag")).eTag();
+    Instant modified = s3.headObject(b -> b.bucket(bucket).key("each/time")).lastModified();
     asked.get("tag").eTag(etag);
     asked.get("no-tag").eTag(etag);
     asked.get("any").eTag("*");
@@ -271,7 +257,7 @@ public abstract class S3ConditionsSuite extends S3VersionsSuite {
     List<ObjectIdentifier> objects =
         asked.values().stream().map(ObjectIdentifier.Builder::build).toList();
     DeleteObjectsResponse answered =
-        versionsClient().deleteObjects(b -> b.bucket(bucket).delete(d -> d.objects(objects)));
+        s3.deleteObjects(b -> b.bucket(bucket).delete(d -> d.objects(objects)));
     Map<String, String> outcomes = new TreeMap<>();
     answered.deleted().forEach(one -> outcomes.put(one.key().substring(5), "deleted"));
     answered.errors().forEach(one -> outcomes.put(one.key().substring(5), one.code()));
@@ -362,8 +348,7 @@ public abstract class S3ConditionsSuite extends S3VersionsSuite {
     if (number % 4 < 3) {
       return make(Way.values()[number % 4], bucket, key, "if-match", etag);
     }
-    Reply reply =
-        versionsRaw().call("DELETE", "/" + bucket + "/" + key).header("if-match", etag).send();
+    Reply reply = raw.call("DELETE", "/" + bucket + "/" + key).header("if-match", etag).send();
     return reply.status() == 204 ? Answer.DONE : new Answer(reply.status(), reply.code());
   }
 
@@ -391,7 +376,6 @@ public abstract class S3ConditionsSuite extends S3VersionsSuite {
   }
 
   private boolean increment(String bucket) {
-    S3Client s3 = versionsClient();
     ResponseBytes<GetObjectResponse> seen =
         s3.getObjectAsBytes(b -> b.bucket(bucket).key("counter"));
     int next = Integer.parseInt(seen.asUtf8String()) + 1;

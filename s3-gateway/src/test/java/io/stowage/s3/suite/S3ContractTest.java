@@ -35,7 +35,6 @@ import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
-import java.util.Random;
 import java.util.TreeSet;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
@@ -45,21 +44,14 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Collectors;
 import java.util.zip.CRC32C;
 import java.util.zip.CheckedInputStream;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
-import software.amazon.awssdk.auth.credentials.AwsBasicCredentials;
-import software.amazon.awssdk.auth.credentials.StaticCredentialsProvider;
 import software.amazon.awssdk.core.ResponseBytes;
 import software.amazon.awssdk.core.ResponseInputStream;
 import software.amazon.awssdk.core.sync.RequestBody;
-import software.amazon.awssdk.http.urlconnection.UrlConnectionHttpClient;
 import software.amazon.awssdk.regions.Region;
-import software.amazon.awssdk.services.s3.S3Client;
 import software.amazon.awssdk.services.s3.S3Configuration;
 import software.amazon.awssdk.services.s3.model.CORSRule;
 import software.amazon.awssdk.services.s3.model.ChecksumAlgorithm;
@@ -94,77 +86,8 @@ import software.amazon.awssdk.services.s3.presigner.S3Presigner;
  * S3 as the AWS SDK for Java v2 speaks it at its defaults, checksums in trailers included. Every
  * test has a bucket of its own.
  */
-@TestInstance(TestInstance.Lifecycle.PER_CLASS)
 public abstract class S3ContractTest extends S3ConditionsSuite {
-  private static final AtomicInteger BUCKETS = new AtomicInteger();
   private static final int MIB = 1 << 20;
-
-  /** An endpoint to test. */
-  public record Target(URI endpoint, String accessKey, String secretKey, String region) {}
-
-  protected Target target;
-  protected S3Client s3;
-  protected RawS3 raw;
-
-  /** Starts what is tested, or finds it. */
-  protected abstract Target startTarget() throws Exception;
-
-  @BeforeAll
-  void connect() throws Exception {
-    target = startTarget();
-    s3 = client();
-    raw = new RawS3(target.endpoint, target.accessKey, target.secretKey, target.region);
-  }
-
-  @AfterAll
-  void disconnect() {
-    if (s3 != null) {
-      s3.close();
-    }
-  }
-
-  @Override
-  final S3Client versionsClient() {
-    return s3;
-  }
-
-  @Override
-  final RawS3 versionsRaw() {
-    return raw;
-  }
-
-  @Override
-  final String versionsBucket() {
-    return newBucket();
-  }
-
-  private S3Client client() {
-    return S3Client.builder()
-        .endpointOverride(target.endpoint)
-        .region(Region.of(target.region))
-        .credentialsProvider(credentials())
-        .forcePathStyle(true)
-        .httpClient(UrlConnectionHttpClient.builder().socketTimeout(Duration.ofMinutes(2)).build())
-        .build();
-  }
-
-  private StaticCredentialsProvider credentials() {
-    return StaticCredentialsProvider.create(
-        AwsBasicCredentials.create(target.accessKey, target.secretKey));
-  }
-
-  protected final String newBucket() {
-    String bucket =
-        "suite-" + Long.toString(System.nanoTime(), 36) + "-" + BUCKETS.incrementAndGet();
-    s3.createBucket(b -> b.bucket(bucket));
-    return bucket;
-  }
-
-  protected static byte[] bytes(int length, long seed) {
-    byte[] bytes = new byte[length];
-    new Random(seed).nextBytes(bytes);
-    return bytes;
-  }
 
   private static String md5(byte[] bytes) throws Exception {
     return HexFormat.of().formatHex(MessageDigest.getInstance("MD5").digest(bytes));
@@ -1192,9 +1115,9 @@ public abstract class S3ContractTest extends S3ConditionsSuite {
     String bucket = newBucket();
     try (S3Presigner presigner =
         S3Presigner.builder()
-            .endpointOverride(target.endpoint)
-            .region(Region.of(target.region))
-            .credentialsProvider(credentials())
+            .endpointOverride(target.endpoint())
+            .region(Region.of(target.region()))
+            .credentialsProvider(target.credentials())
             .serviceConfiguration(S3Configuration.builder().pathStyleAccessEnabled(true).build())
             .build()) {
       URI put =
@@ -1233,12 +1156,12 @@ public abstract class S3ContractTest extends S3ConditionsSuite {
     s3.putObject(b -> b.bucket(bucket).key("dir/k"), RequestBody.fromString("text"));
     RawS3.Reply got =
         raw.call("GET", "/dir/k")
-            .header("host", bucket + ".localhost:" + target.endpoint.getPort())
+            .header("host", bucket + ".localhost:" + target.endpoint().getPort())
             .send();
     assertEquals("text", got.text());
     RawS3.Reply listed =
         raw.call("GET", "/?list-type=2")
-            .header("host", bucket + ".localhost:" + target.endpoint.getPort())
+            .header("host", bucket + ".localhost:" + target.endpoint().getPort())
             .send();
     assertEquals("dir/k", listed.element("Key"));
   }

@@ -20,28 +20,17 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.stowage.s3.suite.S3ContractTest.Target;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.TreeSet;
-import java.util.concurrent.atomic.AtomicInteger;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.TestInstance;
-import software.amazon.awssdk.auth.credentials.AwsBasicCredentials;
-import software.amazon.awssdk.auth.credentials.StaticCredentialsProvider;
 import software.amazon.awssdk.core.sync.RequestBody;
-import software.amazon.awssdk.http.urlconnection.UrlConnectionHttpClient;
-import software.amazon.awssdk.regions.Region;
-import software.amazon.awssdk.services.s3.S3Client;
 import software.amazon.awssdk.services.s3.model.BucketVersioningStatus;
 import software.amazon.awssdk.services.s3.model.CommonPrefix;
 import software.amazon.awssdk.services.s3.model.CompletedPart;
 import software.amazon.awssdk.services.s3.model.DeleteObjectsResponse;
 import software.amazon.awssdk.services.s3.model.Event;
-import software.amazon.awssdk.services.s3.model.ExpirationStatus;
 import software.amazon.awssdk.services.s3.model.HeadObjectResponse;
 import software.amazon.awssdk.services.s3.model.LifecycleRule;
 import software.amazon.awssdk.services.s3.model.ListObjectsResponse;
@@ -56,48 +45,10 @@ import software.amazon.awssdk.services.s3.model.S3Object;
 import software.amazon.awssdk.services.s3.model.Tag;
 
 /** S3 over buckets of layout FILE_SYSTEM, as the AWS SDK speaks it. */
-@TestInstance(TestInstance.Lifecycle.PER_CLASS)
-public abstract class S3DirectoriesTest {
-  private static final AtomicInteger BUCKETS = new AtomicInteger();
-
-  private S3Client s3;
-
-  protected abstract Target startTarget() throws Exception;
-
-  @BeforeAll
-  void connect() throws Exception {
-    Target target = startTarget();
-    s3 =
-        S3Client.builder()
-            .endpointOverride(target.endpoint())
-            .region(Region.of(target.region()))
-            .credentialsProvider(
-                StaticCredentialsProvider.create(
-                    AwsBasicCredentials.create(target.accessKey(), target.secretKey())))
-            .forcePathStyle(true)
-            .httpClientBuilder(UrlConnectionHttpClient.builder())
-            .build();
-  }
-
-  @AfterAll
-  void disconnect() {
-    s3.close();
-  }
-
+public abstract class S3DirectoriesTest extends S3Suite {
   private String newBucket() {
-    String bucket =
-        "tree-" + Long.toString(System.nanoTime(), 36) + "-" + BUCKETS.incrementAndGet();
-    s3.createBucket(
-        b ->
-            b.bucket(bucket)
-                .overrideConfiguration(o -> o.putHeader("x-stowage-layout", "FILE_SYSTEM")));
-    return bucket;
-  }
-
-  private static void fails(int status, String code, Runnable call) {
-    S3Exception e = assertThrows(S3Exception.class, call::run);
-    assertEquals(code, e.awsErrorDetails().errorCode());
-    assertEquals(status, e.statusCode());
+    return newBucket(
+        "tree", b -> b.overrideConfiguration(o -> o.putHeader("x-stowage-layout", "FILE_SYSTEM")));
   }
 
   private void put(String bucket, String key) {
@@ -158,16 +109,7 @@ public abstract class S3DirectoriesTest {
     for (String key : List.of("a//b", "a/./b", "a/../b", "x".repeat(256), "a/" + "x".repeat(256))) {
       fails(400, "InvalidArgument", () -> put(bucket, key));
       fails(400, "InvalidArgument", () -> s3.createMultipartUpload(b -> b.bucket(bucket).key(key)));
-      fails(
-          400,
-          "InvalidArgument",
-          () ->
-              s3.copyObject(
-                  b ->
-                      b.sourceBucket(bucket)
-                          .sourceKey("a/b")
-                          .destinationBucket(bucket)
-                          .destinationKey(key)));
+      fails(400, "InvalidArgument", () -> copy(bucket, "a/b", bucket, key));
       fails(404, "NoSuchKey", () -> get(bucket, key));
       S3Exception none =
           assertThrows(S3Exception.class, () -> s3.headObject(b -> b.bucket(bucket).key(key)));
@@ -359,29 +301,10 @@ public abstract class S3DirectoriesTest {
                 .metadata(java.util.Map.of("copied", "yes")));
     assertEquals("content of a/f", get(bucket, "x/y/g"));
     assertEquals("yes", s3.headObject(b -> b.bucket(bucket).key("x/y/g")).metadata().get("copied"));
-    s3.copyObject(
-        b ->
-            b.sourceBucket(bucket)
-                .sourceKey("x/y/g")
-                .destinationBucket(flat)
-                .destinationKey("a//b"));
-    s3.copyObject(
-        b ->
-            b.sourceBucket(flat)
-                .sourceKey("a//b")
-                .destinationBucket(bucket)
-                .destinationKey("back/g"));
+    copy(bucket, "x/y/g", flat, "a//b");
+    copy(flat, "a//b", bucket, "back/g");
     assertEquals("content of a/f", get(bucket, "back/g"));
-    fails(
-        400,
-        "InvalidRequest",
-        () ->
-            s3.copyObject(
-                b ->
-                    b.sourceBucket(bucket)
-                        .sourceKey("a/f")
-                        .destinationBucket(bucket)
-                        .destinationKey("a/f/below")));
+    fails(400, "InvalidRequest", () -> copy(bucket, "a/f", bucket, "a/f/below"));
   }
 
   @Test
@@ -450,13 +373,7 @@ public abstract class S3DirectoriesTest {
                 b ->
                     b.bucket(bucket)
                         .versioningConfiguration(v -> v.status(BucketVersioningStatus.ENABLED))));
-    LifecycleRule rule =
-        LifecycleRule.builder()
-            .id("all")
-            .status(ExpirationStatus.ENABLED)
-            .filter(f -> f.prefix(""))
-            .expiration(e -> e.days(1))
-            .build();
+    LifecycleRule rule = S3LifecycleTest.enabled("all", "").expiration(e -> e.days(1)).build();
     fails(
         400,
         "InvalidArgument",

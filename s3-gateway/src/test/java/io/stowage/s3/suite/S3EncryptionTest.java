@@ -19,15 +19,12 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
-import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.stowage.s3.suite.S3ContractTest.Target;
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
-import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -37,23 +34,13 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Random;
-import java.util.concurrent.atomic.AtomicInteger;
 import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
-import software.amazon.awssdk.auth.credentials.AwsBasicCredentials;
-import software.amazon.awssdk.auth.credentials.StaticCredentialsProvider;
 import software.amazon.awssdk.core.ResponseBytes;
 import software.amazon.awssdk.core.sync.RequestBody;
-import software.amazon.awssdk.http.urlconnection.UrlConnectionHttpClient;
-import software.amazon.awssdk.regions.Region;
-import software.amazon.awssdk.services.s3.S3Client;
 import software.amazon.awssdk.services.s3.model.BucketVersioningStatus;
 import software.amazon.awssdk.services.s3.model.ChecksumMode;
 import software.amazon.awssdk.services.s3.model.CompletedPart;
@@ -68,7 +55,6 @@ import software.amazon.awssdk.services.s3.model.HeadObjectResponse;
 import software.amazon.awssdk.services.s3.model.ObjectAttributes;
 import software.amazon.awssdk.services.s3.model.PutObjectRequest;
 import software.amazon.awssdk.services.s3.model.PutObjectResponse;
-import software.amazon.awssdk.services.s3.model.S3Exception;
 import software.amazon.awssdk.services.s3.model.ServerSideEncryption;
 import software.amazon.awssdk.services.s3.model.ServerSideEncryptionByDefault;
 import software.amazon.awssdk.services.s3.model.ServerSideEncryptionRule;
@@ -81,54 +67,13 @@ import software.amazon.awssdk.services.s3.model.UploadPartRequest;
  * SSE-C, SSE-S3, SSE-KMS and buckets' defaults, as Amazon S3 documents them. The target has a key
  * service whose default key is {@code stowage-kms}, and takes SSE-C over plain HTTP from loopback.
  */
-@TestInstance(TestInstance.Lifecycle.PER_CLASS)
-public abstract class S3EncryptionTest {
-  private static final AtomicInteger BUCKETS = new AtomicInteger();
+public abstract class S3EncryptionTest extends S3Suite {
   private static final int PACKET = 64 << 10;
   private static final int PART = 5 << 20;
   private static final String KEY_ARN = "arn:aws:kms:us-east-1:111122223333:key/stowage-kms";
 
-  protected Target target;
-  protected S3Client s3;
-  private RawS3 raw;
-
-  /** Starts what is tested, or finds it. */
-  protected abstract Target startTarget() throws Exception;
-
-  @BeforeAll
-  void connect() throws Exception {
-    target = startTarget();
-    s3 =
-        S3Client.builder()
-            .endpointOverride(target.endpoint())
-            .region(Region.of(target.region()))
-            .credentialsProvider(
-                StaticCredentialsProvider.create(
-                    AwsBasicCredentials.create(target.accessKey(), target.secretKey())))
-            .forcePathStyle(true)
-            .httpClient(
-                UrlConnectionHttpClient.builder().socketTimeout(Duration.ofMinutes(2)).build())
-            .build();
-    raw = new RawS3(target.endpoint(), target.accessKey(), target.secretKey(), target.region());
-  }
-
-  @AfterAll
-  void disconnect() {
-    if (s3 != null) {
-      s3.close();
-    }
-  }
-
   protected final String newBucket() {
-    String bucket = "sse-" + Long.toString(System.nanoTime(), 36) + "-" + BUCKETS.incrementAndGet();
-    s3.createBucket(b -> b.bucket(bucket));
-    return bucket;
-  }
-
-  private static byte[] bytes(int length, long seed) {
-    byte[] bytes = new byte[length];
-    new Random(seed).nextBytes(bytes);
-    return bytes;
+    return newBucket("sse", b -> {});
   }
 
   private static byte[] md5(byte[] bytes) {
@@ -141,14 +86,6 @@ public abstract class S3EncryptionTest {
 
   private static String etag(byte[] bytes) {
     return '"' + HexFormat.of().formatHex(md5(bytes)) + '"';
-  }
-
-  private static void fails(int status, String code, Runnable call) {
-    S3Exception e = assertThrows(S3Exception.class, call::run);
-    assertEquals(status, e.statusCode(), e::getMessage);
-    if (code != null) {
-      assertEquals(code, e.awsErrorDetails().errorCode());
-    }
   }
 
   /** A key as the headers of SSE-C carry it. */
@@ -297,6 +234,24 @@ public abstract class S3EncryptionTest {
     assertEquals(mode.key() == null ? null : mode.key().md5, customerMd5);
   }
 
+  private static void says(Mode mode, GetObjectResponse got) {
+    says(
+        mode,
+        got.serverSideEncryption(),
+        got.ssekmsKeyId(),
+        got.sseCustomerAlgorithm(),
+        got.sseCustomerKeyMD5());
+  }
+
+  private static void says(Mode mode, HeadObjectResponse head) {
+    says(
+        mode,
+        head.serverSideEncryption(),
+        head.ssekmsKeyId(),
+        head.sseCustomerAlgorithm(),
+        head.sseCustomerKeyMD5());
+  }
+
   @ParameterizedTest
   @EnumSource(Mode.class)
   void givesBackWhatWasPutAndSaysHowItIsKept(Mode mode) {
@@ -313,20 +268,9 @@ public abstract class S3EncryptionTest {
           put.sseCustomerKeyMD5());
       ResponseBytes<GetObjectResponse> got = get(bucket, "k", mode, null);
       assertArrayEquals(content, got.asByteArrayUnsafe());
-      GetObjectResponse said = got.response();
-      says(
-          mode,
-          said.serverSideEncryption(),
-          said.ssekmsKeyId(),
-          said.sseCustomerAlgorithm(),
-          said.sseCustomerKeyMD5());
+      says(mode, got.response());
       HeadObjectResponse head = head(bucket, "k", mode);
-      says(
-          mode,
-          head.serverSideEncryption(),
-          head.ssekmsKeyId(),
-          head.sseCustomerAlgorithm(),
-          head.sseCustomerKeyMD5());
+      says(mode, head);
       assertEquals(size, head.contentLength());
       assertEquals(put.eTag(), head.eTag());
       assertEquals(put.checksumCRC32(), head.checksumCRC32());
@@ -403,16 +347,7 @@ public abstract class S3EncryptionTest {
           });
       assertArrayEquals(content, get(bucket, "to " + to, then, null).asByteArrayUnsafe());
     }
-    fails(
-        400,
-        "InvalidRequest",
-        () ->
-            s3.copyObject(
-                b ->
-                    b.sourceBucket(bucket)
-                        .sourceKey("source")
-                        .destinationBucket(bucket)
-                        .destinationKey("source")));
+    fails(400, "InvalidRequest", () -> copy(bucket, "source", bucket, "source"));
   }
 
   @Test
@@ -760,7 +695,7 @@ public abstract class S3EncryptionTest {
     s3.deleteBucketEncryption(b -> b.bucket(bucket));
   }
 
-  private void setDefault(
+  protected final void setDefault(
       String bucket, ServerSideEncryption algorithm, String keyId, boolean bucketKey) {
     s3.putBucketEncryption(
         b ->
@@ -825,12 +760,7 @@ public abstract class S3EncryptionTest {
                 b.bucket(bucket).key("k").versionId(id);
                 mode.head(b);
               });
-      says(
-          mode,
-          head.serverSideEncryption(),
-          head.ssekmsKeyId(),
-          head.sseCustomerAlgorithm(),
-          head.sseCustomerKeyMD5());
+      says(mode, head);
       s3.putObjectTagging(
           b ->
               b.bucket(bucket)
@@ -934,12 +864,7 @@ public abstract class S3EncryptionTest {
       Mode mode = (Mode) each[1];
       ResponseBytes<GetObjectResponse> got = get(bucket, (String) each[0], mode, null);
       assertArrayEquals(content, got.asByteArrayUnsafe());
-      says(
-          mode,
-          got.response().serverSideEncryption(),
-          got.response().ssekmsKeyId(),
-          got.response().sseCustomerAlgorithm(),
-          got.response().sseCustomerKeyMD5());
+      says(mode, got.response());
     }
     fails(404, "NoSuchKey", () -> s3.getObjectAsBytes(b -> b.bucket(bucket).key("wrong")));
   }

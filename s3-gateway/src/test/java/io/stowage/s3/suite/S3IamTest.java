@@ -21,7 +21,7 @@ import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.stowage.s3.suite.S3ContractTest.Target;
+import io.stowage.s3.suite.S3Suite.Target;
 import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
@@ -131,6 +131,12 @@ public abstract class S3IamTest {
     return basic(key.accessKeyId(), key.secretAccessKey());
   }
 
+  private AwsCredentials userWithPolicy(String user, String policy) {
+    AwsCredentials credentials = userWithKey(user);
+    iam.putUserPolicy(b -> b.userName(user).policyName("p").policyDocument(policy));
+    return credentials;
+  }
+
   private static void fails(String code, org.junit.jupiter.api.function.Executable what) {
     IamException e = assertThrows(IamException.class, what);
     assertEquals(code, e.awsErrorDetails().errorCode(), e.getMessage());
@@ -171,8 +177,7 @@ public abstract class S3IamTest {
 
   @Test
   void keysAreTwoAtMostAndCanRest() {
-    AwsCredentials first = userWithKey(name);
-    iam.putUserPolicy(b -> b.userName(name).policyName("p").policyDocument(ALLOW_GET));
+    AwsCredentials first = userWithPolicy(name, ALLOW_GET);
     try (S3Client user = s3(first)) {
       assertEquals("content", read(user));
     }
@@ -256,20 +261,17 @@ public abstract class S3IamTest {
       fails("AccessDenied", user::listUsers);
       fails("AccessDenied", () -> user.getUser(b -> b.userName("nobody")));
     }
-    AwsCredentials helper = userWithKey(name + "helper");
-    iam.putUserPolicy(
-        b ->
-            b.userName(name + "helper")
-                .policyName("p")
-                .policyDocument(
-                    """
-                    {"Statement": [
-                      {"Effect": "Allow", "Action": "iam:*", "Resource": "*"},
-                      {"Effect": "Deny", "Action": "iam:Create*", "Resource": "*"},
-                      {"Effect": "Deny", "Action": "iam:GetUser",
-                       "Resource": "arn:aws:iam::000000000000:user/%s"}]}
-                    """
-                        .formatted(name)));
+    AwsCredentials helper =
+        userWithPolicy(
+            name + "helper",
+            """
+            {"Statement": [
+              {"Effect": "Allow", "Action": "iam:*", "Resource": "*"},
+              {"Effect": "Deny", "Action": "iam:Create*", "Resource": "*"},
+              {"Effect": "Deny", "Action": "iam:GetUser",
+               "Resource": "arn:aws:iam::000000000000:user/%s"}]}
+            """
+                .formatted(name));
     try (IamClient user = iam(helper)) {
       assertFalse(user.listUsers().users().isEmpty());
       assertEquals(name + "helper", user.getUser().user().userName());
@@ -297,13 +299,9 @@ public abstract class S3IamTest {
 
   @Test
   void sessionsOfUsersMayWhatTheirUsersMayButCallIam() {
-    AwsCredentials credentials = userWithKey(name);
-    iam.putUserPolicy(
-        b ->
-            b.userName(name)
-                .policyName("p")
-                .policyDocument(
-                    ALLOW_GET.replace("s3:GetObject", "*").replace("arn:aws:s3:::bucket/*", "*")));
+    AwsCredentials credentials =
+        userWithPolicy(
+            name, ALLOW_GET.replace("s3:GetObject", "*").replace("arn:aws:s3:::bucket/*", "*"));
     Credentials session;
     try (StsClient sts = sts(credentials)) {
       session = sts.getSessionToken(b -> b.durationSeconds(900)).credentials();
@@ -471,16 +469,12 @@ public abstract class S3IamTest {
       denied(() -> read(user));
     }
     // Who may change one name only may not make another of it.
-    AwsCredentials helper = userWithKey(name + "helper");
-    iam.putUserPolicy(
-        b ->
-            b.userName(name + "helper")
-                .policyName("p")
-                .policyDocument(
-                    ALLOW_GET
-                        .replace("s3:GetObject", "iam:UpdateUser")
-                        .replace(
-                            "arn:aws:s3:::bucket/*", "arn:aws:iam::000000000000:user/" + name)));
+    AwsCredentials helper =
+        userWithPolicy(
+            name + "helper",
+            ALLOW_GET
+                .replace("s3:GetObject", "iam:UpdateUser")
+                .replace("arn:aws:s3:::bucket/*", "arn:aws:iam::000000000000:user/" + name));
     try (IamClient user = iam(helper)) {
       fails("AccessDenied", () -> user.updateUser(b -> b.userName(name).newUserName("root2")));
       user.updateUser(b -> b.userName(name));

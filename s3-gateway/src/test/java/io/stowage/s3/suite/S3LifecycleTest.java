@@ -21,7 +21,6 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.stowage.s3.suite.S3ContractTest.Target;
 import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -30,19 +29,10 @@ import java.time.ZonedDateTime;
 import java.time.format.DateTimeFormatter;
 import java.time.temporal.ChronoUnit;
 import java.util.List;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.TestInstance;
-import software.amazon.awssdk.auth.credentials.AwsBasicCredentials;
-import software.amazon.awssdk.auth.credentials.StaticCredentialsProvider;
 import software.amazon.awssdk.core.sync.RequestBody;
-import software.amazon.awssdk.http.urlconnection.UrlConnectionHttpClient;
-import software.amazon.awssdk.regions.Region;
-import software.amazon.awssdk.services.s3.S3Client;
 import software.amazon.awssdk.services.s3.model.CreateMultipartUploadResponse;
 import software.amazon.awssdk.services.s3.model.ExpirationStatus;
 import software.amazon.awssdk.services.s3.model.LifecycleRule;
@@ -55,40 +45,11 @@ import software.amazon.awssdk.services.s3.model.Transition;
  * Lifecycle configurations as the AWS SDK sets and gets them, and what answers announce. In
  * hundreds of days: where they are short, what is announced must not happen before it is looked at.
  */
-@TestInstance(TestInstance.Lifecycle.PER_CLASS)
-public abstract class S3LifecycleTest {
-  private static final AtomicInteger BUCKETS = new AtomicInteger();
+public abstract class S3LifecycleTest extends S3Suite {
   private static final Pattern HEADER = Pattern.compile("expiry-date=\"(.+)\", rule-id=\"(.+)\"");
 
-  protected S3Client s3;
-
-  protected abstract Target startTarget() throws Exception;
-
-  @BeforeAll
-  void connect() throws Exception {
-    Target target = startTarget();
-    s3 =
-        S3Client.builder()
-            .endpointOverride(target.endpoint())
-            .region(Region.of(target.region()))
-            .credentialsProvider(
-                StaticCredentialsProvider.create(
-                    AwsBasicCredentials.create(target.accessKey(), target.secretKey())))
-            .forcePathStyle(true)
-            .httpClientBuilder(UrlConnectionHttpClient.builder())
-            .build();
-  }
-
-  @AfterAll
-  void disconnect() {
-    s3.close();
-  }
-
   protected final String newBucket() {
-    String bucket =
-        "lifecycle-" + Long.toString(System.nanoTime(), 36) + "-" + BUCKETS.incrementAndGet();
-    s3.createBucket(b -> b.bucket(bucket));
-    return bucket;
+    return newBucket("lifecycle", b -> {});
   }
 
   protected final void configure(String bucket, LifecycleRule... rules) {

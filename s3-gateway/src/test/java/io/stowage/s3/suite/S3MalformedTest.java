@@ -49,15 +49,14 @@ public abstract class S3MalformedTest {
   private String bucket;
 
   /** Starts what is tested, or finds it. */
-  protected abstract S3ContractTest.Target startTarget() throws Exception;
+  protected abstract S3Suite.Target startTarget() throws Exception;
 
   /** Anything that must hold when all bad requests have been answered: nothing leaked. */
   protected abstract void checkNothingLeaked() throws Exception;
 
   @BeforeAll
   void connect() throws Exception {
-    S3ContractTest.Target target = startTarget();
-    raw = new RawS3(target.endpoint(), target.accessKey(), target.secretKey(), target.region());
+    raw = startTarget().raw();
     bucket = "bad-" + Long.toString(System.nanoTime(), 36);
     assertEquals(200, raw.call("PUT", "/" + bucket).send().status());
     assertEquals(200, raw.call("PUT", "/" + bucket + "/there").body("there").send().status());

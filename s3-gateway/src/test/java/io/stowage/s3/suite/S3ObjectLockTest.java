@@ -17,24 +17,13 @@ package io.stowage.s3.suite;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
-import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.stowage.s3.suite.S3ContractTest.Target;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
-import java.util.concurrent.atomic.AtomicInteger;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.TestInstance;
-import software.amazon.awssdk.auth.credentials.AwsBasicCredentials;
-import software.amazon.awssdk.auth.credentials.StaticCredentialsProvider;
 import software.amazon.awssdk.core.sync.RequestBody;
-import software.amazon.awssdk.http.urlconnection.UrlConnectionHttpClient;
-import software.amazon.awssdk.regions.Region;
-import software.amazon.awssdk.services.s3.S3Client;
 import software.amazon.awssdk.services.s3.model.CompletedPart;
 import software.amazon.awssdk.services.s3.model.DefaultRetention;
 import software.amazon.awssdk.services.s3.model.DeleteObjectsResponse;
@@ -46,52 +35,13 @@ import software.amazon.awssdk.services.s3.model.ObjectLockLegalHoldStatus;
 import software.amazon.awssdk.services.s3.model.ObjectLockMode;
 import software.amazon.awssdk.services.s3.model.ObjectLockRetention;
 import software.amazon.awssdk.services.s3.model.ObjectLockRetentionMode;
-import software.amazon.awssdk.services.s3.model.S3Exception;
 
 /**
  * Object lock as the AWS SDK speaks it: configuration, retention, legal hold, and what they keep.
  */
-@TestInstance(TestInstance.Lifecycle.PER_CLASS)
-public abstract class S3ObjectLockTest {
-  private static final AtomicInteger BUCKETS = new AtomicInteger();
-
-  private S3Client s3;
-  private RawS3 raw;
-
-  protected abstract Target startTarget() throws Exception;
-
-  @BeforeAll
-  void connect() throws Exception {
-    Target target = startTarget();
-    raw = new RawS3(target.endpoint(), target.accessKey(), target.secretKey(), target.region());
-    s3 =
-        S3Client.builder()
-            .endpointOverride(target.endpoint())
-            .region(Region.of(target.region()))
-            .credentialsProvider(
-                StaticCredentialsProvider.create(
-                    AwsBasicCredentials.create(target.accessKey(), target.secretKey())))
-            .forcePathStyle(true)
-            .httpClientBuilder(UrlConnectionHttpClient.builder())
-            .build();
-  }
-
-  @AfterAll
-  void disconnect() {
-    s3.close();
-  }
-
+public abstract class S3ObjectLockTest extends S3Suite {
   private String newBucket(boolean locked) {
-    String bucket =
-        "lock-" + Long.toString(System.nanoTime(), 36) + "-" + BUCKETS.incrementAndGet();
-    s3.createBucket(b -> b.bucket(bucket).objectLockEnabledForBucket(locked));
-    return bucket;
-  }
-
-  private static void fails(int status, String code, Runnable call) {
-    S3Exception e = assertThrows(S3Exception.class, call::run);
-    assertEquals(code, e.awsErrorDetails().errorCode());
-    assertEquals(status, e.statusCode());
+    return newBucket("lock", b -> b.objectLockEnabledForBucket(locked));
   }
 
   private static Instant in(int days) {

@@ -19,7 +19,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
-import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.stowage.s3.suite.RawS3.Reply;
@@ -27,7 +26,6 @@ import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import software.amazon.awssdk.core.sync.RequestBody;
-import software.amazon.awssdk.services.s3.S3Client;
 import software.amazon.awssdk.services.s3.model.BucketVersioningStatus;
 import software.amazon.awssdk.services.s3.model.CompletedPart;
 import software.amazon.awssdk.services.s3.model.CopyObjectResponse;
@@ -40,7 +38,6 @@ import software.amazon.awssdk.services.s3.model.MetadataDirective;
 import software.amazon.awssdk.services.s3.model.ObjectIdentifier;
 import software.amazon.awssdk.services.s3.model.ObjectVersion;
 import software.amazon.awssdk.services.s3.model.PutObjectResponse;
-import software.amazon.awssdk.services.s3.model.S3Exception;
 import software.amazon.awssdk.services.s3.model.Tag;
 
 /**
@@ -50,61 +47,48 @@ import software.amazon.awssdk.services.s3.model.Tag;
  * @see <a href="https://docs.aws.amazon.com/AmazonS3/latest/userguide/Versioning.html">Versioning
  *     </a>
  */
-public abstract class S3VersionsSuite {
+public abstract class S3VersionsSuite extends S3Suite {
   private String kept;
 
-  abstract S3Client versionsClient();
-
-  abstract RawS3 versionsRaw();
-
-  abstract String versionsBucket();
+  protected final String newBucket() {
+    return newBucket("suite", b -> {});
+  }
 
   private void set(String bucket, BucketVersioningStatus status) {
-    versionsClient()
-        .putBucketVersioning(b -> b.bucket(bucket).versioningConfiguration(v -> v.status(status)));
+    s3.putBucketVersioning(b -> b.bucket(bucket).versioningConfiguration(v -> v.status(status)));
   }
 
   /** A bucket with versioning enabled, for tests that use keys of their own in it. */
   synchronized String versioned() {
     if (kept == null) {
-      kept = versionsBucket();
+      kept = newBucket();
       set(kept, BucketVersioningStatus.ENABLED);
     }
     return kept;
   }
 
   PutObjectResponse put(String bucket, String key, String content) {
-    return versionsClient()
-        .putObject(b -> b.bucket(bucket).key(key), RequestBody.fromString(content));
+    return s3.putObject(b -> b.bucket(bucket).key(key), RequestBody.fromString(content));
   }
 
   String get(String bucket, String key, String version) {
-    return versionsClient()
-        .getObjectAsBytes(b -> b.bucket(bucket).key(key).versionId(version))
-        .asUtf8String();
-  }
-
-  static void assertFails(int status, String code, Runnable call) {
-    S3Exception e = assertThrows(S3Exception.class, call::run);
-    assertEquals(status, e.statusCode(), e.getMessage());
-    assertEquals(code, e.awsErrorDetails().errorCode());
+    return s3.getObjectAsBytes(b -> b.bucket(bucket).key(key).versionId(version)).asUtf8String();
   }
 
   ListObjectVersionsResponse list(String bucket, String prefix) {
-    return versionsClient().listObjectVersions(b -> b.bucket(bucket).prefix(prefix));
+    return s3.listObjectVersions(b -> b.bucket(bucket).prefix(prefix));
   }
 
   @Test
   void versioningIsOffOnOrSuspended() throws Exception {
-    String bucket = versionsBucket();
-    assertNull(versionsClient().getBucketVersioning(b -> b.bucket(bucket)).status());
+    String bucket = newBucket();
+    assertNull(s3.getBucketVersioning(b -> b.bucket(bucket)).status());
     PutObjectResponse before = put(bucket, "k", "before");
     assertNull(before.versionId());
     set(bucket, BucketVersioningStatus.ENABLED);
     assertEquals(
-        BucketVersioningStatus.ENABLED,
-        versionsClient().getBucketVersioning(b -> b.bucket(bucket)).status());
-    assertEquals("null", versionsClient().headObject(b -> b.bucket(bucket).key("k")).versionId());
+        BucketVersioningStatus.ENABLED, s3.getBucketVersioning(b -> b.bucket(bucket)).status());
+    assertEquals("null", s3.headObject(b -> b.bucket(bucket).key("k")).versionId());
     String one = put(bucket, "k", "one").versionId();
     assertNotEquals("null", one);
     assertEquals("before", get(bucket, "k", "null"));
@@ -113,36 +97,30 @@ public abstract class S3VersionsSuite {
     assertEquals("suspended", get(bucket, "k", "null"));
     assertEquals("one", get(bucket, "k", one));
     assertEquals(2, list(bucket, "k").versions().size());
-    DeleteObjectResponse marked = versionsClient().deleteObject(b -> b.bucket(bucket).key("k"));
+    DeleteObjectResponse marked = s3.deleteObject(b -> b.bucket(bucket).key("k"));
     assertTrue(marked.deleteMarker());
     assertEquals("null", marked.versionId());
     assertEquals(1, list(bucket, "k").versions().size());
-    versionsClient().deleteObject(b -> b.bucket(bucket).key("k").versionId("null"));
+    s3.deleteObject(b -> b.bucket(bucket).key("k").versionId("null"));
     assertEquals("one", get(bucket, "k", null));
 
     Reply reply =
-        versionsRaw()
-            .call("PUT", "/" + bucket + "?versioning")
+        raw.call("PUT", "/" + bucket + "?versioning")
             .body("<VersioningConfiguration><Status>Perhaps</Status></VersioningConfiguration>")
             .send();
     assertEquals("MalformedXML", reply.code());
-    reply =
-        versionsRaw()
-            .call("PUT", "/" + bucket + "?versioning")
-            .body("<VersioningConfiguration/>")
-            .send();
+    reply = raw.call("PUT", "/" + bucket + "?versioning").body("<VersioningConfiguration/>").send();
     assertEquals("IllegalVersioningConfigurationException", reply.code());
     reply =
-        versionsRaw()
-            .call("PUT", "/" + bucket + "?versioning")
+        raw.call("PUT", "/" + bucket + "?versioning")
             .body(
                 "<VersioningConfiguration><Status>Enabled</Status><MfaDelete>Enabled</MfaDelete>"
                     + "</VersioningConfiguration>")
             .send();
     assertEquals(501, reply.status());
-    assertFails(409, "BucketNotEmpty", () -> versionsClient().deleteBucket(b -> b.bucket(bucket)));
-    versionsClient().deleteObject(b -> b.bucket(bucket).key("k").versionId(one));
-    versionsClient().deleteBucket(b -> b.bucket(bucket));
+    fails(409, "BucketNotEmpty", () -> s3.deleteBucket(b -> b.bucket(bucket)));
+    s3.deleteObject(b -> b.bucket(bucket).key("k").versionId(one));
+    s3.deleteBucket(b -> b.bucket(bucket));
   }
 
   @Test
@@ -153,21 +131,20 @@ public abstract class S3VersionsSuite {
     assertTrue(one.matches("[A-Za-z0-9_-]+"), one);
     assertEquals("two!", get(bucket, "life", null));
     assertEquals("one", get(bucket, "life", one));
-    HeadObjectResponse head =
-        versionsClient().headObject(b -> b.bucket(bucket).key("life").versionId(one));
+    HeadObjectResponse head = s3.headObject(b -> b.bucket(bucket).key("life").versionId(one));
     assertEquals(3, head.contentLength());
     assertEquals(one, head.versionId());
 
-    DeleteObjectResponse marker = versionsClient().deleteObject(b -> b.bucket(bucket).key("life"));
+    DeleteObjectResponse marker = s3.deleteObject(b -> b.bucket(bucket).key("life"));
     assertTrue(marker.deleteMarker());
-    Reply gone = versionsRaw().call("GET", "/" + bucket + "/life").send();
+    Reply gone = raw.call("GET", "/" + bucket + "/life").send();
     assertEquals(404, gone.status());
     assertEquals("NoSuchKey", gone.code());
     assertEquals("true", gone.headers().get("x-amz-delete-marker"));
     assertEquals(marker.versionId(), gone.headers().get("x-amz-version-id"));
     for (String method : List.of("GET", "HEAD")) {
       Reply marked =
-          versionsRaw().call(method, "/" + bucket + "/life?versionId=" + marker.versionId()).send();
+          raw.call(method, "/" + bucket + "/life?versionId=" + marker.versionId()).send();
       assertEquals(405, marked.status());
       assertEquals("true", marked.headers().get("x-amz-delete-marker"));
       assertEquals("DELETE", marked.headers().get("allow"));
@@ -184,26 +161,21 @@ public abstract class S3VersionsSuite {
     assertFalse(entry.owner().id().isEmpty());
     assertFalse(listed.versions().get(0).isLatest());
     assertEquals(4L, listed.versions().get(0).size());
-    assertTrue(
-        versionsClient().listObjectsV2(b -> b.bucket(bucket).prefix("life")).contents().isEmpty());
+    assertTrue(s3.listObjectsV2(b -> b.bucket(bucket).prefix("life")).contents().isEmpty());
 
     DeleteObjectResponse undeleted =
-        versionsClient()
-            .deleteObject(b -> b.bucket(bucket).key("life").versionId(marker.versionId()));
+        s3.deleteObject(b -> b.bucket(bucket).key("life").versionId(marker.versionId()));
     assertTrue(undeleted.deleteMarker());
     assertEquals(marker.versionId(), undeleted.versionId());
     assertEquals("two!", get(bucket, "life", null));
     DeleteObjectResponse deleted =
-        versionsClient().deleteObject(b -> b.bucket(bucket).key("life").versionId(two));
+        s3.deleteObject(b -> b.bucket(bucket).key("life").versionId(two));
     assertEquals(two, deleted.versionId());
     assertNull(deleted.deleteMarker());
     assertEquals("one", get(bucket, "life", null));
-    assertFails(404, "NoSuchVersion", () -> get(bucket, "life", two));
+    fails(404, "NoSuchVersion", () -> get(bucket, "life", two));
     assertEquals(
-        two,
-        versionsClient()
-            .deleteObject(b -> b.bucket(bucket).key("life").versionId(two))
-            .versionId());
+        two, s3.deleteObject(b -> b.bucket(bucket).key("life").versionId(two)).versionId());
   }
 
   @Test
@@ -213,25 +185,21 @@ public abstract class S3VersionsSuite {
     String other = put(bucket, "ids-other", "x").versionId();
     for (String bad : List.of("abc", "", id.substring(1), id + "A", "NULL", id + "%")) {
       Reply reply =
-          versionsRaw()
-              .call("GET", "/" + bucket + "/ids?versionId=" + bad.replace("%", "%25"))
-              .send();
+          raw.call("GET", "/" + bucket + "/ids?versionId=" + bad.replace("%", "%25")).send();
       assertEquals(400, reply.status(), bad);
       assertEquals("InvalidArgument", reply.code());
     }
-    assertFails(404, "NoSuchVersion", () -> get(bucket, "ids", other));
-    assertFails(404, "NoSuchVersion", () -> get(bucket, "ids", "null"));
-    Reply put = versionsRaw().call("PUT", "/" + bucket + "/ids?versionId=" + id).body("x").send();
+    fails(404, "NoSuchVersion", () -> get(bucket, "ids", other));
+    fails(404, "NoSuchVersion", () -> get(bucket, "ids", "null"));
+    Reply put = raw.call("PUT", "/" + bucket + "/ids?versionId=" + id).body("x").send();
     assertEquals("InvalidArgument", put.code());
-    Reply marker =
-        versionsRaw().call("GET", "/" + bucket + "?versions&version-id-marker=" + id).send();
+    Reply marker = raw.call("GET", "/" + bucket + "?versions&version-id-marker=" + id).send();
     assertEquals("InvalidArgument", marker.code());
   }
 
   @Test
   void whatIsSaidOfAVersionIsSaidOfThatOneAlone() {
     String bucket = versioned();
-    S3Client s3 = versionsClient();
     String one = put(bucket, "said", "one").versionId();
     String two = put(bucket, "said", "two").versionId();
     s3.putObjectTagging(
@@ -266,7 +234,6 @@ public abstract class S3VersionsSuite {
   @Test
   void copiesAnyVersion() {
     String bucket = versioned();
-    S3Client s3 = versionsClient();
     String one = put(bucket, "from", "one").versionId();
     String two = put(bucket, "from", "two").versionId();
     CopyObjectResponse copied =
@@ -303,7 +270,7 @@ public abstract class S3VersionsSuite {
                         .destinationKey("to"))
             .copySourceVersionId());
     String marker = s3.deleteObject(b -> b.bucket(bucket).key("from")).versionId();
-    assertFails(
+    fails(
         400,
         "InvalidRequest",
         () ->
@@ -346,7 +313,6 @@ public abstract class S3VersionsSuite {
   @Test
   void deletesManyVersionsAtOnce() {
     String bucket = versioned();
-    S3Client s3 = versionsClient();
     String one = put(bucket, "many/1", "one").versionId();
     put(bucket, "many/1", "two");
     put(bucket, "many/2", "three");
@@ -390,7 +356,6 @@ public abstract class S3VersionsSuite {
   @Test
   void listsVersionsByPages() {
     String bucket = versioned();
-    S3Client s3 = versionsClient();
     List<String> expected = new ArrayList<>();
     for (String key : List.of("page/a", "page/b b", "page/c/1", "page/c/2", "page/d")) {
       List<String> ids = new ArrayList<>();
