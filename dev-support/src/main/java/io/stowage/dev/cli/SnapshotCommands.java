@@ -43,17 +43,20 @@ import picocli.CommandLine.Parameters;
       SnapshotCommands.Rm.class
     })
 final class SnapshotCommands {
+  /** A command about one snapshot, there already or not. */
+  abstract static class OfOne extends ClusterCommand {
+    @Parameters(index = "0", paramLabel = "BUCKET")
+    String bucket;
+
+    @Parameters(index = "1", paramLabel = "NAME")
+    String name;
+  }
+
   @Command(
       name = "create",
       mixinStandardHelpOptions = true,
       description = "Takes twice as long as clocks may differ.")
-  static final class Create extends ClusterCommand {
-    @Parameters(index = "0", paramLabel = "BUCKET")
-    private String bucket;
-
-    @Parameters(index = "1", paramLabel = "NAME")
-    private String name;
-
+  static final class Create extends OfOne {
     @Override
     void run(Session session, Output output) throws Exception {
       Snapshot made =
@@ -93,13 +96,7 @@ final class SnapshotCommands {
   }
 
   @Command(name = "rename", mixinStandardHelpOptions = true, description = "Rename a snapshot.")
-  static final class Rename extends ClusterCommand {
-    @Parameters(index = "0", paramLabel = "BUCKET")
-    private String bucket;
-
-    @Parameters(index = "1", paramLabel = "NAME")
-    private String name;
-
+  static final class Rename extends OfOne {
     @Parameters(index = "2", paramLabel = "NEW-NAME")
     private String newName;
 
@@ -121,13 +118,7 @@ final class SnapshotCommands {
       name = "rm",
       mixinStandardHelpOptions = true,
       description = "Remove a snapshot; its space is free after a collector's next full run.")
-  static final class Rm extends ClusterCommand {
-    @Parameters(index = "0", paramLabel = "BUCKET")
-    private String bucket;
-
-    @Parameters(index = "1", paramLabel = "NAME")
-    private String name;
-
+  static final class Rm extends OfOne {
     @Override
     void run(Session session, Output output) throws Exception {
       session

@@ -57,7 +57,7 @@ class EncryptedObjectsIT {
     Files.write(file, content);
     try (MiniStowageCluster cluster = MiniStowageCluster.builder().start()) {
       cluster.awaitWritable(Duration.ofSeconds(60));
-      configure(conf, cluster.clientSettings());
+      SiteFile.write(conf, cluster.clientSettings());
       assertEquals("", stowage(0, conf, "bucket", "create", BUCKET));
       for (String algorithm : List.of("AES256", "aws:kms")) {
         cluster
@@ -88,7 +88,7 @@ class EncryptedObjectsIT {
       Map<String, String> settings = new TreeMap<>(cluster.clientSettings());
       Path elsewhere = directory.resolve("elsewhere.jceks");
       settings.put(Keys.ENCRYPTION_KEY_PROVIDER.name(), "jceks://file" + elsewhere);
-      configure(conf, settings);
+      SiteFile.write(conf, settings);
       for (List<String> command :
           List.of(
               List.of("object", "put", BUCKET + "/new", file.toString()),
@@ -108,18 +108,6 @@ class EncryptedObjectsIT {
             + algorithm
             + "</SSEAlgorithm>"
             + "</ApplyServerSideEncryptionByDefault></Rule></ServerSideEncryptionConfiguration>");
-  }
-
-  private static void configure(Path conf, Map<String, String> settings) throws Exception {
-    StringBuilder site = new StringBuilder("<configuration>\n");
-    settings.forEach(
-        (name, value) ->
-            site.append("<property><name>")
-                .append(name)
-                .append("</name><value>")
-                .append(value)
-                .append("</value></property>\n"));
-    Files.writeString(conf.resolve("stowage-site.xml"), site.append("</configuration>\n"));
   }
 
   /** What a command says on its error stream. */

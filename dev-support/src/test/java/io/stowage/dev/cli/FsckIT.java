@@ -49,7 +49,6 @@ import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.Random;
 import java.util.stream.Stream;
 import org.apache.hadoop.fs.FileSystem;
@@ -69,7 +68,7 @@ class FsckIT {
   void findsWhatIsWrongAndNothingElse() throws Exception {
     try (MiniStowageCluster cluster = MiniStowageCluster.builder().datanodes(5).start()) {
       cluster.awaitWritable(Duration.ofSeconds(60));
-      configure(cluster.clientSettings());
+      SiteFile.write(conf, cluster.clientSettings());
       assertEquals(0, stowage("bucket", "create", BUCKET).exitCode());
       long bytes = write(cluster);
 
@@ -303,18 +302,6 @@ class FsckIT {
                             .setLength(200)
                             .setHeaderLength(100)
                             .setPacked(true))));
-  }
-
-  private void configure(Map<String, String> settings) throws Exception {
-    StringBuilder site = new StringBuilder("<configuration>\n");
-    settings.forEach(
-        (name, value) ->
-            site.append("<property><name>")
-                .append(name)
-                .append("</name><value>")
-                .append(value)
-                .append("</value></property>\n"));
-    Files.writeString(conf.resolve("stowage-site.xml"), site.append("</configuration>\n"));
   }
 
   private record Run(int exitCode, String out, String err) {

@@ -29,10 +29,10 @@ import io.stowage.dev.s3.S3Credentials;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import org.apache.hadoop.conf.Configuration;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -57,7 +57,8 @@ class StowageCliTest {
                 RpcProtocol.OBJECT_MANAGER,
                 new InMemoryObjectManager(StoreClock.system(), "rs-3-2"))
             .start();
-    configure("stowage.om.addresses", "127.0.0.1:" + server.address().getPort());
+    SiteFile.write(
+        directory, Map.of("stowage.om.addresses", "127.0.0.1:" + server.address().getPort()));
   }
 
   @AfterEach
@@ -181,15 +182,5 @@ class StowageCliTest {
     out = outWriter.toString();
     err = errWriter.toString();
     return exitCode;
-  }
-
-  private void configure(String name, String value) throws IOException {
-    Files.writeString(
-        directory.resolve("stowage-site.xml"),
-        "<configuration><property><name>"
-            + name
-            + "</name><value>"
-            + value
-            + "</value></property></configuration>");
   }
 }
