@@ -57,6 +57,9 @@ final class Session implements AutoCloseable {
 
   private static final Duration CALL_TIMEOUT = Duration.ofSeconds(10);
 
+  /** Of object managers: a snapshot is answered when all clocks are past it, after 21 s. */
+  private static final Duration LONG_CALL_TIMEOUT = Duration.ofSeconds(30);
+
   private final Configuration hadoop;
   private final StowageConfig config;
   private RpcClient<ObjectManager> objectManagers;
@@ -97,7 +100,7 @@ final class Session implements AutoCloseable {
               RpcProtocol.OBJECT_MANAGER,
               hadoop,
               config.get(Keys.OM_ADDRESSES),
-              CALL_TIMEOUT,
+              LONG_CALL_TIMEOUT,
               DEADLINE);
     }
     return objectManagers.api();
