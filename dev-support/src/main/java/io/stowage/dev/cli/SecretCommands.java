@@ -32,19 +32,20 @@ import picocli.CommandLine.Option;
     description = "Get and revoke the S3 secret of a Kerberos user.",
     subcommands = {SecretCommands.Get.class, SecretCommands.Revoke.class})
 final class SecretCommands {
-  private static final String OF_WHOM = "of whom; for administrators; default: yourself";
+  /** A command about one user's secret. */
+  abstract static class OfOne extends ClusterCommand {
+    @Option(
+        names = {"-u", "--user"},
+        paramLabel = "USER",
+        description = "of whom; for administrators; default: yourself")
+    String user = "";
+  }
 
   @Command(
       name = "getsecret",
       mixinStandardHelpOptions = true,
       description = "Make an S3 access key that is named as you are; its secret is shown once.")
-  static final class Get extends ClusterCommand {
-    @Option(
-        names = {"-u", "--user"},
-        paramLabel = "USER",
-        description = OF_WHOM)
-    private String user = "";
-
+  static final class Get extends OfOne {
     @Mixin private ToldSecret told;
 
     @Override
@@ -65,13 +66,7 @@ final class SecretCommands {
       name = "revokesecret",
       mixinStandardHelpOptions = true,
       description = "End it; gateways refuse it within seconds.")
-  static final class Revoke extends ClusterCommand {
-    @Option(
-        names = {"-u", "--user"},
-        paramLabel = "USER",
-        description = OF_WHOM)
-    private String user = "";
-
+  static final class Revoke extends OfOne {
     @Override
     void run(Session session, Output output) throws Exception {
       var unused =

@@ -55,22 +55,6 @@ public interface Look {
 
   /** Rows as they were at the stamp of a snapshot. */
   static Look past(ObjectRows rows, long stamp) {
-    PastRows past = new PastRows(rows, stamp);
-    return new Look() {
-      @Override
-      public ObjectVersion find(ByteString row) throws StoreException {
-        return past.find(row);
-      }
-
-      @Override
-      public ObjectVersion scanned(Row row) throws StoreException {
-        return past.scanned(row);
-      }
-
-      @Override
-      public List<Row> scan(ByteString from, ByteString to, int limit) throws StoreException {
-        return past.scan(from, to, limit);
-      }
-    };
+    return new PastRows(rows, stamp);
   }
 }

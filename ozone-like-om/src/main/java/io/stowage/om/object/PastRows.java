@@ -34,7 +34,7 @@ import org.apache.hadoop.thirdparty.protobuf.ByteString;
  * first, since what leaves it goes to the others, and {@code v} before {@code g}, since that is the
  * way of what leaves {@code v}.
  */
-final class PastRows {
+final class PastRows implements Look {
   /** Cells of each family that come with a row of a scan. */
   private static final int WITH_ROW = 8;
 
@@ -78,7 +78,8 @@ final class PastRows {
   }
 
   /** What a row held, with all details; null if nothing. */
-  ObjectVersion find(ByteString row) throws StoreException {
+  @Override
+  public ObjectVersion find(ByteString row) throws StoreException {
     for (int attempt = 0; attempt < ObjectRows.MOST_ATTEMPTS; attempt++) {
       Head head = head(row);
       if (head == null) {
@@ -127,12 +128,14 @@ final class PastRows {
   }
 
   /** Rows of a range that hold anything or have held it lately. */
-  List<Row> scan(ByteString from, ByteString to, int limit) throws StoreException {
+  @Override
+  public List<Row> scan(ByteString from, ByteString to, int limit) throws StoreException {
     return rows.committer().scanFirst(from, to, "cvg", WITH_ROW, limit);
   }
 
   /** What a scanned row held, without details; null if nothing. */
-  ObjectVersion scanned(Row row) throws StoreException {
+  @Override
+  public ObjectVersion scanned(Row row) throws StoreException {
     Head now = Head.parseOrNull(row.value(ObjectRowLayout.HEAD));
     int older = 0;
     int garbage = 0;
