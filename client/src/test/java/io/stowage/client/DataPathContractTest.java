@@ -343,7 +343,8 @@ public abstract class DataPathContractTest {
     }
     Duration took = Duration.ofNanos(System.nanoTime() - start);
     int probes = cluster.node(1).reads() - reads;
-    assertTrue(probes <= 1 + took.toMillis() / 500, probes + " reads of it in " + took);
+    // one that was sent before may arrive only now
+    assertTrue(probes <= 2 + took.toMillis() / 500, probes + " reads of it in " + took);
     cluster.node(1).letGo();
     int before = cluster.node(1).reads();
     await(
