@@ -26,13 +26,19 @@ import io.stowage.common.proto.UsageRecord;
 import io.stowage.common.time.StoreClock;
 import io.stowage.om.object.ObjectRows;
 import io.stowage.om.row.RowCommitter;
+import io.stowage.om.row.RowCommitter.Outcome;
 import io.stowage.om.row.Stamps;
 import io.stowage.om.table.BucketRowLayout;
 import io.stowage.om.table.Cell;
+import io.stowage.om.table.Check;
+import io.stowage.om.table.Column;
+import io.stowage.om.table.ObjectRowLayout;
 import io.stowage.om.table.RowChange;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Consumer;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.apache.hadoop.thirdparty.protobuf.InvalidProtocolBufferException;
 import org.slf4j.Logger;
@@ -42,8 +48,8 @@ import org.slf4j.LoggerFactory;
  * What buckets hold, and whether that may become more. Thread-safe. docs/adr/0016 says why so.
  *
  * <p>An object manager adds up in memory what its own mutations change, and every few seconds
- * writes the sum since it was started into a cell of its own in the bucket's row of usage. A bucket
- * holds what all these cells say, and what was counted. Nobody compares, so nobody waits.
+ * writes the sum into a cell of its own in the bucket's row of usage. A bucket holds what all these
+ * cells say, and what was counted. Nobody compares, so nobody waits.
  *
  * <p>In a bucket with a quota the cell also says how far its object manager may go: it
  * <b>claims</b> room before it adds anything.
@@ -72,8 +78,16 @@ public final class Usage {
   /** Of the room that is left, to spare; near the end every addition claims its own. */
   private static final int PART_OF_ROOM = 16;
 
-  /** Cells of object managers that were ever started; each some 40 bytes. */
-  private static final int MOST_WRITERS = 100_000;
+  /** A bucket that nobody used here for so long is forgotten. Claims have long lapsed by then. */
+  private static final Duration IDLE = Duration.ofMinutes(10);
+
+  /** Whoever lives writes or folds his cell far more often. */
+  private static final Duration DEAD = Duration.ofHours(1);
+
+  /** Cells read at a time, each some 40 bytes, and the most that one mutation folds. */
+  private static final int PAGE = 1_000;
+
+  private static final int MOST_ATTEMPTS = 5;
 
   /** Far below what overflows. */
   private static final long UNLIMITED = Long.MAX_VALUE / 4;
@@ -87,9 +101,8 @@ public final class Usage {
   private final ObjectRows objects;
   private final Stamps stamps;
   private final StoreClock clock;
-  private final ByteString writer = WriteId.random();
 
-  /** Of buckets that were changed here; about 200 bytes each, and there are as many as in use. */
+  /** Of buckets that were used here within {@link #IDLE}; about 200 bytes each. */
   private final ConcurrentHashMap<Long, Count> counts = new ConcurrentHashMap<>();
 
   public Usage(RowCommitter rows, ObjectRows objects, StoreClock clock) {
@@ -97,7 +110,12 @@ public final class Usage {
     this.objects = objects;
     this.stamps = objects.stamps();
     this.clock = clock;
-    objects.tellChangesTo((bucketId, more, bytes) -> count(bucketId).add(more, bytes));
+    objects.tellChangesTo(this::changed);
+  }
+
+  /** Something was added to a bucket or taken out of it. */
+  void changed(long bucketId, long moreObjects, long moreBytes) {
+    withCount(bucketId, count -> count.add(moreObjects, moreBytes));
   }
 
   /** Objects and bytes. */
@@ -125,8 +143,25 @@ public final class Usage {
     }
   }
 
-  private Count count(long bucketId) {
-    return counts.computeIfAbsent(bucketId, Count::new);
+  /** Does something short with a bucket's count, which is not forgotten meanwhile. */
+  private Count withCount(long bucketId, Consumer<Count> what) {
+    return counts.compute(
+        bucketId,
+        (id, known) -> {
+          Count count = known == null ? new Count(id) : known;
+          count.usedNanos = clock.monotonicNanos();
+          what.accept(count);
+          return count;
+        });
+  }
+
+  /** A bucket's count, not to be forgotten until {@link #release}. */
+  private Count use(long bucketId) {
+    return withCount(bucketId, count -> count.users++);
+  }
+
+  private void release(long bucketId) {
+    withCount(bucketId, count -> count.users--);
   }
 
   /** What the other object managers, and what was counted, say of a bucket. */
@@ -134,8 +169,13 @@ public final class Usage {
 
   /** Of one bucket. Guarded by itself; its reads and writes of the row besides by {@link #io}. */
   private final class Count {
+    private final long bucketId;
     private final ByteString row;
     private final Object io = new Object();
+    private int users; // changed within updates of the map, as the next one is
+    private volatile long usedNanos;
+    private long lookedNanos = clock.monotonicNanos() - DEAD.toNanos(); // for cells of the dead
+    private ByteString writer = WriteId.random();
     private Sum own = Sum.ZERO; // since our start
     private Sum underWay = Sum.ZERO; // admitted, and not over
     private Sum claimed = Sum.ZERO; // as the row says, or less
@@ -143,9 +183,11 @@ public final class Usage {
     private boolean spent = true; // something was admitted since the claim was written
     private Sum writtenOwn = Sum.ZERO;
     private Sum writtenClaim = Sum.ZERO;
+    private ByteString writtenValue; // null: nothing
     private long writtenStamp;
 
     Count(long bucketId) {
+      this.bucketId = bucketId;
       this.row = BucketRowLayout.usageRow(bucketId);
     }
 
@@ -183,28 +225,38 @@ public final class Usage {
           target = wanted.plus(spare(quota, known.claimed.plus(wanted))).orMore(claimed);
         }
         try {
-          write(target);
+          target = write(target);
           known = read();
           if (known.claimed.plus(target).isWithin(quota)) {
             claim(target);
             return null;
           }
-          Sum least = claimNothingToSpare();
-          write(least);
+          Sum least = write(withdraw());
           if (known.claimed.plus(least).isWithin(quota)) {
+            claim(least);
             return null;
           }
         } catch (StoreException e) {
           end(more);
           throw e;
         }
-        end(more);
-        write(claimNothingToSpare());
+        write(refuse(more));
         return known.held.plus(own);
       }
     }
 
-    private synchronized Sum claimNothingToSpare() {
+    /**
+     * What is claimed at least, with what it is not decided about. Until it is, nobody else is
+     * admitted within our claim: what ended meanwhile would be room that we may not have.
+     */
+    private synchronized Sum withdraw() {
+      claimedNanos = clock.monotonicNanos() - CLAIM_LIFE.toNanos();
+      return own.plus(underWay);
+    }
+
+    /** Takes back what was not admitted; what is left was. */
+    private synchronized Sum refuse(Sum more) {
+      underWay = underWay.minus(more);
       claim(own.plus(underWay));
       return claimed;
     }
@@ -246,51 +298,195 @@ public final class Usage {
       }
     }
 
-    private void write(Sum claim) throws StoreException {
-      Sum now;
-      long stamp;
-      synchronized (this) {
-        now = own;
-        stamp = stamps.above(writtenStamp);
-        writtenStamp = stamp;
+    /**
+     * Writes our cell.
+     *
+     * @return the claim, which is less by what was folded meanwhile
+     */
+    private Sum write(Sum claim) throws StoreException {
+      Sum claims = claim;
+      for (int attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
+        Sum now;
+        long stamp;
+        synchronized (this) {
+          now = own;
+          stamp = stamps.above(writtenStamp);
+          writtenStamp = stamp;
+        }
+        Column column = BucketRowLayout.usage(writer);
+        ByteString value =
+            UsageRecord.newBuilder()
+                .setFormat(FORMAT)
+                .setObjects(now.objects)
+                .setBytes(now.bytes)
+                .setClaimedObjects(claims.objects)
+                .setClaimedBytes(claims.bytes)
+                .build()
+                .toByteString();
+        Outcome outcome =
+            rows.commit(
+                row, Check.of(column, writtenValue), new RowChange(stamp).put(column, value));
+        Cell there = null;
+        switch (outcome) {
+          case APPLIED -> {
+            written(now, claims, value);
+            return claims;
+          }
+          case UNKNOWN ->
+              throw new StoreException(
+                  ErrorCode.UNAVAILABLE, "Cannot write what a bucket holds: no answer of HBase");
+          case REFUSED -> there = rows.get(row, List.of(column)).cell(column);
+        }
+        if (there == null) {
+          claims = claims.minus(writtenOwn);
+          beginAnew();
+        } else { // ours, of a call that was not answered
+          UsageRecord record = parse(there.value());
+          written(sum(record), claimOf(record), there.value());
+        }
       }
-      UsageRecord record =
-          UsageRecord.newBuilder()
-              .setFormat(FORMAT)
-              .setObjects(now.objects)
-              .setBytes(now.bytes)
-              .setClaimedObjects(claim.objects)
-              .setClaimedBytes(claim.bytes)
-              .build();
-      rows.write(
-          row, new RowChange(stamp).put(BucketRowLayout.usage(writer), record.toByteString()));
-      synchronized (this) {
-        writtenOwn = now;
-        writtenClaim = claim;
-      }
+      throw new StoreException(
+          ErrorCode.CONFLICT, "Cannot write what a bucket holds: somebody writes our cell");
+    }
+
+    private synchronized void written(Sum sum, Sum claim, ByteString value) {
+      writtenOwn = sum;
+      writtenClaim = claim;
+      writtenValue = value;
+    }
+
+    /** What our cell said is counted by others now; it is no more. */
+    private synchronized void beginAnew() {
+      own = own.minus(writtenOwn);
+      claimed = own.plus(underWay);
+      claimedNanos = clock.monotonicNanos() - CLAIM_LIFE.toNanos();
+      writtenOwn = Sum.ZERO;
+      writtenClaim = Sum.ZERO;
+      writtenValue = null;
+      writer = WriteId.random();
+    }
+
+    /** Cells of the row: what was counted, if it ever was, and what each object manager says. */
+    private List<Cell> cells() throws StoreException {
+      List<Cell> cells = new ArrayList<>();
+      ByteString from = BucketRowLayout.COUNTED.qualifier();
+      List<Cell> page;
+      do {
+        page = rows.getRange(row, 'm', from, BEHIND_WRITERS, PAGE).cells();
+        cells.addAll(page);
+        if (!page.isEmpty()) {
+          from = ObjectRowLayout.behind(page.get(page.size() - 1).column().qualifier());
+        }
+      } while (page.size() == PAGE);
+      return cells;
     }
 
     private Others read() throws StoreException {
       Sum held = Sum.ZERO;
       Sum claims = Sum.ZERO;
       long oldest = stamps.now() - CLAIM_LIFE.toNanos() / 1_000;
-      for (Cell cell :
-          rows.getRange(row, 'm', BucketRowLayout.COUNTED.qualifier(), BEHIND_WRITERS, MOST_WRITERS)
-              .cells()) {
+      for (Cell cell : cells()) {
         if (cell.column().equals(BucketRowLayout.usage(writer))) {
           continue;
         }
         UsageRecord record = parse(cell.value());
-        Sum sum = new Sum(record.getObjects(), record.getBytes());
+        Sum sum = sum(record);
         held = held.plus(sum);
         boolean alive = cell.stamp() > oldest && !cell.column().equals(BucketRowLayout.COUNTED);
-        claims =
-            claims.plus(
-                alive
-                    ? sum.orMore(new Sum(record.getClaimedObjects(), record.getClaimedBytes()))
-                    : sum);
+        claims = claims.plus(alive ? sum.orMore(claimOf(record)) : sum);
       }
       return new Others(held, claims);
+    }
+
+    /** Whether nobody has used it for long. */
+    private boolean isIdle() {
+      return clock.monotonicNanos() - usedNanos > IDLE.toNanos();
+    }
+
+    /** Within an update of the map: nobody has begun to use it since it was folded. */
+    private synchronized boolean isForgettable() {
+      return users == 0
+          && writtenValue == null
+          && own.equals(Sum.ZERO)
+          && underWay.equals(Sum.ZERO);
+    }
+
+    /** Folds what is to be folded; whether there is nothing left to remember. */
+    boolean tidy() throws StoreException {
+      boolean idle = isIdle();
+      if (!idle && clock.monotonicNanos() - lookedNanos < DEAD.toNanos()) {
+        return false;
+      }
+      synchronized (io) {
+        boolean ours;
+        synchronized (this) {
+          ours = idle && underWay.equals(Sum.ZERO) && own.equals(writtenOwn);
+          if (ours) {
+            claimedNanos = clock.monotonicNanos() - CLAIM_LIFE.toNanos();
+          }
+        }
+        boolean forgettable = ours && writtenValue == null;
+        if (!forgettable) {
+          fold(ours);
+        }
+        lookedNanos = clock.monotonicNanos();
+        return ours && writtenValue == null;
+      }
+    }
+
+    /** Adds cells of the dead, and ours if it is to go, to what was counted. */
+    private void fold(boolean ours) throws StoreException {
+      long dead = stamps.now() - DEAD.toNanos() / 1_000;
+      Column own = BucketRowLayout.usage(writer);
+      Cell counted = null;
+      Sum sum = Sum.ZERO;
+      long stamp = 0;
+      List<Column> folded = new ArrayList<>();
+      for (Cell cell : cells()) {
+        boolean goes = cell.column().equals(own) ? ours : cell.stamp() < dead;
+        if (cell.column().equals(BucketRowLayout.COUNTED)) {
+          counted = cell;
+        } else if (goes && folded.size() < PAGE) {
+          sum = sum.plus(sum(parse(cell.value())));
+          folded.add(cell.column());
+        } else {
+          continue;
+        }
+        stamp = Math.max(stamp, cell.stamp());
+      }
+      if (folded.isEmpty()) {
+        return;
+      }
+      if (commitCounted(counted, sum, 0, stamp, folded) == Outcome.APPLIED
+          && folded.contains(own)) {
+        beginAnew();
+      } // else the next look does it
+    }
+
+    /** Changes what was counted by so much, and removes cells that it holds now. */
+    private Outcome commitCounted(
+        Cell counted, Sum more, int recounts, long stamp, List<Column> folded)
+        throws StoreException {
+      UsageRecord before =
+          counted == null ? UsageRecord.getDefaultInstance() : parse(counted.value());
+      Sum after = sum(before).plus(more);
+      UsageRecord record =
+          UsageRecord.newBuilder()
+              .setFormat(FORMAT)
+              .setObjects(after.objects)
+              .setBytes(after.bytes)
+              .setRecounts(before.getRecounts() + recounts)
+              .build();
+      return rows.commit(
+          row,
+          Check.of(BucketRowLayout.COUNTED, counted == null ? null : counted.value()),
+          new RowChange(stamps.above(stamp))
+              .put(BucketRowLayout.COUNTED, record.toByteString())
+              .deleteAll(folded));
+    }
+
+    private Cell counted() throws StoreException {
+      return rows.get(row, List.of(BucketRowLayout.COUNTED)).cell(BucketRowLayout.COUNTED);
     }
 
     /** What all say that the bucket holds. */
@@ -302,6 +498,14 @@ public final class Usage {
         }
       }
     }
+  }
+
+  private static Sum sum(UsageRecord record) {
+    return new Sum(record.getObjects(), record.getBytes());
+  }
+
+  private static Sum claimOf(UsageRecord record) {
+    return new Sum(record.getClaimedObjects(), record.getClaimedBytes());
   }
 
   private static UsageRecord parse(ByteString value) throws StoreException {
@@ -347,14 +551,21 @@ public final class Usage {
     if (quota.getBytes() == 0 && quota.getObjects() == 0) {
       return ANY;
     }
-    Count count = count(bucket.getId());
     Sum more = new Sum(newObjects, newBytes);
     Sum limit =
         new Sum(
             quota.getObjects() == 0 ? UNLIMITED : quota.getObjects(),
             quota.getBytes() == 0 ? UNLIMITED : quota.getBytes());
-    Sum held = count.admit(limit, more);
+    Count count = use(bucket.getId());
+    Sum held;
+    try {
+      held = count.admit(limit, more);
+    } catch (StoreException | RuntimeException e) {
+      release(bucket.getId());
+      throw e;
+    }
     if (held != null) {
+      release(bucket.getId());
       throw new StoreException(
           ErrorCode.QUOTA_EXCEEDED,
           "Cannot add "
@@ -370,12 +581,15 @@ public final class Usage {
               + " in "
               + (quota.getObjects() == 0 ? "any number" : quota.getObjects()));
     }
-    return () -> count.end(more);
+    return () -> {
+      count.end(more);
+      release(bucket.getId());
+    };
   }
 
   /** What a bucket holds now, as far as this object manager and the table know. */
   public GetBucketUsageReply get(BucketInfo bucket) throws StoreException {
-    Sum sum = count(bucket.getId()).held();
+    Sum sum = withCount(bucket.getId(), count -> {}).held();
     return GetBucketUsageReply.newBuilder()
         .setObjects(Math.max(0, sum.objects))
         .setBytes(Math.max(0, sum.bytes))
@@ -385,52 +599,60 @@ public final class Usage {
 
   /**
    * Counts what is there. What is added and deleted meanwhile may be counted twice or not at all;
-   * the middle between the two is taken.
+   * the middle between the two is taken. Cells that are folded meanwhile change no sum; of two who
+   * count at once, the first to be done sets it right, and the second leaves it.
    */
   public void recount(BucketInfo bucket) throws StoreException {
-    Count count = count(bucket.getId());
-    Sum[] counted = {Sum.ZERO};
-    Sum before = said(count);
-    objects.countAll(
-        bucket.getId(), (id, some, bytes) -> counted[0] = counted[0].plus(some, bytes));
-    Sum after = said(count);
-    Sum middle = new Sum((before.objects + after.objects) / 2, (before.bytes + after.bytes) / 2);
-    Cell old = rows.get(count.row, List.of(BucketRowLayout.COUNTED)).cell(BucketRowLayout.COUNTED);
-    Sum base = counted[0].minus(middle);
-    rows.write(
-        count.row,
-        new RowChange(stamps.above(old == null ? 0 : old.stamp()))
-            .put(
-                BucketRowLayout.COUNTED,
-                UsageRecord.newBuilder()
-                    .setFormat(FORMAT)
-                    .setObjects(base.objects)
-                    .setBytes(base.bytes)
-                    .build()
-                    .toByteString()));
-  }
-
-  /** What all object managers say that they changed. */
-  private Sum said(Count count) throws StoreException {
-    Sum all = count.held();
-    ByteString value =
-        rows.get(count.row, List.of(BucketRowLayout.COUNTED)).value(BucketRowLayout.COUNTED);
-    if (value == null) {
-      return all;
+    Count count = use(bucket.getId());
+    try {
+      Cell first = count.counted();
+      Sum before = count.held();
+      Sum[] counted = {Sum.ZERO};
+      objects.countAll(
+          bucket.getId(), (id, some, bytes) -> counted[0] = counted[0].plus(some, bytes));
+      Sum after = count.held();
+      Sum middle = new Sum((before.objects + after.objects) / 2, (before.bytes + after.bytes) / 2);
+      for (int attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
+        Cell now = count.counted();
+        if (recounts(now) != recounts(first)
+            || count.commitCounted(
+                    now, counted[0].minus(middle), 1, now == null ? 0 : now.stamp(), List.of())
+                == Outcome.APPLIED) {
+          return;
+        }
+        rows.pause().backOff(attempt);
+      }
+    } finally {
+      release(bucket.getId());
     }
-    UsageRecord base = parse(value);
-    return all.plus(-base.getObjects(), -base.getBytes());
+    throw new StoreException(
+        ErrorCode.CONFLICT, "Cannot write what bucket " + bucket.getName() + " holds");
   }
 
-  /** Writes down what changed since the last time; every few seconds, and at the end. */
+  private static int recounts(Cell counted) throws StoreException {
+    return counted == null ? 0 : parse(counted.value()).getRecounts();
+  }
+
+  /**
+   * Writes down what changed since the last time, and tidies up; every few seconds, and at the end.
+   */
   public void flush() {
     for (Count count : counts.values()) {
       try {
         count.flush();
+        if (count.tidy()) {
+          counts.computeIfPresent(
+              count.bucketId, (id, known) -> known.isForgettable() ? null : known);
+        }
       } catch (StoreException e) {
         LOG.info("Cannot write down what buckets hold, trying again later: {}", e.toString());
         return; // each would wait for a mutation's deadline
       }
     }
+  }
+
+  /** Buckets that are remembered. */
+  int remembered() {
+    return counts.size();
   }
 }
