@@ -729,11 +729,13 @@ final class Namespace implements ObjectManager, AutoCloseable {
         new Collector.Settings(
             config.trail(),
             config.commitWindow().plus(config.clockBound()),
+            config.collecting().openFiles(),
             config.collecting().interval(),
             config.collecting().fullInterval(),
             COLLECTOR_CLAIM),
         bucketRows,
         objects,
+        fileLeases,
         deletes,
         uploads,
         fileSystems.removed(),

@@ -36,8 +36,10 @@ public record OmConfig(
    * When garbage in the tables is collected.
    *
    * @param margin how much longer than a mutation's deadline and the clock bound it stays
+   * @param openFiles after which files are closed whose writers give no sign of life
    */
-  public record Collecting(Duration interval, Duration margin, Duration fullInterval) {}
+  public record Collecting(
+      Duration interval, Duration margin, Duration fullInterval, Duration openFiles) {}
 
   /**
    * When and how fast the rules of buckets are applied.
@@ -88,7 +90,8 @@ public record OmConfig(
           new Collecting(
               config.get(Keys.COLLECT_INTERVAL),
               config.get(Keys.COLLECT_MARGIN),
-              config.get(Keys.COLLECT_FULL_INTERVAL)),
+              config.get(Keys.COLLECT_FULL_INTERVAL),
+              config.get(Keys.OPEN_FILE_LIMIT)),
           new Expiring(
               new DayLength(config.get(Keys.LIFECYCLE_DAY_SECONDS)),
               config.get(Keys.LIFECYCLE_RATE)));

@@ -100,7 +100,10 @@ class CommitFenceTest {
             Duration.ofHours(1),
             Duration.ofMillis(50),
             new OmConfig.Collecting(
-                Duration.ofMinutes(1), Duration.ofHours(1), Duration.ofHours(24)),
+                Duration.ofMinutes(1),
+                Duration.ofHours(1),
+                Duration.ofHours(24),
+                Duration.ofHours(1)),
             TestOm.EXPIRING);
     om =
         new TestOm(

@@ -95,7 +95,8 @@ class LinearizabilityTest {
           new OmConfig.Collecting(
               Duration.ofMillis(1),
               TestOm.COLLECTING.margin(),
-              TestOm.CONFIG.trail().multipliedBy(4)),
+              TestOm.CONFIG.trail().multipliedBy(4),
+              TestOm.COLLECTING.openFiles()),
           TestOm.EXPIRING);
 
   /** Of all tests of this class: they share tables, in which time goes on. */

@@ -40,6 +40,7 @@ import io.stowage.common.proto.SetObjectMetadataRequest;
 import io.stowage.common.proto.SyncFileReply;
 import io.stowage.common.proto.SyncFileRequest;
 import io.stowage.common.proto.UploadedPart;
+import io.stowage.om.garbage.Collector;
 import io.stowage.om.table.Cell;
 import io.stowage.om.table.ObjectRowLayout;
 import java.time.Duration;
@@ -62,6 +63,7 @@ abstract class OpenFilesContract {
   private static final long LEASE = Duration.ofSeconds(60).toNanos() / 1_000;
 
   private final AtomicLong jumped = new AtomicLong();
+  private TestOm.Tables tables;
   private TestOm om;
   private String bucket;
   private long bucketId;
@@ -70,7 +72,8 @@ abstract class OpenFilesContract {
 
   @BeforeEach
   void open() throws Exception {
-    om = new TestOm(tables(), new FakeContainers(), new JumpingClock(jumped, Duration.ZERO));
+    tables = tables();
+    om = new TestOm(tables, new FakeContainers(), new JumpingClock(jumped, Duration.ZERO));
     bucket = "files" + System.nanoTime();
     om.createBucket(bucket);
     bucketId = om.bucketId(bucket);
@@ -308,6 +311,36 @@ abstract class OpenFilesContract {
     assertEquals(List.of(first, whole, last), manifest("k"));
     assertEquals(List.of(5L, 3_100L, 15L), om.get(bucket, "k").getPartLengthsList());
     assertEquals(3, om.get(bucket, "k").getPartCount());
+  }
+
+  @Test
+  void filesOfWritersWhoAreDeadAreClosedInTime() throws Exception {
+    Writer dead = new Writer("dead").create("hello").sync(100).sync(50);
+    Writer lives = new Writer("lives").create("hello").sync(10);
+    Collector collector = om.om.collector(tables.regions());
+    for (int minute = 0; minute < 50; minute += 10) {
+      jumped.addAndGet(Duration.ofMinutes(10).toNanos());
+      lives.send(lives.adding(lives.length).build()); // renews his lease
+      collector.round();
+      assertNotEquals(0, om.get(bucket, "dead").getOpenEpoch(), "after " + minute + " minutes");
+    }
+    for (int i = 0; i < 2; i++) {
+      jumped.addAndGet(Duration.ofMinutes(8).toNanos());
+      lives.sync(5);
+      collector.round();
+    }
+    assertClosed("dead", 155);
+    expect(ErrorCode.LEASE_LOST, () -> dead.sync(10));
+    assertHolds("lives", 25);
+    assertNotEquals(0, om.get(bucket, "lives").getOpenEpoch());
+    lives.sync(1);
+    new Writer("dead").append().sync(7).close();
+    assertClosed("dead", 162);
+
+    jumped.addAndGet(Duration.ofHours(25).toNanos()); // nobody collected: it is a full run
+    collector.round();
+    assertClosed("lives", 26);
+    expect(ErrorCode.LEASE_LOST, () -> lives.sync(10));
   }
 
   @Test

@@ -31,9 +31,14 @@ class OpenFilesOnHBaseContractTest extends OpenFilesContract {
 
   private static final int SYNCS = Integer.getInteger("stowage.it.syncs", 1_000);
 
+  private static TestOm.Tables tables; // of this class alone, since clocks run ahead here
+
   @Override
   TestOm.Tables tables() throws Exception {
-    return TestOm.onHBase();
+    if (tables == null) {
+      tables = TestOm.onHBase("files");
+    }
+    return tables;
   }
 
   @Test

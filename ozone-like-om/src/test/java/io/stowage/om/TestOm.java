@@ -69,7 +69,8 @@ import org.apache.hadoop.thirdparty.protobuf.ByteString;
  */
 final class TestOm {
   static final OmConfig.Collecting COLLECTING =
-      new OmConfig.Collecting(Duration.ofMinutes(1), Duration.ofMinutes(5), Duration.ofHours(24));
+      new OmConfig.Collecting(
+          Duration.ofMinutes(1), Duration.ofMinutes(5), Duration.ofHours(24), Duration.ofHours(1));
 
   static final OmConfig.Expiring EXPIRING = new OmConfig.Expiring(DayLength.REAL, 100_000);
 

@@ -522,6 +522,16 @@ public final class Keys {
               Duration.ofDays(30),
               Tag.TUNING,
               "The whole table of objects is looked through for garbage this often."));
+  public static final ConfigKey<Duration> OPEN_FILE_LIMIT =
+      add(
+          ConfigKey.duration(
+              "stowage.om.open-file-limit",
+              "1h",
+              Duration.ofMillis(100),
+              Duration.ofDays(365),
+              Tag.TUNING,
+              "A file whose writer gave no sign of life for so long is closed at what it synced. No"
+                  + " less than garbage stays."));
 
   public static final ConfigKey<Integer> LIFECYCLE_DAY_SECONDS =
       add(

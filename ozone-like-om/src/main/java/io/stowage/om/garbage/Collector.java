@@ -27,6 +27,7 @@ import io.stowage.common.proto.Extent;
 import io.stowage.common.scm.ContainerManager;
 import io.stowage.om.directory.RemovedDirectories;
 import io.stowage.om.object.Deletes;
+import io.stowage.om.object.FileLeases;
 import io.stowage.om.object.ObjectRows;
 import io.stowage.om.object.Snapshots;
 import io.stowage.om.region.RegionTurn;
@@ -67,7 +68,8 @@ import org.slf4j.LoggerFactory;
  *   <li>the run is noted, with its id and ranges, and claimed for a while;
  *   <li>garbage in it is counted, and the container manager told, under the run's id;
  *   <li>"counted" is noted;
- *   <li>directories that the cells say were removed are emptied ({@link RemovedDirectories});
+ *   <li>directories that the cells say were removed are emptied ({@link RemovedDirectories}), and
+ *       files closed whose writers gave no sign of life for long;
  *   <li>the cells are cleared, with the chunks that they kept and the heads that say that nothing
  *       is there;
  *   <li>the run's end becomes where the next begins.
@@ -122,6 +124,7 @@ public final class Collector {
   private final ExecutorService workers;
   private final RowCleaner cleaner;
   private final Snapshots snapshots;
+  private final FileLeases files;
   private final DeletedBuckets deletedBuckets;
   private final RemovedDirectories removedDirectories;
   private final ByteString holder = WriteId.random();
@@ -131,6 +134,8 @@ public final class Collector {
    *
    * @param trail how far behind the clock a run ends: deadline, bound of clocks, margin
    * @param commitWindow after which chunks that no head names are nobody's
+   * @param openFiles how long a file stays open without a sign of life of its writer; at least the
+   *     trail
    * @param interval least between two runs over a region
    * @param fullInterval between two full runs
    * @param claim how long a run is left to its collector without a sign of life
@@ -138,6 +143,7 @@ public final class Collector {
   public record Settings(
       Duration trail,
       Duration commitWindow,
+      Duration openFiles,
       Duration interval,
       Duration fullInterval,
       Duration claim) {}
@@ -157,6 +163,7 @@ public final class Collector {
       Settings settings,
       RowCommitter buckets,
       ObjectRows rows,
+      FileLeases files,
       Deletes deletes,
       Uploads uploads,
       RemovedDirectories removedDirectories,
@@ -172,6 +179,7 @@ public final class Collector {
     this.regions = regions;
     this.workers = workers;
     this.snapshots = snapshots;
+    this.files = files;
     this.cleaner = new RowCleaner(rows, snapshots);
     this.removedDirectories = removedDirectories;
     this.deletedBuckets = new DeletedBuckets(buckets, rows, deletes, uploads, cleaner);
@@ -291,6 +299,7 @@ public final class Collector {
       AFTER_COUNTED.reach();
       boolean ours =
           emptyDirectories()
+              && closeAbandonedFiles()
               && clearGarbage()
               && clearPendingChunks()
               && (!full() || clearTheRest());
@@ -315,6 +324,11 @@ public final class Collector {
 
     /** Works on pages of garbage with stamps of the run, less some. */
     private boolean forEachPage(ByteString prefix, long less, Page work) throws StoreException {
+      return forEachPage('g', prefix, less, work);
+    }
+
+    private boolean forEachPage(char family, ByteString prefix, long less, Page work)
+        throws StoreException {
       long until = to() - less;
       long since = full() ? 0 : Math.max(0, record().getRun().getFromMicros() - less);
       if (until <= since) {
@@ -324,7 +338,7 @@ public final class Collector {
       while (true) {
         List<Row> page =
             objects.scanWritten(
-                from, record().getRun().getEndRow(), 'g', prefix, since, until, PAGE);
+                from, record().getRun().getEndRow(), family, prefix, since, until, PAGE);
         if (!page.isEmpty()) {
           work.on(page);
           from = ObjectRowLayout.behind(page.get(page.size() - 1).key());
@@ -432,6 +446,29 @@ public final class Collector {
                 }
               });
       return all && ours[0];
+    }
+
+    /**
+     * A lease is renewed by writing its cell, so a dead writer's is the last that he wrote: it
+     * comes by once, when it is as old as that; the next full run finds what was missed.
+     */
+    private boolean closeAbandonedFiles() throws StoreException {
+      long more = Math.max(0, micros(settings.openFiles) - micros(settings.trail));
+      return forEachPage(
+          'x',
+          ObjectRowLayout.LEASE.qualifier(),
+          more,
+          page ->
+              together(
+                  page,
+                  row -> {
+                    if (files.closeAbandoned(row.key(), to() - more)) {
+                      LOG.info(
+                          "Closed {}, whose writer gave no sign of life for {}",
+                          ObjectRowLayout.key(row.key()),
+                          settings.openFiles);
+                    }
+                  }));
     }
 
     private final RemovedDirectories.Crew crew =

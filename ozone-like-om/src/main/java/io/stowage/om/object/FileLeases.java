@@ -444,6 +444,16 @@ public final class FileLeases {
 
   // Recovery.
 
+  /**
+   * Closes a file whose writer seems to be dead: who gave no sign of life since this stamp. If he
+   * lives, he finds his lease lost at the next call, as a writer does whose file was recovered.
+   *
+   * @return whether it was closed
+   */
+  public boolean closeAbandoned(ByteString row, long since) throws StoreException {
+    return files.close(row, since) != null;
+  }
+
   /** Takes a file from its writer, if it has one. */
   public RecoverFileReply recover(BucketInfo bucket, RecoverFileRequest request)
       throws StoreException {

@@ -331,12 +331,20 @@ final class OpenFiles {
    * @return the head that was written; null if it was not open
    */
   Head close(ByteString row) throws StoreException {
+    return close(row, Long.MAX_VALUE);
+  }
+
+  /** The same, unless its writer synced, or renewed his lease, at this stamp or later. */
+  Head close(ByteString row, long since) throws StoreException {
     for (int attempt = 0; attempt < ObjectRows.MOST_ATTEMPTS; attempt++) {
       SeenRow seen = rows.read(row, List.of(ObjectRowLayout.LEASE));
       if (!seen.isOpen()) {
         return null;
       }
       Tail tail = tailOf(seen);
+      if (tail.stamp() >= since) {
+        return null;
+      }
       ObjectVersion joined = rows.details(seen);
       if (joined == null) {
         continue;
