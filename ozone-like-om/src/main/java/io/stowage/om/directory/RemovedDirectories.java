@@ -132,10 +132,16 @@ public final class RemovedDirectories {
     return abortUploads(bucketId, anchor, end, crew);
   }
 
+  /** A rename that somebody left is ended first. */
   private void deleteFile(Row row) throws StoreException {
-    Head head = rows.readSettled(row.key(), List.of()).head();
+    Head scanned = Head.parse(row.value(ObjectRowLayout.HEAD));
+    SeenRow seen =
+        scanned.isLive()
+            ? new SeenRow(row.key(), scanned, row)
+            : rows.readSettled(row.key(), List.of());
+    Head head = seen.head();
     if (head != null && head.isVersion() && head.record().getVersion().getDirectoryId() == 0) {
-      deletes.deleteAll(row.key());
+      deletes.deleteAll(seen);
     }
   }
 

@@ -35,6 +35,7 @@ import java.time.Duration;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.apache.hadoop.thirdparty.protobuf.InvalidProtocolBufferException;
 
@@ -69,6 +70,12 @@ final class RenameSlot {
 
   /** Holders in a row that died; each leaves the name of a row. */
   private static final int MOST_SOURCES = 100;
+
+  /** Slots that we gave back last, by the row of their bucket. */
+  private static final int MOST_REMEMBERED = 1_000;
+
+  /** As we left them: whoever finds one so need not read it to take it. */
+  private final ConcurrentHashMap<ByteString, Cell> left = new ConcurrentHashMap<>();
 
   private final RowCommitter buckets;
   private final ObjectRows objects;
@@ -105,11 +112,17 @@ final class RenameSlot {
       try {
         RenameSlotRecord free =
             RenameSlotRecord.newBuilder().setFormat(FORMAT).setNonce(WriteId.random()).build();
-        buckets.commit(
-            row,
-            new Check.Equal(BucketRowLayout.RENAME_SLOT, cell.value()),
+        RowChange change =
             new RowChange(stamps.above(cell.stamp()))
-                .put(BucketRowLayout.RENAME_SLOT, free.toByteString()));
+                .put(BucketRowLayout.RENAME_SLOT, free.toByteString());
+        Outcome outcome =
+            buckets.commit(row, new Check.Equal(BucketRowLayout.RENAME_SLOT, cell.value()), change);
+        if (outcome == Outcome.APPLIED) {
+          if (left.size() >= MOST_REMEMBERED) {
+            left.clear();
+          }
+          left.put(row, new Cell(BucketRowLayout.RENAME_SLOT, change.stamp(), free.toByteString()));
+        }
       } catch (StoreException e) {
         // It is taken from us in time.
       }
@@ -122,8 +135,13 @@ final class RenameSlot {
     ByteString waitedFor = null;
     long since = 0;
     for (int attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
-      Cell seen =
-          buckets.get(row, List.of(BucketRowLayout.RENAME_SLOT)).cell(BucketRowLayout.RENAME_SLOT);
+      Cell seen = left.remove(row);
+      if (seen == null) {
+        seen =
+            buckets
+                .get(row, List.of(BucketRowLayout.RENAME_SLOT))
+                .cell(BucketRowLayout.RENAME_SLOT);
+      }
       RenameSlotRecord record = parse(seen);
       boolean others = !record.getHolder().isEmpty() && !record.getHolder().equals(id);
       if (others) {

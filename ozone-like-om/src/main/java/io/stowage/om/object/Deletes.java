@@ -173,6 +173,19 @@ public final class Deletes {
     }
   }
 
+  /** The same of a row that was seen just now: if it has one version, by one call of HBase. */
+  public void deleteAll(SeenRow seen) throws StoreException {
+    Head head = seen.head();
+    if (seen.isLive() && !seen.isOpen() && head.record().getOlderCount() == 0) {
+      RowChange change = new RowChange(rows.stamps().above(seen.stamp()));
+      Head note = Succession.deletionNote(change.stamp(), head, WriteId.random());
+      if (rows.commit(seen, Succession.end(change, head, note)) == Outcome.APPLIED) {
+        return;
+      }
+    }
+    deleteAll(seen.key());
+  }
+
   /**
    * Deletes a version for good. If it is the current one, the next becomes current in the same
    * mutation. That it was done is told by a cell in {@code g} under the request's write id: that

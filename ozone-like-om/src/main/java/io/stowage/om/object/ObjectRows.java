@@ -130,10 +130,17 @@ public final class ObjectRows {
 
   /** Reads a head as it stands, and other columns with it. */
   public SeenRow read(ByteString row, List<Column> more) throws StoreException {
+    return seen(row, committer.get(row, headAnd(more)));
+  }
+
+  private static List<Column> headAnd(List<Column> more) {
     List<Column> columns = new ArrayList<>(more.size() + 1);
     columns.add(ObjectRowLayout.HEAD);
     columns.addAll(more);
-    Row cells = committer.get(row, columns);
+    return columns;
+  }
+
+  private SeenRow seen(ByteString row, Row cells) throws StoreException {
     Head head = Head.parseOrNull(cells.value(ObjectRowLayout.HEAD));
     if (head != null) {
       hints.add(row);
@@ -154,6 +161,20 @@ public final class ObjectRows {
       openFiles.close(row);
     }
     throw contended(row);
+  }
+
+  /** Reads rows by one call, each to be given to {@link #settled} before it is written. */
+  List<SeenRow> readAll(List<ByteString> keys, List<Column> more) throws StoreException {
+    List<SeenRow> all = new ArrayList<>(keys.size());
+    for (Row cells : committer.getAll(keys, headAnd(more))) {
+      all.add(seen(cells.key(), cells));
+    }
+    return all;
+  }
+
+  /** As {@link #readSettled} of a row that was read just now, mostly without another look. */
+  SeenRow settled(SeenRow seen, List<Column> more) throws StoreException {
+    return recovery.isSettled(seen) && !seen.isOpen() ? seen : readSettled(seen.key(), more);
   }
 
   /** As {@link #readSettled}, but a file that is open is left to its writer. */

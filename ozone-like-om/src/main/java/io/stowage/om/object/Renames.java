@@ -155,7 +155,8 @@ public final class Renames {
     List<Column> idOnly = List.of(ObjectRowLayout.superseded(id));
     long begin = rows.committer().nanos();
     for (int attempt = 0; attempt < ObjectRows.MOST_ATTEMPTS; attempt++) {
-      SeenRow from = rows.readSettled(source, idOnly);
+      List<SeenRow> both = rows.readAll(List.of(source, target), idOnly);
+      SeenRow from = rows.settled(both.get(0), idOnly);
       if (isDone(from, id)) {
         return new Renamed(done(target, id), from.writtenBy(id));
       }
@@ -170,11 +171,12 @@ public final class Renames {
         return new Renamed(SeenRow.withoutManifest(SeenRow.version(source, from.head())), null);
       }
       Succession.requireUnlocked(source, from.head(), rows.stamps().now(), false);
-      SeenRow to = rows.readSettled(target, List.of());
+      SeenRow to = rows.settled(both.get(1), List.of());
       if (to.isLive() && (!overwrite || isDirectory(from) || isDirectory(to))) {
-        Head still = recovery.readHead(source);
-        if (still == null || !still.cell().equals(from.head().cell())) {
-          continue; // both must have been there at one moment
+        // Both must have been there at one moment: the target's second look is after the source's
+        // first and before its second.
+        if (!isStill(to, recovery.readHead(target)) || !isStill(from, recovery.readHead(source))) {
+          continue;
         }
         throw new StoreException(
             ErrorCode.KEY_EXISTS,
@@ -187,6 +189,10 @@ public final class Renames {
       rows.committer().pause().backOff(attempt);
     }
     throw ObjectRows.contended(source);
+  }
+
+  private static boolean isStill(SeenRow seen, Head now) {
+    return now != null && now.cell().equals(seen.head().cell());
   }
 
   /** Steps 1 to 4; null if somebody was faster on either row, and nothing came of it. */
