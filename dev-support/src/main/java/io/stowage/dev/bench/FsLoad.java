@@ -15,7 +15,9 @@
  */
 package io.stowage.dev.bench;
 
+import com.sun.management.OperatingSystemMXBean;
 import java.io.IOException;
+import java.lang.management.ManagementFactory;
 import java.net.URI;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
@@ -44,9 +46,9 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /**
- * Drives any Hadoop FileSystem, each kind of call for a while, and prints rates, latencies and, for
- * a FileSystem that counts them, its remote calls for each. Works in one directory, which it makes
- * and deletes. What is read is compared with what was written.
+ * Drives any Hadoop FileSystem, each kind of call for a while, and prints rates, latencies, this
+ * process's CPU time for each and, for a FileSystem that counts them, its remote calls. Works in
+ * one directory, which it makes and deletes. What is read is compared with what was written.
  *
  * <p>Knows nothing of ours: with another classpath and its configuration it measures any peer.
  */
@@ -57,6 +59,8 @@ import picocli.CommandLine.Parameters;
     description = "Drives any Hadoop FileSystem, prints rates, latencies and remote calls.")
 public final class FsLoad implements Callable<Integer> {
   private static final int MIB = 1 << 20;
+  private static final OperatingSystemMXBean CPU =
+      ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class);
 
   /** Counters that tell remote calls, of FileSystems that have them: ours, S3A, ABFS. */
   private static final List<String> REMOTE_CALLS =
@@ -184,7 +188,7 @@ public final class FsLoad implements Callable<Integer> {
   private void directories() throws IOException {
     LoadReport rename = new LoadReport();
     LoadReport delete = new LoadReport();
-    long calls = remoteCalls();
+    Spent before = spent();
     long begin = System.nanoTime();
     Path from = new Path(base, "listed");
     for (int i = 0; i < repeat; i++) {
@@ -196,13 +200,13 @@ public final class FsLoad implements Callable<Integer> {
       rename.succeeded(System.nanoTime() - start, 0);
       from = to;
     }
-    long renameCalls = remoteCalls() - calls;
-    calls = remoteCalls();
+    Spent onRenames = spent().minus(before);
+    before = spent();
     long renamed = System.nanoTime();
     fs.delete(from, true);
     delete.succeeded(System.nanoTime() - renamed, 0);
-    print("mvdir", rename, renamed - begin, renameCalls);
-    print("rmdir", delete, System.nanoTime() - renamed, remoteCalls() - calls);
+    print("mvdir", rename, renamed - begin, onRenames);
+    print("rmdir", delete, System.nanoTime() - renamed, spent().minus(before));
   }
 
   private void large() throws Exception {
@@ -211,7 +215,7 @@ public final class FsLoad implements Callable<Integer> {
     long bytes = (long) largeMib * MIB;
     for (int run = 0; run < repeat; run++) {
       LoadReport write = new LoadReport();
-      long calls = remoteCalls();
+      Spent before = spent();
       long start = System.nanoTime();
       try (FSDataOutputStream out = fs.create(file, true)) {
         for (int i = 0; i < largeMib; i++) {
@@ -220,7 +224,7 @@ public final class FsLoad implements Callable<Integer> {
         }
       }
       write.succeeded(System.nanoTime() - start, bytes);
-      print("w-big", write, System.nanoTime() - start, remoteCalls() - calls);
+      print("w-big", write, System.nanoTime() - start, spent().minus(before));
       read(file, chunk);
       vectored(file);
     }
@@ -236,7 +240,7 @@ public final class FsLoad implements Callable<Integer> {
 
   private void read(Path file, byte[] chunk) throws IOException {
     LoadReport read = new LoadReport();
-    long calls = remoteCalls();
+    Spent before = spent();
     long start = System.nanoTime();
     try (FSDataInputStream in = fs.open(file)) {
       for (int i = 0; i < largeMib; i++) {
@@ -245,7 +249,7 @@ public final class FsLoad implements Callable<Integer> {
       }
     }
     read.succeeded(System.nanoTime() - start, (long) largeMib * MIB);
-    print("r-big", read, System.nanoTime() - start, remoteCalls() - calls);
+    print("r-big", read, System.nanoTime() - start, spent().minus(before));
   }
 
   private static void check(ByteBuffer chunk, int number) throws IOException {
@@ -260,7 +264,7 @@ public final class FsLoad implements Callable<Integer> {
    */
   private void vectored(Path file) throws Exception {
     LoadReport report = new LoadReport();
-    long calls = remoteCalls();
+    Spent before = spent();
     long begin = System.nanoTime();
     try (FSDataInputStream in = fs.open(file)) {
       in.readFully((long) largeMib * MIB - 64, new byte[64]);
@@ -278,15 +282,15 @@ public final class FsLoad implements Callable<Integer> {
         report.succeeded(System.nanoTime() - start, 8L * MIB);
       }
     }
-    print("vec", report, System.nanoTime() - begin, remoteCalls() - calls);
+    print("vec", report, System.nanoTime() - begin, spent().minus(before));
   }
 
   private long timed(String name, Call call) throws InterruptedException, ExecutionException {
     run(call, warmupSeconds);
-    long calls = remoteCalls();
+    Spent before = spent();
     long start = System.nanoTime();
     LoadReport report = run(call, seconds);
-    print(name, report, System.nanoTime() - start, remoteCalls() - calls);
+    print(name, report, System.nanoTime() - start, spent().minus(before));
     return report.failureCount();
   }
 
@@ -339,13 +343,25 @@ public final class FsLoad implements Callable<Integer> {
     return 0;
   }
 
-  private static void print(String name, LoadReport report, long nanos, long calls) {
+  /** What this process has spent so far: remote calls, if they are counted, and CPU time. */
+  private record Spent(long calls, long cpuNanos) {
+    Spent minus(Spent before) {
+      return new Spent(calls - before.calls, cpuNanos - before.cpuNanos);
+    }
+  }
+
+  private Spent spent() {
+    return new Spent(remoteCalls(), CPU.getProcessCpuTime());
+  }
+
+  private static void print(String name, LoadReport report, long nanos, Spent spent) {
     System.out.printf(
         Locale.ROOT,
-        "%s   remote calls each %s%n",
+        "%s   cpu each %.3f ms, remote calls each %s%n",
         report.toLine(name, nanos / 1e9),
-        calls <= 0
+        spent.cpuNanos / 1e6 / report.operations(),
+        spent.calls <= 0
             ? "not counted"
-            : String.format(Locale.ROOT, "%.2f", (double) calls / report.operations()));
+            : String.format(Locale.ROOT, "%.2f", (double) spent.calls / report.operations()));
   }
 }

@@ -39,7 +39,6 @@ import org.apache.hadoop.fs.RemoteIterator;
 import org.apache.hadoop.hdfs.DistributedFileSystem;
 import org.apache.hadoop.hdfs.HdfsConfiguration;
 import org.apache.hadoop.hdfs.MiniDFSCluster;
-import org.apache.hadoop.io.IOUtils;
 import org.apache.hadoop.mapreduce.Job;
 import org.apache.hadoop.mapreduce.JobID;
 import org.apache.hadoop.mapreduce.TaskAttemptContext;
@@ -267,7 +266,7 @@ public final class HadoopJobs {
 
   private static byte[] bytes(FileSystem fs, Path file) throws IOException {
     try (InputStream in = fs.open(file)) {
-      return IOUtils.readFullyToByteArray(new java.io.DataInputStream(in));
+      return in.readAllBytes();
     }
   }
 
