@@ -22,6 +22,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.sun.net.httpserver.HttpServer;
 import io.stowage.common.conf.Keys;
 import io.stowage.common.id.WriteId;
+import io.stowage.common.proto.Identity;
+import io.stowage.common.proto.PutIdentityRequest;
 import io.stowage.common.proto.RenameObjectRequest;
 import io.stowage.common.proto.ScanEventsRequest;
 import io.stowage.s3.suite.AccessLogs;
@@ -30,6 +32,7 @@ import io.stowage.s3.suite.S3DirectoriesTest;
 import io.stowage.s3.suite.S3IamTest;
 import io.stowage.s3.suite.S3LifecycleTest;
 import io.stowage.s3.suite.S3ObjectLockTest;
+import io.stowage.s3.suite.S3RefusalsTest;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
@@ -190,6 +193,28 @@ class S3SuiteIT extends S3ContractTest {
     @Override
     protected Target startTarget() {
       return S3SuiteIT.this.target;
+    }
+  }
+
+  @Nested
+  class Refusals extends S3RefusalsTest {
+    @Override
+    protected Target startTarget() {
+      return S3SuiteIT.this.target;
+    }
+
+    @Override
+    protected void addUser(String name, String accessKey, String secretKey) throws Exception {
+      cluster
+          .objectManager(0)
+          .putIdentity(
+              PutIdentityRequest.newBuilder()
+                  .setIdentity(
+                      Identity.newBuilder()
+                          .setAccessKey(accessKey)
+                          .setSecretKey(secretKey)
+                          .setUser(name))
+                  .build());
     }
   }
 

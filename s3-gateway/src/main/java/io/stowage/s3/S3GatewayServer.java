@@ -34,12 +34,15 @@ import io.stowage.s3.auth.Sessions;
 import io.stowage.s3.auth.UserDirectory;
 import io.stowage.s3.console.Console;
 import io.stowage.s3.event.EventDelivery;
+import io.stowage.s3.http.BodyMemory;
+import io.stowage.s3.http.HttpLimits;
 import io.stowage.s3.http.HttpServer;
 import io.stowage.s3.iam.QueryApi;
 import io.stowage.s3.log.AccessLogs;
 import io.stowage.s3.operation.Backend;
 import io.stowage.s3.operation.Dispatcher;
 import io.stowage.s3.operation.ObjectEncryption;
+import io.stowage.s3.payload.HashThreads;
 import java.nio.charset.StandardCharsets;
 import java.util.Base64;
 import java.util.List;
@@ -100,6 +103,7 @@ public final class S3GatewayServer implements AutoCloseable {
     S3GatewayConfig config = S3GatewayConfig.from(settings);
     ObjectEncryption.Transport customerKeys =
         ObjectEncryption.Transport.named(settings.get(Keys.S3_SSE_C_TRANSPORT));
+    BodyMemory bodyMemory = new BodyMemory(config.limits().streamedBytes());
     // As many as can compute at once. Each lane has one task in the queue at most, and there are
     // three lanes a request at most: the workers bound the queue.
     int cores = Math.max(2, Runtime.getRuntime().availableProcessors());
@@ -134,7 +138,7 @@ public final class S3GatewayServer implements AutoCloseable {
                     settings.get(Keys.ENCRYPTION_DEFAULT_KEY)),
                 customerKeys),
             config.region(),
-            hashThreads,
+            new HashThreads(hashThreads, bodyMemory),
             events);
     AccessKeys accessKeys = new AccessKeys(namespace, clock);
     Sessions sessions = new Sessions(namespace, accessKeys, clock);
@@ -151,7 +155,7 @@ public final class S3GatewayServer implements AutoCloseable {
             backend, authenticator, queryApi, config.domains(), hostId, config.accessLogInterval());
     HttpServer http = null;
     try {
-      http = HttpServer.start(config.listeners(), config.limits(), dispatcher, clock);
+      http = HttpServer.start(config.listeners(), config.limits(), bodyMemory, dispatcher, clock);
       LOG.info(
           "S3 is served on {}:{}{}",
           config.bind().getHostString(),
@@ -180,9 +184,14 @@ public final class S3GatewayServer implements AutoCloseable {
     int s3Port = config.tls().certificate() == null ? http.port() : http.tlsPort();
     S3GatewayConfig.Console settings = config.console();
     Console handler = new Console(dispatcher, s3Port, config.region(), settings.endpoint());
+    HttpLimits limits = config.limits().forConsole();
     HttpServer console =
         HttpServer.start(
-            List.of(config.consoleListener()), config.limits().forConsole(), handler, clock);
+            List.of(config.consoleListener()),
+            limits,
+            new BodyMemory(limits.streamedBytes()),
+            handler,
+            clock);
     LOG.info("The console is at {}:{}", settings.bind().getHostString(), console.port());
     return console;
   }

@@ -27,10 +27,13 @@ import io.stowage.common.proto.Identity;
 import io.stowage.common.proto.Manifest;
 import io.stowage.common.proto.PutIdentityRequest;
 import io.stowage.common.time.StoreClock;
+import java.lang.management.BufferPoolMXBean;
+import java.lang.management.ManagementFactory;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicLong;
 
 /**
  * A gateway as a process of its own, for {@link MemoryBoundTest}: over twins in memory, where the
@@ -38,6 +41,14 @@ import java.util.Map;
  * Says its port; ends when its input does, and says what it used.
  */
 final class BoundedGatewayMain {
+  private static final BufferPoolMXBean DIRECT =
+      ManagementFactory.getPlatformMXBeans(BufferPoolMXBean.class).stream()
+          .filter(pool -> pool.getName().equals("direct"))
+          .findFirst()
+          .orElseThrow();
+
+  private static final AtomicLong mostDirect = new AtomicLong();
+
   private BoundedGatewayMain() {}
 
   public static void main(String[] args) throws Exception {
@@ -67,7 +78,9 @@ final class BoundedGatewayMain {
                     throw e.getCause();
                   }
                 });
-    StowageConfig config = StowageConfig.of(Map.of()).with(Keys.S3_BIND, "127.0.0.1:0");
+    // Readers that do not read, and connections on which nothing is said, stay to the end.
+    StowageConfig config =
+        StowageConfig.of(Map.of("stowage.s3.idle-timeout", "1h")).with(Keys.S3_BIND, "127.0.0.1:0");
     S3GatewayServer gateway = S3GatewayServer.start(config, namespace, data, StoreClock.system());
     System.out.println("port " + gateway.port());
     System.out.flush();
@@ -76,8 +89,8 @@ final class BoundedGatewayMain {
     }
     gateway.close();
     System.out.println(
-        "pooled direct memory "
-            + (PooledByteBufAllocator.DEFAULT.metric().usedDirectMemory() >> 20)
+        "direct memory at most "
+            + (mostDirect.get() >> 20)
             + " MiB, left pinned "
             + PooledByteBufAllocator.DEFAULT.pinnedDirectMemory());
     System.exit(0);
@@ -89,6 +102,7 @@ final class BoundedGatewayMain {
 
     @Override
     public void write(ByteBuf bytes) {
+      mostDirect.accumulateAndGet(DIRECT.getMemoryUsed(), Math::max);
       length += bytes.readableBytes();
       bytes.release();
     }

@@ -117,18 +117,24 @@ class MemoryBoundTest {
     }
   }
 
-  /** A gateway in a process of its own. */
+  /** A gateway in a process of its own, whose log goes where this one's does. */
   private static Process bounded() throws IOException {
-    return new ProcessBuilder(
-            Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-            "-Xmx512m",
-            "-XX:MaxDirectMemorySize=512m",
-            "-XX:+ExitOnOutOfMemoryError",
-            "-cp",
-            System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")),
-            BoundedGatewayMain.class.getName())
-        .redirectError(ProcessBuilder.Redirect.INHERIT)
-        .start();
+    List<String> command =
+        new ArrayList<>(
+            List.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-Xmx512m",
+                "-XX:MaxDirectMemorySize=512m",
+                "-XX:+ExitOnOutOfMemoryError"));
+    String logging = System.getProperty("log4j.configuration");
+    if (logging != null) {
+      command.add("-Dlog4j.configuration=" + logging);
+    }
+    command.add("-cp");
+    command.add(
+        System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")));
+    command.add(BoundedGatewayMain.class.getName());
+    return new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT).start();
   }
 
   private static RawS3 client(BufferedReader said) throws IOException {

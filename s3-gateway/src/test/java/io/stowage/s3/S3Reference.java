@@ -169,7 +169,7 @@ final class S3Reference {
     NOTES.put("CreateBucket", "in us-east-1, one's own bucket again is 200 and resets its ACL");
     NOTES.put(
         "GetObjectAttributes",
-        "parts come with their sizes and, if the upload named a composite checksum, theirs");
+        "parts are told one by one if the upload named a composite checksum, else their number");
     NOTES.put(
         "ListObjects", "`Delimiter` may be any string; keys are listed by the bytes of UTF-8");
     NOTES.put("ListObjectsV2", "as ListObjects; an empty token is the beginning");

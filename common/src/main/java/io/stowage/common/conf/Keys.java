@@ -118,11 +118,12 @@ public final class Keys {
       add(
           ConfigKey.bytes(
               "stowage.s3.memory",
-              "256m",
+              "320m",
               16L << 20,
               1L << 40,
               Tag.TUNING,
-              "Direct memory of a gateway for gathered requests and for responses on their way"
+              "Direct memory of a gateway for bodies on their way in (a fifth for those that are"
+                  + " gathered, a fifth for those that are streamed) and for responses on their way"
                   + " out."));
   public static final ConfigKey<Duration> S3_PATIENCE =
       add(

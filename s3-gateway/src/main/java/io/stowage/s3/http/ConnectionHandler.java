@@ -245,7 +245,8 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
       return;
     }
     current.streamed =
-        new StreamedBody(ctx.channel(), length, awaitsContinue ? this::sendContinue : null);
+        new StreamedBody(
+            ctx.channel(), length, server.bodyMemory(), awaitsContinue ? this::sendContinue : null);
     work(current, current.streamed);
   }
 

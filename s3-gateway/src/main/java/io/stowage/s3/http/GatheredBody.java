@@ -26,7 +26,8 @@ final class GatheredBody implements BodySource {
   private final ArrayDeque<ByteBuf> pieces = new ArrayDeque<>(2);
   private long length;
 
-  void add(ByteBuf piece) {
+  void add(ByteBuf received) {
+    ByteBuf piece = BodyMemory.fitted(received);
     if (piece.isReadable()) {
       length += piece.readableBytes();
       pieces.add(piece);

@@ -27,7 +27,8 @@ import java.time.Duration;
  *     leave workers to everybody else
  * @param connections open connections at a time; a further one is closed at once
  * @param gatherBytes a body up to this is gathered whole before a worker is taken
- * @param memoryBytes budget of gathered bodies (a quarter) and of response pieces on their way out
+ * @param memoryBytes budget of gathered bodies (a fifth), of streamed ones (a fifth) and of
+ *     response pieces on their way out
  * @param idle a connection that makes no progress for this long is closed
  * @param patience an answer that takes longer is kept alive by white space, if its operation may be
  * @param drain how long requests at work are waited for when the gateway stops
@@ -50,7 +51,10 @@ public record HttpLimits(
   /** Largest piece in which body bytes arrive; also the socket's largest read. */
   static final int PIECE_BYTES = 256 << 10;
 
-  /** Bytes of one streamed body that wait for their worker before the socket is read no more. */
+  /**
+   * Bytes of one streamed body that wait for their worker before the socket is read no more, while
+   * {@link BodyMemory} is not short.
+   */
   static final int BODY_QUEUE_HIGH = 1 << 20;
 
   /** Bytes waiting at which the socket is read again. */
@@ -94,7 +98,7 @@ public record HttpLimits(
         Math.max(1, few * 3 / 4),
         Math.min(connections, CONSOLE_CONNECTIONS),
         gatherBytes,
-        Math.max(4L * Math.max(gatherBytes, MOST_PIECE_BYTES), memoryBytes / 8),
+        Math.max(5L * Math.max(gatherBytes, MOST_PIECE_BYTES), memoryBytes / 8),
         idle,
         patience,
         drain);
@@ -105,8 +109,23 @@ public record HttpLimits(
       throw new IllegalArgumentException(
           "Cannot serve with " + workers + " workers, " + streamingRequests + " of them streaming");
     }
-    if (memoryBytes / 4 < Math.max(gatherBytes, MOST_PIECE_BYTES)) {
+    if (memoryBytes / 5 < Math.max(gatherBytes, MOST_PIECE_BYTES)) {
       throw new IllegalArgumentException("Cannot serve with " + memoryBytes + " bytes of memory");
     }
+  }
+
+  /** Of bodies that are gathered before their worker is taken. */
+  long gatheredBytes() {
+    return memoryBytes / 5;
+  }
+
+  /** Of bodies that a worker follows, and of what waits for their hashes. */
+  public long streamedBytes() {
+    return memoryBytes / 5;
+  }
+
+  /** Of responses on their way out. */
+  long responseBytes() {
+    return memoryBytes - gatheredBytes() - streamedBytes();
   }
 }

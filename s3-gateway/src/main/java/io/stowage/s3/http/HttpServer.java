@@ -62,8 +62,7 @@ import org.slf4j.LoggerFactory;
  * gateway. Thread-safe.
  *
  * <p>Event loops only move bytes; whatever may block runs on a worker. Memory is bounded by {@link
- * HttpLimits#memoryBytes} for gathered bodies and responses, and by {@link
- * HttpLimits#BODY_QUEUE_HIGH} plus one read for each streaming request.
+ * HttpLimits#memoryBytes} for bodies and responses, and a piece for each streaming request.
  */
 public final class HttpServer implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(HttpServer.class);
@@ -81,6 +80,7 @@ public final class HttpServer implements AutoCloseable {
   private final StoreClock clock;
   private final MemoryBudget requestMemory;
   private final MemoryBudget responseMemory;
+  private final BodyMemory bodyMemory;
   private final Lifecycle lifecycle = new Lifecycle("the HTTP server");
   private final ThreadPoolExecutor workers;
   private final EventLoopGroup acceptor;
@@ -90,12 +90,13 @@ public final class HttpServer implements AutoCloseable {
   private volatile SecondText date = new SecondText(Long.MIN_VALUE, "");
   private final List<Channel> listeners = new CopyOnWriteArrayList<>();
 
-  private HttpServer(HttpLimits limits, StoreClock clock) {
+  private HttpServer(HttpLimits limits, BodyMemory bodyMemory, StoreClock clock) {
     this.limits = limits;
+    this.bodyMemory = bodyMemory;
     this.clock = clock;
     // Apart, so that readers of large objects cannot make small uploads wait, nor the other way.
-    requestMemory = new MemoryBudget(limits.memoryBytes() / 4);
-    responseMemory = new MemoryBudget(limits.memoryBytes() - limits.memoryBytes() / 4);
+    requestMemory = new MemoryBudget(limits.gatheredBytes());
+    responseMemory = new MemoryBudget(limits.responseBytes());
     // The queue needs no bound of its own: each connection has one task at most, and new requests
     // are turned away at WAITING_REQUESTS.
     workers =
@@ -129,11 +130,19 @@ public final class HttpServer implements AutoCloseable {
    */
   public record Listener(InetSocketAddress bind, TlsFiles tls) {}
 
-  /** Listens, and serves from then on. */
+  /**
+   * Listens, and serves from then on.
+   *
+   * @param bodyMemory of streamed bodies, here and with whoever hashes them
+   */
   public static HttpServer start(
-      List<Listener> listeners, HttpLimits limits, RequestHandler handler, StoreClock clock)
+      List<Listener> listeners,
+      HttpLimits limits,
+      BodyMemory bodyMemory,
+      RequestHandler handler,
+      StoreClock clock)
       throws StoreException {
-    HttpServer server = new HttpServer(limits, clock);
+    HttpServer server = new HttpServer(limits, bodyMemory, clock);
     server.lifecycle.moveTo(Lifecycle.State.STARTING);
     try {
       for (Listener listener : listeners) {
@@ -220,7 +229,7 @@ public final class HttpServer implements AutoCloseable {
 
   /** Bytes of bodies and responses held now. */
   public long memoryInUse() {
-    return requestMemory.used() + responseMemory.used();
+    return requestMemory.used() + responseMemory.used() + bodyMemory.used();
   }
 
   /** Streamed bodies being received now. */
@@ -285,6 +294,11 @@ public final class HttpServer implements AutoCloseable {
   /** For gathered bodies. */
   MemoryBudget requestMemory() {
     return requestMemory;
+  }
+
+  /** For streamed bodies. */
+  BodyMemory bodyMemory() {
+    return bodyMemory;
   }
 
   /** For pieces of streamed responses. */

@@ -25,12 +25,13 @@ import java.util.concurrent.locks.ReentrantLock;
 
 /**
  * A body on its way: the event loop puts pieces in, one worker takes them out. When {@link
- * HttpLimits#BODY_QUEUE_HIGH} bytes wait, the socket is read no more until the worker has caught
- * up. Guarded by its lock.
+ * HttpLimits#BODY_QUEUE_HIGH} bytes wait, or any while memory is short, the socket is read no more
+ * until the worker has caught up. Guarded by its lock.
  */
 final class StreamedBody implements BodySource {
   private final Channel channel;
   private final long declaredLength;
+  private final BodyMemory memory;
   private final Runnable sendContinue;
   private final ReentrantLock lock = new ReentrantLock();
   private final Condition changed = lock.newCondition();
@@ -47,15 +48,17 @@ final class StreamedBody implements BodySource {
    * @param sendContinue run when the worker first asks for bytes of a client that waits for leave
    *     to send them; null if it does not wait
    */
-  StreamedBody(Channel channel, long declaredLength, Runnable sendContinue) {
+  StreamedBody(Channel channel, long declaredLength, BodyMemory memory, Runnable sendContinue) {
     this.channel = channel;
     this.declaredLength = declaredLength;
+    this.memory = memory;
     this.sendContinue = sendContinue;
     this.continueDue = sendContinue != null;
   }
 
   /** Event loop: takes over the piece. */
-  void offer(ByteBuf piece) {
+  void offer(ByteBuf received) {
+    ByteBuf piece = BodyMemory.fitted(received);
     lock.lock();
     try {
       if (closed || !piece.isReadable()) {
@@ -64,7 +67,8 @@ final class StreamedBody implements BodySource {
       }
       pieces.add(piece);
       waitingBytes += piece.readableBytes();
-      if (waitingBytes >= HttpLimits.BODY_QUEUE_HIGH) {
+      memory.take(piece.readableBytes());
+      if (waitingBytes >= HttpLimits.BODY_QUEUE_HIGH || memory.isShort()) {
         paused = true;
         channel.config().setAutoRead(false);
       }
@@ -138,7 +142,8 @@ final class StreamedBody implements BodySource {
       }
       ByteBuf piece = pieces.poll();
       waitingBytes -= piece.readableBytes();
-      if (paused && waitingBytes <= HttpLimits.BODY_QUEUE_LOW) {
+      memory.giveBack(piece.readableBytes());
+      if (paused && waitingBytes <= (memory.isShort() ? 0 : HttpLimits.BODY_QUEUE_LOW)) {
         paused = false;
         channel.config().setAutoRead(true);
       }
@@ -165,6 +170,7 @@ final class StreamedBody implements BodySource {
       for (ByteBuf piece; (piece = pieces.poll()) != null; ) {
         piece.release();
       }
+      memory.giveBack(waitingBytes);
       waitingBytes = 0;
       if (paused) {
         paused = false;

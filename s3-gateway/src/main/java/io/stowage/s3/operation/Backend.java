@@ -21,7 +21,7 @@ import io.stowage.common.time.StoreClock;
 import io.stowage.s3.access.Acl;
 import io.stowage.s3.access.Authorizer;
 import io.stowage.s3.event.EventDelivery;
-import java.util.concurrent.Executor;
+import io.stowage.s3.payload.HashThreads;
 
 /**
  * What operations work with. Immutable.
@@ -38,5 +38,5 @@ public record Backend(
     Acl.Users users,
     ObjectEncryption encryption,
     String region,
-    Executor hashThreads,
+    HashThreads hashThreads,
     EventDelivery events) {}

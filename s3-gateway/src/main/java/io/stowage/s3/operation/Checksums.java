@@ -43,6 +43,11 @@ final class Checksums {
     }
   }
 
+  /** Whether the whole's checksum is made of its parts'. */
+  static boolean areComposite(ObjectVersion version) {
+    return version.getChecksumsList().stream().anyMatch(Checksum::getComposite);
+  }
+
   /** The checksum of one part, which composite ones keep; null if there is none. */
   static Checksum ofPart(ObjectVersion version, int number) {
     for (Checksum whole : version.getChecksumsList()) {

@@ -29,7 +29,8 @@ import java.util.Set;
 
 /**
  * GetObjectAttributes: what is asked for of ETag, checksum, parts, storage class and size. Parts
- * are listed by their sizes and, where the whole's checksum is composite, their checksums.
+ * are listed, with their sizes and checksums, where the whole's checksum is composite; of others S3
+ * tells their number only.
  */
 final class GetObjectAttributes implements Operation {
   private static final String HEADER = "x-amz-object-attributes";
@@ -98,6 +99,10 @@ final class GetObjectAttributes implements Operation {
   }
 
   private static void parts(S3Call call, ObjectVersion version, XmlOut out) throws S3Exception {
+    if (!Checksums.areComposite(version)) {
+      out.open("ObjectParts").text("PartsCount", version.getPartCount()).close();
+      return;
+    }
     int marker = number(call, "x-amz-part-number-marker", 0, version.getPartCount());
     int limit =
         Math.min(MOST_PARTS, number(call, "x-amz-max-parts", MOST_PARTS, Integer.MAX_VALUE));

@@ -40,7 +40,9 @@ final class ObjectSettings {
 
   private static ObjectVersion find(Backend backend, S3Call call)
       throws S3Exception, StoreException {
-    return Versions.find(backend, call, false).getVersion();
+    return call.query().containsKey("tagging")
+        ? Versions.findTagged(backend, call)
+        : Versions.find(backend, call, false).getVersion();
   }
 
   /** A version as it was and as it is. */

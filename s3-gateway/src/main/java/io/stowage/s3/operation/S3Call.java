@@ -21,16 +21,17 @@ import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpHeaders;
 import io.stowage.common.proto.BucketInfo;
 import io.stowage.s3.auth.Caller;
+import io.stowage.s3.auth.PayloadSigning;
 import io.stowage.s3.error.S3Error;
 import io.stowage.s3.error.S3Exception;
 import io.stowage.s3.http.Request;
 import io.stowage.s3.payload.HashKind;
+import io.stowage.s3.payload.HashThreads;
 import io.stowage.s3.payload.Payload;
 import io.stowage.s3.xml.XmlElement;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.Executor;
 
 /** One authenticated call of an operation. Immutable but for the body. */
 public final class S3Call {
@@ -43,7 +44,7 @@ public final class S3Call {
   private final Map<String, String> query;
   private final BucketInfo bucket;
   private final Map<String, List<String>> facts;
-  private final Executor hashThreads;
+  private final HashThreads hashThreads;
 
   S3Call(
       Request request,
@@ -52,7 +53,7 @@ public final class S3Call {
       Map<String, String> query,
       BucketInfo bucket,
       Map<String, List<String>> facts,
-      Executor hashThreads) {
+      HashThreads hashThreads) {
     this.request = request;
     this.caller = caller;
     this.address = address;
@@ -245,6 +246,11 @@ public final class S3Call {
 
   private byte[] body(int maxBytes, HttpHeaders claims, boolean mustBeVouchedFor)
       throws S3Exception {
+    if (caller.payload() instanceof PayloadSigning.UnsignedChunks) {
+      // S3 takes them for objects and parts only.
+      throw new S3Exception(
+          S3Error.INVALID_REQUEST, "The value of x-amz-content-sha256 header is invalid.");
+    }
     try (Payload payload =
         Payload.open(
             request.body(),
@@ -294,7 +300,7 @@ public final class S3Call {
     return query;
   }
 
-  Executor hashThreads() {
+  HashThreads hashThreads() {
     return hashThreads;
   }
 }

@@ -91,27 +91,44 @@ final class Versions {
   static GetObjectReply find(
       Backend backend, BucketInfo bucket, String key, long version, boolean withManifest)
       throws S3Exception, StoreException {
-    GetObjectReply found =
-        backend
-            .namespace()
-            .getObject(
-                GetObjectRequest.newBuilder()
-                    .setBucket(bucket.getName())
-                    .setKey(key)
-                    .setVersionId(version)
-                    .setWantManifest(withManifest)
-                    .setWantDeleteMarker(true)
-                    .build());
+    GetObjectReply found = look(backend, bucket, key, version, withManifest);
     if (found.getVersion().getDeleteMarker()) {
-      throw marked(key, version, found.getVersion());
+      throw marked(key, version == VersionIds.CURRENT, found.getVersion());
     }
     return found;
   }
 
+  /**
+   * The version whose tags a request means. A delete marker has none (405): S3 says so of a current
+   * one, too, of which it says everywhere else that the key is not there.
+   */
+  static ObjectVersion findTagged(Backend backend, S3Call call) throws S3Exception, StoreException {
+    ObjectVersion found = look(backend, call.bucket(), call.key(), asked(call), false).getVersion();
+    if (found.getDeleteMarker()) {
+      throw marked(call.key(), false, found).with("Method", call.method());
+    }
+    return found;
+  }
+
+  private static GetObjectReply look(
+      Backend backend, BucketInfo bucket, String key, long version, boolean withManifest)
+      throws StoreException {
+    return backend
+        .namespace()
+        .getObject(
+            GetObjectRequest.newBuilder()
+                .setBucket(bucket.getName())
+                .setKey(key)
+                .setVersionId(version)
+                .setWantManifest(withManifest)
+                .setWantDeleteMarker(true)
+                .build());
+  }
+
   /** A delete marker has nothing to read: it is not there, or, by its id, cannot be read. */
-  private static S3Exception marked(String key, long asked, ObjectVersion marker) {
+  private static S3Exception marked(String key, boolean isAbsent, ObjectVersion marker) {
     S3Exception refusal;
-    if (asked == VersionIds.CURRENT) {
+    if (isAbsent) {
       refusal = new S3Exception(S3Error.NO_SUCH_KEY).with("Key", key);
     } else {
       refusal =

@@ -19,7 +19,6 @@ import io.netty.buffer.ByteBuf;
 import java.util.EnumMap;
 import java.util.Map;
 import java.util.Set;
-import java.util.concurrent.Executor;
 
 /**
  * Several hashes of one body in one pass. CRCs are computed where the bytes pass, being as fast as
@@ -32,7 +31,7 @@ final class BodyDigests implements AutoCloseable {
   /**
    * @param threads for the lanes; null: everything in place
    */
-  BodyDigests(Set<HashKind> kinds, Executor threads) {
+  BodyDigests(Set<HashKind> kinds, HashThreads threads) {
     for (HashKind kind : kinds) {
       if (threads == null || kind.isCrc()) {
         inPlace.put(kind, kind.newHasher());

@@ -17,27 +17,27 @@ package io.stowage.s3.payload;
 
 import io.netty.buffer.ByteBuf;
 import java.util.ArrayDeque;
-import java.util.concurrent.Executor;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 
 /**
  * One slow hash of one body, computed beside the thread that moves the bytes: MD5 of a large body
- * would otherwise be all that this thread does. Holds at most {@link #MOST_BYTES} of the body; who
- * is ahead by more waits. Guarded by its lock; the hasher belongs to the one task that runs.
+ * would otherwise be all that this thread does. Holds at most {@link #MOST_BYTES} of the body, one
+ * piece while memory is short; who is ahead by more waits. Guarded by its lock; the hasher belongs
+ * to the one task that runs.
  */
 final class HashLane {
   private static final int MOST_BYTES = 2 << 20;
 
   private final HashKind.Hasher hasher;
-  private final Executor threads;
+  private final HashThreads threads;
   private final ReentrantLock lock = new ReentrantLock();
   private final Condition moved = lock.newCondition();
   private final ArrayDeque<ByteBuf> pieces = new ArrayDeque<>();
   private int bytes;
   private boolean running;
 
-  HashLane(HashKind.Hasher hasher, Executor threads) {
+  HashLane(HashKind.Hasher hasher, HashThreads threads) {
     this.hasher = hasher;
     this.threads = threads;
   }
@@ -46,14 +46,15 @@ final class HashLane {
   void update(ByteBuf piece) {
     lock.lock();
     try {
-      while (bytes >= MOST_BYTES) {
+      while (bytes >= MOST_BYTES || (bytes > 0 && threads.memory().isShort())) {
         moved.awaitUninterruptibly();
       }
       pieces.add(piece.retainedDuplicate());
       bytes += piece.readableBytes();
+      threads.memory().take(piece.readableBytes());
       if (!running) {
         running = true;
-        threads.execute(this::hashWhatIsThere);
+        threads.executor().execute(this::hashWhatIsThere);
       }
     } finally {
       lock.unlock();
@@ -82,6 +83,7 @@ final class HashLane {
         lock.lock();
         try {
           bytes -= length;
+          threads.memory().giveBack(length);
           moved.signalAll();
         } finally {
           lock.unlock();
@@ -107,6 +109,7 @@ final class HashLane {
     try {
       for (ByteBuf piece; (piece = pieces.poll()) != null; ) {
         bytes -= piece.readableBytes();
+        threads.memory().giveBack(piece.readableBytes());
         piece.release();
       }
       awaitIdle();

@@ -29,7 +29,6 @@ import java.util.EnumSet;
 import java.util.HexFormat;
 import java.util.Map;
 import java.util.Set;
-import java.util.concurrent.Executor;
 
 /**
  * A request's body as the operation sees it: free of its framing, and checked. Whatever the request
@@ -87,7 +86,7 @@ public final class Payload implements AutoCloseable {
       Set<HashKind> wanted,
       HashKind fallback,
       long maxLength,
-      Executor hashThreads)
+      HashThreads hashThreads)
       throws S3Exception {
     DeclaredChecksum declared = DeclaredChecksum.of(headers);
     byte[] contentMd5 = contentMd5(headers);
@@ -100,7 +99,7 @@ public final class Payload implements AutoCloseable {
     }
     long length = isChunked ? decodedLength(headers) : raw.declaredLength();
     if (length < 0 && (isChunked || !raw.tellsItsEnd())) {
-      throw headers.contains(HttpHeaderNames.TRANSFER_ENCODING)
+      throw !isChunked && headers.contains(HttpHeaderNames.TRANSFER_ENCODING)
           ? new S3Exception(
                   S3Error.NOT_IMPLEMENTED,
                   "A header you provided implies functionality that is not implemented")
@@ -146,7 +145,7 @@ public final class Payload implements AutoCloseable {
 
   /** Bytes that nobody claims anything of, as those of a copy: hashed, and their number checked. */
   public static Payload unclaimed(
-      BodySource raw, long length, HashKind checksumKind, Executor hashThreads) {
+      BodySource raw, long length, HashKind checksumKind, HashThreads hashThreads) {
     return new Payload(
         raw,
         null,

@@ -26,6 +26,7 @@ import io.stowage.s3.auth.PayloadSigning;
 import io.stowage.s3.auth.SigningKey;
 import io.stowage.s3.error.S3Error;
 import io.stowage.s3.error.S3Exception;
+import io.stowage.s3.http.BodyMemory;
 import io.stowage.s3.http.BodySource;
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
@@ -117,7 +118,7 @@ class AwsChunkedBodyTest {
             EnumSet.of(HashKind.MD5),
             HashKind.CRC64NVME,
             1 << 20,
-            Runnable::run)) {
+            new HashThreads(Runnable::run, new BodyMemory(1 << 20)))) {
       for (ByteBuf piece; (piece = payload.next()) != null; ) {
         length += piece.readableBytes();
         piece.release();

@@ -17,10 +17,13 @@ package io.stowage.s3.payload;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.PooledByteBufAllocator;
 import io.netty.buffer.Unpooled;
+import io.stowage.s3.http.BodyMemory;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
@@ -30,6 +33,7 @@ import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.LinkedBlockingQueue;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -117,7 +121,9 @@ class ChecksumsTest {
   @Test
   void lanesGiveTheSameAsHashingInPlaceAndLetGoOfEveryBuffer() throws Exception {
     byte[] bytes = random(9 << 20);
-    ExecutorService threads = Executors.newFixedThreadPool(2);
+    ExecutorService executor = Executors.newFixedThreadPool(2);
+    BodyMemory memory = new BodyMemory(1 << 20); // a lane would hold twice as much
+    HashThreads threads = new HashThreads(executor, memory);
     try (BodyDigests lanes = new BodyDigests(EnumSet.allOf(HashKind.class), threads);
         BodyDigests given = new BodyDigests(EnumSet.allOf(HashKind.class), threads)) {
       for (int at = 0; at < bytes.length; at += 65_536) {
@@ -133,8 +139,37 @@ class ChecksumsTest {
         assertArrayEquals(hash(kind, bytes), values.get(kind), kind.name());
       }
       assertArrayEquals(MessageDigest.getInstance("MD5").digest(bytes), values.get(HashKind.MD5));
+      memory.take(1 << 20);
+      assertTrue(memory.isShort());
+      memory.giveBack(1);
+      assertFalse(memory.isShort(), "all that was taken for lanes was given back");
     } finally {
-      threads.shutdownNow();
+      executor.shutdownNow();
     }
+  }
+
+  @Test
+  void aLaneHoldsOnePieceWhileMemoryIsShort() throws Exception {
+    BodyMemory memory = new BodyMemory(1000);
+    LinkedBlockingQueue<Runnable> tasks = new LinkedBlockingQueue<>();
+    HashLane lane = new HashLane(HashKind.MD5.newHasher(), new HashThreads(tasks::add, memory));
+    memory.take(1000); // others
+    byte[] bytes = random(200);
+    lane.update(Unpooled.wrappedBuffer(bytes, 0, 100)); // waits for nobody
+    Thread second = new Thread(() -> lane.update(Unpooled.wrappedBuffer(bytes, 100, 100)));
+    second.start();
+    while (second.getState() != Thread.State.WAITING) {
+      assertTrue(second.isAlive(), "did not wait");
+      Thread.onSpinWait();
+    }
+    tasks.take().run();
+    second.join();
+    for (Runnable task; (task = tasks.poll()) != null; ) {
+      task.run();
+    }
+    assertArrayEquals(hash(HashKind.MD5, bytes), lane.digest());
+    memory.giveBack(1000);
+    memory.take(999);
+    assertFalse(memory.isShort());
   }
 }

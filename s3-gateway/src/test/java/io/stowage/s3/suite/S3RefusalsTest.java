@@ -13,7 +13,7 @@
  * See the License for the specific language governing permissions and
  * limitations under the License.
  */
-package io.stowage.s3;
+package io.stowage.s3.suite;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
@@ -21,8 +21,8 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.stowage.s3.auth.SignatureV2;
-import io.stowage.s3.suite.RawS3;
 import io.stowage.s3.suite.RawS3.Reply;
+import io.stowage.s3.suite.S3Suite.Target;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
@@ -33,9 +33,7 @@ import java.time.format.DateTimeFormatter;
 import java.time.temporal.ChronoUnit;
 import java.util.Base64;
 import java.util.Locale;
-import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
@@ -48,27 +46,29 @@ import org.junit.jupiter.params.provider.ValueSource;
  * as clients and other people's suites compare them.
  */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
-class S3RefusalsTest {
+public abstract class S3RefusalsTest {
   private static final AtomicInteger BUCKETS = new AtomicInteger();
   private static final String SMALLEST_PART = Integer.toString(5 << 20);
 
-  private InMemoryTarget gateway;
+  private Target target;
   private RawS3 s3;
+
+  /** Starts what is tested, or finds it. */
+  protected abstract Target startTarget() throws Exception;
+
+  /** Makes a user who owns nothing and may do nothing to what others own. */
+  protected abstract void addUser(String name, String accessKey, String secretKey) throws Exception;
 
   @BeforeAll
   void start() throws Exception {
-    gateway = new InMemoryTarget(Map.of());
-    gateway.addIdentity("AKOTHER", "other", "somebody", false);
-    s3 = gateway.target().raw();
-  }
-
-  @AfterAll
-  void stop() {
-    gateway.close();
+    target = startTarget();
+    s3 = target.raw();
+    addUser("somebody", "AKOTHER", "other");
   }
 
   private String newBucket(String... headers) throws IOException {
-    String bucket = "refusals-" + BUCKETS.incrementAndGet();
+    String bucket =
+        "refusals-" + Long.toString(System.nanoTime(), 36) + "-" + BUCKETS.incrementAndGet();
     RawS3.Call call = s3.call("PUT", "/" + bucket);
     for (int i = 0; i < headers.length; i += 2) {
       call.header(headers[i], headers[i + 1]);
@@ -154,6 +154,20 @@ class S3RefusalsTest {
         "PUT",
         "ResourceType",
         "DeleteMarker");
+    // Of tags S3 says that of a current marker, too.
+    for (String method : new String[] {"GET", "PUT", "DELETE"}) {
+      Reply refused =
+          send(
+              method,
+              "/" + bucket + "/k?tagging",
+              method.equals("PUT") ? "<Tagging><TagSet/></Tagging>" : "");
+      refuses(405, "MethodNotAllowed", "", refused, "Method", method);
+      assertEquals("true", refused.headers().get("x-amz-delete-marker"));
+      assertEquals(
+          marker.headers().get("x-amz-version-id"), refused.headers().get("x-amz-version-id"));
+      assertEquals("DELETE", refused.headers().get("allow"));
+    }
+    refuses(404, "NoSuchKey", "", send("GET", "/" + bucket + "/k?acl"));
   }
 
   @Test
@@ -578,6 +592,33 @@ class S3RefusalsTest {
             .send(),
         "Header",
         "Transfer-Encoding");
+    // How long the content is, its framing does not tell.
+    refuses(
+        411,
+        "MissingContentLength",
+        "",
+        s3.call("PUT", key)
+            .payloadHash("STREAMING-UNSIGNED-PAYLOAD-TRAILER")
+            .header("x-amz-trailer", "x-amz-checksum-crc32")
+            .withoutContentLength()
+            .unsignedHeader("transfer-encoding", "chunked")
+            .body("3\r\nabc\r\n0\r\n\r\n")
+            .send());
+    String tagging = "<Tagging><TagSet/></Tagging>";
+    refuses(
+        400,
+        "InvalidRequest",
+        "The value of x-amz-content-sha256 header is invalid.",
+        s3.call("PUT", key.substring(0, key.length() - 2) + "?tagging")
+            .payloadHash("STREAMING-UNSIGNED-PAYLOAD-TRAILER")
+            .header("x-amz-decoded-content-length", Integer.toString(tagging.length()))
+            .body(Integer.toHexString(tagging.length()) + "\r\n" + tagging + "\r\n0\r\n\r\n")
+            .send());
+    refuses(
+        400,
+        "InvalidArgument",
+        "",
+        s3.call("PUT", key).payloadHash("STREAMING-UNSIGNED-PAYLOAD").body("x").send());
     // A trailer that no header announces would be a checksum that nobody checks.
     refuses(
         400,
@@ -600,7 +641,7 @@ class S3RefusalsTest {
         "InvalidArgument",
         "Unsupported Authorization Type",
         s3.call("GET", "/" + bucket).unsignedHeader("authorization", "Other x").sendAsIs());
-    Reply wrong = s3.call("GET", "/" + bucket).as("AKOTHER", "not this").send();
+    Reply wrong = s3.call("GET", "/" + bucket).as(target.accessKey(), "not this").send();
     refuses(403, "SignatureDoesNotMatch", "", wrong);
     assertEquals(
         wrong.element("StringToSign").length() * 3 - 1,
@@ -623,21 +664,14 @@ class S3RefusalsTest {
             .unsignedHeader("date", date)
             .unsignedHeader(
                 "authorization",
-                "AWS "
-                    + InMemoryTarget.ACCESS_KEY
-                    + ":"
-                    + SignatureV2.sign(InMemoryTarget.SECRET_KEY, toSign))
+                "AWS " + target.accessKey() + ":" + SignatureV2.sign(target.secretKey(), toSign))
             .sendAsIs());
   }
 
   @Test
   void presignedForAnotherRegion() throws IOException {
     RawS3 elsewhere =
-        new RawS3(
-            gateway.target().endpoint(),
-            InMemoryTarget.ACCESS_KEY,
-            InMemoryTarget.SECRET_KEY,
-            "eu-west-1");
+        new RawS3(target.endpoint(), target.accessKey(), target.secretKey(), "eu-west-1");
     String url = elsewhere.presign("GET", "/" + newBucket(), Instant.now(), "60");
     refuses(
         400,

@@ -1,0 +1,77 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.s3.http;
+
+import io.netty.buffer.ByteBuf;
+import java.util.concurrent.atomic.AtomicLong;
+
+/**
+ * Direct memory of the bodies that are streamed in, of all requests together: what waits for a
+ * worker, and what waits for a slow hash. Thread-safe.
+ *
+ * <p>Nobody waits for memory that somebody else holds. Each queue may hold one piece whatever the
+ * others do, so that every body moves; more than that only while the whole is within its bound.
+ * Hence the most that is held: the bound, and a piece for each queue. Bytes are counted, and not
+ * the buffers in which they lie, so {@link #fitted} lets no piece lie in one much too large: a
+ * socket's read takes 256 KiB and may bring a hundred bytes.
+ */
+public final class BodyMemory {
+  /** Not worth a copy. */
+  private static final int LITTLE_WASTE = 16 << 10;
+
+  private final long bound;
+  private final AtomicLong used = new AtomicLong();
+
+  public BodyMemory(long bound) {
+    this.bound = bound;
+  }
+
+  /** A queue holds these bytes from now on. */
+  public void take(int bytes) {
+    used.addAndGet(bytes);
+  }
+
+  public void giveBack(int bytes) {
+    used.addAndGet(-bytes);
+  }
+
+  /** Whether a queue that holds something shall not take more. */
+  public boolean isShort() {
+    return used.get() >= bound;
+  }
+
+  /** Bytes that queues hold now. */
+  long used() {
+    return used.get();
+  }
+
+  /** The piece or, if it wastes the buffer in which it lies, a copy in its place. */
+  static ByteBuf fitted(ByteBuf piece) {
+    ByteBuf whole = piece;
+    while (whole.unwrap() != null) {
+      whole = whole.unwrap();
+    }
+    int length = piece.readableBytes();
+    if (whole.capacity() - length <= Math.max(LITTLE_WASTE, length / 4)) {
+      return piece;
+    }
+    try {
+      return piece.alloc().directBuffer(length, length).writeBytes(piece);
+    } finally {
+      piece.release();
+    }
+  }
+}

@@ -1,0 +1,89 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.s3.http;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.PooledByteBufAllocator;
+import io.netty.channel.embedded.EmbeddedChannel;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+class BodyMemoryTest {
+  private static final int PIECE = HttpLimits.PIECE_BYTES;
+
+  private static ByteBuf piece(int capacity, int length) {
+    return PooledByteBufAllocator.DEFAULT.directBuffer(capacity).writeZero(length);
+  }
+
+  @Test
+  void aPieceThatWastesItsBufferIsCopied() {
+    ByteBuf full = piece(PIECE, PIECE);
+    assertSame(full, BodyMemory.fitted(full));
+    ByteBuf small = piece(8192, 10);
+    assertSame(small, BodyMemory.fitted(small), "little is wasted");
+    ByteBuf wasteful = piece(PIECE, 100);
+    ByteBuf slice = wasteful.readRetainedSlice(70); // as the HTTP decoder hands it on
+    ByteBuf fitted = BodyMemory.fitted(slice);
+    assertEquals(70, fitted.readableBytes());
+    assertEquals(70, fitted.capacity());
+    assertEquals(1, wasteful.refCnt(), "and let go of");
+    for (ByteBuf each : List.of(full, small, wasteful, fitted)) {
+      each.release();
+      assertEquals(0, each.refCnt());
+    }
+  }
+
+  @Test
+  void whileMemoryIsShortEveryBodyHoldsAPieceAndMoves() throws Exception {
+    BodyMemory memory = new BodyMemory(4L * PIECE);
+    List<EmbeddedChannel> channels = new ArrayList<>();
+    List<StreamedBody> bodies = new ArrayList<>();
+    for (int i = 0; i < 8; i++) {
+      channels.add(new EmbeddedChannel());
+      bodies.add(new StreamedBody(channels.get(i), -1, memory, null));
+    }
+    for (int round = 0; round < 3; round++) {
+      for (int i = 0; i < 8; i++) {
+        while (channels.get(i).config().isAutoRead()) {
+          bodies.get(i).offer(piece(PIECE, PIECE));
+        }
+      }
+      // The first took all there was; the others have one each, which is the least.
+      assertEquals(11L * PIECE, memory.used());
+      for (int i = 7; i >= 0; i--) {
+        bodies.get(i).next().release();
+        assertEquals(i > 0, channels.get(i).config().isAutoRead(), "body " + i);
+      }
+      assertFalse(memory.isShort());
+      bodies.get(0).next().release();
+      bodies.get(0).next().release();
+      assertTrue(channels.get(0).config().isAutoRead());
+      bodies.get(0).next().release();
+      assertEquals(0, memory.used());
+    }
+    bodies.get(0).offer(piece(PIECE, PIECE));
+    bodies.get(0).close();
+    assertEquals(0, memory.used(), "a body that was broken off holds nothing");
+    bodies.get(0).offer(piece(PIECE, PIECE));
+    assertEquals(0, memory.used());
+  }
+}
