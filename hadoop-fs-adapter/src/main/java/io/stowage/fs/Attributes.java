@@ -25,7 +25,6 @@ import java.util.Map;
 import java.util.TreeMap;
 import org.apache.hadoop.HadoopIllegalArgumentException;
 import org.apache.hadoop.fs.XAttrSetFlag;
-import org.apache.hadoop.fs.permission.FsPermission;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
 /**
@@ -46,14 +45,6 @@ final class Attributes {
   private static final String HEADER = "header.";
 
   private Attributes() {}
-
-  static ObjectMetadata withPermission(ObjectMetadata before, FsPermission permission) {
-    FileAttributes file =
-        before.getFile().toBuilder()
-            .setPermissionPlusOne(Short.toUnsignedInt(permission.toShort()) + 1)
-            .build();
-    return before.toBuilder().setFile(file).build();
-  }
 
   /**
    * Gives something to somebody.

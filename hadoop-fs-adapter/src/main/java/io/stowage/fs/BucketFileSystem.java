@@ -15,6 +15,7 @@
  */
 package io.stowage.fs;
 
+import io.stowage.common.access.FileAcls;
 import io.stowage.common.erasure.ErasurePolicy;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
@@ -22,6 +23,7 @@ import io.stowage.common.id.WriteId;
 import io.stowage.common.om.BucketEncryption;
 import io.stowage.common.om.ObjectManager;
 import io.stowage.common.proto.BucketInfo;
+import io.stowage.common.proto.BucketLayout;
 import io.stowage.common.proto.BucketQuota;
 import io.stowage.common.proto.ContainerInfo;
 import io.stowage.common.proto.CreateSnapshotRequest;
@@ -89,6 +91,7 @@ import org.apache.hadoop.fs.impl.AbstractFSBuilderImpl;
 import org.apache.hadoop.fs.impl.OpenFileParameters;
 import org.apache.hadoop.fs.permission.AclEntry;
 import org.apache.hadoop.fs.permission.AclStatus;
+import org.apache.hadoop.fs.permission.FsAction;
 import org.apache.hadoop.fs.permission.FsPermission;
 import org.apache.hadoop.fs.statistics.IOStatistics;
 import org.apache.hadoop.fs.statistics.IOStatisticsSource;
@@ -717,8 +720,7 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
     if (file.contentType() != null) {
       metadata.putHeaders("content-type", file.contentType());
     }
-    FsPermission permission =
-        file.permission() == null ? StowageFileStatus.FILE : file.permission();
+    FsPermission permission = file.permission() == null ? FileAcls.FILE : file.permission();
     ObjectMetadata all = inherited(path, metadata.build(), parent, false, permission);
     try {
       return new FSDataOutputStream(
@@ -748,15 +750,19 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
       FsPermission permission)
       throws IOException {
     FsPermission umask = FsPermission.getUMask(getConf());
+    String group = parent.map(above -> above.metadata().getFile().getGroup()).orElse("");
+    if (!group.isEmpty()) { // as in HDFS, what is made is of its directory's group
+      child = Attributes.withOwner(child, null, group);
+    }
     try {
       if (parent.isPresent() && parent.get().metadata().getFile().getHasAcl()) {
         ObjectMetadata all = tree.metadata(parent.get());
-        return Acls.inherit(child, all, directory, permission, umask);
+        return FileAcls.inherit(child, all, directory, permission, umask);
       }
     } catch (StoreException e) {
       throw HadoopErrors.of(e, path.toString());
     }
-    return Attributes.withPermission(child, permission.applyUMask(umask));
+    return FileAcls.withPermission(child, permission.applyUMask(umask));
   }
 
   @Override
@@ -878,7 +884,7 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
             ObjectMetadata.newBuilder().setOwner(user).build(),
             Optional.of(parent),
             true,
-            permission == null ? StowageFileStatus.DIRECTORY : permission);
+            permission == null ? FileAcls.DIRECTORY : permission);
     try {
       tree.mark(key, metadata);
     } catch (StoreException e) {
@@ -899,6 +905,9 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
     try {
       if (!existing.get().isDirectory()) {
         return tree.deleteFile(key);
+      }
+      if (tree.removesInOneStep() && !key.isEmpty()) {
+        return tree.removeDirectory(key, recursive);
       }
       boolean empty = tree.isEmpty(key);
       if (!empty && !recursive) {
@@ -1064,23 +1073,46 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
     }
   }
 
-  /** A bucket's root has no row of its own: what tools preserve there is not kept. */
-  private boolean isRoot(Path path) {
-    return anyKeyOf(path).isEmpty();
+  /**
+   * In a bucket of layout OBJECT a root has nothing that could say something of it: what tools
+   * preserve there is not kept.
+   */
+  private boolean isMuteRoot(Path path) {
+    return anyKeyOf(path).isEmpty() && bucket.getLayout() != BucketLayout.FILE_SYSTEM;
+  }
+
+  /**
+   * In a bucket of layout FILE_SYSTEM the object manager is asked, which knows groups and lists;
+   * elsewhere the bits that are shown are believed.
+   */
+  @Override
+  public void access(Path path, FsAction mode) throws IOException {
+    if (bucket.getLayout() != BucketLayout.FILE_SYSTEM) {
+      super.access(path, mode);
+      return;
+    }
+    statistics.incrementReadOps(1);
+    try {
+      if (!tree.access(keyOf(path), mode.ordinal())) {
+        throw new FileNotFoundException("No such file or directory: " + path);
+      }
+    } catch (StoreException e) {
+      throw HadoopErrors.of(e, path.toString());
+    }
   }
 
   @Override
   public void setPermission(Path path, FsPermission permission) throws IOException {
     counters.count(StoreStatisticNames.OP_SET_PERMISSION);
-    if (!isRoot(path)) {
-      change(path, before -> Attributes.withPermission(before, permission));
+    if (!isMuteRoot(path)) {
+      change(path, before -> FileAcls.withPermission(before, permission));
     }
   }
 
   @Override
   public void setOwner(Path path, String owner, String group) throws IOException {
     counters.count(FsStatistics.SET_OWNER);
-    if (!isRoot(path)) {
+    if (!isMuteRoot(path)) {
       change(path, before -> Attributes.withOwner(before, owner, group));
     }
   }
@@ -1088,13 +1120,13 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
   @Override
   public void setTimes(Path path, long modified, long accessed) throws IOException {
     counters.count(FsStatistics.SET_TIMES);
-    if (!isRoot(path)) {
+    if (!isMuteRoot(path)) {
       change(path, before -> Attributes.withTimes(before, modified, accessed));
     }
   }
 
-  private Entry requireNotRoot(Path path) throws IOException {
-    if (isRoot(path)) {
+  private Entry requireSpeaking(Path path) throws IOException {
+    if (isMuteRoot(path)) {
       throw new PathIOException(path.toString(), "a bucket's root has no attributes of its own");
     }
     return require(path, keyOf(path));
@@ -1103,47 +1135,47 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
   @Override
   public void modifyAclEntries(Path path, List<AclEntry> entries) throws IOException {
     counters.count(StoreStatisticNames.OP_SET_ACL);
-    boolean directory = requireNotRoot(path).isDirectory();
-    change(path, before -> Acls.modify(before, directory, entries));
+    boolean directory = requireSpeaking(path).isDirectory();
+    change(path, before -> FileAcls.modify(before, directory, entries));
   }
 
   @Override
   public void removeAclEntries(Path path, List<AclEntry> entries) throws IOException {
-    boolean directory = requireNotRoot(path).isDirectory();
-    change(path, before -> Acls.remove(before, directory, entries));
+    boolean directory = requireSpeaking(path).isDirectory();
+    change(path, before -> FileAcls.remove(before, directory, entries));
   }
 
   @Override
   public void removeDefaultAcl(Path path) throws IOException {
-    boolean directory = requireNotRoot(path).isDirectory();
-    change(path, before -> Acls.removeDefault(before, directory));
+    boolean directory = requireSpeaking(path).isDirectory();
+    change(path, before -> FileAcls.removeDefault(before, directory));
   }
 
   @Override
   public void removeAcl(Path path) throws IOException {
-    boolean directory = requireNotRoot(path).isDirectory();
-    change(path, before -> Acls.removeAll(before, directory));
+    boolean directory = requireSpeaking(path).isDirectory();
+    change(path, before -> FileAcls.removeAll(before, directory));
   }
 
   @Override
   public void setAcl(Path path, List<AclEntry> entries) throws IOException {
     counters.count(StoreStatisticNames.OP_SET_ACL);
-    boolean directory = requireNotRoot(path).isDirectory();
-    change(path, before -> Acls.set(before, directory, entries));
+    boolean directory = requireSpeaking(path).isDirectory();
+    change(path, before -> FileAcls.set(before, directory, entries));
   }
 
   @Override
   public AclStatus getAclStatus(Path path) throws IOException {
     Entry entry = require(path, anyKeyOf(path));
     StowageFileStatus status = statusOf(entry);
-    return Acls.status(
+    return FileAcls.status(
         allOf(path, entry), entry.isDirectory(), status.getOwner(), status.getGroup());
   }
 
   @Override
   public void setXAttr(Path path, String name, byte[] value, EnumSet<XAttrSetFlag> flags)
       throws IOException {
-    requireNotRoot(path);
+    requireSpeaking(path);
     change(path, before -> Attributes.withXattr(before, name, value, flags));
   }
 
@@ -1183,7 +1215,7 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
 
   @Override
   public void removeXAttr(Path path, String name) throws IOException {
-    requireNotRoot(path);
+    requireSpeaking(path);
     change(path, before -> Attributes.withoutXattr(before, name));
   }
 
@@ -1236,7 +1268,7 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
   }
 
   private void requireSnapshotRoot(Path path) throws IOException {
-    if (!isRoot(path)) {
+    if (!isMuteRoot(path)) {
       throw new PathIOException(
           path.toString(), "snapshots are of whole buckets, so only of their root");
     }
@@ -1247,7 +1279,7 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
   /** What all of the bucket holds, without a look at its files; of a directory, by that look. */
   @Override
   public QuotaUsage getQuotaUsage(Path path) throws IOException {
-    if (!isRoot(path)) {
+    if (!isMuteRoot(path)) {
       return super.getQuotaUsage(path);
     }
     statistics.incrementReadOps(1);
@@ -1263,7 +1295,7 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
   @Override
   public ContentSummary getContentSummary(Path path) throws IOException {
     ContentSummary sum = super.getContentSummary(path);
-    if (!isRoot(path)) {
+    if (!isMuteRoot(path)) {
       return sum;
     }
     BucketQuota quota = usage(path).getQuota();
@@ -1295,7 +1327,7 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
   @Override
   public void setQuota(Path path, long objects, long bytes) throws IOException {
     statistics.incrementWriteOps(1);
-    if (!isRoot(path)) {
+    if (!isMuteRoot(path)) {
       throw new PathIOException(
           path.toString(), "a quota is of a whole bucket, so only its root can have one");
     }

@@ -46,7 +46,9 @@ final class HadoopErrors {
           withCause(new PathIsNotEmptyDirectoryException(path), e);
       case NOT_A_DIRECTORY ->
           withCause(new ParentNotDirectoryException(path + ": " + e.getMessage()), e);
-      case ACCESS_DENIED, BUCKET_READ_ONLY, BUCKET_LOCKED ->
+      // In HDFS's words, which name the path: tools look for how they begin.
+      case ACCESS_DENIED -> withCause(new AccessControlException(e.getMessage()), e);
+      case BUCKET_READ_ONLY, BUCKET_LOCKED ->
           withCause(new AccessControlException(path + ": " + e.getMessage()), e);
       case QUOTA_EXCEEDED -> quotaExceeded(path + ": " + e.getMessage(), e);
       case INVALID_RANGE -> withCause(new EOFException(path + ": " + e.getMessage()), e);

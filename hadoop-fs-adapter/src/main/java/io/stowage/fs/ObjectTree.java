@@ -139,18 +139,23 @@ final class ObjectTree {
 
   /** What has this name, if anything. */
   Optional<Entry> find(String key) throws StoreException {
+    if (fileSystem) {
+      return findPath(key, 0, false);
+    }
     if (key.isEmpty()) {
       return Optional.of(Entry.ofDirectory("", null));
-    }
-    if (fileSystem) {
-      return findPath(key);
     }
     Optional<ObjectVersion> file = findObject(key);
     return file.isPresent() ? file.map(Entry::ofFile) : findDirectory(key);
   }
 
-  /** In a bucket of layout FILE_SYSTEM, whose directories are there without any sign of them. */
-  private Optional<Entry> findPath(String key) throws StoreException {
+  /**
+   * In a bucket of layout FILE_SYSTEM, whose directories are there without any sign of them.
+   *
+   * @param wanted bits of what the caller means to do; ACCESS_DENIED if he may not
+   * @param all with all that it says of itself
+   */
+  private Optional<Entry> findPath(String key, int wanted, boolean all) throws StoreException {
     try {
       FindPathReply found =
           objectManager.findPath(
@@ -158,14 +163,35 @@ final class ObjectTree {
                   .setBucket(bucket)
                   .setPath(key)
                   .setSnapshot(snapshot)
+                  .setWanted(wanted)
+                  .setWantAll(all)
                   .build());
       return Optional.of(
           found.getDirectory()
-              ? Entry.ofDirectory(key, found.getVersion().getImplied() ? null : found.getVersion())
+              ? Entry.ofDirectory(key, found.getVersion())
               : Entry.ofFile(found.getVersion()));
     } catch (StoreException e) {
       if (e.code() == ErrorCode.NO_SUCH_KEY) {
         return Optional.empty();
+      }
+      throw e;
+    }
+  }
+
+  /** Asks whether the caller may do something; ACCESS_DENIED if not, false if nothing is there. */
+  boolean access(String key, int wanted) throws StoreException {
+    try {
+      var unused =
+          objectManager.findPath(
+              FindPathRequest.newBuilder()
+                  .setBucket(bucket)
+                  .setPath(key)
+                  .setWanted(wanted)
+                  .build());
+      return true;
+    } catch (StoreException e) {
+      if (e.code() == ErrorCode.NO_SUCH_KEY) {
+        return false;
       }
       throw e;
     }
@@ -265,8 +291,9 @@ final class ObjectTree {
   /** Whether nothing but its marker says that a directory is there. */
   boolean isEmpty(String key) throws StoreException {
     String prefix = key.isEmpty() ? "" : key + SLASH;
-    ListObjectsReply reply = list(prefix, "", "", 2);
-    return reply.getObjectsList().stream().allMatch(object -> object.getKey().equals(prefix));
+    ListObjectsReply reply = list(prefix, SLASH, "", 2); // nothing below is looked into
+    return reply.getCommonPrefixesCount() == 0
+        && reply.getObjectsList().stream().allMatch(object -> object.getKey().equals(prefix));
   }
 
   /** The nearest ancestor that is there: a directory as it should be, or a file in the way. */
@@ -318,14 +345,22 @@ final class ObjectTree {
 
   /** All that is said of a file or directory, which is there. */
   ObjectMetadata metadata(Entry entry) throws StoreException {
-    return findObject(objectKey(entry))
-        .map(ObjectVersion::getMetadata)
-        .orElse(ObjectMetadata.getDefaultInstance());
+    return look(entry).map(ObjectVersion::getMetadata).orElse(ObjectMetadata.getDefaultInstance());
+  }
+
+  /** The object that says what is said of a file or directory; nothing if there is none. */
+  private Optional<ObjectVersion> look(Entry entry) throws StoreException {
+    if (!fileSystem) {
+      return findObject(objectKey(entry));
+    }
+    return findPath(entry.key(), 0, true)
+        .filter(found -> found.isDirectory() == entry.isDirectory())
+        .map(Entry::object);
   }
 
   /** Key of the object that says what is said of a file or directory. */
   private static String objectKey(Entry entry) {
-    return entry.isDirectory() ? entry.key() + SLASH : entry.key();
+    return entry.isDirectory() && !entry.key().isEmpty() ? entry.key() + SLASH : entry.key();
   }
 
   /**
@@ -337,8 +372,8 @@ final class ObjectTree {
     directories.clear();
     String key = objectKey(entry);
     for (int attempt = 1; ; attempt++) {
-      Optional<ObjectVersion> seen = findObject(key);
-      if (seen.isEmpty() && !entry.isDirectory()) {
+      Optional<ObjectVersion> seen = look(entry);
+      if (seen.isEmpty() && (fileSystem || !entry.isDirectory())) {
         throw new StoreException(ErrorCode.NO_SUCH_KEY, "Cannot change " + key + ": it is gone");
       }
       ObjectMetadata before =
@@ -407,6 +442,30 @@ final class ObjectTree {
     return delete(List.of(key)).get(0).getStamp() != 0;
   }
 
+  /** Whether a directory is removed in one step, whatever is in it. */
+  boolean removesInOneStep() {
+    return fileSystem;
+  }
+
+  /**
+   * Removes a directory where that is one step; false if it was not there any more.
+   *
+   * @param recursive else DIRECTORY_NOT_EMPTY if anything is in it
+   */
+  boolean removeDirectory(String key, boolean recursive) throws StoreException {
+    directories.clear();
+    keep(parentOf(key));
+    return objectManager
+        .deleteDirectory(
+            DeleteDirectoryRequest.newBuilder()
+                .setBucket(bucket)
+                .setPath(key)
+                .setWriteId(WriteId.random())
+                .setRecursive(recursive)
+                .build())
+        .getDeleted();
+  }
+
   /**
    * Deletes a directory and all below it; its own marker last, so that what is cut short can be
    * repeated.
@@ -414,16 +473,6 @@ final class ObjectTree {
   void deleteDirectory(String key) throws StoreException {
     directories.clear();
     keep(parentOf(key));
-    if (fileSystem) {
-      objectManager.deleteDirectory(
-          DeleteDirectoryRequest.newBuilder()
-              .setBucket(bucket)
-              .setPath(key)
-              .setWriteId(WriteId.random())
-              .setRecursive(true)
-              .build());
-      return;
-    }
     deleteBelow(key + SLASH);
     delete(List.of(key + SLASH));
   }

@@ -15,14 +15,13 @@
  */
 package io.stowage.fs;
 
-import io.stowage.common.proto.FileAttributes;
+import io.stowage.common.access.FileAcls;
 import io.stowage.common.proto.ObjectMetadata;
 import io.stowage.common.proto.ObjectVersion;
 import java.util.HexFormat;
 import org.apache.hadoop.fs.EtagSource;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.Path;
-import org.apache.hadoop.fs.permission.FsPermission;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
 /**
@@ -31,9 +30,6 @@ import org.apache.hadoop.thirdparty.protobuf.ByteString;
  * far as Hadoop's class is.
  */
 final class StowageFileStatus extends FileStatus implements EtagSource {
-  static final FsPermission FILE = FsPermission.createImmutable((short) 0666);
-  static final FsPermission DIRECTORY = FsPermission.createImmutable((short) 0777);
-
   private static final long serialVersionUID = 1L;
 
   private final String etag;
@@ -58,7 +54,7 @@ final class StowageFileStatus extends FileStatus implements EtagSource {
             ? metadata.getFile().getModifiedMillisPlusOne() - 1
             : micros / 1_000,
         Math.max(0, metadata.getFile().getAccessedMillisPlusOne() - 1),
-        permission(metadata.getFile(), directory),
+        FileAcls.permission(metadata.getFile(), directory),
         owner(metadata, user),
         group(metadata, user),
         null,
@@ -91,14 +87,6 @@ final class StowageFileStatus extends FileStatus implements EtagSource {
   static StowageFileStatus ofDirectory(
       ObjectMetadata metadata, long micros, Path path, String user) {
     return new StowageFileStatus(0, true, 0, micros, metadata, user, path, null, null);
-  }
-
-  /** What has been set, or what is shown of a file or directory without. */
-  static FsPermission permission(FileAttributes file, boolean directory) {
-    if (file.getPermissionPlusOne() != 0) {
-      return new FsPermission((short) (file.getPermissionPlusOne() - 1));
-    }
-    return directory ? DIRECTORY : FILE;
   }
 
   private static String owner(ObjectMetadata metadata, String user) {

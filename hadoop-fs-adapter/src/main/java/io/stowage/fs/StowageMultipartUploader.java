@@ -22,6 +22,7 @@ import io.stowage.client.ObjectWriter;
 import io.stowage.client.Placement;
 import io.stowage.client.crypt.ObjectCipher;
 import io.stowage.client.crypt.PacketLayout;
+import io.stowage.common.access.FileAcls;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.om.ObjectManager;
@@ -124,7 +125,7 @@ final class StowageMultipartUploader extends AbstractMultipartUploader {
     this.bucket = bucket;
     this.fresh = fresh;
     this.metadata =
-        Attributes.withPermission(ObjectMetadata.newBuilder().setOwner(owner).build(), permission);
+        FileAcls.withPermission(ObjectMetadata.newBuilder().setOwner(owner).build(), permission);
   }
 
   @Override

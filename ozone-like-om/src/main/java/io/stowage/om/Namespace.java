@@ -17,6 +17,7 @@ package io.stowage.om;
 
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.id.WriteId;
 import io.stowage.common.om.BucketEncryption;
 import io.stowage.common.om.ObjectManager;
 import io.stowage.common.proto.AbortUploadReply;
@@ -152,6 +153,7 @@ import io.stowage.om.bucket.Buckets;
 import io.stowage.om.bucket.PrefixRenames;
 import io.stowage.om.bucket.Usage;
 import io.stowage.om.directory.FileSystemBuckets;
+import io.stowage.om.directory.TreeGuard;
 import io.stowage.om.expiry.Expirer;
 import io.stowage.om.expiry.ExpiryProgress;
 import io.stowage.om.garbage.Collector;
@@ -322,6 +324,11 @@ final class Namespace implements ObjectManager, AutoCloseable {
     this.usage = new Usage(bucketRows, objects, clock);
   }
 
+  /** What the one for whom this thread works may do in a bucket's tree. */
+  private static TreeGuard guard(Buckets.Known bucket) {
+    return TreeGuard.of(bucket.bucket());
+  }
+
   private static boolean isFileSystem(Buckets.Known bucket) {
     return bucket.bucket().getLayout() == BucketLayout.FILE_SYSTEM;
   }
@@ -447,11 +454,11 @@ final class Namespace implements ObjectManager, AutoCloseable {
     if (!request.getSnapshot().isEmpty()) {
       long stamp = snapshots.stampOf(bucket.id(), request.getSnapshot());
       return isFileSystem(bucket)
-          ? fileSystems.getPast(bucket.bucket(), request, stamp)
+          ? fileSystems.getPast(bucket.bucket(), request, stamp, guard(bucket))
           : gets.get(bucket.id(), request, stamp);
     }
     return isFileSystem(bucket)
-        ? fileSystems.get(bucket.bucket(), request)
+        ? fileSystems.get(bucket.bucket(), request, guard(bucket))
         : gets.get(bucket.id(), request);
   }
 
@@ -478,7 +485,7 @@ final class Namespace implements ObjectManager, AutoCloseable {
 
   private PutObjectReply put(Buckets.Known bucket, PutObjectRequest request) throws StoreException {
     if (isFileSystem(bucket)) {
-      PutObjectReply reply = fileSystems.put(bucket.bucket(), request);
+      PutObjectReply reply = fileSystems.put(bucket.bucket(), request, guard(bucket));
       buckets.recheck(bucket);
       return reply;
     }
@@ -508,7 +515,7 @@ final class Namespace implements ObjectManager, AutoCloseable {
     Buckets.Known bucket = buckets.require(request.getBucket());
     BucketEncryption.requireGrowable(
         bucket.bucket(), "append to " + request.getKey(), ObjectMetadata.getDefaultInstance());
-    String row = rowOf(bucket, request.getKey());
+    String row = rowOf(bucket, request.getKey(), false);
     OpenFileReply.Builder reply =
         fileLeases.open(bucket.bucket(), request.toBuilder().setKey(row).build()).toBuilder();
     buckets.recheck(bucket);
@@ -527,8 +534,12 @@ final class Namespace implements ObjectManager, AutoCloseable {
     String row =
         isFileSystem(bucket) && !request.getRowKey().isEmpty()
             ? fileSystems.rowKeyOfLease(
-                bucket.bucket(), request.getKey(), request.getRowKey(), request.getClose())
-            : rowOf(bucket, request.getKey());
+                bucket.bucket(),
+                request.getKey(),
+                request.getRowKey(),
+                request.getClose(),
+                guard(bucket))
+            : rowOf(bucket, request.getKey(), true);
     long added = 0;
     for (Extent extent : request.getExtentsList()) {
       added += extent.getLength() - extent.getHeaderLength();
@@ -559,7 +570,7 @@ final class Namespace implements ObjectManager, AutoCloseable {
         fileLeases
             .recover(
                 bucket.bucket(),
-                request.toBuilder().setKey(rowOf(bucket, request.getKey())).build())
+                request.toBuilder().setKey(rowOf(bucket, request.getKey(), false)).build())
             .toBuilder();
     buckets.recheck(bucket);
     if (reply.hasVersion()) {
@@ -569,8 +580,10 @@ final class Namespace implements ObjectManager, AutoCloseable {
   }
 
   /** What follows the bucket's id in the row of an object, whatever the bucket's layout. */
-  private String rowOf(Buckets.Known bucket, String key) throws StoreException {
-    return isFileSystem(bucket) ? fileSystems.rowKey(bucket.bucket(), key) : key;
+  private String rowOf(Buckets.Known bucket, String key, boolean begun) throws StoreException {
+    return isFileSystem(bucket)
+        ? fileSystems.rowKeyForWriter(bucket.bucket(), key, begun, guard(bucket))
+        : key;
   }
 
   @Override
@@ -587,11 +600,12 @@ final class Namespace implements ObjectManager, AutoCloseable {
     List<Future<DeletedObject>> deleted = new ArrayList<>(request.getObjectsCount());
     List<RecordNeedle> records = Collections.synchronizedList(new ArrayList<>());
     DeleteObjectsReply.Builder reply = DeleteObjectsReply.newBuilder();
+    TreeGuard guard = guard(bucket); // workers do not know for whom they work
     if (request.getObjectsCount() == 1) {
-      reply.addObjects(delete(bucket, request.getObjects(0), records));
+      reply.addObjects(delete(bucket, request.getObjects(0), records, guard));
     } else {
       for (ObjectToDelete what : request.getObjectsList()) {
-        deleted.add(workers.submit(() -> delete(bucket, what, records)));
+        deleted.add(workers.submit(() -> delete(bucket, what, records, guard)));
       }
       for (Future<DeletedObject> one : deleted) {
         reply.addObjects(await(one));
@@ -602,12 +616,12 @@ final class Namespace implements ObjectManager, AutoCloseable {
   }
 
   private DeletedObject delete(
-      Buckets.Known bucket, ObjectToDelete what, List<RecordNeedle> records) {
+      Buckets.Known bucket, ObjectToDelete what, List<RecordNeedle> records, TreeGuard guard) {
     DeletedObject.Builder deleted = DeletedObject.newBuilder().setKey(what.getKey());
     try {
       Deletes.Deleted done =
           isFileSystem(bucket)
-              ? fileSystems.delete(bucket.bucket(), what, records)
+              ? fileSystems.delete(bucket.bucket(), what, records, guard)
               : deletes.delete(bucket.bucket(), what);
       if (!done.lost().isEmpty() && isLate(bucket, buckets.recheck(bucket), done.lost())) {
         ByteString row = ObjectRows.row(bucket.id(), what.getKey());
@@ -621,6 +635,7 @@ final class Namespace implements ObjectManager, AutoCloseable {
         records.add(RecordNeedles.deleted(bucket.bucket(), what, done.stamp(), done.version()));
       }
     } catch (StoreException e) {
+      guard.noteRefusal(what.getKey(), e);
       deleted.setErrorCode(e.code().number()).setErrorMessage(e.getMessage());
     }
     return deleted.build();
@@ -651,15 +666,55 @@ final class Namespace implements ObjectManager, AutoCloseable {
   public SetObjectMetadataReply setObjectMetadata(SetObjectMetadataRequest request)
       throws StoreException {
     Buckets.Known bucket = buckets.require(request.getBucket());
+    if (isFileSystem(bucket) && request.getKey().isEmpty()) {
+      return setRoot(bucket, request);
+    }
     ObjectVersion version =
         isFileSystem(bucket)
-            ? fileSystems.setMetadata(bucket.bucket(), request)
+            ? fileSystems.setMetadata(bucket.bucket(), request, guard(bucket))
             : metadataChanges.set(bucket.id(), request);
     buckets.recheck(bucket);
     return SetObjectMetadataReply.newBuilder()
         .setVersion(version.toBuilder().setKey(request.getKey()))
         .addRecords(RecordNeedles.committed(bucket.bucket(), version.getWriteId(), version))
         .build();
+  }
+
+  /** What is said of a FILE_SYSTEM bucket's root is a setting of the bucket. */
+  private SetObjectMetadataReply setRoot(Buckets.Known bucket, SetObjectMetadataRequest request)
+      throws StoreException {
+    BucketInfo info = bucket.bucket();
+    if (request.getStamp() != FileSystemBuckets.stampOfRoot(info)) {
+      throw new StoreException(
+          ErrorCode.CONFLICT, "Cannot change the root of " + info.getName() + ": others did");
+    }
+    ByteString said = FileSystemBuckets.newRoot(info, request.getMetadata(), guard(bucket));
+    SetObjectMetadataReply.Builder reply =
+        SetObjectMetadataReply.newBuilder()
+            .setVersion(ObjectVersion.newBuilder().setMetadata(request.getMetadata()));
+    if (said == null) {
+      return reply.build();
+    }
+    ByteString before = info.getSettingsOrDefault(TreeGuard.ROOT_SETTING, ByteString.EMPTY);
+    try {
+      return reply
+          .addAllRecords(
+              updateBucket(
+                      UpdateBucketRequest.newBuilder()
+                          .setName(info.getName())
+                          .setWriteId(WriteId.random())
+                          .putPut(TreeGuard.ROOT_SETTING, said)
+                          .putOnlyIf(TreeGuard.ROOT_SETTING, before)
+                          .build())
+                  .getRecordsList())
+          .build();
+    } catch (StoreException e) {
+      if (e.code() == ErrorCode.PRECONDITION_FAILED) {
+        throw new StoreException(
+            ErrorCode.CONFLICT, "Cannot change the root of " + info.getName() + ": others did", e);
+      }
+      throw e;
+    }
   }
 
   @Override
@@ -674,7 +729,8 @@ final class Namespace implements ObjectManager, AutoCloseable {
               request.getTarget(),
               request.getWriteId(),
               request.getOverwrite(),
-              records);
+              records,
+              guard(bucket));
       buckets.recheck(bucket);
       return RenameObjectReply.newBuilder()
           .setVersion(renamed.version())
@@ -708,7 +764,8 @@ final class Namespace implements ObjectManager, AutoCloseable {
           request.getTargetPrefix(),
           request.getWriteId(),
           false,
-          records);
+          records,
+          guard(bucket));
       buckets.recheck(bucket);
       return RenamePrefixReply.newBuilder().setMoved(1).addAllRecords(records).build();
     }
@@ -805,11 +862,11 @@ final class Namespace implements ObjectManager, AutoCloseable {
     if (!request.getSnapshot().isEmpty()) {
       long stamp = snapshots.stampOf(bucket.id(), request.getSnapshot());
       return isFileSystem(bucket)
-          ? fileSystems.listPast(bucket.bucket(), request, stamp)
+          ? fileSystems.listPast(bucket.bucket(), request, stamp, guard(bucket))
           : listing.list(bucket.id(), request, Look.past(objects, stamp));
     }
     return isFileSystem(bucket)
-        ? fileSystems.list(bucket.bucket(), request)
+        ? fileSystems.list(bucket.bucket(), request, guard(bucket))
         : listing.list(bucket.id(), request);
   }
 
@@ -817,7 +874,7 @@ final class Namespace implements ObjectManager, AutoCloseable {
   public ListVersionsReply listVersions(ListVersionsRequest request) throws StoreException {
     Buckets.Known bucket = buckets.require(request.getBucket());
     return isFileSystem(bucket)
-        ? fileSystems.listVersions(bucket.bucket(), request)
+        ? fileSystems.listVersions(bucket.bucket(), request, guard(bucket))
         : versionListing.list(bucket.id(), request);
   }
 
@@ -828,7 +885,7 @@ final class Namespace implements ObjectManager, AutoCloseable {
       ObjectRows.row(bucket.id(), request.getKey());
       return PlaceObjectReply.newBuilder().setRowKey(request.getKey()).build();
     }
-    PlaceObjectReply reply = fileSystems.place(bucket.bucket(), request.getKey());
+    PlaceObjectReply reply = fileSystems.place(bucket.bucket(), request.getKey(), guard(bucket));
     buckets.recheck(bucket);
     return reply;
   }
@@ -840,8 +897,8 @@ final class Namespace implements ObjectManager, AutoCloseable {
         request.getSnapshot().isEmpty() ? 0 : snapshots.stampOf(bucket.id(), request.getSnapshot());
     if (isFileSystem(bucket)) {
       return past == 0
-          ? fileSystems.find(bucket.bucket(), request.getPath())
-          : fileSystems.findPast(bucket.bucket(), request.getPath(), past);
+          ? fileSystems.find(bucket.bucket(), request, guard(bucket))
+          : fileSystems.findPast(bucket.bucket(), request.getPath(), past, guard(bucket));
     }
     Look look = past == 0 ? Look.now(objects) : Look.past(objects, past);
     String path = request.getPath();
@@ -876,7 +933,8 @@ final class Namespace implements ObjectManager, AutoCloseable {
               + request.getBucket()
               + " in one step: its layout is OBJECT");
     }
-    DeleteDirectoryReply reply = fileSystems.deleteDirectory(bucket.bucket(), request);
+    DeleteDirectoryReply reply =
+        fileSystems.deleteDirectory(bucket.bucket(), request, guard(bucket));
     buckets.recheck(bucket);
     return reply;
   }
@@ -891,7 +949,7 @@ final class Namespace implements ObjectManager, AutoCloseable {
         Long.MAX_VALUE,
         request.getEncryptionDecided());
     if (isFileSystem(bucket)) {
-      CreateUploadReply reply = fileSystems.createUpload(bucket.bucket(), request);
+      CreateUploadReply reply = fileSystems.createUpload(bucket.bucket(), request, guard(bucket));
       buckets.recheck(bucket);
       return reply;
     }
@@ -906,7 +964,7 @@ final class Namespace implements ObjectManager, AutoCloseable {
     // A part counts once it is an object's; but nobody should send a terabyte to be refused then.
     usage.require(bucket.bucket(), 0, request.getPart().getLength()).close();
     if (isFileSystem(bucket)) {
-      fileSystems.putPart(bucket.bucket(), request);
+      fileSystems.putPart(bucket.bucket(), request, guard(bucket));
     } else {
       uploads.putPart(bucket.id(), request);
     }
@@ -918,7 +976,7 @@ final class Namespace implements ObjectManager, AutoCloseable {
   public ListPartsReply listParts(ListPartsRequest request) throws StoreException {
     Buckets.Known bucket = buckets.require(request.getBucket());
     return isFileSystem(bucket)
-        ? fileSystems.listParts(bucket.bucket(), request)
+        ? fileSystems.listParts(bucket.bucket(), request, guard(bucket))
         : uploads.listParts(bucket.id(), request);
   }
 
@@ -926,7 +984,7 @@ final class Namespace implements ObjectManager, AutoCloseable {
   public ListUploadsReply listUploads(ListUploadsRequest request) throws StoreException {
     Buckets.Known bucket = buckets.require(request.getBucket());
     return isFileSystem(bucket)
-        ? fileSystems.listUploads(bucket.bucket(), request)
+        ? fileSystems.listUploads(bucket.bucket(), request, guard(bucket))
         : uploadListing.list(bucket.id(), request);
   }
 
@@ -974,7 +1032,8 @@ final class Namespace implements ObjectManager, AutoCloseable {
   private CompleteUploadReply complete(Buckets.Known bucket, CompleteUploadRequest request)
       throws StoreException {
     if (isFileSystem(bucket)) {
-      CompleteUploadReply reply = fileSystems.completeUpload(bucket.bucket(), request);
+      CompleteUploadReply reply =
+          fileSystems.completeUpload(bucket.bucket(), request, guard(bucket));
       buckets.recheck(bucket);
       return reply;
     }
@@ -1002,7 +1061,7 @@ final class Namespace implements ObjectManager, AutoCloseable {
   public AbortUploadReply abortUpload(AbortUploadRequest request) throws StoreException {
     Buckets.Known bucket = buckets.require(request.getBucket());
     if (isFileSystem(bucket)) {
-      fileSystems.abortUpload(bucket.bucket(), request);
+      fileSystems.abortUpload(bucket.bucket(), request, guard(bucket));
     } else {
       uploads.abort(bucket.id(), request);
     }

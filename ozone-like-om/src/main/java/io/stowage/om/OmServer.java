@@ -15,6 +15,8 @@
  */
 package io.stowage.om;
 
+import io.stowage.common.access.AuditLog;
+import io.stowage.common.access.Authorizer;
 import io.stowage.common.conf.Exposure;
 import io.stowage.common.conf.Keys;
 import io.stowage.common.conf.StowageConfig;
@@ -51,7 +53,6 @@ import java.lang.reflect.Proxy;
 import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.util.List;
-import java.util.Set;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -63,7 +64,6 @@ import java.util.function.Consumer;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.ipc.Server;
 import org.apache.hadoop.security.UserGroupInformation;
-import org.apache.hadoop.security.UserGroupInformation.AuthenticationMethod;
 import org.apache.hadoop.thirdparty.protobuf.Message;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -88,26 +88,6 @@ public final class OmServer implements AutoCloseable {
   /** What buckets hold is written down so often: what a killed process forgets to have changed. */
   private static final int USAGE_SECONDS = 2;
 
-  private static final Set<String> ADMINISTRATORS_ONLY =
-      Set.of(
-          "getIdentity",
-          "putIdentity",
-          "createUser",
-          "updateUser",
-          "listUsers",
-          "deleteUser",
-          "getEntity",
-          "putEntity",
-          "listEntities",
-          "scanEvents",
-          "clearEvents",
-          "claimDuty",
-          "judgeNeedles",
-          "replaceExtents",
-          "scanNamespace",
-          "restoreRows",
-          "restoreBucket");
-
   private final Lifecycle lifecycle = new Lifecycle("object manager");
   private final StowageConfig config;
   private final Configuration hadoop;
@@ -122,6 +102,8 @@ public final class OmServer implements AutoCloseable {
   private volatile Consumer<RecordNeedle> records = OmServer::nobody;
   private final ServiceTokens tokens; // null: security is off
   private final DelegationSecrets delegation; // null: security is off
+  private final StoreClock clock;
+  private Authorizer authorizer; // null: callers over RPC are not asked about
   private RpcServer rpc;
 
   private OmServer(
@@ -130,9 +112,11 @@ public final class OmServer implements AutoCloseable {
       HBaseTables tables,
       Namespace namespace,
       ServiceTokens tokens,
-      DelegationSecrets delegation) {
+      DelegationSecrets delegation,
+      StoreClock clock) {
     this.tokens = tokens;
     this.delegation = delegation;
+    this.clock = clock;
     this.config = config;
     this.hadoop = hadoop;
     this.tables = tables;
@@ -182,7 +166,7 @@ public final class OmServer implements AutoCloseable {
     namespace.sealSecretsWith(seal);
     ServiceTokens tokens =
         config.get(Keys.SECURITY_ENABLED)
-            ? ServiceTokens.start(scm, clock, config.get(Keys.TOKEN_LIFE), settings.commitWindow())
+            ? ServiceTokens.start(scm, clock, config.get(Keys.TOKEN_LIFE))
             : null;
     DelegationSecrets delegation =
         tokens == null
@@ -194,7 +178,7 @@ public final class OmServer implements AutoCloseable {
                 clock,
                 seal,
                 delegationSettings(config));
-    OmServer server = new OmServer(config, hadoopAndHBase, tables, namespace, tokens, delegation);
+    OmServer server = new OmServer(config, hadoopAndHBase, tables, namespace, tokens, delegation, clock);
     server.lifecycle.moveTo(Lifecycle.State.STARTING);
     server.sweeps =
         server.sweeper.scheduleWithFixedDelay(
@@ -300,6 +284,18 @@ public final class OmServer implements AutoCloseable {
       throw new IllegalStateException("serves RPC already, or no longer runs");
     }
     Exposure.check(config);
+    if (tokens != null || config.get(Keys.PERMISSIONS_ENABLED)) {
+      authorizer =
+          new Authorizer(
+              Authorizer.rules(config),
+              AuditLog.open(
+                  clock,
+                  Keys.OM_AUDIT_FILE,
+                  config.get(Keys.OM_AUDIT_FILE),
+                  config.get(Keys.OM_AUDIT_FILE_SIZE),
+                  config.get(Keys.OM_AUDIT_FILES),
+                  "rpc"));
+    }
     rpc =
         RpcServer.create(
             hadoop,
@@ -318,50 +314,53 @@ public final class OmServer implements AutoCloseable {
 
   /**
    * Keeps secrets, and what could lose data, from callers over RPC that are no administrators; with
-   * security on, all else from those who may not.
+   * security or permissions on, all else from those who may not.
    */
-  private ObjectManager guarded(ObjectManager target, Administrators administrators) {
-    Door door = tokens == null ? null : tokens.door(target);
+  private ObjectManager guarded(ObjectManager target, Administrators administrators)
+      throws StoreException {
+    Door door =
+        authorizer == null
+            ? null
+            : new Door(
+                target,
+                authorizer,
+                tokens == null ? null : tokens.grants(),
+                OmConfig.from(config).commitWindow(),
+                clock);
+    String superusers = config.get(Keys.SUPERUSER_GROUP);
+    boolean secure = tokens != null && "privacy".equals(hadoop.get("hadoop.rpc.protection"));
     return (ObjectManager)
         Proxy.newProxyInstance(
             ObjectManager.class.getClassLoader(),
             new Class<?>[] {ObjectManager.class},
             (proxy, method, arguments) -> {
               String name = method.getName();
-              if (ADMINISTRATORS_ONLY.contains(name)) {
+              if (delegation != null) {
+                delegation.check(Server.getRemoteUser());
+              }
+              if (door != null) {
+                return door.pass(
+                    name,
+                    (Message) arguments[0],
+                    Visitors.ofThisCall(administrators, superusers, tokens != null, secure),
+                    request -> invoke(target, method, request));
+              }
+              if (Door.isOfAdministrators(name)) {
                 administrators.check(name);
               }
-              UserGroupInformation caller = Server.getRemoteUser();
               if (OwnSecrets.isOne(arguments[0])) {
+                UserGroupInformation caller = Server.getRemoteUser();
                 return invoke(
                     target,
                     method,
                     OwnSecrets.allowed(
                         (Message) arguments[0],
                         caller.getShortUserName(),
-                        proofOf(caller),
+                        Visitors.proofOf(caller, tokens != null),
                         administrators.include(caller)));
               }
-              if (door == null) {
-                return invoke(target, method, arguments);
-              }
-              delegation.check(caller);
-              return door.pass(
-                  name,
-                  (Message) arguments[0],
-                  caller.getShortUserName(),
-                  administrators.include(caller),
-                  request -> invoke(target, method, request));
+              return invoke(target, method, arguments);
             });
-  }
-
-  private OwnSecrets.Proof proofOf(UserGroupInformation caller) {
-    if (tokens == null) {
-      return OwnSecrets.Proof.NONE;
-    }
-    return caller.getAuthenticationMethod() == AuthenticationMethod.KERBEROS
-        ? OwnSecrets.Proof.TICKET
-        : OwnSecrets.Proof.LENT;
   }
 
   private static Object invoke(Object target, Method method, Object... arguments) throws Throwable {
@@ -410,6 +409,9 @@ public final class OmServer implements AutoCloseable {
     synchronized (this) {
       if (rpc != null) {
         rpc.close();
+      }
+      if (authorizer != null) {
+        authorizer.close();
       }
     }
     countOnceMore();

@@ -17,7 +17,6 @@ package io.stowage.om;
 
 import io.stowage.common.data.DatanodeDirectory;
 import io.stowage.common.error.StoreException;
-import io.stowage.common.om.ObjectManager;
 import io.stowage.common.proto.GetTokenKeysRequest;
 import io.stowage.common.scm.ContainerManager;
 import io.stowage.common.time.StoreClock;
@@ -26,7 +25,6 @@ import io.stowage.common.token.ShardGrants;
 import io.stowage.common.token.ShardTokens;
 import io.stowage.common.token.SigningDatanodes;
 import io.stowage.common.token.TokenKeyRing;
-import io.stowage.om.door.Door;
 import java.time.Duration;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
@@ -53,7 +51,6 @@ final class ServiceTokens implements AutoCloseable {
   private final ContainerManager scm;
   private final ShardTokens tokens;
   private final ShardGrants grants;
-  private final Duration commitWindow;
   private final ScheduledExecutorService fetching =
       Executors.newSingleThreadScheduledExecutor(
           work -> {
@@ -63,17 +60,14 @@ final class ServiceTokens implements AutoCloseable {
           });
   private int skipped; // confined to the thread that fetches
 
-  private ServiceTokens(
-      ContainerManager scm, StoreClock clock, Duration life, Duration commitWindow) {
+  private ServiceTokens(ContainerManager scm, StoreClock clock, Duration life) {
     this.scm = scm;
     this.tokens = new ShardTokens(keys, clock);
     this.grants = new ShardGrants(tokens, life);
-    this.commitWindow = commitWindow;
   }
 
-  static ServiceTokens start(
-      ContainerManager scm, StoreClock clock, Duration life, Duration commitWindow) {
-    ServiceTokens started = new ServiceTokens(scm, clock, life, commitWindow);
+  static ServiceTokens start(ContainerManager scm, StoreClock clock, Duration life) {
+    ServiceTokens started = new ServiceTokens(scm, clock, life);
     ScheduledFuture<?> unused = // what it throws is caught
         started.fetching.scheduleWithFixedDelay(started::fetch, 0, 1, TimeUnit.SECONDS);
     return started;
@@ -93,8 +87,8 @@ final class ServiceTokens implements AutoCloseable {
     }
   }
 
-  Door door(ObjectManager namespace) {
-    return new Door(namespace, grants, commitWindow);
+  ShardGrants grants() {
+    return grants;
   }
 
   DatanodeDirectory signing(DatanodeDirectory datanodes) {

@@ -15,6 +15,7 @@
  */
 package io.stowage.s3;
 
+import io.stowage.common.access.AuditLog;
 import io.stowage.common.conf.ConfigKey;
 import io.stowage.common.conf.Exposure;
 import io.stowage.common.conf.Keys;
@@ -23,14 +24,11 @@ import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.time.StoreClock;
 import io.stowage.common.tls.TlsFiles;
-import io.stowage.s3.access.AuditLog;
 import io.stowage.s3.event.EventDelivery;
 import io.stowage.s3.http.HttpLimits;
 import io.stowage.s3.http.HttpServer;
 import io.stowage.s3.http.HttpTls;
-import java.io.IOException;
 import java.net.InetSocketAddress;
-import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -88,30 +86,7 @@ public record S3GatewayConfig(
    */
   public record Audit(String file, long fileBytes, int files) {
     AuditLog open(StoreClock clock) throws StoreException {
-      try {
-        Path path = path();
-        return path == null ? AuditLog.none() : AuditLog.to(clock, path, fileBytes, files);
-      } catch (IOException | InvalidPathException e) {
-        throw new StoreException(
-            ErrorCode.BAD_CONFIGURATION,
-            "Cannot write the audit log " + Keys.S3_AUDIT_FILE.name() + " = '" + file + "': " + e,
-            e);
-      }
-    }
-
-    private Path path() {
-      if (!file.isEmpty()) {
-        return file.equals("none") ? null : Path.of(file);
-      }
-      String log = System.getProperty("stowage.log.file");
-      if (log != null) {
-        Path own = Path.of(log);
-        String name = own.getFileName().toString();
-        int dot = name.lastIndexOf('.');
-        return own.resolveSibling((dot > 0 ? name.substring(0, dot) : name) + "-audit.log");
-      }
-      String logs = System.getProperty("stowage.log.dir");
-      return logs == null ? null : Path.of(logs, "s3-audit.log");
+      return AuditLog.open(clock, Keys.S3_AUDIT_FILE, file, fileBytes, files, "s3");
     }
   }
 

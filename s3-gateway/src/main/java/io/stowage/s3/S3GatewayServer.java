@@ -21,12 +21,13 @@ import io.stowage.client.RecordingNamespace;
 import io.stowage.client.crypt.Envelopes;
 import io.stowage.client.crypt.KeyNames;
 import io.stowage.client.crypt.KeyService;
+import io.stowage.common.access.AccessAuthorizer;
+import io.stowage.common.access.AuditLog;
 import io.stowage.common.conf.Keys;
 import io.stowage.common.conf.StowageConfig;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.om.ObjectManager;
 import io.stowage.common.time.StoreClock;
-import io.stowage.s3.access.AuditLog;
 import io.stowage.s3.access.Authorizer;
 import io.stowage.s3.auth.AccessKeys;
 import io.stowage.s3.auth.Authenticator;
@@ -62,7 +63,7 @@ public final class S3GatewayServer implements AutoCloseable {
   private final HttpServer http;
   private final HttpServer console; // null if there is none
   private final ThreadPoolExecutor hashThreads;
-  private final AuditLog audit;
+  private final io.stowage.common.access.Authorizer decisions;
   private final EventDelivery events;
   private final AccessLogs accessLogs;
 
@@ -70,13 +71,13 @@ public final class S3GatewayServer implements AutoCloseable {
       HttpServer http,
       HttpServer console,
       ThreadPoolExecutor hashThreads,
-      AuditLog audit,
+      io.stowage.common.access.Authorizer decisions,
       EventDelivery events,
       AccessLogs accessLogs) {
     this.http = http;
     this.console = console;
     this.hashThreads = hashThreads;
-    this.audit = audit;
+    this.decisions = decisions;
     this.events = events;
     this.accessLogs = accessLogs;
   }
@@ -116,12 +117,12 @@ public final class S3GatewayServer implements AutoCloseable {
             new LinkedBlockingQueue<>(),
             new DefaultThreadFactory("s3-hash", true));
     hashThreads.allowCoreThreadTimeOut(true);
-    AuditLog audit = config.audit().open(clock);
+    io.stowage.common.access.Authorizer decisions = decisions(settings, config, clock);
     EventDelivery events;
     try {
       events = EventDelivery.start(namespace, clock, config.events());
     } catch (StoreException e) {
-      audit.close();
+      decisions.close();
       throw e;
     }
     Backend backend =
@@ -129,7 +130,7 @@ public final class S3GatewayServer implements AutoCloseable {
             RecordingNamespace.over(namespace, data),
             data,
             clock,
-            new Authorizer(namespace, audit),
+            new Authorizer(namespace, decisions),
             new UserDirectory(namespace, clock),
             new ObjectEncryption(
                 new Envelopes(keys, clock),
@@ -164,7 +165,7 @@ public final class S3GatewayServer implements AutoCloseable {
       HttpServer console =
           config.console() == null ? null : startConsole(config, dispatcher, http, clock);
       return new S3GatewayServer(
-          http, console, hashThreads, audit, events, dispatcher.accessLogs());
+          http, console, hashThreads, decisions, events, dispatcher.accessLogs());
     } catch (StoreException e) {
       if (http != null) {
         http.close();
@@ -172,7 +173,19 @@ public final class S3GatewayServer implements AutoCloseable {
       dispatcher.accessLogs().close();
       hashThreads.shutdownNow();
       events.close();
-      audit.close();
+      decisions.close();
+      throw e;
+    }
+  }
+
+  /** Who may do what, and where that is written down. */
+  private static io.stowage.common.access.Authorizer decisions(
+      StowageConfig settings, S3GatewayConfig config, StoreClock clock) throws StoreException {
+    AccessAuthorizer rules = io.stowage.common.access.Authorizer.rules(settings);
+    try {
+      return new io.stowage.common.access.Authorizer(rules, config.audit().open(clock));
+    } catch (StoreException e) {
+      rules.close();
       throw e;
     }
   }
@@ -223,7 +236,7 @@ public final class S3GatewayServer implements AutoCloseable {
 
   /** Every decision on a request, for what it tells of its state. */
   public AuditLog audit() {
-    return audit;
+    return decisions.audit();
   }
 
   /** Answers what is at work, then stops. */
@@ -236,6 +249,6 @@ public final class S3GatewayServer implements AutoCloseable {
     accessLogs.close();
     events.close();
     hashThreads.shutdownNow();
-    audit.close();
+    decisions.close();
   }
 }

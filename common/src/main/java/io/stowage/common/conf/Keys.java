@@ -803,6 +803,68 @@ public final class Keys {
               "Who may administer, beside the user that a service runs as: users separated by"
                   + " commas, a space, groups separated by commas."));
 
+  // Who may do what.
+  public static final ConfigKey<Boolean> PERMISSIONS_ENABLED =
+      add(
+          ConfigKey.flag(
+              "stowage.permissions.enabled",
+              false,
+              Tag.BASIC,
+              "Object managers ask who may do what also without stowage.security.enabled, with"
+                  + " which they always do; then the name that a caller gives himself is"
+                  + " believed."));
+  public static final ConfigKey<String> SUPERUSER_GROUP =
+      add(
+          ConfigKey.text(
+              "stowage.permissions.superuser-group",
+              "supergroup",
+              Tag.BASIC,
+              "Whoever is in this group may do everything with buckets and files over Hadoop"
+                  + " RPC, as may the user that a service runs as and stowage.administrators;"
+                  + " empty: nobody else."));
+  public static final ConfigKey<String> ACCESS_AUTHORIZER =
+      add(
+          ConfigKey.text(
+              "stowage.access.authorizer",
+              "",
+              Tag.BASIC,
+              "Class that decides who may do what, in gateways and object managers, an"
+                  + " io.stowage.common.access.AccessAuthorizer; empty: the store's own."));
+  public static final ConfigKey<String> ACCESS_AUTHORIZER_SETTING =
+      add(
+          ConfigKey.text(
+              "stowage.access.authorizer.setting",
+              "",
+              Tag.BASIC,
+              "Handed to the class of stowage.access.authorizer as it is."));
+  public static final ConfigKey<String> OM_AUDIT_FILE =
+      add(
+          ConfigKey.text(
+              "stowage.om.audit.file",
+              "",
+              Tag.BASIC,
+              "File to which an object manager writes every decision on a call over Hadoop RPC, a"
+                  + " line of JSON each, where it asks who may do what; empty: beside the"
+                  + " process's own log; none: nowhere."));
+  public static final ConfigKey<Long> OM_AUDIT_FILE_SIZE =
+      add(
+          ConfigKey.bytes(
+              "stowage.om.audit.file-size",
+              "64m",
+              1L << 10,
+              1L << 40,
+              Tag.TUNING,
+              "Size at which that audit log is put aside and begun anew."));
+  public static final ConfigKey<Integer> OM_AUDIT_FILES =
+      add(
+          ConfigKey.integer(
+              "stowage.om.audit.files",
+              10,
+              1,
+              10_000,
+              Tag.TUNING,
+              "Files of that audit log that are kept, the present one included."));
+
   public static final ConfigKey<Duration> TOKEN_KEY_INTERVAL =
       add(
           ConfigKey.duration(

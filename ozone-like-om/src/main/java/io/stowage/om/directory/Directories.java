@@ -47,6 +47,7 @@ import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.function.UnaryOperator;
+import org.apache.hadoop.fs.permission.FsAction;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
 /**
@@ -163,12 +164,17 @@ final class Directories {
     return rows.find(ObjectRowLayout.row(bucketId, rowKey), false);
   }
 
-  /** The directories from the root to the last of these names; null if one is not there. */
-  List<Step> walk(long bucketId, List<String> names) throws StoreException {
+  /**
+   * The directories from the root to the last of these names; null if one is not there.
+   *
+   * @param guard asked whether each but the last may be gone through
+   */
+  List<Step> walk(long bucketId, List<String> names, TreeGuard guard) throws StoreException {
     List<Step> steps = new ArrayList<>(names.size() + 1);
     steps.add(Step.ROOT);
     Deque<ReadAhead> ahead = new ArrayDeque<>();
     for (int i = 0; i < names.size(); i++) {
+      requireThrough(steps, names, guard);
       ObjectVersion entry = next(bucketId, steps, names.subList(i, names.size()), ahead);
       if (entry == null) {
         return null;
@@ -250,12 +256,13 @@ final class Directories {
   record Found(Place place, ObjectVersion entry) {}
 
   /** Where a path leads and what is there, by one walk; null if a directory is not there. */
-  Found findEntry(long bucketId, PathName path) throws StoreException {
+  Found findEntry(long bucketId, PathName path, TreeGuard guard) throws StoreException {
     long begin = rows.committer().nanos();
     List<Step> steps = new ArrayList<>(path.names().size());
     steps.add(Step.ROOT);
     Deque<ReadAhead> ahead = new ArrayDeque<>();
     for (int i = 0; ; i++) {
+      requireThrough(steps, path.names(), guard);
       List<String> left = path.names().subList(i, path.names().size());
       ObjectVersion entry = next(bucketId, steps, left, ahead);
       if (left.size() == 1) {
@@ -269,6 +276,16 @@ final class Directories {
     }
   }
 
+  /** That names may be looked up in the last directory of a walk. */
+  private void requireThrough(List<Step> steps, List<String> names, TreeGuard guard)
+      throws StoreException {
+    if (guard.isLimited()) {
+      int depth = steps.size() - 1;
+      guard.require(
+          rows, steps.get(depth), String.join("/", names.subList(0, depth)), FsAction.EXECUTE);
+    }
+  }
+
   private static ObjectVersion requireDirectory(String name, ObjectVersion entry)
       throws StoreException {
     if (entry.getDirectoryId() == 0) {
@@ -279,16 +296,20 @@ final class Directories {
   }
 
   /** Where a path leads; null if a directory on the way is not there. */
-  Place find(long bucketId, PathName path) throws StoreException {
+  Place find(long bucketId, PathName path, TreeGuard guard) throws StoreException {
     long begin = rows.committer().nanos();
-    List<Step> steps = walk(bucketId, path.parents());
-    return steps == null ? null : new Place(steps, path.name(), begin);
+    List<Step> steps = walk(bucketId, path.parents(), guard);
+    if (steps == null) {
+      return null;
+    }
+    requireThrough(steps, path.names(), guard);
+    return new Place(steps, path.name(), begin);
   }
 
   /** The same for a reader: where a file is in the way there is nothing, too. */
-  Place findForReader(long bucketId, PathName path) throws StoreException {
+  Place findForReader(long bucketId, PathName path, TreeGuard guard) throws StoreException {
     try {
-      return find(bucketId, path);
+      return find(bucketId, path, guard);
     } catch (StoreException e) {
       if (e.code() == ErrorCode.NOT_A_DIRECTORY) {
         return null;
@@ -297,11 +318,23 @@ final class Directories {
     }
   }
 
-  /** Where a path leads; directories on the way that are not there are made. */
-  Place make(BucketInfo bucket, PathName path, List<RecordNeedle> records) throws StoreException {
+  /**
+   * Where something that is to be made belongs: directories on the way that are not there are made.
+   * Refused to who may not write the directory.
+   */
+  Place make(BucketInfo bucket, PathName path, List<RecordNeedle> records, TreeGuard guard)
+      throws StoreException {
+    Place place = makeWay(bucket, path, records, guard);
+    guard.require(rows, place.parent(), path.parentText(), FsAction.WRITE);
+    return place;
+  }
+
+  private Place makeWay(
+      BucketInfo bucket, PathName path, List<RecordNeedle> records, TreeGuard guard)
+      throws StoreException {
     for (int attempt = 0; attempt < ObjectRows.MOST_ATTEMPTS; attempt++) {
       try {
-        return tryToMake(bucket, path, records);
+        return tryToMake(bucket, path, records, guard);
       } catch (Changed e) {
         rows.committer().pause().backOff(attempt);
       }
@@ -309,9 +342,10 @@ final class Directories {
     throw contended(path);
   }
 
-  private Place tryToMake(BucketInfo bucket, PathName path, List<RecordNeedle> records)
+  private Place tryToMake(
+      BucketInfo bucket, PathName path, List<RecordNeedle> records, TreeGuard guard)
       throws StoreException {
-    Place found = find(bucket.getId(), path);
+    Place found = find(bucket.getId(), path, guard);
     if (found != null) {
       return found;
     }
@@ -319,15 +353,24 @@ final class Directories {
     List<Step> steps = new ArrayList<>();
     steps.add(Step.ROOT);
     for (String name : path.parents()) {
+      requireThrough(steps, path.names(), guard);
       Place place = new Place(List.copyOf(steps), name, begin);
       ObjectVersion entry = entry(bucket.getId(), place.rowKey());
       if (entry == null) {
+        String above = String.join("/", path.names().subList(0, steps.size() - 1));
+        guard.require(rows, place.parent(), above, FsAction.WRITE);
         ObjectVersion made =
             makeEntry(
                 bucket,
                 place,
                 WriteId.random(),
-                ObjectVersion.newBuilder().setMd5(MD5_OF_NOTHING).setImplied(true).build(),
+                ObjectVersion.newBuilder()
+                    .setMd5(MD5_OF_NOTHING)
+                    .setImplied(true)
+                    .setMetadata(
+                        guard.ofNew(
+                            rows, place.parent(), ObjectMetadata.getDefaultInstance(), true))
+                    .build(),
                 records);
         if (made == null) {
           throw new Changed("Cannot make " + name + ": somebody else did");
@@ -336,6 +379,7 @@ final class Directories {
       }
       steps.add(new Step(place.rowKey(), requireDirectory(name, entry)));
     }
+    requireThrough(steps, path.names(), guard);
     return new Place(List.copyOf(steps), path.name(), begin);
   }
 
@@ -395,21 +439,26 @@ final class Directories {
       ByteString writeId,
       ObjectMetadata metadata,
       Condition condition,
-      List<RecordNeedle> records)
+      List<RecordNeedle> records,
+      TreeGuard guard)
       throws StoreException {
     for (int attempt = 0; attempt < ObjectRows.MOST_ATTEMPTS; attempt++) {
       try {
-        Place place = make(bucket, path, records);
+        Place place = makeWay(bucket, path, records, guard);
         ByteString row = ObjectRowLayout.row(bucket.getId(), place.rowKey());
         ObjectVersion there = entry(bucket.getId(), place.rowKey());
         ObjectVersion made;
         if (there == null) {
+          guard.require(rows, place.parent(), path.parentText(), FsAction.WRITE);
           made =
               makeEntry(
                   bucket,
                   place,
                   writeId,
-                  ObjectVersion.newBuilder().setMd5(MD5_OF_NOTHING).setMetadata(metadata).build(),
+                  ObjectVersion.newBuilder()
+                      .setMd5(MD5_OF_NOTHING)
+                      .setMetadata(guard.ofNew(rows, place.parent(), metadata, true))
+                      .build(),
                   records);
         } else {
           requireDirectory(path.name(), there);
@@ -419,7 +468,10 @@ final class Directories {
             throw new StoreException(
                 ErrorCode.PRECONDITION_FAILED, "Precondition failed: there is such a directory");
           }
-          made = entries.set(row, there.getDirectoryId(), false, metadata);
+          guard.require(rows, place.rowKey(), there, path.text(), FsAction.WRITE);
+          made =
+              entries.set(
+                  row, there.getDirectoryId(), false, guard.ofRemade(whole(row, there), metadata));
           if (made != null) {
             records.add(RecordNeedles.committed(bucket, writeId, made));
           }
@@ -434,6 +486,59 @@ final class Directories {
     }
     throw contended(path);
   }
+
+  /** An entry with all that it says, if it is still there. */
+  private ObjectVersion whole(ByteString row, ObjectVersion entry) throws StoreException {
+    ObjectVersion found = rows.find(row, true);
+    return found == null ? entry : found;
+  }
+
+  /**
+   * That the one may remove a directory with all that is in it: HDFS asks for every right to each
+   * directory below that is not empty. Reads all entries below, for who is bound by permissions.
+   */
+  void requireRemovable(BucketInfo bucket, Step directory, String path, TreeGuard guard)
+      throws StoreException {
+    if (!guard.isLimited()) {
+      return;
+    }
+    Deque<Below> left = new ArrayDeque<>();
+    left.push(new Below(directory, path));
+    while (!left.isEmpty()) {
+      Below next = left.pop();
+      ByteString anchor = ObjectRowLayout.row(bucket.getId(), EntryKeys.anchor(next.step().id()));
+      ByteString end = ObjectRowLayout.behindPrefix(anchor);
+      ByteString from = ObjectRowLayout.behind(anchor);
+      boolean asked = false;
+      while (true) {
+        List<Row> page =
+            rows.committer().scan(from, end, 'c', ObjectRowLayout.HEAD.qualifier(), LARGE_PAGE);
+        for (Row row : page) {
+          from = ObjectRowLayout.behind(row.key());
+          ObjectVersion entry = rows.scanned(row);
+          if (entry == null) {
+            continue;
+          }
+          if (!asked) {
+            guard.require(rows, next.step(), next.path(), FsAction.ALL);
+            asked = true;
+          }
+          String name = row.key().substring(anchor.size()).toStringUtf8();
+          String entryPath = next.path() + "/" + name;
+          guard.requireRemovable(rows, next.step(), entry, entryPath);
+          if (entry.getDirectoryId() != 0) {
+            String key = EntryKeys.entry(next.step().id(), name);
+            left.push(new Below(new Step(key, entry), entryPath));
+          }
+        }
+        if (page.size() < LARGE_PAGE) {
+          break;
+        }
+      }
+    }
+  }
+
+  private record Below(Step step, String path) {}
 
   /**
    * After something was committed at a place: that its directory was not removed as empty by one
@@ -584,6 +689,13 @@ final class Directories {
         ObjectRowLayout.row(bucket.getId(), directory.entryKey()), directory.id(), true, null);
   }
 
+  /** Says something of a directory, which stays from now on; null if it is gone. */
+  ObjectVersion makeKnown(BucketInfo bucket, Step directory, ObjectMetadata metadata)
+      throws StoreException {
+    return entries.set(
+        ObjectRowLayout.row(bucket.getId(), directory.entryKey()), directory.id(), false, metadata);
+  }
+
   /** A rename's record, for a rebuild. */
   static void record(
       BucketInfo bucket,
@@ -606,11 +718,12 @@ final class Directories {
       PathName target,
       ByteString id,
       boolean overwrite,
-      List<RecordNeedle> records)
+      List<RecordNeedle> records,
+      TreeGuard guard)
       throws StoreException {
     for (int attempt = 0; attempt < ObjectRows.MOST_ATTEMPTS; attempt++) {
-      Place from = find(bucket.getId(), source);
-      Place to = find(bucket.getId(), target);
+      Place from = find(bucket.getId(), source, guard);
+      Place to = find(bucket.getId(), target, guard);
       if (from == null || to == null) {
         throw new StoreException(
             ErrorCode.NO_SUCH_KEY,
@@ -621,8 +734,17 @@ final class Directories {
                 + ": no such directory on the way to the "
                 + (from == null ? "first" : "second"));
       }
+      guard.require(rows, from.parent(), source.parentText(), FsAction.WRITE);
+      guard.require(rows, to.parent(), target.parentText(), FsAction.WRITE);
+      if (overwrite && guard.isLimited()) {
+        ObjectVersion replaced = entry(bucket.getId(), to.rowKey());
+        if (replaced != null) {
+          guard.requireRemovable(rows, to.parent(), replaced, target.text());
+        }
+      }
+      Moving mayMove = now -> guard.requireRemovable(rows, from.parent(), now, source.text());
       try {
-        Renames.Renamed renamed = rename(bucket, from, to, target, id, overwrite);
+        Renames.Renamed renamed = rename(bucket, from, to, target, id, overwrite, mayMove);
         record(bucket, id, from.rowKey(), renamed, records);
         return renamed;
       } catch (Changed e) {
@@ -632,8 +754,19 @@ final class Directories {
     throw contended(source);
   }
 
+  /** Looks at what is about to be moved, as its row holds it then. */
+  private interface Moving {
+    void require(ObjectVersion now) throws StoreException;
+  }
+
   private Renames.Renamed rename(
-      BucketInfo bucket, Place from, Place to, PathName target, ByteString id, boolean overwrite)
+      BucketInfo bucket,
+      Place from,
+      Place to,
+      PathName target,
+      ByteString id,
+      boolean overwrite,
+      Moving mayMove)
       throws StoreException {
     boolean sameParent = from.parent().id() == to.parent().id();
     ObjectVersion moving = entry(bucket.getId(), from.rowKey());
@@ -645,6 +778,7 @@ final class Directories {
           id,
           overwrite,
           now -> {
+            mayMove.require(now);
             if (!sameParent && now.getDirectoryId() != 0) {
               throw new Changed("Cannot rename: it is a directory by now");
             }
@@ -661,8 +795,9 @@ final class Directories {
           id,
           overwrite,
           now -> {
+            mayMove.require(now);
             // The source's head was read before; RenameSlot says why that order counts.
-            Place again = find(bucket.getId(), target);
+            Place again = find(bucket.getId(), target, TreeGuard.NOBODYS);
             if (again == null || again.parent().id() != to.parent().id()) {
               throw new Changed("Cannot rename: the target's directory was moved");
             }

@@ -27,6 +27,7 @@ import io.stowage.common.proto.CreateUploadRequest;
 import io.stowage.common.proto.DeleteDirectoryReply;
 import io.stowage.common.proto.DeleteDirectoryRequest;
 import io.stowage.common.proto.FindPathReply;
+import io.stowage.common.proto.FindPathRequest;
 import io.stowage.common.proto.GetObjectReply;
 import io.stowage.common.proto.GetObjectRequest;
 import io.stowage.common.proto.ListObjectsReply;
@@ -39,6 +40,7 @@ import io.stowage.common.proto.ListVersionsReply;
 import io.stowage.common.proto.ListVersionsRequest;
 import io.stowage.common.proto.ListedVersion;
 import io.stowage.common.proto.Manifest;
+import io.stowage.common.proto.ObjectMetadata;
 import io.stowage.common.proto.ObjectToDelete;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.PlaceObjectReply;
@@ -65,6 +67,7 @@ import io.stowage.om.upload.Uploads;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import org.apache.hadoop.fs.permission.FsAction;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
 /**
@@ -117,66 +120,115 @@ public final class FileSystemBuckets {
   /** Whether there is no file and no directory that somebody made. */
   public boolean isEmpty(BucketInfo bucket) throws StoreException {
     ListObjectsReply first =
-        listing.list(bucket.getId(), ListObjectsRequest.newBuilder().setLimit(1).build());
+        listing.list(
+            bucket.getId(), ListObjectsRequest.newBuilder().setLimit(1).build(), TreeGuard.NOBODYS);
     return first.getObjectsCount() == 0;
   }
 
-  public PlaceObjectReply place(BucketInfo bucket, String key) throws StoreException {
+  public PlaceObjectReply place(BucketInfo bucket, String key, TreeGuard guard)
+      throws StoreException {
     List<RecordNeedle> records = new ArrayList<>();
     PathName path = PathName.parseNew(key);
     // A guess that is wrong costs the put a name in the row guessed, no more.
-    String guess = directories.guess(bucket.getId(), path);
+    String guess = guard.isLimited() ? null : directories.guess(bucket.getId(), path);
     if (guess == null) {
-      guess = directories.make(bucket, path, records).rowKey();
+      guess = directories.make(bucket, path, records, guard).rowKey();
     }
     return PlaceObjectReply.newBuilder().setRowKey(guess).addAllRecords(records).build();
   }
 
-  public FindPathReply find(BucketInfo bucket, String path) throws StoreException {
+  public FindPathReply find(BucketInfo bucket, FindPathRequest request, TreeGuard guard)
+      throws StoreException {
+    String path = request.getPath();
     PathName name = PathName.parse(path);
     if (name.isRoot()) {
-      return FindPathReply.newBuilder().setDirectory(true).build();
+      ObjectMetadata root = TreeGuard.root(bucket);
+      guard.requireOf(root, true, "", actionOf(request.getWanted()));
+      return FindPathReply.newBuilder()
+          .setDirectory(true)
+          .setVersion(
+              ObjectVersion.newBuilder()
+                  .setMetadata(root)
+                  .setStamp(stampOfRoot(bucket))
+                  .setModifiedMicros(bucket.getCreatedMicros())
+                  .setImplied(true))
+          .build();
     }
-    Directories.Found found = directories.findEntry(bucket.getId(), name);
+    Directories.Found found = directories.findEntry(bucket.getId(), name, guard);
     if (found == null || found.entry() == null) {
       throw noSuchKey(path);
     }
     ObjectVersion entry = found.entry();
     boolean directory = entry.getDirectoryId() != 0;
+    if (request.getWantAll()) {
+      entry = rows.find(ObjectRowLayout.row(bucket.getId(), found.place().rowKey()), true);
+      if (entry == null || (entry.getDirectoryId() != 0) != directory) {
+        throw noSuchKey(path);
+      }
+    }
+    guard.require(rows, found.place().rowKey(), entry, path, actionOf(request.getWanted()));
     return FindPathReply.newBuilder()
         .setVersion(TreeListing.told(directory ? path + "/" : path, entry))
         .setDirectory(directory)
         .build();
   }
 
+  /** Of three bits, read, write and go through, as POSIX has them. */
+  private static FsAction actionOf(int bits) throws StoreException {
+    if (bits < 0 || bits >= FsAction.values().length) {
+      throw new StoreException(
+          ErrorCode.INVALID_ARGUMENT, "Cannot ask for access " + bits + ": 0 to 7 there are");
+    }
+    return FsAction.values()[bits];
+  }
+
   /**
-   * Row key of a file that is there, for operations that go by it; NO_SUCH_KEY if there is none.
+   * Row key of a file that is there, for who writes it; NO_SUCH_KEY if there is none.
+   *
+   * @param begun whether he holds the file open; then his own need not be one that he may write
    */
-  public String rowKey(BucketInfo bucket, String key) throws StoreException {
+  public String rowKeyForWriter(BucketInfo bucket, String key, boolean begun, TreeGuard guard)
+      throws StoreException {
     PathName path = PathName.parseOrRoot(key);
-    Directories.Found found = path.isRoot() ? null : directories.findEntry(bucket.getId(), path);
+    Directories.Found found =
+        path.isRoot() ? null : directories.findEntry(bucket.getId(), path, guard);
     if (found == null
         || found.entry() == null
         || path.directory()
         || found.entry().getDirectoryId() != 0) {
       throw noSuchKey(key);
     }
-    return found.place().rowKey();
+    String rowKey = found.place().rowKey();
+    if (begun) {
+      guard.requireOwnerOrWriter(rows, rowKey, found.entry(), path.text());
+    } else {
+      guard.require(rows, rowKey, found.entry(), path.text(), FsAction.WRITE);
+    }
+    return rowKey;
   }
 
   /**
    * The row that a file's writer was told when he opened it: the path may have changed since, with
-   * the name of a directory above, and costs reads. What he may do there is decided by the lease.
+   * the name of a directory above, and costs reads. What he may do there is decided by the lease,
+   * and he has to own the file or be one who may write it.
    *
    * @param closing refuse where the file was deleted with its directory, which its row does not
    *     tell before it is collected
    */
-  public String rowKeyOfLease(BucketInfo bucket, String key, String rowKey, boolean closing)
+  public String rowKeyOfLease(
+      BucketInfo bucket, String key, String rowKey, boolean closing, TreeGuard guard)
       throws StoreException {
     Long directory = EntryKeys.directoryOf(rowKey);
     if (directory == null) {
       throw new StoreException(
           ErrorCode.INVALID_ARGUMENT, "Cannot go on writing " + key + ": no row is named so");
+    }
+    if (guard.isLimited()) {
+      ObjectVersion entry = directories.entry(bucket.getId(), rowKey);
+      if (entry == null || entry.getDirectoryId() != 0) {
+        throw noSuchKey(key);
+      }
+      guard.requireOwnerOrWriter(rows, rowKey, entry, key);
     }
     if (closing && directories.isRemoved(bucket.getId(), directory)) {
       throw new StoreException(
@@ -185,10 +237,11 @@ public final class FileSystemBuckets {
     return rowKey;
   }
 
-  public GetObjectReply get(BucketInfo bucket, GetObjectRequest request) throws StoreException {
+  public GetObjectReply get(BucketInfo bucket, GetObjectRequest request, TreeGuard guard)
+      throws StoreException {
     PathName path = PathName.parseOrRoot(request.getKey());
     Directories.Place place =
-        path.isRoot() ? null : directories.findForReader(bucket.getId(), path);
+        path.isRoot() ? null : directories.findForReader(bucket.getId(), path, guard);
     if (place == null) {
       throw noSuchKey(request.getKey());
     }
@@ -199,6 +252,10 @@ public final class FileSystemBuckets {
       throw inWordsOf(request.getKey(), place, e);
     }
     requireMeant(request.getKey(), path, found.getVersion());
+    if (request.getWantManifest()) {
+      guard.requireOf(
+          found.getVersion().getMetadata(), path.directory(), path.text(), FsAction.READ);
+    }
     return found.toBuilder()
         .setRowKey(request.getWantManifest() ? place.rowKey() : "")
         .setVersion(found.getVersion().toBuilder().setKey(request.getKey()))
@@ -226,16 +283,19 @@ public final class FileSystemBuckets {
     return StoreException.of(e.code(), e.getMessage().replace(place.rowKey(), key));
   }
 
-  public PutObjectReply put(BucketInfo bucket, PutObjectRequest request) throws StoreException {
+  public PutObjectReply put(BucketInfo bucket, PutObjectRequest request, TreeGuard guard)
+      throws StoreException {
     Puts.requireWriteId(request.getWriteId());
     PathName path = PathName.parseNew(request.getKey());
     List<RecordNeedle> records = new ArrayList<>();
     if (path.directory()) {
-      return putDirectory(bucket, path, request, records);
+      return putDirectory(bucket, path, request, records, guard);
     }
     for (int attempt = 0; attempt < ObjectRows.MOST_ATTEMPTS; attempt++) {
-      Directories.Place place = directories.make(bucket, path, records);
+      Directories.Place place = directories.make(bucket, path, records, guard);
       ByteString row = ObjectRowLayout.row(bucket.getId(), place.rowKey());
+      requireReplaceable(bucket, place, path, guard);
+      ObjectMetadata metadata = guard.ofNew(rows, place.parent(), request.getMetadata(), false);
       Manifest manifest = inRow(bucket, row, request.getManifest());
       ByteString origin = manifest.getOriginRow();
       if (!origin.isEmpty()) {
@@ -246,7 +306,11 @@ public final class FileSystemBuckets {
         reply =
             puts.put(
                     bucket,
-                    request.toBuilder().setKey(place.rowKey()).setManifest(manifest).build())
+                    request.toBuilder()
+                        .setKey(place.rowKey())
+                        .setManifest(manifest)
+                        .setMetadata(metadata)
+                        .build())
                 .reply();
       } catch (StoreException e) {
         throw inWordsOf(request.getKey(), place, e);
@@ -271,6 +335,18 @@ public final class FileSystemBuckets {
       return told.build();
     }
     throw Directories.contended(path);
+  }
+
+  /** That what stands at a place, if anything, may be written. */
+  private void requireReplaceable(
+      BucketInfo bucket, Directories.Place place, PathName path, TreeGuard guard)
+      throws StoreException {
+    if (guard.isLimited()) {
+      ObjectVersion there = directories.entry(bucket.getId(), place.rowKey());
+      if (there != null) {
+        guard.require(rows, place.rowKey(), there, path.text(), FsAction.WRITE);
+      }
+    }
   }
 
   /**
@@ -308,7 +384,11 @@ public final class FileSystemBuckets {
   }
 
   private PutObjectReply putDirectory(
-      BucketInfo bucket, PathName path, PutObjectRequest request, List<RecordNeedle> records)
+      BucketInfo bucket,
+      PathName path,
+      PutObjectRequest request,
+      List<RecordNeedle> records,
+      TreeGuard guard)
       throws StoreException {
     if (request.getLength() != 0) {
       throw new StoreException(
@@ -326,7 +406,8 @@ public final class FileSystemBuckets {
             request.getWriteId(),
             request.getMetadata(),
             request.getCondition(),
-            records);
+            records,
+            guard);
     return PutObjectReply.newBuilder()
         .setVersion(TreeListing.told(request.getKey(), made))
         .setWantsRecord(true)
@@ -339,14 +420,16 @@ public final class FileSystemBuckets {
    *
    * @param records for a rebuild, of what went besides
    */
-  public Deletes.Deleted delete(BucketInfo bucket, ObjectToDelete what, List<RecordNeedle> records)
+  public Deletes.Deleted delete(
+      BucketInfo bucket, ObjectToDelete what, List<RecordNeedle> records, TreeGuard guard)
       throws StoreException {
     PathName path = PathName.parseOrRoot(what.getKey());
     Directories.Place place =
-        path.isRoot() ? null : directories.findForReader(bucket.getId(), path);
+        path.isRoot() ? null : directories.findForReader(bucket.getId(), path, guard);
     if (place == null) {
       return Deletes.Deleted.NOTHING;
     }
+    requireRemovable(bucket, place, path, guard);
     if (path.directory()) {
       deleteMarker(bucket, place, records);
       return Deletes.Deleted.NOTHING;
@@ -372,6 +455,19 @@ public final class FileSystemBuckets {
     return deleted;
   }
 
+  /** That the entry at a place may be taken away. */
+  private void requireRemovable(
+      BucketInfo bucket, Directories.Place place, PathName path, TreeGuard guard)
+      throws StoreException {
+    if (guard.isLimited()) {
+      guard.require(rows, place.parent(), path.parentText(), FsAction.WRITE);
+      ObjectVersion there = directories.entry(bucket.getId(), place.rowKey());
+      if (there != null) {
+        guard.requireRemovable(rows, place.parent(), there, path.text());
+      }
+    }
+  }
+
   private void deleteMarker(BucketInfo bucket, Directories.Place place, List<RecordNeedle> records)
       throws StoreException {
     ObjectVersion entry = directories.entry(bucket.getId(), place.rowKey());
@@ -389,8 +485,8 @@ public final class FileSystemBuckets {
   }
 
   /** Removes a directory in one step; idempotent by the write id. */
-  public DeleteDirectoryReply deleteDirectory(BucketInfo bucket, DeleteDirectoryRequest request)
-      throws StoreException {
+  public DeleteDirectoryReply deleteDirectory(
+      BucketInfo bucket, DeleteDirectoryRequest request, TreeGuard guard) throws StoreException {
     ByteString id = request.getWriteId();
     Puts.requireWriteId(id);
     PathName path = PathName.parse(request.getPath());
@@ -400,7 +496,7 @@ public final class FileSystemBuckets {
     List<RecordNeedle> records = new ArrayList<>();
     DeleteDirectoryReply.Builder reply = DeleteDirectoryReply.newBuilder();
     for (int attempt = 0; attempt < ObjectRows.MOST_ATTEMPTS; attempt++) {
-      Directories.Place place = directories.findForReader(bucket.getId(), path);
+      Directories.Place place = directories.findForReader(bucket.getId(), path, guard);
       if (place == null) {
         return reply.build();
       }
@@ -421,11 +517,17 @@ public final class FileSystemBuckets {
             ErrorCode.NOT_A_DIRECTORY,
             "Cannot delete directory " + request.getPath() + ": it is a file");
       }
+      guard.require(rows, place.parent(), path.parentText(), FsAction.WRITE);
+      guard.requireRemovable(rows, place.parent(), entry, path.text());
+      Directories.Step directory = new Directories.Step(place.rowKey(), entry);
+      if (request.getRecursive()) {
+        directories.requireRemovable(bucket, directory, path.text(), guard);
+      }
       try {
         Renames.Renamed removed =
             directories.remove(
                 bucket,
-                new Directories.Step(place.rowKey(), entry),
+                directory,
                 id,
                 request.getRecursive() ? Directories.Removal.RECURSIVE : Directories.Removal.EMPTY);
         if (removed != null) {
@@ -452,7 +554,8 @@ public final class FileSystemBuckets {
       String target,
       ByteString id,
       boolean overwrite,
-      List<RecordNeedle> records)
+      List<RecordNeedle> records,
+      TreeGuard guard)
       throws StoreException {
     Puts.requireWriteId(id);
     PathName from = PathName.parse(source);
@@ -460,20 +563,22 @@ public final class FileSystemBuckets {
     if (from.isRoot()) {
       throw new StoreException(ErrorCode.INVALID_ARGUMENT, "Cannot rename the root of a bucket");
     }
-    Renames.Renamed renamed = directories.rename(bucket, from, to, id, overwrite, records);
+    Renames.Renamed renamed = directories.rename(bucket, from, to, id, overwrite, records, guard);
     return new Renames.Renamed(
         renamed.version().toBuilder().setKey(target).build(), renamed.left());
   }
 
-  public ListObjectsReply list(BucketInfo bucket, ListObjectsRequest request)
+  public ListObjectsReply list(BucketInfo bucket, ListObjectsRequest request, TreeGuard guard)
       throws StoreException {
-    return listing.list(bucket.getId(), request);
+    return listing.list(bucket.getId(), request, guard);
   }
 
   /** The same as of a snapshot. */
-  public ListObjectsReply listPast(BucketInfo bucket, ListObjectsRequest request, long stamp)
+  public ListObjectsReply listPast(
+      BucketInfo bucket, ListObjectsRequest request, long stamp, TreeGuard guard)
       throws StoreException {
-    return listing.list(bucket.getId(), request, Look.past(rows, stamp));
+    guard.requireUnlimited("snapshots of a bucket");
+    return listing.list(bucket.getId(), request, Look.past(rows, stamp), guard);
   }
 
   private String pastRowKey(BucketInfo bucket, String key, PathName path, Look past)
@@ -494,8 +599,10 @@ public final class FileSystemBuckets {
   }
 
   /** What a key held at the moment of a snapshot. */
-  public GetObjectReply getPast(BucketInfo bucket, GetObjectRequest request, long stamp)
+  public GetObjectReply getPast(
+      BucketInfo bucket, GetObjectRequest request, long stamp, TreeGuard guard)
       throws StoreException {
+    guard.requireUnlimited("snapshots of a bucket");
     PathName path = PathName.parseOrRoot(request.getKey());
     String rowKey = pastRowKey(bucket, request.getKey(), path, Look.past(rows, stamp));
     GetObjectReply found;
@@ -511,7 +618,9 @@ public final class FileSystemBuckets {
   }
 
   /** What a path was at the moment of a snapshot. */
-  public FindPathReply findPast(BucketInfo bucket, String path, long stamp) throws StoreException {
+  public FindPathReply findPast(BucketInfo bucket, String path, long stamp, TreeGuard guard)
+      throws StoreException {
+    guard.requireUnlimited("snapshots of a bucket");
     PathName name = PathName.parse(path);
     if (name.isRoot()) {
       return FindPathReply.newBuilder().setDirectory(true).build();
@@ -530,8 +639,8 @@ public final class FileSystemBuckets {
   }
 
   /** Every key has one version: there is no versioning in these buckets. */
-  public ListVersionsReply listVersions(BucketInfo bucket, ListVersionsRequest request)
-      throws StoreException {
+  public ListVersionsReply listVersions(
+      BucketInfo bucket, ListVersionsRequest request, TreeGuard guard) throws StoreException {
     ListObjectsReply keys =
         listing.list(
             bucket.getId(),
@@ -540,7 +649,8 @@ public final class FileSystemBuckets {
                 .setDelimiter(request.getDelimiter())
                 .setStartAfter(request.getKeyMarker())
                 .setLimit(request.getLimit())
-                .build());
+                .build(),
+            guard);
     ListVersionsReply.Builder reply =
         ListVersionsReply.newBuilder()
             .addAllCommonPrefixes(keys.getCommonPrefixesList())
@@ -556,15 +666,20 @@ public final class FileSystemBuckets {
   }
 
   /** Changes what a file, or a directory that somebody made, says of itself. */
-  public ObjectVersion setMetadata(BucketInfo bucket, SetObjectMetadataRequest request)
-      throws StoreException {
+  public ObjectVersion setMetadata(
+      BucketInfo bucket, SetObjectMetadataRequest request, TreeGuard guard) throws StoreException {
     PathName path = PathName.parseOrRoot(request.getKey());
-    Directories.Found found = path.isRoot() ? null : directories.findEntry(bucket.getId(), path);
-    if (found == null || found.entry() == null) {
+    Directories.Found found =
+        path.isRoot() ? null : directories.findEntry(bucket.getId(), path, guard);
+    ObjectVersion entry = found == null ? null : found.entry();
+    if (entry == null || (entry.getDirectoryId() != 0) != path.directory()) {
       throw noSuchKey(request.getKey());
     }
     Directories.Place place = found.place();
-    requireMeant(request.getKey(), path, found.entry());
+    requireChange(bucket, place, path, request, guard);
+    if (entry.getImplied()) {
+      return makeKnown(bucket, place, entry, request);
+    }
     try {
       return metadataChanges.set(
           bucket.getId(), request.toBuilder().setKey(place.rowKey()).build());
@@ -573,15 +688,81 @@ public final class FileSystemBuckets {
     }
   }
 
-  public CreateUploadReply createUpload(BucketInfo bucket, CreateUploadRequest request)
+  private void requireChange(
+      BucketInfo bucket,
+      Directories.Place place,
+      PathName path,
+      SetObjectMetadataRequest request,
+      TreeGuard guard)
       throws StoreException {
+    if (!guard.isLimited()) {
+      return;
+    }
+    ByteString row = ObjectRowLayout.row(bucket.getId(), place.rowKey());
+    ObjectVersion before = rows.find(row, true);
+    if (before == null || before.getStamp() != request.getStamp()) {
+      throw changedMeanwhile(request.getKey());
+    }
+    guard.requireChange(path.text(), path.directory(), before.getMetadata(), request.getMetadata());
+  }
+
+  private static StoreException changedMeanwhile(String key) {
+    return new StoreException(
+        ErrorCode.CONFLICT, "Cannot change what " + key + " says of itself: it changed meanwhile");
+  }
+
+  /** A directory of which something is said is one that somebody made. */
+  private ObjectVersion makeKnown(
+      BucketInfo bucket,
+      Directories.Place place,
+      ObjectVersion entry,
+      SetObjectMetadataRequest request)
+      throws StoreException {
+    if (entry.getStamp() != request.getStamp()) {
+      throw changedMeanwhile(request.getKey());
+    }
+    ObjectVersion known =
+        directories.makeKnown(
+            bucket, new Directories.Step(place.rowKey(), entry), request.getMetadata());
+    if (known == null) {
+      throw changedMeanwhile(request.getKey());
+    }
+    return known.toBuilder().setKey(request.getKey()).build();
+  }
+
+  /** Another one whenever something else is said of the root, for who changes what he has read. */
+  public static long stampOfRoot(BucketInfo bucket) {
+    ByteString said = bucket.getSettingsMap().get(TreeGuard.ROOT_SETTING);
+    return said == null ? 0 : Integer.toUnsignedLong(said.hashCode()) + 1;
+  }
+
+  /**
+   * What the root of a bucket is to say of itself, as the bucket keeps it: there is no row.
+   *
+   * @return null: nothing changes
+   */
+  public static ByteString newRoot(BucketInfo bucket, ObjectMetadata said, TreeGuard guard)
+      throws StoreException {
+    ObjectMetadata before = TreeGuard.root(bucket);
+    guard.requireChange("", true, before, said);
+    return before.equals(said) ? null : said.toByteString();
+  }
+
+  public CreateUploadReply createUpload(
+      BucketInfo bucket, CreateUploadRequest request, TreeGuard guard) throws StoreException {
     PathName path = PathName.parseNew(request.getKey());
     requireFile(request.getKey(), path);
     List<RecordNeedle> records = new ArrayList<>();
     for (int attempt = 0; attempt < ObjectRows.MOST_ATTEMPTS; attempt++) {
-      Directories.Place place = directories.make(bucket, path, records);
+      Directories.Place place = directories.make(bucket, path, records, guard);
+      requireReplaceable(bucket, place, path, guard);
       uploads.create(
-          bucket.getId(), request.toBuilder().setKey(place.rowKey()).build(), request.getKey());
+          bucket.getId(),
+          request.toBuilder()
+              .setKey(place.rowKey())
+              .setMetadata(guard.ofNew(rows, place.parent(), request.getMetadata(), false))
+              .build(),
+          request.getKey());
       try {
         directories.requireStillThere(bucket.getId(), place);
         return CreateUploadReply.newBuilder()
@@ -603,18 +784,21 @@ public final class FileSystemBuckets {
   }
 
   /** Where an upload of a path is, which moves with its directory. */
-  private Directories.Place requireUpload(BucketInfo bucket, String key) throws StoreException {
+  private Directories.Place requireUpload(BucketInfo bucket, String key, TreeGuard guard)
+      throws StoreException {
     PathName path = PathName.parseOrRoot(key);
     Directories.Place place =
-        path.isRoot() ? null : directories.findForReader(bucket.getId(), path);
+        path.isRoot() ? null : directories.findForReader(bucket.getId(), path, guard);
     if (place == null) {
       throw new StoreException(ErrorCode.NO_SUCH_UPLOAD, "Cannot find that upload of " + key);
     }
+    guard.require(rows, place.parent(), path.parentText(), FsAction.WRITE);
     return place;
   }
 
-  public void putPart(BucketInfo bucket, PutPartRequest request) throws StoreException {
-    Directories.Place place = requireUpload(bucket, request.getKey());
+  public void putPart(BucketInfo bucket, PutPartRequest request, TreeGuard guard)
+      throws StoreException {
+    Directories.Place place = requireUpload(bucket, request.getKey(), guard);
     ByteString row = ObjectRowLayout.row(bucket.getId(), place.rowKey());
     UploadedPart part = request.getPart();
     Manifest manifest = inRow(bucket, row, part.getManifest());
@@ -635,9 +819,9 @@ public final class FileSystemBuckets {
     }
   }
 
-  public ListPartsReply listParts(BucketInfo bucket, ListPartsRequest request)
+  public ListPartsReply listParts(BucketInfo bucket, ListPartsRequest request, TreeGuard guard)
       throws StoreException {
-    Directories.Place place = requireUpload(bucket, request.getKey());
+    Directories.Place place = requireUpload(bucket, request.getKey(), guard);
     ListPartsReply found;
     try {
       found = uploads.listParts(bucket.getId(), request.toBuilder().setKey(place.rowKey()).build());
@@ -649,13 +833,14 @@ public final class FileSystemBuckets {
         .build();
   }
 
-  public ListUploadsReply listUploads(BucketInfo bucket, ListUploadsRequest request)
-      throws StoreException {
-    return new TreeUploads(directories, bucket.getId(), request).list();
+  public ListUploadsReply listUploads(
+      BucketInfo bucket, ListUploadsRequest request, TreeGuard guard) throws StoreException {
+    return new TreeUploads(directories, bucket.getId(), request, guard).list();
   }
 
-  public void abortUpload(BucketInfo bucket, AbortUploadRequest request) throws StoreException {
-    Directories.Place place = requireUpload(bucket, request.getKey());
+  public void abortUpload(BucketInfo bucket, AbortUploadRequest request, TreeGuard guard)
+      throws StoreException {
+    Directories.Place place = requireUpload(bucket, request.getKey(), guard);
     try {
       uploads.abort(bucket.getId(), request.toBuilder().setKey(place.rowKey()).build());
     } catch (StoreException e) {
@@ -664,9 +849,10 @@ public final class FileSystemBuckets {
     directories.prune(bucket, place.steps(), new ArrayList<>());
   }
 
-  public CompleteUploadReply completeUpload(BucketInfo bucket, CompleteUploadRequest request)
-      throws StoreException {
-    Directories.Place place = requireUpload(bucket, request.getKey());
+  public CompleteUploadReply completeUpload(
+      BucketInfo bucket, CompleteUploadRequest request, TreeGuard guard) throws StoreException {
+    Directories.Place place = requireUpload(bucket, request.getKey(), guard);
+    requireReplaceable(bucket, place, PathName.parseOrRoot(request.getKey()), guard);
     Uploads.Completed completed;
     try {
       completed = uploads.complete(bucket, request.toBuilder().setKey(place.rowKey()).build());

@@ -102,6 +102,16 @@ record PathName(List<String> names, boolean directory) {
         "Cannot use " + key + " as a path in a bucket of layout FILE_SYSTEM: " + why);
   }
 
+  /** Of the names alone: without slashes at its ends. */
+  String text() {
+    return String.join("/", names);
+  }
+
+  /** The same of the directory that it is in. */
+  String parentText() {
+    return String.join("/", parents());
+  }
+
   boolean isRoot() {
     return names.isEmpty();
   }

@@ -24,6 +24,7 @@ import io.stowage.om.object.Grouping;
 import io.stowage.om.object.Look;
 import io.stowage.om.table.ObjectRowLayout;
 import java.util.List;
+import org.apache.hadoop.fs.permission.FsAction;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
 /**
@@ -44,8 +45,9 @@ final class TreeListing {
     this.directories = directories;
   }
 
-  ListObjectsReply list(long bucketId, ListObjectsRequest request) throws StoreException {
-    return list(bucketId, request, null);
+  ListObjectsReply list(long bucketId, ListObjectsRequest request, TreeGuard guard)
+      throws StoreException {
+    return list(bucketId, request, null, guard);
   }
 
   /**
@@ -53,7 +55,7 @@ final class TreeListing {
    *
    * @param past null: now
    */
-  ListObjectsReply list(long bucketId, ListObjectsRequest request, Look past)
+  ListObjectsReply list(long bucketId, ListObjectsRequest request, Look past, TreeGuard guard)
       throws StoreException {
     String prefix = request.getPrefix();
     String after = request.getStartAfter();
@@ -73,7 +75,7 @@ final class TreeListing {
         from = behind;
       }
     }
-    return new Page(bucketId, grouping, limit, request.getWantMarkers(), past).list(from);
+    return new Page(bucketId, grouping, limit, request.getWantMarkers(), past, guard).list(from);
   }
 
   /** One call. Confined to it. */
@@ -84,11 +86,19 @@ final class TreeListing {
     private final Grouping grouping;
     private final int limit;
     private final boolean wantMarkers;
+    private final TreeGuard guard;
     private final String base; // the prefix up to its last slash
     private final ListObjectsReply.Builder reply = ListObjectsReply.newBuilder();
     private int found;
 
-    Page(long bucketId, Grouping grouping, int limit, boolean wantMarkers, Look past) {
+    Page(
+        long bucketId,
+        Grouping grouping,
+        int limit,
+        boolean wantMarkers,
+        Look past,
+        TreeGuard guard) {
+      this.guard = guard;
       this.past = past;
       this.look = past == null ? Look.now(directories.rows()) : past;
       this.wantMarkers = wantMarkers;
@@ -122,7 +132,7 @@ final class TreeListing {
       try {
         steps =
             past == null
-                ? directories.walk(bucketId, path.names())
+                ? directories.walk(bucketId, path.names(), guard)
                 : directories.walkPast(bucketId, path.names(), past);
       } catch (StoreException e) {
         if (e.code() == ErrorCode.NOT_A_DIRECTORY) {
@@ -130,7 +140,12 @@ final class TreeListing {
         }
         throw e;
       }
-      return steps == null ? null : steps.get(steps.size() - 1);
+      if (steps == null) {
+        return null;
+      }
+      Directories.Step directory = steps.get(steps.size() - 1);
+      guard.require(directories.rows(), directory, path.text(), FsAction.READ_EXECUTE);
+      return directory;
     }
 
     /** Lists from a key on. Where a common prefix is left behind in one step, tells where to. */
@@ -169,9 +184,17 @@ final class TreeListing {
           if (listed && !add(item.path(), item.entry())) {
             return null;
           }
+          requireReadable(item);
           walk.enter(item);
         }
       }
+    }
+
+    /** Who lists what is below lists it whole or not at all. */
+    private void requireReadable(TreeWalk.Item directory) throws StoreException {
+      String path = directory.path().substring(0, directory.path().length() - 1);
+      guard.require(
+          directories.rows(), directory.rowKey(), directory.entry(), path, FsAction.READ_EXECUTE);
     }
 
     /** Of a directory that the walk entered in its middle: whether nothing in it is behind that. */

@@ -15,6 +15,7 @@
  */
 package io.stowage.om.directory;
 
+import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.ListUploadsReply;
 import io.stowage.common.proto.ListUploadsRequest;
@@ -33,6 +34,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import org.apache.hadoop.fs.permission.FsAction;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
 /**
@@ -67,6 +69,7 @@ final class TreeUploads {
   private final Directories directories;
   private final ObjectRows rows;
   private final long bucketId;
+  private final TreeGuard guard;
   private final ListUploadsRequest request;
   private final Grouping grouping;
   private final ByteString marker;
@@ -86,7 +89,19 @@ final class TreeUploads {
         }
       };
 
-  TreeUploads(Directories directories, long bucketId, ListUploadsRequest request) {
+  /** Of directories by their paths, whether the caller may list them. */
+  private final Map<String, Boolean> listable =
+      new LinkedHashMap<>(64, 0.75f, true) {
+        private static final long serialVersionUID = 1;
+
+        @Override
+        protected boolean removeEldestEntry(Map.Entry<String, Boolean> eldest) {
+          return size() > MOST_KNOWN;
+        }
+      };
+
+  TreeUploads(Directories directories, long bucketId, ListUploadsRequest request, TreeGuard guard) {
+    this.guard = guard;
     this.directories = directories;
     this.rows = directories.rows();
     this.bucketId = bucketId;
@@ -177,7 +192,7 @@ final class TreeUploads {
     if (name.isRoot()) {
       return false;
     }
-    Directories.Found found = directories.findEntry(bucketId, name);
+    Directories.Found found = directories.findEntry(bucketId, name, TreeGuard.NOBODYS);
     return found != null && found.entry() != null && found.entry().getDirectoryId() == directory;
   }
 
@@ -206,7 +221,7 @@ final class TreeUploads {
 
   private void add(String directory, Row row) throws StoreException {
     String key = directory + EntryKeys.nameOf(ObjectRowLayout.key(row.key()));
-    if (!key.startsWith(request.getPrefix())) {
+    if (!key.startsWith(request.getPrefix()) || !mayList(directory)) {
       return;
     }
     String common = grouping.commonPrefix(key);
@@ -230,6 +245,32 @@ final class TreeUploads {
         keep(new Order(name, uploadId), Uploads.info(cell.value(), key, uploadId));
       }
     }
+  }
+
+  /** Uploads in a directory that the caller may not list are left out. */
+  private boolean mayList(String directory) throws StoreException {
+    if (!guard.isLimited()) {
+      return true;
+    }
+    Boolean known = listable.get(directory);
+    if (known == null) {
+      PathName path = PathName.parse(directory);
+      try {
+        List<Directories.Step> steps = directories.walk(bucketId, path.names(), guard);
+        known = steps != null;
+        if (known) {
+          Directories.Step last = steps.get(steps.size() - 1);
+          guard.require(rows, last, path.text(), FsAction.READ_EXECUTE);
+        }
+      } catch (StoreException e) {
+        if (e.code() != ErrorCode.ACCESS_DENIED && e.code() != ErrorCode.NOT_A_DIRECTORY) {
+          throw e;
+        }
+        known = false;
+      }
+      listable.put(directory, known);
+    }
+    return known;
   }
 
   private void keep(Order order, UploadInfo upload) {

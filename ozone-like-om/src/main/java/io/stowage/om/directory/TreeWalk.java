@@ -54,10 +54,11 @@ final class TreeWalk {
    * What is at a place of the order.
    *
    * @param path of a directory with the slash
+   * @param rowKey of the entry
    * @param isWhole of a directory: whether its own key is not before the walk's beginning
    * @param from of a directory: where its entries begin that are not
    */
-  record Item(String path, ObjectVersion entry, boolean isWhole, ByteString from) {
+  record Item(String path, String rowKey, ObjectVersion entry, boolean isWhole, ByteString from) {
     boolean isDirectory() {
       return entry.getDirectoryId() != 0;
     }
@@ -103,6 +104,7 @@ final class TreeWalk {
 
   private final class Level {
     private final String path;
+    private final long directoryId;
     private final ByteString anchor;
     private final ByteString end;
     private final ByteString from;
@@ -117,6 +119,7 @@ final class TreeWalk {
 
     Level(String path, long directoryId, ByteString from, int pageSize) throws StoreException {
       this.path = path;
+      this.directoryId = directoryId;
       this.anchor = ObjectRowLayout.row(bucketId, EntryKeys.anchor(directoryId));
       this.end = ObjectRowLayout.behindPrefix(anchor);
       this.from = from;
@@ -141,8 +144,13 @@ final class TreeWalk {
       }
     }
 
+    private String rowKey(ByteString name) {
+      return EntryKeys.entry(directoryId, name.toStringUtf8());
+    }
+
     private Item whole(ByteString name, ObjectVersion entry) {
-      return new Item(path + name.toStringUtf8() + "/", entry, true, ByteString.EMPTY);
+      return new Item(
+          path + name.toStringUtf8() + "/", rowKey(name), entry, true, ByteString.EMPTY);
     }
 
     Item next() throws StoreException {
@@ -162,10 +170,13 @@ final class TreeWalk {
         }
         if (entry.getDirectoryId() == 0) {
           if (compare(name, from) >= 0) {
-            return new Item(path + name.toStringUtf8(), entry, true, ByteString.EMPTY);
+            return new Item(
+                path + name.toStringUtf8(), rowKey(name), entry, true, ByteString.EMPTY);
           }
         } else if (below != null && name.equals(component)) {
-          waiting.push(new Item(path + name.toStringUtf8() + "/", entry, below.isEmpty(), below));
+          waiting.push(
+              new Item(
+                  path + name.toStringUtf8() + "/", rowKey(name), entry, below.isEmpty(), below));
         } else if (compare(name.concat(SLASH), from) >= 0) {
           waiting.push(whole(name, entry));
         }

@@ -15,92 +15,122 @@
  */
 package io.stowage.om.door;
 
+import io.stowage.common.access.AccessRequest;
+import io.stowage.common.access.Acting;
+import io.stowage.common.access.Authorizer;
+import io.stowage.common.access.Origin;
+import io.stowage.common.access.Person;
+import io.stowage.common.access.Verdict;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.om.BucketEncryption;
 import io.stowage.common.om.ObjectManager;
+import io.stowage.common.policy.Question;
 import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.ContainerInfo;
 import io.stowage.common.proto.CreateBucketRequest;
+import io.stowage.common.proto.CreateUploadRequest;
+import io.stowage.common.proto.DeleteObjectsReply;
+import io.stowage.common.proto.DeleteObjectsRequest;
+import io.stowage.common.proto.DeletedObject;
+import io.stowage.common.proto.GetBucketReply;
 import io.stowage.common.proto.GetBucketRequest;
 import io.stowage.common.proto.GetBucketUsageRequest;
 import io.stowage.common.proto.GetObjectReply;
+import io.stowage.common.proto.GetObjectRequest;
+import io.stowage.common.proto.Identity;
 import io.stowage.common.proto.Lease;
 import io.stowage.common.proto.LeaseContainersReply;
 import io.stowage.common.proto.ListBucketsRequest;
 import io.stowage.common.proto.LocateContainersReply;
 import io.stowage.common.proto.Manifest;
+import io.stowage.common.proto.ObjectMetadata;
+import io.stowage.common.proto.ObjectToDelete;
+import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.PutObjectRequest;
 import io.stowage.common.proto.PutPartRequest;
 import io.stowage.common.proto.RenewLeasesReply;
+import io.stowage.common.proto.SetObjectMetadataRequest;
 import io.stowage.common.proto.SyncFileRequest;
 import io.stowage.common.proto.UpdateBucketRequest;
+import io.stowage.common.time.StoreClock;
 import io.stowage.common.token.ShardGrants;
 import io.stowage.om.bucket.Usage;
 import java.time.Duration;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Supplier;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.apache.hadoop.thirdparty.protobuf.Descriptors.FieldDescriptor;
 import org.apache.hadoop.thirdparty.protobuf.Message;
 
 /**
- * Lets callers over RPC do with the namespace what they may, and gives them the tokens that
- * datanodes ask for. Callers in this process, which is a gateway, have asked for permission by
- * their own rules and sign their own requests. Thread-safe.
+ * Lets callers over RPC do with the namespace what they may, writes each decision down, and gives
+ * them the tokens that datanodes ask for. Callers in this process, which is a gateway, have asked
+ * the same {@link Authorizer} about S3's requests and sign their own. Thread-safe.
  *
- * <p>Who may what: an administrator everything; a user what concerns a bucket that he owns. A call
- * that is named nowhere here is refused, so that one added later is closed until somebody thought
- * about it.
+ * <p>Who may what: calls that show secrets or could lose data are administrators' alone. What is
+ * done in buckets is asked for in S3's words ({@link Demand}), so owners, policies and lists count
+ * as they do over S3; in FILE_SYSTEM buckets the permissions of files decide where nothing else
+ * did, in the reads of the call itself. A call that is named nowhere here is refused, so that one
+ * added later is closed until somebody thought about it.
  */
 public final class Door {
-  /** Calls that name a bucket, in a field "bucket" or "name". */
-  private static final Set<String> OF_A_BUCKET =
+  private static final Set<String> OF_ADMINISTRATORS =
       Set.of(
-          "getBucket",
-          "getBucketUsage",
-          "updateBucket",
-          "deleteBucket",
-          "getObject",
-          "putObject",
-          "deleteObjects",
-          "setObjectMetadata",
-          "renameObject",
-          "renamePrefix",
-          "listObjects",
-          "listVersions",
-          "placeObject",
-          "findPath",
-          "deleteDirectory",
-          "createSnapshot",
-          "renameSnapshot",
-          "deleteSnapshot",
-          "listSnapshots",
-          "createUpload",
-          "putPart",
-          "listParts",
-          "listUploads",
-          "completeUpload",
-          "abortUpload",
-          "openFile",
-          "syncFile",
-          "recoverFile");
+          "getIdentity",
+          "putIdentity",
+          "createUser",
+          "updateUser",
+          "listUsers",
+          "deleteUser",
+          "getEntity",
+          "putEntity",
+          "listEntities",
+          "scanEvents",
+          "clearEvents",
+          "claimDuty",
+          "judgeNeedles",
+          "replaceExtents",
+          "scanNamespace",
+          "restoreRows",
+          "restoreBucket");
 
-  /** Calls that show and change nothing of anybody's; a lease's holder is a secret of its own. */
+  /**
+   * Calls that show and change nothing of anybody's; a lease's holder is a secret of its own. They
+   * are no decisions, and not written down.
+   */
   private static final Set<String> OF_EVERYBODY =
       Set.of("leaseContainer", "renewLeases", "releaseLease", "reportDamage", "locateContainers");
 
   private static final String QUOTA = Usage.SETTING;
 
   private final ObjectManager namespace;
-  private final ShardGrants grants;
+  private final Authorizer authorizer;
+  private final ShardGrants grants; // null: datanodes ask for no tokens
   private final Duration commitWindow;
+  private final StoreClock clock;
+  private final KnownUsers users;
 
-  public Door(ObjectManager namespace, ShardGrants grants, Duration commitWindow) {
+  /**
+   * @param grants null: datanodes ask for no tokens
+   */
+  public Door(
+      ObjectManager namespace,
+      Authorizer authorizer,
+      ShardGrants grants,
+      Duration commitWindow,
+      StoreClock clock) {
     this.namespace = namespace;
+    this.authorizer = authorizer;
     this.grants = grants;
     this.commitWindow = commitWindow;
+    this.clock = clock;
+    this.users = new KnownUsers(namespace, clock);
   }
 
   /** The call itself. */
@@ -109,82 +139,422 @@ public final class Door {
   }
 
   /**
+   * Who stands before the door.
+   *
+   * @param user Hadoop's short name
+   * @param administrator of the services: may make every call
+   * @param superuser may do everything with buckets and files
+   * @param proof how he has shown who he is
+   * @param secure whether nobody on the way can read what is said
+   */
+  public record Visitor(
+      String user,
+      Supplier<Set<String>> groups,
+      boolean administrator,
+      boolean superuser,
+      OwnSecrets.Proof proof,
+      boolean secure,
+      Origin origin) {}
+
+  /** Whether a call is one of administrators, with or without a door. */
+  public static boolean isOfAdministrators(String call) {
+    return OF_ADMINISTRATORS.contains(call);
+  }
+
+  /**
    * Asks whether the call may be made, makes it, and completes its answer.
    *
    * @throws StoreException ACCESS_DENIED
    */
-  public Object pass(String name, Message request, String user, boolean administrator, Call call)
-      throws Throwable {
-    Message allowed = administrator ? request : allowed(name, request, user);
-    if (!administrator && allowed instanceof PutObjectRequest put) {
-      grants.checkWritten(user, put.getManifest(), put.getGrantsList());
-    } else if (!administrator && allowed instanceof PutPartRequest part) {
-      grants.checkWritten(user, part.getPart().getManifest(), part.getGrantsList());
-    } else if (!administrator && allowed instanceof SyncFileRequest sync) {
-      grants.checkWritten(
-          user,
-          Manifest.newBuilder().addAllExtents(sync.getExtentsList()).build(),
-          sync.getGrantsList());
+  public Object pass(String name, Message request, Visitor visitor, Call call) throws Throwable {
+    if (OF_EVERYBODY.contains(name)) {
+      return completed(call.with(request), visitor.user());
     }
-    return completed(call.with(allowed), user);
+    Identity identity = users.find(visitor.user());
+    String canonicalId = identity == null ? visitor.user() : identity.getUser();
+    Person person = new Person(visitor.user(), canonicalId, visitor.groups());
+    try (Acting acting = Acting.begin(person)) {
+      Passage passage = new Passage(name, visitor, identity, person, acting);
+      try {
+        return passage.pass(request, call);
+      } catch (StoreException e) {
+        if (e.code() == ErrorCode.ACCESS_DENIED) {
+          acting.failed(e.getMessage());
+        }
+        throw e;
+      }
+    }
   }
 
-  private Message allowed(String name, Message request, String user) throws StoreException {
-    if (OF_EVERYBODY.contains(name)) {
+  /** One call on its way. Confined to its thread. */
+  private final class Passage {
+    private final String name;
+    private final Visitor visitor;
+    private final Identity identity;
+    private final Person person;
+    private final Acting acting;
+    private final boolean superuser;
+
+    /** A demand that was decided on, and the question that it was. */
+    private record Decided(AccessRequest question, Verdict verdict) {}
+
+    Passage(String name, Visitor visitor, Identity identity, Person person, Acting acting) {
+      this.name = name;
+      this.visitor = visitor;
+      this.identity = identity;
+      this.person = person;
+      this.acting = acting;
+      this.superuser =
+          visitor.superuser()
+              || visitor.administrator()
+              || (identity != null && identity.getAdmin());
+    }
+
+    Object pass(Message request, Call call) throws Throwable {
+      if (OwnSecrets.isOne(request)) {
+        return call.with(ofOwnSecret(request));
+      }
+      if (OF_ADMINISTRATORS.contains(name)
+          || (visitor.administrator() && !isOfUsers(request))) {
+        AccessRequest question = question("stowage:" + name, null, null, false, Map.of(), 0);
+        Verdict verdict =
+            visitor.administrator()
+                ? Verdict.allowed("administrator")
+                : Verdict.denied("no administrator");
+        authorizer.note(visitor.origin(), question, verdict);
+        require(question, verdict);
+        return completed(call.with(request), visitor.user());
+      }
+      requireNoAdministrator(request);
+      if (request instanceof CreateBucketRequest create) {
+        demand(question("s3:CreateBucket", null, null, false, Map.of(), 0));
+        return call.with(
+            superuser ? create : create.toBuilder().setOwner(person.canonicalId()).build());
+      }
+      if (request instanceof ListBucketsRequest list) {
+        demand(question("s3:ListAllMyBuckets", null, null, false, Map.of(), 0));
+        return call.with(
+            superuser ? list : list.toBuilder().setOwner(person.canonicalId()).build());
+      }
+      String bucketName = bucketOf(request);
+      if (bucketName == null) {
+        throw unknown();
+      }
+      BucketInfo bucket =
+          namespace
+              .getBucket(GetBucketRequest.newBuilder().setName(bucketName).build())
+              .getBucket();
+      boolean owns = superuser || person.is(bucket.getOwner());
+      if (request instanceof GetBucketRequest) {
+        authorizer.note(
+            visitor.origin(),
+            question("s3:GetBucketLocation", bucket, null, false, Map.of(), 0),
+            Verdict.allowed("anybody known may"));
+        GetBucketReply reply = (GetBucketReply) call.with(request);
+        return owns ? reply : withoutSettings(reply);
+      }
+      if (request instanceof DeleteObjectsRequest delete) {
+        return delete(delete, bucket, call);
+      }
+      Demand ofBucket = Demand.ofBucketCall(name);
+      List<Demand> demands =
+          ofBucket != null
+              ? List.of(ofBucket)
+              : demandsOf(request, bucket, owns ? null : namespace);
+      if (demands == null) {
+        throw unknown();
+      }
+      List<Decided> decided = new ArrayList<>();
+      for (Demand demand : demands) {
+        decided.add(decide(demand, bucket));
+      }
+      for (Decided one : decided) {
+        require(
+            one.question(), authorizer.conclude(visitor.origin(), one.question(), one.verdict()));
+      }
+      Message allowed = owns ? request : ofHisOwn(request);
+      checkWritten(allowed);
+      return completed(call.with(allowed), visitor.user());
+    }
+
+    /** Whether a call is one that users make; others are closed to all but administrators. */
+    private boolean isOfUsers(Message request) throws StoreException {
+      return request instanceof CreateBucketRequest
+          || request instanceof ListBucketsRequest
+          || request instanceof GetBucketRequest
+          || request instanceof DeleteObjectsRequest
+          || Demand.ofBucketCall(name) != null
+          || Demand.of(request, BucketInfo.getDefaultInstance(), null) != null;
+    }
+
+    private List<Demand> demandsOf(Message request, BucketInfo bucket, ObjectManager looking)
+        throws StoreException {
+      try {
+        return Demand.of(request, bucket, looking);
+      } catch (StoreException e) {
+        // Who may not change a thing is told that, and not what else is the matter with it.
+        if (request instanceof SetObjectMetadataRequest change) {
+          Decided write = decide(Demand.ofWriting(change.getKey()), bucket);
+          require(
+              write.question(),
+              authorizer.conclude(visitor.origin(), write.question(), write.verdict()));
+        }
+        throw e;
+      }
+    }
+
+    private Message ofOwnSecret(Message request) throws StoreException {
+      AccessRequest question = question("stowage:" + name, null, null, false, Map.of(), 0);
+      try {
+        Message allowed =
+            OwnSecrets.allowed(request, visitor.user(), visitor.proof(), visitor.administrator());
+        authorizer.note(visitor.origin(), question, Verdict.allowed("his own, or administrator"));
+        return allowed;
+      } catch (StoreException e) {
+        authorizer.note(visitor.origin(), question, Verdict.denied(e.getMessage()));
+        throw e;
+      }
+    }
+
+    private StoreException unknown() {
+      AccessRequest question = question("stowage:" + name, null, null, false, Map.of(), 0);
+      Verdict verdict = Verdict.denied("no call of users");
+      authorizer.note(visitor.origin(), question, verdict);
+      return refusal(question, verdict);
+    }
+
+    /** Who owns a bucket does not say how much it may hold, nor has all its rows read. */
+    private void requireNoAdministrator(Message request) throws StoreException {
+      boolean quota =
+          (request instanceof CreateBucketRequest create && create.containsSettings(QUOTA))
+              || (request instanceof UpdateBucketRequest update
+                  && (update.containsPut(QUOTA) || update.getRemoveList().contains(QUOTA)));
+      boolean recount = request instanceof GetBucketUsageRequest usage && usage.getRecount();
+      if ((quota || recount) && !superuser) {
+        AccessRequest question =
+            question(quota ? "stowage:SetQuota" : "stowage:CountAnew", null, null, false, Map.of(), 0);
+        Verdict verdict = Verdict.denied("no administrator");
+        authorizer.note(visitor.origin(), question, verdict);
+        throw refusal(question, verdict);
+      }
+    }
+
+    private void demand(AccessRequest question) throws StoreException {
+      require(question, authorizer.ask(visitor.origin(), question));
+    }
+
+    private void require(AccessRequest question, Verdict verdict) throws StoreException {
+      if (verdict.outcome() == Verdict.Outcome.DENIED) {
+        throw refusal(question, verdict);
+      }
+    }
+
+    private StoreException refusal(AccessRequest question, Verdict verdict) {
+      return new StoreException(
+          ErrorCode.ACCESS_DENIED,
+          "Permission denied: user="
+              + visitor.user()
+              + ", access="
+              + question.action()
+              + ", resource=\""
+              + question.resource()
+              + "\": "
+              + verdict.why());
+    }
+
+    /** Any of the demand's actions will do; the first that is not refused is asked for. */
+    private Decided decide(Demand demand, BucketInfo bucket) throws StoreException {
+      Decided first = null;
+      for (String action : demand.actions()) {
+        boolean aboutBucket = action.startsWith("s3:List") && !action.endsWith("Parts");
+        AccessRequest question =
+            question(
+                action,
+                bucket,
+                aboutBucket ? null : demand.key(),
+                demand.below(),
+                demand.facts(),
+                demand.versionId());
+        Decided decided = new Decided(question, authorizer.decide(visitor.origin(), question));
+        if (decided.verdict().outcome() != Verdict.Outcome.DENIED) {
+          return decided;
+        }
+        first = first == null ? decided : first;
+      }
+      return first;
+    }
+
+    private AccessRequest question(
+        String action,
+        BucketInfo bucket,
+        String key,
+        boolean below,
+        Map<String, String> said,
+        long versionId) {
+      Instant now = Instant.ofEpochSecond(clock.wallMicros() / 1_000_000);
+      Question.Facts facts =
+          new Question.Facts()
+              .put("aws:SourceIp", visitor.origin().address())
+              .put("aws:SecureTransport", Boolean.toString(visitor.secure()))
+              .put("aws:CurrentTime", now.truncatedTo(ChronoUnit.SECONDS).toString())
+              .put("aws:EpochTime", Long.toString(now.getEpochSecond()))
+              .put("aws:PrincipalType", "User")
+              .put("aws:username", person.name())
+              .put("aws:userid", person.canonicalId());
+      said.forEach(facts::put);
+      return new AccessRequest(
+          new Question.Principal(person.canonicalId(), person.name(), false),
+          person,
+          superuser,
+          identity == null ? List.of() : identity.getPoliciesMap().values(),
+          List.of(),
+          action,
+          bucket == null ? "*" : Question.resourceOf(bucket.getName(), key),
+          bucket,
+          key,
+          below,
+          facts.done(),
+          bucket == null || key == null || below
+              ? AccessRequest.ObjectLookup.NONE
+              : () -> object(bucket, key, versionId));
+    }
+
+    private Object delete(DeleteObjectsRequest request, BucketInfo bucket, Call call)
+        throws Throwable {
+      DeletedObject[] replies = new DeletedObject[request.getObjectsCount()];
+      DeleteObjectsRequest.Builder allowed = request.toBuilder().clearObjects();
+      List<Decided> concluded = new ArrayList<>();
+      for (int i = 0; i < replies.length; i++) {
+        ObjectToDelete what = request.getObjects(i);
+        List<Decided> decided = new ArrayList<>();
+        Decided denied = null;
+        for (Demand demand : Demand.of(what)) {
+          Decided one = decide(demand, bucket);
+          denied = one.verdict().outcome() == Verdict.Outcome.DENIED ? one : denied;
+          decided.add(one);
+        }
+        if (denied == null) {
+          concluded.addAll(decided);
+          allowed.addObjects(
+              superuser ? what : what.toBuilder().setOwner(person.canonicalId()).build());
+          continue;
+        }
+        authorizer.note(visitor.origin(), denied.question(), denied.verdict());
+        replies[i] =
+            DeletedObject.newBuilder()
+                .setKey(what.getKey())
+                .setErrorCode(ErrorCode.ACCESS_DENIED.number())
+                .setErrorMessage(refusal(denied.question(), denied.verdict()).getMessage())
+                .build();
+      }
+      for (Decided one : concluded) {
+        var unused = authorizer.conclude(visitor.origin(), one.question(), one.verdict());
+      }
+      DeleteObjectsReply.Builder reply = DeleteObjectsReply.newBuilder();
+      if (allowed.getObjectsCount() > 0) {
+        DeleteObjectsReply done = (DeleteObjectsReply) call.with(allowed.build());
+        reply.addAllRecords(done.getRecordsList());
+        int next = 0;
+        for (int i = 0; i < replies.length; i++) {
+          if (replies[i] == null) {
+            replies[i] = done.getObjects(next++);
+          }
+        }
+      }
+      return reply.addAllObjects(List.of(replies)).build();
+    }
+
+    /** What somebody makes in another's bucket is his own, whatever he says. */
+    private Message ofHisOwn(Message request) {
+      if (request instanceof PutObjectRequest put) {
+        return put.toBuilder().setMetadata(ofHisOwn(put.getMetadata())).build();
+      }
+      if (request instanceof CreateUploadRequest upload) {
+        return upload.toBuilder().setMetadata(ofHisOwn(upload.getMetadata())).build();
+      }
+      if (request instanceof SyncFileRequest sync && !acting.isLimitedIn(sync.getBucket())) {
+        return sync.toBuilder().clearRowKey().build(); // the key was asked about, not that row
+      }
       return request;
     }
-    requireNoAdministrator(name, request, user);
-    if (request instanceof CreateBucketRequest create) {
-      return create.toBuilder().setOwner(user).build();
+
+    private ObjectMetadata ofHisOwn(ObjectMetadata metadata) {
+      ObjectMetadata.Builder own = metadata.toBuilder();
+      if (!person.is(metadata.getOwner())) {
+        own.setOwner(person.name());
+      }
+      if (metadata.hasFile()) {
+        own.setFile(metadata.getFile().toBuilder().clearOwner());
+      }
+      return own.build();
     }
-    if (request instanceof ListBucketsRequest list) {
-      return list.toBuilder().setOwner(user).build();
+
+    /** That he names no bytes as his that he did not write. */
+    private void checkWritten(Message request) throws StoreException {
+      if (grants == null || visitor.administrator()) {
+        return;
+      }
+      String user = visitor.user();
+      if (request instanceof PutObjectRequest put) {
+        grants.checkWritten(user, put.getManifest(), put.getGrantsList());
+      } else if (request instanceof PutPartRequest part) {
+        grants.checkWritten(user, part.getPart().getManifest(), part.getGrantsList());
+      } else if (request instanceof SyncFileRequest sync) {
+        grants.checkWritten(
+            user,
+            Manifest.newBuilder().addAllExtents(sync.getExtentsList()).build(),
+            sync.getGrantsList());
+      }
     }
-    if (!OF_A_BUCKET.contains(name)) {
-      throw new StoreException(
-          ErrorCode.ACCESS_DENIED, "Cannot " + name + ": " + user + " is no administrator");
-    }
-    String bucket = bucketOf(request);
-    BucketInfo info =
-        namespace.getBucket(GetBucketRequest.newBuilder().setName(bucket).build()).getBucket();
-    if (!info.getOwner().equals(user)) {
-      throw new StoreException(
-          ErrorCode.ACCESS_DENIED,
-          "Cannot " + name + ": bucket " + bucket + " is not " + user + "'s");
-    }
-    return request;
   }
 
-  /** Who owns a bucket does not say how much it may hold, nor has all its rows read. */
-  private static void requireNoAdministrator(String name, Message request, String user)
+  /** Null if there is none. */
+  private ObjectVersion object(BucketInfo bucket, String key, long versionId)
       throws StoreException {
-    boolean quota =
-        (request instanceof CreateBucketRequest create && create.containsSettings(QUOTA))
-            || (request instanceof UpdateBucketRequest update
-                && (update.containsPut(QUOTA) || update.getRemoveList().contains(QUOTA)));
-    boolean recount = request instanceof GetBucketUsageRequest usage && usage.getRecount();
-    if (quota || recount) {
-      throw new StoreException(
-          ErrorCode.ACCESS_DENIED,
-          "Cannot "
-              + name
-              + (quota ? ": quotas are set" : ": what a bucket holds is counted anew")
-              + " by administrators, and "
-              + user
-              + " is none");
+    try {
+      return namespace
+          .getObject(
+              GetObjectRequest.newBuilder()
+                  .setBucket(bucket.getName())
+                  .setKey(key)
+                  .setVersionId(versionId)
+                  .build())
+          .getVersion();
+    } catch (StoreException e) {
+      if (e.code().blame() == ErrorCode.Blame.CALLER) {
+        return null; // there is none, or the key is one that cannot be
+      }
+      throw e;
     }
   }
 
-  private static String bucketOf(Message request) {
-    FieldDescriptor field = request.getDescriptorForType().findFieldByName("bucket");
-    if (field == null) {
-      field = request.getDescriptorForType().findFieldByName("name");
+  /** Of a bucket of others one is told what it takes to use it. */
+  private static GetBucketReply withoutSettings(GetBucketReply reply) {
+    BucketInfo bucket = reply.getBucket();
+    BucketInfo.Builder told = bucket.toBuilder().clearSettings();
+    ByteString encryption = bucket.getSettingsMap().get(BucketEncryption.SETTING);
+    if (encryption != null) {
+      told.putSettings(BucketEncryption.SETTING, encryption);
     }
-    return (String) request.getField(field);
+    return reply.toBuilder().setBucket(told).build();
+  }
+
+  /** The bucket that a request names; null: none. */
+  private static String bucketOf(Message request) {
+    for (String name : List.of("bucket", "name")) {
+      FieldDescriptor field = request.getDescriptorForType().findFieldByName(name);
+      if (field != null && field.getJavaType() == FieldDescriptor.JavaType.STRING) {
+        return (String) request.getField(field);
+      }
+    }
+    return null;
   }
 
   /** Tokens for what an answer shows the way to; nobody is told who holds what. */
   private Object completed(Object reply, String user) throws StoreException {
+    if (grants == null) {
+      return reply;
+    }
     if (reply instanceof GetObjectReply object && object.getContainersCount() > 0) {
       Map<Long, ByteString> tokens =
           grants.forReader(user, object.getVersion().getManifest(), object.getContainersList());

@@ -16,31 +16,72 @@
 package io.stowage.om.door;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.stowage.common.access.Acting;
+import io.stowage.common.access.AuditLog;
+import io.stowage.common.access.Authorizer;
+import io.stowage.common.access.Origin;
+import io.stowage.common.access.StoreRules;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.om.ObjectManager;
 import io.stowage.common.proto.BucketInfo;
+import io.stowage.common.proto.BucketLayout;
 import io.stowage.common.proto.CreateBucketRequest;
+import io.stowage.common.proto.DeleteObjectsReply;
+import io.stowage.common.proto.DeleteObjectsRequest;
+import io.stowage.common.proto.DeletedObject;
+import io.stowage.common.proto.FileAttributes;
 import io.stowage.common.proto.GetBucketReply;
+import io.stowage.common.proto.GetBucketRequest;
+import io.stowage.common.proto.GetIdentityReply;
+import io.stowage.common.proto.GetIdentityRequest;
+import io.stowage.common.proto.GetObjectReply;
+import io.stowage.common.proto.GetObjectRequest;
+import io.stowage.common.proto.Identity;
 import io.stowage.common.proto.ListBucketsRequest;
+import io.stowage.common.proto.ListObjectsRequest;
+import io.stowage.common.proto.ObjectMetadata;
+import io.stowage.common.proto.ObjectToDelete;
+import io.stowage.common.proto.ObjectVersion;
+import io.stowage.common.proto.PutObjectRequest;
+import io.stowage.common.proto.RenameObjectRequest;
+import io.stowage.common.proto.RenamePrefixRequest;
+import io.stowage.common.proto.SetObjectMetadataRequest;
+import io.stowage.common.proto.SyncFileRequest;
 import io.stowage.common.time.ManualClock;
+import io.stowage.common.time.StoreClock;
 import io.stowage.common.token.ShardGrants;
 import io.stowage.common.token.ShardTokens;
 import io.stowage.common.token.TokenKeyRing;
 import java.lang.reflect.Method;
 import java.lang.reflect.Proxy;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.apache.hadoop.thirdparty.protobuf.Message;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 class DoorTest {
+  private static final ObjectMapper JSON = new ObjectMapper();
+
   private static final Set<String> OPEN_TO_ALL =
       Set.of(
           "createBucket",
+          "getBucket", // what it takes to find it, and nothing that its owner set
           "leaseContainer",
           "listBuckets",
           "locateContainers",
@@ -48,26 +89,107 @@ class DoorTest {
           "renewLeases",
           "reportDamage");
 
-  /** A namespace in which every bucket is alice's. */
-  private final Door door =
-      new Door(
-          (ObjectManager)
-              Proxy.newProxyInstance(
-                  ObjectManager.class.getClassLoader(),
-                  new Class<?>[] {ObjectManager.class},
-                  (proxy, method, arguments) ->
-                      GetBucketReply.newBuilder()
-                          .setBucket(BucketInfo.newBuilder().setOwner("alice"))
-                          .build()),
-          new ShardGrants(
-              new ShardTokens(new TokenKeyRing(), new ManualClock(1)), Duration.ofHours(1)),
-          Duration.ofMinutes(15));
+  @TempDir private Path directory;
+  private Path file;
+  private Authorizer authorizer;
+  private Door door;
+
+  /** In which every bucket is this one, of alice's, and every object this. */
+  private BucketInfo bucket = BucketInfo.newBuilder().setName("b").setOwner("alice").build();
+
+  private ObjectVersion object = ObjectVersion.newBuilder().setStamp(7).build();
+
+  private Object namespace(Object proxy, Method method, Object[] arguments) throws StoreException {
+    return switch (method.getName()) {
+      case "getBucket" -> GetBucketReply.newBuilder().setBucket(bucket).build();
+      case "getObject" -> GetObjectReply.newBuilder().setVersion(object).build();
+      case "getIdentity" -> {
+        if (!((GetIdentityRequest) arguments[0]).getUserName().equals("carol")) {
+          throw new StoreException(ErrorCode.ACCESS_DENIED, "no such user");
+        }
+        yield GetIdentityReply.newBuilder()
+            .setIdentity(
+                Identity.newBuilder()
+                    .setUser("c".repeat(64))
+                    .setUserName("carol")
+                    .putPolicies("p", allow("s3:GetObject", "arn:aws:s3:::b/carols/*")))
+            .build();
+      }
+      default -> throw new AssertionError(method.getName());
+    };
+  }
+
+  private static String allow(String action, String resource) {
+    return "{\"Statement\":{\"Effect\":\"Allow\",\"Action\":\""
+        + action
+        + "\",\"Resource\":\""
+        + resource
+        + "\"}}";
+  }
+
+  @BeforeEach
+  void open() throws Exception {
+    file = directory.resolve("audit.log");
+    authorizer =
+        new Authorizer(new StoreRules(), AuditLog.to(StoreClock.system(), file, 1 << 30, 1));
+    door =
+        new Door(
+            (ObjectManager)
+                Proxy.newProxyInstance(
+                    ObjectManager.class.getClassLoader(),
+                    new Class<?>[] {ObjectManager.class},
+                    this::namespace),
+            authorizer,
+            new ShardGrants(
+                new ShardTokens(new TokenKeyRing(), new ManualClock(1)), Duration.ofHours(1)),
+            Duration.ofMinutes(15),
+            new ManualClock(1));
+  }
+
+  @AfterEach
+  void close() {
+    authorizer.close();
+  }
+
+  /** Policy of the bucket: one that lets bob do this there. */
+  private void share(String effect, String actions, String resources) {
+    String statement =
+        "{\"Effect\":\""
+            + effect
+            + "\",\"Principal\":{\"AWS\":\"bob\"},\"Action\":["
+            + actions
+            + "],\"Resource\":["
+            + resources
+            + "]}";
+    ByteString before = bucket.getSettingsMap().get("policy");
+    String all =
+        before == null
+            ? "{\"Statement\":[" + statement + "]}"
+            : before.toStringUtf8().replaceFirst("\\]}$", "," + statement + "]}");
+    bucket = bucket.toBuilder().putSettings("policy", ByteString.copyFromUtf8(all)).build();
+  }
 
   private static Message request(Method method) throws Exception {
     return (Message) method.getParameterTypes()[0].getMethod("getDefaultInstance").invoke(null);
   }
 
-  private Message passed(String name, Message request, String user, boolean administrator)
+  private static Door.Visitor visitor(String user) {
+    boolean root = user.equals("root");
+    return new Door.Visitor(
+        user,
+        Set::of,
+        root,
+        root || user.equals("super"),
+        OwnSecrets.Proof.TICKET,
+        true,
+        new Origin("1:2", "10.0.0.1", "KERBEROS", ""));
+  }
+
+  private Message passed(String name, Message request, String user) throws Exception {
+    return passed(name, request, user, GetBucketReply.getDefaultInstance());
+  }
+
+  private Message passed(String name, Message request, String user, Message reply)
       throws Exception {
     Message[] seen = {null};
     try {
@@ -75,11 +197,10 @@ class DoorTest {
           door.pass(
               name,
               request,
-              user,
-              administrator,
+              visitor(user),
               allowed -> {
                 seen[0] = allowed;
-                return GetBucketReply.getDefaultInstance();
+                return reply;
               });
       return seen[0];
     } catch (Exception e) {
@@ -89,24 +210,39 @@ class DoorTest {
     }
   }
 
+  private void denied(String name, Message request, String user) {
+    StoreException e = assertThrows(StoreException.class, () -> passed(name, request, user));
+    assertEquals(ErrorCode.ACCESS_DENIED, e.code());
+    assertTrue(e.getMessage().startsWith("Permission denied: user=" + user), e.getMessage());
+  }
+
   /** Of every call that there is: one added later is closed until this test is told otherwise. */
   @Test
   void strangersGetThroughOnlyWhereNothingIsAnybodys() throws Exception {
     Set<String> open = new TreeSet<>();
     for (Method method : ObjectManager.class.getMethods()) {
       try {
-        var unused = passed(method.getName(), request(method), "bob", false);
+        var unused = passed(method.getName(), request(method), "bob");
         open.add(method.getName());
       } catch (StoreException e) {
         assertEquals(ErrorCode.ACCESS_DENIED, e.code(), method.getName());
       }
-      var unused = passed(method.getName(), request(method), "root", true);
     }
+    open.remove("deleteObjects"); // answers for each object, and this was none
     assertEquals(new TreeSet<>(OPEN_TO_ALL), open);
   }
 
   @Test
-  void ownersUseTheirBuckets() throws Exception {
+  void administratorsMakeEveryCall() throws Exception {
+    for (Method method : ObjectManager.class.getMethods()) {
+      if (!method.getName().equals("deleteObjects")) {
+        assertEquals(request(method), passed(method.getName(), request(method), "root"));
+      }
+    }
+  }
+
+  @Test
+  void ownersAndSuperusersUseTheBucket() throws Exception {
     for (Method method : ObjectManager.class.getMethods()) {
       Message request = request(method);
       boolean ofABucket =
@@ -114,32 +250,284 @@ class DoorTest {
               && request.getDescriptorForType().findFieldByName("bucket").getJavaType()
                   == org.apache.hadoop.thirdparty.protobuf.Descriptors.FieldDescriptor.JavaType
                       .STRING;
-      if (ofABucket) {
-        assertEquals(request, passed(method.getName(), request, "alice", false));
+      if (ofABucket && !method.getName().equals("deleteObjects")) {
+        assertEquals(request, passed(method.getName(), request, "alice"));
+        assertEquals(request, passed(method.getName(), request, "super"));
       }
     }
+    denied("listUsers", request(ObjectManager.class.getMethods()[0]), "super");
   }
 
   @Test
   void whoAsksIsTheOwnerWhateverHeSays() throws Exception {
     CreateBucketRequest create = CreateBucketRequest.newBuilder().setOwner("alice").build();
+    assertEquals("bob", ((CreateBucketRequest) passed("createBucket", create, "bob")).getOwner());
     assertEquals(
-        "bob", ((CreateBucketRequest) passed("createBucket", create, "bob", false)).getOwner());
+        "alice", ((CreateBucketRequest) passed("createBucket", create, "root")).getOwner());
     assertEquals(
-        "alice", ((CreateBucketRequest) passed("createBucket", create, "root", true)).getOwner());
-    assertEquals(
-        "bob",
-        ((ListBucketsRequest)
-                passed("listBuckets", ListBucketsRequest.getDefaultInstance(), "bob", false))
-            .getOwner());
+        "c".repeat(64), // the S3 user of this name is the same person
+        ((CreateBucketRequest) passed("createBucket", create, "carol")).getOwner());
+    ListBucketsRequest list = ListBucketsRequest.getDefaultInstance();
+    assertEquals("bob", ((ListBucketsRequest) passed("listBuckets", list, "bob")).getOwner());
+  }
+
+  @Test
+  void anotherOwnersSettingsAreNotShown() throws Exception {
+    share("Allow", "\"s3:GetObject\"", "\"arn:aws:s3:::b/*\"");
+    GetBucketRequest get = GetBucketRequest.newBuilder().setName("b").build();
+    for (String user : List.of("alice", "bob")) {
+      GetBucketReply reply = reply(get, user);
+      assertEquals(user.equals("alice"), reply.getBucket().containsSettings("policy"), user);
+    }
+  }
+
+  private GetBucketReply reply(GetBucketRequest get, String user) {
+    try {
+      return (GetBucketReply)
+          door.pass(
+              "getBucket",
+              get,
+              visitor(user),
+              allowed -> GetBucketReply.newBuilder().setBucket(bucket).build());
+    } catch (Throwable e) {
+      throw new AssertionError(e);
+    }
   }
 
   @Test
   void aCallThatIsNotKnownIsRefused() {
+    denied("eraseAll", GetBucketReply.getDefaultInstance(), "alice");
+  }
+
+  private static GetObjectRequest get(String key) {
+    return GetObjectRequest.newBuilder().setBucket("b").setKey(key).setWantManifest(true).build();
+  }
+
+  private static PutObjectRequest put(String key) {
+    return PutObjectRequest.newBuilder().setBucket("b").setKey(key).build();
+  }
+
+  @Test
+  void aBucketIsSharedByItsPolicyAsOverS3() throws Exception {
+    denied("getObject", get("shared/a"), "bob");
+    share("Allow", "\"s3:GetObject\", \"s3:PutObject\"", "\"arn:aws:s3:::b/shared/*\"");
+    share("Allow", "\"s3:ListBucket\"", "\"arn:aws:s3:::b\"");
+    share("Deny", "\"s3:PutObject\"", "\"arn:aws:s3:::b/shared/closed/*\"");
+    assertEquals(get("shared/a"), passed("getObject", get("shared/a"), "bob"));
+    denied("getObject", get("other/a"), "bob");
+    denied("getObject", get("shared/a"), "eve");
+    denied("putObject", put("shared/closed/a"), "bob");
+    ListObjectsRequest list = ListObjectsRequest.newBuilder().setBucket("b").build();
+    assertEquals(list, passed("listObjects", list, "bob"));
+    denied("listObjects", list, "eve");
+    PutObjectRequest forged =
+        put("shared/a").toBuilder()
+            .setMetadata(
+                ObjectMetadata.newBuilder()
+                    .setOwner("alice")
+                    .setFile(FileAttributes.newBuilder().setOwner("alice")))
+            .build();
+    PutObjectRequest made = (PutObjectRequest) passed("putObject", forged, "bob");
+    assertEquals("bob", made.getMetadata().getOwner());
+    assertEquals("", made.getMetadata().getFile().getOwner());
+    PutObjectRequest granting =
+        put("shared/a").toBuilder()
+            .setMetadata(ObjectMetadata.newBuilder().addGrants("READ id=eve"))
+            .build();
+    denied("putObject", granting, "bob");
+    // The key was asked about, not a row that he names.
+    SyncFileRequest sync =
+        SyncFileRequest.newBuilder().setBucket("b").setKey("shared/a").setRowKey("0").build();
+    assertEquals("", ((SyncFileRequest) passed("syncFile", sync, "bob")).getRowKey());
+    assertEquals("0", ((SyncFileRequest) passed("syncFile", sync, "alice")).getRowKey());
+  }
+
+  @Test
+  void whatIsMovedIsReadAndTakenAwayAndWritten() throws Exception {
+    RenameObjectRequest rename =
+        RenameObjectRequest.newBuilder().setBucket("b").setSource("a").setTarget("t").build();
+    share("Allow", "\"s3:GetObject\", \"s3:PutObject\"", "\"arn:aws:s3:::b/*\"");
+    denied("renameObject", rename, "bob");
+    share("Allow", "\"s3:DeleteObject\"", "\"arn:aws:s3:::b/*\"");
+    assertEquals(rename, passed("renameObject", rename, "bob"));
+    RenamePrefixRequest prefix =
+        RenamePrefixRequest.newBuilder()
+            .setBucket("b")
+            .setSourcePrefix("d/")
+            .setTargetPrefix("e/")
+            .build();
+    assertEquals(prefix, passed("renamePrefix", prefix, "bob"));
+    share("Deny", "\"s3:GetObject\"", "\"arn:aws:s3:::b/d/secret/*\"");
+    denied("renamePrefix", prefix, "bob"); // what is below is not asked about key by key
+    assertEquals(rename, passed("renameObject", rename, "bob"));
+  }
+
+  @Test
+  void eachOfManyDeletionsIsDecided() throws Exception {
+    share("Allow", "\"s3:DeleteObject\"", "\"arn:aws:s3:::b/shared/*\"");
+    DeleteObjectsRequest.Builder delete = DeleteObjectsRequest.newBuilder().setBucket("b");
+    for (String key : List.of("shared/a", "a", "shared/b")) {
+      delete.addObjects(ObjectToDelete.newBuilder().setKey(key));
+    }
+    List<String> reached = new ArrayList<>();
+    DeleteObjectsReply reply;
+    try {
+      reply =
+          (DeleteObjectsReply)
+              door.pass(
+                  "deleteObjects",
+                  delete.build(),
+                  visitor("bob"),
+                  allowed -> {
+                    DeleteObjectsReply.Builder done = DeleteObjectsReply.newBuilder();
+                    for (ObjectToDelete what : ((DeleteObjectsRequest) allowed).getObjectsList()) {
+                      reached.add(what.getKey());
+                      done.addObjects(DeletedObject.newBuilder().setKey(what.getKey()).setStamp(1));
+                    }
+                    return done.build();
+                  });
+    } catch (Throwable e) {
+      throw new AssertionError(e);
+    }
+    assertEquals(List.of("shared/a", "shared/b"), reached);
+    assertEquals(
+        List.of("shared/a", "a", "shared/b"),
+        reply.getObjectsList().stream().map(DeletedObject::getKey).toList());
+    assertEquals(ErrorCode.ACCESS_DENIED.number(), reply.getObjects(1).getErrorCode());
+    assertEquals(1, reply.getObjects(2).getStamp());
+  }
+
+  @Test
+  void aChangeDemandsWhatItChanges() throws Exception {
+    share("Allow", "\"s3:PutObject\"", "\"arn:aws:s3:::b/*\"");
+    object =
+        object.toBuilder()
+            .setMetadata(ObjectMetadata.newBuilder().setOwner("alice").putHeaders("a", "b"))
+            .build();
+    SetObjectMetadataRequest times =
+        SetObjectMetadataRequest.newBuilder()
+            .setBucket("b")
+            .setKey("k")
+            .setStamp(7)
+            .setMetadata(
+                object.getMetadata().toBuilder()
+                    .setFile(FileAttributes.newBuilder().setModifiedMillisPlusOne(1)))
+            .build();
+    assertEquals(times, passed("setObjectMetadata", times, "bob"));
+    ObjectMetadata.Builder his = object.getMetadata().toBuilder().setOwner("bob");
+    denied("setObjectMetadata", times.toBuilder().setMetadata(his).build(), "bob");
+    ObjectMetadata.Builder open = object.getMetadata().toBuilder().addGrants("READ id=bob");
+    denied("setObjectMetadata", times.toBuilder().setMetadata(open).build(), "bob");
+    ObjectMetadata.Builder tagged = object.getMetadata().toBuilder().putTags("t", "v");
+    denied("setObjectMetadata", times.toBuilder().setMetadata(tagged).build(), "bob");
     StoreException e =
         assertThrows(
             StoreException.class,
-            () -> passed("eraseAll", GetBucketReply.getDefaultInstance(), "alice", false));
-    assertEquals(ErrorCode.ACCESS_DENIED, e.code());
+            () -> passed("setObjectMetadata", times.toBuilder().setStamp(6).build(), "bob"));
+    assertEquals(ErrorCode.CONFLICT, e.code());
+  }
+
+  @Test
+  void aUsersOwnPoliciesAndListsCount() throws Exception {
+    assertEquals(get("carols/a"), passed("getObject", get("carols/a"), "carol"));
+    denied("getObject", get("other/a"), "carol");
+    bucket =
+        bucket.toBuilder()
+            .putSettings("acl", ByteString.copyFromUtf8("WRITE id=" + "c".repeat(64)))
+            .build();
+    assertEquals(
+        "carol",
+        ((PutObjectRequest) passed("putObject", put("x"), "carol")).getMetadata().getOwner());
+    object =
+        object.toBuilder()
+            .setMetadata(ObjectMetadata.newBuilder().setOwner("alice").addGrants("READ id=bob"))
+            .build();
+    assertEquals(get("x"), passed("getObject", get("x"), "bob"));
+  }
+
+  @Test
+  void inATreeThePermissionsOfFilesDecideWhereNothingElseDid() throws Exception {
+    bucket = bucket.toBuilder().setLayout(BucketLayout.FILE_SYSTEM).build();
+    boolean[] limited = new boolean[2];
+    for (int i = 0; i < 2; i++) {
+      int user = i;
+      try {
+        var unused =
+            door.pass(
+                "getObject",
+                get("d/f"),
+                visitor(i == 0 ? "bob" : "alice"),
+                allowed -> {
+                  limited[user] = Acting.current().isLimitedIn("b");
+                  return GetBucketReply.getDefaultInstance();
+                });
+      } catch (Throwable e) {
+        throw new AssertionError(e);
+      }
+    }
+    assertTrue(limited[0]);
+    assertFalse(limited[1]);
+    share("Deny", "\"s3:GetObject\"", "\"arn:aws:s3:::b/d/*\"");
+    denied("getObject", get("d/f"), "bob");
+  }
+
+  private List<JsonNode> lines() throws Exception {
+    authorizer.close();
+    List<JsonNode> lines = new ArrayList<>();
+    for (String line : Files.readAllLines(file)) {
+      lines.add(JSON.readTree(line));
+    }
+    return lines;
+  }
+
+  @Test
+  void everyDecisionIsWrittenDown() throws Exception {
+    var unused = passed("getObject", get("a"), "alice");
+    denied("getObject", get("a"), "bob");
+    denied(
+        "listUsers",
+        request(
+            ObjectManager.class.getMethod(
+                "listUsers", io.stowage.common.proto.ListUsersRequest.class)),
+        "bob");
+    var unused2 =
+        passed(
+            "renewLeases",
+            request(
+                ObjectManager.class.getMethod(
+                    "renewLeases", io.stowage.common.proto.RenewLeasesRequest.class)),
+            "bob");
+    bucket = bucket.toBuilder().setLayout(BucketLayout.FILE_SYSTEM).build();
+    var unused3 = passed("getObject", get("d/f"), "bob");
+    assertThrows(
+        StoreException.class,
+        () ->
+            door.pass(
+                "getObject",
+                get("d/g"),
+                visitor("bob"),
+                allowed -> {
+                  throw new StoreException(
+                      ErrorCode.ACCESS_DENIED, "Permission denied: user=bob, access=READ");
+                }));
+    List<JsonNode> lines = lines();
+    assertEquals(5, lines.size(), lines::toString);
+    JsonNode first = lines.get(0);
+    assertEquals("alice", first.get("user").asText());
+    assertEquals("KERBEROS", first.get("authenticated").asText());
+    assertEquals("10.0.0.1", first.get("from").asText());
+    assertEquals("1:2", first.get("requestId").asText());
+    assertEquals("s3:GetObject", first.get("action").asText());
+    assertEquals("b", first.get("bucket").asText());
+    assertEquals("a", first.get("key").asText());
+    assertTrue(first.get("allowed").asBoolean());
+    assertEquals("owner of the bucket", first.get("why").asText());
+    assertFalse(lines.get(1).get("allowed").asBoolean());
+    assertEquals("nothing allows it", lines.get(1).get("why").asText());
+    assertEquals("stowage:listUsers", lines.get(2).get("action").asText());
+    assertTrue(lines.get(3).get("allowed").asBoolean());
+    assertEquals("the permissions of the files allow it", lines.get(3).get("why").asText());
+    assertFalse(lines.get(4).get("allowed").asBoolean());
+    assertEquals("Permission denied: user=bob, access=READ", lines.get(4).get("why").asText());
   }
 }

@@ -15,10 +15,11 @@
  */
 package io.stowage.s3.auth;
 
+import io.stowage.common.access.Origin;
+import io.stowage.common.access.Person;
+import io.stowage.common.policy.Question;
 import io.stowage.common.proto.Identity;
 import io.stowage.s3.access.Authorizer;
-import io.stowage.s3.access.Origin;
-import io.stowage.s3.access.Question;
 import java.util.List;
 
 /**
@@ -51,7 +52,12 @@ public record Caller(Identity identity, PayloadSigning payload, Origin origin, S
   /** As whom the caller is judged. */
   public Authorizer.Subject subject() {
     return new Authorizer.Subject(
-        principal(), isAdmin(), identity.getPoliciesMap().values(), session.boundaries(), origin);
+        principal(),
+        person(),
+        isAdmin(),
+        identity.getPoliciesMap().values(),
+        session.boundaries(),
+        origin);
   }
 
   private Question.Principal principal() {
@@ -67,6 +73,13 @@ public record Caller(Identity identity, PayloadSigning payload, Origin origin, S
                 "arn:aws:iam:::role" + identity.getPath() + roleName(),
                 "arn:aws:iam::" + Question.ACCOUNT + ":root"))
         : Question.Principal.user(user(), displayName(), identity.getPath());
+  }
+
+  /** As Hadoop knows the caller; null: nobody known. */
+  private Person person() {
+    return isAnonymous()
+        ? null
+        : Person.ofHadoop(session.isOfRole() ? user() : displayName(), user());
   }
 
   private String roleName() {

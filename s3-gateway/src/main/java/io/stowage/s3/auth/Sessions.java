@@ -15,6 +15,7 @@
  */
 package io.stowage.s3.auth;
 
+import io.stowage.common.access.Origin;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.om.ObjectManager;
@@ -25,7 +26,6 @@ import io.stowage.common.proto.Identity;
 import io.stowage.common.proto.PutEntityRequest;
 import io.stowage.common.proto.SessionToken;
 import io.stowage.common.time.StoreClock;
-import io.stowage.s3.access.Origin;
 import io.stowage.s3.error.S3Error;
 import io.stowage.s3.error.S3Exception;
 import java.nio.charset.StandardCharsets;

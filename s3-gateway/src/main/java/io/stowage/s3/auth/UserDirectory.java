@@ -21,7 +21,7 @@ import io.stowage.common.proto.ListUsersReply;
 import io.stowage.common.proto.ListUsersRequest;
 import io.stowage.common.proto.User;
 import io.stowage.common.time.StoreClock;
-import io.stowage.s3.access.Acl;
+import io.stowage.s3.access.AclDocuments;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -29,7 +29,7 @@ import java.util.List;
  * Users by canonical id and e-mail address, for access control lists: all of them, read anew when
  * older than a few seconds. Thread-safe.
  */
-public final class UserDirectory implements Acl.Users {
+public final class UserDirectory implements AclDocuments.Users {
   /** Beyond, users are found no more by e-mail address; about 200 bytes each. */
   private static final int MOST_USERS = 100_000;
 

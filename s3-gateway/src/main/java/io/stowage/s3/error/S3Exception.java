@@ -16,6 +16,7 @@
 package io.stowage.s3.error;
 
 import io.stowage.common.error.StoreException;
+import io.stowage.common.policy.MalformedPolicyException;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
@@ -59,9 +60,11 @@ public final class S3Exception extends Exception {
    * help the caller (a bad argument) or the operator (what is missing); internals stay inside.
    */
   public static S3Exception of(StoreException e) {
-    S3Error error = S3Error.of(e.code());
+    S3Error error =
+        e instanceof MalformedPolicyException ? S3Error.MALFORMED_POLICY : S3Error.of(e.code());
     boolean telling =
         error == S3Error.INVALID_ARGUMENT
+            || error == S3Error.MALFORMED_POLICY
             || error == S3Error.SERVICE_UNAVAILABLE
             || error == S3Error.SLOW_DOWN
             || error == S3Error.BAD_DIGEST;
@@ -69,7 +72,10 @@ public final class S3Exception extends Exception {
         telling && e.getMessage() != null && !e.getMessage().isBlank()
             ? e.getMessage()
             : error.message();
-    return new S3Exception(error, message, e);
+    S3Exception told = new S3Exception(error, message, e);
+    return e instanceof MalformedPolicyException policy && !policy.detail().isEmpty()
+        ? told.with("Detail", policy.detail())
+        : told;
   }
 
   /** The same with one more element in the XML, as {@code Region} or {@code BucketName}. */

@@ -16,8 +16,9 @@
 package io.stowage.s3.iam;
 
 import io.stowage.common.error.StoreException;
-import io.stowage.s3.access.Policy;
-import io.stowage.s3.access.Question;
+import io.stowage.common.policy.MalformedPolicyException;
+import io.stowage.common.policy.Policy;
+import io.stowage.common.policy.Question;
 import io.stowage.s3.error.S3Exception;
 import io.stowage.s3.xml.XmlOut;
 import java.net.URLEncoder;
@@ -97,7 +98,7 @@ final class Actions {
   static String policy(String json) throws IamException {
     try {
       Policy.ofUser(json);
-    } catch (S3Exception e) {
+    } catch (MalformedPolicyException e) {
       throw IamException.malformedPolicy(e.getMessage());
     }
     return json;
@@ -106,7 +107,7 @@ final class Actions {
   static String trustPolicy(String json) throws IamException {
     try {
       Policy.ofTrust(json);
-    } catch (S3Exception e) {
+    } catch (MalformedPolicyException e) {
       throw IamException.malformedPolicy(e.getMessage());
     }
     return json;

@@ -16,12 +16,12 @@
 package io.stowage.s3.iam;
 
 import io.netty.buffer.ByteBuf;
+import io.stowage.common.access.Origin;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.om.ObjectManager;
+import io.stowage.common.policy.Question;
 import io.stowage.common.time.StoreClock;
 import io.stowage.s3.access.Authorizer;
-import io.stowage.s3.access.Origin;
-import io.stowage.s3.access.Question;
 import io.stowage.s3.auth.Authenticator;
 import io.stowage.s3.auth.Caller;
 import io.stowage.s3.auth.RequestTarget;

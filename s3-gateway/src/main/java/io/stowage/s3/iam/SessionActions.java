@@ -16,11 +16,11 @@
 package io.stowage.s3.iam;
 
 import io.stowage.common.error.StoreException;
+import io.stowage.common.policy.Question;
 import io.stowage.common.proto.Entity;
 import io.stowage.common.proto.SessionToken;
 import io.stowage.common.time.StoreClock;
 import io.stowage.s3.access.Authorizer;
-import io.stowage.s3.access.Question;
 import io.stowage.s3.auth.Caller;
 import io.stowage.s3.auth.Sessions;
 import io.stowage.s3.error.S3Exception;

@@ -18,7 +18,7 @@ package io.stowage.s3.operation;
 import io.stowage.client.DataPath;
 import io.stowage.common.om.ObjectManager;
 import io.stowage.common.time.StoreClock;
-import io.stowage.s3.access.Acl;
+import io.stowage.s3.access.AclDocuments;
 import io.stowage.s3.access.Authorizer;
 import io.stowage.s3.event.EventDelivery;
 import io.stowage.s3.payload.HashThreads;
@@ -35,7 +35,7 @@ public record Backend(
     DataPath data,
     StoreClock clock,
     Authorizer authorizer,
-    Acl.Users users,
+    AclDocuments.Users users,
     ObjectEncryption encryption,
     String region,
     HashThreads hashThreads,

@@ -16,9 +16,10 @@
 package io.stowage.s3.operation;
 
 import io.stowage.common.error.StoreException;
+import io.stowage.common.policy.AccessSettings;
+import io.stowage.common.policy.Acl;
 import io.stowage.common.proto.BucketInfo;
-import io.stowage.s3.access.Acl;
-import io.stowage.s3.access.Authorizer;
+import io.stowage.s3.access.AclDocuments;
 import io.stowage.s3.error.S3Error;
 import io.stowage.s3.error.S3Exception;
 import io.stowage.s3.http.Response;
@@ -39,8 +40,8 @@ final class BucketAcl {
     @Override
     public Response handle(S3Call call) throws StoreException {
       BucketInfo bucket = call.bucket();
-      Acl acl = Acl.of(bucket.getOwner(), new Authorizer.Settings(bucket).grants());
-      return Response.xml(200, acl.document(backend.users()));
+      Acl acl = Acl.of(bucket.getOwner(), new AccessSettings(bucket).grants());
+      return Response.xml(200, AclDocuments.document(acl, backend.users()));
     }
   }
 
@@ -53,26 +54,26 @@ final class BucketAcl {
     @Override
     public Response handle(S3Call call) throws S3Exception, StoreException {
       BucketInfo bucket = call.bucket();
-      Authorizer.Settings settings = new Authorizer.Settings(bucket);
+      AccessSettings settings = new AccessSettings(bucket);
       Acl acl = asked(backend, call, bucket.getOwner(), bucket.getOwner(), settings);
-      BucketDocuments.keep(backend, call, Authorizer.Settings.ACL, String.join("\n", acl.texts()));
+      BucketDocuments.keep(backend, call, AccessSettings.ACL, String.join("\n", acl.texts()));
       return Response.empty(200);
     }
   }
 
   /** The list that a PUT ?acl asks for, by its body or by its headers. */
   static Acl asked(
-      Backend backend, S3Call call, String owner, String bucketOwner, Authorizer.Settings settings)
+      Backend backend, S3Call call, String owner, String bucketOwner, AccessSettings settings)
       throws S3Exception, StoreException {
     if (settings.disablesLists()) {
       Ownership.refuseLists(call.headers());
     }
     XmlElement document = call.document("AccessControlPolicy", LARGEST_DOCUMENT);
     Acl acl;
-    if (document != null && !Acl.isAskedFor(call.headers())) {
-      acl = Acl.ofDocument(document, owner, backend.users());
-    } else if (Acl.isAskedFor(call.headers())) {
-      acl = Acl.ofHeaders(call.headers(), owner, bucketOwner, backend.users());
+    if (document != null && !AclDocuments.isAskedFor(call.headers())) {
+      acl = AclDocuments.ofDocument(document, owner, backend.users());
+    } else if (AclDocuments.isAskedFor(call.headers())) {
+      acl = AclDocuments.ofHeaders(call.headers(), owner, bucketOwner, backend.users());
     } else {
       throw new S3Exception(
           S3Error.MISSING_SECURITY_HEADER, "Your request was missing a required header");

@@ -19,14 +19,14 @@ import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.handler.codec.http.DefaultHttpHeaders;
 import io.netty.handler.codec.http.HttpHeaders;
+import io.stowage.common.access.Origin;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.policy.Question;
 import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.GetBucketRequest;
 import io.stowage.common.proto.Identity;
 import io.stowage.s3.access.Authorizer;
-import io.stowage.s3.access.Origin;
-import io.stowage.s3.access.Question;
 import io.stowage.s3.auth.Caller;
 import io.stowage.s3.auth.PayloadSigning;
 import io.stowage.s3.error.S3Error;
@@ -153,7 +153,7 @@ final class BucketLogging {
     backend
         .authorizer()
         .authorize(
-            new Authorizer.Subject(DELIVERER, false, List.of(), List.of(), Origin.INSIDE),
+            new Authorizer.Subject(DELIVERER, null, false, List.of(), List.of(), Origin.INSIDE),
             "s3:PutObject",
             target,
             key,

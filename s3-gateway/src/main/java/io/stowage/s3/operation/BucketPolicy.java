@@ -17,12 +17,12 @@ package io.stowage.s3.operation;
 
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.policy.AccessSettings;
+import io.stowage.common.policy.Policy;
 import io.stowage.common.proto.Entity;
 import io.stowage.common.proto.EntityKind;
 import io.stowage.common.proto.GetEntityRequest;
 import io.stowage.common.proto.ListUsersRequest;
-import io.stowage.s3.access.Authorizer;
-import io.stowage.s3.access.Policy;
 import io.stowage.s3.error.S3Error;
 import io.stowage.s3.error.S3Exception;
 import io.stowage.s3.http.Response;
@@ -35,7 +35,7 @@ final class BucketPolicy {
   private BucketPolicy() {}
 
   private static String kept(S3Call call) throws S3Exception {
-    ByteString policy = call.bucket().getSettingsMap().get(Authorizer.Settings.POLICY);
+    ByteString policy = call.bucket().getSettingsMap().get(AccessSettings.POLICY);
     if (policy == null) {
       throw new S3Exception(S3Error.NO_SUCH_BUCKET_POLICY).with("BucketName", call.bucketName());
     }
@@ -66,11 +66,11 @@ final class BucketPolicy {
     public Response handle(S3Call call) throws S3Exception, StoreException {
       String json = new String(call.body(Policy.LONGEST), StandardCharsets.UTF_8);
       Policy policy = Policy.newOfBucket(json, call.bucketName());
-      if (policy.isPublic() && new Authorizer.Settings(call.bucket()).blocksPublicPolicy()) {
+      if (policy.isPublic() && new AccessSettings(call.bucket()).blocksPublicPolicy()) {
         throw new S3Exception(S3Error.ACCESS_DENIED);
       }
       policy.requireKnownPrincipals(new Known(backend, call));
-      BucketDocuments.keep(backend, call, Authorizer.Settings.POLICY, json);
+      BucketDocuments.keep(backend, call, AccessSettings.POLICY, json);
       return Response.empty(204);
     }
   }
@@ -125,7 +125,7 @@ final class BucketPolicy {
 
     @Override
     public Response handle(S3Call call) throws StoreException {
-      BucketDocuments.remove(backend, call, Authorizer.Settings.POLICY);
+      BucketDocuments.remove(backend, call, AccessSettings.POLICY);
       return Response.empty(204);
     }
   }
@@ -138,7 +138,7 @@ final class BucketPolicy {
     }
 
     @Override
-    public Response handle(S3Call call) throws S3Exception {
+    public Response handle(S3Call call) throws S3Exception, StoreException {
       boolean isPublic = Policy.ofBucket(kept(call), call.bucketName()).isPublic();
       return Response.xml(200, XmlOut.document("PolicyStatus").text("IsPublic", isPublic).finish());
     }

@@ -20,12 +20,13 @@ import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.expiry.Retention;
 import io.stowage.common.id.WriteId;
+import io.stowage.common.policy.AccessSettings;
+import io.stowage.common.policy.Acl;
 import io.stowage.common.proto.BucketLayout;
 import io.stowage.common.proto.CreateBucketRequest;
 import io.stowage.common.proto.UpdateBucketRequest;
 import io.stowage.common.proto.Versioning;
-import io.stowage.s3.access.Acl;
-import io.stowage.s3.access.Authorizer;
+import io.stowage.s3.access.AclDocuments;
 import io.stowage.s3.error.S3Error;
 import io.stowage.s3.error.S3Exception;
 import io.stowage.s3.http.Response;
@@ -97,12 +98,13 @@ final class CreateBucket implements Operation {
       keep(request, Retention.SETTING, ObjectLockConfiguration.enabled().document());
     }
     Acl acl =
-        Acl.ofHeaders(call.headers(), request.getOwner(), request.getOwner(), backend.users());
+        AclDocuments.ofHeaders(
+            call.headers(), request.getOwner(), request.getOwner(), backend.users());
     if (!acl.texts().isEmpty()) {
       if ("BucketOwnerEnforced".equals(ownership)) {
         throw new S3Exception(S3Error.INVALID_BUCKET_ACL_WITH_OBJECT_OWNERSHIP);
       }
-      keep(request, Authorizer.Settings.ACL, String.join("\n", acl.texts()));
+      keep(request, AccessSettings.ACL, String.join("\n", acl.texts()));
     }
     try {
       backend.namespace().createBucket(request.build());
@@ -122,11 +124,11 @@ final class CreateBucket implements Operation {
   private void recreate(CreateBucketRequest.Builder asked) throws StoreException {
     UpdateBucketRequest.Builder update =
         UpdateBucketRequest.newBuilder().setName(asked.getName()).setWriteId(WriteId.random());
-    ByteString acl = asked.getSettingsMap().get(Authorizer.Settings.ACL);
+    ByteString acl = asked.getSettingsMap().get(AccessSettings.ACL);
     if (acl == null) {
-      update.addRemove(Authorizer.Settings.ACL);
+      update.addRemove(AccessSettings.ACL);
     } else {
-      update.putPut(Authorizer.Settings.ACL, acl);
+      update.putPut(AccessSettings.ACL, acl);
     }
     backend.namespace().updateBucket(update.build());
   }

@@ -17,11 +17,11 @@ package io.stowage.s3.operation;
 
 import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpHeaders;
+import io.stowage.common.access.Origin;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.GetBucketRequest;
-import io.stowage.s3.access.Origin;
 import io.stowage.s3.auth.Authenticator;
 import io.stowage.s3.auth.Caller;
 import io.stowage.s3.auth.RequestTarget;
@@ -173,14 +173,22 @@ public final class Dispatcher implements RequestHandler {
           level == Level.OBJECT
               ? Versions.action(operation.action(), target.query())
               : operation.action();
-      if (action != null) {
-        backend.authorizer().authorize(caller.subject(), action, bucket, address.key(), facts);
-      }
+      S3Call call =
+          new S3Call(
+              request, caller, address, target.query(), bucket, facts, backend.hashThreads());
       response =
-          work(
-              operation,
-              new S3Call(
-                  request, caller, address, target.query(), bucket, facts, backend.hashThreads()));
+          backend
+              .authorizer()
+              .as(
+                  caller.subject(),
+                  () -> {
+                    if (action != null) {
+                      backend
+                          .authorizer()
+                          .authorize(caller.subject(), action, call.bucket(), address.key(), facts);
+                    }
+                    return work(operation, call);
+                  });
     } catch (S3Exception | StoreException e) {
       if (!request.headers().contains(HttpHeaderNames.ORIGIN)) {
         throw e;

@@ -17,12 +17,13 @@ package io.stowage.s3.operation;
 
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.policy.AccessSettings;
+import io.stowage.common.policy.Acl;
 import io.stowage.common.proto.EventNote;
 import io.stowage.common.proto.ObjectMetadata;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.SetObjectMetadataRequest;
-import io.stowage.s3.access.Acl;
-import io.stowage.s3.access.Authorizer;
+import io.stowage.s3.access.AclDocuments;
 import io.stowage.s3.error.S3Exception;
 import io.stowage.s3.http.Response;
 import io.stowage.s3.setting.Tags;
@@ -156,13 +157,13 @@ final class ObjectSettings {
     public Response handle(S3Call call) throws S3Exception, StoreException {
       ObjectVersion version = find(backend, call);
       ObjectMetadata metadata = version.getMetadata();
-      boolean disabled = new Authorizer.Settings(call.bucket()).disablesLists();
+      boolean disabled = new AccessSettings(call.bucket()).disablesLists();
       Acl acl =
           disabled
               ? Acl.ofOwner(call.bucket().getOwner())
               : Acl.of(metadata.getOwner(), metadata.getGrantsList());
       return Versions.identify(
-          Response.xml(200, acl.document(backend.users())), call.bucket(), version);
+          Response.xml(200, AclDocuments.document(acl, backend.users())), call.bucket(), version);
     }
   }
 
@@ -178,11 +179,7 @@ final class ObjectSettings {
       String owner = find(backend, call).getMetadata().getOwner();
       Acl acl =
           BucketAcl.asked(
-              backend,
-              call,
-              owner,
-              call.bucket().getOwner(),
-              new Authorizer.Settings(call.bucket()));
+              backend, call, owner, call.bucket().getOwner(), new AccessSettings(call.bucket()));
       ObjectVersion changed =
           change(
               backend,

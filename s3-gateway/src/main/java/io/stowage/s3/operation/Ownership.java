@@ -17,10 +17,11 @@ package io.stowage.s3.operation;
 
 import io.netty.handler.codec.http.HttpHeaders;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.policy.AccessSettings;
+import io.stowage.common.policy.Acl;
 import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.ObjectMetadata;
-import io.stowage.s3.access.Acl;
-import io.stowage.s3.access.Authorizer;
+import io.stowage.s3.access.AclDocuments;
 import io.stowage.s3.auth.Caller;
 import io.stowage.s3.error.S3Error;
 import io.stowage.s3.error.S3Exception;
@@ -39,7 +40,7 @@ final class Ownership {
   static ObjectMetadata own(Backend backend, S3Call call, ObjectMetadata metadata)
       throws S3Exception, StoreException {
     BucketInfo bucket = call.bucket();
-    Authorizer.Settings settings = new Authorizer.Settings(bucket);
+    AccessSettings settings = new AccessSettings(bucket);
     HttpHeaders headers = call.headers();
     if (settings.disablesLists()) {
       refuseLists(headers);
@@ -50,7 +51,7 @@ final class Ownership {
         && "bucket-owner-full-control".equals(headers.get("x-amz-acl"))) {
       owner = bucket.getOwner();
     }
-    Acl acl = Acl.ofHeaders(headers, owner, bucket.getOwner(), backend.users());
+    Acl acl = AclDocuments.ofHeaders(headers, owner, bucket.getOwner(), backend.users());
     check(settings, acl);
     return metadata.toBuilder().setOwner(owner).addAllGrants(acl.texts()).build();
   }
@@ -60,7 +61,7 @@ final class Ownership {
   }
 
   /** Refuses a list that the bucket's public access block does not let in. */
-  static void check(Authorizer.Settings settings, Acl acl) throws S3Exception {
+  static void check(AccessSettings settings, Acl acl) throws S3Exception {
     if (acl.isPublic() && settings.blocksPublicLists()) {
       throw new S3Exception(S3Error.ACCESS_DENIED);
     }
@@ -68,7 +69,7 @@ final class Ownership {
 
   /** Where lists are disabled: only one that says what is so anyway is taken. */
   static void refuseLists(HttpHeaders headers) throws S3Exception {
-    if (Acl.isAskedFor(headers)) {
+    if (AclDocuments.isAskedFor(headers)) {
       String canned = headers.get("x-amz-acl");
       if (!"bucket-owner-full-control".equals(canned)) {
         throw new S3Exception(S3Error.ACCESS_CONTROL_LIST_NOT_SUPPORTED);

@@ -18,8 +18,8 @@ package io.stowage.s3.operation;
 import io.netty.handler.codec.http.DefaultHttpHeaders;
 import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpHeaders;
+import io.stowage.common.access.Origin;
 import io.stowage.common.error.StoreException;
-import io.stowage.s3.access.Origin;
 import io.stowage.s3.auth.Authenticator;
 import io.stowage.s3.auth.Caller;
 import io.stowage.s3.auth.PostPolicy;
@@ -132,10 +132,19 @@ final class PostObject implements Operation {
     }
     S3Address.checkKey(key);
     S3Call asPut = asPut(call, signer, key, fields, form.file(minBytes, maxBytes));
-    backend
-        .authorizer()
-        .authorize(signer.subject(), put.action(), call.bucket(), key, asPut.facts());
-    Response stored = put.handle(asPut);
+    String named = key;
+    Response stored =
+        backend
+            .authorizer()
+            .as(
+                signer.subject(),
+                () -> {
+                  backend
+                      .authorizer()
+                      .authorize(
+                          signer.subject(), put.action(), call.bucket(), named, asPut.facts());
+                  return put.handle(asPut);
+                });
     Response response = answer(call, key, fields, stored);
     stored.headers().forEach(header -> response.header(header.getKey(), header.getValue()));
     return response;

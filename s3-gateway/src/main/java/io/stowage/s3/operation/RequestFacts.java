@@ -17,8 +17,8 @@ package io.stowage.s3.operation;
 
 import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpHeaders;
+import io.stowage.common.policy.Question;
 import io.stowage.common.proto.ObjectMetadata;
-import io.stowage.s3.access.Question;
 import io.stowage.s3.auth.Caller;
 import io.stowage.s3.error.S3Exception;
 import io.stowage.s3.http.Request;

@@ -13,17 +13,8 @@
  * See the License for the specific language governing permissions and
  * limitations under the License.
  */
-package io.stowage.s3.access;
-
 /**
- * What the audit log says of where a request came from. Immutable.
- *
- * @param requestId as in the answer
- * @param address of the peer
- * @param mechanism how it proved who sent it: {@code SigV4-header}, {@code anonymous}, …
- * @param accessKey the key's id, never its secret; empty for nobody known
+ * What buckets and users say of access in S3's own words: policies in the language of IAM, and
+ * access control lists. Documents and headers are the gateway's.
  */
-public record Origin(String requestId, String address, String mechanism, String accessKey) {
-  /** Of questions that no request asks. */
-  public static final Origin INSIDE = new Origin("", "", "inside", "");
-}
+package io.stowage.common.policy;

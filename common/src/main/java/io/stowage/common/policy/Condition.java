@@ -13,10 +13,9 @@
  * See the License for the specific language governing permissions and
  * limitations under the License.
  */
-package io.stowage.s3.access;
+package io.stowage.common.policy;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import io.stowage.s3.error.S3Exception;
 import java.math.BigDecimal;
 import java.time.DateTimeException;
 import java.time.Instant;
@@ -101,7 +100,7 @@ record Condition(
       this.negated = negated;
     }
 
-    static Operator named(String name) throws S3Exception {
+    static Operator named(String name) throws MalformedPolicyException {
       for (Operator operator : values()) {
         if (operator.text.equals(name)) {
           return operator;
@@ -165,7 +164,7 @@ record Condition(
     }
   }
 
-  static List<Condition> listOf(JsonNode node) throws S3Exception {
+  static List<Condition> listOf(JsonNode node) throws MalformedPolicyException {
     List<Condition> conditions = new ArrayList<>();
     if (node == null) {
       return conditions;

@@ -13,9 +13,8 @@
  * See the License for the specific language governing permissions and
  * limitations under the License.
  */
-package io.stowage.s3.access;
+package io.stowage.common.policy;
 
-import io.stowage.s3.error.S3Exception;
 import java.util.List;
 import java.util.Set;
 
@@ -127,7 +126,8 @@ final class S3Actions {
    * @param bucket whether a resource can be the bucket
    * @param objects whether a resource can be objects
    */
-  static void check(List<String> actions, boolean bucket, boolean objects) throws S3Exception {
+  static void check(List<String> actions, boolean bucket, boolean objects)
+      throws MalformedPolicyException {
     for (String action : actions) {
       boolean onObjects = anyMatches(action, ON_OBJECTS);
       boolean onBuckets = anyMatches(action, ON_BUCKETS);

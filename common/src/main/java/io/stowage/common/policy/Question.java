@@ -13,7 +13,7 @@
  * See the License for the specific language governing permissions and
  * limitations under the License.
  */
-package io.stowage.s3.access;
+package io.stowage.common.policy;
 
 import java.util.ArrayList;
 import java.util.List;
@@ -39,7 +39,7 @@ public record Question(
     public static final Principal ANONYMOUS = new Principal("", "", true);
 
     /** No user can be called so: names have no colon. */
-    static final String SERVICE = "service:";
+    public static final String SERVICE = "service:";
 
     /** A user. */
     public Principal(String canonicalId, String userName, boolean anonymous) {
@@ -73,7 +73,7 @@ public record Question(
     }
 
     /** The same, but not as one of everybody in the account. */
-    Principal withoutAccount() {
+    public Principal withoutAccount() {
       List<String> own = arns().stream().filter(arn -> !arn.equals(ACCOUNT_ROOT)).toList();
       return new Principal(canonicalId, userName, anonymous, own);
     }

@@ -20,6 +20,9 @@ import static io.stowage.s3.xml.XmlShape.text;
 
 import io.netty.handler.codec.http.HttpHeaders;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.policy.Acl;
+import io.stowage.common.policy.Acl.Grant;
+import io.stowage.common.policy.Acl.Permission;
 import io.stowage.s3.error.S3Error;
 import io.stowage.s3.error.S3Exception;
 import io.stowage.s3.xml.XmlElement;
@@ -30,17 +33,9 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * An access control list: who owns a bucket or an object and what is granted to whom. Immutable.
- *
- * <p>Kept as texts, one a grant, {@code READ id=CANONICAL-ID} or {@code READ uri=GROUP}; no texts
- * mean what S3 calls private, full control for the owner alone.
+ * Access control lists as requests bring them, in headers and documents, and as answers show them.
  */
-public record Acl(String owner, List<Grant> grants) {
-  public static final String ALL_USERS = "http://acs.amazonaws.com/groups/global/AllUsers";
-  public static final String AUTHENTICATED_USERS =
-      "http://acs.amazonaws.com/groups/global/AuthenticatedUsers";
-  static final String LOG_DELIVERY = "http://acs.amazonaws.com/groups/s3/LogDelivery";
-
+public final class AclDocuments {
   private static final int MOST_GRANTS = 100;
 
   private static final Map<String, Permission> GRANT_HEADERS =
@@ -69,42 +64,7 @@ public record Acl(String owner, List<Grant> grants) {
                           "Permission", "READ", "WRITE", "READ_ACP", "WRITE_ACP", "FULL_CONTROL"))
                   .times(0, MOST_GRANTS)));
 
-  public enum Permission {
-    READ,
-    WRITE,
-    READ_ACP,
-    WRITE_ACP,
-    FULL_CONTROL
-  }
-
-  /**
-   * One grant.
-   *
-   * @param grantee canonical id of a user, or a group's URI
-   */
-  public record Grant(String grantee, boolean group, Permission permission) {
-    static Grant toUser(String id, Permission permission) {
-      return new Grant(id, false, permission);
-    }
-
-    static Grant toGroup(String uri, Permission permission) {
-      return new Grant(uri, true, permission);
-    }
-
-    boolean isPublic() {
-      return group && (grantee.equals(ALL_USERS) || grantee.equals(AUTHENTICATED_USERS));
-    }
-
-    private boolean reaches(Question.Principal who) {
-      if (!group) {
-        return !who.anonymous() && grantee.equals(who.canonicalId());
-      }
-      if (grantee.equals(LOG_DELIVERY)) {
-        return who.canonicalId().equals(Question.Principal.SERVICE + "logging.s3.amazonaws.com");
-      }
-      return grantee.equals(ALL_USERS) || (grantee.equals(AUTHENTICATED_USERS) && !who.anonymous());
-    }
-  }
+  private AclDocuments() {}
 
   /** Finds users that grants name. */
   public interface Users {
@@ -116,46 +76,6 @@ public record Acl(String owner, List<Grant> grants) {
 
     /** What to call a user of that canonical id. */
     String displayName(String canonicalId) throws StoreException;
-  }
-
-  public static Acl ofOwner(String owner) {
-    return new Acl(owner, List.of(Grant.toUser(owner, Permission.FULL_CONTROL)));
-  }
-
-  /** The list that texts mean. */
-  public static Acl of(String owner, List<String> texts) {
-    if (texts.isEmpty()) {
-      return ofOwner(owner);
-    }
-    List<Grant> grants = new ArrayList<>();
-    for (String text : texts) {
-      if (text.equals(NOBODY)) {
-        continue;
-      }
-      int space = text.indexOf(' ');
-      int equals = text.indexOf('=', space);
-      grants.add(
-          new Grant(
-              text.substring(equals + 1),
-              text.substring(space + 1, equals).equals("uri"),
-              Permission.valueOf(text.substring(0, space))));
-    }
-    return new Acl(owner, grants);
-  }
-
-  private static final String NOBODY = "-";
-
-  /** Texts to keep; none for a private one. */
-  public List<String> texts() {
-    if (equals(ofOwner(owner))) {
-      return List.of();
-    }
-    if (grants.isEmpty()) {
-      return List.of(NOBODY);
-    }
-    return grants.stream()
-        .map(g -> g.permission() + (g.group() ? " uri=" : " id=") + g.grantee())
-        .toList();
   }
 
   /** Whether the headers of a request say anything of a list. */
@@ -180,7 +100,7 @@ public record Acl(String owner, List<Grant> grants) {
       }
     }
     if (canned == null) {
-      return grants.isEmpty() ? ofOwner(owner) : new Acl(owner, List.copyOf(grants));
+      return grants.isEmpty() ? Acl.ofOwner(owner) : new Acl(owner, List.copyOf(grants));
     }
     if (!grants.isEmpty()) {
       throw new S3Exception(
@@ -194,12 +114,13 @@ public record Acl(String owner, List<Grant> grants) {
     grants.add(Grant.toUser(owner, Permission.FULL_CONTROL));
     switch (canned) {
       case "private" -> {}
-      case "public-read" -> grants.add(Grant.toGroup(ALL_USERS, Permission.READ));
+      case "public-read" -> grants.add(Grant.toGroup(Acl.ALL_USERS, Permission.READ));
       case "public-read-write" -> {
-        grants.add(Grant.toGroup(ALL_USERS, Permission.READ));
-        grants.add(Grant.toGroup(ALL_USERS, Permission.WRITE));
+        grants.add(Grant.toGroup(Acl.ALL_USERS, Permission.READ));
+        grants.add(Grant.toGroup(Acl.ALL_USERS, Permission.WRITE));
       }
-      case "authenticated-read" -> grants.add(Grant.toGroup(AUTHENTICATED_USERS, Permission.READ));
+      case "authenticated-read" ->
+          grants.add(Grant.toGroup(Acl.AUTHENTICATED_USERS, Permission.READ));
       case "bucket-owner-read" -> {
         if (!bucketOwner.equals(owner)) {
           grants.add(Grant.toUser(bucketOwner, Permission.READ));
@@ -211,8 +132,8 @@ public record Acl(String owner, List<Grant> grants) {
         }
       }
       case "log-delivery-write" -> {
-        grants.add(Grant.toGroup(LOG_DELIVERY, Permission.WRITE));
-        grants.add(Grant.toGroup(LOG_DELIVERY, Permission.READ_ACP));
+        grants.add(Grant.toGroup(Acl.LOG_DELIVERY, Permission.WRITE));
+        grants.add(Grant.toGroup(Acl.LOG_DELIVERY, Permission.READ_ACP));
       }
       case "aws-exec-read" -> {}
       default ->
@@ -249,7 +170,11 @@ public record Acl(String owner, List<Grant> grants) {
   public static Acl ofDocument(XmlElement document, String owner, Users users)
       throws S3Exception, StoreException {
     try {
-      SHAPE.check(document);
+      try {
+        SHAPE.check(document);
+      } catch (S3Exception e) {
+        throw new S3Exception(S3Error.MALFORMED_ACL, S3Error.MALFORMED_ACL.message(), e);
+      }
     } catch (S3Exception e) {
       throw new S3Exception(S3Error.MALFORMED_ACL, S3Error.MALFORMED_ACL.message(), e);
     }
@@ -288,7 +213,9 @@ public record Acl(String owner, List<Grant> grants) {
   }
 
   private static String group(String uri) throws S3Exception {
-    if (!uri.equals(ALL_USERS) && !uri.equals(AUTHENTICATED_USERS) && !uri.equals(LOG_DELIVERY)) {
+    if (!uri.equals(Acl.ALL_USERS)
+        && !uri.equals(Acl.AUTHENTICATED_USERS)
+        && !uri.equals(Acl.LOG_DELIVERY)) {
       throw new S3Exception(S3Error.INVALID_ARGUMENT, "Invalid group uri")
           .with("ArgumentName", "uri")
           .with("ArgumentValue", uri);
@@ -304,28 +231,15 @@ public record Acl(String owner, List<Grant> grants) {
     return id;
   }
 
-  /** Whether somebody may do something. */
-  boolean allows(Question.Principal who, Permission permission, boolean ignorePublic) {
-    for (Grant grant : grants) {
-      if ((grant.permission() == permission || grant.permission() == Permission.FULL_CONTROL)
-          && !(ignorePublic && grant.isPublic())
-          && grant.reaches(who)) {
-        return true;
-      }
-    }
-    return false;
-  }
-
-  public boolean isPublic() {
-    return grants.stream().anyMatch(Grant::isPublic);
-  }
-
   /** The document that a GET answers. */
-  public String document(Users users) throws StoreException {
+  public static String document(Acl acl, Users users) throws StoreException {
     XmlOut out = XmlOut.document("AccessControlPolicy");
-    out.open("Owner").text("ID", owner).text("DisplayName", users.displayName(owner)).close();
+    out.open("Owner")
+        .text("ID", acl.owner())
+        .text("DisplayName", users.displayName(acl.owner()))
+        .close();
     out.open("AccessControlList");
-    for (Grant grant : grants) {
+    for (Grant grant : acl.grants()) {
       out.open("Grant");
       if (grant.group()) {
         out.openTyped("Grantee", "Group").text("URI", grant.grantee()).close();

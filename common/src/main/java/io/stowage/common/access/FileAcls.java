@@ -13,7 +13,7 @@
  * See the License for the specific language governing permissions and
  * limitations under the License.
  */
-package io.stowage.fs;
+package io.stowage.common.access;
 
 import io.stowage.common.proto.FileAttributes;
 import io.stowage.common.proto.ObjectMetadata;
@@ -35,9 +35,14 @@ import org.apache.hadoop.fs.permission.FsPermission;
  * the middle bits are the mask, and the owning group's own bits are an entry. From metadata to
  * metadata. Stateless.
  */
-final class Acls {
+public final class FileAcls {
+  /** Bits of what says nothing of them, as every object store shows it: all. */
+  public static final FsPermission FILE = FsPermission.createImmutable((short) 0666);
+
+  public static final FsPermission DIRECTORY = FsPermission.createImmutable((short) 0777);
+
   /** Of either scope, as HDFS has it. */
-  static final int MOST_ENTRIES = 32;
+  public static final int MOST_ENTRIES = 32;
 
   /** HDFS's order, by which lists are told and compared. */
   private record Name(AclEntryScope scope, AclEntryType type, String name)
@@ -78,11 +83,12 @@ final class Acls {
     }
   }
 
-  private Acls() {}
+  private FileAcls() {}
 
   /** What getAclStatus tells: named entries and defaults, without what the nine bits say. */
-  static AclStatus status(ObjectMetadata metadata, boolean directory, String owner, String group) {
-    FsPermission permission = StowageFileStatus.permission(metadata.getFile(), directory);
+  public static AclStatus status(
+      ObjectMetadata metadata, boolean directory, String owner, String group) {
+    FsPermission permission = permission(metadata.getFile(), directory);
     List<AclEntry> entries = new ArrayList<>();
     all(metadata, directory)
         .forEach(
@@ -104,12 +110,33 @@ final class Acls {
         .build();
   }
 
+  /** What has been set, or what is shown of a file or directory without. */
+  public static FsPermission permission(FileAttributes file, boolean directory) {
+    if (file.getPermissionPlusOne() != 0) {
+      return new FsPermission((short) (file.getPermissionPlusOne() - 1));
+    }
+    return directory ? DIRECTORY : FILE;
+  }
+
+  public static ObjectMetadata withPermission(ObjectMetadata before, FsPermission permission) {
+    FileAttributes file =
+        before.getFile().toBuilder()
+            .setPermissionPlusOne(Short.toUnsignedInt(permission.toShort()) + 1)
+            .build();
+    return before.toBuilder().setFile(file).build();
+  }
+
+  /** Refuses a list that an evaluation could not read. */
+  public static void requireReadable(List<String> acl) {
+    acl.forEach(text -> AclEntry.parseAclEntry(text, true));
+  }
+
   private static boolean isExtended(ObjectMetadata metadata) {
     return metadata.getAclList().stream().anyMatch(entry -> !entry.startsWith("default:"));
   }
 
   private static Map<Name, FsAction> all(ObjectMetadata metadata, boolean directory) {
-    FsPermission bits = StowageFileStatus.permission(metadata.getFile(), directory);
+    FsPermission bits = permission(metadata.getFile(), directory);
     Map<Name, FsAction> all = new TreeMap<>();
     for (String text : metadata.getAclList()) {
       AclEntry entry = AclEntry.parseAclEntry(text, true);
@@ -130,14 +157,14 @@ final class Acls {
   }
 
   /** Adds entries, or changes those that are there. */
-  static ObjectMetadata modify(ObjectMetadata before, boolean directory, List<AclEntry> entries)
-      throws IOException {
+  public static ObjectMetadata modify(
+      ObjectMetadata before, boolean directory, List<AclEntry> entries) throws IOException {
     Map<Name, FsAction> all = all(before, directory);
     return store(before, directory, put(all, entries), entries);
   }
 
   /** Sets the list; without default entries the default ones that are there stay. */
-  static ObjectMetadata set(ObjectMetadata before, boolean directory, List<AclEntry> entries)
+  public static ObjectMetadata set(ObjectMetadata before, boolean directory, List<AclEntry> entries)
       throws IOException {
     Map<Name, FsAction> all = all(before, directory);
     for (AclEntryScope scope : AclEntryScope.values()) {
@@ -171,21 +198,23 @@ final class Acls {
   }
 
   /** Takes entries away, named by scope, type and name. */
-  static ObjectMetadata remove(ObjectMetadata before, boolean directory, List<AclEntry> entries)
-      throws IOException {
+  public static ObjectMetadata remove(
+      ObjectMetadata before, boolean directory, List<AclEntry> entries) throws IOException {
     Map<Name, FsAction> all = all(before, directory);
     entries.forEach(entry -> all.remove(Name.of(entry)));
     return store(before, directory, all, List.of());
   }
 
-  static ObjectMetadata removeDefault(ObjectMetadata before, boolean directory) throws IOException {
+  public static ObjectMetadata removeDefault(ObjectMetadata before, boolean directory)
+      throws IOException {
     Map<Name, FsAction> all = all(before, directory);
     all.keySet().removeIf(name -> name.scope() == AclEntryScope.DEFAULT);
     return store(before, directory, all, List.of());
   }
 
   /** Leaves the nine bits; the owning group gets back its own. */
-  static ObjectMetadata removeAll(ObjectMetadata before, boolean directory) throws IOException {
+  public static ObjectMetadata removeAll(ObjectMetadata before, boolean directory)
+      throws IOException {
     Map<Name, FsAction> all = all(before, directory);
     all.keySet()
         .removeIf(name -> name.scope() == AclEntryScope.DEFAULT || name.isNamed() || name.isMask());
@@ -201,7 +230,7 @@ final class Acls {
    * @param permission as asked for, before the umask
    * @param umask counts only where there are no default entries
    */
-  static ObjectMetadata inherit(
+  public static ObjectMetadata inherit(
       ObjectMetadata child,
       ObjectMetadata parent,
       boolean directory,
@@ -220,7 +249,7 @@ final class Acls {
       }
     }
     if (all.isEmpty()) {
-      return Attributes.withPermission(child, permission.applyUMask(umask));
+      return withPermission(child, permission.applyUMask(umask));
     }
     Name group = access(AclEntryType.GROUP);
     Name mask = access(AclEntryType.MASK);
@@ -253,14 +282,14 @@ final class Acls {
     }
     Name mask = access(AclEntryType.MASK);
     boolean extended = all.containsKey(mask);
-    FsPermission old = StowageFileStatus.permission(before.getFile(), directory);
+    FsPermission old = permission(before.getFile(), directory);
     FsPermission bits =
         new FsPermission(
             required(all, AclEntryType.USER),
             extended ? all.get(mask) : required(all, AclEntryType.GROUP),
             required(all, AclEntryType.OTHER),
             old.getStickyBit());
-    ObjectMetadata.Builder after = Attributes.withPermission(before, bits).toBuilder().clearAcl();
+    ObjectMetadata.Builder after = withPermission(before, bits).toBuilder().clearAcl();
     all.forEach(
         (name, action) -> {
           boolean inBits =

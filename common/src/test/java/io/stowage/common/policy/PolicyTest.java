@@ -13,16 +13,15 @@
  * See the License for the specific language governing permissions and
  * limitations under the License.
  */
-package io.stowage.s3.access;
+package io.stowage.common.policy;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.stowage.s3.access.Policy.Answer;
-import io.stowage.s3.error.S3Error;
-import io.stowage.s3.error.S3Exception;
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.policy.Policy.Answer;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
@@ -239,7 +238,7 @@ class PolicyTest {
 
   @ParameterizedTest
   @MethodSource("cases")
-  void answersAsTheLanguageSays(Case c) throws S3Exception {
+  void answersAsTheLanguageSays(Case c) throws MalformedPolicyException {
     assertEquals(c.answer, policy(c.statement).answer(question(c)));
   }
 
@@ -247,7 +246,7 @@ class PolicyTest {
     return new Question(c.who, c.action, Question.resourceOf("b", c.key), c.facts);
   }
 
-  private static Policy policy(String... statements) throws S3Exception {
+  private static Policy policy(String... statements) throws MalformedPolicyException {
     return Policy.ofBucket(json(statements), "b");
   }
 
@@ -257,7 +256,7 @@ class PolicyTest {
   }
 
   @Test
-  void aDenialOutweighsWhateverAllows() throws S3Exception {
+  void aDenialOutweighsWhateverAllows() throws MalformedPolicyException {
     String allow = "'Effect':'Allow','Principal':'*','Action':'*','Resource':'arn:aws:s3:::b/*'";
     String deny =
         "'Effect':'Deny','Principal':'*','Action':'s3:PutObject','Resource':'arn:aws:s3:::b/x'";
@@ -267,7 +266,7 @@ class PolicyTest {
   }
 
   @Test
-  void isPublicIfItGivesSomethingToEverybody() throws S3Exception {
+  void isPublicIfItGivesSomethingToEverybody() throws MalformedPolicyException {
     String toAll =
         "'Effect':'Allow','Principal':{'AWS':'*'},'Action':'s3:GetObject','Resource':'arn:aws:s3:::b/*'";
     assertTrue(policy(toAll).isPublic());
@@ -300,9 +299,10 @@ class PolicyTest {
         "{'Statement':{'Effect':'Allow','Principal':'*','Action':'s3:*','NotAction':'s3:x','Resource':'arn:aws:s3:::b'}}"
       })
   void refusesWhatIsNoPolicyOfTheBucket(String text) {
-    S3Exception e =
-        assertThrows(S3Exception.class, () -> Policy.ofBucket(text.replace('\'', '"'), "b"));
-    assertEquals(S3Error.MALFORMED_POLICY, e.error());
+    MalformedPolicyException e =
+        assertThrows(
+            MalformedPolicyException.class, () -> Policy.ofBucket(text.replace('\'', '"'), "b"));
+    assertEquals(ErrorCode.INVALID_ARGUMENT, e.code());
   }
 
   @Test

@@ -13,16 +13,15 @@
  * See the License for the specific language governing permissions and
  * limitations under the License.
  */
-package io.stowage.s3.access;
+package io.stowage.common.policy;
 
 import io.netty.util.NetUtil;
-import io.stowage.s3.error.S3Exception;
 
 /** Ranges of IP addresses as policies write them: {@code 10.0.0.0/8}, {@code ::1}. Stateless. */
 final class AddressRange {
   private AddressRange() {}
 
-  static void check(String range) throws S3Exception {
+  static void check(String range) throws MalformedPolicyException {
     int slash = range.indexOf('/');
     byte[] network = bytes(slash < 0 ? range : range.substring(0, slash));
     if (network == null || prefix(range, slash, network.length * 8) < 0) {

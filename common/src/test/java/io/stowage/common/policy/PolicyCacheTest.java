@@ -13,7 +13,7 @@
  * See the License for the specific language governing permissions and
  * limitations under the License.
  */
-package io.stowage.s3.access;
+package io.stowage.common.policy;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotSame;
@@ -21,7 +21,6 @@ import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.stowage.s3.error.S3Exception;
 import org.junit.jupiter.api.Test;
 
 class PolicyCacheTest {
@@ -34,17 +33,17 @@ class PolicyCacheTest {
   }
 
   @Test
-  void parsesATextOnce() throws S3Exception {
+  void parsesATextOnce() throws MalformedPolicyException {
     Policy first = cache.ofUser(policy("a"));
     assertSame(first, cache.ofUser(policy("a")));
     assertNotSame(first, cache.ofUser(policy("b")));
-    assertThrows(S3Exception.class, () -> cache.ofBucket(policy("a"), "bucket"));
-    assertThrows(S3Exception.class, () -> cache.ofUser("{"));
+    assertThrows(MalformedPolicyException.class, () -> cache.ofBucket(policy("a"), "bucket"));
+    assertThrows(MalformedPolicyException.class, () -> cache.ofUser("{"));
     assertEquals(2, cache.count());
   }
 
   @Test
-  void keepsNoMoreThanItsBound() throws S3Exception {
+  void keepsNoMoreThanItsBound() throws MalformedPolicyException {
     String long10k = "x".repeat(10_000);
     for (int i = 0; i < 1_000; i++) {
       cache.ofUser(policy(long10k + i));

@@ -13,7 +13,7 @@
  * See the License for the specific language governing permissions and
  * limitations under the License.
  */
-package io.stowage.s3.access;
+package io.stowage.common.policy;
 
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
@@ -22,8 +22,6 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.stowage.common.error.StoreException;
-import io.stowage.s3.error.S3Error;
-import io.stowage.s3.error.S3Exception;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
@@ -78,10 +76,24 @@ public final class Policy {
       boolean notResources,
       List<Condition> conditions) {
 
-    boolean covers(Question question) {
+    /** Whether it is about who asks and the action that is asked for. */
+    boolean means(Question question) {
       return (principals == null || principals.mean(question.principal()) != notPrincipals)
           && actions.stream().anyMatch(a -> Patterns.matchesIgnoringCase(a, question.action()))
-              != notActions
+              != notActions;
+    }
+
+    /** A pattern that ends with a star and matches a beginning matches all that goes on from it. */
+    boolean coversAllBelow(Question question) {
+      return !notResources
+          && resources.stream()
+              .map(r -> Variables.fill(r, question))
+              .anyMatch(r -> r.endsWith("*") && Patterns.matches(r, question.resource()))
+          && conditions.stream().allMatch(condition -> condition.holds(question));
+    }
+
+    boolean covers(Question question) {
+      return means(question)
           && resources.stream()
                   .anyMatch(r -> Patterns.matches(Variables.fill(r, question), question.resource()))
               != notResources
@@ -122,7 +134,7 @@ public final class Policy {
    * Reads a bucket's policy, checked as S3 checks it: every statement has a principal, and
    * resources are this bucket's.
    */
-  public static Policy ofBucket(String json, String bucket) throws S3Exception {
+  public static Policy ofBucket(String json, String bucket) throws MalformedPolicyException {
     Policy policy = parse(json, true);
     String whole = Question.resourceOf(bucket, null);
     for (Statement statement : policy.statements) {
@@ -139,7 +151,7 @@ public final class Policy {
   }
 
   /** The same of one that is to be kept: its actions must be some, and of its resources. */
-  public static Policy newOfBucket(String json, String bucket) throws S3Exception {
+  public static Policy newOfBucket(String json, String bucket) throws MalformedPolicyException {
     Policy policy = ofBucket(json, bucket);
     String whole = Question.resourceOf(bucket, null);
     for (Statement statement : policy.statements) {
@@ -171,11 +183,11 @@ public final class Policy {
    * Refuses principals of this store's account that are not there, as S3 does: whoever gets that
    * name later was not meant. Of other accounts nothing can be known, and nobody is in them.
    */
-  public void requireKnownPrincipals(Directory directory) throws S3Exception, StoreException {
+  public void requireKnownPrincipals(Directory directory) throws StoreException {
     for (Statement statement : statements) {
       for (String id : statement.principals.ids) {
         if (!isKnown(id, directory)) {
-          throw malformed("Invalid principal in policy").with("Detail", '"' + id + '"');
+          throw new MalformedPolicyException("Invalid principal in policy", '"' + id + '"');
         }
       }
     }
@@ -209,21 +221,21 @@ public final class Policy {
   }
 
   /** Reads a policy of a user, which names no principal. */
-  public static Policy ofUser(String json) throws S3Exception {
+  public static Policy ofUser(String json) throws MalformedPolicyException {
     return parse(json, false);
   }
 
   /** Reads the policy of a role that says who may assume it: no resource, always a principal. */
-  public static Policy ofTrust(String json) throws S3Exception {
+  public static Policy ofTrust(String json) throws MalformedPolicyException {
     return parse(json, true, false);
   }
 
-  private static Policy parse(String json, boolean withPrincipals) throws S3Exception {
+  private static Policy parse(String json, boolean withPrincipals) throws MalformedPolicyException {
     return parse(json, withPrincipals, true);
   }
 
   private static Policy parse(String json, boolean withPrincipals, boolean withResources)
-      throws S3Exception {
+      throws MalformedPolicyException {
     JsonNode root;
     try {
       root = JSON.readTree(json);
@@ -261,7 +273,7 @@ public final class Policy {
   }
 
   private static Statement statement(JsonNode node, boolean withPrincipals, boolean withResources)
-      throws S3Exception {
+      throws MalformedPolicyException {
     if (!node.isObject()) {
       throw malformed("Statement must be an object");
     }
@@ -318,14 +330,15 @@ public final class Policy {
   }
 
   /** Whether the second of two names is there, of which exactly one must be. */
-  private static boolean oneOf(JsonNode node, String name, String not) throws S3Exception {
+  private static boolean oneOf(JsonNode node, String name, String not)
+      throws MalformedPolicyException {
     if (node.has(name) == node.has(not)) {
       throw malformed("Missing required field " + name);
     }
     return node.has(not);
   }
 
-  private static Principals principals(JsonNode node) throws S3Exception {
+  private static Principals principals(JsonNode node) throws MalformedPolicyException {
     if (node.isTextual()) {
       if (!node.asText().equals("*")) {
         throw malformed("Invalid principal in policy");
@@ -359,7 +372,7 @@ public final class Policy {
     return new Principals(all, List.copyOf(ids));
   }
 
-  static List<String> texts(JsonNode node, String field) throws S3Exception {
+  static List<String> texts(JsonNode node, String field) throws MalformedPolicyException {
     List<String> texts = new ArrayList<>();
     if (node.isArray()) {
       for (JsonNode each : node) {
@@ -374,15 +387,15 @@ public final class Policy {
     return List.copyOf(texts);
   }
 
-  private static String text(JsonNode node, String field) throws S3Exception {
+  private static String text(JsonNode node, String field) throws MalformedPolicyException {
     if (!node.isValueNode() || node.isNull()) {
       throw malformed(field + " must be a text or a list of texts");
     }
     return node.asText();
   }
 
-  static S3Exception malformed(String why) {
-    return new S3Exception(S3Error.MALFORMED_POLICY, why);
+  static MalformedPolicyException malformed(String why) {
+    return new MalformedPolicyException(why);
   }
 
   /** What the policy says; a denial wherever it stands outweighs what allows. */
@@ -393,6 +406,26 @@ public final class Policy {
         if (!statement.allows) {
           return Answer.DENY;
         }
+        answer = Answer.ALLOW;
+      }
+    }
+    return answer;
+  }
+
+  /**
+   * What the policy says of all keys that begin with the question's resource: it denies if anything
+   * of it could deny one of them, and allows only what it allows for every one.
+   */
+  public Answer answerForAllBelow(Question question) {
+    Answer answer = Answer.SILENT;
+    for (Statement statement : statements) {
+      if (!statement.means(question)) {
+        continue;
+      }
+      if (!statement.allows) {
+        return Answer.DENY; // whatever keys and conditions it names
+      }
+      if (statement.coversAllBelow(question)) {
         answer = Answer.ALLOW;
       }
     }

@@ -13,9 +13,8 @@
  * See the License for the specific language governing permissions and
  * limitations under the License.
  */
-package io.stowage.s3.access;
+package io.stowage.common.policy;
 
-import io.stowage.s3.error.S3Exception;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -24,7 +23,7 @@ import java.util.Map;
  * Policies as they were read last, by their text, so that a request parses none that one before it
  * met. Thread-safe by its own lock, which is held for a look-up only.
  */
-final class PolicyCache {
+public final class PolicyCache {
   /** Length of the texts kept, in all; what is parsed takes a few times as much. */
   static final long MOST_CHARS = 4L << 20;
 
@@ -45,13 +44,13 @@ final class PolicyCache {
   private final Map<Name, Policy> policies = new LinkedHashMap<>(64, 0.75f, true);
   private long chars;
 
-  Policy ofUser(String json) throws S3Exception {
+  public Policy ofUser(String json) throws MalformedPolicyException {
     Name name = new Name(json, null);
     Policy policy = find(name);
     return policy != null ? policy : keep(name, Policy.ofUser(json));
   }
 
-  Policy ofBucket(String json, String bucket) throws S3Exception {
+  public Policy ofBucket(String json, String bucket) throws MalformedPolicyException {
     Name name = new Name(json, bucket);
     Policy policy = find(name);
     return policy != null ? policy : keep(name, Policy.ofBucket(json, bucket));

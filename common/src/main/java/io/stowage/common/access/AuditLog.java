@@ -13,16 +13,21 @@
  * See the License for the specific language governing permissions and
  * limitations under the License.
  */
-package io.stowage.s3.access;
+package io.stowage.common.access;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
+import io.stowage.common.conf.ConfigKey;
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.policy.Question;
 import io.stowage.common.time.StoreClock;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
@@ -92,7 +97,49 @@ public final class AuditLog implements AutoCloseable {
     this.mostBytes = mostBytes;
     this.mostFiles = mostFiles;
     this.queue = new ArrayBlockingQueue<>(capacity);
-    this.writer = file == null ? null : new Thread(this::write, "s3-audit");
+    this.writer = file == null ? null : new Thread(this::write, "audit-log");
+  }
+
+  /**
+   * As a configuration says.
+   *
+   * @param key names the file
+   * @param file empty: beside the process's own log, if it has one; "none": nowhere
+   * @param kind of what is written down, in the name of a file that is not named
+   */
+  public static AuditLog open(
+      StoreClock clock,
+      ConfigKey<String> key,
+      String file,
+      long mostBytes,
+      int mostFiles,
+      String kind)
+      throws StoreException {
+    try {
+      Path path = path(file, kind);
+      return path == null ? none() : to(clock, path, mostBytes, mostFiles);
+    } catch (IOException | InvalidPathException e) {
+      throw new StoreException(
+          ErrorCode.BAD_CONFIGURATION,
+          "Cannot write the audit log " + key.name() + " = '" + file + "': " + e,
+          e);
+    }
+  }
+
+  private static Path path(String file, String kind) {
+    if (!file.isEmpty()) {
+      return file.equals("none") ? null : Path.of(file);
+    }
+    String log = System.getProperty("stowage.log.file");
+    if (log != null) {
+      Path own = Path.of(log);
+      String name = own.getFileName().toString();
+      int dot = name.lastIndexOf('.');
+      String stem = dot > 0 ? name.substring(0, dot) : name;
+      return own.resolveSibling(stem + (kind.equals("s3") ? "" : "-" + kind) + "-audit.log");
+    }
+    String logs = System.getProperty("stowage.log.dir");
+    return logs == null ? null : Path.of(logs, kind + "-audit.log");
   }
 
   /** Keeps nothing. */
@@ -128,7 +175,8 @@ public final class AuditLog implements AutoCloseable {
     add(origin, Question.Principal.ANONYMOUS, action, null, null, null, false, why);
   }
 
-  void add(
+  /** A decision. */
+  public void add(
       Origin origin,
       Question.Principal who,
       String action,

@@ -1,0 +1,249 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.common.access;
+
+import io.stowage.common.error.StoreException;
+import io.stowage.common.policy.AccessSettings;
+import io.stowage.common.policy.Acl;
+import io.stowage.common.policy.Acl.Permission;
+import io.stowage.common.policy.Policy;
+import io.stowage.common.policy.Policy.Answer;
+import io.stowage.common.policy.PolicyCache;
+import io.stowage.common.policy.Question;
+import io.stowage.common.proto.BucketInfo;
+import io.stowage.common.proto.BucketLayout;
+import io.stowage.common.proto.ObjectVersion;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * The store's own authoriser. Thread-safe; keeps nothing but parsed policies.
+ *
+ * <ol>
+ *   <li>What a session's own policy does not allow is denied.
+ *   <li>Administrators may do everything.
+ *   <li>What a policy of the caller's or the bucket's denies is denied.
+ *   <li>The bucket's owner may do everything in it; and anybody known may list and create buckets.
+ *   <li>What a policy allows is allowed; a public policy is not believed where the bucket's public
+ *       access is restricted.
+ *   <li>What an access control list grants is allowed, the bucket's for the bucket and for writing
+ *       keys, the object's for reading it; public grants do not count where the bucket's public
+ *       access block ignores them, and none where its ownership controls disable lists.
+ *   <li>In a FILE_SYSTEM bucket the permissions of files decide about all else that somebody known
+ *       does with files.
+ *   <li>All else is denied.
+ * </ol>
+ *
+ * <p>Only lists of objects and tags need to look at the object, so owners' requests cost nothing.
+ */
+public final class StoreRules implements AccessAuthorizer {
+  /** What is said where no rule speaks. */
+  public static final String NOTHING_ALLOWS = "nothing allows it";
+
+  private static final Map<String, Permission> OF_BUCKET =
+      Map.of(
+          "s3:ListBucket", Permission.READ,
+          "s3:ListBucketVersions", Permission.READ,
+          "s3:ListBucketMultipartUploads", Permission.READ,
+          "s3:PutObject", Permission.WRITE,
+          "s3:DeleteObject", Permission.WRITE,
+          "s3:DeleteObjectVersion", Permission.WRITE,
+          "s3:GetBucketAcl", Permission.READ_ACP,
+          "s3:PutBucketAcl", Permission.WRITE_ACP);
+
+  private static final Map<String, Permission> OF_OBJECT =
+      Map.of(
+          "s3:GetObject", Permission.READ,
+          "s3:GetObjectVersion", Permission.READ,
+          "s3:GetObjectAttributes", Permission.READ,
+          "s3:GetObjectVersionAttributes", Permission.READ,
+          "s3:GetObjectAcl", Permission.READ_ACP,
+          "s3:GetObjectVersionAcl", Permission.READ_ACP,
+          "s3:PutObjectAcl", Permission.WRITE_ACP,
+          "s3:PutObjectVersionAcl", Permission.WRITE_ACP);
+
+  private static final String AGREES_TO_PAY = "s3:x-amz-request-payer";
+  private static final String OF_POLICY = "a policy of the caller allows it";
+
+  private static final Set<String> OF_ANYBODY_KNOWN =
+      Set.of("s3:ListAllMyBuckets", "s3:CreateBucket");
+
+  /** What no policy of a bucket denies its owner, who else could lock himself out for good. */
+  private static final Set<String> OF_POLICIES =
+      Set.of("s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy");
+
+  /** What the object manager asks the permissions of files about, and nothing else. */
+  private static final Set<String> OF_FILES =
+      Set.of(
+          "s3:AbortMultipartUpload",
+          "s3:DeleteObject",
+          "s3:DeleteObjectTagging",
+          "s3:DeleteObjectVersion",
+          "s3:GetObject",
+          "s3:GetObjectAcl",
+          "s3:GetObjectAttributes",
+          "s3:GetObjectTagging",
+          "s3:GetObjectVersion",
+          "s3:GetObjectVersionAcl",
+          "s3:GetObjectVersionAttributes",
+          "s3:GetObjectVersionTagging",
+          "s3:ListBucket",
+          "s3:ListBucketMultipartUploads",
+          "s3:ListBucketVersions",
+          "s3:ListMultipartUploadParts",
+          "s3:PutObject",
+          "s3:PutObjectAcl",
+          "s3:PutObjectTagging");
+
+  private final PolicyCache policies = new PolicyCache();
+
+  @Override
+  public Verdict decide(AccessRequest request) throws StoreException {
+    return new Decision(request).decide();
+  }
+
+  /** One decision. Confined to its thread. */
+  private final class Decision {
+    private final AccessRequest request;
+    private final Question.Principal who;
+    private final Question question;
+    private ObjectVersion object;
+
+    Decision(AccessRequest request) {
+      this.request = request;
+      this.who = request.principal();
+      this.question = new Question(who, request.action(), request.resource(), request.facts());
+    }
+
+    private Answer ask(Policy policy, Question about) {
+      return request.below() ? policy.answerForAllBelow(about) : policy.answer(about);
+    }
+
+    Verdict decide() throws StoreException {
+      for (String json : request.boundaries()) {
+        if (ask(policies.ofUser(json), question) != Answer.ALLOW) {
+          return Verdict.denied("the session's policy does not allow it");
+        }
+      }
+      if (request.superuser()) {
+        return Verdict.allowed("administrator");
+      }
+      Answer ofUser = Answer.SILENT;
+      for (String json : request.policies()) {
+        Answer answer = ask(policies.ofUser(json), question);
+        if (answer == Answer.DENY) {
+          return Verdict.denied("a policy of the caller denies it");
+        }
+        ofUser = answer == Answer.ALLOW ? answer : ofUser;
+      }
+      BucketInfo bucket = request.bucket();
+      if (bucket == null) {
+        if (ofUser == Answer.ALLOW) {
+          return Verdict.allowed(OF_POLICY);
+        }
+        return !who.anonymous() && OF_ANYBODY_KNOWN.contains(request.action())
+            ? Verdict.allowed("anybody known may")
+            : Verdict.denied(NOTHING_ALLOWS);
+      }
+      return in(bucket, ofUser);
+    }
+
+    private Verdict in(BucketInfo bucket, Answer ofUser) throws StoreException {
+      AccessSettings settings = new AccessSettings(bucket);
+      Policy policy = settings.policy(policies);
+      Answer ofBucket = Answer.SILENT;
+      if (policy != null) {
+        ofBucket =
+            ask(
+                policy,
+                settings.asksForTags() && request.key() != null && !request.below()
+                    ? withTags(object())
+                    : question);
+      }
+      boolean owner =
+          !who.anonymous() && Person.means(bucket.getOwner(), who.userName(), who.canonicalId());
+      if (ofBucket == Answer.DENY && !(owner && OF_POLICIES.contains(request.action()))) {
+        return Verdict.denied("the bucket's policy denies it");
+      }
+      if (owner) {
+        return Verdict.allowed("owner of the bucket");
+      }
+      if (settings.requesterPays() && !request.facts().containsKey(AGREES_TO_PAY)) {
+        return Verdict.denied("the requester pays and did not agree to");
+      }
+      if (ofUser == Answer.ALLOW) {
+        return Verdict.allowed(OF_POLICY);
+      }
+      if (ofBucket == Answer.ALLOW && !(settings.restrictsPublic() && policy.isPublic())) {
+        return Verdict.allowed("the bucket's policy allows it");
+      }
+      if (!settings.disablesLists() && listAllows(settings)) {
+        return Verdict.allowed("an access control list grants it");
+      }
+      return bucket.getLayout() == BucketLayout.FILE_SYSTEM
+              && request.person() != null
+              && OF_FILES.contains(request.action())
+          ? Verdict.byPermissions()
+          : Verdict.denied(NOTHING_ALLOWS);
+    }
+
+    private boolean listAllows(AccessSettings settings) throws StoreException {
+      Acl ofBucket = Acl.of(request.bucket().getOwner(), settings.grants());
+      Permission wanted = OF_BUCKET.get(request.action());
+      if (wanted != null && ofBucket.allows(who, wanted, settings.ignoresPublicLists())) {
+        return true;
+      }
+      Permission onObject = OF_OBJECT.get(request.action());
+      if (onObject == null || request.key() == null || request.below()) {
+        return false;
+      }
+      ObjectVersion seen = object();
+      if (seen == null) {
+        // That there is no such key may be told to who may list.
+        return ofBucket.allows(who, Permission.READ, settings.ignoresPublicLists());
+      }
+      String owner = seen.getMetadata().getOwner();
+      return Acl.of(owner, seen.getMetadata().getGrantsList())
+          .allows(who, onObject, settings.ignoresPublicLists());
+    }
+
+    /** The object, looked up once a decision; null if there is none. */
+    private ObjectVersion object() throws StoreException {
+      if (object == null) {
+        object = request.object().find();
+      }
+      return object;
+    }
+
+    private Question withTags(ObjectVersion tagged) {
+      if (tagged == null) {
+        return question;
+      }
+      Map<String, List<String>> facts = new HashMap<>(question.facts());
+      tagged
+          .getMetadata()
+          .getTagsMap()
+          .forEach(
+              (tag, value) ->
+                  facts.put(
+                      "s3:existingobjecttag/" + tag.toLowerCase(Locale.ROOT), List.of(value)));
+      return new Question(question.principal(), question.action(), question.resource(), facts);
+    }
+  }
+}

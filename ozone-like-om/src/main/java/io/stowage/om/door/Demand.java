@@ -1,0 +1,332 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.om.door;
+
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.om.ObjectManager;
+import io.stowage.common.proto.AbortUploadRequest;
+import io.stowage.common.proto.BucketInfo;
+import io.stowage.common.proto.BucketLayout;
+import io.stowage.common.proto.CompleteUploadRequest;
+import io.stowage.common.proto.CreateUploadRequest;
+import io.stowage.common.proto.DeleteDirectoryRequest;
+import io.stowage.common.proto.FindPathRequest;
+import io.stowage.common.proto.GetObjectRequest;
+import io.stowage.common.proto.ListObjectsRequest;
+import io.stowage.common.proto.ListPartsRequest;
+import io.stowage.common.proto.ListUploadsRequest;
+import io.stowage.common.proto.ListVersionsRequest;
+import io.stowage.common.proto.ObjectMetadata;
+import io.stowage.common.proto.ObjectToDelete;
+import io.stowage.common.proto.ObjectVersion;
+import io.stowage.common.proto.OpenFileRequest;
+import io.stowage.common.proto.PlaceObjectRequest;
+import io.stowage.common.proto.PutObjectRequest;
+import io.stowage.common.proto.PutPartRequest;
+import io.stowage.common.proto.RecoverFileRequest;
+import io.stowage.common.proto.RenameObjectRequest;
+import io.stowage.common.proto.RenamePrefixRequest;
+import io.stowage.common.proto.SetObjectMetadataRequest;
+import io.stowage.common.proto.SyncFileRequest;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.apache.hadoop.thirdparty.protobuf.Message;
+
+/**
+ * What a call of an object manager does, in the words of S3's actions, which are those of policies:
+ * so a bucket that is shared over S3 is shared over Hadoop's RPC, too. Immutable.
+ *
+ * @param actions any of them will do
+ * @param key null: it is about the bucket
+ * @param below about every key that begins with the key
+ * @param facts for conditions
+ * @param versionId 0: the current one
+ */
+record Demand(
+    List<String> actions, String key, boolean below, Map<String, String> facts, long versionId) {
+  static final String UPDATE_BUCKET = "stowage:UpdateBucket";
+  static final String SET_OWNER = "stowage:SetOwner";
+
+  private static final String GET = "s3:GetObject";
+  private static final String PUT = "s3:PutObject";
+  private static final String PUT_ACL = "s3:PutObjectAcl";
+  private static final String DELETE = "s3:DeleteObject";
+  private static final String LIST = "s3:ListBucket";
+
+  private static Demand of(String action, String key) {
+    return new Demand(List.of(action), key, false, Map.of(), 0);
+  }
+
+  private static Demand below(String action, String prefix) {
+    return new Demand(List.of(action), prefix, true, Map.of(), 0);
+  }
+
+  private static Demand ofBucket(String action) {
+    return of(action, null);
+  }
+
+  private Demand of(long version) {
+    return new Demand(actions, key, below, facts, version);
+  }
+
+  /** To see that something is there and what it is: whoever may read it or list it. */
+  private static Demand look(String key) {
+    return new Demand(List.of(GET, LIST), key, false, Map.of("s3:prefix", key), 0);
+  }
+
+  private static Demand list(String action, String prefix, String delimiter, int limit) {
+    Map<String, String> facts = new TreeMap<>();
+    facts.put("s3:prefix", prefix);
+    facts.put("s3:max-keys", Integer.toString(limit == 0 ? 1_000 : limit));
+    if (!delimiter.isEmpty()) {
+      facts.put("s3:delimiter", delimiter);
+    }
+    return new Demand(List.of(action), null, false, Map.copyOf(facts), 0);
+  }
+
+  /**
+   * What a call demands, all of it; null: the call is none that a user makes.
+   *
+   * @param namespace to look at what a change would change; null: whoever asks may change all
+   */
+  static List<Demand> of(Message request, BucketInfo bucket, ObjectManager namespace)
+      throws StoreException {
+    boolean tree = bucket.getLayout() == BucketLayout.FILE_SYSTEM;
+    if (request instanceof GetObjectRequest get) {
+      boolean version = get.getVersionId() != 0;
+      return List.of(
+          (get.getWantManifest()
+                  ? of(version ? "s3:GetObjectVersion" : GET, get.getKey())
+                  : look(get.getKey()))
+              .of(get.getVersionId()));
+    }
+    if (request instanceof FindPathRequest find) {
+      List<Demand> all = new ArrayList<>();
+      all.add(look(find.getPath()));
+      if ((find.getWanted() & 2) != 0) {
+        all.add(of(PUT, find.getPath()));
+      }
+      return all;
+    }
+    if (request instanceof PutObjectRequest put) {
+      return written(put.getKey(), put.getMetadata());
+    }
+    if (request instanceof CreateUploadRequest upload) {
+      return written(upload.getKey(), upload.getMetadata());
+    }
+    if (request instanceof PutPartRequest part) {
+      return List.of(of(PUT, part.getKey()));
+    }
+    if (request instanceof CompleteUploadRequest complete) {
+      return List.of(of(PUT, complete.getKey()));
+    }
+    if (request instanceof PlaceObjectRequest place) {
+      return List.of(of(PUT, place.getKey()));
+    }
+    if (request instanceof OpenFileRequest open) {
+      return List.of(of(PUT, open.getKey()), of(GET, open.getKey()));
+    }
+    if (request instanceof SyncFileRequest sync) {
+      return List.of(of(PUT, sync.getKey()));
+    }
+    if (request instanceof RecoverFileRequest recover) {
+      return List.of(of(PUT, recover.getKey()));
+    }
+    if (request instanceof AbortUploadRequest abort) {
+      return List.of(of("s3:AbortMultipartUpload", abort.getKey()));
+    }
+    if (request instanceof ListPartsRequest parts) {
+      return List.of(of("s3:ListMultipartUploadParts", parts.getKey()));
+    }
+    if (request instanceof ListUploadsRequest uploads) {
+      return List.of(
+          list(
+              "s3:ListBucketMultipartUploads",
+              uploads.getPrefix(),
+              uploads.getDelimiter(),
+              uploads.getLimit()));
+    }
+    if (request instanceof ListObjectsRequest list) {
+      return List.of(list(LIST, list.getPrefix(), list.getDelimiter(), list.getLimit()));
+    }
+    if (request instanceof ListVersionsRequest list) {
+      return List.of(
+          list("s3:ListBucketVersions", list.getPrefix(), list.getDelimiter(), list.getLimit()));
+    }
+    if (request instanceof RenameObjectRequest rename) {
+      List<Demand> all = new ArrayList<>();
+      all.add(of(GET, rename.getSource()));
+      all.add(of(DELETE, rename.getSource()));
+      all.add(of(PUT, rename.getTarget()));
+      if (tree) { // it may be a directory, with all that is in it
+        all.add(below(DELETE, rename.getSource() + "/"));
+      }
+      return all;
+    }
+    if (request instanceof RenamePrefixRequest rename) {
+      return List.of(
+          below(GET, rename.getSourcePrefix()),
+          below(DELETE, rename.getSourcePrefix()),
+          below(PUT, rename.getTargetPrefix()));
+    }
+    if (request instanceof DeleteDirectoryRequest delete) {
+      return List.of(below(DELETE, delete.getPath() + "/"));
+    }
+    if (request instanceof SetObjectMetadataRequest change) {
+      return namespace == null
+          ? List.of(of(PUT, change.getKey()))
+          : changed(change, tree, namespace);
+    }
+    return null;
+  }
+
+  /** Of calls that work on a bucket as a whole; null: the call is none of them. */
+  static Demand ofBucketCall(String name) {
+    return switch (name) {
+      case "deleteBucket" -> ofBucket("s3:DeleteBucket");
+      case "updateBucket", "createSnapshot", "renameSnapshot", "deleteSnapshot" ->
+          ofBucket(UPDATE_BUCKET);
+      case "getBucketUsage", "listSnapshots" -> ofBucket("stowage:LookAtBucket");
+      default -> null;
+    };
+  }
+
+  static Demand ofWriting(String key) {
+    return of(PUT, key);
+  }
+
+  static List<Demand> of(ObjectToDelete delete) {
+    List<Demand> all = new ArrayList<>();
+    boolean version = delete.getVersionId() != 0;
+    all.add(
+        of(version ? "s3:DeleteObjectVersion" : DELETE, delete.getKey()).of(delete.getVersionId()));
+    if (delete.getBypassGovernance()) {
+      all.add(of("s3:BypassGovernanceRetention", delete.getKey()));
+    }
+    return all;
+  }
+
+  private static List<Demand> written(String key, ObjectMetadata metadata) {
+    List<Demand> all = new ArrayList<>();
+    all.add(of(PUT, key));
+    if (metadata.getGrantsCount() > 0) {
+      all.add(of(PUT_ACL, key));
+    }
+    if (metadata.getTagsCount() > 0) {
+      all.add(of("s3:PutObjectTagging", key));
+    }
+    if (metadata.hasLock()) {
+      all.add(of("s3:PutObjectRetention", key));
+      all.add(of("s3:PutObjectLegalHold", key));
+    }
+    return all;
+  }
+
+  /** By what of the metadata is another than what it is now. */
+  private static List<Demand> changed(
+      SetObjectMetadataRequest change, boolean tree, ObjectManager namespace)
+      throws StoreException {
+    String key = change.getKey();
+    ObjectMetadata before = before(change, tree, namespace);
+    ObjectMetadata after = change.getMetadata();
+    List<Demand> all = new ArrayList<>();
+    if (!before.getOwner().equals(after.getOwner())
+        || !before.getFile().getOwner().equals(after.getFile().getOwner())) {
+      all.add(of(SET_OWNER, key));
+    }
+    boolean rights =
+        !before.getGrantsList().equals(after.getGrantsList())
+            || !before.getAclList().equals(after.getAclList())
+            || !before.getFile().getGroup().equals(after.getFile().getGroup())
+            || before.getFile().getPermissionPlusOne() != after.getFile().getPermissionPlusOne();
+    if (rights) {
+      all.add(of(PUT_ACL, key));
+    }
+    if (!before.getTagsMap().equals(after.getTagsMap())) {
+      all.add(of("s3:PutObjectTagging", key));
+    }
+    if (!before.getLock().equals(after.getLock())) {
+      all.add(of("s3:PutObjectRetention", key));
+      all.add(of("s3:PutObjectLegalHold", key));
+    }
+    if (change.getBypassGovernance()) {
+      all.add(of("s3:BypassGovernanceRetention", key));
+    }
+    if (all.isEmpty() || !bare(before).equals(bare(after))) {
+      all.add(of(PUT, key));
+    }
+    return all;
+  }
+
+  private static ObjectMetadata before(
+      SetObjectMetadataRequest change, boolean tree, ObjectManager namespace)
+      throws StoreException {
+    String key = change.getKey();
+    if (tree) {
+      String path = key.endsWith("/") ? key.substring(0, key.length() - 1) : key;
+      ObjectVersion found =
+          namespace
+              .findPath(
+                  FindPathRequest.newBuilder()
+                      .setBucket(change.getBucket())
+                      .setPath(path)
+                      .setWantAll(true)
+                      .build())
+              .getVersion();
+      return asRead(change, found);
+    }
+    ObjectVersion found =
+        namespace
+            .getObject(
+                GetObjectRequest.newBuilder()
+                    .setBucket(change.getBucket())
+                    .setKey(key)
+                    .setVersionId(change.getVersionId())
+                    .build())
+            .getVersion();
+    return asRead(change, found);
+  }
+
+  /** What is compared here has to be what the change is made from. */
+  private static ObjectMetadata asRead(SetObjectMetadataRequest change, ObjectVersion found)
+      throws StoreException {
+    if (change.getStamp() != found.getStamp()) {
+      throw new StoreException(
+          ErrorCode.CONFLICT,
+          "Cannot change what " + change.getKey() + " says of itself: it changed meanwhile");
+    }
+    return found.getMetadata();
+  }
+
+  private static ObjectMetadata bare(ObjectMetadata metadata) {
+    return metadata.toBuilder()
+        .clearOwner()
+        .clearGrants()
+        .clearAcl()
+        .clearTags()
+        .clearLock()
+        .setFile(
+            metadata.getFile().toBuilder()
+                .clearOwner()
+                .clearGroup()
+                .clearPermissionPlusOne()
+                .clearHasAcl())
+        .build();
+  }
+}
