@@ -32,11 +32,14 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.security.PrivilegedExceptionAction;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import org.apache.hadoop.fs.FSDataInputStream;
 import org.apache.hadoop.fs.FSDataOutputStream;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
+import org.apache.hadoop.fs.permission.AclEntry;
 import org.apache.hadoop.fs.permission.FsAction;
 import org.apache.hadoop.fs.permission.FsPermission;
 import org.apache.hadoop.security.AccessControlException;
@@ -48,6 +51,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import software.amazon.awssdk.core.sync.RequestBody;
 import software.amazon.awssdk.services.s3.S3Client;
+import software.amazon.awssdk.services.s3.model.ObjectAttributes;
+import software.amazon.awssdk.services.s3.model.ObjectIdentifier;
 import software.amazon.awssdk.services.s3.model.S3Exception;
 
 /**
@@ -258,5 +263,215 @@ class PermissionsIT {
                         && line.contains("\"key\":\"shared/file\"")
                         && line.contains("\"why\":\"the bucket's policy allows it\"")),
         () -> "not in " + lines.size() + " lines");
+  }
+
+  /** What a hostile user tries, by name; each has to be refused for want of permission. */
+  private static void allRefused(Map<String, Work> attempts) {
+    List<String> through = new ArrayList<>();
+    attempts.forEach(
+        (name, attempt) -> {
+          try {
+            through.add(name + " returned " + attempt.run());
+          } catch (AccessControlException e) {
+            // as it has to be
+          } catch (S3Exception e) {
+            if (e.statusCode() != 403) {
+              through.add(name + ": " + e);
+            }
+          } catch (Exception e) {
+            through.add(name + ": " + e);
+          }
+        });
+    assertEquals(List.of(), through);
+  }
+
+  private static Work of(Attempt attempt) {
+    return () -> {
+      attempt.run();
+      return "nothing";
+    };
+  }
+
+  private interface Attempt {
+    void run() throws Exception;
+  }
+
+  @Test
+  void aHostileUserFindsNoWayAroundPermissions() throws Exception {
+    createBucket("hostile", "owner", BucketLayout.FILE_SYSTEM);
+    createBucket("bobs-own", "bob", BucketLayout.OBJECT);
+    FileSystem owner = files("owner", "hostile");
+    FileSystem ann = files("ann", "hostile");
+    FileSystem bob = files("bob", "hostile");
+    S3Client s3 = s3("bob");
+    owner.setPermission(new Path("/"), new FsPermission((short) 0777));
+    for (String directory : List.of("/closed", "/shut")) {
+      assertTrue(ann.mkdirs(new Path(directory)));
+      write(ann, directory + "/file");
+    }
+    ann.setPermission(new Path("/closed"), new FsPermission((short) 0700)); // not even through
+    ann.setPermission(new Path("/shut/file"), new FsPermission((short) 0600)); // through, and seen
+    String upload =
+        s3("ann").createMultipartUpload(b -> b.bucket("hostile").key("shut/upload")).uploadId();
+    var unused = owner.createSnapshot(new Path("/"), "then");
+    Map<String, Work> attempts = new LinkedHashMap<>();
+    for (String directory : List.of("closed", "shut")) {
+      String key = directory + "/file";
+      Path file = new Path("/" + key);
+      attempts.put("open " + key, () -> read(bob, "/" + key));
+      attempts.put("openFile " + key, () -> bob.openFile(file).build().get().read());
+      attempts.put("append " + key, of(() -> bob.append(file).close()));
+      attempts.put("overwrite " + key, of(() -> bob.create(file, true).close()));
+      attempts.put("create beside " + key, of(() -> write(bob, "/" + directory + "/bobs")));
+      attempts.put("mkdirs beside " + key, () -> bob.mkdirs(new Path("/" + directory + "/d/e")));
+      attempts.put("delete " + key, () -> bob.delete(file, false));
+      attempts.put("delete all of " + key, () -> bob.delete(file.getParent(), true));
+      attempts.put("rename " + key, () -> bob.rename(file, new Path("/stolen")));
+      attempts.put("rename onto " + key, () -> bob.rename(new Path("/bobs"), file));
+      attempts.put("checksum " + key, () -> bob.getFileChecksum(file));
+      attempts.put("times " + key, of(() -> bob.setTimes(file, 1, 1)));
+      attempts.put("chmod " + key, of(() -> bob.setPermission(file, FsPermission.getDefault())));
+      attempts.put("chown " + key, of(() -> bob.setOwner(file, "bob", null)));
+      attempts.put(
+          "setfacl " + key,
+          of(() -> bob.modifyAclEntries(file, AclEntry.parseAclSpec("user:bob:rwx", true))));
+      attempts.put("setfattr " + key, of(() -> bob.setXAttr(file, "user.a", CONTENT)));
+      attempts.put(
+          "S3 GET " + key, () -> s3.getObjectAsBytes(b -> b.bucket("hostile").key(key)).toString());
+      attempts.put("S3 HEAD " + key, () -> s3.headObject(b -> b.bucket("hostile").key(key)));
+      attempts.put("S3 tags " + key, () -> s3.getObjectTagging(b -> b.bucket("hostile").key(key)));
+      attempts.put("S3 ACL " + key, () -> s3.getObjectAcl(b -> b.bucket("hostile").key(key)));
+      attempts.put(
+          "S3 attributes " + key,
+          () ->
+              s3.getObjectAttributes(
+                  b -> b.bucket("hostile").key(key).objectAttributes(ObjectAttributes.CHECKSUM)));
+      attempts.put(
+          "S3 copy " + key,
+          () ->
+              s3.copyObject(
+                  b ->
+                      b.sourceBucket("hostile")
+                          .sourceKey(key)
+                          .destinationBucket("bobs-own")
+                          .destinationKey("stolen")));
+      attempts.put(
+          "S3 copy within " + key,
+          () ->
+              s3.copyObject(
+                  b ->
+                      b.sourceBucket("hostile")
+                          .sourceKey(key)
+                          .destinationBucket("hostile")
+                          .destinationKey("stolen")));
+      attempts.put(
+          "S3 PUT " + key,
+          () -> s3.putObject(b -> b.bucket("hostile").key(key), RequestBody.fromBytes(CONTENT)));
+      attempts.put(
+          "S3 PUT beside " + key,
+          () ->
+              s3.putObject(
+                  b -> b.bucket("hostile").key(directory + "/bobs"),
+                  RequestBody.fromBytes(CONTENT)));
+      attempts.put("S3 DELETE " + key, () -> s3.deleteObject(b -> b.bucket("hostile").key(key)));
+      attempts.put(
+          "S3 upload to " + key, () -> s3.createMultipartUpload(b -> b.bucket("hostile").key(key)));
+      attempts.put(
+          "S3 PUT tags " + key,
+          () ->
+              s3.putObjectTagging(
+                  b ->
+                      b.bucket("hostile")
+                          .key(key)
+                          .tagging(t -> t.tagSet(one -> one.key("a").value("b")))));
+    }
+    attempts.put("list closed", () -> bob.listStatus(new Path("/closed")));
+    attempts.put("status in closed", () -> bob.getFileStatus(new Path("/closed/file")));
+    attempts.put("attributes in closed", () -> bob.getXAttrs(new Path("/closed/file")));
+    attempts.put("getfacl in closed", () -> bob.getAclStatus(new Path("/closed/file")));
+    attempts.put("summary of closed", () -> bob.getContentSummary(new Path("/closed")));
+    attempts.put(
+        "rename of a file in the way",
+        () -> bob.rename(new Path("/closed/file"), new Path("/shut/x")));
+    attempts.put("snapshot", () -> bob.createSnapshot(new Path("/"), "bobs"));
+    attempts.put("past", () -> read(bob, "/.snapshot/then/shut/file"));
+    attempts.put("past of closed", () -> read(bob, "/.snapshot/then/closed/file"));
+    attempts.put("list past", () -> bob.listStatus(new Path("/.snapshot/then/closed")));
+    attempts.put("status past", () -> bob.getFileStatus(new Path("/.snapshot/then/shut/file")));
+    attempts.put("end of the snapshot", of(() -> bob.deleteSnapshot(new Path("/"), "then")));
+    attempts.put(
+        "S3 list closed",
+        () -> s3.listObjectsV2(b -> b.bucket("hostile").prefix("closed/").delimiter("/")));
+    attempts.put(
+        "S3 list into closed", () -> s3.listObjectsV2(b -> b.bucket("hostile").prefix("closed/f")));
+    attempts.put("S3 list all", () -> s3.listObjectsV2(b -> b.bucket("hostile")));
+    attempts.put(
+        "S3 list after", () -> s3.listObjectsV2(b -> b.bucket("hostile").startAfter("closed/a")));
+    attempts.put("S3 versions", () -> s3.listObjectVersions(b -> b.bucket("hostile")));
+    attempts.put(
+        "S3 part",
+        () ->
+            s3.uploadPart(
+                b -> b.bucket("hostile").key("shut/upload").uploadId(upload).partNumber(1),
+                RequestBody.fromBytes(CONTENT)));
+    attempts.put(
+        "S3 part of a copy",
+        () ->
+            s3.uploadPartCopy(
+                b ->
+                    b.sourceBucket("hostile")
+                        .sourceKey("shut/file")
+                        .destinationBucket("hostile")
+                        .destinationKey("shut/upload")
+                        .uploadId(upload)
+                        .partNumber(1)));
+    attempts.put(
+        "S3 parts",
+        () -> s3.listParts(b -> b.bucket("hostile").key("shut/upload").uploadId(upload)));
+    attempts.put(
+        "S3 end of an upload",
+        () ->
+            s3.abortMultipartUpload(b -> b.bucket("hostile").key("shut/upload").uploadId(upload)));
+    attempts.put(
+        "S3 completion",
+        () ->
+            s3.completeMultipartUpload(
+                b ->
+                    b.bucket("hostile")
+                        .key("shut/upload")
+                        .uploadId(upload)
+                        .multipartUpload(m -> m.parts(p -> p.partNumber(1).eTag("\"a\"")))));
+    attempts.put(
+        "S3 policy",
+        () -> s3.putBucketPolicy(b -> b.bucket("hostile").policy("{\"Statement\":[]}")));
+    attempts.put("S3 bucket's end", () -> s3.deleteBucket(b -> b.bucket("hostile")));
+    write(bob, "/bobs");
+    allRefused(attempts);
+    // Of many deletions each is refused by itself.
+    var deleted =
+        s3.deleteObjects(
+            b ->
+                b.bucket("hostile")
+                    .delete(
+                        d ->
+                            d.objects(
+                                ObjectIdentifier.builder().key("shut/file").build(),
+                                ObjectIdentifier.builder().key("closed/file").build(),
+                                ObjectIdentifier.builder().key("bobs").build())));
+    assertEquals(1, deleted.deleted().size());
+    assertEquals(
+        List.of("AccessDenied", "AccessDenied"),
+        deleted.errors().stream().map(error -> error.code()).toList());
+    // What he may see of a file that he may not read tells nothing of what is in it.
+    var seen = s3.listObjectsV2(b -> b.bucket("hostile").prefix("shut/")).contents();
+    assertEquals(1, seen.size());
+    assertEquals(CONTENT.length, seen.get(0).size());
+    assertEquals("\"\"", seen.get(0).eTag());
+    for (String file : List.of("/closed/file", "/shut/file")) {
+      assertArrayEquals(CONTENT, read(ann, file));
+      assertEquals("ann", ann.getFileStatus(new Path(file)).getOwner());
+    }
+    assertEquals(
+        2, ann.listStatus(new Path("/shut")).length + ann.listStatus(new Path("/closed")).length);
   }
 }

@@ -629,7 +629,7 @@ final class Namespace implements ObjectManager, AutoCloseable {
       }
       deleted.setStamp(done.stamp());
       if (done.version() != null) {
-        deleted.setVersion(done.version());
+        deleted.setVersion(guard.told(done.version(), what.getKey()));
       }
       if (!isFileSystem(bucket) && done.stamp() != 0) {
         records.add(RecordNeedles.deleted(bucket.bucket(), what, done.stamp(), done.version()));

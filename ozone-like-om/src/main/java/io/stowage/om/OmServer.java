@@ -21,6 +21,7 @@ import io.stowage.common.conf.Exposure;
 import io.stowage.common.conf.Keys;
 import io.stowage.common.conf.StowageConfig;
 import io.stowage.common.data.DatanodeDirectory;
+import io.stowage.common.delegation.DelegationTokens;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.expiry.DayLength;
@@ -63,7 +64,6 @@ import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.ipc.Server;
-import org.apache.hadoop.security.UserGroupInformation;
 import org.apache.hadoop.thirdparty.protobuf.Message;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -178,7 +178,8 @@ public final class OmServer implements AutoCloseable {
                 clock,
                 seal,
                 delegationSettings(config));
-    OmServer server = new OmServer(config, hadoopAndHBase, tables, namespace, tokens, delegation, clock);
+    OmServer server =
+        new OmServer(config, hadoopAndHBase, tables, namespace, tokens, delegation, clock);
     server.lifecycle.moveTo(Lifecycle.State.STARTING);
     server.sweeps =
         server.sweeper.scheduleWithFixedDelay(
@@ -296,16 +297,24 @@ public final class OmServer implements AutoCloseable {
                   config.get(Keys.OM_AUDIT_FILES),
                   "rpc"));
     }
+    Door door = authorizer == null ? null : door(namespace);
+    Visitors visitors =
+        new Visitors(
+            Administrators.of(config),
+            config.get(Keys.SUPERUSER_GROUP),
+            tokens != null,
+            tokens != null && "privacy".equals(hadoop.get("hadoop.rpc.protection")));
     rpc =
         RpcServer.create(
             hadoop,
             config.get(Keys.OM_BIND),
             RPC_HANDLERS,
             RpcProtocol.OBJECT_MANAGER,
-            guarded(namespace, Administrators.of(config)),
+            guarded(namespace, door, visitors),
             delegation);
     if (delegation != null) {
-      rpc.add(hadoop, RpcProtocol.DELEGATION_TOKENS, new TokenDesk(delegation));
+      rpc.add(
+          hadoop, RpcProtocol.DELEGATION_TOKENS, noted(new TokenDesk(delegation), door, visitors));
     }
     rpc.start();
     LOG.info("Object manager serves RPC on {}", rpc.address());
@@ -316,19 +325,7 @@ public final class OmServer implements AutoCloseable {
    * Keeps secrets, and what could lose data, from callers over RPC that are no administrators; with
    * security or permissions on, all else from those who may not.
    */
-  private ObjectManager guarded(ObjectManager target, Administrators administrators)
-      throws StoreException {
-    Door door =
-        authorizer == null
-            ? null
-            : new Door(
-                target,
-                authorizer,
-                tokens == null ? null : tokens.grants(),
-                OmConfig.from(config).commitWindow(),
-                clock);
-    String superusers = config.get(Keys.SUPERUSER_GROUP);
-    boolean secure = tokens != null && "privacy".equals(hadoop.get("hadoop.rpc.protection"));
+  private ObjectManager guarded(ObjectManager target, Door door, Visitors visitors) {
     return (ObjectManager)
         Proxy.newProxyInstance(
             ObjectManager.class.getClassLoader(),
@@ -336,31 +333,62 @@ public final class OmServer implements AutoCloseable {
             (proxy, method, arguments) -> {
               String name = method.getName();
               if (delegation != null) {
-                delegation.check(Server.getRemoteUser());
+                checkToken(visitors);
               }
               if (door != null) {
                 return door.pass(
                     name,
                     (Message) arguments[0],
-                    Visitors.ofThisCall(administrators, superusers, tokens != null, secure),
+                    visitors.ofThisCall(),
                     request -> invoke(target, method, request));
               }
               if (Door.isOfAdministrators(name)) {
-                administrators.check(name);
+                visitors.administrators().check(name);
               }
               if (OwnSecrets.isOne(arguments[0])) {
-                UserGroupInformation caller = Server.getRemoteUser();
+                Door.Visitor caller = visitors.ofThisCall();
                 return invoke(
                     target,
                     method,
                     OwnSecrets.allowed(
                         (Message) arguments[0],
-                        caller.getShortUserName(),
-                        Visitors.proofOf(caller, tokens != null),
-                        administrators.include(caller)));
+                        caller.user(),
+                        caller.proof(),
+                        caller.administrator()));
               }
               return invoke(target, method, arguments);
             });
+  }
+
+  private void checkToken(Visitors visitors) throws StoreException {
+    try {
+      delegation.check(Server.getRemoteUser());
+    } catch (StoreException e) {
+      authorizer.audit().refused(visitors.ofThisCall().origin(), "authenticate", e.getMessage());
+      throw e;
+    }
+  }
+
+  private Door door(ObjectManager target) throws StoreException {
+    return new Door(
+        target,
+        authorizer,
+        tokens == null ? null : tokens.grants(),
+        OmConfig.from(config).commitWindow(),
+        clock);
+  }
+
+  /** What the desk decides is written down as what the door does. */
+  private static DelegationTokens noted(DelegationTokens desk, Door door, Visitors visitors) {
+    return (DelegationTokens)
+        Proxy.newProxyInstance(
+            DelegationTokens.class.getClassLoader(),
+            new Class<?>[] {DelegationTokens.class},
+            (proxy, method, arguments) ->
+                door.note(
+                    method.getName(),
+                    visitors.ofThisCall(),
+                    () -> invoke(desk, method, arguments)));
   }
 
   private static Object invoke(Object target, Method method, Object... arguments) throws Throwable {

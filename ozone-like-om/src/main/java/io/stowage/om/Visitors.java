@@ -27,19 +27,18 @@ import org.apache.hadoop.ipc.Server;
 import org.apache.hadoop.security.UserGroupInformation;
 import org.apache.hadoop.security.UserGroupInformation.AuthenticationMethod;
 
-/** Who makes the call of Hadoop's RPC that this thread serves, and from where. Stateless. */
-final class Visitors {
-  private Visitors() {}
+/**
+ * Who makes the call of Hadoop's RPC that this thread serves, and from where. Immutable.
+ *
+ * @param superusers a group
+ * @param security whether callers have shown who they are
+ * @param secure whether nobody on the way can read what is said
+ */
+record Visitors(
+    Administrators administrators, String superusers, boolean security, boolean secure) {
 
-  /**
-   * Now.
-   *
-   * @param superusers a group
-   * @param security whether callers have shown who they are
-   * @param secure whether nobody on the way can read what is said
-   */
-  static Door.Visitor ofThisCall(
-      Administrators administrators, String superusers, boolean security, boolean secure) {
+  /** Of now. */
+  Door.Visitor ofThisCall() {
     UserGroupInformation caller = Server.getRemoteUser();
     Supplier<Set<String>> groups = caller::getGroupsSet;
     boolean administrator = administrators.include(caller);
@@ -48,12 +47,12 @@ final class Visitors {
         groups,
         administrator,
         administrator || (!superusers.isEmpty() && groups.get().contains(superusers)),
-        proofOf(caller, security),
+        proofOf(caller),
         secure,
         new Origin(callId(), address(), mechanism(caller), ""));
   }
 
-  static OwnSecrets.Proof proofOf(UserGroupInformation caller, boolean security) {
+  private OwnSecrets.Proof proofOf(UserGroupInformation caller) {
     if (!security) {
       return OwnSecrets.Proof.NONE;
     }

@@ -30,6 +30,7 @@ import io.stowage.common.proto.AbortUploadRequest;
 import io.stowage.common.proto.FileAttributes;
 import io.stowage.common.proto.FindPathRequest;
 import io.stowage.common.proto.GetObjectRequest;
+import io.stowage.common.proto.ListObjectsRequest;
 import io.stowage.common.proto.ListPartsRequest;
 import io.stowage.common.proto.ListUploadsRequest;
 import io.stowage.common.proto.ListVersionsRequest;
@@ -40,6 +41,7 @@ import io.stowage.common.proto.OpenFileRequest;
 import io.stowage.common.proto.PutObjectRequest;
 import io.stowage.common.proto.RecoverFileRequest;
 import io.stowage.common.proto.SetObjectMetadataRequest;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -257,8 +259,9 @@ abstract class TreePermissionsContract {
     may(EVE, () -> assertNotNull(tree.find("f"))); // what it is may be seen by who comes there
     GetObjectRequest head =
         GetObjectRequest.newBuilder().setBucket(tree.bucket).setKey("f").build();
+    mayNot(EVE, () -> om.om.getObject(head));
     may(
-        EVE,
+        BOB,
         () -> assertTrue(om.om.getObject(head).getVersion().getManifest().getExtentsCount() == 0));
     mayNot(null, () -> tree.get("f"));
     change("f", metadata -> bits(metadata, 0044)); // the first that fits decides
@@ -268,6 +271,74 @@ abstract class TreePermissionsContract {
     String text = assertDenied(ANN, () -> tree.get("f"));
     assertEquals(
         "Permission denied: user=ann, access=READ, inode=\"/f\":ann:staff:----r--r--", text);
+  }
+
+  @Test
+  void whatIsInAFileIsNotToldByItsDigests() throws StoreException {
+    put(ANN, "d/pin", 0640);
+    change(
+        "d/pin",
+        metadata ->
+            metadata.toBuilder()
+                .putXattrs("user.hint", ByteString.copyFromUtf8("four digits"))
+                .putUser("hint", "four digits")
+                .putTags("hint", "four digits")
+                .build());
+    for (Person who : List.of(ANN, EVE)) {
+      List<ObjectVersion> told = new ArrayList<>();
+      may(
+          who,
+          () -> {
+            told.add(tree.find("d/pin").getVersion());
+            told.add(look("d/pin"));
+            told.add(
+                om.om
+                    .listObjects(
+                        ListObjectsRequest.newBuilder()
+                            .setBucket(tree.bucket)
+                            .setPrefix("d/")
+                            .setDelimiter("/")
+                            .build())
+                    .getObjects(0));
+          });
+      for (ObjectVersion version : told) {
+        assertEquals("content".length(), version.getLength());
+        assertEquals(who == EVE, version.getMd5().isEmpty(), version::toString);
+        if (who == EVE) {
+          assertEquals(0, version.getMetadata().getXattrsCount());
+          assertEquals(0, version.getMetadata().getUserCount());
+          assertEquals(0, version.getMetadata().getTagsCount());
+        }
+      }
+    }
+    // Nor by what is said of it when it is moved and deleted, which its directory allows.
+    change("d", metadata -> bits(metadata, 0777));
+    List<ObjectVersion> moved = new ArrayList<>();
+    may(
+        EVE,
+        () -> {
+          moved.add(om.rename(tree.bucket, "d/pin", "d/eves", false));
+          moved.add(om.rename(tree.bucket, "d/eves", "d/pin", false));
+        });
+    put(ANN, "d/other", 0600);
+    may(EVE, () -> moved.add(om.delete(tree.bucket, "d/other").getVersion()));
+    for (ObjectVersion version : moved) {
+      assertTrue(version.getMd5().isEmpty(), version::toString);
+    }
+    // Who changes something of what he may not read loses nothing of it.
+    change("d/pin", metadata -> bits(metadata, 0202));
+    may(ANN, () -> change("d/pin", metadata -> bits(metadata, 0206)));
+    may(
+        EVE,
+        () ->
+            change(
+                "d/pin",
+                metadata ->
+                    metadata.toBuilder()
+                        .setFile(metadata.getFile().toBuilder().setModifiedMillisPlusOne(5))
+                        .build()));
+    assertEquals("four digits", look("d/pin").getMetadata().getUserOrThrow("hint"));
+    assertEquals(1, look("d/pin").getMetadata().getXattrsCount());
   }
 
   private String assertDenied(Person who, TestTree.Call call) {

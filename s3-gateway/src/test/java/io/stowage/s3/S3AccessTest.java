@@ -193,6 +193,37 @@ class S3AccessTest {
             .statusCode());
   }
 
+  /** A put's headers are no way around what a policy says of tags and lists. */
+  @Test
+  void whoMayWriteMayNotThereforeTagOrShare() {
+    alice.putBucketPolicy(
+        b ->
+            b.bucket("bucket")
+                .policy(
+                    """
+                    {"Statement": {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam:::user/bob"},
+                     "Action": "s3:PutObject", "Resource": "arn:aws:s3:::bucket/*"}}
+                    """));
+    bob.putObject(b -> b.bucket("bucket").key("bobs"), RequestBody.fromString("x"));
+    for (String key : List.of("k", "new")) { // alice's, and nobody's; of his own he is the owner
+      denied(
+          () ->
+              bob.putObject(
+                  b -> b.bucket("bucket").key(key).acl(ObjectCannedACL.PUBLIC_READ),
+                  RequestBody.fromString("x")));
+      denied(
+          () ->
+              bob.putObject(
+                  b -> b.bucket("bucket").key(key).tagging("a=b"), RequestBody.fromString("x")));
+      denied(() -> bob.createMultipartUpload(b -> b.bucket("bucket").key(key).tagging("a=b")));
+      denied(
+          () ->
+              bob.createMultipartUpload(
+                  b -> b.bucket("bucket").key(key).acl(ObjectCannedACL.PUBLIC_READ)));
+    }
+    assertEquals("content", read(alice, "k"));
+  }
+
   @Test
   void policiesAllowAndDeny() throws IOException {
     alice.putBucketPolicy(

@@ -26,6 +26,7 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
@@ -54,10 +55,19 @@ import org.slf4j.LoggerFactory;
 public final class AuditLog implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(AuditLog.class);
 
-  /** Lines on their way to the writer: about 2 MiB. */
+  /** Lines on their way to the writer: about 2 MiB, 20 MiB if all are as long as can be. */
   private static final int CAPACITY = 4_096;
 
   static final long MOST_WAIT_MILLIS = 20;
+
+  /** Chars of names, of which a caller may choose some as he likes; longer ones are cut. */
+  private static final int LONGEST_NAME = 256;
+
+  /** No key is longer; what is said to be one may be. */
+  private static final int LONGEST_KEY = 1_024;
+
+  /** Names a path, and who owns it. */
+  private static final int LONGEST_WHY = 3_072;
 
   private static final JsonFactory JSON = new JsonFactory();
 
@@ -189,7 +199,23 @@ public final class AuditLog implements AutoCloseable {
       return;
     }
     Line line =
-        new Line(clock.wallMicros(), origin, who, action, bucket, key, version, allowed, why);
+        new Line(
+            clock.wallMicros(),
+            new Origin(
+                bounded(origin.requestId(), LONGEST_NAME),
+                bounded(origin.address(), LONGEST_NAME),
+                bounded(origin.mechanism(), LONGEST_NAME),
+                bounded(origin.accessKey(), LONGEST_NAME)),
+            new Question.Principal(
+                bounded(who.canonicalId(), LONGEST_NAME),
+                bounded(who.userName(), LONGEST_NAME),
+                who.anonymous()),
+            bounded(action, LONGEST_NAME),
+            bounded(bucket, LONGEST_NAME),
+            bounded(key, LONGEST_KEY),
+            bounded(version, LONGEST_NAME),
+            allowed,
+            bounded(why, LONGEST_WHY));
     if (queue.offer(line)) {
       return;
     }
@@ -205,6 +231,27 @@ public final class AuditLog implements AutoCloseable {
       stalled = true;
     }
     dropped.incrementAndGet();
+  }
+
+  /**
+   * What goes into a line: whatever a caller sends, a line has its bound, and is one that can be
+   * written (half a surrogate pair cannot).
+   */
+  private static String bounded(String text, int most) {
+    if (text == null || (text.length() <= most && !hasSurrogate(text))) {
+      return text;
+    }
+    String cut = text.length() <= most ? text : text.substring(0, most) + "…";
+    return new String(cut.getBytes(StandardCharsets.UTF_8), StandardCharsets.UTF_8);
+  }
+
+  private static boolean hasSurrogate(String text) {
+    for (int i = 0; i < text.length(); i++) {
+      if (Character.isSurrogate(text.charAt(i))) {
+        return true;
+      }
+    }
+    return false;
   }
 
   /** Lines written so far. */

@@ -78,7 +78,9 @@ public final class Authorizer implements AutoCloseable {
     Verdict verdict = decided;
     Acting acting = Acting.current();
     if (verdict.outcome() == Verdict.Outcome.BY_PERMISSIONS) {
-      if (acting == null || request.bucket() == null) {
+      if (acting == null
+          || request.bucket() == null
+          || !StoreRules.permissionsDecide(request.bucket(), request.action())) {
         verdict = Verdict.denied(StoreRules.NOTHING_ALLOWS);
       } else {
         acting.limitIn(
@@ -103,7 +105,8 @@ public final class Authorizer implements AutoCloseable {
     if (request.superuser() && request.boundaries().isEmpty()) {
       return Verdict.allowed("administrator");
     }
-    try {
+    // What is looked up for a decision is looked up by the service, whatever bounds the caller.
+    try (Acting lookUps = Acting.begin(request.person())) {
       return rules.decide(request);
     } catch (StoreException | RuntimeException e) {
       note(origin, request, Verdict.denied("cannot be decided: " + e.getMessage()));

@@ -113,6 +113,11 @@ public final class StoreRules implements AccessAuthorizer {
 
   private final PolicyCache policies = new PolicyCache();
 
+  /** Whether the object manager asks the permissions of files there about such an action. */
+  static boolean permissionsDecide(BucketInfo bucket, String action) {
+    return bucket.getLayout() == BucketLayout.FILE_SYSTEM && OF_FILES.contains(action);
+  }
+
   @Override
   public Verdict decide(AccessRequest request) throws StoreException {
     return new Decision(request).decide();
@@ -196,9 +201,7 @@ public final class StoreRules implements AccessAuthorizer {
       if (!settings.disablesLists() && listAllows(settings)) {
         return Verdict.allowed("an access control list grants it");
       }
-      return bucket.getLayout() == BucketLayout.FILE_SYSTEM
-              && request.person() != null
-              && OF_FILES.contains(request.action())
+      return request.person() != null && permissionsDecide(bucket, request.action())
           ? Verdict.byPermissions()
           : Verdict.denied(NOTHING_ALLOWS);
     }

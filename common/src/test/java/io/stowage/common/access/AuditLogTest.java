@@ -71,6 +71,36 @@ class AuditLogTest {
     assertFalse(second.has("user"));
   }
 
+  /** A caller who chose what he calls a key hides neither himself nor those beside him. */
+  @Test
+  void aLineIsBoundedAndCanBeWrittenWhateverIsSaid() throws Exception {
+    Path file = directory.resolve("audit.log");
+    String endless = "k".repeat(1 << 20);
+    try (AuditLog log = AuditLog.to(StoreClock.system(), file, 1 << 20, 3)) {
+      decide(log, endless);
+      decide(log, "half a pair \ud83d");
+      decide(log, "a pair \ud83d\ude00");
+      log.add(
+          new Origin(endless, endless, endless, endless),
+          new Question.Principal(endless, endless, false),
+          endless,
+          endless,
+          endless,
+          endless,
+          false,
+          endless);
+    }
+    List<String> lines = Files.readAllLines(file);
+    assertEquals(4, lines.size());
+    assertTrue(JSON.readTree(lines.get(0)).get("key").asText().startsWith("kkk"));
+    assertEquals("half a pair ?", JSON.readTree(lines.get(1)).get("key").asText());
+    assertEquals("a pair \ud83d\ude00", JSON.readTree(lines.get(2)).get("key").asText());
+    assertTrue(JSON.readTree(lines.get(3)).get("why").asText().endsWith("…"));
+    for (String line : lines) {
+      assertTrue(line.length() < 8_192, () -> "" + line.length());
+    }
+  }
+
   @Test
   void goesOnBehindWhatIsThereAndRotates() throws Exception {
     Path file = directory.resolve("audit.log");

@@ -98,6 +98,47 @@ class AuthorizerTest extends AuthorizerContract {
     }
   }
 
+  /** Where nobody would ask them, an authoriser that leaves it to them has let nobody in. */
+  @Test
+  void permissionsOfFilesAllowNothingWhereThereAreNone() throws Exception {
+    AccessAuthorizer carefree = request -> Verdict.byPermissions();
+    try (Authorizer authorizer = new Authorizer(carefree, AuditLog.none());
+        Acting acting = Acting.begin(null)) {
+      for (AccessRequest none :
+          List.of(
+              question("bob", "s3:GetObject", bucket(BucketLayout.OBJECT), "k", List.of()),
+              question(
+                  "bob", "s3:PutBucketPolicy", bucket(BucketLayout.FILE_SYSTEM), null, List.of()),
+              question("bob", "stowage:SetOwner", bucket(BucketLayout.FILE_SYSTEM), "k", List.of()),
+              question("bob", "iam:CreateUser", null, null, List.of()))) {
+        assertEquals(
+            Verdict.Outcome.DENIED, authorizer.ask(Origin.INSIDE, none).outcome(), none.action());
+      }
+      assertEquals(false, acting.isLimitedIn("b"));
+    }
+  }
+
+  /** What an authoriser looks up is the service's look, whatever already bounds its caller. */
+  @Test
+  void whatIsLookedUpForADecisionIsNotBoundedByPermissions() throws Exception {
+    List<Boolean> bounded = new ArrayList<>();
+    AccessAuthorizer looking =
+        request -> {
+          bounded.add(Acting.current().isLimitedIn("b"));
+          return Verdict.byPermissions();
+        };
+    AccessRequest file =
+        question("bob", "s3:GetObject", bucket(BucketLayout.FILE_SYSTEM), "k", List.of());
+    try (Authorizer authorizer = new Authorizer(looking, AuditLog.none());
+        Acting acting = Acting.begin(file.person())) {
+      for (int i = 0; i < 2; i++) {
+        var unused = authorizer.ask(Origin.INSIDE, file);
+        assertEquals(true, acting.isLimitedIn("b"));
+      }
+    }
+    assertEquals(List.of(false, false), bounded);
+  }
+
   @Test
   void withoutAnybodyToAskThemThePermissionsOfFilesAllowNothing() throws Exception {
     AccessRequest file =

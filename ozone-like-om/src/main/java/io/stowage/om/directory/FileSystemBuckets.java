@@ -167,6 +167,7 @@ public final class FileSystemBuckets {
       }
     }
     guard.require(rows, found.place().rowKey(), entry, path, actionOf(request.getWanted()));
+    entry = guard.shown(rows, found.place().rowKey(), entry, path);
     return FindPathReply.newBuilder()
         .setVersion(TreeListing.told(directory ? path + "/" : path, entry))
         .setDirectory(directory)
@@ -252,7 +253,7 @@ public final class FileSystemBuckets {
       throw inWordsOf(request.getKey(), place, e);
     }
     requireMeant(request.getKey(), path, found.getVersion());
-    if (request.getWantManifest()) {
+    if (request.getWantManifest() || !path.directory()) { // of a file a look tells its digests
       guard.requireOf(
           found.getVersion().getMetadata(), path.directory(), path.text(), FsAction.READ);
     }
@@ -565,7 +566,7 @@ public final class FileSystemBuckets {
     }
     Renames.Renamed renamed = directories.rename(bucket, from, to, id, overwrite, records, guard);
     return new Renames.Renamed(
-        renamed.version().toBuilder().setKey(target).build(), renamed.left());
+        guard.told(renamed.version(), target).toBuilder().setKey(target).build(), renamed.left());
   }
 
   public ListObjectsReply list(BucketInfo bucket, ListObjectsRequest request, TreeGuard guard)

@@ -175,6 +175,43 @@ public final class TreeGuard {
     }
   }
 
+  /**
+   * What is told of an entry to one who looks at it: of a file that he may not read, nothing that
+   * tells what is in it; a digest is as good as a short secret itself. Who may change what the file
+   * says of itself sees all of that, since he hands it back.
+   */
+  ObjectVersion shown(ObjectRows rows, String rowKey, ObjectVersion entry, String path)
+      throws StoreException {
+    if (!limited || entry.getDirectoryId() != 0) {
+      return entry;
+    }
+    return mayKnow(of(path, whole(rows, rowKey, entry), false)) ? entry : withoutContent(entry);
+  }
+
+  /** The same of what an operation has read: where its list is not with it, nobody is on that. */
+  public ObjectVersion told(ObjectVersion entry, String path) {
+    if (!limited || entry.getDirectoryId() != 0) {
+      return entry;
+    }
+    ObjectMetadata metadata = entry.getMetadata();
+    FilePermissions file = of(path, metadata, false);
+    boolean whole = !metadata.getFile().getHasAcl() || metadata.getAclCount() > 0;
+    return isOwner(file) || (whole && mayKnow(file)) ? entry : withoutContent(entry);
+  }
+
+  private boolean mayKnow(FilePermissions file) {
+    return isOwner(file) || file.allow(who(), FsAction.READ) || file.allow(who(), FsAction.WRITE);
+  }
+
+  private static ObjectVersion withoutContent(ObjectVersion entry) {
+    return entry.toBuilder()
+        .clearMd5()
+        .clearChecksums()
+        .clearPartChecksums()
+        .setMetadata(entry.getMetadata().toBuilder().clearXattrs().clearUser().clearTags())
+        .build();
+  }
+
   /** That the one owns the file, or may write it. */
   void requireOwnerOrWriter(ObjectRows rows, String rowKey, ObjectVersion entry, String path)
       throws StoreException {

@@ -176,7 +176,7 @@ final class TreeListing {
             return ByteString.copyFromUtf8(common).concat(BEHIND);
           }
         } else if (!item.isDirectory()) {
-          if (!add(item.path(), item.entry())) {
+          if (!add(item.path(), shown(item))) {
             return null;
           }
         } else {
@@ -188,6 +188,10 @@ final class TreeListing {
           walk.enter(item);
         }
       }
+    }
+
+    private ObjectVersion shown(TreeWalk.Item file) throws StoreException {
+      return guard.shown(directories.rows(), file.rowKey(), file.entry(), file.path());
     }
 
     /** Who lists what is below lists it whole or not at all. */

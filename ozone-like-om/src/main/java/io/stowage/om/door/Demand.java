@@ -57,24 +57,32 @@ import org.apache.hadoop.thirdparty.protobuf.Message;
  * @param below about every key that begins with the key
  * @param facts for conditions
  * @param versionId 0: the current one
+ * @param snapshot what a key held then; empty: holds now
  */
 record Demand(
-    List<String> actions, String key, boolean below, Map<String, String> facts, long versionId) {
+    List<String> actions,
+    String key,
+    boolean below,
+    Map<String, String> facts,
+    long versionId,
+    String snapshot) {
   static final String UPDATE_BUCKET = "stowage:UpdateBucket";
   static final String SET_OWNER = "stowage:SetOwner";
 
   private static final String GET = "s3:GetObject";
+  private static final String GET_VERSION = "s3:GetObjectVersion";
   private static final String PUT = "s3:PutObject";
   private static final String PUT_ACL = "s3:PutObjectAcl";
   private static final String DELETE = "s3:DeleteObject";
   private static final String LIST = "s3:ListBucket";
+  private static final String LIST_VERSIONS = "s3:ListBucketVersions";
 
   private static Demand of(String action, String key) {
-    return new Demand(List.of(action), key, false, Map.of(), 0);
+    return new Demand(List.of(action), key, false, Map.of(), 0, "");
   }
 
   private static Demand below(String action, String prefix) {
-    return new Demand(List.of(action), prefix, true, Map.of(), 0);
+    return new Demand(List.of(action), prefix, true, Map.of(), 0, "");
   }
 
   private static Demand ofBucket(String action) {
@@ -82,12 +90,26 @@ record Demand(
   }
 
   private Demand of(long version) {
-    return new Demand(actions, key, below, facts, version);
+    return new Demand(actions, key, below, facts, version, snapshot);
+  }
+
+  private Demand with(Map<String, String> said) {
+    return new Demand(actions, key, below, said, versionId, snapshot);
+  }
+
+  private Demand at(String moment) {
+    return new Demand(actions, key, below, facts, versionId, moment);
   }
 
   /** To see that something is there and what it is: whoever may read it or list it. */
-  private static Demand look(String key) {
-    return new Demand(List.of(GET, LIST), key, false, Map.of("s3:prefix", key), 0);
+  private static Demand look(String key, boolean past) {
+    return new Demand(
+        past ? List.of(GET_VERSION, LIST_VERSIONS) : List.of(GET, LIST),
+        key,
+        false,
+        Map.of("s3:prefix", key),
+        0,
+        "");
   }
 
   private static Demand list(String action, String prefix, String delimiter, int limit) {
@@ -97,7 +119,7 @@ record Demand(
     if (!delimiter.isEmpty()) {
       facts.put("s3:delimiter", delimiter);
     }
-    return new Demand(List.of(action), null, false, Map.copyOf(facts), 0);
+    return new Demand(List.of(action), null, false, Map.copyOf(facts), 0, "");
   }
 
   /**
@@ -109,16 +131,16 @@ record Demand(
       throws StoreException {
     boolean tree = bucket.getLayout() == BucketLayout.FILE_SYSTEM;
     if (request instanceof GetObjectRequest get) {
-      boolean version = get.getVersionId() != 0;
-      return List.of(
-          (get.getWantManifest()
-                  ? of(version ? "s3:GetObjectVersion" : GET, get.getKey())
-                  : look(get.getKey()))
-              .of(get.getVersionId()));
+      boolean past = get.getVersionId() != 0 || !get.getSnapshot().isEmpty();
+      Demand demand =
+          get.getWantManifest()
+              ? of(past ? GET_VERSION : GET, get.getKey())
+              : look(get.getKey(), past);
+      return List.of(demand.of(get.getVersionId()).at(get.getSnapshot()));
     }
     if (request instanceof FindPathRequest find) {
       List<Demand> all = new ArrayList<>();
-      all.add(look(find.getPath()));
+      all.add(look(find.getPath(), !find.getSnapshot().isEmpty()).at(find.getSnapshot()));
       if ((find.getWanted() & 2) != 0) {
         all.add(of(PUT, find.getPath()));
       }
@@ -163,11 +185,11 @@ record Demand(
               uploads.getLimit()));
     }
     if (request instanceof ListObjectsRequest list) {
-      return List.of(list(LIST, list.getPrefix(), list.getDelimiter(), list.getLimit()));
+      String action = list.getSnapshot().isEmpty() ? LIST : LIST_VERSIONS;
+      return List.of(list(action, list.getPrefix(), list.getDelimiter(), list.getLimit()));
     }
     if (request instanceof ListVersionsRequest list) {
-      return List.of(
-          list("s3:ListBucketVersions", list.getPrefix(), list.getDelimiter(), list.getLimit()));
+      return List.of(list(LIST_VERSIONS, list.getPrefix(), list.getDelimiter(), list.getLimit()));
     }
     if (request instanceof RenameObjectRequest rename) {
       List<Demand> all = new ArrayList<>();
@@ -175,7 +197,9 @@ record Demand(
       all.add(of(DELETE, rename.getSource()));
       all.add(of(PUT, rename.getTarget()));
       if (tree) { // it may be a directory, with all that is in it
+        all.add(below(GET, rename.getSource() + "/"));
         all.add(below(DELETE, rename.getSource() + "/"));
+        all.add(below(PUT, rename.getTarget() + "/"));
       }
       return all;
     }
@@ -224,18 +248,29 @@ record Demand(
 
   private static List<Demand> written(String key, ObjectMetadata metadata) {
     List<Demand> all = new ArrayList<>();
-    all.add(of(PUT, key));
+    Map<String, String> facts = factsOf(metadata);
+    all.add(of(PUT, key).with(facts));
     if (metadata.getGrantsCount() > 0) {
       all.add(of(PUT_ACL, key));
     }
     if (metadata.getTagsCount() > 0) {
-      all.add(of("s3:PutObjectTagging", key));
+      all.add(of("s3:PutObjectTagging", key).with(facts));
     }
     if (metadata.hasLock()) {
       all.add(of("s3:PutObjectRetention", key));
       all.add(of("s3:PutObjectLegalHold", key));
     }
     return all;
+  }
+
+  /** As a request of S3 would say it in headers. */
+  private static Map<String, String> factsOf(ObjectMetadata metadata) {
+    Map<String, String> facts = new TreeMap<>();
+    metadata.getTagsMap().forEach((tag, value) -> facts.put("s3:RequestObjectTag/" + tag, value));
+    if (!metadata.getStorageClass().isEmpty()) {
+      facts.put("s3:x-amz-storage-class", metadata.getStorageClass());
+    }
+    return Map.copyOf(facts);
   }
 
   /** By what of the metadata is another than what it is now. */
@@ -245,6 +280,7 @@ record Demand(
     String key = change.getKey();
     ObjectMetadata before = before(change, tree, namespace);
     ObjectMetadata after = change.getMetadata();
+    boolean past = change.getVersionId() != 0;
     List<Demand> all = new ArrayList<>();
     if (!before.getOwner().equals(after.getOwner())
         || !before.getFile().getOwner().equals(after.getFile().getOwner())) {
@@ -256,10 +292,12 @@ record Demand(
             || !before.getFile().getGroup().equals(after.getFile().getGroup())
             || before.getFile().getPermissionPlusOne() != after.getFile().getPermissionPlusOne();
     if (rights) {
-      all.add(of(PUT_ACL, key));
+      all.add(of(past ? "s3:PutObjectVersionAcl" : PUT_ACL, key));
     }
     if (!before.getTagsMap().equals(after.getTagsMap())) {
-      all.add(of("s3:PutObjectTagging", key));
+      all.add(
+          of(past ? "s3:PutObjectVersionTagging" : "s3:PutObjectTagging", key)
+              .with(factsOf(after)));
     }
     if (!before.getLock().equals(after.getLock())) {
       all.add(of("s3:PutObjectRetention", key));
@@ -271,6 +309,7 @@ record Demand(
     if (all.isEmpty() || !bare(before).equals(bare(after))) {
       all.add(of(PUT, key));
     }
+    all.replaceAll(demand -> demand.of(change.getVersionId()));
     return all;
   }
 

@@ -21,6 +21,7 @@ import io.stowage.common.access.Authorizer;
 import io.stowage.common.access.Origin;
 import io.stowage.common.access.Person;
 import io.stowage.common.access.Verdict;
+import io.stowage.common.access.VersionText;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.om.BucketEncryption;
@@ -170,13 +171,10 @@ public final class Door {
     if (OF_EVERYBODY.contains(name)) {
       return completed(call.with(request), visitor.user());
     }
-    Identity identity = users.find(visitor.user());
-    String canonicalId = identity == null ? visitor.user() : identity.getUser();
-    Person person = new Person(visitor.user(), canonicalId, visitor.groups());
-    try (Acting acting = Acting.begin(person)) {
-      Passage passage = new Passage(name, visitor, identity, person, acting);
+    Passage passage = new Passage(name, visitor, users.find(visitor.user()));
+    try (Acting acting = Acting.begin(passage.person)) {
       try {
-        return passage.pass(request, call);
+        return passage.pass(request, acting, call);
       } catch (StoreException e) {
         if (e.code() == ErrorCode.ACCESS_DENIED) {
           acting.failed(e.getMessage());
@@ -186,37 +184,55 @@ public final class Door {
     }
   }
 
+  /** What makes a call that decides by itself whether it may be made. */
+  public interface Attempt {
+    Object run() throws Throwable;
+  }
+
+  /** Makes such a call, and writes its decision down. */
+  public Object note(String name, Visitor visitor, Attempt attempt) throws Throwable {
+    Passage passage = new Passage(name, visitor, users.find(visitor.user()));
+    AccessRequest question = passage.question("stowage:" + name, null);
+    try {
+      Object reply = attempt.run();
+      authorizer.note(
+          visitor.origin(), question, Verdict.allowed("the rules of delegation tokens allow it"));
+      return reply;
+    } catch (StoreException e) {
+      authorizer.note(visitor.origin(), question, Verdict.denied(e.getMessage()));
+      throw e;
+    }
+  }
+
   /** One call on its way. Confined to its thread. */
   private final class Passage {
     private final String name;
     private final Visitor visitor;
     private final Identity identity;
     private final Person person;
-    private final Acting acting;
     private final boolean superuser;
 
     /** A demand that was decided on, and the question that it was. */
     private record Decided(AccessRequest question, Verdict verdict) {}
 
-    Passage(String name, Visitor visitor, Identity identity, Person person, Acting acting) {
+    Passage(String name, Visitor visitor, Identity identity) {
       this.name = name;
       this.visitor = visitor;
       this.identity = identity;
-      this.person = person;
-      this.acting = acting;
+      String canonicalId = identity == null ? visitor.user() : identity.getUser();
+      this.person = new Person(visitor.user(), canonicalId, visitor.groups());
       this.superuser =
           visitor.superuser()
               || visitor.administrator()
               || (identity != null && identity.getAdmin());
     }
 
-    Object pass(Message request, Call call) throws Throwable {
+    Object pass(Message request, Acting acting, Call call) throws Throwable {
       if (OwnSecrets.isOne(request)) {
         return call.with(ofOwnSecret(request));
       }
-      if (OF_ADMINISTRATORS.contains(name)
-          || (visitor.administrator() && !isOfUsers(request))) {
-        AccessRequest question = question("stowage:" + name, null, null, false, Map.of(), 0);
+      if (OF_ADMINISTRATORS.contains(name) || (visitor.administrator() && !isOfUsers(request))) {
+        AccessRequest question = question("stowage:" + name, null);
         Verdict verdict =
             visitor.administrator()
                 ? Verdict.allowed("administrator")
@@ -227,12 +243,12 @@ public final class Door {
       }
       requireNoAdministrator(request);
       if (request instanceof CreateBucketRequest create) {
-        demand(question("s3:CreateBucket", null, null, false, Map.of(), 0));
+        demand(question("s3:CreateBucket", null));
         return call.with(
             superuser ? create : create.toBuilder().setOwner(person.canonicalId()).build());
       }
       if (request instanceof ListBucketsRequest list) {
-        demand(question("s3:ListAllMyBuckets", null, null, false, Map.of(), 0));
+        demand(question("s3:ListAllMyBuckets", null));
         return call.with(
             superuser ? list : list.toBuilder().setOwner(person.canonicalId()).build());
       }
@@ -248,7 +264,7 @@ public final class Door {
       if (request instanceof GetBucketRequest) {
         authorizer.note(
             visitor.origin(),
-            question("s3:GetBucketLocation", bucket, null, false, Map.of(), 0),
+            question("s3:GetBucketLocation", bucket),
             Verdict.allowed("anybody known may"));
         GetBucketReply reply = (GetBucketReply) call.with(request);
         return owns ? reply : withoutSettings(reply);
@@ -272,7 +288,7 @@ public final class Door {
         require(
             one.question(), authorizer.conclude(visitor.origin(), one.question(), one.verdict()));
       }
-      Message allowed = owns ? request : ofHisOwn(request);
+      Message allowed = owns ? request : ofHisOwn(request, acting);
       checkWritten(allowed);
       return completed(call.with(allowed), visitor.user());
     }
@@ -304,7 +320,7 @@ public final class Door {
     }
 
     private Message ofOwnSecret(Message request) throws StoreException {
-      AccessRequest question = question("stowage:" + name, null, null, false, Map.of(), 0);
+      AccessRequest question = question("stowage:" + name, null);
       try {
         Message allowed =
             OwnSecrets.allowed(request, visitor.user(), visitor.proof(), visitor.administrator());
@@ -317,7 +333,7 @@ public final class Door {
     }
 
     private StoreException unknown() {
-      AccessRequest question = question("stowage:" + name, null, null, false, Map.of(), 0);
+      AccessRequest question = question("stowage:" + name, null);
       Verdict verdict = Verdict.denied("no call of users");
       authorizer.note(visitor.origin(), question, verdict);
       return refusal(question, verdict);
@@ -331,8 +347,7 @@ public final class Door {
                   && (update.containsPut(QUOTA) || update.getRemoveList().contains(QUOTA)));
       boolean recount = request instanceof GetBucketUsageRequest usage && usage.getRecount();
       if ((quota || recount) && !superuser) {
-        AccessRequest question =
-            question(quota ? "stowage:SetQuota" : "stowage:CountAnew", null, null, false, Map.of(), 0);
+        AccessRequest question = question(quota ? "stowage:SetQuota" : "stowage:CountAnew", null);
         Verdict verdict = Verdict.denied("no administrator");
         authorizer.note(visitor.origin(), question, verdict);
         throw refusal(question, verdict);
@@ -374,7 +389,8 @@ public final class Door {
                 aboutBucket ? null : demand.key(),
                 demand.below(),
                 demand.facts(),
-                demand.versionId());
+                demand.versionId(),
+                demand.snapshot());
         Decided decided = new Decided(question, authorizer.decide(visitor.origin(), question));
         if (decided.verdict().outcome() != Verdict.Outcome.DENIED) {
           return decided;
@@ -384,13 +400,29 @@ public final class Door {
       return first;
     }
 
+    private String path() {
+      return identity == null ? "" : identity.getPath();
+    }
+
+    /** As IAM names the caller, whichever way he comes. */
+    private String arn() {
+      String path = path().isEmpty() ? "/" : path();
+      return "arn:aws:iam::" + Question.ACCOUNT + ":user" + path + person.name();
+    }
+
+    /** About no key. */
+    private AccessRequest question(String action, BucketInfo bucket) {
+      return question(action, bucket, null, false, Map.of(), 0, "");
+    }
+
     private AccessRequest question(
         String action,
         BucketInfo bucket,
         String key,
         boolean below,
         Map<String, String> said,
-        long versionId) {
+        long versionId,
+        String snapshot) {
       Instant now = Instant.ofEpochSecond(clock.wallMicros() / 1_000_000);
       Question.Facts facts =
           new Question.Facts()
@@ -400,10 +432,13 @@ public final class Door {
               .put("aws:EpochTime", Long.toString(now.getEpochSecond()))
               .put("aws:PrincipalType", "User")
               .put("aws:username", person.name())
-              .put("aws:userid", person.canonicalId());
+              .put("aws:userid", person.canonicalId())
+              .put("aws:PrincipalArn", arn())
+              .put("aws:PrincipalAccount", Question.ACCOUNT)
+              .put("s3:VersionId", VersionText.ofNamed(versionId));
       said.forEach(facts::put);
       return new AccessRequest(
-          new Question.Principal(person.canonicalId(), person.name(), false),
+          Question.Principal.user(person.canonicalId(), person.name(), path()),
           person,
           superuser,
           identity == null ? List.of() : identity.getPoliciesMap().values(),
@@ -416,7 +451,7 @@ public final class Door {
           facts.done(),
           bucket == null || key == null || below
               ? AccessRequest.ObjectLookup.NONE
-              : () -> object(bucket, key, versionId));
+              : () -> object(bucket, key, versionId, snapshot));
     }
 
     private Object delete(DeleteObjectsRequest request, BucketInfo bucket, Call call)
@@ -465,7 +500,7 @@ public final class Door {
     }
 
     /** What somebody makes in another's bucket is his own, whatever he says. */
-    private Message ofHisOwn(Message request) {
+    private Message ofHisOwn(Message request, Acting acting) {
       if (request instanceof PutObjectRequest put) {
         return put.toBuilder().setMetadata(ofHisOwn(put.getMetadata())).build();
       }
@@ -509,7 +544,7 @@ public final class Door {
   }
 
   /** Null if there is none. */
-  private ObjectVersion object(BucketInfo bucket, String key, long versionId)
+  private ObjectVersion object(BucketInfo bucket, String key, long versionId, String snapshot)
       throws StoreException {
     try {
       return namespace
@@ -518,6 +553,7 @@ public final class Door {
                   .setBucket(bucket.getName())
                   .setKey(key)
                   .setVersionId(versionId)
+                  .setSnapshot(snapshot)
                   .build())
           .getVersion();
     } catch (StoreException e) {

@@ -15,27 +15,19 @@
  */
 package io.stowage.s3.access;
 
+import io.stowage.common.access.VersionText;
 import io.stowage.s3.error.S3Error;
 import io.stowage.s3.error.S3Exception;
-import java.nio.ByteBuffer;
-import java.util.Base64;
-import java.util.zip.CRC32C;
 
-/**
- * Version ids as clients see them: 16 letters that mean nothing to them, safe in a URL. They hold
- * the id (8 bytes) and its CRC32C, so that a text that was cut or mistyped is told from the id of a
- * version that is no more. Stateless.
- */
+/** Version ids in requests of S3 and answers, as {@link VersionText} writes them. Stateless. */
 public final class VersionIds {
   /** No version is named: the current one is meant. */
   public static final long CURRENT = 0;
 
   /** The namespace's name of a key's null version. */
-  public static final long NULL_VERSION = -1;
+  public static final long NULL_VERSION = VersionText.NULL_VERSION;
 
-  public static final String NULL = "null";
-
-  private static final int LETTERS = 16;
+  public static final String NULL = VersionText.NULL;
 
   private VersionIds() {}
 
@@ -45,17 +37,7 @@ public final class VersionIds {
    * @param versioned false: the null version
    */
   public static String text(long id, boolean versioned) {
-    if (!versioned) {
-      return NULL;
-    }
-    ByteBuffer bytes = ByteBuffer.allocate(Long.BYTES + Integer.BYTES).putLong(id);
-    return Base64.getUrlEncoder().encodeToString(bytes.putInt(crc(bytes.array())).array());
-  }
-
-  private static int crc(byte[] bytes) {
-    CRC32C crc = new CRC32C();
-    crc.update(bytes, 0, Long.BYTES);
-    return (int) crc.getValue();
+    return versioned ? VersionText.of(id) : NULL;
   }
 
   /** The id that a parameter names; {@link #CURRENT} if it was not sent. */
@@ -66,24 +48,17 @@ public final class VersionIds {
     if (text.equals(NULL)) {
       return NULL_VERSION;
     }
-    if (text.length() == LETTERS) {
-      try {
-        ByteBuffer bytes = ByteBuffer.wrap(Base64.getUrlDecoder().decode(text));
-        long id = bytes.getLong();
-        if (bytes.getInt() == crc(bytes.array()) && id > 0) {
-          return id;
-        }
-      } catch (IllegalArgumentException e) {
-        throw invalid(name, text, e);
-      }
+    Long id = VersionText.parse(text);
+    if (id == null) {
+      throw invalid(name, text);
     }
-    throw invalid(name, text, null);
+    return id;
   }
 
-  private static S3Exception invalid(String name, String text, Throwable cause) {
+  private static S3Exception invalid(String name, String text) {
     String message =
         text.isEmpty() ? "Version id cannot be the empty string" : "Invalid version id specified";
-    S3Exception refusal = new S3Exception(S3Error.INVALID_ARGUMENT, message, cause);
+    S3Exception refusal = new S3Exception(S3Error.INVALID_ARGUMENT, message);
     return refusal.with("ArgumentName", name).with("ArgumentValue", text);
   }
 }
