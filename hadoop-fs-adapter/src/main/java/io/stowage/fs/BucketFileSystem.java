@@ -1092,8 +1092,12 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
       return;
     }
     statistics.incrementReadOps(1);
+    int bits =
+        (mode.implies(FsAction.READ) ? 4 : 0)
+            | (mode.implies(FsAction.WRITE) ? 2 : 0)
+            | (mode.implies(FsAction.EXECUTE) ? 1 : 0);
     try {
-      if (!tree.access(keyOf(path), mode.ordinal())) {
+      if (!tree.access(keyOf(path), bits)) {
         throw new FileNotFoundException("No such file or directory: " + path);
       }
     } catch (StoreException e) {

@@ -176,11 +176,14 @@ public final class FileSystemBuckets {
 
   /** Of three bits, read, write and go through, as POSIX has them. */
   private static FsAction actionOf(int bits) throws StoreException {
-    if (bits < 0 || bits >= FsAction.values().length) {
+    if (bits < 0 || bits > 7) {
       throw new StoreException(
           ErrorCode.INVALID_ARGUMENT, "Cannot ask for access " + bits + ": 0 to 7 there are");
     }
-    return FsAction.values()[bits];
+    return FsAction.getFsAction(
+        ((bits & 4) == 0 ? "-" : "r")
+            + ((bits & 2) == 0 ? "-" : "w")
+            + ((bits & 1) == 0 ? "-" : "x"));
   }
 
   /**
