@@ -1078,7 +1078,11 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
    * preserve there is not kept.
    */
   private boolean isMuteRoot(Path path) {
-    return anyKeyOf(path).isEmpty() && bucket.getLayout() != BucketLayout.FILE_SYSTEM;
+    return isRoot(path) && bucket.getLayout() != BucketLayout.FILE_SYSTEM;
+  }
+
+  private boolean isRoot(Path path) {
+    return anyKeyOf(path).isEmpty();
   }
 
   /**
@@ -1272,7 +1276,7 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
   }
 
   private void requireSnapshotRoot(Path path) throws IOException {
-    if (!isMuteRoot(path)) {
+    if (!isRoot(path)) {
       throw new PathIOException(
           path.toString(), "snapshots are of whole buckets, so only of their root");
     }
@@ -1283,7 +1287,7 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
   /** What all of the bucket holds, without a look at its files; of a directory, by that look. */
   @Override
   public QuotaUsage getQuotaUsage(Path path) throws IOException {
-    if (!isMuteRoot(path)) {
+    if (!isRoot(path)) {
       return super.getQuotaUsage(path);
     }
     statistics.incrementReadOps(1);
@@ -1299,10 +1303,15 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
   @Override
   public ContentSummary getContentSummary(Path path) throws IOException {
     ContentSummary sum = super.getContentSummary(path);
-    if (!isMuteRoot(path)) {
+    if (!isRoot(path)) {
       return sum;
     }
-    BucketQuota quota = usage(path).getQuota();
+    BucketQuota quota;
+    try {
+      quota = usage(path).getQuota();
+    } catch (AccessControlException e) {
+      return sum; // who may look at all files need not be one who may look at the bucket
+    }
     return new ContentSummary.Builder()
         .length(sum.getLength())
         .fileCount(sum.getFileCount())
@@ -1331,7 +1340,7 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
   @Override
   public void setQuota(Path path, long objects, long bytes) throws IOException {
     statistics.incrementWriteOps(1);
-    if (!isMuteRoot(path)) {
+    if (!isRoot(path)) {
       throw new PathIOException(
           path.toString(), "a quota is of a whole bucket, so only its root can have one");
     }

@@ -501,9 +501,11 @@ final class ObjectTree {
     List<DeletedObject> all = deleted(keys);
     for (DeletedObject deleted : all) {
       if (deleted.getErrorCode() != 0) {
+        ErrorCode code = ErrorCode.ofNumber(deleted.getErrorCode());
+        String why = deleted.getErrorMessage();
+        // A denial is told in HDFS's words, which name the path.
         throw StoreException.of(
-            ErrorCode.ofNumber(deleted.getErrorCode()),
-            deleted.getKey() + ": " + deleted.getErrorMessage());
+            code, code == ErrorCode.ACCESS_DENIED ? why : deleted.getKey() + ": " + why);
       }
     }
     return all;
