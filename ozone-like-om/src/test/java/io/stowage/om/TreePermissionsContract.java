@@ -303,8 +303,8 @@ abstract class TreePermissionsContract {
           });
       for (ObjectVersion version : told) {
         assertEquals("content".length(), version.getLength());
-        assertEquals(who == EVE, version.getMd5().isEmpty(), version::toString);
-        if (who == EVE) {
+        assertEquals(who.equals(EVE), version.getMd5().isEmpty(), version::toString);
+        if (who.equals(EVE)) {
           assertEquals(0, version.getMetadata().getXattrsCount());
           assertEquals(0, version.getMetadata().getUserCount());
           assertEquals(0, version.getMetadata().getTagsCount());
