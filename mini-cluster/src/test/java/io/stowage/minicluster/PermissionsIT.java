@@ -51,9 +51,11 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import software.amazon.awssdk.core.sync.RequestBody;
 import software.amazon.awssdk.services.s3.S3Client;
+import software.amazon.awssdk.services.s3.model.CompletedPart;
 import software.amazon.awssdk.services.s3.model.ObjectAttributes;
 import software.amazon.awssdk.services.s3.model.ObjectIdentifier;
 import software.amazon.awssdk.services.s3.model.S3Exception;
+import software.amazon.awssdk.services.s3.model.Tag;
 
 /**
  * The same people over Hadoop's FileSystem and over S3 in one store that asks for permissions: what
@@ -383,7 +385,7 @@ class PermissionsIT {
                   b ->
                       b.bucket("hostile")
                           .key(key)
-                          .tagging(t -> t.tagSet(one -> one.key("a").value("b")))));
+                          .tagging(t -> t.tagSet(Tag.builder().key("a").value("b").build()))));
     }
     attempts.put("list closed", () -> bob.listStatus(new Path("/closed")));
     attempts.put("status in closed", () -> bob.getFileStatus(new Path("/closed/file")));
@@ -440,7 +442,10 @@ class PermissionsIT {
                     b.bucket("hostile")
                         .key("shut/upload")
                         .uploadId(upload)
-                        .multipartUpload(m -> m.parts(p -> p.partNumber(1).eTag("\"a\"")))));
+                        .multipartUpload(
+                            m ->
+                                m.parts(
+                                    CompletedPart.builder().partNumber(1).eTag("\"a\"").build()))));
     attempts.put(
         "S3 policy",
         () -> s3.putBucketPolicy(b -> b.bucket("hostile").policy("{\"Statement\":[]}")));
