@@ -37,8 +37,6 @@ import io.stowage.common.proto.PutObjectReply;
 import io.stowage.common.proto.PutObjectRequest;
 import java.io.IOException;
 import java.io.OutputStream;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
@@ -72,8 +70,8 @@ import org.apache.hadoop.util.Progressable;
  *
  * <p>Memory: one chunk here, and what the data path's process-wide budget gives; of a file that was
  * synced, a stripe. A file that fits the first chunk is written with its length known, so that it
- * can be packed with others. After an error nothing more is committed: later writes and the first
- * close fail too.
+ * can be packed with others. Of a larger one {@link ChunkDigest} keeps one chunk more while it is
+ * hashed. After an error nothing more is committed: later writes and the first close fail too.
  */
 final class StowageOutputStream extends OutputStream
     implements StreamCapabilities, Abortable, Syncable, IOStatisticsSource {
@@ -103,7 +101,7 @@ final class StowageOutputStream extends OutputStream
   private final ByteString writeId = WriteId.random();
   private final FsStatistics fsStatistics;
   private final IOStatisticsStore counters = FsStatistics.ofOutput();
-  private final MessageDigest md5 = newMd5();
+  private final ChunkDigest md5 = new ChunkDigest(); // of the chunks that were handed on
   private final CRC32C crc = new CRC32C(); // what getFileChecksum tells
   private State state = State.OPEN;
   private ByteBuf chunk; // null: nothing gathered
@@ -200,7 +198,6 @@ final class StowageOutputStream extends OutputStream
       }
       int some = Math.min(count - done, CHUNK_BYTES - chunk.readableBytes());
       chunk.writeBytes(bytes, offset + done, some);
-      md5.update(bytes, offset + done, some);
       crc.update(bytes, offset + done, some);
       done += some;
       length += some;
@@ -232,12 +229,26 @@ final class StowageOutputStream extends OutputStream
       if (writer == null) {
         writer = openWriter(lengthIfKnown, full);
       }
+      hash(full, lengthIfKnown >= 0);
       writer.write(full);
     } catch (StoreException e) {
       throw fail(e);
     }
     if (progress != null) {
       progress.progress();
+    }
+  }
+
+  private void hash(ByteBuf full, boolean whole) throws StoreException {
+    try {
+      if (whole) {
+        md5.update(full);
+      } else {
+        md5.updateMeanwhile(full);
+      }
+    } catch (StoreException e) {
+      full.release();
+      throw e;
     }
   }
 
@@ -342,15 +353,20 @@ final class StowageOutputStream extends OutputStream
   /** The first sync: the file comes into being with what was written so far, and stays open. */
   private LeasedFile openLeased() throws IOException, StoreException {
     ByteString pieceId = writeId;
-    PutObjectRequest.Builder request = putRequest();
+    PutObjectRequest.Builder request;
     List<ByteBuf> end = List.of();
     if (writer != null) {
       if (chunk != null) {
         handOnChunk(-1);
       }
+      request = putRequest();
       take(request, placement.told(writer.finish()));
       writer = null;
-    } else if (chunk != null) {
+    } else if (chunk == null) {
+      request = putRequest();
+    } else {
+      md5.update(chunk);
+      request = putRequest();
       pieceId = WriteId.ofPiece(writeId, 0, false);
       ByteBuf copy = chunk.retainedDuplicate();
       try (ObjectWriter piece = openWriter(pieceId, length, LeasedFile.pieceBlob(writeId), copy)) {
@@ -431,19 +447,14 @@ final class StowageOutputStream extends OutputStream
     }
   }
 
-  private PutObjectRequest.Builder putRequest() {
-    MessageDigest soFar;
-    try {
-      soFar = (MessageDigest) md5.clone();
-    } catch (CloneNotSupportedException e) {
-      throw new IllegalStateException(e); // the JDK's can be cloned
-    }
+  /** Once, when all is handed on, or has been hashed. */
+  private PutObjectRequest.Builder putRequest() throws StoreException {
     return PutObjectRequest.newBuilder()
         .setBucket(bucket.getName())
         .setKey(key)
         .setWriteId(writeId)
         .setLength(length)
-        .setMd5(etag(soFar.digest()))
+        .setMd5(etag(md5.digest()))
         .setMetadata(metadata)
         .setEncryptionDecided(true)
         .setManifest(Manifest.getDefaultInstance())
@@ -519,13 +530,5 @@ final class StowageOutputStream extends OutputStream
   @Override
   public String toString() {
     return "stream to " + path + ", " + state + ", " + length + " bytes";
-  }
-
-  private static MessageDigest newMd5() {
-    try {
-      return MessageDigest.getInstance("MD5"); // the ETag that S3 clients expect and check
-    } catch (NoSuchAlgorithmException e) {
-      throw new IllegalStateException(e);
-    }
   }
 }

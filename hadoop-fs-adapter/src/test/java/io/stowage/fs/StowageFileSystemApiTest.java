@@ -564,9 +564,9 @@ class StowageFileSystemApiTest {
   }
 
   @Test
-  void anyNumberOfOpenStreamsKeepsToTheBoundAndToAFewThreads() throws IOException {
-    int count = Integer.getInteger("stowage.test.streams", 1_000); // 10,000 take some seconds
-    byte[] content = bytes(MIB / 4, 1);
+  void tenThousandOpenStreamsKeepToTheBoundAndToAFewThreads() throws IOException {
+    int count = 10_000;
+    byte[] content = bytes(16 << 10, 1);
     write(FILE, content);
     // This process's pieces may take a few MiB only.
     ClusterConnection cluster = ClusterConnection.open(twins.configuration());
@@ -595,5 +595,36 @@ class StowageFileSystemApiTest {
       cluster.close();
     }
     assertEquals(0, memory.bytes(), "bytes kept of streams that are closed");
+  }
+
+  /** Of files that are written, some of them synced, so that their leases have to be renewed. */
+  @Test
+  void tenThousandOpenFilesAreWrittenByAFewThreads() throws IOException {
+    int count = 10_000;
+    int threads = Thread.activeCount();
+    List<FSDataOutputStream> streams = new ArrayList<>();
+    try {
+      for (int i = 0; i < count; i++) {
+        FSDataOutputStream out = fs.create(new Path("/open/f" + i));
+        streams.add(out);
+        out.write(i);
+        if (i % 10 == 0) {
+          out.hsync();
+        }
+      }
+      assertTrue(Thread.activeCount() <= threads + 40, () -> Thread.activeCount() + " threads");
+      for (int i = 0; i < count; i++) {
+        streams.get(i).write(i >> 8);
+      }
+    } finally {
+      for (FSDataOutputStream out : streams) {
+        out.close();
+      }
+    }
+    for (int i = 0; i < count; i += 97) {
+      try (FSDataInputStream in = fs.open(new Path("/open/f" + i))) {
+        assertArrayEquals(new byte[] {(byte) i, (byte) (i >> 8)}, in.readAllBytes());
+      }
+    }
   }
 }
