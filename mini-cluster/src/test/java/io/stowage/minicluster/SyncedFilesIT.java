@@ -22,8 +22,10 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.stowage.common.id.WriteId;
+import io.stowage.common.proto.BucketQuota;
 import io.stowage.common.proto.CreateBucketRequest;
 import io.stowage.common.proto.GetObjectRequest;
+import io.stowage.common.proto.UpdateBucketRequest;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
@@ -36,6 +38,7 @@ import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.ClusterStorageCapacityExceededException;
 import org.apache.hadoop.fs.FSDataInputStream;
 import org.apache.hadoop.fs.FSDataOutputStream;
 import org.apache.hadoop.fs.FileSystem;
@@ -46,10 +49,15 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import software.amazon.awssdk.core.sync.RequestBody;
 import software.amazon.awssdk.services.s3.S3Client;
 import software.amazon.awssdk.services.s3.model.HeadObjectResponse;
+import software.amazon.awssdk.services.s3.model.S3Exception;
 
-/** Files that are synced while they are written, and appended to, over the whole store. */
+/**
+ * What no object store gives, over the whole store: files that are synced while they are written,
+ * and appended to, and quotas, of which its edges tell.
+ */
 class SyncedFilesIT {
   static final int LONGEST = 32 << 20;
   private static final String BUCKET = "synced";
@@ -228,5 +236,67 @@ class SyncedFilesIT {
       }
     }
     assertArrayEquals(content, read(path));
+  }
+
+  @Test
+  void whatIsBeyondAQuotaIsRefusedByBothEdgesInTheirOwnWords() throws Exception {
+    String bucket = "limited";
+    BucketQuota quota = BucketQuota.newBuilder().setBytes(1_000_000).setObjects(3).build();
+    cluster
+        .objectManager(0)
+        .createBucket(
+            CreateBucketRequest.newBuilder().setName(bucket).setWriteId(WriteId.random()).build());
+    cluster
+        .objectManager(0)
+        .updateBucket(
+            UpdateBucketRequest.newBuilder()
+                .setName(bucket)
+                .setWriteId(WriteId.random())
+                .putPut("quota", quota.toByteString())
+                .build());
+    byte[] content = TestContent.of("limited", 600_000);
+    try (S3Client s3 =
+            S3Clients.impatient(cluster.s3Endpoint(), cluster.accessKey(), cluster.secretKey());
+        FileSystem fs = cluster.fileSystem(bucket)) {
+      s3.putObject(b -> b.bucket(bucket).key("a"), RequestBody.fromBytes(content));
+      S3Exception refused =
+          assertThrows(
+              S3Exception.class,
+              () -> s3.putObject(b -> b.bucket(bucket).key("b"), RequestBody.fromBytes(content)));
+      assertEquals(403, refused.statusCode());
+      assertEquals("QuotaExceeded", refused.awsErrorDetails().errorCode());
+      assertThrows(ClusterStorageCapacityExceededException.class, () -> write(fs, "/c", content));
+      assertFalse(fs.exists(new Path("/c")));
+      write(fs, "/small1", new byte[10]);
+      write(fs, "/small2", new byte[10]);
+      refused =
+          assertThrows(
+              S3Exception.class,
+              () -> s3.putObject(b -> b.bucket(bucket).key("d"), RequestBody.empty()));
+      assertEquals("QuotaExceeded", refused.awsErrorDetails().errorCode(), "three objects");
+      s3.deleteObject(b -> b.bucket(bucket).key("a"));
+      awaitRoom(fs, content); // told by the other object manager within two seconds
+      assertArrayEquals(content, s3.getObjectAsBytes(b -> b.bucket(bucket).key("c")).asByteArray());
+    }
+  }
+
+  private static void write(FileSystem fs, String path, byte[] content) throws IOException {
+    try (FSDataOutputStream out = fs.create(new Path(path))) {
+      out.write(content);
+    }
+  }
+
+  private static void awaitRoom(FileSystem fs, byte[] content) throws IOException {
+    long deadline = System.nanoTime() + 30_000_000_000L;
+    while (true) {
+      try {
+        write(fs, "/c", content);
+        return;
+      } catch (ClusterStorageCapacityExceededException e) {
+        if (System.nanoTime() > deadline) {
+          throw e;
+        }
+      }
+    }
   }
 }
