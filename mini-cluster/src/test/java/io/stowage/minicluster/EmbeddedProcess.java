@@ -51,6 +51,7 @@ final class EmbeddedProcess implements AutoCloseable {
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     command.add("-Xmx512m");
     command.add("-XX:MaxDirectMemorySize=512m");
+    command.add("-XX:TieredStopAtLevel=1"); // it lives for seconds: no time to compile well
     command.add("--add-opens=java.base/java.nio=ALL-UNNAMED");
     command.add("-Djava.net.preferIPv4Stack=true");
     command.add("-cp");

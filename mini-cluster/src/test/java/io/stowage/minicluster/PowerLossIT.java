@@ -37,7 +37,7 @@ import software.amazon.awssdk.services.s3.model.S3Exception;
  * dropped, kept or torn at random. Every object that was acknowledged before is there and right.
  */
 class PowerLossIT {
-  private static final int LOSSES = Integer.getInteger("stowage.it.power-losses", 5);
+  private static final int LOSSES = Integer.getInteger("stowage.it.power-losses", 3);
   private static final int WRITERS = 6;
   private static final int NODES = 5;
   private static final String BUCKET = "power";

@@ -198,6 +198,7 @@ class RepackIT {
                   String key = kept.get(mine.nextInt(kept.size()));
                   assertEquals(null, TestContent.mismatch(key, all.get(key), store.get(key)), key);
                   reads.incrementAndGet();
+                  Thread.sleep(5); // the processors are for who repacks
                 }
                 return null;
               });

@@ -116,6 +116,7 @@ class S3EncryptionIT extends S3EncryptionTest {
         MiniStowageCluster.builder()
             .directory(directory)
             .set(Keys.S3_AUDIT_FILE, auditLog().toString())
+            .set(Keys.BUCKET_CACHE_AGE, "100ms") // settings of buckets are answered when it is over
             .start();
     return new S3Suite.Target(
         cluster.s3Endpoint(), cluster.accessKey(), cluster.secretKey(), "us-east-1");

@@ -77,6 +77,8 @@ class S3SuiteIT extends S3ContractTest {
     cluster =
         MiniStowageCluster.builder()
             .set(Keys.LIFECYCLE_DAY_SECONDS, "1")
+            // Deletions and many settings of buckets are answered when it is over; there are many.
+            .set(Keys.BUCKET_CACHE_AGE, "100ms")
             .set(
                 Keys.S3_EVENT_TARGETS,
                 ARN + "=http://127.0.0.1:" + hook.getAddress().getPort() + "/")

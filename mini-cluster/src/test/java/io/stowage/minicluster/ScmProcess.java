@@ -69,6 +69,7 @@ final class ScmProcess implements AutoCloseable {
         new ProcessBuilder(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "-Xmx256m",
+                "-XX:TieredStopAtLevel=1", // it lives for seconds: no time to compile well
                 "-Djava.net.preferIPv4Stack=true",
                 "-Dlog4j.configuration=" + System.getProperty("log4j.configuration"),
                 "-cp",

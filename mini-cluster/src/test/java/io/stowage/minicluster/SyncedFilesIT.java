@@ -107,6 +107,7 @@ class SyncedFilesIT {
         new ProcessBuilder(
                 java.nio.file.Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "-Xmx256m",
+                "-XX:TieredStopAtLevel=1", // it lives for seconds
                 "-Djava.net.preferIPv4Stack=true",
                 "-Dlog4j.configuration=" + System.getProperty("log4j.configuration"),
                 "-cp",

@@ -24,6 +24,9 @@ import java.util.concurrent.CopyOnWriteArrayList;
 /**
  * Notes every buffer that was collected by the garbage collector without having been released. Must
  * be turned on before the first buffer of the process is made.
+ *
+ * <p>Of a leak the place is told where the buffer was made. {@code -Dstowage.test.leaks=PARANOID}
+ * tells all places that touched it, at several times the CPU of what is tested.
  */
 public final class LeakCheck {
   private static final List<String> LEAKS = new CopyOnWriteArrayList<>();
@@ -32,19 +35,20 @@ public final class LeakCheck {
 
   /** Tracks every buffer from now on. */
   public static void turnOn() {
-    ResourceLeakDetector.setLevel(ResourceLeakDetector.Level.PARANOID);
+    ResourceLeakDetector.setLevel(
+        ResourceLeakDetector.Level.valueOf(System.getProperty("stowage.test.leaks", "SIMPLE")));
     ResourceLeakDetectorFactory.setResourceLeakDetectorFactory(
         new ResourceLeakDetectorFactory() {
           @Override
           @SuppressWarnings("deprecation") // the only method that there is to override
           public <T> ResourceLeakDetector<T> newResourceLeakDetector(
               Class<T> resource, int samplingInterval, long maxActive) {
-            return new Noting<>(resource, 1);
+            return new Noting<>(resource, 1); // every one, at either level
           }
         });
   }
 
-  /** What leaked so far, with the places that touched it. */
+  /** What leaked so far. */
   public static List<String> leaks() throws InterruptedException {
     for (int i = 0; i < 3; i++) {
       System.gc();

@@ -42,7 +42,7 @@ import org.junit.jupiter.api.io.TempDir;
  * and {@code -Dstowage.it.seed} change it.
  */
 class ChaosIT {
-  private static final int SECONDS = Integer.getInteger("stowage.it.chaos-seconds", 40);
+  private static final int SECONDS = Integer.getInteger("stowage.it.chaos-seconds", 180);
   private static final int DATANODES = 6;
   private static final int UNIT_MILLIS = 400;
 

@@ -138,10 +138,14 @@ class RebuildIT {
       Map<String, String> tags,
       String lock) {}
 
+  /** Settings of buckets are answered when what is cached of them is over. */
+  private static MiniStowageCluster.Builder builder() {
+    return MiniStowageCluster.builder().datanodes(5).set(Keys.BUCKET_CACHE_AGE, "100ms");
+  }
+
   @Test
   void droppedTablesComeBackFromTheContainers() throws Exception {
-    try (MiniStowageCluster cluster =
-        MiniStowageCluster.builder().datanodes(5).set(Keys.LIFECYCLE_DAY_SECONDS, "1").start()) {
+    try (MiniStowageCluster cluster = builder().set(Keys.LIFECYCLE_DAY_SECONDS, "1").start()) {
       cluster.awaitWritable(Duration.ofSeconds(60));
       Map<String, Seen> before;
       Map<String, List<SeenVersion>> versions;
@@ -334,8 +338,7 @@ class RebuildIT {
   @Test
   void whatWasRepackedComesBackFromWhereItIsNow() throws Exception {
     try (MiniStowageCluster cluster =
-        MiniStowageCluster.builder()
-            .datanodes(5)
+        builder()
             .set(Keys.COMMIT_WINDOW, "6s")
             .set(Keys.LEASE_DURATION, "4s") // so that no grant in use grows as old as that
             .set(Keys.CLOCK_BOUND, "300ms")
@@ -438,7 +441,7 @@ class RebuildIT {
    */
   @Test
   void afterAGatewayWasKilledAllIsBackButTheLastTenSeconds() throws Exception {
-    try (MiniStowageCluster cluster = MiniStowageCluster.builder().datanodes(5).start()) {
+    try (MiniStowageCluster cluster = builder().start()) {
       cluster.awaitWritable(Duration.ofSeconds(60));
       Map<String, Seen> before;
       Process gateway;
@@ -504,6 +507,7 @@ class RebuildIT {
         new ProcessBuilder(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "-Xmx384m",
+                "-XX:TieredStopAtLevel=1", // it lives for seconds
                 "-Djava.net.preferIPv4Stack=true",
                 "-cp",
                 System.getProperty("java.class.path"),

@@ -63,6 +63,8 @@ final class Script implements AutoCloseable {
     ProcessBuilder builder = new ProcessBuilder(command);
     builder.directory(directory.toFile()).redirectError(err.toFile());
     builder.environment().put("STOWAGE_NO_BUILD", "1");
+    // Its JVMs live for seconds: no time to compile well.
+    builder.environment().put("STOWAGE_JAVA_OPTS", "-XX:TieredStopAtLevel=1");
     builder.environment().putAll(environment);
     return new Script(builder.start(), err);
   }
