@@ -38,6 +38,7 @@ import io.stowage.om.table.Column;
 import io.stowage.om.table.ForwardingRowStore;
 import io.stowage.om.table.HBaseFixture;
 import io.stowage.om.table.Head;
+import io.stowage.om.table.HeadState;
 import io.stowage.om.table.ObjectRowLayout;
 import io.stowage.om.table.Row;
 import io.stowage.om.table.RowChange;
@@ -49,6 +50,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.junit.jupiter.api.Test;
 
@@ -129,6 +131,21 @@ class ManyVersionsTest {
         throws IOException {
       calls++;
       List<Row> rows = super.scanFirst(from, to, families, perFamily, limit);
+      rows.forEach(this::count);
+      return rows;
+    }
+
+    @Override
+    public List<Row> scanHeads(
+        ByteString from,
+        ByteString to,
+        Set<HeadState> unwanted,
+        String families,
+        int perFamily,
+        int limit)
+        throws IOException {
+      calls++;
+      List<Row> rows = super.scanHeads(from, to, unwanted, families, perFamily, limit);
       rows.forEach(this::count);
       return rows;
     }

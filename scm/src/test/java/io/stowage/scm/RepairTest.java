@@ -134,6 +134,8 @@ class RepairTest {
     assertNotEquals(dead.nodeId(), now.getNodeId());
     assertEquals(2, now.getGeneration());
     assertEquals(1, h.status().getRepair().getShardsDone());
+    assertEquals(1, h.status().getRepair().getContainersDone());
+    assertEquals(0, h.status().getRepair().getContainersLeft());
     assertEquals(8192, h.status().getRepair().getBytesDone());
     assertEquals(0, h.status().getRepair().getShardsLeft());
   }
@@ -751,6 +753,52 @@ class RepairTest {
     long moved = h.status().getBalance().getShardsMoved();
     h.pass(Duration.ofSeconds(20));
     assertEquals(moved, h.status().getBalance().getShardsMoved());
+  }
+
+  @Test
+  void balancingEvensTheDisksOfANodeThatIsEmptierThanOthers() throws Exception {
+    ScmHarness h = new ScmHarness(6, 2, null);
+    List<Long> ids = new ArrayList<>();
+    for (int i = 0; i < 12; i++) {
+      ids.add(sealed(h));
+    }
+    FakeDatanode uneven = hosts(h, ids.get(0)).get(0);
+    String full = h.container(ids.get(0)).getShards(0).getDiskId();
+    String empty = uneven.diskIds().stream().filter(disk -> !disk.equals(full)).findFirst().get();
+    for (FakeDatanode node : h.nodes) {
+      for (String disk : node.diskIds()) {
+        node.setUsedBytes(disk, 60L << 30);
+      }
+    }
+    uneven.setUsedBytes(full, 50L << 30); // less than any disk elsewhere
+    uneven.setUsedBytes(empty, 0);
+    List<List<String>> before = nodesOf(h, ids);
+    long onFull = shardsOn(uneven, full);
+    assertTrue(onFull > 0);
+    assertNotNull(
+        h.scm.setBalance(
+            SetBalanceRequest.newBuilder().setRunning(true).setThreshold(0.1).build()));
+    h.pass(Duration.ofSeconds(60));
+    // What the fake says of its disks never changes, so all goes.
+    assertEquals(0, shardsOn(uneven, full));
+    assertEquals(onFull, h.status().getBalance().getShardsMoved());
+    assertEquals(before, nodesOf(h, ids), "moved from node to node");
+    for (long id : ids) {
+      assertWhole(h, id);
+      assertNoCopiesButTheRows(h, id);
+    }
+  }
+
+  private static long shardsOn(FakeDatanode node, String disk) {
+    return node.shards().stream().filter(shard -> shard.getDiskId().equals(disk)).count();
+  }
+
+  private static List<List<String>> nodesOf(ScmHarness h, List<Long> ids) throws StoreException {
+    List<List<String>> nodes = new ArrayList<>();
+    for (long id : ids) {
+      nodes.add(h.container(id).getShardsList().stream().map(ShardPlace::getNodeId).toList());
+    }
+    return nodes;
   }
 
   private static void plant(FakeDatanode node, long container) {

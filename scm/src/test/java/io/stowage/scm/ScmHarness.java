@@ -62,9 +62,13 @@ final class ScmHarness {
 
   /** One SCM that leads, and nodes with one disk each that it knows. */
   ScmHarness(int nodeCount, NodeProbe probe) throws StoreException {
+    this(nodeCount, 1, probe);
+  }
+
+  ScmHarness(int nodeCount, int disksPerNode, NodeProbe probe) throws StoreException {
     this.probe = probe;
     for (int i = 0; i < nodeCount; i++) {
-      nodes.add(new FakeDatanode("host" + i, 9_000, 1, 100L << 30));
+      nodes.add(new FakeDatanode("host" + i, 9_000, disksPerNode, 100L << 30));
     }
     nodes.forEach(node -> node.setPeers(nodes));
     scm = newScm();

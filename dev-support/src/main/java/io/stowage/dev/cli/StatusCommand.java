@@ -116,6 +116,7 @@ final class StatusCommand extends ClusterCommand {
       }
     }
     facts.put("endangered", endangered.isEmpty() ? "none" : String.join("; ", endangered));
+    facts.put("containers left", repair.getContainersLeft());
     facts.put("shards left", repair.getShardsLeft());
     facts.put("bytes left", new Bytes(repair.getBytesLeft()));
     facts.put("in flight", repair.getInFlight());
@@ -123,6 +124,7 @@ final class StatusCommand extends ClusterCommand {
     facts.put(
         "time left",
         repair.getSecondsLeft() == 0 ? "" : Duration.ofSeconds(repair.getSecondsLeft()).toString());
+    facts.put("containers done", repair.getContainersDone());
     facts.put("shards done", repair.getShardsDone());
     facts.put("bytes done", new Bytes(repair.getBytesDone()));
     facts.put("failed attempts", repair.getShardsFailed());

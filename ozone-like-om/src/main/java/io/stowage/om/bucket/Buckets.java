@@ -527,7 +527,7 @@ public final class Buckets {
     ByteString end = ObjectRowLayout.behindPrefix(from);
     while (true) {
       List<Row> page =
-          objects.committer().scan(from, end, 'c', ObjectRowLayout.HEAD.qualifier(), SCAN_PAGE);
+          objects.committer().scanHeads(from, end, Set.of(HeadState.ABSENT), "c", 1, SCAN_PAGE);
       for (Row row : page) {
         Head head = Head.parse(row.value(ObjectRowLayout.HEAD));
         boolean renaming =

@@ -46,6 +46,7 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
+import java.util.Set;
 import java.util.function.UnaryOperator;
 import org.apache.hadoop.fs.permission.FsAction;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
@@ -636,7 +637,8 @@ final class Directories {
     int pageSize = SMALL_PAGE;
     while (true) {
       List<Row> page =
-          rows.committer().scan(from, end, 'c', ObjectRowLayout.HEAD.qualifier(), pageSize);
+          rows.committer()
+              .scanHeads(from, end, Set.of(HeadState.ABSENT, HeadState.MOVED), "c", 1, pageSize);
       for (Row row : page) {
         from = ObjectRowLayout.behind(row.key());
         Head head = Head.parse(row.value(ObjectRowLayout.HEAD));

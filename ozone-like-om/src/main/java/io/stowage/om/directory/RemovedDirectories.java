@@ -27,10 +27,12 @@ import io.stowage.om.object.ObjectRows;
 import io.stowage.om.object.SeenRow;
 import io.stowage.om.table.Cell;
 import io.stowage.om.table.Head;
+import io.stowage.om.table.HeadState;
 import io.stowage.om.table.ObjectRowLayout;
 import io.stowage.om.table.Row;
 import io.stowage.om.upload.Uploads;
 import java.util.List;
+import java.util.Set;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
 /**
@@ -110,7 +112,7 @@ public final class RemovedDirectories {
     ByteString from = ObjectRowLayout.behind(anchor);
     while (true) {
       List<Row> page =
-          rows.committer().scan(from, end, 'c', ObjectRowLayout.HEAD.qualifier(), PAGE);
+          rows.committer().scanHeads(from, end, Set.of(HeadState.ABSENT), "c", 1, PAGE);
       crew.each(page, row -> deleteFile(row));
       for (Row row : page) {
         from = ObjectRowLayout.behind(row.key());

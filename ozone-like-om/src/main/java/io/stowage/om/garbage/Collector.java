@@ -29,6 +29,7 @@ import io.stowage.om.directory.RemovedDirectories;
 import io.stowage.om.object.Deletes;
 import io.stowage.om.object.FileLeases;
 import io.stowage.om.object.ObjectRows;
+import io.stowage.om.object.SeenRow;
 import io.stowage.om.object.Snapshots;
 import io.stowage.om.region.RegionTurn;
 import io.stowage.om.row.RowCommitter;
@@ -44,6 +45,7 @@ import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -117,6 +119,7 @@ public final class Collector {
 
   private final Settings settings;
   private final RowCommitter records;
+  private final ObjectRows rows;
   private final RowCommitter objects;
   private final Stamps stamps;
   private final ContainerManager containers;
@@ -173,6 +176,7 @@ public final class Collector {
       ExecutorService workers) {
     this.settings = settings;
     this.records = buckets;
+    this.rows = rows;
     this.objects = rows.committer();
     this.stamps = rows.stamps();
     this.containers = containers;
@@ -494,9 +498,28 @@ public final class Collector {
             for (Row row : page) {
               free.add(withoutHeld(row));
             }
-            together(free, row -> cleared(row.cells().size(), cleaner.clear(row, to()) ? 1 : 0));
+            Map<ByteString, SeenRow> heads = headsOf(free);
+            together(
+                free,
+                row ->
+                    cleared(
+                        row.cells().size(),
+                        cleaner.clear(row, heads.get(row.key()), to()) ? 1 : 0));
             compactOnTheWay();
           });
+    }
+
+    /** By one call: one of each row's own would be as many as the removals are. */
+    private Map<ByteString, SeenRow> headsOf(List<Row> page) throws StoreException {
+      Map<ByteString, SeenRow> heads = new HashMap<>();
+      if (page.isEmpty()) {
+        return heads;
+      }
+      List<ByteString> keys = page.stream().map(Row::key).toList();
+      for (SeenRow seen : rows.readAll(keys, List.of())) {
+        heads.put(seen.key(), seen);
+      }
+      return heads;
     }
 
     private synchronized void cleared(long cells, long rows) {

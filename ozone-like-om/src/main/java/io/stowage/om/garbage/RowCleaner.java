@@ -114,11 +114,35 @@ final class RowCleaner {
    * Clears cells of {@code g} that were counted, the chunks of their manifests, and the head if it
    * says that nothing is there and its stamp is lower.
    *
+   * @param before the row's head as it was a while ago: if it said then that nothing is there, it
+   *     is taken at its word, since all that goes then goes by comparing it
    * @return whether the row has no head any more
    */
-  boolean clear(Row garbage, long below) throws StoreException {
+  boolean clear(Row garbage, SeenRow before, long below) throws StoreException {
+    boolean absent = before.head() != null && before.head().state() == HeadState.ABSENT;
+    if (absent && isCollectable(before.head(), below)) {
+      Gone gone = gone(garbage, before, below);
+      if (removeHead(before, gone)) {
+        return true;
+      }
+    }
+    SeenRow seen = settled(garbage.key(), below);
+    Gone gone = gone(garbage, seen, below);
+    if (isCollectable(seen.head(), below) && removeHead(seen, gone)) {
+      return true;
+    }
+    if (!gone.columns.isEmpty()) {
+      committer.write(garbage.key(), new RowChange(gone.stamp).deleteAll(gone.columns));
+    }
+    return false;
+  }
+
+  /** What goes of a row beside its head, and the highest stamp of it. */
+  private record Gone(Set<Column> columns, long stamp) {}
+
+  /** Trims the names of the row where they are, too: that depends on no head. */
+  private Gone gone(Row garbage, SeenRow seen, long below) throws StoreException {
     ByteString row = garbage.key();
-    SeenRow seen = settled(row, below);
     Set<ByteString> owners = chunkOwners(seen.head());
     Set<Column> gone = new LinkedHashSet<>();
     Set<ByteString> origins = new HashSet<>();
@@ -144,17 +168,13 @@ final class RowCleaner {
     for (ByteString origin : origins) {
       trim(origin, row, below);
     }
-    if (isCollectable(seen.head(), below)) {
-      RowChange all = new RowChange(Math.max(stamp, seen.stamp())).deleteAll(gone);
-      all.delete(ObjectRowLayout.HEAD);
-      if (committer.commit(row, seen.unchanged(), all) == Outcome.APPLIED) {
-        return true;
-      }
-    }
-    if (!gone.isEmpty()) {
-      committer.write(row, new RowChange(stamp).deleteAll(gone));
-    }
-    return false;
+    return new Gone(gone, stamp);
+  }
+
+  private boolean removeHead(SeenRow seen, Gone gone) throws StoreException {
+    RowChange all = new RowChange(Math.max(gone.stamp, seen.stamp())).deleteAll(gone.columns);
+    all.delete(ObjectRowLayout.HEAD);
+    return committer.commit(seen.key(), seen.unchanged(), all) == Outcome.APPLIED;
   }
 
   /** Removes a head that says that nothing is there; settles renames that somebody left. */

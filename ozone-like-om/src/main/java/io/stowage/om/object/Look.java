@@ -17,7 +17,7 @@ package io.stowage.om.object;
 
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.ObjectVersion;
-import io.stowage.om.table.ObjectRowLayout;
+import io.stowage.om.table.HeadState;
 import io.stowage.om.table.Row;
 import java.util.List;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
@@ -30,7 +30,7 @@ public interface Look {
   /** What a scanned row holds; null if nothing. */
   ObjectVersion scanned(Row row) throws StoreException;
 
-  /** Rows of a range, at most so many; fewer only if there are no more. */
+  /** Rows of a range that may hold something, at most so many; fewer only if there are no more. */
   List<Row> scan(ByteString from, ByteString to, int limit) throws StoreException;
 
   /** Rows as they are. */
@@ -48,7 +48,7 @@ public interface Look {
 
       @Override
       public List<Row> scan(ByteString from, ByteString to, int limit) throws StoreException {
-        return rows.committer().scan(from, to, 'c', ObjectRowLayout.HEAD.qualifier(), limit);
+        return rows.committer().scanHeads(from, to, HeadState.NOTHING_TO_LIST, "c", 1, limit);
       }
     };
   }

@@ -164,7 +164,7 @@ public final class ObjectRows {
   }
 
   /** Reads rows by one call, each to be given to {@link #settled} before it is written. */
-  List<SeenRow> readAll(List<ByteString> keys, List<Column> more) throws StoreException {
+  public List<SeenRow> readAll(List<ByteString> keys, List<Column> more) throws StoreException {
     List<SeenRow> all = new ArrayList<>(keys.size());
     for (Row cells : committer.getAll(keys, headAnd(more))) {
       all.add(seen(cells.key(), cells));

@@ -26,6 +26,7 @@ import io.stowage.om.table.ObjectRowLayout;
 import io.stowage.om.table.Row;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
 /**
@@ -76,7 +77,8 @@ public final class VersionListing {
     }
     int scan = Math.min(LARGE_PAGE, limit + 1);
     while (compare(from, end) < 0) {
-      List<Row> scanned = rows.committer().scanFirst(from, end, "cv", WITH_ROW, scan);
+      List<Row> scanned =
+          rows.committer().scanHeads(from, end, Set.of(HeadState.ABSENT), "cv", WITH_ROW, scan);
       boolean sought = false;
       for (Row row : scanned) {
         if (compare(row.key(), from) < 0) {

@@ -21,12 +21,14 @@ import io.stowage.common.error.StoreException;
 import io.stowage.common.time.StoreClock;
 import io.stowage.om.table.Check;
 import io.stowage.om.table.Column;
+import io.stowage.om.table.HeadState;
 import io.stowage.om.table.Row;
 import io.stowage.om.table.RowChange;
 import io.stowage.om.table.RowStore;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.List;
+import java.util.Set;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -166,6 +168,22 @@ public final class RowCommitter {
       throws StoreException {
     try {
       return store.scanFirst(from, to, families, perFamily, limit);
+    } catch (IOException e) {
+      throw unreadable(e);
+    }
+  }
+
+  /** As {@link RowStore#scanHeads}. */
+  public List<Row> scanHeads(
+      ByteString from,
+      ByteString to,
+      Set<HeadState> unwanted,
+      String families,
+      int perFamily,
+      int limit)
+      throws StoreException {
+    try {
+      return store.scanHeads(from, to, unwanted, families, perFamily, limit);
     } catch (IOException e) {
       throw unreadable(e);
     }

@@ -21,12 +21,14 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import org.apache.hadoop.hbase.CellUtil;
 import org.apache.hadoop.hbase.TableName;
+import org.apache.hadoop.hbase.client.AdvancedScanResultConsumer;
 import org.apache.hadoop.hbase.client.AsyncConnection;
 import org.apache.hadoop.hbase.client.AsyncTable;
 import org.apache.hadoop.hbase.client.CheckAndMutate;
@@ -53,8 +55,8 @@ final class HBaseRowStore implements RowStore {
 
   private final AsyncConnection connection;
   private final TableName name;
-  private final AsyncTable<?> table;
-  private final AsyncTable<?> mutations;
+  private final AsyncTable<AdvancedScanResultConsumer> table;
+  private final AsyncTable<AdvancedScanResultConsumer> mutations;
   private final Duration operationTimeout;
   private final Duration mutationTimeout;
 
@@ -67,7 +69,7 @@ final class HBaseRowStore implements RowStore {
     this.mutations = withTimeout(mutationTimeout);
   }
 
-  private AsyncTable<?> withTimeout(Duration timeout) {
+  private AsyncTable<AdvancedScanResultConsumer> withTimeout(Duration timeout) {
     long millis = Math.max(1, timeout.toMillis());
     return connection
         .getTableBuilder(name)
@@ -78,7 +80,7 @@ final class HBaseRowStore implements RowStore {
   }
 
   /** The client may send again until its own timeout, which has to end within the caller's. */
-  private AsyncTable<?> forMutation(Duration timeout) {
+  private AsyncTable<AdvancedScanResultConsumer> forMutation(Duration timeout) {
     return timeout.compareTo(mutationTimeout) < 0 ? withTimeout(timeout) : mutations;
   }
 
@@ -208,6 +210,33 @@ final class HBaseRowStore implements RowStore {
   }
 
   @Override
+  public List<Row> scanHeads(
+      ByteString from,
+      ByteString to,
+      Set<HeadState> unwanted,
+      String families,
+      int perFamily,
+      int limit)
+      throws IOException {
+    Scan scan =
+        new Scan()
+            .withStartRow(from.toByteArray())
+            .withStopRow(to.toByteArray())
+            .setMaxResultsPerColumnFamily(perFamily)
+            .setFilter(HeadFilter.without(unwanted))
+            .setLoadColumnFamiliesOnDemand(false) // else a row is not read at one moment
+            .setLimit(limit)
+            .setCaching(limit)
+            .setReadType(Scan.ReadType.PREAD);
+    for (int i = 0; i < families.length(); i++) {
+      scan.addFamily(family(families.charAt(i)));
+    }
+    LongScan found = new LongScan();
+    table.scan(scan, found);
+    return found.await(operationTimeout.plusMillis(GRACE_MILLIS));
+  }
+
+  @Override
   public List<Row> scanWritten(
       ByteString from,
       ByteString to,
@@ -264,7 +293,7 @@ final class HBaseRowStore implements RowStore {
     return new byte[] {(byte) letter};
   }
 
-  private static Row row(ByteString key, Result result) {
+  static Row row(ByteString key, Result result) {
     org.apache.hadoop.hbase.Cell[] raw = result.rawCells();
     List<Cell> cells = new ArrayList<>(raw == null ? 0 : raw.length);
     if (raw != null) {

@@ -32,6 +32,10 @@ import org.apache.hadoop.thirdparty.protobuf.UnsafeByteOperations;
  */
 public final class Head {
   public static final int FIXED_BYTES = 8 + WriteId.BYTES + 1;
+
+  /** Where a cell has its state. */
+  static final int STATE_OFFSET = FIXED_BYTES - 1;
+
   public static final int FORMAT = 1;
 
   /** In requests: the key's null version, whatever its id is. */
@@ -85,7 +89,7 @@ public final class Head {
     HeadRecord record;
     HeadState state;
     try {
-      state = HeadState.of(cell.byteAt(FIXED_BYTES - 1));
+      state = HeadState.of(cell.byteAt(STATE_OFFSET));
       record = HeadRecord.parseFrom(cell.substring(FIXED_BYTES));
     } catch (InvalidProtocolBufferException | IllegalArgumentException e) {
       throw new CorruptDataException("Cannot read a head: " + e.getMessage());

@@ -15,6 +15,8 @@
  */
 package io.stowage.om.table;
 
+import java.util.Set;
+
 /** What a head says of its key; the number is the byte in the cell. */
 public enum HeadState {
   /** There is a version. */
@@ -31,6 +33,9 @@ public enum HeadState {
    * The current version is a delete marker: nothing for who asks for the key, a version to list.
    */
   MARKER(6);
+
+  /** Heads by which a key holds nothing for who lists keys. */
+  public static final Set<HeadState> NOTHING_TO_LIST = Set.of(ABSENT, MOVED, MARKER);
 
   private final byte number;
 

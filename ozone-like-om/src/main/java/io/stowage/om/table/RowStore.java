@@ -19,6 +19,7 @@ import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
 /**
@@ -61,6 +62,22 @@ public interface RowStore {
    * Each row is read at one moment, the page is not.
    */
   List<Row> scanFirst(ByteString from, ByteString to, String families, int perFamily, int limit)
+      throws IOException;
+
+  /**
+   * Reads rows with {@code from <= key < to} in order, at most {@code limit} of those that have a
+   * head, in none of the unwanted states; of each family the first cells, at most {@code
+   * perFamily}. Rows with an unwanted head are passed where they lie: nothing of them is sent, and
+   * however many there are, the answer is waited for while the table shows that it goes on. Each
+   * row is read at one moment, the page is not.
+   */
+  List<Row> scanHeads(
+      ByteString from,
+      ByteString to,
+      Set<HeadState> unwanted,
+      String families,
+      int perFamily,
+      int limit)
       throws IOException;
 
   /** Makes a change if the check holds, atomically and durably; false if it did not hold. */

@@ -20,6 +20,7 @@ import java.time.Duration;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Random;
+import java.util.Set;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executors;
@@ -188,6 +189,19 @@ public final class FaultyRowStore implements RowStore, AutoCloseable {
           inner.mutate(row, change, timeout);
           return true;
         });
+  }
+
+  @Override
+  public List<Row> scanHeads(
+      ByteString from,
+      ByteString to,
+      Set<HeadState> unwanted,
+      String families,
+      int perFamily,
+      int limit)
+      throws IOException {
+    mayFail();
+    return inner.scanHeads(from, to, unwanted, families, perFamily, limit);
   }
 
   @Override

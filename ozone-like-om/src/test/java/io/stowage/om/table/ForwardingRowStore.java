@@ -18,6 +18,7 @@ package io.stowage.om.table;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.List;
+import java.util.Set;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
 /** Passes every call on, for tests that meddle with some. */
@@ -60,6 +61,18 @@ public abstract class ForwardingRowStore implements RowStore {
       ByteString from, ByteString to, String families, int perFamily, int limit)
       throws IOException {
     return inner.scanFirst(from, to, families, perFamily, limit);
+  }
+
+  @Override
+  public List<Row> scanHeads(
+      ByteString from,
+      ByteString to,
+      Set<HeadState> unwanted,
+      String families,
+      int perFamily,
+      int limit)
+      throws IOException {
+    return inner.scanHeads(from, to, unwanted, families, perFamily, limit);
   }
 
   @Override

@@ -50,6 +50,15 @@ public final class HBaseFixture {
     return new Configuration(instance.configuration);
   }
 
+  /** Flushes a table: what was written since the last time becomes one more file of each family. */
+  public static synchronized void flush(String table) throws IOException {
+    for (RegionServerThread server : instance.cluster.getRegionServers()) {
+      for (HRegion region : server.getRegionServer().getRegions(TableName.valueOf(table))) {
+        region.flush(true);
+      }
+    }
+  }
+
   /** Flushes and compacts a table, so that each family of a region is one file. */
   public static synchronized void compact(String table) throws IOException {
     for (RegionServerThread server : instance.cluster.getRegionServers()) {

@@ -41,4 +41,9 @@ class HBaseRowStoreContractTest extends RowStoreContract {
   RowStore store() {
     return tables.objects();
   }
+
+  @Override
+  void flush() throws IOException {
+    HBaseFixture.flush("contract:" + ObjectRowLayout.TABLE);
+  }
 }

@@ -20,6 +20,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
@@ -142,13 +143,39 @@ public final class MemoryRowStore implements RowStore {
       if (found.size() == limit) {
         break;
       }
-      List<Cell> cells = new ArrayList<>();
-      for (int i = 0; i < families.length(); i++) {
-        String family = families.substring(i, i + 1);
-        cells.addAll(getFamilies(row, family).cells().stream().limit(perFamily).toList());
+      Row first = first(row, families, perFamily);
+      if (!first.cells().isEmpty()) {
+        found.add(first);
       }
-      if (!cells.isEmpty()) {
-        found.add(new Row(row, cells));
+    }
+    return found;
+  }
+
+  private Row first(ByteString row, String families, int perFamily) {
+    List<Cell> cells = new ArrayList<>();
+    for (int i = 0; i < families.length(); i++) {
+      String family = families.substring(i, i + 1);
+      cells.addAll(getFamilies(row, family).cells().stream().limit(perFamily).toList());
+    }
+    return new Row(row, cells);
+  }
+
+  @Override
+  public synchronized List<Row> scanHeads(
+      ByteString from,
+      ByteString to,
+      Set<HeadState> unwanted,
+      String families,
+      int perFamily,
+      int limit) {
+    List<Row> found = new ArrayList<>();
+    for (ByteString key : rows.subMap(from, to).keySet()) {
+      if (found.size() == limit) {
+        break;
+      }
+      ByteString head = get(key, List.of(ObjectRowLayout.HEAD)).value(ObjectRowLayout.HEAD);
+      if (head != null && !unwanted.contains(HeadState.of(head.byteAt(Head.STATE_OFFSET)))) {
+        found.add(first(key, families, perFamily));
       }
     }
     return found;

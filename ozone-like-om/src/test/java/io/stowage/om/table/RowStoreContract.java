@@ -20,6 +20,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.stowage.common.proto.HeadRecord;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.List;
@@ -34,6 +35,9 @@ abstract class RowStoreContract {
   private static final Column HEAD = ObjectRowLayout.HEAD;
 
   abstract RowStore store();
+
+  /** Has what was written go to files, where there are any. */
+  void flush() throws IOException {}
 
   private ByteString row;
 
@@ -274,6 +278,76 @@ abstract class RowStoreContract {
         store().scanWritten(behindFirst, under(2), 'g', bytes("d"), 0, Long.MAX_VALUE, 10).stream()
             .map(Row::key)
             .toList());
+  }
+
+  private void writeHead(int number, HeadState state, long stamp) throws IOException {
+    Head head =
+        Head.of(stamp, ByteString.copyFrom(new byte[16]), state, HeadRecord.getDefaultInstance());
+    store()
+        .mutate(
+            under(number),
+            new RowChange(stamp)
+                .put(HEAD, head.cell())
+                .put(new Column('v', bytes(state + "1")), bytes("one"))
+                .put(new Column('v', bytes(state + "2")), bytes("two"))
+                .put(new Column('v', bytes(state + "3")), bytes("three")),
+            TIMEOUT);
+  }
+
+  private List<Integer> heads(Set<HeadState> unwanted, int limit) throws IOException {
+    return store()
+        .scanHeads(row.concat(bytes("/")), row.concat(bytes("0")), unwanted, "c", 1, limit)
+        .stream()
+        .map(found -> found.key().byteAt(found.key().size() - 1) - '0')
+        .toList();
+  }
+
+  @Test
+  void passesHeadsThatAreNotWanted() throws IOException {
+    HeadState[] states = {
+      HeadState.ABSENT, HeadState.LIVE, HeadState.MOVED, HeadState.PENDING, HeadState.MARKER
+    };
+    for (int i = 0; i < states.length; i++) {
+      writeHead(i, states[i], 1_000);
+    }
+    writeHead(7, HeadState.LIVE, 1_000);
+    store().mutate(under(6), new RowChange(1_000).put(new Column('v', bytes("1")), row), TIMEOUT);
+    for (boolean inFiles : new boolean[] {false, true}) {
+      if (inFiles) {
+        flush();
+      }
+      assertEquals(List.of(1, 3, 7), heads(HeadState.NOTHING_TO_LIST, 10));
+      assertEquals(List.of(1, 3), heads(HeadState.NOTHING_TO_LIST, 2), "of what is wanted");
+      assertEquals(List.of(1, 2, 3, 4, 7), heads(Set.of(HeadState.ABSENT), 10));
+      Row first =
+          store().scanHeads(under(0), under(9), Set.of(HeadState.ABSENT), "cv", 2, 10).get(0);
+      assertEquals(under(1), first.key());
+      assertEquals(HeadState.LIVE, Head.parse(first.value(HEAD)).state());
+      assertEquals(List.of("one", "two"), values(first).subList(1, 3), "the first of each family");
+      assertEquals(3, first.cells().size());
+    }
+  }
+
+  /** HBase keeps what was written over until it compacts; a filter must not be asked of that. */
+  @Test
+  void showsNothingOlderWhereAHeadIsPassed() throws IOException {
+    for (boolean inFiles : new boolean[] {false, true}) {
+      long stamp = inFiles ? 10_000 : 1_000;
+      writeHead(1, HeadState.LIVE, stamp);
+      writeHead(2, HeadState.ABSENT, stamp);
+      writeHead(3, HeadState.LIVE, stamp);
+      if (inFiles) {
+        flush();
+      }
+      writeHead(1, HeadState.ABSENT, stamp + 1);
+      writeHead(2, HeadState.LIVE, stamp + 1);
+      store().mutate(under(3), new RowChange(stamp).delete(HEAD), TIMEOUT);
+      assertEquals(List.of(2), heads(HeadState.NOTHING_TO_LIST, 10));
+      if (inFiles) {
+        flush();
+        assertEquals(List.of(2), heads(HeadState.NOTHING_TO_LIST, 10));
+      }
+    }
   }
 
   static ByteString bytes(String text) {

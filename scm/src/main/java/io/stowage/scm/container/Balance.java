@@ -24,7 +24,6 @@ import io.stowage.common.proto.SetBalanceRequest;
 import io.stowage.common.proto.ShardPlace;
 import io.stowage.scm.cluster.Candidate;
 import io.stowage.scm.cluster.ClusterMap;
-import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;
@@ -41,8 +40,12 @@ import org.slf4j.LoggerFactory;
  * the ticking thread, but for status.
  *
  * <p>A disk is too full if the share that it uses of what shards may use is above the mean of all
- * fit disks by more than the threshold; its shards go to disks below the mean. Bandwidth is bounded
- * by the number of moves at once and by the datanodes' repair rate for a disk.
+ * fit disks by more than the threshold; its shards go to disks below that mean. It is too full as
+ * well if it is above the mean of its own node's fit disks by as much, however full other nodes
+ * are; its shards then go to disks of the node that are below the node's mean, which asks nothing
+ * of the network. Every move is from a fuller disk to one that is emptier by more than the
+ * threshold, so moves cannot go in circles. Bandwidth is bounded by the number of moves at once and
+ * by the datanodes' repair rate for a disk.
  */
 final class Balance {
   private static final Logger LOG = LoggerFactory.getLogger(Balance.class);
@@ -106,10 +109,9 @@ final class Balance {
     if (!isOn()) {
       return Set.of();
     }
-    List<Candidate> disks = fit();
-    double mean = mean(disks);
-    return disks.stream()
-        .filter(disk -> disk.usedShare() > mean + threshold())
+    Fullness fullness = new Fullness(fit(), threshold());
+    return fullness.disks.stream()
+        .filter(disk -> fullness.isTooFull(disk, disk.usedShare()))
         .sorted(Comparator.comparingDouble(Candidate::usedShare).reversed())
         .limit(MOST_FULL_DISKS)
         .map(disk -> map.diskNumber(disk.nodeId(), disk.diskId()))
@@ -125,29 +127,85 @@ final class Balance {
     return disks.stream().mapToDouble(Candidate::usedShare).average().orElse(0);
   }
 
+  /** How full disks are beside one another. */
+  private static final class Fullness {
+    private final List<Candidate> disks;
+    private final double threshold;
+    private final double mean;
+    private final Map<String, Double> meanOfNode;
+
+    Fullness(List<Candidate> disks, double threshold) {
+      this.disks = disks;
+      this.threshold = threshold;
+      this.mean = mean(disks);
+      this.meanOfNode =
+          disks.stream()
+              .collect(
+                  Collectors.groupingBy(
+                      Candidate::nodeId, Collectors.averagingDouble(Candidate::usedShare)));
+    }
+
+    boolean isTooFull(Candidate disk, double usedShare) {
+      return isTooFullOfAll(usedShare) || isTooFullOfNode(disk, usedShare);
+    }
+
+    private boolean isTooFullOfAll(double usedShare) {
+      return usedShare > mean + threshold;
+    }
+
+    private boolean isTooFullOfNode(Candidate disk, double usedShare) {
+      return usedShare > meanOfNode.get(disk.nodeId()) + threshold;
+    }
+
+    /** Where a disk's shards may go. */
+    List<Candidate> targetsOf(Candidate full) {
+      boolean ofAll = isTooFullOfAll(full.usedShare());
+      boolean ofNode = isTooFullOfNode(full, full.usedShare());
+      return disks.stream()
+          .filter(
+              disk ->
+                  (ofAll && disk.usedShare() < mean)
+                      || (ofNode
+                          && disk.nodeId().equals(full.nodeId())
+                          && disk.usedShare() < meanOfNode.get(full.nodeId())))
+          .toList();
+    }
+  }
+
   /** Orders moves, as many as there is room for. */
   void look(Inspection found) throws StoreException {
     if (!isOn() || found.onFullDisks().isEmpty()) {
       return;
     }
     int room = movesAtOnce() - rebuilds.figures().moves();
-    List<Candidate> disks = fit();
-    double mean = mean(disks);
-    List<Candidate> to =
-        new ArrayList<>(disks.stream().filter(disk -> disk.usedShare() < mean).toList());
+    Fullness fullness = new Fullness(fit(), threshold());
     Set<Long> moved = new HashSet<>();
     for (Map.Entry<Integer, LongList> full : found.onFullDisks().entrySet()) {
       DiskTable.Disk disk = map.disk(full.getKey());
-      boolean more = true;
+      Candidate from = find(fullness.disks, disk);
+      if (from == null) {
+        continue; // not fit any more
+      }
+      List<Candidate> to = fullness.targetsOf(from);
+      boolean more = isStillTooFull(from, fullness);
       for (int i = 0; i < full.getValue().size() && room > 0 && more; i++) {
         long id = full.getValue().get(i);
         int index = indexOn(id, disk);
         if (index >= 0 && moved.add(id) && repair.move(id, index, to)) {
           room--;
-          more = isStillFull(disk, disks, mean);
+          more = isStillTooFull(from, fullness);
         }
       }
     }
+  }
+
+  private static Candidate find(List<Candidate> disks, DiskTable.Disk disk) {
+    for (Candidate candidate : disks) {
+      if (candidate.is(disk.nodeId(), disk.diskId())) {
+        return candidate;
+      }
+    }
+    return null;
   }
 
   private int indexOn(long id, DiskTable.Disk disk) {
@@ -163,23 +221,17 @@ final class Balance {
   }
 
   /** With what is already on its way taken off. */
-  private boolean isStillFull(DiskTable.Disk disk, List<Candidate> disks, double mean) {
+  private boolean isStillTooFull(Candidate disk, Fullness fullness) {
     long leaving =
         rebuilds.all().stream()
             .filter(
                 rebuild ->
                     rebuild.reason == Rebuild.Reason.BALANCE
-                        && rebuild.replaced.getNodeId().equals(disk.nodeId())
-                        && rebuild.replaced.getDiskId().equals(disk.diskId()))
+                        && disk.is(rebuild.replaced.getNodeId(), rebuild.replaced.getDiskId()))
             .mapToLong(rebuild -> rebuild.bytesTotal)
             .sum();
-    for (Candidate candidate : disks) {
-      if (candidate.is(disk.nodeId(), disk.diskId())) {
-        double all = Math.max(1, candidate.usedBytes() + candidate.freeBytes());
-        return (candidate.usedBytes() - leaving) / all > mean + threshold();
-      }
-    }
-    return false;
+    double all = Math.max(1, disk.usedBytes() + disk.freeBytes());
+    return fullness.isTooFull(disk, (disk.usedBytes() - leaving) / all);
   }
 
   BalanceStatus status() {

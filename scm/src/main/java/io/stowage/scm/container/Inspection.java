@@ -49,6 +49,7 @@ public final class Inspection {
   private final Map<Integer, LongList> onFullDisks = new HashMap<>();
   private long endangeredCount;
   private long unavailableCount;
+  private long containersLeft;
   private long shardsLeft;
   private long bytesLeft;
 
@@ -134,6 +135,7 @@ public final class Inspection {
       return;
     }
     int count = Integer.bitCount(work);
+    containersLeft++;
     shardsLeft += count;
     bytesLeft += count * PackedContainer.endOffset(packed);
     if (condition.isUnavailable()) {
@@ -223,6 +225,11 @@ public final class Inspection {
   /** Ids of some of them. */
   public List<Long> unavailableIds() {
     return List.copyOf(unavailable);
+  }
+
+  /** Containers with shards to rebuild or to move. */
+  public long containersLeft() {
+    return containersLeft;
   }
 
   /** Shards to rebuild or to move. */

@@ -48,6 +48,7 @@ final class Rebuilds {
   private final Map<String, Integer> reads = new HashMap<>(); // by disk
   private final Deque<Sample> samples = new ArrayDeque<>();
   private long bytesSeen;
+  private long containersDone;
   private long shardsDone;
   private long bytesDone;
   private long shardsFailed;
@@ -154,13 +155,17 @@ final class Rebuilds {
     return List.copyOf(underWay.values());
   }
 
-  synchronized void succeeded(Rebuild rebuild, long nowNanos) {
+  /**
+   * @param last whether nothing more of the container is to be made
+   */
+  synchronized void succeeded(Rebuild rebuild, boolean last, long nowNanos) {
     advance(rebuild, rebuild.result.getEnd());
     sample(nowNanos);
     if (rebuild.reason == Rebuild.Reason.BALANCE) {
       shardsMoved++;
       bytesMoved += rebuild.result.getEnd();
     } else {
+      containersDone += last ? 1 : 0;
       shardsDone++;
       bytesDone += rebuild.result.getEnd();
     }
@@ -205,6 +210,7 @@ final class Rebuilds {
             .filter(r -> r.reason != Rebuild.Reason.BALANCE)
             .mapToLong(r -> r.bytesDone)
             .sum(),
+        containersDone,
         shardsDone,
         bytesDone,
         shardsFailed,
@@ -217,6 +223,7 @@ final class Rebuilds {
       int repairs,
       int moves,
       long bytesUnderWay,
+      long containersDone,
       long shardsDone,
       long bytesDone,
       long shardsFailed,

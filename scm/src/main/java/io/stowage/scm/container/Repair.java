@@ -252,7 +252,8 @@ final class Repair {
     } else {
       LOG.info("{} is done: {} bytes", nameOf(rebuild), rebuild.result.getEnd());
     }
-    rebuilds.succeeded(rebuild, clock.monotonicNanos());
+    Condition now = shards.condition(rebuild.key.container());
+    rebuilds.succeeded(rebuild, now != null && now.toRebuild() == 0, clock.monotonicNanos());
   }
 
   /** The target knows a newer version of the row, or a newer leader. */
@@ -629,13 +630,15 @@ final class Repair {
     long left = Math.max(0, found.bytesLeft() - figures.bytesUnderWay());
     return RepairStatus.newBuilder()
         .addAllEndangered(found.endangeredByDegree())
+        .setContainersLeft(found.containersLeft())
         .setShardsLeft(found.shardsLeft())
         .setBytesLeft(left)
         .setInFlight(figures.repairs())
         .setBytesPerSecond(rate)
         .setSecondsLeft(rate == 0 ? 0 : left / rate)
         .setShardsDone(figures.shardsDone())
-        .setBytesDone(figures.bytesDone())
+        .setBytesDone(figures.bytesDone() + figures.bytesUnderWay())
+        .setContainersDone(figures.containersDone())
         .setShardsFailed(figures.shardsFailed())
         .setLostSectors(figures.lostSectors())
         .setWaitingFor(found.shardsLeft() == 0 ? "" : waitingFor)
