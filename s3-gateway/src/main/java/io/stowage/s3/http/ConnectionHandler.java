@@ -367,9 +367,14 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
         accept(message);
       }
     }
-    if (current == null || bodyOpen) {
+    if (current == null || (bodyOpen && !isHeldBack())) {
       ctx.channel().config().setAutoRead(true);
     }
+  }
+
+  /** Whether a worker is behind with the current body; it asks for more when it has caught up. */
+  private boolean isHeldBack() {
+    return current.streamed != null && current.streamed.isPaused();
   }
 
   // ---- work

@@ -112,6 +112,16 @@ final class StreamedBody implements BodySource {
     }
   }
 
+  /** Whether the socket shall not be read until the worker has caught up. */
+  boolean isPaused() {
+    lock.lock();
+    try {
+      return paused;
+    } finally {
+      lock.unlock();
+    }
+  }
+
   /** Whether the client still waits for leave to send. */
   boolean isContinueDue() {
     lock.lock();

@@ -23,8 +23,18 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.PooledByteBufAllocator;
 import io.netty.channel.embedded.EmbeddedChannel;
+import io.netty.handler.codec.http.DefaultHttpContent;
+import io.netty.handler.codec.http.DefaultHttpRequest;
+import io.netty.handler.codec.http.HttpMethod;
+import io.netty.handler.codec.http.HttpVersion;
+import io.stowage.common.time.StoreClock;
+import io.stowage.s3.error.S3Exception;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CountDownLatch;
 import org.junit.jupiter.api.Test;
 
 class BodyMemoryTest {
@@ -84,6 +94,75 @@ class BodyMemoryTest {
     bodies.get(0).close();
     assertEquals(0, memory.used(), "a body that was broken off holds nothing");
     bodies.get(0).offer(piece(PIECE, PIECE));
+    assertEquals(0, memory.used());
+  }
+
+  /**
+   * Takes as many pieces as fall below the mark at which reading goes on, then waits for the end.
+   */
+  private record Slow(CountDownLatch mayTake, CountDownLatch hasTaken) implements RequestHandler {
+    @Override
+    public Response handle(Request request) throws S3Exception {
+      try {
+        mayTake.await();
+        for (int i = HttpLimits.BODY_QUEUE_HIGH; i > HttpLimits.BODY_QUEUE_LOW; i -= PIECE) {
+          request.body().next().release();
+        }
+        hasTaken.countDown();
+        for (ByteBuf piece; (piece = request.body().next()) != null; ) {
+          piece.release();
+        }
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+      }
+      return Response.empty(200);
+    }
+
+    @Override
+    public Response failure(String requestId, String method, String target, Throwable cause) {
+      return Response.empty(500);
+    }
+
+    @Override
+    public Response beginning(String requestId) {
+      return Response.empty(200);
+    }
+  }
+
+  @Test
+  void aSocketIsReadNoFurtherThanItsWorkerFollows() throws Exception {
+    Duration minute = Duration.ofMinutes(1);
+    HttpLimits limits = new HttpLimits(4, 3, 10, 1 << 20, 64 << 20, minute, minute, minute);
+    Slow handler = new Slow(new CountDownLatch(1), new CountDownLatch(1));
+    BodyMemory memory = new BodyMemory(64 << 20);
+    HttpServer server =
+        HttpServer.start(
+            List.of(
+                new HttpServer.Listener(
+                    new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), null)),
+            limits,
+            memory,
+            handler,
+            StoreClock.system());
+    try {
+      EmbeddedChannel channel = new EmbeddedChannel(new ConnectionHandler(server, handler, false));
+      DefaultHttpRequest put = new DefaultHttpRequest(HttpVersion.HTTP_1_1, HttpMethod.PUT, "/b/k");
+      put.headers().set("host", "h").set("content-length", 1L << 30);
+      channel.writeInbound(put);
+      int pieces = 0;
+      while (channel.config().isAutoRead() && pieces < 100) {
+        channel.writeInbound(new DefaultHttpContent(piece(PIECE, PIECE)));
+        pieces++;
+      }
+      assertEquals(HttpLimits.BODY_QUEUE_HIGH / PIECE, pieces);
+      assertEquals(HttpLimits.BODY_QUEUE_HIGH, memory.used());
+      handler.mayTake.countDown();
+      handler.hasTaken.await();
+      assertTrue(channel.config().isAutoRead(), "the worker has caught up");
+      assertTrue(channel.close().isSuccess());
+    } finally {
+      server.stop(Duration.ZERO);
+    }
     assertEquals(0, memory.used());
   }
 }
