@@ -357,6 +357,71 @@ class S3AccessTest {
     assertEquals("id-bob", bob.getObjectAcl(b -> b.bucket("enforced").key("k")).owner().id());
   }
 
+  private static void put(S3Client who, String bucket, String key, ObjectCannedACL list) {
+    who.putObject(b -> b.bucket(bucket).key(key).acl(list), RequestBody.fromString("content"));
+  }
+
+  @Test
+  void aListOfItsOwnTakesAPermissionOfItsOwn() {
+    alice.putBucketPolicy(
+        b -> b.bucket("bucket").policy(allowBob("s3:PutObject", "arn:aws:s3:::bucket/*")));
+    put(bob, "bucket", "x", null);
+    denied(() -> put(bob, "bucket", "x", ObjectCannedACL.PRIVATE));
+    denied(
+        () ->
+            bob.putObject(
+                b -> b.bucket("bucket").key("x").grantRead("id=\"id-alice\""),
+                RequestBody.empty()));
+    denied(
+        () ->
+            bob.createMultipartUpload(
+                b -> b.bucket("bucket").key("x").acl(ObjectCannedACL.PUBLIC_READ)));
+    alice.putBucketPolicy(
+        b -> b.bucket("bucket").policy(allowBob("s3:PutObject*", "arn:aws:s3:::bucket/*")));
+    put(bob, "bucket", "x", ObjectCannedACL.BUCKET_OWNER_FULL_CONTROL);
+    alice.putBucketPolicy(
+        b ->
+            b.bucket("bucket")
+                .policy(
+                    """
+                    {"Statement": {"Effect": "Deny", "Principal": "*", "Action": "s3:PutObjectAcl",
+                     "Resource": "arn:aws:s3:::bucket/*"}}
+                    """));
+    put(alice, "bucket", "x", null);
+    denied(() -> put(alice, "bucket", "x", ObjectCannedACL.PUBLIC_READ));
+    // Whom a list lets write says who may read.
+    bob.createBucket(b -> b.bucket("open").acl(BucketCannedACL.PUBLIC_READ_WRITE));
+    put(alice, "open", "x", ObjectCannedACL.BUCKET_OWNER_READ);
+  }
+
+  @Test
+  void whatOthersWroteIsTheirsWhereOwnershipControlsSaySo() {
+    bob.createBucket(
+        b ->
+            b.bucket("shared")
+                .objectOwnership(ObjectOwnership.OBJECT_WRITER)
+                .acl(BucketCannedACL.PUBLIC_READ_WRITE));
+    put(alice, "shared", "hers", null);
+    put(alice, "shared", "given", ObjectCannedACL.BUCKET_OWNER_FULL_CONTROL);
+    put(bob, "shared", "his", null);
+    denied(() -> bob.getObjectAsBytes(b -> b.bucket("shared").key("hers")));
+    denied(() -> bob.getObjectAcl(b -> b.bucket("shared").key("hers")));
+    denied(
+        () ->
+            bob.putObjectAcl(b -> b.bucket("shared").key("hers").acl(ObjectCannedACL.PUBLIC_READ)));
+    for (String his : List.of("given", "his")) {
+      assertEquals(
+          "content", bob.getObjectAsBytes(b -> b.bucket("shared").key(his)).asUtf8String());
+      bob.getObjectAcl(b -> b.bucket("shared").key(his));
+    }
+    bob.deleteObject(b -> b.bucket("shared").key("hers"));
+    // Where it is not said, all is the bucket's owner's to read.
+    bob.createBucket(b -> b.bucket("unsaid").acl(BucketCannedACL.PUBLIC_READ_WRITE));
+    put(alice, "unsaid", "hers", null);
+    assertEquals(
+        "content", bob.getObjectAsBytes(b -> b.bucket("unsaid").key("hers")).asUtf8String());
+  }
+
   @Test
   void everyDecisionIsInTheAuditLog() throws Exception {
     target.close();

@@ -39,7 +39,8 @@ import java.util.Set;
  *   <li>What a session's own policy does not allow is denied.
  *   <li>Administrators may do everything.
  *   <li>What a policy of the caller's or the bucket's denies is denied.
- *   <li>The bucket's owner may do everything in it; and anybody known may list and create buckets.
+ *   <li>The bucket's owner may do everything in it, but for reading and giving away what ownership
+ *       controls leave to its writers; and anybody known may list and create buckets.
  *   <li>What a policy allows is allowed; a public policy is not believed where the bucket's public
  *       access is restricted.
  *   <li>What an access control list grants is allowed, the bucket's for the bucket and for writing
@@ -49,6 +50,8 @@ import java.util.Set;
  *       does with files.
  *   <li>All else is denied.
  * </ol>
+ *
+ * <p>Whoever writes an object with a list of its own under policies needs s3:PutObjectAcl, too.
  *
  * <p>Only lists of objects and tags need to look at the object, so owners' requests cost nothing.
  */
@@ -78,6 +81,17 @@ public final class StoreRules implements AccessAuthorizer {
           "s3:PutObjectAcl", Permission.WRITE_ACP,
           "s3:PutObjectVersionAcl", Permission.WRITE_ACP);
 
+  /** Facts by which a request names a list of what it writes. */
+  private static final List<String> LISTS =
+      List.of(
+          "s3:x-amz-acl",
+          "s3:x-amz-grant-full-control",
+          "s3:x-amz-grant-read",
+          "s3:x-amz-grant-read-acp",
+          "s3:x-amz-grant-write",
+          "s3:x-amz-grant-write-acp");
+
+  private static final String OF_LIST = "an access control list grants it";
   private static final String AGREES_TO_PAY = "s3:x-amz-request-payer";
   private static final String OF_POLICY = "a policy of the caller allows it";
 
@@ -120,7 +134,46 @@ public final class StoreRules implements AccessAuthorizer {
 
   @Override
   public Verdict decide(AccessRequest request) throws StoreException {
-    return new Decision(request).decide();
+    Verdict verdict = new Decision(request).decide();
+    return verdict.outcome() == Verdict.Outcome.ALLOWED && writesAListUnderPolicies(request)
+        ? ofList(request, verdict)
+        : verdict;
+  }
+
+  /** Whether policies have a say in whether an object is written with a list of its own. */
+  private static boolean writesAListUnderPolicies(AccessRequest request) {
+    return request.action().equals("s3:PutObject")
+        && request.bucket() != null
+        && (!new AccessSettings(request.bucket()).policyText().isEmpty()
+            || request.policies().iterator().hasNext()
+            || !request.boundaries().isEmpty())
+        && LISTS.stream().anyMatch(list -> request.facts().get(list) != null);
+  }
+
+  /** S3 wants s3:PutObjectAcl, too, of whoever names a list of what is written. */
+  private Verdict ofList(AccessRequest request, Verdict ofObject) throws StoreException {
+    AccessRequest asked =
+        new AccessRequest(
+            request.principal(),
+            request.person(),
+            request.superuser(),
+            request.policies(),
+            request.boundaries(),
+            "s3:PutObjectAcl",
+            request.resource(),
+            request.bucket(),
+            request.key(),
+            request.below(),
+            request.facts(),
+            AccessRequest.ObjectLookup.NONE); // what is replaced has no say
+    Verdict verdict = new Decision(asked).decide();
+    if (verdict.outcome() != Verdict.Outcome.DENIED) {
+      return ofObject;
+    }
+    // Whom a list lets write owns what he writes, and says who may read it.
+    return verdict.why().equals(NOTHING_ALLOWS) && ofObject.why().equals(OF_LIST)
+        ? ofObject
+        : Verdict.denied("s3:PutObjectAcl: " + verdict.why());
   }
 
   /** One decision. Confined to its thread. */
@@ -187,7 +240,9 @@ public final class StoreRules implements AccessAuthorizer {
         return Verdict.denied("the bucket's policy denies it");
       }
       if (owner) {
-        return Verdict.allowed("owner of the bucket");
+        return isOthers(settings) && !listAllows(settings)
+            ? Verdict.denied("the object is its writer's")
+            : Verdict.allowed("owner of the bucket");
       }
       if (settings.requesterPays() && !request.facts().containsKey(AGREES_TO_PAY)) {
         return Verdict.denied("the requester pays and did not agree to");
@@ -199,11 +254,27 @@ public final class StoreRules implements AccessAuthorizer {
         return Verdict.allowed("the bucket's policy allows it");
       }
       if (!settings.disablesLists() && listAllows(settings)) {
-        return Verdict.allowed("an access control list grants it");
+        return Verdict.allowed(OF_LIST);
       }
       return request.person() != null && permissionsDecide(bucket, request.action())
           ? Verdict.byPermissions()
           : Verdict.denied(NOTHING_ALLOWS);
+    }
+
+    /**
+     * Whether it is about reading an object, or giving it away, that ownership controls leave to
+     * whoever wrote it. To remove it is the bucket owner's right nevertheless.
+     */
+    private boolean isOthers(AccessSettings settings) throws StoreException {
+      if (!settings.leavesObjectsToWriters()
+          || !OF_OBJECT.containsKey(request.action())
+          || request.key() == null
+          || request.below()
+          || object() == null) {
+        return false;
+      }
+      String its = object().getMetadata().getOwner();
+      return !its.isEmpty() && !Person.means(its, who.userName(), who.canonicalId());
     }
 
     private boolean listAllows(AccessSettings settings) throws StoreException {

@@ -37,6 +37,11 @@ public record AccessSettings(BucketInfo bucket) {
     return json.isEmpty() ? null : known.ofBucket(json, bucket.getName());
   }
 
+  /** Empty: there is none. */
+  public String policyText() {
+    return text(POLICY);
+  }
+
   public boolean asksForTags() {
     return text(POLICY).toLowerCase(Locale.ROOT).contains("existingobjecttag");
   }
@@ -73,6 +78,11 @@ public record AccessSettings(BucketInfo bucket) {
   /** Whether lists count for nothing and the bucket's owner owns all in it. */
   public boolean disablesLists() {
     return text("ownershipControls").contains("BucketOwnerEnforced");
+  }
+
+  /** Whether it is said that objects are, or can be, their writers' and not the bucket owner's. */
+  public boolean leavesObjectsToWriters() {
+    return text("ownershipControls").contains("ObjectWriter") || prefersBucketOwner();
   }
 
   public boolean prefersBucketOwner() {
