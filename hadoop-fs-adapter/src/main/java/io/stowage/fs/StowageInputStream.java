@@ -413,7 +413,12 @@ final class StowageInputStream extends FSInputStream
       try {
         return used.reader().read(from, count);
       } catch (StoreException e) {
-        if (e.code() != ErrorCode.NO_SUCH_CONTAINER || relocations == RELOCATIONS) {
+        boolean moved = e.code() == ErrorCode.NO_SUCH_CONTAINER && relocations < RELOCATIONS;
+        // A file may be open for longer than a token holds; datanodes that refuse it are as good as
+        // away.
+        boolean tokenEnded =
+            e.code() == ErrorCode.DATA_UNAVAILABLE && relocations == 0 && cluster.isSecure();
+        if (!moved && !tokenEnded) {
           throw HadoopErrors.of(e, path);
         }
         relocate(used);
@@ -422,9 +427,9 @@ final class StowageInputStream extends FSInputStream
   }
 
   /**
-   * The containers were rewritten: asks where the same version's bytes are now. Under a lock of its
-   * own, since whoever reads in sequence may hold the stream's and be waiting for the very read
-   * ahead that needs this.
+   * The containers were rewritten, or the token for them has ended: asks where the same version's
+   * bytes are now. Under a lock of its own, since whoever reads in sequence may hold the stream's
+   * and be waiting for the very read ahead that needs this.
    */
   @SuppressWarnings("ReferenceEquality") // "is it still the one that failed"
   private void relocate(Source stale) throws IOException {

@@ -38,8 +38,8 @@ import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
 /**
  * What is asked of object managers about delegation tokens, as the user of the moment, who needs a
- * ticket. Where they are, a token says itself; by which principal they are believed, the
- * configuration says. Stateless.
+ * ticket. Where they are, a token says itself, and the configuration of those that were added
+ * since; by which principal they are believed, the configuration says. Stateless.
  */
 final class TokenCalls extends TokenRenewer {
   private static final Duration CALL_TIMEOUT = Duration.ofSeconds(10);
@@ -51,13 +51,18 @@ final class TokenCalls extends TokenRenewer {
     R of(DelegationTokens objectManager) throws StoreException;
   }
 
-  private static <R> R call(Configuration hadoop, List<String> addresses, Call<R> call)
-      throws StoreException {
+  /** A configuration with our settings; who renews has no FileSystem that would have read them. */
+  private static Configuration withOurs(Configuration hadoop) {
     Configuration conf = new Configuration(hadoop);
     if (conf.get(Keys.OM_PRINCIPAL.name()) == null) {
-      conf.addResource("stowage-site.xml"); // who renews has no FileSystem that would have read it
+      conf.addResource("stowage-site.xml");
     }
     conf.setBoolean(Keys.SECURITY_ENABLED.name(), true);
+    return conf;
+  }
+
+  private static <R> R call(Configuration conf, List<String> addresses, Call<R> call)
+      throws StoreException {
     try (RpcClient<DelegationTokens> client =
         RpcClient.create(RpcProtocol.DELEGATION_TOKENS, conf, addresses, CALL_TIMEOUT, DEADLINE)) {
       return call.of(client.api());
@@ -68,7 +73,7 @@ final class TokenCalls extends TokenRenewer {
       Configuration hadoop, List<String> addresses, String renewer) throws StoreException {
     DelegationToken issued =
         call(
-                hadoop,
+                withOurs(hadoop),
                 addresses,
                 objectManager ->
                     objectManager.issueToken(
@@ -95,11 +100,12 @@ final class TokenCalls extends TokenRenewer {
 
   /** Until when it holds now, in milliseconds. */
   @Override
-  public long renew(Token<?> token, Configuration conf) throws IOException {
+  public long renew(Token<?> token, Configuration hadoop) throws IOException {
+    Configuration conf = withOurs(hadoop);
     try {
       return call(
                   conf,
-                  addresses(token),
+                  addresses(token, conf),
                   objectManager ->
                       objectManager.renewToken(
                           RenewTokenRequest.newBuilder().setToken(both(token)).build()))
@@ -111,12 +117,13 @@ final class TokenCalls extends TokenRenewer {
   }
 
   @Override
-  public void cancel(Token<?> token, Configuration conf) throws IOException {
+  public void cancel(Token<?> token, Configuration hadoop) throws IOException {
+    Configuration conf = withOurs(hadoop);
     try {
       var unused =
           call(
               conf,
-              addresses(token),
+              addresses(token, conf),
               objectManager ->
                   objectManager.cancelToken(
                       CancelTokenRequest.newBuilder().setToken(both(token)).build()));
@@ -125,8 +132,10 @@ final class TokenCalls extends TokenRenewer {
     }
   }
 
-  private static List<String> addresses(Token<?> token) {
-    return List.of(token.getService().toString().split(","));
+  /** Those that it names, and those that came later, if we know of them. */
+  private static List<String> addresses(Token<?> token, Configuration conf) {
+    return DelegationTokenSelector.addressesOf(
+        token, List.copyOf(conf.getTrimmedStringCollection(Keys.OM_ADDRESSES.name())));
   }
 
   private static DelegationToken both(Token<?> token) {

@@ -19,6 +19,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.stowage.common.delegation.DelegationTokenIdentifier;
 import java.io.DataInputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -31,6 +32,9 @@ import java.util.jar.JarEntry;
 import java.util.jar.JarFile;
 import java.util.stream.Stream;
 import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.security.token.DtFetcher;
+import org.apache.hadoop.security.token.TokenIdentifier;
+import org.apache.hadoop.security.token.TokenRenewer;
 import org.junit.jupiter.api.Test;
 
 /** What is in the jar that jobs get, and what must not be. */
@@ -93,16 +97,27 @@ class ShadedJarIT {
 
   @Test
   void theFileSystemIsAnnouncedAndBehindItTheOneForNewerHadoops() throws IOException {
+    assertEquals(
+        List.of(StowageFileSystem.class.getName(), NewerStowageFileSystem.class.getName()),
+        announced(FileSystem.class));
+  }
+
+  @Test
+  void whoeverHandlesTokensFindsOurs() throws IOException {
+    assertEquals(List.of(StowageTokenFetcher.class.getName()), announced(DtFetcher.class));
+    assertEquals(List.of(StowageTokenRenewer.class.getName()), announced(TokenRenewer.class));
+    assertEquals(
+        List.of(DelegationTokenIdentifier.class.getName()), announced(TokenIdentifier.class));
+  }
+
+  private static List<String> announced(Class<?> service) throws IOException {
     try (JarFile jar = new JarFile(jar().toFile());
         InputStream in =
-            jar.getInputStream(
-                jar.getJarEntry("META-INF/services/" + FileSystem.class.getName()))) {
-      assertEquals(
-          List.of(StowageFileSystem.class.getName(), NewerStowageFileSystem.class.getName()),
-          new String(in.readAllBytes(), java.nio.charset.StandardCharsets.UTF_8)
-              .lines()
-              .filter(line -> !line.startsWith("#") && !line.isBlank())
-              .toList());
+            jar.getInputStream(jar.getJarEntry("META-INF/services/" + service.getName()))) {
+      return new String(in.readAllBytes(), java.nio.charset.StandardCharsets.UTF_8)
+          .lines()
+          .filter(line -> !line.startsWith("#") && !line.isBlank())
+          .toList();
     }
   }
 
@@ -111,6 +126,10 @@ class ShadedJarIT {
     assertEquals(52, majorVersion("io/stowage/fs/StowageFileSystem.class"));
     assertEquals(52, majorVersion("io/stowage/fs/NewerStowageFileSystem.class"));
     assertEquals(52, majorVersion("io/stowage/fs/StowageFs.class"));
+    assertEquals(52, majorVersion("io/stowage/fs/StowageTokenFetcher.class"));
+    assertEquals(52, majorVersion("io/stowage/fs/StowageTokenRenewer.class"));
+    assertEquals(52, majorVersion("io/stowage/common/delegation/DelegationTokenIdentifier.class"));
+    assertEquals(52, majorVersion("io/stowage/common/delegation/DelegationTokenSelector.class"));
     assertEquals(61, majorVersion("io/stowage/fs/BucketFileSystem.class"));
   }
 

@@ -753,16 +753,21 @@ public final class MiniStowageCluster implements AutoCloseable {
 
   /** The first gateway's page for browsers; it has to be configured. */
   public URI console() {
-    return URI.create("http://" + s3Name() + ":" + managers.get(0).gateway.consolePort() + "/");
+    return URI.create(s3Scheme() + s3Name() + ":" + managers.get(0).gateway.consolePort() + "/");
   }
 
-  /** Endpoint of the first gateway; path style, no TLS, region us-east-1. */
+  /** Endpoint of the first gateway; path style, region us-east-1; TLS if it has a certificate. */
   public URI s3Endpoint() {
     return s3Endpoint(0);
   }
 
   public URI s3Endpoint(int objectManager) {
-    return URI.create("http://" + s3Name() + ":" + managers.get(objectManager).s3Port);
+    return URI.create(s3Scheme() + s3Name() + ":" + managers.get(objectManager).s3Port);
+  }
+
+  private String s3Scheme() {
+    String certificate = config.settings().getOrDefault(Keys.S3_TLS_CERTIFICATE.name(), "");
+    return certificate.isEmpty() ? "http://" : "https://";
   }
 
   /** A host by which this machine reaches its gateways. */
@@ -793,6 +798,8 @@ public final class MiniStowageCluster implements AutoCloseable {
             Keys.SECURITY_ENABLED,
             Keys.OM_PRINCIPAL,
             Keys.SCM_PRINCIPAL,
+            Keys.TLS_MODE,
+            Keys.TLS_AUTHORITIES,
             Keys.ENCRYPTION_KEY_PROVIDER)) {
       String value = config.settings().get(shared.name());
       if (value != null) {
@@ -812,7 +819,7 @@ public final class MiniStowageCluster implements AutoCloseable {
       core.put("fs.s3a.endpoint", s3Endpoint().toString());
       core.put("fs.s3a.endpoint.region", "us-east-1");
       core.put("fs.s3a.path.style.access", "true");
-      core.put("fs.s3a.connection.ssl.enabled", "false");
+      core.put("fs.s3a.connection.ssl.enabled", Boolean.toString(s3Scheme().startsWith("https")));
       core.put("fs.s3a.access.key", accessKey());
       core.put("fs.s3a.secret.key", secretKey());
     }

@@ -17,6 +17,7 @@ package io.stowage.minicluster;
 
 import java.net.URI;
 import java.time.Duration;
+import javax.net.ssl.TrustManager;
 import software.amazon.awssdk.auth.credentials.AwsBasicCredentials;
 import software.amazon.awssdk.auth.credentials.StaticCredentialsProvider;
 import software.amazon.awssdk.awscore.retry.AwsRetryStrategy;
@@ -38,16 +39,30 @@ final class S3Clients {
   }
 
   static S3ClientBuilder builder(URI endpoint, String accessKey, String secretKey) {
+    return builder(endpoint, accessKey, secretKey, null);
+  }
+
+  /**
+   * A client over TLS.
+   *
+   * @param trusted whom it believes; null: whom the JDK does
+   */
+  static S3ClientBuilder builder(
+      URI endpoint, String accessKey, String secretKey, TrustManager[] trusted) {
+    UrlConnectionHttpClient.Builder http =
+        UrlConnectionHttpClient.builder()
+            .connectionTimeout(Duration.ofSeconds(5))
+            .socketTimeout(Duration.ofSeconds(60));
+    if (trusted != null) {
+      http.tlsTrustManagersProvider(() -> trusted);
+    }
     return S3Client.builder()
         .endpointOverride(endpoint)
         .region(Region.US_EAST_1)
         .forcePathStyle(true)
         .credentialsProvider(
             StaticCredentialsProvider.create(AwsBasicCredentials.create(accessKey, secretKey)))
-        .httpClientBuilder(
-            UrlConnectionHttpClient.builder()
-                .connectionTimeout(Duration.ofSeconds(5))
-                .socketTimeout(Duration.ofSeconds(60)));
+        .httpClientBuilder(http);
   }
 
   /** One attempt a call: what the store answers is what the test sees. */

@@ -36,26 +36,22 @@ import io.stowage.s3.suite.RawS3.Reply;
 import io.stowage.s3.suite.S3EncryptionTest;
 import io.stowage.s3.suite.S3Suite;
 import java.io.IOException;
-import java.net.URLEncoder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.time.Instant;
 import java.util.Base64;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Queue;
 import java.util.Random;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.stream.Stream;
 import org.apache.hadoop.fs.FSDataInputStream;
 import org.apache.hadoop.fs.FSDataOutputStream;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.security.AccessControlException;
-import org.apache.hadoop.thirdparty.protobuf.TextFormat;
 import org.apache.log4j.Appender;
 import org.apache.log4j.AppenderSkeleton;
 import org.apache.log4j.Level;
@@ -83,8 +79,8 @@ class S3EncryptionIT extends S3EncryptionTest {
   /** All that this JVM logs while the cluster lives, ours at DEBUG. */
   private final Queue<String> logged = new ConcurrentLinkedQueue<>();
 
-  /** What nobody may find, by what it is. */
-  private final Map<String, byte[]> secrets = new ConcurrentHashMap<>();
+  /** What nobody may find. */
+  private final SecretSearch secrets = new SecretSearch();
 
   private final Appender listening =
       new AppenderSkeleton() {
@@ -131,47 +127,23 @@ class S3EncryptionIT extends S3EncryptionTest {
     cluster.close();
     Logger.getRootLogger().removeAppender(listening);
     Logger.getLogger("io.stowage").setLevel(levelBefore);
-    assertTrue(secrets.size() >= 9, () -> "used: " + secrets.keySet());
+    assertTrue(secrets.known().size() >= 9, () -> "used: " + secrets.known());
     assertTrue(logged.size() > 20, () -> logged.size() + " lines were logged");
     String audit = Files.readString(auditLog());
     assertTrue(audit.contains("AKLOGGED"), "the audit log names the access key");
     logged.add(audit);
-    for (Map.Entry<String, byte[]> secret : secrets.entrySet()) {
-      for (String form : forms(secret.getValue())) {
-        for (String line : logged) {
-          assertFalse(line.contains(form), () -> secret.getKey() + " was logged: " + line);
-        }
-      }
-    }
+    secrets.assertNotInText(logged);
     // This cluster has no password for what is in HBase; disks have nothing secret anyway.
     List<Path> onDisks =
         files().stream()
             .filter(file -> directory.relativize(file).startsWith("datanode0"))
             .toList();
     assertFalse(onDisks.isEmpty(), () -> "no files of a disk in " + directory);
-    for (Path file : onDisks) {
-      byte[] bytes = Files.readAllBytes(file);
-      for (Map.Entry<String, byte[]> secret : secrets.entrySet()) {
-        assertFalse(contains(bytes, secret.getValue()), () -> secret.getKey() + " is in " + file);
-      }
-    }
-  }
-
-  /** As somebody could have written it. */
-  private static List<String> forms(byte[] secret) {
-    String text = new String(secret, StandardCharsets.ISO_8859_1);
-    return List.of(
-        text,
-        HexFormat.of().formatHex(secret),
-        Base64.getEncoder().encodeToString(secret),
-        TextFormat.escapeBytes(secret), // as messages print themselves
-        URLEncoder.encode(text, StandardCharsets.UTF_8));
+    secrets.assertNotInFiles(onDisks);
   }
 
   private String text(String what, String secret) {
-    assertFalse(secret.isEmpty(), what);
-    secrets.put(what, secret.getBytes(StandardCharsets.UTF_8));
-    return secret;
+    return secrets.add(what, secret);
   }
 
   private static Map<String, String> customerKey(byte[] key) throws Exception {
@@ -251,7 +223,7 @@ class S3EncryptionIT extends S3EncryptionTest {
             .as(sessionKey, sessionSecret)
             .send();
     assertEquals("InvalidToken", forged.code());
-    secrets.put(
+    secrets.add(
         "the key of sessions",
         om.getEntity(
                 GetEntityRequest.newBuilder()
@@ -274,8 +246,8 @@ class S3EncryptionIT extends S3EncryptionTest {
     byte[] wrong = new byte[32];
     new Random(7).nextBytes(customers);
     new Random(8).nextBytes(wrong);
-    secrets.put("a client's key", customers);
-    secrets.put("a client's wrong key", wrong);
+    secrets.add("a client's key", customers);
+    secrets.add("a client's wrong key", wrong);
     String sealed = "/" + bucket + "/sealed";
     assertEquals(200, with(user.call("PUT", sealed).body("x"), customers).send().status());
     assertEquals("x", with(user.call("GET", sealed), customers).send().text());

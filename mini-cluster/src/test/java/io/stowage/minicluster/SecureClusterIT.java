@@ -22,7 +22,9 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.stowage.common.conf.KeyStores;
 import io.stowage.common.conf.Keys;
+import io.stowage.common.conf.StowageConfig;
 import io.stowage.common.data.NetworkDatanodes;
 import io.stowage.common.data.ShardService.ShardBytes;
 import io.stowage.common.error.ErrorCode;
@@ -31,36 +33,57 @@ import io.stowage.common.om.ObjectManager;
 import io.stowage.common.proto.ByteRange;
 import io.stowage.common.proto.ContainerInfo;
 import io.stowage.common.proto.CreateBucketRequest;
+import io.stowage.common.proto.DelegationKey;
+import io.stowage.common.proto.DelegationKeysRecord;
 import io.stowage.common.proto.Extent;
 import io.stowage.common.proto.GetObjectReply;
 import io.stowage.common.proto.GetObjectRequest;
+import io.stowage.common.proto.GetSecretReply;
+import io.stowage.common.proto.GetSecretRequest;
 import io.stowage.common.proto.GetTokenKeysRequest;
 import io.stowage.common.proto.ListBucketsRequest;
+import io.stowage.common.proto.ListContainersRequest;
 import io.stowage.common.proto.ListShardsRequest;
 import io.stowage.common.proto.ListUsersRequest;
 import io.stowage.common.proto.LocateContainersRequest;
 import io.stowage.common.proto.PutObjectRequest;
 import io.stowage.common.proto.ReadShardRequest;
+import io.stowage.common.proto.RevokeSecretRequest;
 import io.stowage.common.proto.ShardKey;
 import io.stowage.common.proto.ShardPlace;
 import io.stowage.common.proto.StatShardRequest;
 import io.stowage.common.proto.TokenKeys;
+import io.stowage.common.rpc.CredentialSeal;
 import io.stowage.common.rpc.RpcClient;
 import io.stowage.common.rpc.RpcProtocol;
 import io.stowage.common.rpc.RpcSecurity;
 import io.stowage.common.rpc.TestKdc;
+import io.stowage.common.secret.SecretSeal;
 import io.stowage.common.tls.ClientTls;
+import io.stowage.common.tls.TestAuthority;
+import io.stowage.scm.election.Election;
+import java.io.File;
+import java.io.IOException;
+import java.io.InputStream;
 import java.io.OutputStream;
 import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.KeyStore;
 import java.security.PrivilegedExceptionAction;
+import java.security.SecureRandom;
+import java.security.cert.CertificateFactory;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Base64;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Map;
 import java.util.Queue;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
@@ -68,6 +91,10 @@ import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+import javax.net.ssl.SSLContext;
+import javax.net.ssl.TrustManager;
+import javax.net.ssl.TrustManagerFactory;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FSDataInputStream;
 import org.apache.hadoop.fs.FSDataOutputStream;
@@ -75,16 +102,19 @@ import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.hbase.TableName;
 import org.apache.hadoop.hbase.client.Connection;
 import org.apache.hadoop.hbase.client.ConnectionFactory;
+import org.apache.hadoop.hbase.client.Get;
 import org.apache.hadoop.hbase.client.ResultScanner;
 import org.apache.hadoop.hbase.client.Scan;
 import org.apache.hadoop.hbase.client.Table;
 import org.apache.hadoop.hbase.security.AccessDeniedException;
 import org.apache.hadoop.security.Credentials;
 import org.apache.hadoop.security.UserGroupInformation;
+import org.apache.hadoop.security.alias.CredentialProvider;
+import org.apache.hadoop.security.alias.CredentialProviderFactory;
 import org.apache.hadoop.security.token.SecretManager;
 import org.apache.hadoop.security.token.Token;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
-import org.apache.hadoop.thirdparty.protobuf.TextFormat;
+import org.apache.kerby.kerberos.kerb.keytab.Keytab;
 import org.apache.log4j.Appender;
 import org.apache.log4j.AppenderSkeleton;
 import org.apache.log4j.Level;
@@ -101,12 +131,19 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
+import software.amazon.awssdk.awscore.retry.AwsRetryStrategy;
 import software.amazon.awssdk.core.sync.RequestBody;
 import software.amazon.awssdk.services.s3.S3Client;
+import software.amazon.awssdk.services.s3.model.S3Exception;
 
 /**
- * A cluster with Kerberos on every RPC and tokens at every datanode: what still works, and what
- * somebody gets who asks for what is not his.
+ * A cluster with everything on: Kerberos on every RPC, tokens at every datanode, SASL and
+ * permissions at ZooKeeper and HBase, TLS on the data plane, S3 and console, services that show
+ * datanodes a certificate, and secrets sealed in HBase. What still works, and what somebody gets
+ * who asks for what is not his. At the end all secrets of the run are looked for in everything that
+ * was logged and in every file that is left.
+ *
+ * <p>It follows the steps of {@code docs/SECURITY.md}.
  */
 @EnabledIfSystemProperty(named = "stowage.test.secure-cluster", matches = "true")
 class SecureClusterIT {
@@ -117,24 +154,31 @@ class SecureClusterIT {
   private static final int TICKET_SECONDS =
       Integer.getInteger("stowage.test.cluster-ticket-seconds", 24 * 3_600);
 
+  /** Of readers' tokens: long enough to read a file, short enough to wait for. */
+  private static final int TOKEN_SECONDS = 20;
+
+  private static final int DATANODES = 6; // one more than rs-3-2 needs: one may be repaired
+  private static final int SPARK_MINUTES = 8; // downloads included
+
   @TempDir private static Path directory;
   private static TestKdc kdc;
   private static MiniStowageCluster cluster;
   private static UserGroupInformation alice;
   private static UserGroupInformation bob;
+  private static TrustManager[] trusted;
+  private static String password; // of what is sealed in HBase
   private static final List<AutoCloseable> open = new ArrayList<>();
+  private static final SecretSearch secrets = new SecretSearch();
 
-  /** Of a delegation token, as it prints itself. */
-  private static String jobsPassword = "none was issued";
-
-  /** All that our classes log while this runs, at any level. */
+  /** All that this JVM logs while this runs, ours at any level, and what its children say. */
   private static final Queue<String> logged = new ConcurrentLinkedQueue<>();
 
   private static final Appender LISTENING =
       new AppenderSkeleton() {
         @Override
         protected void append(LoggingEvent event) {
-          logged.add(event.getRenderedMessage());
+          String[] trace = event.getThrowableStrRep();
+          logged.add(event.getRenderedMessage() + (trace == null ? "" : String.join("\n", trace)));
         }
 
         @Override
@@ -148,12 +192,19 @@ class SecureClusterIT {
 
   @BeforeAll
   static void start() throws Exception {
-    Logger.getLogger("io.stowage").addAppender(LISTENING);
+    Logger.getRootLogger().addAppender(LISTENING);
     Logger.getLogger("io.stowage").setLevel(Level.DEBUG);
-    kdc = TestKdc.start(directory, TICKET_SECONDS);
+    kdc = TestKdc.start(Files.createDirectories(directory.resolve("realm")), TICKET_SECONDS);
+    Path tls = Files.createDirectories(directory.resolve("tls"));
+    TestAuthority authority = new TestAuthority("authority");
+    TestAuthority.Pem host = authority.issue(tls, "host", "localhost", "127.0.0.1");
+    Path authorities = authority.write(tls.resolve("authorities.pem"));
+    trusted = trust(authorities);
     MiniStowageCluster.Builder builder =
         MiniStowageCluster.builder()
-            .datanodes(5)
+            .directory(directory.resolve("cluster"))
+            .datanodes(DATANODES)
+            .objectManagers(2)
             .secureMetadata(
                 new RealmKeys(
                     "zookeeper/localhost@" + TestKdc.REALM,
@@ -162,16 +213,68 @@ class SecureClusterIT {
                     kdc.keytab("hbase/localhost")))
             .set(Keys.SECURITY_ENABLED, "true")
             .setHadoop("hadoop.rpc.protection", "privacy")
+            .setHadoop("hadoop.proxyuser.oozie.users", "alice")
+            .setHadoop("hadoop.proxyuser.oozie.hosts", "*")
+            .setHadoop(CredentialProviderFactory.CREDENTIAL_PROVIDER_PATH, makePassword())
             .set(Keys.SCM_PRINCIPAL, "scm/_HOST@" + TestKdc.REALM)
             .set(Keys.SCM_KEYTAB, kdc.keytab("scm/localhost").toString())
             .set(Keys.OM_PRINCIPAL, "om/_HOST@" + TestKdc.REALM)
             .set(Keys.OM_KEYTAB, kdc.keytab("om/localhost").toString())
             .set(Keys.S3_PRINCIPAL, "s3/_HOST@" + TestKdc.REALM)
             .set(Keys.DATANODE_PRINCIPAL, "dn/_HOST@" + TestKdc.REALM)
-            .set(Keys.DATANODE_KEYTAB, kdc.keytab("dn/localhost").toString());
+            .set(Keys.DATANODE_KEYTAB, kdc.keytab("dn/localhost").toString())
+            .set(Keys.TLS_MODE, "only")
+            .set(Keys.TLS_CERTIFICATE, host.certificate().toString())
+            .set(Keys.TLS_KEY, host.key().toString())
+            .set(Keys.TLS_AUTHORITIES, authorities.toString())
+            .set(Keys.TLS_CLIENT_CERTIFICATES, "services")
+            .set(Keys.S3_TLS_CERTIFICATE, host.certificate().toString())
+            .set(Keys.S3_TLS_KEY, host.key().toString())
+            .set(Keys.S3_CONSOLE_BIND, "127.0.0.1:0")
+            .set(Keys.S3_AUDIT_FILE, audit().toString())
+            .set(Keys.TOKEN_LIFE, TOKEN_SECONDS + "s")
+            // Of a machine that does something else besides: nothing here is about dead leaders.
+            .set(Keys.ZOOKEEPER_SESSION_TIMEOUT, "20s")
+            .set(Keys.DEAD_INTERVAL, "15s");
     cluster = builder.start();
     alice = kdc.logIn("alice");
     bob = kdc.logIn("bob");
+    secrets.add("the administrator's secret", cluster.secretKey());
+    secrets.add("a certificate's key", pem(host.key()));
+  }
+
+  /** A trust in nobody else. */
+  private static TrustManager[] trust(Path authorities) throws Exception {
+    KeyStore trust = KeyStore.getInstance("PKCS12");
+    trust.load(null, null);
+    try (InputStream in = Files.newInputStream(authorities)) {
+      trust.setCertificateEntry(
+          "authority", CertificateFactory.getInstance("X.509").generateCertificate(in));
+    }
+    TrustManagerFactory managers =
+        TrustManagerFactory.getInstance(TrustManagerFactory.getDefaultAlgorithm());
+    managers.init(trust);
+    return managers.getTrustManagers();
+  }
+
+  private static byte[] pem(Path key) throws IOException {
+    return Base64.getMimeDecoder()
+        .decode(Files.readString(key).replaceAll("-----[A-Z ]+-----", ""));
+  }
+
+  /** What {@code hadoop credential create} does; where it is. */
+  private static String makePassword() throws Exception {
+    byte[] random = new byte[32];
+    new SecureRandom().nextBytes(random);
+    password = secrets.add("the password", HexFormat.of().formatHex(random));
+    String store = "localjceks://file" + directory.resolve("credentials.jceks");
+    Configuration hadoop = new Configuration(false);
+    hadoop.set(CredentialProviderFactory.CREDENTIAL_PROVIDER_PATH, store);
+    KeyStores.letHadoopReadItsKeys();
+    CredentialProvider provider = CredentialProviderFactory.getProviders(hadoop).get(0);
+    provider.createCredentialEntry(CredentialSeal.ALIAS, password.toCharArray());
+    provider.flush();
+    return store;
   }
 
   @AfterAll
@@ -181,24 +284,83 @@ class SecureClusterIT {
     }
     TokenKeys keys =
         cluster.containerManager().getTokenKeys(GetTokenKeysRequest.getDefaultInstance()).getKeys();
+    assertEquals(1, keys.getKeysCount());
+    secrets.add("the key that signs tokens", keys.getKeys(0).getSecret().toByteArray());
+    addDelegationKeys();
+    for (String principal :
+        List.of(
+            "zookeeper/localhost",
+            "hbase/localhost",
+            "scm/localhost",
+            "om/localhost",
+            "dn/localhost",
+            "alice")) {
+      Keytab keytab = Keytab.loadKeytab(kdc.keytab(principal).toFile());
+      keytab.getKeytabEntries(keytab.getPrincipals().get(0)).stream()
+          .filter(entry -> entry.getKey().getKeyData().length >= 16)
+          .forEach(
+              entry ->
+                  secrets.add(
+                      "a key of " + principal + ", " + entry.getKey().getKeyType(),
+                      entry.getKey().getKeyData()));
+    }
     cluster.close();
     kdc.close();
-    Logger.getLogger("io.stowage").removeAppender(LISTENING);
+    Logger.getRootLogger().removeAppender(LISTENING);
     assertTrue(
         logged.stream().anyMatch(line -> line.startsWith("Logged in as om/localhost")),
         () -> "what is logged is not heard: " + logged.size() + " lines");
-    assertEquals(1, keys.getKeysCount());
-    byte[] secret = keys.getKeys(0).getSecret().toByteArray();
-    List<String> secrets =
-        List.of(
-            cluster.secretKey(),
-            jobsPassword,
-            HexFormat.of().formatHex(secret),
-            Base64.getEncoder().encodeToString(secret),
-            TextFormat.escapeBytes(secret), // as messages print themselves
-            new String(secret, StandardCharsets.ISO_8859_1));
-    for (String line : logged) {
-      assertTrue(secrets.stream().noneMatch(line::contains), () -> "a secret was logged: " + line);
+    secrets.assertNotInText(logged);
+    List<Path> files = filesLeft();
+    assertTrue(Files.size(audit()) > 1_000, "an audit log");
+    assertTrue(files.contains(audit()));
+    assertTrue(files.stream().anyMatch(file -> file.toString().contains("WALs/")), "HBase's logs");
+    assertTrue(files.stream().anyMatch(file -> file.toString().endsWith(".shard")), "shards");
+    secrets.assertNotInFiles(files);
+    System.err.printf(
+        "%d secrets (%s) are in none of %d logged lines and %d files%n",
+        secrets.known().size(), secrets.known(), logged.size(), files.size());
+  }
+
+  private static Path audit() {
+    return directory.resolve("cluster").resolve("audit.log");
+  }
+
+  /** All that the cluster and ZooKeeper and HBase wrote, but the keystore of encrypted buckets. */
+  private static List<Path> filesLeft() throws IOException {
+    try (Stream<Path> all = Files.walk(directory.resolve("cluster"))) {
+      return all.filter(Files::isRegularFile)
+          .filter(file -> !file.startsWith(directory.resolve("cluster/keys")))
+          .toList();
+    }
+  }
+
+  /** The keys that delegation tokens are signed with, opened as an object manager does. */
+  private static void addDelegationKeys() throws Exception {
+    byte[] cell =
+        asUser(
+            kdc.logIn("om/localhost"),
+            () -> {
+              try (Connection connection =
+                      ConnectionFactory.createConnection(cluster.hbaseClientConfiguration());
+                  Table identity = connection.getTable(TableName.valueOf("stowage", "identity"))) {
+                return identity
+                    .get(new Get("T".getBytes(StandardCharsets.US_ASCII)))
+                    .getValue(
+                        "i".getBytes(StandardCharsets.US_ASCII),
+                        "T".getBytes(StandardCharsets.US_ASCII));
+              }
+            });
+    SecretSeal seal = SecretSeal.of(password.toCharArray());
+    for (DelegationKey key : DelegationKeysRecord.parseFrom(cell).getKeysList()) {
+      assertEquals(SecretSeal.AES_GCM, key.getSecretCipher());
+      String id = HexFormat.of().toHexDigits(key.getId());
+      secrets.add(
+          "the key " + id + " of delegation tokens",
+          HexFormat.of()
+              .parseHex(
+                  seal.open(
+                      "key of delegation tokens " + id, key.getSecretCipher(), key.getSecret())));
     }
   }
 
@@ -213,6 +375,17 @@ class SecureClusterIT {
     RpcSecurity.turnOn(hadoop);
     hadoop.set("hadoop.rpc.protection", "privacy");
     return hadoop;
+  }
+
+  /** As whoever has the gateway's administrator's key. */
+  private static S3Client s3() {
+    return s3(cluster.accessKey(), cluster.secretKey());
+  }
+
+  private static S3Client s3(String accessKey, String secretKey) {
+    return S3Clients.builder(cluster.s3Endpoint(), accessKey, secretKey, trusted)
+        .overrideConfiguration(o -> o.retryStrategy(AwsRetryStrategy.doNotRetry()))
+        .build();
   }
 
   private static ObjectManager objectManager(UserGroupInformation user) throws Exception {
@@ -231,10 +404,15 @@ class SecureClusterIT {
   }
 
   private static FileSystem fileSystem(UserGroupInformation user, String bucket) throws Exception {
+    return fileSystem(user, bucket, hadoop());
+  }
+
+  private static FileSystem fileSystem(
+      UserGroupInformation user, String bucket, Configuration hadoop) throws Exception {
     FileSystem fs =
         user.doAs(
             (PrivilegedExceptionAction<FileSystem>)
-                () -> FileSystem.newInstance(URI.create("stow://" + bucket + "/"), hadoop()));
+                () -> FileSystem.newInstance(URI.create("stow://" + bucket + "/"), hadoop));
     open.add(fs);
     return fs;
   }
@@ -307,8 +485,7 @@ class SecureClusterIT {
     assertArrayEquals(large, read(fileSystem(alice, "alices"), "/large"));
     cluster.startDatanode(0);
     cluster.awaitWritable(Duration.ofSeconds(30));
-    try (S3Client s3 =
-        S3Clients.builder(cluster.s3Endpoint(), cluster.accessKey(), cluster.secretKey()).build()) {
+    try (S3Client s3 = s3()) {
       s3.createBucket(b -> b.bucket("gateways"));
       s3.putObject(b -> b.bucket("gateways").key("a"), RequestBody.fromBytes(large));
       assertArrayEquals(
@@ -327,7 +504,7 @@ class SecureClusterIT {
     assertEquals(
         0, fileSystem(alice, "results").addDelegationTokens("alice", credentials).length, "one");
     Token<?> token = credentials.getAllTokens().iterator().next();
-    jobsPassword = HexFormat.of().formatHex(token.getPassword());
+    secrets.add("a job's token", token.getPassword());
     assertTrue(token.isManaged());
     assertTrue(asUser(alice, () -> token.renew(hadoop())) > System.currentTimeMillis());
     assertThrows(SecretManager.InvalidToken.class, () -> asUser(bob, () -> token.renew(hadoop())));
@@ -367,33 +544,378 @@ class SecureClusterIT {
 
   /** Copies a file in a process of its own that has no ticket; what went wrong, or nothing. */
   private static String job(Credentials credentials, String from, String to) throws Exception {
+    return job(tokenFile(credentials), from, to);
+  }
+
+  private static Path tokenFile(Credentials credentials) throws IOException {
     Path tokens = directory.resolve("tokens-" + System.nanoTime());
-    Path site = directory.resolve("job-site-" + System.nanoTime() + ".xml");
     credentials.writeTokenStorageFile(
         new org.apache.hadoop.fs.Path(tokens.toUri()), new Configuration(false));
-    try (OutputStream out = Files.newOutputStream(site)) {
+    return tokens;
+  }
+
+  private static String job(Path tokens, String from, String to) throws Exception {
+    Path site = conf().resolve("core-site.xml");
+    Child job = java(TokenJob.class.getName(), site.toString(), from, to);
+    job.environment().put("HADOOP_TOKEN_FILE_LOCATION", tokens.toString());
+    return job.run(Duration.ofMinutes(2));
+  }
+
+  /** What a worker and a client have in their configuration directory. */
+  private static Path conf() throws IOException {
+    Path conf = Files.createDirectories(directory.resolve("conf-" + System.nanoTime()));
+    try (OutputStream out = Files.newOutputStream(conf.resolve("core-site.xml"))) {
       hadoop().writeXml(out);
     }
-    ProcessBuilder job =
-        new ProcessBuilder(
-            Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-            "-Xmx256m",
-            "-Djava.security.krb5.conf=" + System.getProperty("java.security.krb5.conf"),
-            "-cp",
-            System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")),
-            TokenJob.class.getName(),
-            site.toString(),
-            from,
-            to);
+    return conf;
+  }
+
+  /** A process without a ticket, unless it is given one. */
+  private record Child(ProcessBuilder builder) {
+    Child(List<String> command) {
+      this(new ProcessBuilder(command).redirectErrorStream(true));
+      environment().put("KRB5CCNAME", directory.resolve("no-tickets").toString());
+    }
+
+    Map<String, String> environment() {
+      return builder.environment();
+    }
+
+    /** What it said if it failed; nothing if all went well. */
+    String run(Duration limit) throws Exception {
+      String said = said(limit);
+      return said.endsWith(" ended with 0") ? "" : said;
+    }
+
+    String said(Duration limit) throws Exception {
+      Path output = Files.createTempFile(directory, "child", ".out");
+      Process process = builder.redirectOutput(output.toFile()).start();
+      try {
+        boolean ended = process.waitFor(limit.toSeconds(), TimeUnit.SECONDS);
+        String said = Files.readString(output);
+        said.lines().forEach(logged::add);
+        assertTrue(ended, () -> "a process that does not end: " + builder.command() + said);
+        return said + " ended with " + process.exitValue();
+      } finally {
+        process.descendants().forEach(ProcessHandle::destroyForcibly);
+        process.destroyForcibly();
+      }
+    }
+  }
+
+  /** A JVM with Hadoop's jars and of ours the one that jobs get. */
+  private static Child java(String main, String... args) throws Exception {
+    List<String> command =
+        new ArrayList<>(
+            List.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-Xmx256m",
+                "-Djava.security.krb5.conf=" + System.getProperty("java.security.krb5.conf"),
+                "-cp",
+                conf() + File.pathSeparator + jobsClassPath(),
+                main));
+    command.addAll(List.of(args));
+    return new Child(command);
+  }
+
+  private static String jobsClassPath() throws IOException {
+    String job = TokenJob.class.getName().replace('.', '/') + ".class";
+    Path classes = directory.resolve("job-classes");
+    Files.createDirectories(classes.resolve(job).getParent());
+    try (InputStream in = TokenJob.class.getClassLoader().getResourceAsStream(job)) {
+      Files.write(classes.resolve(job), in.readAllBytes());
+    }
+    Path root = Path.of(System.getProperty("stowage.root"));
+    List<String> entries = new ArrayList<>(List.of(classes.toString()));
+    entries.add(SparkIT.fileSystemJar(root).toString());
+    String all =
+        System.getProperty("surefire.test.class.path", System.getProperty("java.class.path"));
+    for (String entry : all.split(File.pathSeparator, -1)) {
+      if (entry.endsWith(".jar")
+          && !Path.of(entry).startsWith(root)
+          && !entry.matches(".*/(io/netty|com/github|org/apache/hbase)/.*")) {
+        entries.add(entry);
+      }
+    }
+    return String.join(File.pathSeparator, entries);
+  }
+
+  @Test
+  void sparkReadsAndWritesWithATokenAloneUntilItIsCancelled() throws Exception {
+    createBucket(alice, "sparks");
+    Credentials credentials = new Credentials();
+    assertEquals(
+        1, fileSystem(alice, "sparks").addDelegationTokens("alice", credentials).length, "tokens");
+    Token<?> token = credentials.getAllTokens().iterator().next();
+    secrets.add("a Spark job's token", token.getPassword());
+    Path tokens = tokenFile(credentials);
+    for (String spark : List.of("spark-4", "spark-3.5")) {
+      String table = "stow://sparks/" + spark;
+      String said = spark(spark, tokens, "write=" + table, "check=" + table);
+      assertTrue(said.endsWith(" ended with 0"), said);
+      assertTrue(said.contains("read " + table + ": 20000 rows, "), said);
+    }
+    asUser(
+        alice,
+        () -> {
+          token.cancel(hadoop());
+          return null;
+        });
+    for (String spark : List.of("spark-4", "spark-3.5")) {
+      String after = spark(spark, tokens, "check=stow://sparks/" + spark);
+      assertTrue(after.contains("cancelled") && after.endsWith(" ended with 1"), after);
+    }
+    assertEquals(
+        "alice",
+        fileSystem(alice, "sparks")
+            .getFileStatus(new org.apache.hadoop.fs.Path("/spark-4/_SUCCESS"))
+            .getOwner());
+  }
+
+  private static String spark(String spark, Path tokens, String... actions) throws Exception {
+    Path root = Path.of(System.getProperty("stowage.root"));
+    List<String> command =
+        new ArrayList<>(
+            List.of(
+                root.resolve("dev-support/spark/run").toString(),
+                spark,
+                conf().toString(),
+                "20000"));
+    command.addAll(List.of(actions));
+    Child job = new Child(command);
     job.environment().put("HADOOP_TOKEN_FILE_LOCATION", tokens.toString());
-    job.environment().put("KRB5CCNAME", directory.resolve("no-tickets").toString());
-    job.redirectErrorStream(true);
-    Path output = directory.resolve("job-output-" + System.nanoTime());
-    job.redirectOutput(output.toFile());
-    Process process = job.start();
-    assertTrue(process.waitFor(120, TimeUnit.SECONDS), "a job that does not end");
-    String said = Files.readString(output);
-    return process.exitValue() == 0 ? "" : said + " " + process.exitValue();
+    job.environment().put("STOWAGE_FS_JAR", SparkIT.fileSystemJar(root).toString());
+    job.environment().put("TMPDIR", directory.toString());
+    job.environment()
+        .put(
+            "JAVA_TOOL_OPTIONS",
+            "-Djava.security.krb5.conf=" + System.getProperty("java.security.krb5.conf"));
+    return job.said(Duration.ofMinutes(SPARK_MINUTES));
+  }
+
+  /**
+   * {@code kinit}, {@code hadoop dtutil get}, a job with the file, {@code hadoop dtutil cancel}.
+   */
+  @Test
+  void dtutilGetsAndCancelsTokens() throws Exception {
+    createBucket(alice, "dtutils");
+    write(fileSystem(alice, "dtutils"), "/in", content(3_000, 8));
+    Path tokens = directory.resolve("dtutil.tokens");
+    String said = dtutil("get", "stow://dtutils", "-renewer", "alice", tokens.toString());
+    assertTrue(said.endsWith(" ended with 0"), said);
+    Token<?> token =
+        Credentials.readTokenStorageFile(tokens.toFile(), new Configuration(false))
+            .getAllTokens()
+            .iterator()
+            .next();
+    secrets.add("dtutil's token", token.getPassword());
+    assertEquals("", job(tokens, "stow://dtutils/in", "stow://dtutils/out"));
+    assertArrayEquals(content(3_000, 8), read(fileSystem(alice, "dtutils"), "/out"));
+    Path kept = Files.copy(tokens, directory.resolve("dtutil.kept"));
+    said = dtutil("renew", "-alias", token.getService().toString(), tokens.toString());
+    assertTrue(said.endsWith(" ended with 0"), said);
+    said = dtutil("cancel", "-alias", token.getService().toString(), tokens.toString());
+    assertTrue(said.endsWith(" ended with 0"), said);
+    String after = job(kept, "stow://dtutils/in", "stow://dtutils/after");
+    assertTrue(after.contains("cancelled"), after);
+  }
+
+  private static String dtutil(String... args) throws Exception {
+    Child dtutil = java("org.apache.hadoop.security.token.DtUtilShell", args);
+    dtutil.environment().put("KRB5CCNAME", kdc.ticketCache("alice").toString());
+    return dtutil.said(Duration.ofMinutes(2));
+  }
+
+  /** Of the two object managers the token knows one; either may be the one that is left. */
+  @Test
+  void tokensOutliveObjectManagersAndReachThoseThatCameLater() throws Exception {
+    createBucket(alice, "outliving");
+    write(fileSystem(alice, "outliving"), "/in", content(5_000, 9));
+    Configuration first = hadoop();
+    first.set(Keys.OM_ADDRESSES.name(), cluster.objectManagerAddresses().get(0));
+    Credentials credentials = new Credentials();
+    assertEquals(
+        1,
+        fileSystem(alice, "outliving", first).addDelegationTokens("alice", credentials).length,
+        "tokens");
+    Token<?> token = credentials.getAllTokens().iterator().next();
+    secrets.add("a token of one object manager", token.getPassword());
+    assertEquals(cluster.objectManagerAddresses().get(0), token.getService().toString());
+    for (int dead : new int[] {0, 1}) {
+      cluster.stopObjectManager(dead);
+      try {
+        assertEquals(
+            "", job(credentials, "stow://outliving/in", "stow://outliving/without-" + dead));
+        assertTrue(asUser(alice, () -> token.renew(hadoop())) > System.currentTimeMillis());
+      } finally {
+        cluster.startObjectManager(dead);
+      }
+    }
+  }
+
+  @Test
+  void whoActsForAliceGetsAJobATokenThatIsHers() throws Exception {
+    createBucket(alice, "proxied");
+    UserGroupInformation oozie = kdc.logIn("oozie");
+    UserGroupInformation asAlice = UserGroupInformation.createProxyUser("alice", oozie);
+    write(fileSystem(asAlice, "proxied"), "/in", content(2_000, 10));
+    Credentials credentials = new Credentials();
+    assertEquals(
+        1, fileSystem(asAlice, "proxied").addDelegationTokens("oozie", credentials).length);
+    Token<?> token = credentials.getAllTokens().iterator().next();
+    secrets.add("a token by oozie", token.getPassword());
+    assertEquals("", job(credentials, "stow://proxied/in", "stow://proxied/out"));
+    UserGroupInformation asBob = UserGroupInformation.createProxyUser("bob", oozie);
+    denied(() -> read(fileSystem(asBob, "proxied"), "/in"));
+    denied(() -> read(fileSystem(oozie, "proxied"), "/in"));
+    assertEquals(
+        "alice",
+        fileSystem(alice, "proxied")
+            .getFileStatus(new org.apache.hadoop.fs.Path("/out"))
+            .getOwner());
+  }
+
+  /** A user's own access key: S3 and Hadoop see one owner. */
+  @Test
+  void aKerberosUsersSecretOpensHisBucketsOverS3() throws Exception {
+    createBucket(alice, "secretly");
+    write(fileSystem(alice, "secretly"), "/file", content(4_000, 11));
+    GetSecretReply own =
+        objectManager(alice).getSecret(GetSecretRequest.newBuilder().setWriteId(writeId()).build());
+    secrets.add("alice's own secret", own.getSecretKey());
+    try (S3Client hers = s3(own.getAccessKey(), own.getSecretKey())) {
+      assertArrayEquals(
+          content(4_000, 11),
+          hers.getObjectAsBytes(b -> b.bucket("secretly").key("file")).asByteArray());
+      var unused = objectManager(alice).revokeSecret(RevokeSecretRequest.getDefaultInstance());
+      await(
+          "the secret to be refused",
+          () -> {
+            try {
+              return hers.getObjectAsBytes(b -> b.bucket("secretly").key("file"))
+                      .asByteArray()
+                      .length
+                  == 0; // it still opens it
+            } catch (S3Exception e) {
+              return e.statusCode() == 403;
+            }
+          });
+    }
+  }
+
+  private interface Condition {
+    boolean holds() throws Exception;
+  }
+
+  private static void await(String what, Condition condition) throws Exception {
+    long deadline = System.nanoTime() + Duration.ofMinutes(2).toNanos();
+    while (!condition.holds()) {
+      assertTrue(System.nanoTime() < deadline, () -> "waited too long for " + what);
+      TimeUnit.MILLISECONDS.sleep(50); // between two looks
+    }
+  }
+
+  /** Datanodes that repair show one another certificates, and SCM's tokens. */
+  @Test
+  void whatADeadDatanodeHadIsRebuiltOverTls() throws Exception {
+    createBucket(alice, "rebuilt");
+    FileSystem fs = fileSystem(alice, "rebuilt");
+    byte[] large = content(12_000_000, 12);
+    write(fs, "/large", large);
+    ContainerInfo container =
+        cluster
+            .containerManager()
+            .listContainers(ListContainersRequest.getDefaultInstance())
+            .getContainers(0);
+    int dead = 0;
+    while (!names(container, cluster.datanodeId(dead))) {
+      dead++;
+    }
+    long before = cluster.status().getRepair().getShardsDone();
+    cluster.stopDatanode(dead);
+    try {
+      await("a dead datanode", () -> cluster.status().getDeadDatanodes() == 1);
+      await(
+          "all containers to be whole",
+          () ->
+              cluster.status().getLeader()
+                  && cluster.status().getEndangeredContainers() == 0
+                  && cluster.status().getUnavailableContainers() == 0);
+      assertTrue(cluster.status().getRepair().getShardsDone() > before, "nothing was rebuilt");
+      assertArrayEquals(large, read(fileSystem(alice, "rebuilt"), "/large"));
+    } finally {
+      cluster.startDatanode(dead);
+    }
+    await("all datanodes", () -> cluster.status().getDeadDatanodes() == 0);
+  }
+
+  private static boolean names(ContainerInfo container, String node) {
+    return container.getShardsList().stream().map(ShardPlace::getNodeId).anyMatch(node::equals);
+  }
+
+  @Test
+  void theConsoleSpeaksTlsOnlyAndNothingElseIsServedInTheClear() throws Exception {
+    SSLContext context = SSLContext.getInstance("TLS");
+    context.init(null, trusted, null);
+    HttpClient browser = HttpClient.newBuilder().sslContext(context).build();
+    assertEquals("https", cluster.console().getScheme());
+    for (URI page : List.of(cluster.console(), cluster.s3Endpoint())) {
+      HttpResponse<String> answer =
+          browser.send(
+              HttpRequest.newBuilder(page.resolve("/")).build(),
+              HttpResponse.BodyHandlers.ofString());
+      assertTrue(
+          answer.statusCode() == 302 || answer.statusCode() == 403, () -> page + ": " + answer);
+      URI clear = URI.create("http" + page.resolve("/").toString().substring(5));
+      assertThrows(
+          IOException.class,
+          () ->
+              browser.send(
+                  HttpRequest.newBuilder(clear).build(), HttpResponse.BodyHandlers.discarding()),
+          clear.toString());
+    }
+  }
+
+  /** ZooKeeper leaves the host out of a principal: whichever SCM made a node, all may use it. */
+  @Test
+  void scmsOfSeveralHostsAreOneToZooKeeper() throws Exception {
+    String quorum = cluster.config().get(Keys.ZOOKEEPER_QUORUM);
+    Queue<String> leaders = new ConcurrentLinkedQueue<>();
+    Election one = election(quorum, "one.test", leaders);
+    await("the first to lead", () -> List.copyOf(leaders).equals(List.of("one.test")));
+    try (Election two = election(quorum, "two.test", leaders)) {
+      await(
+          "the second to see the first",
+          () -> {
+            two.look();
+            return two.leaderAddress().equals("one.test:1");
+          });
+      assertEquals(List.of("one.test"), List.copyOf(leaders));
+      one.close();
+      await("the second to lead", () -> leaders.contains("two.test"));
+    } finally {
+      one.close();
+    }
+  }
+
+  private static Election election(String quorum, String host, Queue<String> leaders)
+      throws Exception {
+    return Election.join(
+        quorum,
+        "/several",
+        Duration.ofSeconds(5),
+        new Election.Login(
+            "scm/" + host + "@" + TestKdc.REALM, kdc.keytab("scm/" + host).toString()),
+        host + ":1",
+        new Election.Listener() {
+          @Override
+          public void won() {
+            leaders.add(host);
+          }
+
+          @Override
+          public void lost() {}
+        });
   }
 
   @Test
@@ -464,8 +986,7 @@ class SecureClusterIT {
     createBucket(carol, "carols");
     long end = System.nanoTime() + Duration.ofSeconds(2L * TICKET_SECONDS + 10).toNanos();
     int rounds = 0;
-    try (S3Client s3 =
-        S3Clients.builder(cluster.s3Endpoint(), cluster.accessKey(), cluster.secretKey()).build()) {
+    try (S3Client s3 = s3()) {
       s3.createBucket(b -> b.bucket("outlived"));
       for (; System.nanoTime() < end; rounds++) {
         byte[] bytes = content(50_000, rounds);
@@ -517,6 +1038,64 @@ class SecureClusterIT {
   }
 
   @Test
+  void filesAreAppendedToAndReadForLongerThanATokenHolds() throws Exception {
+    createBucket(alice, "long");
+    FileSystem fs = fileSystem(alice, "long");
+    byte[] large = content(20_000_000, 13);
+    write(fs, "/file", Arrays.copyOf(large, 7_001_001));
+    try (FSDataOutputStream out = fs.append(new org.apache.hadoop.fs.Path("/file"))) {
+      out.write(large, 7_001_001, 5_000);
+      out.hsync();
+      out.write(large, 7_006_001, large.length - 7_006_001);
+    }
+    GetObjectReply file =
+        objectManager(alice)
+            .getObject(
+                GetObjectRequest.newBuilder()
+                    .setBucket("long")
+                    .setKey("file")
+                    .setWantManifest(true)
+                    .build());
+    try (FSDataInputStream in = fs.open(new org.apache.hadoop.fs.Path("/file"));
+        NetworkDatanodes datanodes =
+            new NetworkDatanodes(ClientTls.from(StowageConfig.of(cluster.clientSettings())))) {
+      byte[] read = new byte[large.length];
+      in.readFully(0, read, 0, 100);
+      Extent extent = file.getVersion().getManifest().getExtents(0);
+      ContainerInfo container =
+          file.getContainersList().stream()
+              .filter(info -> info.getId() == extent.getContainer())
+              .findFirst()
+              .orElseThrow();
+      ShardPlace place =
+          container.getShardsList().stream()
+              .filter(shard -> shard.getIndex() == extent.getFirstShard())
+              .findFirst()
+              .orElseThrow();
+      await(
+          "the token to end",
+          () -> {
+            try {
+              answer(
+                      datanodes
+                          .datanode(place)
+                          .read(
+                              whole(keyOf(container, place), extent, container.getToken()).build()))
+                  .payload()
+                  .release();
+              return false;
+            } catch (ExecutionException e) {
+              return e.getCause() instanceof StoreException refused
+                  && refused.code() == ErrorCode.ACCESS_DENIED
+                  && refused.getMessage().contains("expired");
+            }
+          });
+      in.readFully(0, read);
+      assertArrayEquals(large, read);
+    }
+  }
+
+  @Test
   void aHostileClientGetsNoByteOfAnothersBucket() throws Exception {
     createBucket(alice, "safe");
     createBucket(bob, "bobs");
@@ -553,15 +1132,20 @@ class SecureClusterIT {
     his.getContainersList().forEach(info -> tokens.add(info.getToken()));
     ByteString real = hers.getContainers(0).getToken();
     tokens.add(real.substring(0, real.size() - 1));
-    try (NetworkDatanodes datanodes = new NetworkDatanodes(ClientTls.OFF)) {
+    secrets.add("a reader's token", real.toByteArray());
+    try (NetworkDatanodes clear = new NetworkDatanodes(ClientTls.OFF)) {
+      ShardPlace place = container.getShards(0);
+      assertThrows(
+          ExecutionException.class,
+          () ->
+              answer(
+                  clear.datanode(place).read(whole(keyOf(container, place), extent, real).build())),
+          "TLS only");
+    }
+    StowageConfig bobs = StowageConfig.of(cluster.clientSettings());
+    try (NetworkDatanodes datanodes = new NetworkDatanodes(ClientTls.from(bobs))) {
       for (ShardPlace place : container.getShardsList()) {
-        ShardKey key =
-            ShardKey.newBuilder()
-                .setContainer(container.getId())
-                .setIndex(place.getIndex())
-                .setGeneration(place.getGeneration())
-                .setDiskId(place.getDiskId())
-                .build();
+        ShardKey key = keyOf(container, place);
         for (ByteString token : tokens) {
           denied(() -> answer(datanodes.datanode(place).read(whole(key, extent, token).build())));
           denied(
@@ -611,6 +1195,15 @@ class SecureClusterIT {
                     .setWriteId(writeId())
                     .setManifest(hers.getVersion().getManifest())
                     .build()));
+  }
+
+  private static ShardKey keyOf(ContainerInfo container, ShardPlace place) {
+    return ShardKey.newBuilder()
+        .setContainer(container.getId())
+        .setIndex(place.getIndex())
+        .setGeneration(place.getGeneration())
+        .setDiskId(place.getDiskId())
+        .build();
   }
 
   private static ReadShardRequest.Builder whole(ShardKey key, Extent extent, ByteString token) {

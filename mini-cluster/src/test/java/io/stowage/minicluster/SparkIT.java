@@ -175,7 +175,7 @@ class SparkIT {
   }
 
   /** The shaded jar, which the build has made before this phase. */
-  private static Path fileSystemJar(Path root) throws IOException {
+  static Path fileSystemJar(Path root) throws IOException {
     try (Stream<Path> files = Files.list(root.resolve("hadoop-fs-adapter/target"))) {
       return files
           .filter(file -> file.getFileName().toString().endsWith("-shaded.jar"))

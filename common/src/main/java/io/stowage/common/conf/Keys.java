@@ -882,8 +882,8 @@ public final class Keys {
               Duration.ofMillis(100),
               Duration.ofDays(30),
               Tag.TUNING,
-              "A reader's token of the data plane holds this long: a file that is open for longer"
-                  + " has to be opened again."));
+              "A reader's token of the data plane holds this long; who has a file open for longer"
+                  + " gets another if he still may read it."));
   public static final ConfigKey<Duration> DELEGATION_TOKEN_LIFE =
       add(
           ConfigKey.duration(

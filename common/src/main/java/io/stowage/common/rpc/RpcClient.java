@@ -15,6 +15,7 @@
  */
 package io.stowage.common.rpc;
 
+import io.stowage.common.delegation.DelegationTokenSelector;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.OutcomeUnknownException;
 import io.stowage.common.error.StoreException;
@@ -30,11 +31,13 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import javax.security.sasl.SaslException;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.io.Text;
 import org.apache.hadoop.io.retry.RetryPolicies;
 import org.apache.hadoop.ipc.ProtobufRpcEngine2;
 import org.apache.hadoop.ipc.RPC;
@@ -64,21 +67,44 @@ public final class RpcClient<T> implements AutoCloseable {
   private static final long LONGEST_PAUSE_MILLIS = 1_000;
   private static final int CONNECT_TIMEOUT_MILLIS = 3_000;
 
+  /** Different ones, in milliseconds: as many sets of tokens have connections of their own. */
+  private static final int TIMEOUTS = 1_000;
+
+  private final RpcProtocol<T, ?> protocol;
+  private final Configuration conf;
   private final String service;
   private final Map<String, Method> pbMethods;
-  private final List<Object> servers = new ArrayList<>();
   private final List<String> addresses;
-  private final String user;
+  private final UserGroupInformation user;
+  private final int callTimeoutMillis;
   private final long deadlineNanos;
   private final AtomicInteger current = new AtomicInteger();
   private final T api;
 
+  private volatile Connected connected;
+
+  /**
+   * Proxies of all servers, in the order of their addresses.
+   *
+   * @param tokens what the user could show when they were made
+   */
+  private record Connected(List<Object> servers, Set<Text> tokens) {}
+
   private RpcClient(
-      Class<T> api, Class<?> pb, List<String> addresses, String user, long deadlineNanos) {
+      RpcProtocol<T, ?> protocol,
+      Configuration conf,
+      List<String> addresses,
+      UserGroupInformation user,
+      int callTimeoutMillis,
+      long deadlineNanos) {
+    Class<T> api = protocol.api();
+    this.protocol = protocol;
+    this.conf = conf;
     this.user = user;
     this.service = api.getSimpleName();
-    this.pbMethods = RpcBridge.pbMethodsByName(pb);
+    this.pbMethods = RpcBridge.pbMethodsByName(protocol.pb());
     this.addresses = List.copyOf(addresses);
+    this.callTimeoutMillis = callTimeoutMillis;
     this.deadlineNanos = deadlineNanos;
     this.api =
         api.cast(
@@ -116,14 +142,32 @@ public final class RpcClient<T> implements AutoCloseable {
     conf.setInt("ipc.client.connect.max.retries", 0);
     conf.setInt("ipc.client.connect.max.retries.on.timeouts", 0);
     RPC.setProtocolEngine(conf, protocol.pb(), ProtobufRpcEngine2.class);
-    UserGroupInformation user = currentUser();
     RpcClient<T> client =
         new RpcClient<>(
-            protocol.api(), protocol.pb(), addresses, user.getUserName(), deadline.toNanos());
+            protocol,
+            conf,
+            addresses,
+            currentUser(),
+            Math.toIntExact(callTimeout.toMillis()),
+            deadline.toNanos());
+    client.connected = client.connect();
+    return client;
+  }
+
+  private Connected connect() throws StoreException {
+    boolean shows = RpcSecurity.isOn(conf) && protocol.takesDelegationTokens();
+    List<Object> servers = new ArrayList<>();
     try {
+      if (shows) {
+        DelegationTokenSelector.showTo(user, addresses);
+      }
+      Set<Text> tokens = shows ? DelegationTokenSelector.identifiersOf(user) : Set.of();
+      // Hadoop shares a connection among all of a user's that are alike, their timeouts included:
+      // one that was made with a token that has ended would go to whoever has a new one.
+      int timeoutMillis = callTimeoutMillis + Math.floorMod(tokens.hashCode(), TIMEOUTS);
       for (String address : addresses) {
         InetSocketAddress socketAddress = NetUtils.createSocketAddr(address);
-        client.servers.add(
+        servers.add(
             RPC.getProtocolProxy(
                     protocol.pb(),
                     RPC.getProtocolVersion(protocol.pb()),
@@ -131,18 +175,38 @@ public final class RpcClient<T> implements AutoCloseable {
                     user,
                     conf,
                     NetUtils.getDefaultSocketFactory(conf),
-                    Math.toIntExact(callTimeout.toMillis()),
+                    timeoutMillis,
                     RetryPolicies.TRY_ONCE_THEN_FAIL)
                 .getProxy());
       }
+      return new Connected(List.copyOf(servers), tokens);
     } catch (IOException | IllegalArgumentException e) {
-      client.close();
+      servers.forEach(RPC::stopProxy);
       throw new StoreException(
           ErrorCode.BAD_CONFIGURATION,
-          "Cannot reach " + client.service + " at " + addresses + ": " + e.getMessage(),
+          "Cannot reach " + service + " at " + addresses + ": " + e.getMessage(),
           e);
     }
-    return client;
+  }
+
+  /**
+   * Makes connections anew for a user who was refused and has got other tokens since: Hadoop's are
+   * the ones of the token that they were made with for as long as they are used, and whoever runs a
+   * job for longer than a token lives gives it new ones. False if there is nothing new to show.
+   */
+  @SuppressWarnings("ReferenceEquality") // "is it still the one that was refused"
+  private synchronized boolean showNewTokens(Connected refused) throws StoreException {
+    if (connected != refused) {
+      return true; // another thread was quicker
+    }
+    if (!RpcSecurity.isOn(conf)
+        || !protocol.takesDelegationTokens()
+        || DelegationTokenSelector.identifiersOf(user).equals(refused.tokens)) {
+      return false;
+    }
+    connected = connect();
+    refused.servers.forEach(RPC::stopProxy);
+    return true;
   }
 
   private static UserGroupInformation currentUser() throws StoreException {
@@ -176,9 +240,10 @@ public final class RpcClient<T> implements AutoCloseable {
     boolean maybeExecuted = false;
     for (int attempt = 1; ; attempt++) {
       int server = current.get();
+      Connected with = connected;
       StoreException failure;
       try {
-        return method.invoke(servers.get(server), null, request);
+        return method.invoke(with.servers.get(server), null, request);
       } catch (InvocationTargetException e) {
         Throwable cause =
             e.getCause() instanceof ServiceException s && s.getCause() != null
@@ -194,17 +259,20 @@ public final class RpcClient<T> implements AutoCloseable {
             case NOT_LEADER, UNAVAILABLE, CLOCK_SKEW, OUTCOME_UNKNOWN -> true;
             default -> false;
           };
+      if (failure.code() == ErrorCode.ACCESS_DENIED && showNewTokens(with)) {
+        continue;
+      }
       if (!elsewhere) {
         throw failure;
       }
-      current.compareAndSet(server, (server + 1) % servers.size());
+      current.compareAndSet(server, (server + 1) % addresses.size());
       if (System.nanoTime() - start + TimeUnit.MILLISECONDS.toNanos(pauseMillis) > deadlineNanos) {
         throw maybeExecuted && !(failure instanceof OutcomeUnknownException)
             ? new OutcomeUnknownException(
                 "Cannot tell whether " + name + " happened: " + failure.getMessage(), failure)
             : failure;
       }
-      if (attempt % servers.size() == 0) {
+      if (attempt % addresses.size() == 0) {
         pause(name, pauseMillis);
         pauseMillis = Math.min(2 * pauseMillis, LONGEST_PAUSE_MILLIS);
       }
@@ -303,12 +371,21 @@ public final class RpcClient<T> implements AutoCloseable {
   private StoreException denied(String name, String address, String why, Throwable cause) {
     return new StoreException(
         ErrorCode.ACCESS_DENIED,
-        "Cannot " + name + " at " + service + " " + address + " as " + user + ": " + why,
+        "Cannot "
+            + name
+            + " at "
+            + service
+            + " "
+            + address
+            + " as "
+            + user.getUserName()
+            + ": "
+            + why,
         cause);
   }
 
   @Override
   public void close() {
-    servers.forEach(RPC::stopProxy);
+    connected.servers.forEach(RPC::stopProxy);
   }
 }

@@ -81,6 +81,11 @@ public final class RpcProtocol<T, P> {
     return pb;
   }
 
+  /** Whether a delegation token will do instead of a ticket. */
+  boolean takesDelegationTokens() {
+    return pb.isAnnotationPresent(TokenInfo.class);
+  }
+
   BlockingService serve(T implementation) {
     return service.apply(RpcBridge.pbFor(pb, api, implementation));
   }

@@ -22,6 +22,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import org.apache.hadoop.security.UserGroupInformation;
 import org.apache.kerby.kerberos.kerb.KrbException;
+import org.apache.kerby.kerberos.kerb.client.KrbClient;
 import org.apache.kerby.kerberos.kerb.server.KdcConfigKey;
 import org.apache.kerby.kerberos.kerb.server.SimpleKdcServer;
 
@@ -96,6 +97,19 @@ public final class TestKdc implements AutoCloseable {
       }
     }
     return keytab;
+  }
+
+  /** A file as kinit leaves it, for {@code KRB5CCNAME} of other processes. */
+  public Path ticketCache(String principal) throws IOException {
+    Path cache = directory.resolve(principal.replace('/', '_') + ".ticket");
+    try {
+      KrbClient client = server.getKrbClient();
+      client.storeTicket(
+          client.requestTgt(principal + "@" + REALM, keytab(principal).toFile()), cache.toFile());
+    } catch (KrbException e) {
+      throw new IOException("no ticket for " + principal + ": " + e.getMessage(), e);
+    }
+    return cache;
   }
 
   /** A user with a ticket, which nobody renews. Security has to be on. */

@@ -283,6 +283,44 @@ class SecureTokensTest {
     assertTrue(why.contains("yarn"), why);
   }
 
+  /** Configurations of jobs that start later name it, tokens do not. */
+  @Test
+  void aTokenIsShownToAnObjectManagerThatCameLater() throws Exception {
+    DelegationToken token = issue(kdc.logIn("alice"), "rm");
+    UserGroupInformation job = worker(token, one); // all that there were
+    ObjectManager both = client(job, RpcProtocol.OBJECT_MANAGER, one, other);
+    open.get(0).close(); // one's server
+    assertEquals("alice", nameSeen(both));
+    assertEquals(
+        List.of(DelegationTokenSelector.service(List.of(one))),
+        job.getCredentials().getAllTokens().stream().map(Token::getService).toList(),
+        "what the job's own jobs inherit");
+  }
+
+  /** Whoever runs a job for longer than a token lives gives it another, beside the first. */
+  @Test
+  void aConnectionInUseGoesOnWithATokenThatCameLater() throws Exception {
+    UserGroupInformation alice = kdc.logIn("alice");
+    UserGroupInformation job = worker(issue(alice, ""), one);
+    ObjectManager inUse = client(job, RpcProtocol.OBJECT_MANAGER, one, other);
+    assertEquals("alice", nameSeen(inUse));
+    clock.advance(Duration.ofHours(25));
+    assertTrue(denied(() -> nameSeen(inUse)).contains("expired"));
+    DelegationToken next = issue(alice, "");
+    assertTrue(
+        job.addToken(
+            new Token<DelegationTokenIdentifier>(
+                next.getIdentifier().toByteArray(),
+                next.getPassword().toByteArray(),
+                DelegationTokenIdentifier.KIND,
+                DelegationTokenSelector.service(List.of(one, other)))));
+    assertEquals(2, job.getCredentials().numberOfTokens(), "the old one is there, too");
+    assertEquals("alice", nameSeen(inUse));
+    assertEquals("alice", seenBy(job, one));
+    open.get(0).close(); // one's server
+    assertEquals("alice", nameSeen(inUse));
+  }
+
   @Test
   void aForgedTokenIsRefused() throws Exception {
     DelegationToken token = issue(kdc.logIn("alice"), "rm");
