@@ -71,7 +71,8 @@ public final class DatanodeServer implements AutoCloseable {
             security.keys(),
             config.advertisedHost(),
             server.port(),
-            config.heartbeatInterval());
+            config.heartbeatInterval(),
+            clock);
     lifecycle.moveTo(Lifecycle.State.RUNNING);
   }
 

@@ -36,6 +36,7 @@ import io.stowage.common.token.Operation;
 import io.stowage.common.token.ShardTokens;
 import io.stowage.common.token.SigningDatanodes;
 import io.stowage.common.token.TokenKeyRing;
+import io.stowage.scm.cluster.ClusterClock;
 import io.stowage.scm.cluster.ClusterMap;
 import io.stowage.scm.cluster.DataPlaneProbe;
 import io.stowage.scm.cluster.HadoopTopology;
@@ -64,8 +65,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A running storage container manager: its table, its RPC server, its part in the election, and two
- * threads, of which one looks at nodes and leases and one follows the table. Thread-safe.
+ * A running storage container manager: its table, its RPC server, its part in the election, and
+ * three threads: one looks at nodes and leases, one follows the table, one asks ZooKeeper who
+ * leads, and may wait for it for as long as it is away. Thread-safe.
  */
 public final class ScmServer implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(ScmServer.class);
@@ -93,6 +95,7 @@ public final class ScmServer implements AutoCloseable {
   private final CrashPoint work;
   private final ScheduledExecutorService ticker = thread("scm-ticker");
   private final ScheduledExecutorService follower = thread("scm-follower");
+  private final ScheduledExecutorService looker = thread("scm-looker");
   private Election election;
 
   private ScmServer(
@@ -117,10 +120,13 @@ public final class ScmServer implements AutoCloseable {
    * later.
    *
    * @param hadoopAndHBase where HBase is, RPC and topology settings
+   * @param machine the clocks of this machine; datanodes' have a say, too
    */
   public static ScmServer start(
-      StowageConfig config, Configuration hadoopAndHBase, StoreClock clock) throws StoreException {
+      StowageConfig config, Configuration hadoopAndHBase, StoreClock machine)
+      throws StoreException {
     ScmConfig scm = ScmConfig.from(config);
+    ClusterClock clock = new ClusterClock(machine, scm.clockBound(), scm.deadInterval());
     Exposure.check(config);
     boolean secure = config.get(Keys.SECURITY_ENABLED);
     TokenKeyRing keys = new TokenKeyRing();
@@ -208,11 +214,16 @@ public final class ScmServer implements AutoCloseable {
     ScheduledFuture<?> unusedFollows =
         follower.scheduleWithFixedDelay(
             () -> {
-              guarded("ask who leads", election::look);
               guarded("follow the container table", manager::follow);
               guarded("check the leader epoch", manager::checkEpoch);
               guarded("roll the keys of tokens", this::rollTokenKeys);
             },
+            0,
+            FOLLOW_MILLIS,
+            TimeUnit.MILLISECONDS);
+    ScheduledFuture<?> unusedLooks =
+        looker.scheduleWithFixedDelay(
+            () -> guarded("ask who leads", election::look),
             0,
             FOLLOW_MILLIS,
             TimeUnit.MILLISECONDS);
@@ -327,9 +338,11 @@ public final class ScmServer implements AutoCloseable {
     rpc.close();
     ticker.shutdownNow();
     follower.shutdownNow();
+    looker.shutdownNow();
     try {
       if (!ticker.awaitTermination(10, TimeUnit.SECONDS)
-          || !follower.awaitTermination(10, TimeUnit.SECONDS)) {
+          || !follower.awaitTermination(10, TimeUnit.SECONDS)
+          || !looker.awaitTermination(10, TimeUnit.SECONDS)) {
         LOG.warn("SCM's threads do not end");
       }
     } catch (InterruptedException e) {

@@ -73,7 +73,7 @@ import io.stowage.common.proto.TokenKeys;
 import io.stowage.common.scm.ContainerManager;
 import io.stowage.common.scm.DatanodeReports;
 import io.stowage.common.secret.SecretSeal;
-import io.stowage.common.time.StoreClock;
+import io.stowage.scm.cluster.ClusterClock;
 import io.stowage.scm.cluster.ClusterMap;
 import io.stowage.scm.container.ContainerMap;
 import io.stowage.scm.container.ContainerRow;
@@ -122,7 +122,7 @@ final class StorageContainerManager
   private final String clusterId;
   private final ContainerStore store;
   private final ClusterMap cluster;
-  private final StoreClock clock;
+  private final ClusterClock clock;
   private final RandomGenerator random;
   private final ContainerMap map = new ContainerMap();
   private final RowMutations rows;
@@ -140,14 +140,15 @@ final class StorageContainerManager
   private volatile Term term; // null: standby
   private volatile Election election; // null: before the start
   private volatile LeaderEpoch latestEpoch = LeaderEpoch.NONE;
-  private long followedToMicros; // guarded by following
+  private long followedToMicros; // guarded by following; 0: never
+  private long followedAtNanos; // guarded by following
   private final Object following = new Object();
 
   StorageContainerManager(
       ScmConfig config,
       ContainerStore store,
       ClusterMap cluster,
-      StoreClock clock,
+      ClusterClock clock,
       RandomGenerator random)
       throws StoreException {
     this.config = config;
@@ -297,19 +298,21 @@ final class StorageContainerManager
   void follow() throws StoreException {
     synchronized (following) {
       long startMicros = clock.wallMicros();
-      long slackMicros = LATE_WRITE_MICROS + 2 * config.clockBound().toNanos() / 1_000;
+      long startNanos = clock.monotonicNanos();
+      long sinceMicros = followedToMicros == 0 ? 0 : notFollowedSince(startMicros, startNanos);
       Term now = term;
       store.scan(
           0,
-          followedToMicros == 0 ? 0 : Math.max(1, followedToMicros - slackMicros),
+          sinceMicros,
           row -> {
             if (map.put(row) && now != null) {
               now.learned(row);
             }
             return true;
           });
-      garbage.follow(followedToMicros == 0 ? 0 : Math.max(1, followedToMicros - slackMicros));
+      garbage.follow(sinceMicros);
       followedToMicros = startMicros;
+      followedAtNanos = startNanos;
       operator.follow();
       if (now == null) {
         rows.forgetRemoved(inspector.latest(), MOST_FORGOTTEN);
@@ -317,8 +320,19 @@ final class StorageContainerManager
     }
   }
 
+  /**
+   * Stamps from here on may be new: since the last look by what the clock said then, or says now,
+   * whichever is less, for it may have been set in between; and some before.
+   */
+  private long notFollowedSince(long nowMicros, long nowNanos) {
+    long byNow = nowMicros - (nowNanos - followedAtNanos) / 1_000;
+    long slackMicros = LATE_WRITE_MICROS + 2 * config.clockBound().toNanos() / 1_000;
+    return Math.max(1, Math.min(followedToMicros, byNow) - slackMicros);
+  }
+
   /** Looks at nodes, leases and its own leadership. Called periodically, by one thread. */
   void tick() throws StoreException {
+    clock.look();
     cluster.tick();
     Term now = term;
     if (now == null) {
@@ -591,6 +605,7 @@ final class StorageContainerManager
   @Override
   public HeartbeatReply heartbeat(HeartbeatRequest request) {
     String node = request.getNodeId();
+    clock.heard(node, request.getWallMicros());
     if (!cluster.heartbeat(node, request.getDisksList(), request.getHeardLeaderEpoch())) {
       return HeartbeatReply.newBuilder().setRegister(true).build();
     }

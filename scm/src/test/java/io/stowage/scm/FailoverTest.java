@@ -26,7 +26,9 @@ import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.NotLeaderException;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.fault.CrashPoint;
+import io.stowage.common.fault.TcpProxy;
 import io.stowage.common.id.WriteId;
+import io.stowage.common.proto.ContainerInfo;
 import io.stowage.common.proto.ContainerState;
 import io.stowage.common.proto.GetContainersRequest;
 import io.stowage.common.proto.HeartbeatReply;
@@ -46,8 +48,11 @@ import io.stowage.scm.container.ContainerStore;
 import io.stowage.scm.table.HBaseContainerStore;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.junit.jupiter.api.AfterEach;
@@ -58,12 +63,14 @@ import org.junit.jupiter.api.Test;
  * Two SCMs over one real HBase and ZooKeeper; datanodes are fakes that keep the fencing rules. A
  * pause stops all of an SCM's own threads, while its ZooKeeper session expires; what the test then
  * calls on it is what it does first when it wakes up, before anything told it that it was deposed.
+ * A partition takes ZooKeeper away from an SCM that has HBase, datanodes and writers.
  */
 class FailoverTest {
   private static final Duration WRITES_GO_ON = Duration.ofSeconds(10);
 
   private final EmbeddedHBase hbase = EmbeddedHBase.get();
   private final List<ScmServer> scms = new ArrayList<>();
+  private final Map<ScmServer, TcpProxy> zooKeeperOf = new HashMap<>();
   private final List<FakeDatanode> nodes = new ArrayList<>();
   private String namespace;
   private RpcClient<ContainerManager> client;
@@ -75,15 +82,18 @@ class FailoverTest {
         StowageConfig.of(
             Map.of(
                 Keys.SCM_BIND.name(), "127.0.0.1:0",
-                Keys.ZOOKEEPER_QUORUM.name(), hbase.zooKeeperQuorum(),
                 Keys.ZOOKEEPER_ROOT.name(), "/" + namespace,
                 Keys.HBASE_NAMESPACE.name(), namespace,
                 Keys.DEFAULT_POLICY.name(), "rs-3-2",
                 Keys.FAILURE_DOMAIN.name(), "disk",
-                Keys.ZOOKEEPER_SESSION_TIMEOUT.name(), "3s",
+                // Nothing here waits for it: ZooKeeper is told which session has ended.
+                Keys.ZOOKEEPER_SESSION_TIMEOUT.name(), "10s",
                 Keys.HEARTBEAT_INTERVAL.name(), "50ms"));
     for (int i = 0; i < 2; i++) {
-      scms.add(ScmServer.start(config, hbase.configuration(), StoreClock.system()));
+      TcpProxy zooKeeper = TcpProxy.to(hbase.zooKeeperQuorum());
+      StowageConfig its = config.with(Keys.ZOOKEEPER_QUORUM, zooKeeper.address());
+      scms.add(ScmServer.start(its, hbase.configuration(), StoreClock.system()));
+      zooKeeperOf.put(scms.get(i), zooKeeper);
     }
     client =
         RpcClient.create(
@@ -99,10 +109,13 @@ class FailoverTest {
   }
 
   @AfterEach
-  void stop() {
+  void stop() throws Exception {
     CrashPoint.disarmAll();
     client.close();
     scms.forEach(ScmServer::close);
+    for (TcpProxy proxy : zooKeeperOf.values()) {
+      proxy.close();
+    }
   }
 
   private void heartbeats() throws StoreException {
@@ -313,6 +326,75 @@ class FailoverTest {
     assertEquals(0, reply.getLeaderEpoch());
     assertFalse(stale.isLeader());
     awake.countDown();
+  }
+
+  /**
+   * Both lead for a while, and both are asked: the one that ZooKeeper has given up believes in its
+   * session for two thirds of its time. It asks the table, too, and steps down before that.
+   */
+  @Test
+  void aLeaderPartitionedFromZooKeeperSharesNothingWithItsSuccessor() throws Exception {
+    ScmServer stale = leader();
+    ScmServer next = scms.get(1 - scms.indexOf(stale));
+    Lease held = stale.containerManager().leaseContainer(ask()).getLease();
+    open(held);
+    write(held, 4096);
+
+    zooKeeperOf.get(stale).silence();
+    hbase.expireSession(stale.address());
+    List<Lease> granted = new ArrayList<>();
+    int byBoth = 0;
+    long began = System.nanoTime();
+    while (stale.isLeader() || !next.isLeader()) {
+      assertTrue(System.nanoTime() - began < WRITES_GO_ON.toNanos(), "the stale one leads on");
+      boolean both = stale.isLeader() && next.isLeader();
+      for (ScmServer scm : scms) {
+        try {
+          Lease lease = scm.containerManager().leaseContainer(ask()).getLease();
+          open(lease);
+          granted.add(lease);
+          byBoth += both ? 1 : 0;
+        } catch (NotLeaderException e) {
+          // not yet, or no longer
+        }
+      }
+    }
+    long took = System.nanoTime() - began;
+    System.err.printf(
+        "stepped down after %d ms; %d leases granted, %d of them while both led%n",
+        took / 1_000_000, granted.size(), byBoth);
+    // By the table's word, not its session's: that one ends after two thirds of ten seconds.
+    assertTrue(took < Duration.ofSeconds(6).toNanos(), () -> took / 1_000_000 + " ms");
+
+    Set<List<Long>> once = new HashSet<>();
+    try (ContainerStore table =
+        HBaseContainerStore.open(hbase.configuration(), namespace, StoreClock.system())) {
+      for (Lease lease : granted) {
+        ContainerInfo info = lease.getContainer();
+        assertTrue(once.add(List.of(info.getId(), info.getLeaseEpoch())), "granted twice");
+        ContainerInfo row = table.read(info.getId()).info();
+        assertEquals(ContainerState.OPEN, row.getState());
+        assertEquals(info.getLeaseEpoch(), row.getLeaseEpoch());
+        assertEquals(lease.getHolder(), row.getLeaseHolder());
+        assertEquals(info.getLeaderEpoch(), row.getLeaderEpoch());
+      }
+    }
+    // The successor takes in what the stale one has granted; all writers go on.
+    granted.add(held);
+    for (Lease lease : granted) {
+      RenewLeasesRequest renewal = RenewLeasesRequest.newBuilder().addLeases(ref(lease)).build();
+      Await.until(
+          "a lease to be renewed",
+          WRITES_GO_ON,
+          () -> next.containerManager().renewLeases(renewal).getLeasesCount() == 1);
+      write(lease, 8192);
+    }
+
+    zooKeeperOf.get(stale).heal();
+    next.close();
+    scms.remove(next);
+    Lease after = client.api().leaseContainer(ask()).getLease();
+    assertTrue(after.getContainer().getLeaderEpoch() >= 3);
   }
 
   /** Stops an SCM's own threads until the latch is counted down. */

@@ -31,6 +31,7 @@ import io.stowage.common.proto.ShardKey;
 import io.stowage.common.proto.ShardPlace;
 import io.stowage.common.proto.ShardReport;
 import io.stowage.common.scm.DatanodeReports;
+import io.stowage.common.time.StoreClock;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -53,6 +54,7 @@ public final class FakeDatanode {
   private final Map<Long, Long> obeyedVersion = new HashMap<>();
   private final Map<DatanodeReports, Link> links = new ConcurrentHashMap<>();
   private String clusterId = "";
+  private StoreClock clock; // null: it does not tell its time
   private long heardEpoch;
   private final List<String> refusedOrders = new ArrayList<>();
   private final List<Order> obeyedOrders = new ArrayList<>();
@@ -188,6 +190,11 @@ public final class FakeDatanode {
     return List.copyOf(refusedOrders);
   }
 
+  /** From now on heartbeats tell what this clock says. */
+  public synchronized void tells(StoreClock its) {
+    clock = its;
+  }
+
   /** Starts as a process does: registers, and reports in full with the next heartbeat. */
   public void register(DatanodeReports scm) throws StoreException {
     RegisterDatanodeRequest request;
@@ -225,6 +232,7 @@ public final class FakeDatanode {
       request
           .addAllDisks(disks.values())
           .setHeardLeaderEpoch(heardEpoch)
+          .setWallMicros(clock == null ? 0 : clock.wallMicros())
           .setFullReport(!link.full)
           .addAllDamaged(damaged)
           .addAllResults(link.results);

@@ -29,6 +29,7 @@ import io.stowage.common.proto.ReleaseLeaseRequest;
 import io.stowage.common.proto.RenewLeasesRequest;
 import io.stowage.common.proto.ShardPlace;
 import io.stowage.common.time.ManualClock;
+import io.stowage.scm.cluster.ClusterClock;
 import io.stowage.scm.cluster.ClusterMap;
 import io.stowage.scm.cluster.FailureDomain;
 import io.stowage.scm.cluster.NodeProbe;
@@ -107,7 +108,8 @@ final class ScmHarness {
             config.deadInterval(),
             config.minFreeBytes(),
             probe);
-    return new StorageContainerManager(config, store, cluster, clock, random);
+    return new StorageContainerManager(
+        config, store, cluster, new ClusterClock(clock, config.clockBound(), DEAD), random);
   }
 
   void heartbeats() throws StoreException {

@@ -485,7 +485,7 @@ public final class Keys {
               Duration.ofMinutes(5),
               Tag.TUNING,
               "Clocks of services may differ by at most this; an object manager beyond it refuses"
-                  + " to serve."));
+                  + " to serve, an SCM beyond it goes by what most of its datanodes' clocks say."));
   public static final ConfigKey<Duration> MUTATION_DEADLINE =
       add(
           ConfigKey.duration(

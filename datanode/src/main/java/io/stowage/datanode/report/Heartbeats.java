@@ -17,6 +17,7 @@ package io.stowage.datanode.report;
 
 import io.netty.util.concurrent.DefaultThreadFactory;
 import io.stowage.common.scm.DatanodeReports;
+import io.stowage.common.time.StoreClock;
 import io.stowage.common.token.TokenKeyRing;
 import io.stowage.datanode.store.ShardStore;
 import java.time.Duration;
@@ -53,14 +54,15 @@ public final class Heartbeats implements AutoCloseable {
       TokenKeyRing keys,
       String host,
       int port,
-      Duration interval) {
+      Duration interval,
+      StoreClock clock) {
     this.store = store;
     this.threads =
         new ScheduledThreadPoolExecutor(
             scms.size() + 1, new DefaultThreadFactory("datanode-heartbeat", true));
     for (int i = 0; i < scms.size(); i++) {
       ScmReporter reporter =
-          new ScmReporter("SCM " + (i + 1), scms.get(i), store, orders, keys, host, port);
+          new ScmReporter("SCM " + (i + 1), scms.get(i), store, orders, keys, host, port, clock);
       reporters.add(reporter);
       store.addListener(reporter);
     }

@@ -25,6 +25,7 @@ import io.stowage.common.proto.RegisterDatanodeReply;
 import io.stowage.common.proto.RegisterDatanodeRequest;
 import io.stowage.common.proto.ShardReport;
 import io.stowage.common.scm.DatanodeReports;
+import io.stowage.common.time.StoreClock;
 import io.stowage.common.token.TokenKeyRing;
 import io.stowage.datanode.shard.ShardId;
 import io.stowage.datanode.store.ShardListener;
@@ -57,6 +58,7 @@ public final class ScmReporter implements ShardListener {
   private final TokenKeyRing keys;
   private final String host;
   private final int port;
+  private final StoreClock clock;
 
   /** Shards that changed since they were last told. At most all there are. */
   private final Map<Place, Boolean> changed = new ConcurrentHashMap<>();
@@ -72,6 +74,7 @@ public final class ScmReporter implements ShardListener {
    * @param name for log lines
    * @param keys told to those who check tokens
    * @param host what clients are told to connect to
+   * @param clock told to SCM, which goes by what most nodes say
    */
   public ScmReporter(
       String name,
@@ -80,7 +83,8 @@ public final class ScmReporter implements ShardListener {
       Orders orders,
       TokenKeyRing keys,
       String host,
-      int port) {
+      int port,
+      StoreClock clock) {
     this.name = name;
     this.keys = keys;
     this.scm = scm;
@@ -88,6 +92,7 @@ public final class ScmReporter implements ShardListener {
     this.orders = orders;
     this.host = host;
     this.port = port;
+    this.clock = clock;
   }
 
   @Override
@@ -166,6 +171,7 @@ public final class ScmReporter implements ShardListener {
             .addAllDisks(store.diskInfos())
             .setHeardLeaderEpoch(store.leaderEpoch())
             .setTokenKeysVersion(keys.version())
+            .setWallMicros(clock.wallMicros())
             .addAllProgress(orders.progress())
             .addAllDamaged(store.damaged().list());
     int resultsTold;

@@ -113,7 +113,7 @@ class ScmReporterTest {
     datanodes = new NetworkDatanodes(ClientTls.OFF);
     rebuilds = new Rebuilds(store, datanodes, new RepairSettings(1, 64 << 20), StoreClock.system());
     orders = new Orders(store, rebuilds, clock);
-    reporter = new ScmReporter("test", scm, store, orders, new TokenKeyRing(), "h", 1234);
+    reporter = new ScmReporter("test", scm, store, orders, new TokenKeyRing(), "h", 1234, clock);
     store.addListener(reporter);
     shard = new Shard(store, store.diskInfos().get(0).getDiskId());
   }
@@ -155,6 +155,7 @@ class ScmReporterTest {
     assertEquals("c-1", store.clusterId());
     assertTrue(scm.last().getFullReport());
     assertEquals(1, scm.last().getShardsCount());
+    assertEquals(clock.wallMicros(), scm.last().getWallMicros());
     assertTrue(reporter.beat());
     assertFalse(scm.last().getFullReport());
     assertEquals(0, scm.last().getShardsCount());
@@ -196,7 +197,8 @@ class ScmReporterTest {
   @Test
   void anotherClusterIsRefused() throws Exception {
     reporter.beat();
-    ScmReporter second = new ScmReporter("other", scm, store, orders, new TokenKeyRing(), "h", 1);
+    ScmReporter second =
+        new ScmReporter("other", scm, store, orders, new TokenKeyRing(), "h", 1, clock);
     scm.clusterId = "c-2";
     assertFalse(second.beat());
     assertEquals("c-1", store.clusterId());

@@ -32,6 +32,7 @@ import io.stowage.common.time.ManualClock;
 import io.stowage.common.token.Operation;
 import io.stowage.common.token.ShardTokens;
 import io.stowage.common.token.TokenKeyRing;
+import io.stowage.scm.cluster.ClusterClock;
 import io.stowage.scm.cluster.ClusterMap;
 import io.stowage.scm.cluster.FailureDomain;
 import java.nio.charset.StandardCharsets;
@@ -190,5 +191,42 @@ class TokenKeyRollsTest {
     assertFalse(
         new String(table, StandardCharsets.ISO_8859_1)
             .contains(secret.toString(StandardCharsets.ISO_8859_1)));
+  }
+
+  /** By the clock of a leader that jumps, and by datanodes' that do not. */
+  @Test
+  void aJumpOfTheLeadersClockNeitherRollsKeysNorLetsThemLive() throws Exception {
+    ManualClock machine = new ManualClock(clock.wallMicros());
+    ClusterClock ours = new ClusterClock(machine, Duration.ofSeconds(10), Duration.ofSeconds(30));
+    TokenKeyRolls jumping = new TokenKeyRolls(words, ours, SETTINGS, SecretSeal.NONE);
+    jumping.roll();
+    TokenKeys before = jumping.latest();
+    ByteString token = token(before);
+    for (Duration jump : List.of(Duration.ofDays(31), Duration.ofDays(-31))) {
+      hear(ours);
+      machine.setWallMicros(machine.wallMicros() + jump.toNanos() / 1_000);
+      jumping.roll();
+      assertEquals(before, jumping.latest(), () -> "jumped by " + jump);
+      machine.setWallMicros(clock.wallMicros());
+    }
+    machine.setWallMicros(machine.wallMicros() + Duration.ofHours(1).toNanos() / 1_000);
+    for (int hour = 0; hour < 24; hour++) {
+      clock.advance(Duration.ofHours(1));
+      machine.advance(Duration.ofHours(1));
+      hear(ours);
+      jumping.roll();
+    }
+    assertEquals(2, jumping.latest().getKeysCount(), "rolled at its true time");
+    long until = jumping.latest().getKeys(0).getUntilMicros();
+    long truly = clock.wallMicros() + Duration.ofMinutes(10 * 60 + 2).toNanos() / 1_000;
+    assertEquals(truly, until, "the first ends with the last token that it signs");
+    assertThrows(StoreException.class, () -> verify(jumping.latest(), token), "expired");
+  }
+
+  private void hear(ClusterClock ours) {
+    for (String node : List.of("a", "b", "c")) {
+      ours.heard(node, clock.wallMicros());
+    }
+    ours.look();
   }
 }
