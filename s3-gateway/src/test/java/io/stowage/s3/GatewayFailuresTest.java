@@ -264,7 +264,7 @@ class GatewayFailuresTest {
 
   @Test
   void slowReadersLeaveMemoryToUploads() throws Exception {
-    try (InMemoryTarget gateway = new InMemoryTarget(Map.of(Keys.S3_MEMORY.name(), "16m"))) {
+    try (InMemoryTarget gateway = new InMemoryTarget(Map.of(Keys.S3_MEMORY.name(), "20m"))) {
       RawS3 raw = raw(gateway);
       raw.call("PUT", "/bucket").send();
       raw.call("PUT", "/bucket/large").body(bytes(24 << 20)).send();
@@ -275,7 +275,7 @@ class GatewayFailuresTest {
         slow[i] = raw.open();
         slow[i].getOutputStream().write(get.wire());
       }
-      // All that responses may have is taken, and some of them wait for more.
+      // All that responses may have, three fifths, is taken, and some of them wait for more.
       InMemoryTarget.await(
           () -> gateway.gateway.http().memoryInUse() == 12 << 20, "room for responses");
       for (int i = 0; i < 20; i++) {

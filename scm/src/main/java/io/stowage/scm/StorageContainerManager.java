@@ -605,10 +605,10 @@ final class StorageContainerManager
   @Override
   public HeartbeatReply heartbeat(HeartbeatRequest request) {
     String node = request.getNodeId();
-    clock.heard(node, request.getWallMicros());
     if (!cluster.heartbeat(node, request.getDisksList(), request.getHeardLeaderEpoch())) {
       return HeartbeatReply.newBuilder().setRegister(true).build();
     }
+    clock.heard(node, request.getWallMicros()); // who is not registered has no say
     List<ShardReport> unsealed =
         request.getFullReport()
             ? shards.reportPage(

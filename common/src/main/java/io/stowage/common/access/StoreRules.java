@@ -26,6 +26,7 @@ import io.stowage.common.policy.Question;
 import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.BucketLayout;
 import io.stowage.common.proto.ObjectVersion;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
@@ -51,7 +52,8 @@ import java.util.Set;
  *   <li>All else is denied.
  * </ol>
  *
- * <p>Whoever writes an object with a list of its own under policies needs s3:PutObjectAcl, too.
+ * <p>Whoever writes an object with a list of its own under policies needs s3:PutObjectAcl, too, and
+ * with tags s3:PutObjectTagging.
  *
  * <p>Only lists of objects and tags need to look at the object, so owners' requests cost nothing.
  */
@@ -90,6 +92,9 @@ public final class StoreRules implements AccessAuthorizer {
           "s3:x-amz-grant-read-acp",
           "s3:x-amz-grant-write",
           "s3:x-amz-grant-write-acp");
+
+  /** Facts by which a request names a tag of what it writes. */
+  private static final String OF_TAGS = "s3:requestobjecttag/";
 
   private static final String OF_LIST = "an access control list grants it";
   private static final String AGREES_TO_PAY = "s3:x-amz-request-payer";
@@ -135,45 +140,68 @@ public final class StoreRules implements AccessAuthorizer {
   @Override
   public Verdict decide(AccessRequest request) throws StoreException {
     Verdict verdict = new Decision(request).decide();
-    return verdict.outcome() == Verdict.Outcome.ALLOWED && writesAListUnderPolicies(request)
-        ? ofList(request, verdict)
-        : verdict;
+    if (!request.action().equals("s3:PutObject") || !policiesHaveASay(request)) {
+      return verdict;
+    }
+    for (String action : saidBesides(request.facts())) {
+      if (verdict.outcome() != Verdict.Outcome.DENIED) {
+        verdict = besides(request, verdict, action);
+      }
+    }
+    return verdict;
   }
 
-  /** Whether policies have a say in whether an object is written with a list of its own. */
-  private static boolean writesAListUnderPolicies(AccessRequest request) {
-    return request.action().equals("s3:PutObject")
-        && request.bucket() != null
+  private static boolean policiesHaveASay(AccessRequest request) {
+    return request.bucket() != null
         && (!new AccessSettings(request.bucket()).policyText().isEmpty()
             || request.policies().iterator().hasNext()
-            || !request.boundaries().isEmpty())
-        && LISTS.stream().anyMatch(list -> request.facts().get(list) != null);
+            || !request.boundaries().isEmpty());
   }
 
-  /** S3 wants s3:PutObjectAcl, too, of whoever names a list of what is written. */
-  private Verdict ofList(AccessRequest request, Verdict ofObject) throws StoreException {
-    AccessRequest asked =
-        new AccessRequest(
-            request.principal(),
-            request.person(),
-            request.superuser(),
-            request.policies(),
-            request.boundaries(),
-            "s3:PutObjectAcl",
-            request.resource(),
-            request.bucket(),
-            request.key(),
-            request.below(),
-            request.facts(),
-            AccessRequest.ObjectLookup.NONE); // what is replaced has no say
-    Verdict verdict = new Decision(asked).decide();
-    if (verdict.outcome() != Verdict.Outcome.DENIED) {
-      return ofObject;
+  /** What a put takes besides s3:PutObject, for what it says of the object. */
+  private static List<String> saidBesides(Map<String, List<String>> facts) {
+    List<String> actions = new ArrayList<>(2);
+    if (LISTS.stream().anyMatch(list -> facts.get(list) != null)) {
+      actions.add("s3:PutObjectAcl");
     }
-    // Whom a list lets write owns what he writes, and says who may read it.
-    return verdict.why().equals(NOTHING_ALLOWS) && ofObject.why().equals(OF_LIST)
-        ? ofObject
-        : Verdict.denied("s3:PutObjectAcl: " + verdict.why());
+    if (facts.keySet().stream().anyMatch(fact -> fact.startsWith(OF_TAGS))) {
+      actions.add("s3:PutObjectTagging");
+    }
+    return actions;
+  }
+
+  /** The stricter of what is said of the object and of the other action. */
+  private Verdict besides(AccessRequest request, Verdict ofObject, String action)
+      throws StoreException {
+    Verdict verdict =
+        new Decision(
+                new AccessRequest(
+                    request.principal(),
+                    request.person(),
+                    request.superuser(),
+                    request.policies(),
+                    request.boundaries(),
+                    action,
+                    request.resource(),
+                    request.bucket(),
+                    request.key(),
+                    request.below(),
+                    request.facts(),
+                    AccessRequest.ObjectLookup.NONE)) // what is replaced has no say
+            .decide();
+    // A bucket's list tells who may know that a key is not there: no right to say anything of it.
+    boolean unsaid = verdict.why().equals(NOTHING_ALLOWS) || verdict.why().equals(OF_LIST);
+    if (unsaid) {
+      // Whom a list lets write owns what he writes, and says who may read it, and what it is.
+      return ofObject.why().equals(OF_LIST) || ofObject.outcome() == Verdict.Outcome.BY_PERMISSIONS
+          ? ofObject
+          : Verdict.denied(action + ": " + NOTHING_ALLOWS);
+    }
+    return switch (verdict.outcome()) {
+      case DENIED -> Verdict.denied(action + ": " + verdict.why());
+      case BY_PERMISSIONS -> verdict;
+      case ALLOWED -> ofObject;
+    };
   }
 
   /** One decision. Confined to its thread. */

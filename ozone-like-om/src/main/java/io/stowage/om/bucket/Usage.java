@@ -81,7 +81,10 @@ public final class Usage {
   /** A bucket that nobody used here for so long is forgotten. Claims have long lapsed by then. */
   private static final Duration IDLE = Duration.ofMinutes(10);
 
-  /** Whoever lives writes or folds his cell far more often. */
+  /**
+   * Whoever changes anything writes or folds his cell far more often; who is only asked what there
+   * is finds that it was folded when he reads.
+   */
   private static final Duration DEAD = Duration.ofHours(1);
 
   /** Cells read at a time, each some 40 bytes, and the most that one mutation folds. */
@@ -225,15 +228,17 @@ public final class Usage {
           target = wanted.plus(spare(quota, known.claimed.plus(wanted))).orMore(claimed);
         }
         try {
+          long asked = clock.monotonicNanos();
           target = write(target);
           known = read();
           if (known.claimed.plus(target).isWithin(quota)) {
-            claim(target);
+            claim(target, asked);
             return null;
           }
+          asked = clock.monotonicNanos();
           Sum least = write(withdraw());
           if (known.claimed.plus(least).isWithin(quota)) {
-            claim(least);
+            claim(least, asked);
             return null;
           }
         } catch (StoreException e) {
@@ -257,13 +262,14 @@ public final class Usage {
     /** Takes back what was not admitted; what is left was. */
     private synchronized Sum refuse(Sum more) {
       underWay = underWay.minus(more);
-      claim(own.plus(underWay));
+      claim(own.plus(underWay), clock.monotonicNanos());
       return claimed;
     }
 
-    private synchronized void claim(Sum sum) {
+    /** Counted from before its cell was written, by whose stamp others go. */
+    private synchronized void claim(Sum sum, long sinceNanos) {
       claimed = sum;
-      claimedNanos = clock.monotonicNanos();
+      claimedNanos = sinceNanos;
       spent = false;
     }
 
@@ -279,9 +285,11 @@ public final class Usage {
     void flush() throws StoreException {
       synchronized (io) {
         Sum keep;
+        long asked = clock.monotonicNanos();
         synchronized (this) {
           Sum least = own.plus(underWay);
-          if (!spent) {
+          // One that lapsed, or was withdrawn, others may have taken since.
+          if (!spent || asked - claimedNanos > CLAIM_LIFE.toNanos() / 2) {
             claimed = least;
           }
           spent = false;
@@ -293,7 +301,7 @@ public final class Usage {
         }
         write(keep);
         synchronized (this) {
-          claimedNanos = clock.monotonicNanos();
+          claimedNanos = asked;
         }
       }
     }
@@ -385,7 +393,9 @@ public final class Usage {
       Sum held = Sum.ZERO;
       Sum claims = Sum.ZERO;
       long oldest = stamps.now() - CLAIM_LIFE.toNanos() / 1_000;
-      for (Cell cell : cells()) {
+      List<Cell> cells = cells();
+      findWhetherFolded(cells);
+      for (Cell cell : cells) {
         if (cell.column().equals(BucketRowLayout.usage(writer))) {
           continue;
         }
@@ -396,6 +406,14 @@ public final class Usage {
         claims = claims.plus(alive ? sum.orMore(claimOf(record)) : sum);
       }
       return new Others(held, claims);
+    }
+
+    /** Our cell was written and is not there: others took us for dead, and count what it said. */
+    private void findWhetherFolded(List<Cell> cells) {
+      Column ours = BucketRowLayout.usage(writer);
+      if (writtenValue != null && cells.stream().noneMatch(cell -> cell.column().equals(ours))) {
+        beginAnew();
+      }
     }
 
     /** Whether nobody has used it for long. */
@@ -437,12 +455,14 @@ public final class Usage {
     /** Adds cells of the dead, and ours if it is to go, to what was counted. */
     private void fold(boolean ours) throws StoreException {
       long dead = stamps.now() - DEAD.toNanos() / 1_000;
+      List<Cell> cells = cells();
+      findWhetherFolded(cells);
       Column own = BucketRowLayout.usage(writer);
       Cell counted = null;
       Sum sum = Sum.ZERO;
       long stamp = 0;
       List<Column> folded = new ArrayList<>();
-      for (Cell cell : cells()) {
+      for (Cell cell : cells) {
         boolean goes = cell.column().equals(own) ? ours : cell.stamp() < dead;
         if (cell.column().equals(BucketRowLayout.COUNTED)) {
           counted = cell;

@@ -324,25 +324,35 @@ public final class TreeGuard {
       return asked;
     }
     ObjectMetadata before = there.getMetadata();
-    return asked.toBuilder()
-        .setFile(before.getFile())
-        .setOwner(before.getOwner())
-        .clearAcl()
-        .addAllAcl(before.getAclList())
-        .clearXattrs()
-        .putAllXattrs(before.getXattrsMap())
-        .build();
+    ObjectMetadata.Builder made =
+        asked.toBuilder()
+            .setFile(before.getFile())
+            .setOwner(before.getOwner())
+            .clearAcl()
+            .addAllAcl(before.getAclList())
+            .clearXattrs()
+            .putAllXattrs(before.getXattrsMap());
+    if (limited && !isOwner(of("", before, true))) { // grants are its owner's to give
+      made.clearGrants().addAllGrants(before.getGrantsList());
+    }
+    return made.build();
   }
 
   /** That the one may change what something says of itself from one to the other. */
   void requireChange(String path, boolean directory, ObjectMetadata before, ObjectMetadata after)
       throws StoreException {
-    if (!limited || before.equals(after)) {
+    if (!limited) {
       return;
     }
     FilePermissions old = of(path, before, directory);
     FilePermissions now = of(path, after, directory);
     boolean owner = isOwner(old);
+    if (before.equals(after)) { // it is answered by all that the row says
+      if (!owner) {
+        require(old, FsAction.WRITE);
+      }
+      return;
+    }
     if (!old.owner().equals(now.owner()) || !before.getOwner().equals(after.getOwner())) {
       throw denied(
           "User "
@@ -358,6 +368,7 @@ public final class TreeGuard {
     }
     boolean rights =
         !old.bits().equals(now.bits())
+            || before.getFile().getHasAcl() != after.getFile().getHasAcl() // else none is read
             || !before.getAclList().equals(after.getAclList())
             || !before.getGrantsList().equals(after.getGrantsList());
     if (rights) {

@@ -203,6 +203,7 @@ final class TreeListing {
 
     /** Of a directory that the walk entered in its middle: whether nothing in it is behind that. */
     private boolean isEmptyFrom(TreeWalk.Item item) throws StoreException {
+      requireReadable(item); // the answer tells what is in it
       long id = item.entry().getDirectoryId();
       TreeWalk within = new TreeWalk(look, bucketId, item.path(), id, item.from(), 1);
       TreeWalk.Item next = within.next();

@@ -289,6 +289,7 @@ record Demand(
     boolean rights =
         !before.getGrantsList().equals(after.getGrantsList())
             || !before.getAclList().equals(after.getAclList())
+            || before.getFile().getHasAcl() != after.getFile().getHasAcl()
             || !before.getFile().getGroup().equals(after.getFile().getGroup())
             || before.getFile().getPermissionPlusOne() != after.getFile().getPermissionPlusOne();
     if (rights) {

@@ -18,6 +18,7 @@ package io.stowage.om.table;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.atomic.AtomicLong;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
@@ -83,6 +84,19 @@ public final class CountingRowStore extends ForwardingRowStore {
       throws IOException {
     reads.incrementAndGet();
     return super.scanFirst(from, to, families, perFamily, limit);
+  }
+
+  @Override
+  public List<Row> scanHeads(
+      ByteString from,
+      ByteString to,
+      Set<HeadState> unwanted,
+      String families,
+      int perFamily,
+      int limit)
+      throws IOException {
+    reads.incrementAndGet();
+    return super.scanHeads(from, to, unwanted, families, perFamily, limit);
   }
 
   @Override

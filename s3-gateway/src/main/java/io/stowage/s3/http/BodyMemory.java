@@ -68,10 +68,14 @@ public final class BodyMemory {
     if (whole.capacity() - length <= Math.max(LITTLE_WASTE, length / 4)) {
       return piece;
     }
+    ByteBuf copy;
     try {
-      return piece.alloc().directBuffer(length, length).writeBytes(piece);
-    } finally {
-      piece.release();
+      copy = piece.alloc().directBuffer(length, length);
+    } catch (OutOfMemoryError e) {
+      return piece; // direct memory is used up: what wastes its buffer is better than a lost body
     }
+    copy.writeBytes(piece);
+    piece.release();
+    return copy;
   }
 }

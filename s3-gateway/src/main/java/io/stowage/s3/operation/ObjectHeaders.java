@@ -124,22 +124,7 @@ final class ObjectHeaders {
         metadata.setStorageClass(storageClass);
       }
     }
-    ObjectMetadata owned = Ownership.own(backend, call, metadata.build());
-    if (owned.getTagsCount() > 0) {
-      require(backend, call, "s3:PutObjectTagging");
-    }
-    if (owned.getGrantsCount() > 0) {
-      require(backend, call, "s3:PutObjectAcl");
-    }
-    return owned;
-  }
-
-  /** Who may write a key may not therefore say all that a put can say of it. */
-  private static void require(Backend backend, S3Call call, String action)
-      throws S3Exception, StoreException {
-    backend
-        .authorizer()
-        .authorize(call.caller().subject(), action, call.bucket(), call.key(), call.facts());
+    return Ownership.own(backend, call, metadata.build());
   }
 
   private static void addUserMetadata(HttpHeaders headers, ObjectMetadata.Builder metadata)
