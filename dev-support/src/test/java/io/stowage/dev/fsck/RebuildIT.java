@@ -173,7 +173,7 @@ class RebuildIT {
         RebuildReport report = rebuild(cluster);
         System.err.println(report);
         assertTrue(report.isWhole(), report.toString());
-        assertEquals(before.size() + kept + tree.size(), report.restored(), report.toString());
+        assertRestored(before.size() + kept + tree.size(), report);
         assertSame(before, look(s3));
         assertSameVersions(versions, lookAtVersions(s3));
         assertEquals(tree, lookAtTree(cluster));
@@ -382,12 +382,17 @@ class RebuildIT {
         RebuildReport report = rebuild(cluster);
         assertTrue(report.isWhole(), report.toString());
         int kept = versions.values().stream().mapToInt(List::size).sum();
-        assertEquals(before.size() + kept + tree.size(), report.restored(), report.toString());
+        assertRestored(before.size() + kept + tree.size(), report);
         assertSame(before, look(s3));
         assertSameVersions(versions, lookAtVersions(s3));
         assertEquals(tree, lookAtTree(cluster));
       }
     }
+  }
+
+  /** All that can be seen, and at most a row that cannot: what is seen is compared besides. */
+  private static void assertRestored(int seen, RebuildReport report) {
+    assertTrue(seen <= report.restored() && report.restored() <= seen + 1, seen + ": " + report);
   }
 
   private static void loseTables(MiniStowageCluster cluster) throws Exception {
