@@ -731,7 +731,7 @@ public final class FileSystemBuckets {
     if (known == null) {
       throw changedMeanwhile(request.getKey());
     }
-    return known.toBuilder().setKey(request.getKey()).build();
+    return known.toBuilder().setKey(place.rowKey()).build(); // as the record is to say
   }
 
   /** Another one whenever something else is said of the root, for who changes what he has read. */
