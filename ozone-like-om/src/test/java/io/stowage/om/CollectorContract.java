@@ -33,6 +33,7 @@ import io.stowage.common.proto.DeleteBucketRequest;
 import io.stowage.common.proto.EventNote;
 import io.stowage.common.proto.EventRef;
 import io.stowage.common.proto.Extent;
+import io.stowage.common.proto.GetBucketUsageRequest;
 import io.stowage.common.proto.Manifest;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.PutObjectRequest;
@@ -41,6 +42,7 @@ import io.stowage.common.time.ManualClock;
 import io.stowage.common.time.StoreClock;
 import io.stowage.om.garbage.Collector;
 import io.stowage.om.row.Pause;
+import io.stowage.om.table.BucketRowLayout;
 import io.stowage.om.table.Cell;
 import io.stowage.om.table.Column;
 import io.stowage.om.table.HookedRowStore;
@@ -432,15 +434,25 @@ abstract class CollectorContract {
     put("a", "x");
     om.rename(bucket, "a", "b", false);
     om.delete(bucket, "b");
+    TestOm other = another();
+    put("mine", "x");
+    other.put(bucket, "others", "x");
+    om.om.flushUsage();
+    other.om.flushUsage();
+    assertEquals(2, counts().size(), "cells of object managers");
+    om.delete(bucket, "others");
+    other.delete(bucket, "mine");
     om.om.deleteBucket(
         DeleteBucketRequest.newBuilder().setName(bucket).setWriteId(WriteId.random()).build());
+    other.om.flushUsage();
     // A bucket of the same name is another bucket.
     om.createBucket(bucket);
     long next = om.bucketId(bucket);
     put("kept", "y");
     long before = containers.deadBytes(7);
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 5; i++) {
       collectAll();
+      om.om.flushUsage(); // folds what it did not use for long
     }
     assertTrue(containers.deadBytes(7) > before);
     for (String key : List.of("u", "a", "b")) {
@@ -453,6 +465,21 @@ abstract class CollectorContract {
         tables.buckets().getFamilies(ByteString.copyFromUtf8(bucket), "m").cells().stream()
             .filter(cell -> cell.column().qualifier().byteAt(0) == 'd')
             .count());
+    assertEquals(List.of(), counts());
+    other.om.flushUsage(); // it was paused, and knows nothing of all that
+    assertEquals(List.of(), counts());
+    assertEquals(
+        1,
+        om.om
+            .getBucketUsage(GetBucketUsageRequest.newBuilder().setBucket(bucket).build())
+            .getObjects(),
+        "of the bucket that has the name now");
+    other.om.close();
+  }
+
+  /** What is said of what the bucket that each test begins with holds. */
+  private List<Cell> counts() throws IOException {
+    return tables.buckets().getFamilies(BucketRowLayout.usageRow(bucketId), "m").cells();
   }
 
   @Test

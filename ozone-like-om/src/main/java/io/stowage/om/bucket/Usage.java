@@ -98,8 +98,6 @@ public final class Usage {
   /** Of all object managers together far below the former. */
   private static final long MOST_SPARE = 1L << 48;
 
-  private static final ByteString BEHIND_WRITERS = ByteString.copyFromUtf8("v");
-
   private final RowCommitter rows;
   private final ObjectRows objects;
   private final Stamps stamps;
@@ -380,7 +378,7 @@ public final class Usage {
       ByteString from = BucketRowLayout.COUNTED.qualifier();
       List<Cell> page;
       do {
-        page = rows.getRange(row, 'm', from, BEHIND_WRITERS, PAGE).cells();
+        page = rows.getRange(row, 'm', from, BucketRowLayout.BEHIND_USAGES, PAGE).cells();
         cells.addAll(page);
         if (!page.isEmpty()) {
           from = ObjectRowLayout.behind(page.get(page.size() - 1).column().qualifier());

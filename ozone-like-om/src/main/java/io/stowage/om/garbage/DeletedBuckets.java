@@ -35,8 +35,8 @@ import org.apache.hadoop.thirdparty.protobuf.ByteString;
 /**
  * Empties what is left under the ids of deleted buckets: uploads that nobody will end, versions
  * whose puts came too late to be acknowledged. They are aborted and deleted as their owner would
- * have done, so that they become garbage like any other; when nothing is left, the id is forgotten.
- * Safe to be done by several at once. Thread-safe.
+ * have done, so that they become garbage like any other; when nothing is left, not even of what was
+ * counted of the bucket, the id is forgotten. Safe to be done by several at once. Thread-safe.
  *
  * <p>An id is taken for deleted only because a cell says so, which was written in one mutation with
  * the bucket's end, never because no bucket has it: after the table of buckets was restored to an
@@ -97,7 +97,28 @@ final class DeletedBuckets {
         return false;
       }
     }
-    return true;
+    return isCountGone(id, below);
+  }
+
+  /**
+   * Whether nobody says any more what the bucket held; if somebody does, takes that out. Only when
+   * a later sweep still finds nothing is the bucket done with: an object manager that folded its
+   * cell just then has written another, which will be as old as all garbage, too. What it adds up
+   * does not change any more, and when it finds its cell gone, it has nothing to write.
+   */
+  private boolean isCountGone(long id, long below) throws StoreException {
+    ByteString row = BucketRowLayout.usageRow(id);
+    List<Cell> cells =
+        buckets
+            .getRange(
+                row, 'm', BucketRowLayout.COUNTED.qualifier(), BucketRowLayout.BEHIND_USAGES, PAGE)
+            .cells();
+    List<Cell> old = cells.stream().filter(cell -> cell.stamp() < below).toList();
+    if (!old.isEmpty()) {
+      long last = old.stream().mapToLong(Cell::stamp).max().orElseThrow();
+      buckets.write(row, new RowChange(last).deleteAll(old.stream().map(Cell::column).toList()));
+    }
+    return cells.isEmpty();
   }
 
   private boolean deleteVersions(ByteString first, ByteString end, long below)

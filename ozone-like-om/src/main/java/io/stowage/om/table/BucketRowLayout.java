@@ -109,6 +109,9 @@ public final class BucketRowLayout {
     return Column.of('m', 'u', writer);
   }
 
+  /** Behind all of {@link #COUNTED} and {@link #usage}. */
+  public static final ByteString BEHIND_USAGES = Column.letter('v');
+
   public static ByteString collectorRow(ByteString regionStart) {
     return COLLECTORS.concat(regionStart);
   }
