@@ -164,12 +164,13 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
     if (bucketName == null || name.getUserInfo() != null || name.getPort() >= 0) {
       throw new IOException("Cannot use " + name + ": expected stow://BUCKET/path");
     }
-    super.initialize(name, conf);
-    setConf(conf);
+    Configuration ours = ClusterConnection.settingsOf(bucketName, conf);
+    super.initialize(name, ours);
+    setConf(ours);
     uri = URI.create(StowageFileSystem.SCHEME + "://" + bucketName);
     user = UserGroupInformation.getCurrentUser().getShortUserName();
     workingDirectory = makeQualified(new Path("/user/" + user));
-    cluster = ClusterConnection.open(conf);
+    cluster = ClusterConnection.open(ours);
     try {
       config = FsConfig.from(cluster.config());
       bucket =
@@ -832,9 +833,11 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
   /** Takes a file from its writer, if it has one; true, since it is closed then. */
   public boolean recoverLease(Path path) throws IOException {
     statistics.incrementWriteOps(1);
+    String key = keyOf(path);
+    requireFile(path, key);
     try {
       objectManager.recoverFile(
-          RecoverFileRequest.newBuilder().setBucket(bucket.getName()).setKey(keyOf(path)).build());
+          RecoverFileRequest.newBuilder().setBucket(bucket.getName()).setKey(key).build());
       return true;
     } catch (StoreException e) {
       throw HadoopErrors.of(e, path.toString());
@@ -844,8 +847,18 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
   /** Whether no writer has the file open. */
   public boolean isFileClosed(Path path) throws IOException {
     statistics.incrementReadOps(1);
-    Entry entry = require(path, anyKeyOf(path));
-    return entry.isDirectory() || entry.object().getOpenEpoch() == 0;
+    return requireFile(path, anyKeyOf(path)).object().getOpenEpoch() == 0;
+  }
+
+  /** In HDFS's words, which those who recover leases look for. */
+  private Entry requireFile(Path path, String key) throws IOException {
+    Entry entry =
+        find(path, key)
+            .orElseThrow(() -> new FileNotFoundException("File does not exist: " + path));
+    if (entry.isDirectory()) {
+      throw new FileNotFoundException("Path is not a file: " + path);
+    }
+    return entry;
   }
 
   private Entry nearestAncestor(Path path, String key) throws IOException {

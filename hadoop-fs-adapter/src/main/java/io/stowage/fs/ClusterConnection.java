@@ -20,6 +20,7 @@ import io.stowage.client.DataPath;
 import io.stowage.client.crypt.ClientCiphers;
 import io.stowage.client.crypt.KeyService;
 import io.stowage.client.crypt.ObjectCipher;
+import io.stowage.common.conf.BucketSettings;
 import io.stowage.common.conf.Keys;
 import io.stowage.common.conf.StowageConfig;
 import io.stowage.common.delegation.DelegationTokenIdentifier;
@@ -128,12 +129,30 @@ final class ClusterConnection implements AutoCloseable {
     this.objectManagers = objectManagers;
   }
 
-  /** Shares the connection that is there, or makes one. */
-  static ClusterConnection open(Configuration hadoop) throws IOException {
+  private static Map<String, String> settings(Configuration hadoop) {
     Map<String, String> settings = new TreeMap<>();
     hadoop
         .getPropsWithPrefix(StowageConfig.PREFIX)
         .forEach((name, value) -> settings.put(StowageConfig.PREFIX + name, value));
+    return settings;
+  }
+
+  /** A configuration in which what is set for this bucket alone takes the place of the rest. */
+  static Configuration settingsOf(String bucket, Configuration hadoop) throws StoreException {
+    Map<String, String> all = settings(hadoop);
+    Map<String, String> ours = BucketSettings.of(all, bucket);
+    if (ours.equals(all)) {
+      return hadoop;
+    }
+    Configuration copy = new Configuration(hadoop);
+    all.keySet().forEach(copy::unset);
+    ours.forEach(copy::set);
+    return copy;
+  }
+
+  /** Shares the connection that is there, or makes one. */
+  static ClusterConnection open(Configuration hadoop) throws IOException {
+    Map<String, String> settings = settings(hadoop);
     StowageConfig config = StowageConfig.of(settings);
     Key key = new Key(settings, UserGroupInformation.getCurrentUser());
     List<String> objectManagers =

@@ -15,7 +15,9 @@
  */
 package io.stowage.fs;
 
+import java.io.IOException;
 import org.apache.hadoop.fs.BulkDelete;
+import org.apache.hadoop.fs.CommonPathCapabilities;
 import org.apache.hadoop.fs.LeaseRecoverable;
 import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.fs.SafeMode;
@@ -30,6 +32,12 @@ final class NewerBucketFileSystem extends BucketFileSystem implements LeaseRecov
   @Override
   public BulkDelete createBulkDelete(Path base) {
     return new NewerBulkDelete(this, makeQualified(base));
+  }
+
+  @Override
+  public boolean hasPathCapability(Path path, String capability) throws IOException {
+    return capability.equalsIgnoreCase(CommonPathCapabilities.LEASE_RECOVERABLE)
+        || super.hasPathCapability(path, capability);
   }
 
   /** There is no safe mode: to ask, or to leave it, is answered by no; to enter is refused. */

@@ -122,7 +122,9 @@ public class StowageFileSystem extends FilterFileSystem implements IOStatisticsS
 
   @Override
   public boolean hasPathCapability(Path path, String capability) throws IOException {
-    return fs.hasPathCapability(path, capability);
+    // Who can recover leases is the FileSystem behind this one, as HBase knows to look for.
+    return !capability.equalsIgnoreCase("fs.capability.lease.recoverable")
+        && fs.hasPathCapability(path, capability);
   }
 
   @Override

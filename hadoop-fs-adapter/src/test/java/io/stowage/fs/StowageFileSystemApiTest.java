@@ -543,6 +543,7 @@ class StowageFileSystemApiTest {
             CommonPathCapabilities.FS_TRUNCATE,
             CommonPathCapabilities.FS_SYMLINKS,
             CommonPathCapabilities.FS_STORAGEPOLICY,
+            CommonPathCapabilities.LEASE_RECOVERABLE, // of the one behind it: LeaseRecovery
             CommonPathCapabilities.FS_READ_ONLY_CONNECTOR,
             CommonPathCapabilities.DIRECTORY_LISTING_INCONSISTENT)) {
       assertFalse(fs.hasPathCapability(FILE, no), no);

@@ -23,6 +23,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.stowage.client.twin.InMemoryDataPath;
+import io.stowage.common.conf.Keys;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
@@ -572,6 +573,38 @@ class StowageFileSystemTest {
     }
     assertEquals(1, twins.connected.get());
     assertTrue(fs.mkdirs(new Path("/still/works")));
+  }
+
+  @Test
+  void aBucketMayBeOfAnotherClusterAndHaveSettingsOfItsOwn() throws IOException {
+    twins.createBucket("b.2");
+    List<List<String>> connected = new ArrayList<>();
+    ClusterConnector twin = ClusterConnection.replaceConnector(null);
+    ClusterConnection.replaceConnector(
+        (config, hadoop) -> {
+          connected.add(config.get(Keys.OM_ADDRESSES));
+          return twin.connect(config, hadoop);
+        });
+    try {
+      Configuration conf = twins.configuration();
+      conf.set("stowage.bucket.b.2.om.addresses", "elsewhere:1");
+      conf.set("stowage.bucket.b.2.fs.block-size", "1m");
+      try (FileSystem near = FileSystem.newInstance(URI.create("stow://b"), conf);
+          FileSystem far = FileSystem.newInstance(URI.create("stow://b.2"), conf)) {
+        assertEquals(List.of(List.of("elsewhere:1")), connected, "b has a connection already");
+        far.create(new Path("/x")).close();
+        near.create(new Path("/x")).close();
+        assertEquals(1 << 20, far.getFileStatus(new Path("/x")).getBlockSize());
+        assertEquals(128 << 20, near.getFileStatus(new Path("/x")).getBlockSize());
+      }
+      conf.set("stowage.bucket.b.2.fs.blok-size", "1m");
+      StoreException typo =
+          assertThrows(
+              StoreException.class, () -> FileSystem.newInstance(URI.create("stow://b"), conf));
+      assertTrue(typo.getMessage().contains("stowage.fs.block-size"), typo.getMessage());
+    } finally {
+      ClusterConnection.replaceConnector(twin);
+    }
   }
 
   @Test

@@ -30,7 +30,7 @@ public final class ConfigReference {
         # Configuration reference
 
         Generated from the code; do not edit. Settings live in `stowage-site.xml` (Hadoop's format) on the class path or in \
-        the directory given by `--conf`. A setting under `stowage.` that is not listed here stops the start.
+        the directory given by `--conf`. A setting under `stowage.` that is not listed here stops the start. `stowage.bucket.NAME.REST` counts in the place of `stowage.REST` for a FileSystem of that bucket.
         """);
     for (ConfigKey.Tag tag : ConfigKey.Tag.values()) {
       page.append("\n## ")

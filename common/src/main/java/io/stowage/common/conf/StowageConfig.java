@@ -35,12 +35,14 @@ public final class StowageConfig {
 
   /**
    * Takes every setting that begins with {@link #PREFIX}; an unknown one is an error that names the
-   * nearest known key.
+   * nearest known key. Those of single buckets are checked and left out ({@link BucketSettings}).
    */
   public static StowageConfig of(Map<String, String> all) throws StoreException {
     Map<String, String> ours = new TreeMap<>();
     for (Map.Entry<String, String> entry : all.entrySet()) {
-      if (entry.getKey().startsWith(PREFIX)) {
+      if (BucketSettings.isOfBucket(entry.getKey())) {
+        String unused = BucketSettings.keyOf(entry.getKey());
+      } else if (entry.getKey().startsWith(PREFIX)) {
         if (Keys.find(entry.getKey()) == null) {
           throw new StoreException(
               ErrorCode.BAD_CONFIGURATION,

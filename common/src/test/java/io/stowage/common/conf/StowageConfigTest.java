@@ -76,4 +76,31 @@ class StowageConfigTest {
         assertThrows(StoreException.class, () -> config.get(Keys.CONTAINER_CAPACITY));
     assertTrue(e.getMessage().contains("4194304 to"), e.getMessage());
   }
+
+  @Test
+  void aBucketMayHaveSettingsOfItsOwn() throws Exception {
+    Map<String, String> all =
+        Map.of(
+            "stowage.om.addresses", "a:1",
+            "stowage.fs.read-ahead", "1m",
+            "stowage.bucket.far.om.addresses", "b:2",
+            "stowage.bucket.far.away.om.addresses", "c:3",
+            "stowage.bucket.far.fs.block-size", "64m");
+    assertEquals(
+        Map.of(
+            "stowage.om.addresses", "b:2",
+            "stowage.fs.read-ahead", "1m",
+            "stowage.fs.block-size", "64m"),
+        BucketSettings.of(all, "far"));
+    assertEquals("c:3", BucketSettings.of(all, "far.away").get("stowage.om.addresses"));
+    Map<String, String> theRest = BucketSettings.of(all, "near");
+    assertEquals(2, theRest.size(), theRest.toString());
+    assertEquals(theRest, StowageConfig.of(all).settings(), "who opens no bucket");
+    for (String wrong :
+        List.of("stowage.bucket.far.fs.blok-size", "stowage.bucket.fs.block-size")) {
+      StoreException e =
+          assertThrows(StoreException.class, () -> StowageConfig.of(Map.of(wrong, "64m")), wrong);
+      assertTrue(e.getMessage().contains(wrong), e.getMessage());
+    }
+  }
 }

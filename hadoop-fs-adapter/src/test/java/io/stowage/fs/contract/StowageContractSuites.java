@@ -15,6 +15,7 @@
  */
 package io.stowage.fs.contract;
 
+import static org.junit.Assert.assertFalse;
 import static org.junit.Assume.assumeTrue;
 
 import java.io.IOException;
@@ -22,8 +23,11 @@ import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.CommonPathCapabilities;
 import org.apache.hadoop.fs.FSDataOutputStream;
 import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.FilterFileSystem;
 import org.apache.hadoop.fs.Options;
 import org.apache.hadoop.fs.Path;
+import org.apache.hadoop.fs.SafeMode;
+import org.apache.hadoop.fs.SafeModeAction;
 import org.apache.hadoop.fs.contract.AbstractContractAppendTest;
 import org.apache.hadoop.fs.contract.AbstractContractBulkDeleteTest;
 import org.apache.hadoop.fs.contract.AbstractContractConcatTest;
@@ -34,12 +38,14 @@ import org.apache.hadoop.fs.contract.AbstractContractDeleteTest;
 import org.apache.hadoop.fs.contract.AbstractContractEtagTest;
 import org.apache.hadoop.fs.contract.AbstractContractGetEnclosingRoot;
 import org.apache.hadoop.fs.contract.AbstractContractGetFileStatusTest;
+import org.apache.hadoop.fs.contract.AbstractContractLeaseRecoveryTest;
 import org.apache.hadoop.fs.contract.AbstractContractMkdirTest;
 import org.apache.hadoop.fs.contract.AbstractContractMultipartUploaderTest;
 import org.apache.hadoop.fs.contract.AbstractContractOpenTest;
 import org.apache.hadoop.fs.contract.AbstractContractPathHandleTest;
 import org.apache.hadoop.fs.contract.AbstractContractRenameTest;
 import org.apache.hadoop.fs.contract.AbstractContractRootDirectoryTest;
+import org.apache.hadoop.fs.contract.AbstractContractSafeModeTest;
 import org.apache.hadoop.fs.contract.AbstractContractSeekTest;
 import org.apache.hadoop.fs.contract.AbstractContractSetTimesTest;
 import org.apache.hadoop.fs.contract.AbstractContractStreamIOStatisticsTest;
@@ -203,6 +209,39 @@ public abstract class StowageContractSuites {
   }
 
   public static class StreamIOStatistics extends AbstractContractStreamIOStatisticsTest {
+    @Override
+    protected AbstractFSContract createContract(Configuration conf) {
+      return new StowageContract(conf);
+    }
+  }
+
+  /** Of the FileSystem behind the one that users have, where HBase looks for it, too. */
+  public static class LeaseRecovery extends AbstractContractLeaseRecoveryTest {
+    @Override
+    public FileSystem getFileSystem() {
+      return ((FilterFileSystem) super.getFileSystem()).getRawFileSystem();
+    }
+
+    @Override
+    protected AbstractFSContract createContract(Configuration conf) {
+      return new StowageContract(conf);
+    }
+  }
+
+  public static class NoSafeMode extends AbstractContractSafeModeTest {
+    /** The suite enters it; there is none to enter, and whoever asks is told so. */
+    @Override
+    @Test
+    public void testSafeMode() throws Throwable {
+      SafeMode mode = (SafeMode) ((FilterFileSystem) getFileSystem()).getRawFileSystem();
+      assertFalse(mode.setSafeMode(SafeModeAction.GET));
+      LambdaTestUtils.intercept(
+          UnsupportedOperationException.class, () -> mode.setSafeMode(SafeModeAction.ENTER));
+      assertFalse(mode.setSafeMode(SafeModeAction.GET));
+      assertFalse(mode.setSafeMode(SafeModeAction.LEAVE));
+      assertFalse(mode.setSafeMode(SafeModeAction.FORCE_EXIT));
+    }
+
     @Override
     protected AbstractFSContract createContract(Configuration conf) {
       return new StowageContract(conf);
