@@ -232,7 +232,7 @@ final class HBaseRowStore implements RowStore {
       scan.addFamily(family(families.charAt(i)));
     }
     LongScan found = new LongScan();
-    table.scan(scan, found);
+    found.begin(table, scan);
     return found.await(operationTimeout.plusMillis(GRACE_MILLIS));
   }
 

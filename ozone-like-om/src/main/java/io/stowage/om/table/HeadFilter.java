@@ -16,6 +16,7 @@
 package io.stowage.om.table;
 
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
 import org.apache.hadoop.hbase.CompareOperator;
@@ -35,10 +36,14 @@ import org.apache.hadoop.hbase.filter.SingleColumnValueFilter;
 final class HeadFilter {
   private HeadFilter() {}
 
-  /** Passes rows that have a head, in none of these states. */
+  /**
+   * Passes rows that have a head, in none of these states. The states are asked for in their order,
+   * of which ABSENT is the first that is ever unwanted: a list of filters ends with the first that
+   * says no, so one comparison passes a deleted key.
+   */
   static Filter without(Set<HeadState> unwanted) {
     List<Filter> all = new ArrayList<>(unwanted.size());
-    for (HeadState state : unwanted) {
+    for (HeadState state : EnumSet.copyOf(unwanted)) {
       SingleColumnValueFilter other =
           new SingleColumnValueFilter(
               HBaseRowStore.family(ObjectRowLayout.HEAD.family()),

@@ -22,23 +22,59 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.function.LongSupplier;
 import org.apache.hadoop.hbase.client.AdvancedScanResultConsumer;
+import org.apache.hadoop.hbase.client.AsyncTable;
 import org.apache.hadoop.hbase.client.Result;
+import org.apache.hadoop.hbase.client.Scan;
+import org.apache.hadoop.hbase.client.metrics.ScanMetrics;
 import org.apache.hadoop.thirdparty.protobuf.UnsafeByteOperations;
 
 /**
  * A scan that may pass millions of rows before it finds one. A region server says at the latest
  * after half of the scan's timeout that it goes on, and how far it is; so what is waited for is the
- * next such word, not the end. One scan; filled by the client's thread, awaited by another.
+ * next such word, not the end. Of a region that ends without anything found the client tells its
+ * consumer nothing; that the next one is begun, it counts, and that is a word as well: else a scan
+ * across many empty regions would be given up while it moves. One scan; filled by the client's
+ * thread, awaited by another.
  *
- * <p>Once its caller has given up, it ends at the next word, and holds no scanner any longer.
+ * <p>Once its caller has given up, it ends at the next word that is told, and holds no scanner any
+ * longer.
  */
 final class LongScan implements AdvancedScanResultConsumer {
   private final CountDownLatch ended = new CountDownLatch(1);
   private final List<Row> found = new ArrayList<>(); // as many as the scan's limit
-  private volatile long lastWordNanos = System.nanoTime();
+  private final LongSupplier nanoTime;
+  private volatile long lastWordNanos;
+  private volatile long regionsAtWord = 1; // that the first is begun is no word
+  private volatile ScanMetrics counts; // the client's own; null until the scan is begun
   private volatile Throwable failure;
   private volatile boolean abandoned;
+
+  LongScan() {
+    this(System::nanoTime);
+  }
+
+  LongScan(LongSupplier nanoTime) {
+    this.nanoTime = nanoTime;
+    this.lastWordNanos = nanoTime.getAsLong();
+  }
+
+  /** Begins what is then awaited. */
+  void begin(AsyncTable<AdvancedScanResultConsumer> table, Scan scan) {
+    table.scan(scan.setScanMetricsEnabled(true), this);
+  }
+
+  @Override
+  public void onScanMetricsCreated(ScanMetrics metrics) {
+    counts = metrics;
+  }
+
+  /** Regions that the scan has begun with. */
+  long regions() {
+    ScanMetrics metrics = counts;
+    return metrics == null ? 0 : metrics.countOfRegions.get();
+  }
 
   @Override
   public void onNext(Result[] results, ScanController controller) {
@@ -54,10 +90,15 @@ final class LongScan implements AdvancedScanResultConsumer {
   }
 
   private void heard(ScanController controller) {
-    lastWordNanos = System.nanoTime();
+    heard(regions());
     if (abandoned) {
       controller.terminate();
     }
+  }
+
+  private void heard(long regions) {
+    regionsAtWord = regions;
+    lastWordNanos = nanoTime.getAsLong();
   }
 
   @Override
@@ -71,17 +112,24 @@ final class LongScan implements AdvancedScanResultConsumer {
     ended.countDown();
   }
 
-  /** What was found, when there is no more to find. */
+  /**
+   * What was found, when there is no more to find. Silence is borne for as long as said, and once
+   * more if a region was begun in it.
+   */
   List<Row> await(Duration patience) throws IOException {
     try {
       while (true) {
-        long left = patience.toNanos() - (System.nanoTime() - lastWordNanos);
+        long left = patience.toNanos() - (nanoTime.getAsLong() - lastWordNanos);
         if (ended.await(Math.max(0, left), TimeUnit.NANOSECONDS)) {
           break;
         }
         if (left <= 0) {
-          abandoned = true;
-          throw new IOException("HBase said nothing of a scan for " + patience);
+          long regions = regions();
+          if (regions <= regionsAtWord) {
+            abandoned = true;
+            throw new IOException("HBase said nothing of a scan for " + patience);
+          }
+          heard(regions);
         }
       }
     } catch (InterruptedException e) {

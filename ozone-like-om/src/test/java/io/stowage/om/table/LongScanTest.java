@@ -27,11 +27,13 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
+import java.util.concurrent.atomic.AtomicLong;
 import org.apache.hadoop.hbase.KeyValue;
 import org.apache.hadoop.hbase.client.AdvancedScanResultConsumer.ScanController;
 import org.apache.hadoop.hbase.client.AdvancedScanResultConsumer.ScanResumer;
 import org.apache.hadoop.hbase.client.Cursor;
 import org.apache.hadoop.hbase.client.Result;
+import org.apache.hadoop.hbase.client.metrics.ScanMetrics;
 import org.junit.jupiter.api.Test;
 
 /** What a region server may say of a scan, and say too late. */
@@ -66,6 +68,10 @@ class LongScanTest {
         List.of(new KeyValue(bytes, HBaseRowStore.family('c'), bytes, 1_000, bytes)));
   }
 
+  private static List<String> keys(List<Row> rows) {
+    return rows.stream().map(row -> row.key().toStringUtf8()).toList();
+  }
+
   @Test
   void tellsWhatCameInAllAnswers() throws Exception {
     Controller controller = new Controller();
@@ -73,9 +79,7 @@ class LongScanTest {
     scan.onHeartbeat(controller);
     scan.onNext(new Result[] {result("c")}, controller);
     scan.onComplete();
-    assertEquals(
-        List.of("a", "b", "c"),
-        scan.await(LONG).stream().map(row -> row.key().toStringUtf8()).toList());
+    assertEquals(List.of("a", "b", "c"), keys(scan.await(LONG)));
     assertFalse(controller.terminated);
   }
 
@@ -95,6 +99,41 @@ class LongScanTest {
     assertTrue(silent.getMessage().contains("said nothing"), silent.getMessage());
     scan.onHeartbeat(controller);
     assertTrue(controller.terminated);
+  }
+
+  /** Empty regions, of each of which the client says nothing: as the time passes, they pass. */
+  @Test
+  void isWaitedForWhileItGoesFromRegionToRegion() throws Exception {
+    ScanMetrics counts = new ScanMetrics();
+    AtomicLong now = new AtomicLong();
+    LongScan[] told = new LongScan[1];
+    told[0] =
+        new LongScan(
+            () -> {
+              if (counts.countOfRegions.incrementAndGet() == 12) {
+                told[0].onNext(new Result[] {result("behind")}, new Controller());
+                told[0].onComplete();
+              }
+              return now.addAndGet(LONG.toNanos());
+            });
+    told[0].onScanMetricsCreated(counts);
+    assertEquals(List.of("behind"), keys(told[0].await(LONG)));
+    assertTrue(now.get() > 10 * LONG.toNanos());
+  }
+
+  @Test
+  void isGivenUpInARegionThatIsBegunAndSaysNothing() {
+    ScanMetrics counts = new ScanMetrics();
+    AtomicLong now = new AtomicLong();
+    LongScan silent = new LongScan(() -> now.addAndGet(LONG.toNanos()));
+    silent.onScanMetricsCreated(counts);
+    counts.countOfRegions.set(1);
+    assertThrows(IOException.class, () -> silent.await(LONG));
+    counts.countOfRegions.set(2);
+    silent.onHeartbeat(new Controller());
+    long before = now.get();
+    assertThrows(IOException.class, () -> silent.await(LONG));
+    assertEquals(LONG.toNanos(), now.get() - before, "the second was known at the last word");
   }
 
   @Test

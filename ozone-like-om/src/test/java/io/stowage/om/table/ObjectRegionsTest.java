@@ -26,6 +26,7 @@ import org.apache.hadoop.hbase.Cell;
 import org.apache.hadoop.hbase.CellUtil;
 import org.apache.hadoop.hbase.TableName;
 import org.apache.hadoop.hbase.client.Admin;
+import org.apache.hadoop.hbase.client.AsyncConnection;
 import org.apache.hadoop.hbase.client.Connection;
 import org.apache.hadoop.hbase.client.ConnectionFactory;
 import org.apache.hadoop.hbase.client.NoServerForRegionException;
@@ -67,6 +68,17 @@ class ObjectRegionsTest {
           },
           "a half has no server");
       await(() -> deleteMarkers(connection) == 0, "delete markers are left");
+      assertEquals(2, regionsBegun(configuration), "what a scan of nothing shows of itself");
+    }
+  }
+
+  private static long regionsBegun(Configuration configuration) throws Exception {
+    try (AsyncConnection connection =
+        HBaseRowStore.await(ConnectionFactory.createAsyncConnection(configuration), PATIENCE)) {
+      LongScan scan = new LongScan();
+      scan.begin(connection.getTable(TABLE), new Scan().setLimit(10));
+      assertEquals(List.of(), scan.await(PATIENCE));
+      return scan.regions();
     }
   }
 
