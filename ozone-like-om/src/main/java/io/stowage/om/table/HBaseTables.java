@@ -21,6 +21,7 @@ import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.hbase.HBaseConfiguration;
 import org.apache.hadoop.hbase.HConstants;
@@ -99,8 +100,10 @@ public final class HBaseTables implements AutoCloseable {
       AsyncAdmin admin = connection.getAdmin();
       createNamespace(admin, namespace);
       List<String> granted = hbase.getBoolean(AUTHORIZATION, false) ? users : List.of();
-      for (TableDescriptor wanted : schema(namespace)) {
-        createOrCheck(admin, wanted, granted);
+      List<TableDescriptor> wanted = schema(namespace);
+      createMissing(admin, wanted);
+      for (TableDescriptor table : wanted) {
+        check(admin, table, granted);
       }
       HBaseTables tables = new HBaseTables(connection, namespace, operationTimeout);
       tables.probeStamps(nowMicros, operationTimeout);
@@ -159,16 +162,27 @@ public final class HBaseTables implements AutoCloseable {
     }
   }
 
-  private static void createOrCheck(AsyncAdmin admin, TableDescriptor wanted, List<String> users)
+  /** All at once: HBase takes some hundred milliseconds for each, waiting most of the time. */
+  private static void createMissing(AsyncAdmin admin, List<TableDescriptor> wanted)
       throws IOException {
-    TableName name = wanted.getTableName();
-    if (!HBaseRowStore.await(admin.tableExists(name), ADMIN_TIMEOUT)) {
-      try {
-        HBaseRowStore.await(admin.createTable(wanted), ADMIN_TIMEOUT);
-      } catch (TableExistsException e) {
-        // Another object manager made it at the same time; it is checked below like any other.
+    List<CompletableFuture<Void>> created = new ArrayList<>();
+    for (TableDescriptor table : wanted) {
+      if (!HBaseRowStore.await(admin.tableExists(table.getTableName()), ADMIN_TIMEOUT)) {
+        created.add(admin.createTable(table));
       }
     }
+    for (CompletableFuture<Void> one : created) {
+      try {
+        HBaseRowStore.await(one, ADMIN_TIMEOUT);
+      } catch (TableExistsException e) {
+        // Another object manager made it at the same time; it is checked like any other.
+      }
+    }
+  }
+
+  private static void check(AsyncAdmin admin, TableDescriptor wanted, List<String> users)
+      throws IOException {
+    TableName name = wanted.getTableName();
     for (String user : users) { // at every start: whoever made it may not have come so far
       HBaseRowStore.await(admin.grant(allOf(user, name), false), ADMIN_TIMEOUT);
     }
