@@ -322,12 +322,17 @@ final class StorageContainerManager
 
   /**
    * Stamps from here on may be new: since the last look by what the clock said then, or says now,
-   * whichever is less, for it may have been set in between; and some before.
+   * whichever is less, for it may have been set in between; and some before. A clock that was far
+   * ahead may have been so for many looks, each of which began after what others wrote meanwhile:
+   * then everything may be new.
    */
   private long notFollowedSince(long nowMicros, long nowNanos) {
     long byNow = nowMicros - (nowNanos - followedAtNanos) / 1_000;
-    long slackMicros = LATE_WRITE_MICROS + 2 * config.clockBound().toNanos() / 1_000;
-    return Math.max(1, Math.min(followedToMicros, byNow) - slackMicros);
+    long twoBoundsMicros = 2 * config.clockBound().toNanos() / 1_000;
+    if (followedToMicros - byNow > twoBoundsMicros) {
+      return 0;
+    }
+    return Math.max(1, Math.min(followedToMicros, byNow) - LATE_WRITE_MICROS - twoBoundsMicros);
   }
 
   /** Looks at nodes, leases and its own leadership. Called periodically, by one thread. */

@@ -756,6 +756,31 @@ class RepairTest {
   }
 
   @Test
+  void disksThatWouldOnlyChangePlacesAreLeftAlone() throws Exception {
+    ScmHarness h = new ScmHarness(6, null);
+    List<Long> ids = new ArrayList<>();
+    for (int i = 0; i < 4; i++) {
+      ids.add(sealed(h)); // of 8,192 bytes a shard
+    }
+    for (FakeDatanode node : h.nodes) {
+      node.setUsedBytes(node.diskIds().get(0), 100_000);
+    }
+    FakeDatanode full = hosts(h, ids.get(0)).get(0);
+    full.setUsedBytes(full.diskIds().get(0), 110_000);
+    assertNotNull(
+        h.scm.setBalance(
+            SetBalanceRequest.newBuilder()
+                .setRunning(true)
+                .setThreshold(4_000.0 / (100L << 30))
+                .build()));
+    h.pass(Duration.ofSeconds(20));
+    assertEquals(0, h.status().getBalance().getShardsMoved());
+    full.setUsedBytes(full.diskIds().get(0), 120_000);
+    h.pass(Duration.ofSeconds(20));
+    assertTrue(h.status().getBalance().getShardsMoved() > 0);
+  }
+
+  @Test
   void balancingEvensTheDisksOfANodeThatIsEmptierThanOthers() throws Exception {
     ScmHarness h = new ScmHarness(6, 2, null);
     List<Long> ids = new ArrayList<>();

@@ -29,6 +29,7 @@ import io.stowage.common.proto.ReleaseLeaseRequest;
 import io.stowage.common.proto.RenewLeasesRequest;
 import io.stowage.common.proto.ShardPlace;
 import io.stowage.common.time.ManualClock;
+import io.stowage.common.time.StoreClock;
 import io.stowage.scm.cluster.ClusterClock;
 import io.stowage.scm.cluster.ClusterMap;
 import io.stowage.scm.cluster.FailureDomain;
@@ -80,6 +81,11 @@ final class ScmHarness {
 
   /** One more SCM over the same table; it has heard no node and does not lead. */
   StorageContainerManager newScm() throws StoreException {
+    return newScm(clock);
+  }
+
+  /** The same, on a machine with other clocks. */
+  StorageContainerManager newScm(StoreClock machine) throws StoreException {
     ScmConfig config =
         new ScmConfig(
             "127.0.0.1:0",
@@ -102,14 +108,14 @@ final class ScmHarness {
             2);
     ClusterMap cluster =
         new ClusterMap(
-            clock,
+            machine,
             host -> "/default-rack",
             config.failureDomain(),
             config.deadInterval(),
             config.minFreeBytes(),
             probe);
     return new StorageContainerManager(
-        config, store, cluster, new ClusterClock(clock, config.clockBound(), DEAD), random);
+        config, store, cluster, new ClusterClock(machine, config.clockBound(), DEAD), random);
   }
 
   void heartbeats() throws StoreException {

@@ -103,6 +103,9 @@ public final class ClusterClock implements StoreClock {
     if (wallMicros > 0) {
       long now = machine.monotonicNanos();
       opinions.put(nodeId, new Opinion(wallMicros - now / 1_000, now));
+      if (agreedMicros == NONE && opinions.size() >= LEAST_OPINIONS) {
+        look(); // a machine that is wrong from the start is so for no longer than it has to
+      }
     }
   }
 
@@ -111,6 +114,7 @@ public final class ClusterClock implements StoreClock {
     long now = machine.monotonicNanos();
     opinions.values().removeIf(opinion -> now - opinion.heardNanos > silenceNanos);
     if (opinions.size() < LEAST_OPINIONS) {
+      apart = false; // whoever is away has to be heard so all the time
       return; // what was agreed before holds: the monotonic clock goes on
     }
     long[] ahead = opinions.values().stream().mapToLong(Opinion::aheadMicros).sorted().toArray();

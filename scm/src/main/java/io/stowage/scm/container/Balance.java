@@ -44,12 +44,17 @@ import org.slf4j.LoggerFactory;
  * well if it is above the mean of its own node's fit disks by as much, however full other nodes
  * are; its shards then go to disks of the node that are below the node's mean, which asks nothing
  * of the network. Every move is from a fuller disk to one that is emptier by more than the
- * threshold, so moves cannot go in circles. Bandwidth is bounded by the number of moves at once and
- * by the datanodes' repair rate for a disk.
+ * threshold, and by more than {@value #CLOSER} times what is moved, so moves cannot go in circles:
+ * with a threshold below a shard's size, two disks would change places forever. Bandwidth is
+ * bounded by the number of moves at once and by the datanodes' repair rate for a disk.
  */
 final class Balance {
   private static final Logger LOG = LoggerFactory.getLogger(Balance.class);
   private static final double THRESHOLD = 0.1;
+
+  /** 1 would change their places, 2 makes them equal. */
+  private static final double CLOSER = 1.5;
+
   private static final int MOVES_AT_ONCE = 8;
   private static final int MOST_MOVES_AT_ONCE = 256;
 
@@ -191,12 +196,24 @@ final class Balance {
       for (int i = 0; i < full.getValue().size() && room > 0 && more; i++) {
         long id = full.getValue().get(i);
         int index = indexOn(id, disk);
-        if (index >= 0 && moved.add(id) && repair.move(id, index, to)) {
+        if (index >= 0
+            && moved.add(id)
+            && repair.move(id, index, thatComeCloser(from, to, repair.shardBytes(id)))) {
           room--;
           more = isStillTooFull(from, fullness);
         }
       }
     }
+  }
+
+  private static List<Candidate> thatComeCloser(Candidate from, List<Candidate> to, long bytes) {
+    return to.stream()
+        .filter(
+            disk -> {
+              double all = Math.max(1, disk.usedBytes() + disk.freeBytes());
+              return from.usedShare() - disk.usedShare() > CLOSER * bytes / all;
+            })
+        .toList();
   }
 
   private static Candidate find(List<Candidate> disks, DiskTable.Disk disk) {

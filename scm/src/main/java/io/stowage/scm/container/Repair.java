@@ -411,6 +411,12 @@ final class Repair {
     }
   }
 
+  /** What a shard of a container takes, at most. */
+  long shardBytes(long id) {
+    ContainerRow row = map.get(id);
+    return row == null ? 0 : shards.end(row.info());
+  }
+
   /**
    * Moves a shard of a whole container, to one of some disks; says whether that was ordered.
    *

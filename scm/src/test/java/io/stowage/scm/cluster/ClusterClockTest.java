@@ -19,6 +19,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.stowage.common.time.ManualClock;
 import java.time.Duration;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 
 class ClusterClockTest {
@@ -152,6 +153,31 @@ class ClusterClockTest {
     pass(SILENCE.plusSeconds(1));
     clock.look();
     pass(Duration.ofDays(1));
+    assertTrueTime();
+  }
+
+  @Test
+  void whoIsHeardFirstNeedsNoLook() {
+    step(machine, HOUR);
+    for (String node : List.of("a", "b")) {
+      clock.heard(node, truth.wallMicros());
+      assertEquals(machine.wallMicros(), clock.wallMicros());
+    }
+    clock.heard("c", truth.wallMicros());
+    assertTrueTime();
+  }
+
+  @Test
+  void beingAwayBeforeASilenceCountsForNothing() {
+    hearFive();
+    hear(HOUR, HOUR, HOUR, HOUR, HOUR);
+    assertTrueTime();
+    pass(SILENCE.plusSeconds(1));
+    clock.look(); // nobody is left to say it
+    hear(HOUR, HOUR, HOUR, HOUR, HOUR);
+    assertTrueTime();
+    pass(Duration.ofSeconds(1));
+    hearFive();
     assertTrueTime();
   }
 }
