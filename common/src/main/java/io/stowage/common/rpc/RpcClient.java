@@ -67,9 +67,6 @@ public final class RpcClient<T> implements AutoCloseable {
   private static final long LONGEST_PAUSE_MILLIS = 1_000;
   private static final int CONNECT_TIMEOUT_MILLIS = 3_000;
 
-  /** Different ones, in milliseconds: as many sets of tokens have connections of their own. */
-  private static final int TIMEOUTS = 1_000;
-
   private final RpcProtocol<T, ?> protocol;
   private final Configuration conf;
   private final String service;
@@ -163,8 +160,9 @@ public final class RpcClient<T> implements AutoCloseable {
       }
       Set<Text> tokens = shows ? DelegationTokenSelector.identifiersOf(user) : Set.of();
       // Hadoop shares a connection among all of a user's that are alike, their timeouts included:
-      // one that was made with a token that has ended would go to whoever has a new one.
-      int timeoutMillis = callTimeoutMillis + Math.floorMod(tokens.hashCode(), TIMEOUTS);
+      // one that was made with a token that has ended would go to whoever has a new one. A second
+      // more at most.
+      int timeoutMillis = callTimeoutMillis + TokenSets.SHARED.numberOf(tokens);
       for (String address : addresses) {
         InetSocketAddress socketAddress = NetUtils.createSocketAddr(address);
         servers.add(
