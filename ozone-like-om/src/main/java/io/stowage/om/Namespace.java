@@ -618,10 +618,11 @@ final class Namespace implements ObjectManager, AutoCloseable {
   private DeletedObject delete(
       Buckets.Known bucket, ObjectToDelete what, List<RecordNeedle> records, TreeGuard guard) {
     DeletedObject.Builder deleted = DeletedObject.newBuilder().setKey(what.getKey());
+    TreeGuard ofKey = guard.ofKey(what.getKey());
     try {
       Deletes.Deleted done =
           isFileSystem(bucket)
-              ? fileSystems.delete(bucket.bucket(), what, records, guard)
+              ? fileSystems.delete(bucket.bucket(), what, records, ofKey)
               : deletes.delete(bucket.bucket(), what);
       if (!done.lost().isEmpty() && isLate(bucket, buckets.recheck(bucket), done.lost())) {
         ByteString row = ObjectRows.row(bucket.id(), what.getKey());
@@ -629,7 +630,7 @@ final class Namespace implements ObjectManager, AutoCloseable {
       }
       deleted.setStamp(done.stamp());
       if (done.version() != null) {
-        deleted.setVersion(guard.told(done.version(), what.getKey()));
+        deleted.setVersion(ofKey.told(done.version(), what.getKey()));
       }
       if (!isFileSystem(bucket) && done.stamp() != 0) {
         records.add(RecordNeedles.deleted(bucket.bucket(), what, done.stamp(), done.version()));

@@ -29,6 +29,7 @@ import io.stowage.common.proto.Manifest;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.PlaceObjectRequest;
 import io.stowage.common.proto.PutObjectRequest;
+import io.stowage.common.proto.PutPartRequest;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
@@ -77,6 +78,13 @@ final class TestTree {
 
   ObjectVersion put(String key, String content) throws StoreException {
     return om.om.putObject(putRequest(key, content, place(key)).build()).getVersion();
+  }
+
+  void putPart(String key, ByteString upload, int number, String content) throws StoreException {
+    PutPartRequest.Builder put =
+        om.partRequest(bucket, key, upload, number, content, content.length());
+    put.getPartBuilder().getManifestBuilder().setOriginRow(place(key));
+    om.om.putPart(put.build());
   }
 
   void makeDirectory(String path) throws StoreException {

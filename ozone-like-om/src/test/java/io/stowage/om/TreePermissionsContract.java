@@ -27,6 +27,9 @@ import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.AbortUploadRequest;
+import io.stowage.common.proto.CompleteUploadRequest;
+import io.stowage.common.proto.DeleteObjectsReply;
+import io.stowage.common.proto.DeleteObjectsRequest;
 import io.stowage.common.proto.FileAttributes;
 import io.stowage.common.proto.FindPathRequest;
 import io.stowage.common.proto.GetObjectRequest;
@@ -36,6 +39,7 @@ import io.stowage.common.proto.ListUploadsRequest;
 import io.stowage.common.proto.ListVersionsRequest;
 import io.stowage.common.proto.Manifest;
 import io.stowage.common.proto.ObjectMetadata;
+import io.stowage.common.proto.ObjectToDelete;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.OpenFileRequest;
 import io.stowage.common.proto.PutObjectRequest;
@@ -613,6 +617,100 @@ abstract class TreePermissionsContract {
                     .build()));
     may(ANN, () -> om.om.listParts(parts));
     may(ANN, () -> om.om.abortUpload(abort));
+  }
+
+  @Test
+  void anUploadIsItsOwnersWhoeverMayWriteTheDirectory() throws StoreException {
+    makeDirectory(ANN, "d", 0777);
+    ByteString upload = as(ANN, () -> om.createUpload(tree.bucket, "d/f"));
+    may(ANN, () -> tree.putPart("d/f", upload, 1, "anns"));
+    ListPartsRequest parts =
+        ListPartsRequest.newBuilder()
+            .setBucket(tree.bucket)
+            .setKey("d/f")
+            .setUploadId(upload)
+            .build();
+    AbortUploadRequest abort =
+        AbortUploadRequest.newBuilder()
+            .setBucket(tree.bucket)
+            .setKey("d/f")
+            .setUploadId(upload)
+            .build();
+    CompleteUploadRequest complete =
+        TestOm.completeRequest(tree.bucket, "d/f", upload, TestOm.named(1, "anns"))
+            .setWriteId(WriteId.random())
+            .build();
+    mayNot(BOB, () -> tree.putPart("d/f", upload, 1, "bobs"));
+    mayNot(BOB, () -> om.om.completeUpload(complete));
+    mayNot(BOB, () -> om.om.abortUpload(abort));
+    mayNot(BOB, () -> om.om.listParts(parts)); // their digests are the file's
+    assertNull(tree.find("d/f"));
+    may(ANN, () -> om.om.completeUpload(complete));
+    may(ANN, () -> om.om.completeUpload(complete)); // whose answer was lost
+    assertEquals("ann", look("d/f").getMetadata().getOwner());
+    // Whom a policy lets, or who administers, is not bound.
+    ByteString another = as(ANN, () -> om.createUpload(tree.bucket, "d/g"));
+    try (Acting acting = Acting.begin(BOB)) {
+      assertEquals(BOB, acting.person());
+      tree.putPart("d/g", another, 1, "bobs");
+      om.om.abortUpload(abort.toBuilder().setKey("d/g").setUploadId(another).build());
+    }
+  }
+
+  @Test
+  void anUploadHasNoSecondName() throws StoreException {
+    ByteString upload = as(ANN, () -> om.createUpload(tree.bucket, "f"));
+    assertEquals(
+        ErrorCode.NO_SUCH_UPLOAD,
+        TestTree.codeOf(() -> may(ANN, () -> tree.putPart("f/", upload, 1, "part"))));
+    assertEquals(
+        ErrorCode.NO_SUCH_UPLOAD,
+        TestTree.codeOf(
+            () ->
+                om.om.abortUpload(
+                    AbortUploadRequest.newBuilder()
+                        .setBucket(tree.bucket)
+                        .setKey("f/")
+                        .setUploadId(upload)
+                        .build())));
+  }
+
+  @Test
+  void aPutWhoseAnswerWasLostIsAnsweredAgain() throws StoreException {
+    PutObjectRequest put =
+        tree.putRequest("f", "content", tree.place("f"))
+            .setMetadata(
+                ObjectMetadata.newBuilder()
+                    .setFile(FileAttributes.newBuilder().setPermissionPlusOne(0444 + 1)))
+            .build();
+    may(ANN, () -> om.om.putObject(put));
+    may(ANN, () -> om.om.putObject(put));
+    assertEquals(TestOm.md5("content"), tree.get("f").getMd5());
+    mayNot(ANN, () -> tree.put("f", "other"));
+    mayNot(BOB, () -> om.om.putObject(put)); // who knows what it was made by
+  }
+
+  @Test
+  void eachKeyOfABatchIsDecidedByItself() throws StoreException {
+    makeDirectory(ANN, "d", 0755);
+    put(ANN, "d/open", 0644);
+    put(ANN, "d/shut", 0644);
+    DeleteObjectsRequest.Builder delete = DeleteObjectsRequest.newBuilder().setBucket(tree.bucket);
+    for (String key : List.of("d/open", "d/shut")) {
+      delete.addObjects(ObjectToDelete.newBuilder().setKey(key).setWriteId(WriteId.random()));
+    }
+    List<String> refusals = new ArrayList<>();
+    DeleteObjectsReply reply;
+    try (Acting acting = Acting.begin(BOB)) {
+      // A policy lets him delete the one, so permissions were asked about the other only.
+      acting.limitIn(tree.bucket, "d/shut", refusals::add);
+      reply = om.om.deleteObjects(delete.build());
+    }
+    assertEquals(0, reply.getObjects(0).getErrorCode(), reply::toString);
+    assertEquals(ErrorCode.ACCESS_DENIED.number(), reply.getObjects(1).getErrorCode());
+    assertEquals(List.of("d/", "d/shut"), tree.keys());
+    assertEquals(1, refusals.size());
+    assertTrue(refusals.get(0).startsWith("Permission denied: user=bob"), refusals::toString);
   }
 
   @Test

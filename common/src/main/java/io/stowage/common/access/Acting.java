@@ -42,7 +42,9 @@ public final class Acting implements AutoCloseable {
 
   private final Acting before;
   private final Person person;
-  private final Set<String> limited = new HashSet<>(2);
+  private final Set<String> limited = new HashSet<>(2); // buckets
+  private final Set<String> wholly = new HashSet<>(2); // of those, where it is not about a key
+  private final Set<String> keys = new HashSet<>(2); // bucket/key
   private final List<Pending> pending = new ArrayList<>(1);
   private final Map<String, String> refused = new ConcurrentHashMap<>(); // by key, of a batch
   private String failed;
@@ -89,6 +91,7 @@ public final class Acting implements AutoCloseable {
   /** Says that what is done in a bucket is bounded by the permissions of its files. */
   public void limitIn(String bucket) {
     limited.add(bucket);
+    wholly.add(bucket);
   }
 
   /**
@@ -98,11 +101,24 @@ public final class Acting implements AutoCloseable {
    */
   public void limitIn(String bucket, String key, Outcome outcome) {
     limited.add(bucket);
+    if (key == null) {
+      wholly.add(bucket);
+    } else {
+      keys.add(bucket + '/' + key);
+    }
     pending.add(new Pending(key, outcome));
   }
 
   public boolean isLimitedIn(String bucket) {
     return limited.contains(bucket);
+  }
+
+  /**
+   * Whether that is so of one key of a batch, about each of which it was decided by itself: what a
+   * policy lets do with one key is not bounded by what decides about another.
+   */
+  public boolean isLimitedTo(String bucket, String key) {
+    return wholly.contains(bucket) || keys.contains(bucket + '/' + key);
   }
 
   /** One key of a batch was refused; from any thread that works on it. */

@@ -463,16 +463,17 @@ final class Directories {
                   records);
         } else {
           requireDirectory(path.name(), there);
-          if (condition.getMustBeAbsent()
-              && !there.getImplied()
-              && !there.getWriteId().equals(writeId)) {
-            throw new StoreException(
-                ErrorCode.PRECONDITION_FAILED, "Precondition failed: there is such a directory");
-          }
-          guard.require(rows, place.rowKey(), there, path.text(), FsAction.WRITE);
+          requireAsked(condition, there, writeId);
           made =
               entries.set(
-                  row, there.getDirectoryId(), false, guard.ofRemade(whole(row, there), metadata));
+                  row,
+                  there.getDirectoryId(),
+                  false,
+                  now -> {
+                    requireAsked(condition, now, writeId);
+                    guard.requireOf(now.getMetadata(), true, path.text(), FsAction.WRITE);
+                    return guard.ofRemade(now, metadata);
+                  });
           if (made != null) {
             records.add(RecordNeedles.committed(bucket, writeId, made));
           }
@@ -488,10 +489,13 @@ final class Directories {
     throw contended(path);
   }
 
-  /** An entry with all that it says, if it is still there. */
-  private ObjectVersion whole(ByteString row, ObjectVersion entry) throws StoreException {
-    ObjectVersion found = rows.find(row, true);
-    return found == null ? entry : found;
+  /** That a directory that is there may be made: nobody made it before, or this request did. */
+  private static void requireAsked(Condition condition, ObjectVersion there, ByteString writeId)
+      throws StoreException {
+    if (condition.getMustBeAbsent() && !there.getImplied() && !there.getWriteId().equals(writeId)) {
+      throw new StoreException(
+          ErrorCode.PRECONDITION_FAILED, "Precondition failed: there is such a directory");
+    }
   }
 
   /**
@@ -688,14 +692,17 @@ final class Directories {
   /** Says of a directory that it is there only for what is in it; null if it is gone. */
   ObjectVersion imply(BucketInfo bucket, Step directory) throws StoreException {
     return entries.set(
-        ObjectRowLayout.row(bucket.getId(), directory.entryKey()), directory.id(), true, null);
+        ObjectRowLayout.row(bucket.getId(), directory.entryKey()),
+        directory.id(),
+        true,
+        DirectoryEntries.Change.NOTHING);
   }
 
   /** Says something of a directory, which stays from now on; null if it is gone. */
-  ObjectVersion makeKnown(BucketInfo bucket, Step directory, ObjectMetadata metadata)
+  ObjectVersion makeKnown(BucketInfo bucket, Step directory, DirectoryEntries.Change change)
       throws StoreException {
     return entries.set(
-        ObjectRowLayout.row(bucket.getId(), directory.entryKey()), directory.id(), false, metadata);
+        ObjectRowLayout.row(bucket.getId(), directory.entryKey()), directory.id(), false, change);
   }
 
   /** A rename's record, for a rebuild. */

@@ -49,6 +49,7 @@ import io.stowage.common.proto.PutObjectRequest;
 import io.stowage.common.proto.PutPartRequest;
 import io.stowage.common.proto.RecordNeedle;
 import io.stowage.common.proto.SetObjectMetadataRequest;
+import io.stowage.common.proto.UploadInfo;
 import io.stowage.common.proto.UploadedPart;
 import io.stowage.om.object.Deletes;
 import io.stowage.om.object.Gets;
@@ -298,7 +299,7 @@ public final class FileSystemBuckets {
     for (int attempt = 0; attempt < ObjectRows.MOST_ATTEMPTS; attempt++) {
       Directories.Place place = directories.make(bucket, path, records, guard);
       ByteString row = ObjectRowLayout.row(bucket.getId(), place.rowKey());
-      requireReplaceable(bucket, place, path, guard);
+      requireReplaceable(bucket, place, path, request.getWriteId(), guard);
       ObjectMetadata metadata = guard.ofNew(rows, place.parent(), request.getMetadata(), false);
       Manifest manifest = inRow(bucket, row, request.getManifest());
       ByteString origin = manifest.getOriginRow();
@@ -341,13 +342,24 @@ public final class FileSystemBuckets {
     throw Directories.contended(path);
   }
 
-  /** That what stands at a place, if anything, may be written. */
+  /**
+   * That what stands at a place, if anything, may be written. What the same request has made before
+   * its answer was lost need not be: it may have made it read-only.
+   *
+   * @param writeId of who is about to make something there; empty: not yet
+   */
   private void requireReplaceable(
-      BucketInfo bucket, Directories.Place place, PathName path, TreeGuard guard)
+      BucketInfo bucket,
+      Directories.Place place,
+      PathName path,
+      ByteString writeId,
+      TreeGuard guard)
       throws StoreException {
     if (guard.isLimited()) {
       ObjectVersion there = directories.entry(bucket.getId(), place.rowKey());
-      if (there != null) {
+      boolean made =
+          there != null && there.getWriteId().equals(writeId) && guard.isOwner(there, path.text());
+      if (there != null && !made) {
         guard.require(rows, place.rowKey(), there, path.text(), FsAction.WRITE);
       }
     }
@@ -680,10 +692,10 @@ public final class FileSystemBuckets {
       throw noSuchKey(request.getKey());
     }
     Directories.Place place = found.place();
-    requireChange(bucket, place, path, request, guard);
     if (entry.getImplied()) {
-      return makeKnown(bucket, place, entry, request);
+      return makeKnown(bucket, new Directories.Step(place.rowKey(), entry), path, request, guard);
     }
+    requireChange(bucket, place, path, request, guard);
     try {
       return metadataChanges.set(
           bucket.getId(), request.toBuilder().setKey(place.rowKey()).build());
@@ -718,20 +730,26 @@ public final class FileSystemBuckets {
   /** A directory of which something is said is one that somebody made. */
   private ObjectVersion makeKnown(
       BucketInfo bucket,
-      Directories.Place place,
-      ObjectVersion entry,
-      SetObjectMetadataRequest request)
+      Directories.Step directory,
+      PathName path,
+      SetObjectMetadataRequest request,
+      TreeGuard guard)
       throws StoreException {
-    if (entry.getStamp() != request.getStamp()) {
-      throw changedMeanwhile(request.getKey());
-    }
     ObjectVersion known =
         directories.makeKnown(
-            bucket, new Directories.Step(place.rowKey(), entry), request.getMetadata());
+            bucket,
+            directory,
+            now -> {
+              if (now.getStamp() != request.getStamp()) {
+                throw changedMeanwhile(request.getKey());
+              }
+              guard.requireChange(path.text(), true, now.getMetadata(), request.getMetadata());
+              return request.getMetadata();
+            });
     if (known == null) {
       throw changedMeanwhile(request.getKey());
     }
-    return known.toBuilder().setKey(place.rowKey()).build(); // as the record is to say
+    return known.toBuilder().setKey(directory.entryKey()).build(); // as the record is to say
   }
 
   /** Another one whenever something else is said of the root, for who changes what he has read. */
@@ -759,7 +777,7 @@ public final class FileSystemBuckets {
     List<RecordNeedle> records = new ArrayList<>();
     for (int attempt = 0; attempt < ObjectRows.MOST_ATTEMPTS; attempt++) {
       Directories.Place place = directories.make(bucket, path, records, guard);
-      requireReplaceable(bucket, place, path, guard);
+      requireReplaceable(bucket, place, path, ByteString.EMPTY, guard);
       uploads.create(
           bucket.getId(),
           request.toBuilder()
@@ -787,22 +805,34 @@ public final class FileSystemBuckets {
     }
   }
 
-  /** Where an upload of a path is, which moves with its directory. */
-  private Directories.Place requireUpload(BucketInfo bucket, String key, TreeGuard guard)
-      throws StoreException {
+  /**
+   * Where an upload of a path is, which moves with its directory. Who is bound by permissions needs
+   * w there, and has to own the upload: who may write the directory, too, would else choose what
+   * others' files come to hold, and read its digests part by part.
+   */
+  private Directories.Place requireUpload(
+      BucketInfo bucket, String key, ByteString uploadId, TreeGuard guard) throws StoreException {
     PathName path = PathName.parseOrRoot(key);
     Directories.Place place =
-        path.isRoot() ? null : directories.findForReader(bucket.getId(), path, guard);
+        path.isRoot() || path.directory()
+            ? null
+            : directories.findForReader(bucket.getId(), path, guard);
     if (place == null) {
       throw new StoreException(ErrorCode.NO_SUCH_UPLOAD, "Cannot find that upload of " + key);
     }
     guard.require(rows, place.parent(), path.parentText(), FsAction.WRITE);
+    if (guard.isLimited()) {
+      UploadInfo upload = uploads.find(bucket.getId(), place.rowKey(), uploadId);
+      if (upload != null) { // else it is over, as the operation itself will say
+        guard.requireOwner(upload.getMetadata(), path.text());
+      }
+    }
     return place;
   }
 
   public void putPart(BucketInfo bucket, PutPartRequest request, TreeGuard guard)
       throws StoreException {
-    Directories.Place place = requireUpload(bucket, request.getKey(), guard);
+    Directories.Place place = requireUpload(bucket, request.getKey(), request.getUploadId(), guard);
     ByteString row = ObjectRowLayout.row(bucket.getId(), place.rowKey());
     UploadedPart part = request.getPart();
     Manifest manifest = inRow(bucket, row, part.getManifest());
@@ -825,7 +855,7 @@ public final class FileSystemBuckets {
 
   public ListPartsReply listParts(BucketInfo bucket, ListPartsRequest request, TreeGuard guard)
       throws StoreException {
-    Directories.Place place = requireUpload(bucket, request.getKey(), guard);
+    Directories.Place place = requireUpload(bucket, request.getKey(), request.getUploadId(), guard);
     ListPartsReply found;
     try {
       found = uploads.listParts(bucket.getId(), request.toBuilder().setKey(place.rowKey()).build());
@@ -844,7 +874,7 @@ public final class FileSystemBuckets {
 
   public void abortUpload(BucketInfo bucket, AbortUploadRequest request, TreeGuard guard)
       throws StoreException {
-    Directories.Place place = requireUpload(bucket, request.getKey(), guard);
+    Directories.Place place = requireUpload(bucket, request.getKey(), request.getUploadId(), guard);
     try {
       uploads.abort(bucket.getId(), request.toBuilder().setKey(place.rowKey()).build());
     } catch (StoreException e) {
@@ -855,8 +885,9 @@ public final class FileSystemBuckets {
 
   public CompleteUploadReply completeUpload(
       BucketInfo bucket, CompleteUploadRequest request, TreeGuard guard) throws StoreException {
-    Directories.Place place = requireUpload(bucket, request.getKey(), guard);
-    requireReplaceable(bucket, place, PathName.parseOrRoot(request.getKey()), guard);
+    Directories.Place place = requireUpload(bucket, request.getKey(), request.getUploadId(), guard);
+    PathName path = PathName.parseOrRoot(request.getKey());
+    requireReplaceable(bucket, place, path, request.getWriteId(), guard);
     Uploads.Completed completed;
     try {
       completed = uploads.complete(bucket, request.toBuilder().setKey(place.rowKey()).build());
@@ -867,7 +898,9 @@ public final class FileSystemBuckets {
     CompleteUploadReply.Builder reply =
         CompleteUploadReply.newBuilder()
             .setVersion(
-                completed.version().toBuilder().clearPartLengths().setKey(request.getKey()));
+                guard.told(completed.version(), path.text()).toBuilder()
+                    .clearPartLengths()
+                    .setKey(request.getKey()));
     if (!completed.partWriteIds().isEmpty()) {
       reply.addRecords(
           RecordNeedles.completed(

@@ -16,6 +16,7 @@
 package io.stowage.om.directory;
 
 import io.stowage.common.access.Acting;
+import io.stowage.common.access.ExtendedAttributes;
 import io.stowage.common.access.FileAcls;
 import io.stowage.common.access.FilePermissions;
 import io.stowage.common.access.Person;
@@ -29,8 +30,7 @@ import io.stowage.om.object.ObjectRows;
 import io.stowage.om.table.ObjectRowLayout;
 import java.io.IOException;
 import java.util.Map;
-import java.util.Objects;
-import java.util.TreeMap;
+import java.util.concurrent.ConcurrentHashMap;
 import org.apache.hadoop.fs.permission.FsAction;
 import org.apache.hadoop.fs.permission.FsPermission;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
@@ -50,7 +50,7 @@ import org.apache.hadoop.thirdparty.protobuf.InvalidProtocolBufferException;
  */
 public final class TreeGuard {
   /** Of what the service does of itself. */
-  public static final TreeGuard NOBODYS = new TreeGuard(null, null, false);
+  public static final TreeGuard NOBODYS = new TreeGuard(null, null, false, Map.of());
 
   /** Setting of a bucket that says what is said of its root, which has no row: ObjectMetadata. */
   public static final String ROOT_SETTING = "root";
@@ -61,14 +61,22 @@ public final class TreeGuard {
   private static final FsPermission NEW_FILE = FsPermission.createImmutable((short) 0644);
   private static final FsPermission NEW_DIRECTORY = FsPermission.createImmutable((short) 0755);
 
+  /** Long lists that one operation remembers, of some KiB each: those of the way, and its own. */
+  private static final int MOST_LISTS = 64;
+
   private final BucketInfo bucket;
   private final Acting acting;
   private final boolean limited;
+  private final Map<String, Whole> lists; // by row key
 
-  private TreeGuard(BucketInfo bucket, Acting acting, boolean limited) {
+  /** An entry with its list, as it was asked for when it had this stamp. */
+  private record Whole(long stamp, ObjectMetadata metadata) {}
+
+  private TreeGuard(BucketInfo bucket, Acting acting, boolean limited, Map<String, Whole> lists) {
     this.bucket = bucket;
     this.acting = acting;
     this.limited = limited;
+    this.lists = lists;
   }
 
   /** Of whom this thread works for. */
@@ -76,7 +84,15 @@ public final class TreeGuard {
     Acting acting = Acting.current();
     return acting == null
         ? NOBODYS
-        : new TreeGuard(bucket, acting, acting.isLimitedIn(bucket.getName()));
+        : new TreeGuard(
+            bucket, acting, acting.isLimitedIn(bucket.getName()), new ConcurrentHashMap<>());
+  }
+
+  /** The same for one key of several, about each of which it was decided by itself. */
+  public TreeGuard ofKey(String key) {
+    return limited && !acting.isLimitedTo(bucket.getName(), key)
+        ? new TreeGuard(bucket, acting, false, lists)
+        : this;
   }
 
   /** Whether permissions are asked at all. */
@@ -122,9 +138,16 @@ public final class TreeGuard {
     if (!metadata.getFile().getHasAcl() || metadata.getAclCount() > 0) {
       return metadata;
     }
+    Whole known = lists.get(rowKey);
+    if (known != null && known.stamp() == entry.getStamp()) {
+      return known.metadata();
+    }
     ObjectVersion found = rows.find(ObjectRowLayout.row(bucket.getId(), rowKey), true);
     if (found == null) {
       throw new StoreException(ErrorCode.CONFLICT, "Cannot look at an entry: it is gone");
+    }
+    if (lists.size() < MOST_LISTS) {
+      lists.put(rowKey, new Whole(entry.getStamp(), found.getMetadata()));
     }
     return found.getMetadata();
   }
@@ -226,6 +249,18 @@ public final class TreeGuard {
 
   private boolean isOwner(FilePermissions permissions) {
     return who() != null && who().is(permissions.owner());
+  }
+
+  /** Whether the one owns what an entry is of. */
+  boolean isOwner(ObjectVersion entry, String path) {
+    return isOwner(of(path, entry.getMetadata(), entry.getDirectoryId() != 0));
+  }
+
+  /** That the one owns what says this of itself. */
+  void requireOwner(ObjectMetadata metadata, String path) throws StoreException {
+    if (limited) {
+      requireOwner(isOwner(of(path, metadata, false)), path);
+    }
   }
 
   /**
@@ -402,13 +437,9 @@ public final class TreeGuard {
   /** Extended attributes outside of "user." are those of administrators. */
   private static void requireUntrusted(
       Map<String, ByteString> before, Map<String, ByteString> after) throws StoreException {
-    Map<String, ByteString> all = new TreeMap<>(before);
-    all.putAll(after);
-    for (String name : all.keySet()) {
-      if (!name.regionMatches(true, 0, "user.", 0, 5)
-          && !Objects.equals(before.get(name), after.get(name))) {
-        throw denied("Permission denied: only a super user sets " + name);
-      }
+    String trusted = ExtendedAttributes.trustedChange(before, after);
+    if (trusted != null) {
+      throw denied("Permission denied: only a super user sets " + trusted);
     }
   }
 

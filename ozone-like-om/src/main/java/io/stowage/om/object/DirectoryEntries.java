@@ -24,7 +24,13 @@ import io.stowage.om.table.ObjectRowLayout;
 import java.util.List;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
-/** Changes of what the entry of a directory says of it. Thread-safe. */
+/**
+ * Changes of what the entry of a directory says of it. Thread-safe.
+ *
+ * <p>Who may change what, and to what, is said of the very entry that the compare-and-set compares:
+ * two who make a directory again, or one who does while another takes rights away from it, come in
+ * some order, and nothing that was said in between is lost.
+ */
 public final class DirectoryEntries {
   private final ObjectRows rows;
 
@@ -32,20 +38,32 @@ public final class DirectoryEntries {
     this.rows = rows;
   }
 
+  /** What a directory is to say of itself, by what it says: asked anew when that has changed. */
+  @FunctionalInterface
+  public interface Change {
+    /** Says nothing else. */
+    Change NOTHING = ObjectVersion::getMetadata;
+
+    /**
+     * The change is made only if the entry is still this one.
+     *
+     * @param now the entry with all that it says, and its stamp
+     */
+    ObjectMetadata of(ObjectVersion now) throws StoreException;
+  }
+
   /**
    * Says of a directory that somebody made it, or that it is there only for what is in it.
    *
-   * @param metadata null: as it is
    * @return the entry as it is now; null if this directory is no longer there
    */
-  public ObjectVersion set(
-      ByteString row, long directoryId, boolean implied, ObjectMetadata metadata)
+  public ObjectVersion set(ByteString row, long directoryId, boolean implied, Change change)
       throws StoreException {
-    return Sent.track(sent -> set(row, directoryId, implied, metadata, sent));
+    return Sent.track(sent -> set(row, directoryId, implied, change, sent));
   }
 
   private ObjectVersion set(
-      ByteString row, long directoryId, boolean implied, ObjectMetadata metadata, Sent sent)
+      ByteString row, long directoryId, boolean implied, Change change, Sent sent)
       throws StoreException {
     for (int attempt = 0; attempt < ObjectRows.MOST_ATTEMPTS; attempt++) {
       ObjectRows.Located located = rows.locate(row, 0, List.of()).located();
@@ -59,15 +77,16 @@ public final class DirectoryEntries {
       if (version.getDirectoryId() != directoryId) {
         return null;
       }
-      ObjectVersion.Builder changed = version.toBuilder().setImplied(implied);
-      if (metadata != null) {
-        changed.setMetadata(metadata);
-      }
-      if (changed.build().equals(version)) {
+      ObjectVersion changed =
+          version.toBuilder()
+              .setImplied(implied)
+              .setMetadata(change.of(SeenRow.named(row, located.version(), version)))
+              .build();
+      if (changed.equals(version)) {
         return located.told();
       }
       sent.mark();
-      switch (rows.rewrite(located, changed.build())) {
+      switch (rows.rewrite(located, changed)) {
         case APPLIED -> {
           SeenRow now = rows.read(row, List.of());
           return now.isLive() && now.head().record().getVersion().getDirectoryId() == directoryId

@@ -319,6 +319,13 @@ public final class Uploads {
     }
   }
 
+  /** An upload under way; null: there is none of that id, or it is over. */
+  public UploadInfo find(long bucketId, String key, ByteString uploadId) throws StoreException {
+    Column header = ObjectRowLayout.uploadHeader(uploadId(uploadId));
+    Cell found = rows.get(ObjectRows.row(bucketId, key), List.of(header)).cell(header);
+    return found == null ? null : info(found.value(), key, uploadId);
+  }
+
   public ListPartsReply listParts(long bucketId, ListPartsRequest request) throws StoreException {
     ByteString row = ObjectRows.row(bucketId, request.getKey());
     ByteString uploadId = uploadId(request.getUploadId());

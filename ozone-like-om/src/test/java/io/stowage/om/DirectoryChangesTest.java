@@ -1,0 +1,203 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.om;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.stowage.common.access.Acting;
+import io.stowage.common.access.Person;
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.proto.FileAttributes;
+import io.stowage.common.proto.FindPathRequest;
+import io.stowage.common.proto.ObjectMetadata;
+import io.stowage.common.proto.ObjectVersion;
+import io.stowage.common.proto.SetObjectMetadataRequest;
+import io.stowage.common.time.StoreClock;
+import io.stowage.om.table.CountingRowStore;
+import io.stowage.om.table.HookedRowStore;
+import io.stowage.om.table.ObjectRowLayout;
+import io.stowage.om.table.RowChange;
+import java.io.IOException;
+import java.util.Set;
+import java.util.function.UnaryOperator;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/**
+ * What somebody says of a directory while another does: right before the slow one's change the
+ * other's is made, by another object manager.
+ */
+class DirectoryChangesTest {
+  private static final Person ANN = new Person("ann", "id-of-ann", Set::of);
+  private static final Person BOB = new Person("bob", "id-of-bob", Set::of);
+
+  private final TestOm.Tables tables = TestOm.Tables.inMemory();
+  private final HookedRowStore hooked = new HookedRowStore(tables.objects());
+  private final CountingRowStore counted = new CountingRowStore(hooked);
+  private TestOm slow;
+  private TestOm other;
+  private TestTree tree;
+
+  @BeforeEach
+  void open() throws StoreException {
+    FakeContainers containers = new FakeContainers();
+    slow = new TestOm(tables.withObjects(counted), containers, StoreClock.system());
+    other = new TestOm(tables, containers, StoreClock.system());
+    tree = TestTree.create(slow, "tree");
+    change(slow, "", 0777);
+  }
+
+  @AfterEach
+  void close() {
+    slow.om.close();
+    other.om.close();
+  }
+
+  private static void as(Person who, TestTree.Call call) throws StoreException {
+    try (Acting acting = Acting.begin(who)) {
+      acting.limitIn("tree");
+      call.run();
+    }
+  }
+
+  private static ObjectVersion look(TestOm om, String path) throws StoreException {
+    return om.om
+        .findPath(
+            FindPathRequest.newBuilder().setBucket("tree").setPath(path).setWantAll(true).build())
+        .getVersion();
+  }
+
+  private static void change(TestOm om, String path, UnaryOperator<ObjectMetadata> change)
+      throws StoreException {
+    ObjectVersion seen = look(om, path);
+    var unused =
+        om.om.setObjectMetadata(
+            SetObjectMetadataRequest.newBuilder()
+                .setBucket("tree")
+                .setKey(seen.getDirectoryId() != 0 ? path + "/" : path)
+                .setStamp(seen.getStamp())
+                .setMetadata(change.apply(seen.getMetadata()))
+                .build());
+  }
+
+  private static UnaryOperator<ObjectMetadata> bits(int bits) {
+    return metadata ->
+        metadata.toBuilder()
+            .setFile(metadata.getFile().toBuilder().setPermissionPlusOne(bits + 1))
+            .build();
+  }
+
+  private static void change(TestOm om, String path, int bits) throws StoreException {
+    change(om, path, bits(bits));
+  }
+
+  private void beforeTheNextHead(TestTree.Call call) {
+    hooked.before(
+        new HookedRowStore.Hook() {
+          @Override
+          public boolean matches(ByteString row, RowChange change) {
+            return change.puts().containsKey(ObjectRowLayout.HEAD);
+          }
+
+          @Override
+          public void act() throws IOException {
+            // Of whoever is slow on this thread, and not of the other.
+            try (Acting nobody = Acting.begin(null)) {
+              call.run();
+            }
+          }
+        });
+  }
+
+  @Test
+  void aDirectoryThatIsMadeAgainKeepsWhatIsSaidOfItMeanwhile() throws StoreException {
+    as(ANN, () -> tree.makeDirectory("d"));
+    change(other, "d", 0777);
+    change(other, "d", m -> m.toBuilder().putHeaders("content-type", "x").build());
+    beforeTheNextHead(() -> change(other, "d", 01773));
+    as(BOB, () -> tree.makeDirectory("d")); // without that header: so its row changes
+    assertTrue(hooked.isDone());
+    ObjectMetadata now = look(other, "d").getMetadata();
+    assertEquals(01773 + 1, now.getFile().getPermissionPlusOne());
+    assertEquals("ann", now.getOwner());
+    assertFalse(now.containsHeaders("content-type"));
+  }
+
+  @Test
+  void whoLosesTheRightMeanwhileDoesNotMakeItAgain() throws StoreException {
+    as(ANN, () -> tree.makeDirectory("d"));
+    change(other, "d", 0777);
+    change(other, "d", m -> m.toBuilder().putHeaders("content-type", "x").build());
+    beforeTheNextHead(() -> change(other, "d", 0700));
+    assertEquals(
+        ErrorCode.ACCESS_DENIED, TestTree.codeOf(() -> as(BOB, () -> tree.makeDirectory("d"))));
+    ObjectMetadata now = look(other, "d").getMetadata();
+    assertEquals(0700 + 1, now.getFile().getPermissionPlusOne());
+    assertEquals("x", now.getHeadersOrThrow("content-type"));
+  }
+
+  @Test
+  void ofTwoWhoSaySomethingOfADirectoryThatNobodyMadeTheSecondIsTold() throws StoreException {
+    as(ANN, () -> tree.put("way/f", "content"));
+    beforeTheNextHead(() -> change(other, "way", 0711));
+    assertEquals(
+        ErrorCode.CONFLICT, TestTree.codeOf(() -> as(ANN, () -> change(slow, "way", 0777))));
+    assertEquals(0711 + 1, look(other, "way").getMetadata().getFile().getPermissionPlusOne());
+  }
+
+  @Test
+  void ofTwoWhoMakeADirectoryIfItIsAbsentOneDoes() throws StoreException {
+    as(ANN, () -> tree.put("way/f", "content"));
+    beforeTheNextHead(() -> assertTrue(tree.by(other).makeDirectoryIfAbsent("way")));
+    as(ANN, () -> assertFalse(tree.makeDirectoryIfAbsent("way")));
+  }
+
+  /** Beyond what a row's head holds. */
+  private static ObjectMetadata listed(ObjectMetadata metadata) {
+    ObjectMetadata.Builder listed = metadata.toBuilder();
+    for (int i = 0; i < 30; i++) {
+      listed.addAcl("user:somebody-with-a-long-name-that-fills-the-head-of-the-row-" + i + ":rwx");
+    }
+    FileAttributes.Builder file =
+        metadata.getFile().toBuilder().setHasAcl(true).setPermissionPlusOne(0770 + 1);
+    return listed.addAcl("user:bob:rwx").setFile(file).build();
+  }
+
+  @Test
+  void aLongListIsReadOnceAnOperation() throws StoreException {
+    as(ANN, () -> tree.makeDirectory("d"));
+    as(ANN, () -> tree.put("d/f", "content"));
+    change(other, "d/f", DirectoryChangesTest::listed);
+    FindPathRequest mayRead =
+        FindPathRequest.newBuilder().setBucket("tree").setPath("d/f").setWanted(4).build();
+    as(BOB, () -> assertNotNull(slow.om.findPath(mayRead)));
+    long before = counted.reads();
+    as(BOB, () -> assertFalse(slow.om.findPath(mayRead).getVersion().getMd5().isEmpty()));
+    assertEquals(3, counted.reads() - before); // the way; the file's head again, and its list
+    // Of the directory, too, whose right to be gone through, and then to be written, is asked.
+    change(other, "d", DirectoryChangesTest::listed);
+    as(BOB, () -> assertNotNull(tree.find("d/f")));
+    before = counted.reads();
+    as(BOB, () -> tree.place("d/g"));
+    assertEquals(3, counted.reads() - before);
+  }
+}
