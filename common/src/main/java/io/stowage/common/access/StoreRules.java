@@ -39,7 +39,8 @@ import java.util.Set;
  * <ol>
  *   <li>What a session's own policy does not allow is denied.
  *   <li>Administrators may do everything.
- *   <li>What a policy of the caller's or the bucket's denies is denied.
+ *   <li>What a policy of the caller's or the bucket's denies is denied; in a FILE_SYSTEM bucket,
+ *       also what it denies of the key with a slash at its end, or without.
  *   <li>The bucket's owner may do everything in it, but for reading and giving away what ownership
  *       controls leave to its writers; and anybody known may list and create buckets.
  *   <li>What a policy allows is allowed; a public policy is not believed where the bucket's public
@@ -158,6 +159,24 @@ public final class StoreRules implements AccessAuthorizer {
             || !request.boundaries().isEmpty());
   }
 
+  /**
+   * The resource that a tree holds in the same place as a question's: {@code a} as a file and
+   * {@code a/} as a directory cannot be there at once, and some calls take either for the other.
+   * Null: there is no such one.
+   */
+  private static String otherName(AccessRequest request) {
+    String key = request.key();
+    if (key == null
+        || key.isEmpty()
+        || request.bucket() == null
+        || request.bucket().getLayout() != BucketLayout.FILE_SYSTEM) {
+      return null;
+    }
+    return Question.resourceOf(
+        request.bucket().getName(),
+        key.endsWith("/") ? key.substring(0, key.length() - 1) : key + "/");
+  }
+
   /** What a put takes besides s3:PutObject, for what it says of the object. */
   private static List<String> saidBesides(Map<String, List<String>> facts) {
     List<String> actions = new ArrayList<>(2);
@@ -209,16 +228,31 @@ public final class StoreRules implements AccessAuthorizer {
     private final AccessRequest request;
     private final Question.Principal who;
     private final Question question;
+    private final String otherName;
     private ObjectVersion object;
+    private boolean looked;
 
     Decision(AccessRequest request) {
       this.request = request;
       this.who = request.principal();
       this.question = new Question(who, request.action(), request.resource(), request.facts());
+      this.otherName = otherName(request);
     }
 
+    /** What a policy says; what it denies of a path's other name it denies of this one. */
     private Answer ask(Policy policy, Question about) {
-      return request.below() ? policy.answerForAllBelow(about) : policy.answer(about);
+      if (request.below()) {
+        return policy.answerForAllBelow(about);
+      }
+      Answer answer = policy.answer(about);
+      return otherName != null && answer != Answer.DENY && denies(policy, about)
+          ? Answer.DENY
+          : answer;
+    }
+
+    private boolean denies(Policy policy, Question about) {
+      return policy.answer(new Question(who, request.action(), otherName, about.facts()))
+          == Answer.DENY;
     }
 
     Verdict decide() throws StoreException {
@@ -327,8 +361,9 @@ public final class StoreRules implements AccessAuthorizer {
 
     /** The object, looked up once a decision; null if there is none. */
     private ObjectVersion object() throws StoreException {
-      if (object == null) {
+      if (!looked) {
         object = request.object().find();
+        looked = true;
       }
       return object;
     }

@@ -205,8 +205,18 @@ record Condition(
     return conditions;
   }
 
-  boolean holds(Question question) {
-    List<String> facts = question.facts().getOrDefault(key, List.of());
+  /**
+   * Whether it holds.
+   *
+   * @param denies of a statement that denies, which holds where it is not known whether it does;
+   *     one that allows does not, but by {@code …IfExists}, which says so
+   */
+  boolean holds(Question question, boolean denies) {
+    List<String> known = question.facts().get(key);
+    if (known != null && known.isEmpty()) {
+      return denies || ifExists;
+    }
+    List<String> facts = known == null ? List.of() : known;
     if (operator == Operator.NULL) {
       return values.stream().anyMatch(v -> Boolean.parseBoolean(v) == facts.isEmpty());
     }

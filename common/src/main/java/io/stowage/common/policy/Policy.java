@@ -89,7 +89,7 @@ public final class Policy {
           && resources.stream()
               .map(r -> Variables.fill(r, question))
               .anyMatch(r -> r.endsWith("*") && Patterns.matches(r, question.resource()))
-          && conditions.stream().allMatch(condition -> condition.holds(question));
+          && conditions.stream().allMatch(condition -> condition.holds(question, !allows));
     }
 
     boolean covers(Question question) {
@@ -97,7 +97,7 @@ public final class Policy {
           && resources.stream()
                   .anyMatch(r -> Patterns.matches(Variables.fill(r, question), question.resource()))
               != notResources
-          && conditions.stream().allMatch(condition -> condition.holds(question));
+          && conditions.stream().allMatch(condition -> condition.holds(question, !allows));
     }
 
     boolean isOpenToAll() {

@@ -28,7 +28,8 @@ import java.util.TreeMap;
  * @param action as IAM names it: {@code s3:GetObject}
  * @param resource ARN: {@code arn:aws:s3:::bucket} or {@code arn:aws:s3:::bucket/key}
  * @param facts what conditions may ask for, by condition key in lower case; several values for a
- *     key that has several
+ *     key that has several, none for one that cannot be known: a denial is not escaped by it, and
+ *     nothing is allowed by it
  */
 public record Question(
     Principal principal, String action, String resource, Map<String, List<String>> facts) {
@@ -109,6 +110,12 @@ public record Question(
       if (value != null) {
         byKey.put(key.toLowerCase(Locale.ROOT), List.of(value));
       }
+      return this;
+    }
+
+    /** Notes that a fact cannot be known of this request, which may have it or not. */
+    public Facts unknown(String key) {
+      byKey.put(key.toLowerCase(Locale.ROOT), List.of());
       return this;
     }
 

@@ -24,6 +24,7 @@ import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.BucketLayout;
 import java.util.List;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -60,5 +61,33 @@ class StoreRulesTest extends AuthorizerContract {
     assertTrue(new Person("ann", id, () -> java.util.Set.of()).is(id));
     assertTrue(new Person("ann", id, () -> java.util.Set.of()).is("ann"));
     assertFalse(new Person("", id, () -> java.util.Set.of()).is(""));
+  }
+
+  /** In a tree a file and a directory of a name are one place. */
+  @Test
+  void whatIsDeniedOfOneNameOfAPathIsDeniedOfTheOther() throws StoreException {
+    String policy =
+        """
+        {"Statement":[
+         {"Effect":"Allow","Principal":"*","Action":"s3:*","Resource":"arn:aws:s3:::b/*"},
+         {"Effect":"Deny","Principal":"*","Action":"s3:PutObject",
+          "Resource":["arn:aws:s3:::b/plain","arn:aws:s3:::b/slashed/"]}]}
+        """;
+    for (BucketLayout layout : BucketLayout.values()) {
+      if (layout == BucketLayout.UNRECOGNIZED) {
+        continue;
+      }
+      BucketInfo bucket =
+          bucket(layout).toBuilder().putSettings("policy", ByteString.copyFromUtf8(policy)).build();
+      boolean tree = layout == BucketLayout.FILE_SYSTEM;
+      for (String key : List.of("plain", "plain/", "slashed", "slashed/", "other", "other/")) {
+        boolean named = key.equals("plain") || key.equals("slashed/");
+        boolean denied = named || (tree && !key.startsWith("other"));
+        assertEquals(
+            denied ? Outcome.DENIED : Outcome.ALLOWED,
+            rules.decide(question("bob", "s3:PutObject", bucket, key, List.of())).outcome(),
+            layout + " " + key);
+      }
+    }
   }
 }

@@ -242,6 +242,44 @@ class PolicyTest {
     assertEquals(c.answer, policy(c.statement).answer(question(c)));
   }
 
+  /** A fact that cannot be known of a request neither allows nor saves from a denial. */
+  @Test
+  void whatIsNotKnownIsTakenForTheWorse() throws MalformedPolicyException {
+    Map<String, List<String>> unknown = new Question.Facts().unknown("aws:Referer").done();
+    for (String condition :
+        List.of(
+            "'StringLike':{'aws:Referer':'a*'}",
+            "'StringNotLike':{'aws:Referer':'a*'}",
+            "'ForAllValues:StringLike':{'aws:Referer':'a*'}",
+            "'Null':{'aws:Referer':'true'}",
+            "'Null':{'aws:Referer':'false'}")) {
+      for (Answer answer : List.of(Answer.DENY, Answer.ALLOW)) {
+        Policy policy =
+            policy(
+                "'Effect':'"
+                    + (answer == Answer.DENY ? "Deny" : "Allow")
+                    + "','Principal':'*','Action':'s3:GetObject','Resource':'arn:aws:s3:::b/*',"
+                    + "'Condition':{"
+                    + condition
+                    + "}");
+        Question question =
+            new Question(ALICE, "s3:GetObject", Question.resourceOf("b", "k"), unknown);
+        assertEquals(
+            answer == Answer.DENY ? Answer.DENY : Answer.SILENT,
+            policy.answer(question),
+            condition);
+      }
+    }
+    // That there may be none is said by the policy itself.
+    assertEquals(
+        Answer.ALLOW,
+        policy(
+                "'Effect':'Allow','Principal':'*','Action':'s3:GetObject',"
+                    + "'Resource':'arn:aws:s3:::b/*',"
+                    + "'Condition':{'StringLikeIfExists':{'aws:Referer':'a*'}}")
+            .answer(new Question(ALICE, "s3:GetObject", Question.resourceOf("b", "k"), unknown)));
+  }
+
   private static Question question(Case c) {
     return new Question(c.who, c.action, Question.resourceOf("b", c.key), c.facts);
   }

@@ -15,9 +15,11 @@
  */
 package io.stowage.om.door;
 
+import io.stowage.common.access.ExtendedAttributes;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.om.ObjectManager;
+import io.stowage.common.policy.Acl;
 import io.stowage.common.proto.AbortUploadRequest;
 import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.BucketLayout;
@@ -44,6 +46,7 @@ import io.stowage.common.proto.SetObjectMetadataRequest;
 import io.stowage.common.proto.SyncFileRequest;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 import org.apache.hadoop.thirdparty.protobuf.Message;
@@ -69,10 +72,14 @@ record Demand(
   static final String UPDATE_BUCKET = "stowage:UpdateBucket";
   static final String SET_OWNER = "stowage:SetOwner";
 
+  /** Of extended attributes outside of "user.": superusers' alone, whatever a policy allows. */
+  static final String SET_TRUSTED = "stowage:SetTrustedAttribute";
+
   private static final String GET = "s3:GetObject";
   private static final String GET_VERSION = "s3:GetObjectVersion";
   private static final String PUT = "s3:PutObject";
   private static final String PUT_ACL = "s3:PutObjectAcl";
+  private static final String PUT_VERSION_ACL = "s3:PutObjectVersionAcl";
   private static final String DELETE = "s3:DeleteObject";
   private static final String LIST = "s3:ListBucket";
   private static final String LIST_VERSIONS = "s3:ListBucketVersions";
@@ -139,10 +146,15 @@ record Demand(
       return List.of(demand.of(get.getVersionId()).at(get.getSnapshot()));
     }
     if (request instanceof FindPathRequest find) {
+      String path = pathOf(find.getPath(), tree);
+      boolean past = !find.getSnapshot().isEmpty();
       List<Demand> all = new ArrayList<>();
-      all.add(look(find.getPath(), !find.getSnapshot().isEmpty()).at(find.getSnapshot()));
+      all.add(look(path, past).at(find.getSnapshot()));
+      if ((find.getWanted() & 4) != 0) { // to list a name is not to read what is there
+        all.add(of(past ? GET_VERSION : GET, path).at(find.getSnapshot()));
+      }
       if ((find.getWanted() & 2) != 0) {
-        all.add(of(PUT, find.getPath()));
+        all.add(of(PUT, path));
       }
       return all;
     }
@@ -192,16 +204,7 @@ record Demand(
       return List.of(list(LIST_VERSIONS, list.getPrefix(), list.getDelimiter(), list.getLimit()));
     }
     if (request instanceof RenameObjectRequest rename) {
-      List<Demand> all = new ArrayList<>();
-      all.add(of(GET, rename.getSource()));
-      all.add(of(DELETE, rename.getSource()));
-      all.add(of(PUT, rename.getTarget()));
-      if (tree) { // it may be a directory, with all that is in it
-        all.add(below(GET, rename.getSource() + "/"));
-        all.add(below(DELETE, rename.getSource() + "/"));
-        all.add(below(PUT, rename.getTarget() + "/"));
-      }
-      return all;
+      return moved(pathOf(rename.getSource(), tree), pathOf(rename.getTarget(), tree), tree);
     }
     if (request instanceof RenamePrefixRequest rename) {
       return List.of(
@@ -210,7 +213,7 @@ record Demand(
           below(PUT, rename.getTargetPrefix()));
     }
     if (request instanceof DeleteDirectoryRequest delete) {
-      return List.of(below(DELETE, delete.getPath() + "/"));
+      return List.of(below(DELETE, pathOf(delete.getPath(), tree) + "/"));
     }
     if (request instanceof SetObjectMetadataRequest change) {
       return namespace == null
@@ -218,6 +221,28 @@ record Demand(
           : changed(change, tree, namespace);
     }
     return null;
+  }
+
+  /**
+   * What a path means, by one name: calls that take a path take it with a slash at its end, too,
+   * and a tree holds the same under both. What a policy denies of either name the rules deny of
+   * this one.
+   */
+  private static String pathOf(String path, boolean tree) {
+    return tree && path.endsWith("/") ? path.substring(0, path.length() - 1) : path;
+  }
+
+  private static List<Demand> moved(String source, String target, boolean tree) {
+    List<Demand> all = new ArrayList<>();
+    all.add(of(GET, source));
+    all.add(of(DELETE, source));
+    all.add(of(PUT, target));
+    if (tree) { // it may be a directory, with all that is in it
+      all.add(below(GET, source + "/"));
+      all.add(below(DELETE, source + "/"));
+      all.add(below(PUT, target + "/"));
+    }
+    return all;
   }
 
   /** Of calls that work on a bucket as a whole; null: the call is none of them. */
@@ -231,8 +256,27 @@ record Demand(
     };
   }
 
-  static Demand ofWriting(String key) {
-    return of(PUT, key);
+  /** To change anything at all of what a key says of itself. */
+  static Demand ofChanging(SetObjectMetadataRequest change) {
+    boolean past = change.getVersionId() != 0;
+    return new Demand(
+            List.of(
+                PUT,
+                past ? PUT_VERSION_ACL : PUT_ACL,
+                past ? "s3:PutObjectVersionTagging" : "s3:PutObjectTagging",
+                "s3:PutObjectRetention",
+                "s3:PutObjectLegalHold"),
+            change.getKey(),
+            false,
+            Map.of(),
+            0,
+            "")
+        .of(change.getVersionId());
+  }
+
+  /** To learn whether there is something that could be changed. */
+  static Demand ofLooking(SetObjectMetadataRequest change) {
+    return look(change.getKey(), change.getVersionId() != 0).of(change.getVersionId());
   }
 
   static List<Demand> of(ObjectToDelete delete) {
@@ -246,31 +290,63 @@ record Demand(
     return all;
   }
 
-  private static List<Demand> written(String key, ObjectMetadata metadata) {
+  /** What else a put takes for a list or tags, the rules ask by its facts, as of one over S3. */
+  private static List<Demand> written(String key, ObjectMetadata metadata) throws StoreException {
     List<Demand> all = new ArrayList<>();
-    Map<String, String> facts = factsOf(metadata);
-    all.add(of(PUT, key).with(facts));
-    if (metadata.getGrantsCount() > 0) {
-      all.add(of(PUT_ACL, key));
-    }
-    if (metadata.getTagsCount() > 0) {
-      all.add(of("s3:PutObjectTagging", key).with(facts));
-    }
+    all.add(of(PUT, key).with(factsOf(metadata)));
     if (metadata.hasLock()) {
       all.add(of("s3:PutObjectRetention", key));
       all.add(of("s3:PutObjectLegalHold", key));
+    }
+    if (ExtendedAttributes.trustedChange(Map.of(), metadata.getXattrsMap()) != null) {
+      all.add(of(SET_TRUSTED, key));
     }
     return all;
   }
 
   /** As a request of S3 would say it in headers. */
-  private static Map<String, String> factsOf(ObjectMetadata metadata) {
-    Map<String, String> facts = new TreeMap<>();
-    metadata.getTagsMap().forEach((tag, value) -> facts.put("s3:RequestObjectTag/" + tag, value));
+  private static Map<String, String> factsOf(ObjectMetadata metadata) throws StoreException {
+    Map<String, String> facts = new TreeMap<>(tagsOf(metadata));
     if (!metadata.getStorageClass().isEmpty()) {
       facts.put("s3:x-amz-storage-class", metadata.getStorageClass());
     }
+    if (metadata.getGrantsCount() > 0) {
+      addGrants(metadata, facts);
+    }
+    switch (metadata.getEncryption().getMode()) {
+      case SSE_S3 -> facts.put("s3:x-amz-server-side-encryption", "AES256");
+      case SSE_KMS -> facts.put("s3:x-amz-server-side-encryption", "aws:kms");
+      case SSE_C -> facts.put("s3:x-amz-server-side-encryption-customer-algorithm", "AES256");
+      case ENCRYPTION_NONE, UNRECOGNIZED -> {}
+    }
     return Map.copyOf(facts);
+  }
+
+  private static Map<String, String> tagsOf(ObjectMetadata metadata) {
+    Map<String, String> facts = new TreeMap<>();
+    metadata.getTagsMap().forEach((tag, value) -> facts.put("s3:RequestObjectTag/" + tag, value));
+    return facts;
+  }
+
+  private static void addGrants(ObjectMetadata metadata, Map<String, String> facts)
+      throws StoreException {
+    Acl list;
+    try {
+      list = Acl.of(metadata.getOwner(), metadata.getGrantsList());
+    } catch (IllegalArgumentException | IndexOutOfBoundsException e) {
+      throw new StoreException(
+          ErrorCode.INVALID_ARGUMENT,
+          "Cannot read the access control list " + metadata.getGrantsList(),
+          e);
+    }
+    if (list.grants().isEmpty()) {
+      facts.put("s3:x-amz-acl", "none"); // nobody, its owner included: no list that S3 names
+    }
+    for (Acl.Grant grant : list.grants()) {
+      String header = grant.permission().name().toLowerCase(Locale.ROOT).replace('_', '-');
+      String to = (grant.group() ? "uri=\"" : "id=\"") + grant.grantee() + '"';
+      facts.merge("s3:x-amz-grant-" + header, to, (one, more) -> one + ", " + more);
+    }
   }
 
   /** By what of the metadata is another than what it is now. */
@@ -293,12 +369,12 @@ record Demand(
             || !before.getFile().getGroup().equals(after.getFile().getGroup())
             || before.getFile().getPermissionPlusOne() != after.getFile().getPermissionPlusOne();
     if (rights) {
-      all.add(of(past ? "s3:PutObjectVersionAcl" : PUT_ACL, key));
+      all.add(of(past ? PUT_VERSION_ACL : PUT_ACL, key));
     }
     if (!before.getTagsMap().equals(after.getTagsMap())) {
       all.add(
           of(past ? "s3:PutObjectVersionTagging" : "s3:PutObjectTagging", key)
-              .with(factsOf(after)));
+              .with(Map.copyOf(tagsOf(after))));
     }
     if (!before.getLock().equals(after.getLock())) {
       all.add(of("s3:PutObjectRetention", key));
@@ -306,6 +382,9 @@ record Demand(
     }
     if (change.getBypassGovernance()) {
       all.add(of("s3:BypassGovernanceRetention", key));
+    }
+    if (ExtendedAttributes.trustedChange(before.getXattrsMap(), after.getXattrsMap()) != null) {
+      all.add(of(SET_TRUSTED, key));
     }
     if (all.isEmpty() || !bare(before).equals(bare(after))) {
       all.add(of(PUT, key));
@@ -319,7 +398,7 @@ record Demand(
       throws StoreException {
     String key = change.getKey();
     if (tree) {
-      String path = key.endsWith("/") ? key.substring(0, key.length() - 1) : key;
+      String path = pathOf(key, true);
       ObjectVersion found =
           namespace
               .findPath(

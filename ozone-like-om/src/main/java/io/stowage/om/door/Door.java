@@ -34,6 +34,7 @@ import io.stowage.common.proto.CreateUploadRequest;
 import io.stowage.common.proto.DeleteObjectsReply;
 import io.stowage.common.proto.DeleteObjectsRequest;
 import io.stowage.common.proto.DeletedObject;
+import io.stowage.common.proto.FindPathRequest;
 import io.stowage.common.proto.GetBucketReply;
 import io.stowage.common.proto.GetBucketRequest;
 import io.stowage.common.proto.GetBucketUsageRequest;
@@ -212,6 +213,12 @@ public final class Door {
     private final Person person;
     private final boolean superuser;
 
+    private Seen seen;
+    private ObjectVersion object;
+
+    /** What an object was looked up by, in the call's bucket. */
+    private record Seen(String key, long versionId, String snapshot) {}
+
     /** A demand that was decided on, and the question that it was. */
     private record Decided(AccessRequest question, Verdict verdict) {}
 
@@ -276,7 +283,7 @@ public final class Door {
       List<Demand> demands =
           ofBucket != null
               ? List.of(ofBucket)
-              : demandsOf(request, bucket, owns ? null : namespace);
+              : demandsOf(request, bucket, superuser ? null : namespace);
       if (demands == null) {
         throw unknown();
       }
@@ -285,8 +292,7 @@ public final class Door {
         decided.add(decide(demand, bucket));
       }
       for (Decided one : decided) {
-        require(
-            one.question(), authorizer.conclude(visitor.origin(), one.question(), one.verdict()));
+        conclude(one);
       }
       Message allowed = owns ? request : ofHisOwn(request, acting);
       checkWritten(allowed);
@@ -308,15 +314,47 @@ public final class Door {
       try {
         return Demand.of(request, bucket, looking);
       } catch (StoreException e) {
-        // Who may not change a thing is told that, and not what else is the matter with it.
         if (request instanceof SetObjectMetadataRequest change) {
-          Decided write = decide(Demand.ofWriting(change.getKey()), bucket);
-          require(
-              write.question(),
-              authorizer.conclude(visitor.origin(), write.question(), write.verdict()));
+          requireMayKnow(change, bucket);
         }
         throw e;
       }
+    }
+
+    /**
+     * That one whose change cannot be made, as there is no such thing or it is another by now, may
+     * know that: he could change something of it, and may look at it. It was looked at by the
+     * service; where permissions decide, it is looked at again by him, so what is written down is
+     * what they said.
+     */
+    private void requireMayKnow(SetObjectMetadataRequest change, BucketInfo bucket)
+        throws StoreException {
+      Decided write = decide(Demand.ofChanging(change), bucket);
+      if (write.verdict().outcome() == Verdict.Outcome.DENIED) {
+        conclude(write);
+      }
+      Decided look = decide(Demand.ofLooking(change), bucket);
+      conclude(look);
+      if (look.verdict().outcome() == Verdict.Outcome.BY_PERMISSIONS) {
+        String key = change.getKey();
+        try {
+          var unused =
+              namespace.findPath(
+                  FindPathRequest.newBuilder()
+                      .setBucket(bucket.getName())
+                      .setPath(key.endsWith("/") ? key.substring(0, key.length() - 1) : key)
+                      .build());
+        } catch (StoreException e) {
+          if (e.code() == ErrorCode.ACCESS_DENIED) {
+            throw e;
+          }
+        }
+      }
+    }
+
+    /** Writes a decision down, or has permissions make it; throws what refuses. */
+    private void conclude(Decided one) throws StoreException {
+      require(one.question(), authorizer.conclude(visitor.origin(), one.question(), one.verdict()));
     }
 
     private Message ofOwnSecret(Message request) throws StoreException {
@@ -377,9 +415,12 @@ public final class Door {
               + verdict.why());
     }
 
-    /** Any of the demand's actions will do; the first that is not refused is asked for. */
+    /**
+     * Any of the demand's actions will do: the first that is allowed, or else the first that the
+     * permissions of files decide about, or else the first.
+     */
     private Decided decide(Demand demand, BucketInfo bucket) throws StoreException {
-      Decided first = null;
+      Decided best = null;
       for (String action : demand.actions()) {
         boolean aboutBucket = action.startsWith("s3:List") && !action.endsWith("Parts");
         AccessRequest question =
@@ -391,13 +432,20 @@ public final class Door {
                 demand.facts(),
                 demand.versionId(),
                 demand.snapshot());
-        Decided decided = new Decided(question, authorizer.decide(visitor.origin(), question));
-        if (decided.verdict().outcome() != Verdict.Outcome.DENIED) {
-          return decided;
+        Verdict verdict =
+            action.equals(Demand.SET_TRUSTED) && !superuser
+                ? Verdict.denied("no administrator")
+                : authorizer.decide(visitor.origin(), question);
+        if (verdict.isAllowed()) {
+          return new Decided(question, verdict);
         }
-        first = first == null ? decided : first;
+        if (best == null
+            || (verdict.outcome() == Verdict.Outcome.BY_PERMISSIONS
+                && best.verdict().outcome() == Verdict.Outcome.DENIED)) {
+          best = new Decided(question, verdict);
+        }
       }
-      return first;
+      return best;
     }
 
     private String path() {
@@ -435,7 +483,9 @@ public final class Door {
               .put("aws:userid", person.canonicalId())
               .put("aws:PrincipalArn", arn())
               .put("aws:PrincipalAccount", Question.ACCOUNT)
-              .put("s3:VersionId", VersionText.ofNamed(versionId));
+              .put("s3:VersionId", VersionText.ofNamed(versionId))
+              .unknown("aws:UserAgent")
+              .unknown("aws:Referer");
       said.forEach(facts::put);
       return new AccessRequest(
           Question.Principal.user(person.canonicalId(), person.name(), path()),
@@ -451,7 +501,16 @@ public final class Door {
           facts.done(),
           bucket == null || key == null || below
               ? AccessRequest.ObjectLookup.NONE
-              : () -> object(bucket, key, versionId, snapshot));
+              : () -> looked(bucket, new Seen(key, versionId, snapshot)));
+    }
+
+    /** The last object that was looked up: alternatives and demands mostly ask about one. */
+    private ObjectVersion looked(BucketInfo bucket, Seen asked) throws StoreException {
+      if (!asked.equals(seen)) {
+        object = object(bucket, asked.key(), asked.versionId(), asked.snapshot());
+        seen = asked;
+      }
+      return object;
     }
 
     private Object delete(DeleteObjectsRequest request, BucketInfo bucket, Call call)

@@ -31,15 +31,19 @@ import io.stowage.common.access.VersionText;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.om.ObjectManager;
+import io.stowage.common.policy.Acl;
 import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.BucketLayout;
 import io.stowage.common.proto.CreateBucketRequest;
 import io.stowage.common.proto.CreateSnapshotRequest;
+import io.stowage.common.proto.CreateUploadRequest;
 import io.stowage.common.proto.DeleteObjectsReply;
 import io.stowage.common.proto.DeleteObjectsRequest;
 import io.stowage.common.proto.DeleteSnapshotRequest;
 import io.stowage.common.proto.DeletedObject;
+import io.stowage.common.proto.EncryptionMode;
 import io.stowage.common.proto.FileAttributes;
+import io.stowage.common.proto.FindPathReply;
 import io.stowage.common.proto.FindPathRequest;
 import io.stowage.common.proto.GetBucketReply;
 import io.stowage.common.proto.GetBucketRequest;
@@ -55,6 +59,7 @@ import io.stowage.common.proto.ListUsersRequest;
 import io.stowage.common.proto.ObjectMetadata;
 import io.stowage.common.proto.ObjectToDelete;
 import io.stowage.common.proto.ObjectVersion;
+import io.stowage.common.proto.OpenFileRequest;
 import io.stowage.common.proto.PutObjectRequest;
 import io.stowage.common.proto.RenameObjectRequest;
 import io.stowage.common.proto.RenamePrefixRequest;
@@ -107,10 +112,24 @@ class DoorTest {
 
   private ObjectVersion object = ObjectVersion.newBuilder().setStamp(7).build();
 
+  private int lookUps;
+
+  /** Whether permissions let everybody come to everything. */
+  private boolean reachable = true;
+
   private Object namespace(Object proxy, Method method, Object[] arguments) throws StoreException {
     return switch (method.getName()) {
       case "getBucket" -> GetBucketReply.newBuilder().setBucket(bucket).build();
-      case "getObject" -> GetObjectReply.newBuilder().setVersion(object).build();
+      case "getObject" -> {
+        lookUps++;
+        yield GetObjectReply.newBuilder().setVersion(found()).build();
+      }
+      case "findPath" -> {
+        if (Acting.current().isLimitedIn("b") && !reachable) {
+          throw new StoreException(ErrorCode.ACCESS_DENIED, "Permission denied: user=bob");
+        }
+        yield FindPathReply.newBuilder().setVersion(found()).build();
+      }
       case "getIdentity" -> {
         if (!((GetIdentityRequest) arguments[0]).getUserName().equals("carol")) {
           throw new StoreException(ErrorCode.ACCESS_DENIED, "no such user");
@@ -126,6 +145,13 @@ class DoorTest {
       }
       default -> throw new AssertionError(method.getName());
     };
+  }
+
+  private ObjectVersion found() throws StoreException {
+    if (object == null) {
+      throw new StoreException(ErrorCode.NO_SUCH_KEY, "Cannot find key");
+    }
+    return object;
   }
 
   private static String allow(String action, String resource) {
@@ -261,6 +287,9 @@ class DoorTest {
                   == org.apache.hadoop.thirdparty.protobuf.Descriptors.FieldDescriptor.JavaType
                       .STRING;
       if (ofABucket && !method.getName().equals("deleteObjects")) {
+        if (request instanceof SetObjectMetadataRequest change) {
+          request = change.toBuilder().setKey("k").setStamp(object.getStamp()).build();
+        }
         assertEquals(request, passed(method.getName(), request, "alice"));
         assertEquals(request, passed(method.getName(), request, "super"));
       }
@@ -534,11 +563,268 @@ class DoorTest {
     denied("setObjectMetadata", times.toBuilder().setMetadata(open).build(), "bob");
     ObjectMetadata.Builder tagged = object.getMetadata().toBuilder().putTags("t", "v");
     denied("setObjectMetadata", times.toBuilder().setMetadata(tagged).build(), "bob");
+    share("Allow", "\"s3:GetObject\"", "\"arn:aws:s3:::b/*\"");
     StoreException e =
         assertThrows(
             StoreException.class,
             () -> passed("setObjectMetadata", times.toBuilder().setStamp(6).build(), "bob"));
     assertEquals(ErrorCode.CONFLICT, e.code());
+  }
+
+  private static SetObjectMetadataRequest change(ObjectMetadata.Builder metadata) {
+    return SetObjectMetadataRequest.newBuilder()
+        .setBucket("b")
+        .setKey("k")
+        .setStamp(7)
+        .setMetadata(metadata)
+        .build();
+  }
+
+  private static ObjectMetadata.Builder bits(int bits) {
+    return ObjectMetadata.newBuilder()
+        .setFile(FileAttributes.newBuilder().setPermissionPlusOne(bits + 1));
+  }
+
+  /** What a policy denies its owner, too, is asked by its name. */
+  @Test
+  void anOwnersChangeDemandsWhatItChanges() throws Exception {
+    String denial =
+        """
+        {"Statement":[{"Effect":"Deny","Principal":"*","Action":"s3:PutObjectAcl",
+                       "Resource":"arn:aws:s3:::b/*"}]}\
+        """;
+    bucket = bucket.toBuilder().putSettings("policy", ByteString.copyFromUtf8(denial)).build();
+    denied("setObjectMetadata", change(bits(0777)), "alice");
+    SetObjectMetadataRequest tagged = change(ObjectMetadata.newBuilder().putTags("t", "v"));
+    assertEquals(tagged, passed("setObjectMetadata", tagged, "alice"));
+    SetObjectMetadataRequest given = change(ObjectMetadata.newBuilder().setOwner("bob"));
+    assertEquals(given, passed("setObjectMetadata", given, "alice"));
+    assertEquals(change(bits(0777)), passed("setObjectMetadata", change(bits(0777)), "super"));
+    List<String> actions = lines().stream().map(line -> line.get("action").asText()).toList();
+    assertEquals(
+        List.of("s3:PutObjectAcl", "s3:PutObjectTagging", "stowage:SetOwner", "s3:PutObject"),
+        actions);
+  }
+
+  /** Whether there is something is told to who may look, and what is written down was decided. */
+  @Test
+  void aChangeTellsNobodyWhatThereIs() throws Exception {
+    share("Allow", "\"s3:PutObject\"", "\"arn:aws:s3:::b/*\"");
+    SetObjectMetadataRequest stale = change(bits(0777)).toBuilder().setStamp(6).build();
+    denied("setObjectMetadata", stale, "bob"); // he may write, and not look
+    ObjectVersion there = object;
+    object = null;
+    denied("setObjectMetadata", stale, "bob");
+    share("Allow", "\"s3:ListBucket\"", "\"arn:aws:s3:::b\"");
+    assertEquals(ErrorCode.NO_SUCH_KEY, codeOf(stale, "bob"));
+    object = there;
+    assertEquals(ErrorCode.CONFLICT, codeOf(stale, "bob"));
+    // In a tree, by permissions: nothing is told of what he does not come to.
+    bucket =
+        BucketInfo.newBuilder()
+            .setName("b")
+            .setOwner("alice")
+            .setLayout(BucketLayout.FILE_SYSTEM)
+            .build();
+    assertEquals(ErrorCode.CONFLICT, codeOf(stale, "bob"));
+    reachable = false;
+    assertEquals(ErrorCode.ACCESS_DENIED, codeOf(stale, "bob"));
+    object = null;
+    assertEquals(ErrorCode.ACCESS_DENIED, codeOf(stale, "bob"));
+    List<String> lines = new ArrayList<>();
+    for (JsonNode line : lines()) {
+      lines.add(line.get("action").asText() + " " + line.get("allowed").asText());
+    }
+    assertEquals(
+        List.of(
+            "s3:GetObject false",
+            "s3:GetObject false",
+            "s3:ListBucket true",
+            "s3:ListBucket true",
+            "s3:GetObject true",
+            "s3:GetObject false",
+            "s3:GetObject false"),
+        lines);
+  }
+
+  private ErrorCode codeOf(Message change, String user) {
+    return assertThrows(StoreException.class, () -> passed("setObjectMetadata", change, user))
+        .code();
+  }
+
+  @Test
+  void attributesOfAdministratorsAreNobodyElses() throws Exception {
+    share("Allow", "\"*\"", "\"arn:aws:s3:::b/*\", \"arn:aws:s3:::b\"");
+    ObjectMetadata.Builder trusted =
+        ObjectMetadata.newBuilder().putXattrs("trusted.seal", ByteString.copyFromUtf8("x"));
+    ObjectMetadata.Builder own =
+        ObjectMetadata.newBuilder().putXattrs("user.colour", ByteString.copyFromUtf8("red"));
+    for (String user : List.of("alice", "bob")) {
+      denied("putObject", put("k").toBuilder().setMetadata(trusted).build(), user);
+      denied(
+          "createUpload",
+          CreateUploadRequest.newBuilder().setBucket("b").setKey("k").setMetadata(trusted).build(),
+          user);
+      denied("setObjectMetadata", change(trusted), user);
+      var unused = passed("putObject", put("k").toBuilder().setMetadata(own).build(), user);
+      assertEquals(change(own), passed("setObjectMetadata", change(own), user));
+    }
+    assertEquals(change(trusted), passed("setObjectMetadata", change(trusted), "super"));
+    object = object.toBuilder().setMetadata(trusted).build();
+    SetObjectMetadataRequest both = change(trusted.clone().mergeFrom(own.build()));
+    assertEquals(both, passed("setObjectMetadata", both, "bob")); // they stay as they are
+  }
+
+  /** A list or a tag is asked for in one place, by facts as S3's headers are. */
+  @Test
+  void aPutSaysWhatAHeaderWouldSay() throws Exception {
+    String only =
+        """
+        {"Statement":[
+         {"Effect":"Allow","Principal":"*","Action":["s3:PutObject","s3:PutObjectAcl"],
+          "Resource":"arn:aws:s3:::b/*"},
+         {"Effect":"Deny","Principal":"*","Action":"s3:PutObject","Resource":"arn:aws:s3:::b/*",
+          "Condition":{"StringLike":{"s3:x-amz-grant-read":"*AllUsers*"}}},
+         {"Effect":"Deny","Principal":"*","Action":"s3:PutObject","Resource":"arn:aws:s3:::b/kms",
+          "Condition":{"StringEquals":{"s3:x-amz-server-side-encryption":"aws:kms"}}}]}\
+        """;
+    bucket = bucket.toBuilder().putSettings("policy", ByteString.copyFromUtf8(only)).build();
+    PutObjectRequest.Builder put = put("k").toBuilder();
+    put.getMetadataBuilder().addGrants("READ id=eve").addGrants("READ id=mia");
+    var unused = passed("putObject", put.build(), "bob");
+    put.getMetadataBuilder().addGrants("READ uri=" + Acl.ALL_USERS);
+    denied("putObject", put.build(), "bob");
+    put = put("k").toBuilder();
+    put.getMetadataBuilder().putTags("t", "v");
+    denied("putObject", put.build(), "bob");
+    put = put("kms").toBuilder();
+    put.getMetadataBuilder().getEncryptionBuilder().setMode(EncryptionMode.SSE_KMS);
+    denied("putObject", put.build(), "bob");
+  }
+
+  @Test
+  void aPathIsDeniedByEitherOfItsNames() throws Exception {
+    bucket = bucket.toBuilder().setLayout(BucketLayout.FILE_SYSTEM).build();
+    share("Allow", "\"s3:*\"", "\"arn:aws:s3:::b/*\", \"arn:aws:s3:::b\"");
+    share("Deny", "\"s3:GetObject\", \"s3:PutObject\"", "\"arn:aws:s3:::b/plain\"");
+    share("Deny", "\"s3:GetObject\", \"s3:PutObject\"", "\"arn:aws:s3:::b/slashed/\"");
+    for (String path : List.of("plain", "plain/", "slashed", "slashed/")) {
+      denied("getObject", get(path), "bob");
+      denied("putObject", put(path), "bob");
+      FindPathRequest mayRead =
+          FindPathRequest.newBuilder().setBucket("b").setPath(path).setWanted(4).build();
+      denied("findPath", mayRead, "bob");
+      for (boolean source : List.of(true, false)) {
+        denied(
+            "renameObject",
+            RenameObjectRequest.newBuilder()
+                .setBucket("b")
+                .setSource(source ? path : "other")
+                .setTarget(source ? "other" : path)
+                .build(),
+            "bob");
+      }
+    }
+    // Nor is a right to one name a right to what the other leads to.
+    bucket = bucket.toBuilder().clearSettings().build();
+    share("Allow", "\"s3:*\"", "\"arn:aws:s3:::b/d/*\"");
+    boolean[] limited = {false};
+    for (String path : List.of("d", "d/")) {
+      limited[0] = false;
+      bounded("findPath", FindPathRequest.newBuilder().setBucket("b").setPath(path), limited);
+      assertTrue(limited[0], path);
+      limited[0] = false;
+      bounded(
+          "renameObject",
+          RenameObjectRequest.newBuilder().setBucket("b").setSource(path).setTarget("d/t"),
+          limited);
+      assertTrue(limited[0], path);
+    }
+  }
+
+  private void bounded(String name, Message.Builder request, boolean[] limited) throws Exception {
+    try {
+      var unused =
+          door.pass(
+              name,
+              request.build(),
+              visitor("bob"),
+              allowed -> {
+                limited[0] = Acting.current().isLimitedIn("b");
+                return GetBucketReply.getDefaultInstance();
+              });
+    } catch (Exception e) {
+      throw e;
+    } catch (Throwable e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  @Test
+  void aStatusIsForWhoMayListWhateverPermissionsSay() throws Exception {
+    bucket = bucket.toBuilder().setLayout(BucketLayout.FILE_SYSTEM).build();
+    share("Allow", "\"s3:ListBucket\"", "\"arn:aws:s3:::b\"");
+    FindPathRequest.Builder find = FindPathRequest.newBuilder().setBucket("b").setPath("d/f");
+    boolean[] limited = {true};
+    bounded("findPath", find, limited);
+    assertFalse(limited[0]);
+    bounded("findPath", find.setWanted(4), limited);
+    assertTrue(limited[0]); // whether it may be read, permissions say
+    share("Deny", "\"s3:GetObject\"", "\"arn:aws:s3:::b/d/*\"");
+    denied("findPath", find.build(), "bob");
+    var unused = passed("findPath", find.setWanted(1).build(), "bob");
+  }
+
+  /** What only HTTP tells is not known here: nobody gets around a denial by that. */
+  @Test
+  void aDenialByWhatOnlyHttpTellsCountsHere() throws Exception {
+    String referred =
+        """
+        {"Statement":[
+         {"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/*"},
+         {"Effect":"Deny","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/a",
+          "Condition":{"StringLike":{"aws:Referer":"http://bad/*"}}},
+         {"Effect":"Deny","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/b",
+          "Condition":{"StringNotLike":{"aws:UserAgent":"good*"}}},
+         {"Effect":"Deny","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/c",
+          "Condition":{"Bool":{"aws:SecureTransport":"false"}}}]}\
+        """;
+    bucket = bucket.toBuilder().putSettings("policy", ByteString.copyFromUtf8(referred)).build();
+    denied("getObject", get("a"), "bob");
+    denied("getObject", get("b"), "bob");
+    assertEquals(get("c"), passed("getObject", get("c"), "bob"));
+    bucket =
+        bucket.toBuilder()
+            .putSettings(
+                "policy",
+                ByteString.copyFromUtf8(
+                    """
+                    {"Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject",
+                      "Resource":"arn:aws:s3:::b/*",
+                      "Condition":{"StringNotLike":{"aws:UserAgent":"bad*"}}}]}\
+                    """))
+            .build();
+    denied("getObject", get("a"), "bob");
+  }
+
+  @Test
+  void anObjectIsLookedUpOnceACall() throws Exception {
+    String tagged =
+        """
+        {"Statement":[{"Effect":"Allow","Principal":"*","Action":["s3:PutObject","s3:GetObject"],
+          "Resource":"arn:aws:s3:::b/*",
+          "Condition":{"StringEquals":{"s3:ExistingObjectTag/open":"yes"}}}]}\
+        """;
+    bucket = bucket.toBuilder().putSettings("policy", ByteString.copyFromUtf8(tagged)).build();
+    object =
+        object.toBuilder().setMetadata(ObjectMetadata.newBuilder().putTags("open", "yes")).build();
+    OpenFileRequest open = OpenFileRequest.newBuilder().setBucket("b").setKey("k").build();
+    assertEquals(open, passed("openFile", open, "bob"));
+    assertEquals(1, lookUps); // to be read and to be written
+    object = null;
+    lookUps = 0;
+    denied("openFile", open, "bob");
+    assertEquals(1, lookUps); // that it is not there is an answer
   }
 
   @Test
