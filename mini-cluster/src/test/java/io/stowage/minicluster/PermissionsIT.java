@@ -172,7 +172,10 @@ class PermissionsIT {
     refused(() -> ann.mkdirs(new Path("/ann")));
     forbidden(
         () -> annOverS3.putObject(b -> b.bucket("tree").key("x"), RequestBody.fromBytes(CONTENT)));
+    forbidden(() -> bobOverS3.headBucket(b -> b.bucket("tree")));
     owner.setPermission(new Path("/"), new FsPermission((short) 01777));
+    var there = bobOverS3.headBucket(b -> b.bucket("tree"));
+    assertEquals(200, there.sdkHttpResponse().statusCode());
     assertTrue(ann.mkdirs(new Path("/ann")));
     write(ann, "/ann/file");
     assertEquals("ann", ann.getFileStatus(new Path("/ann/file")).getOwner());
@@ -331,6 +334,10 @@ class PermissionsIT {
     ann.setPermission(new Path("/shut/file"), new FsPermission((short) 0600)); // through, and seen
     String upload =
         s3("ann").createMultipartUpload(b -> b.bucket("hostile").key("shut/upload")).uploadId();
+    assertTrue(ann.mkdirs(new Path("/open")));
+    ann.setPermission(new Path("/open"), new FsPermission((short) 0777));
+    String hers =
+        s3("ann").createMultipartUpload(b -> b.bucket("hostile").key("open/upload")).uploadId();
     var unused = owner.createSnapshot(new Path("/"), "then");
     Map<String, Work> attempts = new LinkedHashMap<>();
     for (String directory : List.of("closed", "shut")) {
@@ -462,6 +469,19 @@ class PermissionsIT {
                             m ->
                                 m.parts(
                                     CompletedPart.builder().partNumber(1).eTag("\"a\"").build()))));
+    // In a directory that he may write an upload is its owner's all the same.
+    attempts.put(
+        "S3 part of hers",
+        () ->
+            s3.uploadPart(
+                b -> b.bucket("hostile").key("open/upload").uploadId(hers).partNumber(1),
+                RequestBody.fromBytes(CONTENT)));
+    attempts.put(
+        "S3 parts of hers",
+        () -> s3.listParts(b -> b.bucket("hostile").key("open/upload").uploadId(hers)));
+    attempts.put(
+        "S3 end of hers",
+        () -> s3.abortMultipartUpload(b -> b.bucket("hostile").key("open/upload").uploadId(hers)));
     attempts.put(
         "S3 policy",
         () -> s3.putBucketPolicy(b -> b.bucket("hostile").policy("{\"Statement\":[]}")));

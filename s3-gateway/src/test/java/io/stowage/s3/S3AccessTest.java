@@ -51,6 +51,7 @@ import software.amazon.awssdk.services.s3.model.ObjectOwnership;
 import software.amazon.awssdk.services.s3.model.Permission;
 import software.amazon.awssdk.services.s3.model.S3Exception;
 import software.amazon.awssdk.services.s3.model.Tag;
+import software.amazon.awssdk.services.s3.model.TaggingDirective;
 import software.amazon.awssdk.services.s3.model.Type;
 
 /** Who may do what, as two users and a stranger meet it. */
@@ -420,6 +421,55 @@ class S3AccessTest {
     put(alice, "unsaid", "hers", null);
     assertEquals(
         "content", bob.getObjectAsBytes(b -> b.bucket("unsaid").key("hers")).asUtf8String());
+  }
+
+  private void policy(String bucket, String actions) {
+    alice.putBucketPolicy(
+        b ->
+            b.bucket(bucket)
+                .policy(
+                    """
+                    {"Statement": {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam:::user/bob"},
+                     "Action": [%s], "Resource": "arn:aws:s3:::%s/*"}}
+                    """
+                        .formatted(actions, bucket)));
+  }
+
+  @Test
+  void tagsAreCopiedByWhoMayReadAndWriteThem() {
+    alice.createBucket(b -> b.bucket("target"));
+    alice.putObject(
+        b -> b.bucket("bucket").key("t").tagging("level=secret"), RequestBody.fromString("x"));
+    policy("bucket", "\"s3:GetObject\"");
+    policy("target", "\"s3:PutObject\"");
+    bob.copyObject(
+        b ->
+            b.sourceBucket("bucket")
+                .sourceKey("k")
+                .destinationBucket("target")
+                .destinationKey("k"));
+    Runnable copy =
+        () ->
+            bob.copyObject(
+                b ->
+                    b.sourceBucket("bucket")
+                        .sourceKey("t")
+                        .destinationBucket("target")
+                        .destinationKey("t"));
+    denied(copy::run);
+    policy("bucket", "\"s3:GetObject\", \"s3:GetObjectTagging\"");
+    denied(copy::run);
+    bob.copyObject(
+        b ->
+            b.sourceBucket("bucket")
+                .sourceKey("t")
+                .destinationBucket("target")
+                .destinationKey("bare")
+                .taggingDirective(TaggingDirective.REPLACE));
+    policy("target", "\"s3:PutObject\", \"s3:PutObjectTagging\"");
+    copy.run();
+    assertEquals(
+        "secret", alice.getObjectTagging(b -> b.bucket("target").key("t")).tagSet().get(0).value());
   }
 
   @Test

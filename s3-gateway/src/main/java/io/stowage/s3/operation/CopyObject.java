@@ -26,7 +26,10 @@ import io.stowage.s3.http.Response;
 import io.stowage.s3.payload.HashKind;
 import io.stowage.s3.payload.Payload;
 import io.stowage.s3.xml.XmlOut;
+import java.util.HashMap;
+import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 
 /**
  * PUT with x-amz-copy-source: the bytes are read and written anew, so that no container is named by
@@ -75,6 +78,9 @@ final class CopyObject implements Operation {
           "The specified copy source is larger than the maximum allowable size for a copy source: "
               + PutObject.LARGEST_BODY);
     }
+    if (!replaceTags && from.getMetadata().getTagsCount() > 0) {
+      requireTags(source, call, from.getMetadata().getTagsMap());
+    }
     ObjectMetadata metadata = metadata(backend, call, from, replaceMetadata, replaceTags);
     call.mayTakeLong();
     ObjectVersion version;
@@ -90,6 +96,22 @@ final class CopyObject implements Operation {
     ObjectEncryption.describe(call, version.getMetadata().getEncryption(), response);
     ObjectEncryption.describeContext(version.getMetadata().getEncryption(), response);
     return source.identify(Versions.identifyNew(response, call.bucket(), version));
+  }
+
+  /**
+   * That tags which no header names may be taken there and put here: the put is asked about again,
+   * with them as if they were in its headers.
+   */
+  private void requireTags(CopySource source, S3Call call, Map<String, String> tags)
+      throws S3Exception, StoreException {
+    source.requireTags(backend, call);
+    Map<String, List<String>> facts = new HashMap<>(call.facts());
+    tags.forEach(
+        (tag, value) ->
+            facts.put("s3:requestobjecttag/" + tag.toLowerCase(Locale.ROOT), List.of(value)));
+    backend
+        .authorizer()
+        .authorize(call.caller().subject(), action(), call.bucket(), call.key(), facts);
   }
 
   private static String result(XmlOut out, ObjectVersion version) {

@@ -34,9 +34,11 @@ import java.util.Map;
  * The object that x-amz-copy-source names, found, authorised, and with its conditions checked.
  * Immutable.
  *
+ * @param version id as the request names it; null: the current one
  * @param cipher that it was encrypted with; null: none
  */
-record CopySource(BucketInfo in, String key, GetObjectReply found, ObjectCipher cipher) {
+record CopySource(
+    BucketInfo in, String key, String version, GetObjectReply found, ObjectCipher cipher) {
   static final String HEADER = "x-amz-copy-source";
 
   static CopySource find(Backend backend, S3Call call) throws S3Exception, StoreException {
@@ -65,22 +67,33 @@ record CopySource(BucketInfo in, String key, GetObjectReply found, ObjectCipher 
     S3Address.checkKey(key);
     BucketInfo in = bucket(backend, bucket);
     Dispatcher.checkExpectedOwner(call.header("x-amz-source-expected-bucket-owner"), in);
+    authorize(
+        backend, call, version == null ? "s3:GetObject" : "s3:GetObjectVersion", in, key, version);
+    GetObjectReply found = find(backend, in, key, versionId);
+    ObjectCipher cipher = backend.encryption().toCopy(call, in.getId(), found.getVersion());
+    Preconditions.checkCopySource(call.headers(), found.getVersion(), backend.clock().wallMicros());
+    return new CopySource(in, key, version, found, cipher);
+  }
+
+  private static void authorize(
+      Backend backend, S3Call call, String action, BucketInfo in, String key, String version)
+      throws S3Exception, StoreException {
     Map<String, List<String>> facts = new HashMap<>(call.facts());
     if (version != null) {
       facts.put("s3:versionid", List.of(version));
     }
-    backend
-        .authorizer()
-        .authorize(
-            call.caller().subject(),
-            version == null ? "s3:GetObject" : "s3:GetObjectVersion",
-            in,
-            key,
-            facts);
-    GetObjectReply found = find(backend, in, key, versionId);
-    ObjectCipher cipher = backend.encryption().toCopy(call, in.getId(), found.getVersion());
-    Preconditions.checkCopySource(call.headers(), found.getVersion(), backend.clock().wallMicros());
-    return new CopySource(in, key, found, cipher);
+    backend.authorizer().authorize(call.caller().subject(), action, in, key, facts);
+  }
+
+  /** That its tags may be read, which are copied with it. */
+  void requireTags(Backend backend, S3Call call) throws S3Exception, StoreException {
+    authorize(
+        backend,
+        call,
+        version == null ? "s3:GetObjectTagging" : "s3:GetObjectVersionTagging",
+        in,
+        key,
+        version);
   }
 
   /** The bucket of the source: if it is not there, the answer names it, not that of the target. */

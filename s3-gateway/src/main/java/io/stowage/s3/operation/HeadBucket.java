@@ -15,13 +15,18 @@
  */
 package io.stowage.s3.operation;
 
+import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.proto.BucketLayout;
+import io.stowage.common.proto.FindPathRequest;
 import io.stowage.s3.error.S3Exception;
 import io.stowage.s3.http.Response;
 
 /** HEAD of a bucket: that it is there and may be listed, and where. */
 final class HeadBucket implements Operation {
   static final String REGION = "x-amz-bucket-region";
+
+  private static final int READ_AND_GO_THROUGH = 5;
 
   private final Backend backend;
 
@@ -40,6 +45,7 @@ final class HeadBucket implements Operation {
       backend
           .authorizer()
           .authorize(call.caller().subject(), "s3:ListBucket", call.bucket(), null, call.facts());
+      requireListable(call);
     } catch (S3Exception e) {
       // Whoever asks where a bucket is may know it, if not more.
       throw e.withHeader(REGION, backend.region());
@@ -47,5 +53,27 @@ final class HeadBucket implements Operation {
     return Response.headOnly(200, 0)
         .header(REGION, backend.region())
         .header("x-amz-access-point-alias", "false");
+  }
+
+  /** Where the permissions of files decide, those of the root do about a listing. */
+  private void requireListable(S3Call call) throws S3Exception, StoreException {
+    if (call.bucket().getLayout() != BucketLayout.FILE_SYSTEM) {
+      return;
+    }
+    try {
+      var unused =
+          backend
+              .namespace()
+              .findPath(
+                  FindPathRequest.newBuilder()
+                      .setBucket(call.bucketName())
+                      .setWanted(READ_AND_GO_THROUGH)
+                      .build());
+    } catch (StoreException e) {
+      if (e.code() == ErrorCode.ACCESS_DENIED) {
+        throw S3Exception.of(e);
+      }
+      throw e;
+    }
   }
 }
