@@ -17,6 +17,7 @@ package io.stowage.om;
 
 import io.stowage.common.access.AuditLog;
 import io.stowage.common.access.Authorizer;
+import io.stowage.common.access.RefusedLogins;
 import io.stowage.common.conf.Exposure;
 import io.stowage.common.conf.Keys;
 import io.stowage.common.conf.StowageConfig;
@@ -104,6 +105,7 @@ public final class OmServer implements AutoCloseable {
   private final DelegationSecrets delegation; // null: security is off
   private final StoreClock clock;
   private Authorizer authorizer; // null: callers over RPC are not asked about
+  private RefusedLogins refused; // with it
   private RpcServer rpc;
 
   private OmServer(
@@ -296,6 +298,7 @@ public final class OmServer implements AutoCloseable {
                   config.get(Keys.OM_AUDIT_FILE_SIZE),
                   config.get(Keys.OM_AUDIT_FILES),
                   "rpc"));
+      refused = RefusedLogins.into(authorizer.audit());
     }
     Door door = authorizer == null ? null : door(namespace);
     Visitors visitors =
@@ -439,6 +442,7 @@ public final class OmServer implements AutoCloseable {
         rpc.close();
       }
       if (authorizer != null) {
+        refused.close();
         authorizer.close();
       }
     }

@@ -15,6 +15,8 @@
  */
 package io.stowage.scm;
 
+import io.stowage.common.access.AuditLog;
+import io.stowage.common.access.RefusedLogins;
 import io.stowage.common.conf.Exposure;
 import io.stowage.common.conf.Keys;
 import io.stowage.common.conf.StowageConfig;
@@ -91,6 +93,8 @@ public final class ScmServer implements AutoCloseable {
   private final ContainerStore store;
   private final StorageContainerManager manager;
   private final RpcServer rpc;
+  private final AuditLog audit; // of whom Hadoop's RPC refuses; nobody is asked further
+  private final RefusedLogins refused;
   private final String address;
   private final CrashPoint work;
   private final ScheduledExecutorService ticker = thread("scm-ticker");
@@ -104,12 +108,15 @@ public final class ScmServer implements AutoCloseable {
       ContainerStore store,
       StorageContainerManager manager,
       RpcServer rpc,
+      AuditLog audit,
       String address) {
     this.datanodes = datanodes;
     this.keys = keys;
     this.store = store;
     this.manager = manager;
     this.rpc = rpc;
+    this.audit = audit;
+    this.refused = RefusedLogins.into(audit);
     this.address = address;
     // Of this SCM alone, so that a test pauses one of two in a JVM: its own threads all come by.
     this.work = CrashPoint.named("scm.work@" + address);
@@ -146,7 +153,9 @@ public final class ScmServer implements AutoCloseable {
             new DataPlaneProbe(datanodes));
     ContainerStore store = null;
     ScmServer server = null;
+    AuditLog audit = null;
     try {
+      audit = audit(config, machine);
       store = HBaseContainerStore.open(hadoopAndHBase, scm.hbaseNamespace(), clock);
       StorageContainerManager manager =
           new StorageContainerManager(scm, store, cluster, clock, new SecureRandom());
@@ -161,7 +170,8 @@ public final class ScmServer implements AutoCloseable {
                   hadoopAndHBase, scm.bind(), RPC_HANDLERS, RpcProtocol.CONTAINER_MANAGER, manager)
               .add(hadoopAndHBase, RpcProtocol.DATANODE_REPORTS, manager)
               .start();
-      server = new ScmServer(datanodes, keys, store, manager, rpc, advertised(rpc.address()));
+      server =
+          new ScmServer(datanodes, keys, store, manager, rpc, audit, advertised(rpc.address()));
       server.run(scm, zooKeeperLogin(config));
       return server;
     } catch (StoreException | RuntimeException e) {
@@ -172,9 +182,25 @@ public final class ScmServer implements AutoCloseable {
         if (store != null) {
           store.close();
         }
+        if (audit != null) {
+          audit.close();
+        }
       }
       throw e;
     }
+  }
+
+  /** With security off nobody is refused. */
+  private static AuditLog audit(StowageConfig config, StoreClock clock) throws StoreException {
+    return config.get(Keys.SECURITY_ENABLED)
+        ? AuditLog.open(
+            clock,
+            Keys.SCM_AUDIT_FILE,
+            config.get(Keys.SCM_AUDIT_FILE),
+            config.get(Keys.OM_AUDIT_FILE_SIZE),
+            config.get(Keys.OM_AUDIT_FILES),
+            "logins")
+        : AuditLog.none();
   }
 
   /** Who SCMs are to ZooKeeper; null: nobody. */
@@ -336,6 +362,8 @@ public final class ScmServer implements AutoCloseable {
     }
     manager.lost();
     rpc.close();
+    refused.close();
+    audit.close();
     ticker.shutdownNow();
     follower.shutdownNow();
     looker.shutdownNow();

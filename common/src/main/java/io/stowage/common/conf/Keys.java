@@ -865,6 +865,16 @@ public final class Keys {
               Tag.TUNING,
               "Files of that audit log that are kept, the present one included."));
 
+  public static final ConfigKey<String> SCM_AUDIT_FILE =
+      add(
+          ConfigKey.text(
+              "stowage.scm.audit.file",
+              "",
+              Tag.BASIC,
+              "File to which an SCM with security on writes whom it refused, a line of JSON each;"
+                  + " empty: beside the process's own log; none: nowhere. As large and as many as"
+                  + " stowage.om.audit.file-size and stowage.om.audit.files say."));
+
   public static final ConfigKey<Duration> TOKEN_KEY_INTERVAL =
       add(
           ConfigKey.duration(

@@ -20,6 +20,8 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.stowage.common.access.AuditLog;
+import io.stowage.common.access.RefusedLogins;
 import io.stowage.common.conf.Keys;
 import io.stowage.common.conf.StowageConfig;
 import io.stowage.common.error.ErrorCode;
@@ -34,6 +36,7 @@ import io.stowage.common.proto.HeartbeatReply;
 import io.stowage.common.proto.HeartbeatRequest;
 import io.stowage.common.scm.ContainerManager;
 import io.stowage.common.scm.DatanodeReports;
+import io.stowage.common.time.StoreClock;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -44,6 +47,7 @@ import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.PrivilegedExceptionAction;
 import java.time.Duration;
@@ -252,11 +256,25 @@ class SecureRpcTest {
           ClusterStatusReply.getDefaultInstance(),
           client(user, site, RpcProtocol.CONTAINER_MANAGER, address).clusterStatus(ask));
     }
-    for (UserGroupInformation user : List.of(kdc.logIn("alice"), datanode.user())) {
-      String why =
-          refusal(
-              () -> client(user, site, RpcProtocol.CONTAINER_MANAGER, address).clusterStatus(ask));
-      assertTrue(why.contains("not authorized for protocol"), why);
+    Path file = directory.resolve("scm-audit.log");
+    try (AuditLog audit = AuditLog.to(StoreClock.system(), file, 1 << 20, 1);
+        RefusedLogins heard = RefusedLogins.into(audit)) {
+      for (UserGroupInformation user : List.of(kdc.logIn("alice"), datanode.user())) {
+        String why =
+            refusal(
+                () ->
+                    client(user, site, RpcProtocol.CONTAINER_MANAGER, address).clusterStatus(ask));
+        assertTrue(why.contains("not authorized for protocol"), why);
+      }
+    }
+    List<String> lines = Files.readAllLines(file);
+    assertEquals(2, lines.size(), lines::toString);
+    assertTrue(lines.get(0).contains("\"user\":\"alice" + REALM + "\""), lines.get(0));
+    assertTrue(lines.get(1).contains("\"user\":\"datanode/"), lines.get(1));
+    for (String line : lines) {
+      assertTrue(line.contains("\"authenticated\":\"KERBEROS\""), line);
+      assertTrue(line.contains("\"action\":\"stowage:UseProtocol\",\"allowed\":false"), line);
+      assertTrue(line.contains("ContainerManager"), line);
     }
   }
 

@@ -19,6 +19,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.stowage.common.access.AuditLog;
+import io.stowage.common.access.RefusedLogins;
 import io.stowage.common.conf.Keys;
 import io.stowage.common.conf.StowageConfig;
 import io.stowage.common.delegation.DelegationTokenIdentifier;
@@ -42,6 +44,7 @@ import io.stowage.common.rpc.SiteConfiguration;
 import io.stowage.common.rpc.TestKdc;
 import io.stowage.common.secret.SecretSeal;
 import io.stowage.common.time.ManualClock;
+import io.stowage.common.time.StoreClock;
 import io.stowage.om.row.RowCommitter;
 import io.stowage.om.row.Stamps;
 import io.stowage.om.table.Column;
@@ -51,6 +54,7 @@ import io.stowage.om.table.Row;
 import io.stowage.om.table.RowStore;
 import java.io.IOException;
 import java.lang.reflect.Proxy;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.PrivilegedExceptionAction;
 import java.time.Duration;
@@ -319,6 +323,33 @@ class SecureTokensTest {
     assertEquals("alice", seenBy(job, one));
     open.get(0).close(); // one's server
     assertEquals("alice", nameSeen(inUse));
+  }
+
+  /** No call of ours is reached, and still it is written down who came with what. */
+  @Test
+  void whoCannotShowWhoHeIsIsWrittenDown() throws Exception {
+    Path file = directory.resolve("audit.log");
+    UserGroupInformation alice = kdc.logIn("alice");
+    DelegationToken token = issue(alice, "rm");
+    var unused =
+        client(alice, RpcProtocol.DELEGATION_TOKENS, one)
+            .cancelToken(CancelTokenRequest.newBuilder().setToken(token).build());
+    DelegationToken other = issue(alice, "rm");
+    byte[] password = other.getPassword().toByteArray();
+    password[0] ^= 1;
+    DelegationToken forged = other.toBuilder().setPassword(ByteString.copyFrom(password)).build();
+    try (AuditLog audit = AuditLog.to(StoreClock.system(), file, 1 << 20, 1);
+        RefusedLogins heard = RefusedLogins.into(audit)) {
+      denied(() -> seenBy(worker(token), one));
+      denied(() -> seenBy(worker(forged), one));
+    }
+    List<String> lines = Files.readAllLines(file);
+    assertEquals(2, lines.size(), lines::toString);
+    for (String line : lines) {
+      assertTrue(line.contains("\"from\":\"127.0.0.1\""), line);
+      assertTrue(line.contains("\"action\":\"authenticate\",\"allowed\":false"), line);
+    }
+    assertTrue(lines.get(0).contains("it was cancelled"), lines.get(0));
   }
 
   @Test
