@@ -16,16 +16,19 @@
 package io.stowage.minicluster;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.stowage.client.repack.BucketConversion;
 import io.stowage.client.repack.Repacker;
 import io.stowage.common.conf.Keys;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.fault.CrashPoint;
 import io.stowage.common.id.WriteId;
+import io.stowage.common.om.ObjectManager;
 import io.stowage.common.proto.BucketLayout;
 import io.stowage.common.proto.ContainerInfo;
 import io.stowage.common.proto.ContainerState;
@@ -34,6 +37,7 @@ import io.stowage.common.proto.GetObjectReply;
 import io.stowage.common.proto.GetObjectRequest;
 import io.stowage.common.proto.ListContainersReply;
 import io.stowage.common.proto.ListContainersRequest;
+import io.stowage.common.proto.ListVersionsRequest;
 import io.stowage.common.proto.RepackStatusReply;
 import io.stowage.common.proto.RepackStatusRequest;
 import io.stowage.common.proto.ResurveyContainersRequest;
@@ -74,7 +78,12 @@ import org.junit.jupiter.api.io.TempDir;
 /** What repacking gives back, on real datanodes' disks, while others read and write. */
 @Timeout(240)
 class RepackIT {
-  private static final Duration PATIENCE = Duration.ofSeconds(90);
+  /**
+   * How many times as slow as an idle machine this one is: all that is waited for takes as long.
+   */
+  private static final int SLOWNESS = Integer.getInteger("stowage.it.slowness", 1);
+
+  private static final Duration PATIENCE = Duration.ofSeconds(90).multipliedBy(SLOWNESS);
   private static final int OBJECTS = Integer.getInteger("stowage.it.repacked-objects", 3_000);
 
   @TempDir Path directory;
@@ -87,11 +96,11 @@ class RepackIT {
   /** Everything that production waits for, in seconds. */
   static MiniStowageCluster.Builder impatient() {
     return MiniStowageCluster.builder()
-        .set(Keys.COMMIT_WINDOW, "3s")
+        .set(Keys.COMMIT_WINDOW, 3 * SLOWNESS + "s")
         .set(Keys.CLOCK_BOUND, "300ms")
-        .set(Keys.MUTATION_DEADLINE, "1500ms")
-        .set(Keys.OPEN_TIME, "2s")
-        .set(Keys.REPACK_CLAIM, "2s")
+        .set(Keys.MUTATION_DEADLINE, 1_500 * SLOWNESS + "ms")
+        .set(Keys.OPEN_TIME, 2 * SLOWNESS + "s")
+        .set(Keys.REPACK_CLAIM, 2 * SLOWNESS + "s")
         .set(Keys.REPACK_KEEP, "1s")
         .set(Keys.REPACK_RATE, "1g")
         .set(Keys.CONTAINER_CAPACITY, "8m");
@@ -320,8 +329,13 @@ class RepackIT {
 
   /** Keys of such a bucket are paths; what is moved is named by rows of directories. */
   @Test
-  void aConvertedBucketWithDirectoriesIsOfItsNewPolicy() throws Exception {
-    try (MiniStowageCluster cluster = impatient().directory(directory).start()) {
+  void aConvertedBucketWithDirectoriesIsOfItsNewPolicyAndItsSnapshotsAreKept() throws Exception {
+    try (MiniStowageCluster cluster =
+        impatient()
+            .set(Keys.COLLECT_MARGIN, 1_500 * SLOWNESS + "ms")
+            .set(Keys.COLLECT_INTERVAL, "500ms")
+            .directory(directory)
+            .start()) {
       cluster
           .objectManager(0)
           .createBucket(
@@ -350,10 +364,25 @@ class RepackIT {
                     .setPolicy("rs-1-2")
                     .setWriteId(WriteId.random())
                     .build());
-        assertEquals(
-            3, cluster.conversion(0).run("tree", "", progress -> {}).converted(), "converted");
-        assertEquals(
-            0, cluster.conversion(0).run("tree", "", progress -> {}).converted(), "left over");
+        BucketConversion conversion =
+            new BucketConversion(
+                cluster.config(),
+                byPagesOfOneFile(
+                    cluster.objectManager(0),
+                    2,
+                    () ->
+                        assertTrue(
+                            fs.rename(
+                                new org.apache.hadoop.fs.Path("/top"),
+                                new org.apache.hadoop.fs.Path("/a/passed")))),
+                cluster.containerManager(),
+                cluster.dataPath(0));
+        BucketConversion.Progress done = conversion.run("tree", "", progress -> {});
+        assertEquals(3, done.converted(), "converted");
+        assertTrue(done.over() && done.pass() == 3, done.toString());
+        assertTrue(
+            fs.rename(
+                new org.apache.hadoop.fs.Path("/a/passed"), new org.apache.hadoop.fs.Path("/top")));
         for (Map.Entry<String, Integer> file : lengths.entrySet()) {
           assertOnly(
               "rs-1-2",
@@ -373,8 +402,133 @@ class RepackIT {
                 file.getKey());
           }
         }
+        whatASnapshotShowsOutlivesItsContainers(cluster, fs);
       }
     }
+  }
+
+  /** An object manager that lists one file at a time, and before a page of versions does more. */
+  private static ObjectManager byPagesOfOneFile(
+      ObjectManager real, int page, ThrowingRunnable more) {
+    AtomicInteger pages = new AtomicInteger();
+    return (ObjectManager)
+        Proxy.newProxyInstance(
+            ObjectManager.class.getClassLoader(),
+            new Class<?>[] {ObjectManager.class},
+            (proxy, method, arguments) -> {
+              try {
+                if (arguments != null && arguments[0] instanceof ListVersionsRequest asked) {
+                  if (pages.incrementAndGet() == page) {
+                    more.run();
+                  }
+                  return real.listVersions(asked.toBuilder().setLimit(1).build());
+                }
+                return method.invoke(real, arguments);
+              } catch (InvocationTargetException e) {
+                throw e.getCause();
+              }
+            });
+  }
+
+  private interface ThrowingRunnable {
+    void run() throws Exception;
+  }
+
+  /**
+   * Files are replaced, deleted, moved, removed with their directory, and their containers emptied:
+   * what they held is a snapshot's alone by then, and collectors went through all rows.
+   */
+  private static void whatASnapshotShowsOutlivesItsContainers(
+      MiniStowageCluster cluster, FileSystem fs) throws Exception {
+    Map<String, Integer> lengths =
+        Map.of(
+            "s/replaced", 5_000, "s/deleted", 200_000, "s/moved", 1_000_001, "s/d/removed", 70_000);
+    for (Map.Entry<String, Integer> file : lengths.entrySet()) {
+      write(fs, file.getKey(), TestContent.of(file.getKey(), file.getValue()));
+    }
+    Set<Long> homes = new HashSet<>();
+    for (String file : lengths.keySet()) {
+      homes.addAll(containersOf(cluster, "", file));
+    }
+    var root = new org.apache.hadoop.fs.Path("/");
+    fs.createSnapshot(root, "before");
+    write(fs, "s/replaced", TestContent.of("new", 60_000));
+    assertTrue(fs.delete(new org.apache.hadoop.fs.Path("/s/deleted"), false));
+    assertTrue(
+        fs.rename(
+            new org.apache.hadoop.fs.Path("/s/moved"), new org.apache.hadoop.fs.Path("/a/there")));
+    assertTrue(fs.delete(new org.apache.hadoop.fs.Path("/s/d"), true));
+    emptyAll(cluster, homes);
+    for (Map.Entry<String, Integer> file : lengths.entrySet()) {
+      Set<Long> now = containersOf(cluster, "before", file.getKey());
+      assertTrue(Collections.disjoint(homes, now), file.getKey() + " is in " + now);
+      var past = new org.apache.hadoop.fs.Path("/.snapshot/before/" + file.getKey());
+      assertEquals(file.getValue().longValue(), fs.getFileStatus(past).getLen());
+      assertContent(fs, past, file.getKey(), file.getValue());
+    }
+    assertContent(fs, new org.apache.hadoop.fs.Path("/s/replaced"), "new", 60_000);
+    assertContent(fs, new org.apache.hadoop.fs.Path("/a/there"), "s/moved", 1_000_001);
+    assertFalse(fs.exists(new org.apache.hadoop.fs.Path("/s/d")));
+    fs.deleteSnapshot(root, "before");
+    assertFalse(fs.exists(new org.apache.hadoop.fs.Path("/.snapshot/before/s/deleted")));
+  }
+
+  /** Repacks these, or waits for whoever does, until their shards are gone. */
+  private static void emptyAll(MiniStowageCluster cluster, Set<Long> ids) throws Exception {
+    long deadline = System.nanoTime() + PATIENCE.toNanos();
+    StoreException last = null;
+    while (true) {
+      List<ContainerInfo> left =
+          containers(cluster).stream().filter(info -> ids.contains(info.getId())).toList();
+      if (left.isEmpty()) {
+        return;
+      }
+      if (System.nanoTime() > deadline) {
+        throw new AssertionError("still there: " + left, last);
+      }
+      for (ContainerInfo info : left) {
+        if (info.getState() != ContainerState.DELETED) {
+          try {
+            cluster.repacker(0).repack(info.getId());
+          } catch (StoreException e) {
+            last = e; // open, too young, or another's
+          }
+        }
+      }
+      Thread.sleep(200);
+    }
+  }
+
+  private static void write(FileSystem fs, String file, byte[] content) throws Exception {
+    try (OutputStream out = fs.create(new org.apache.hadoop.fs.Path("/" + file))) {
+      out.write(content);
+    }
+  }
+
+  private static void assertContent(
+      FileSystem fs, org.apache.hadoop.fs.Path path, String as, int length) throws Exception {
+    try (InputStream in = fs.open(path)) {
+      assertEquals(null, TestContent.mismatch(as, length, in.readAllBytes()), path.toString());
+    }
+  }
+
+  private static Set<Long> containersOf(MiniStowageCluster cluster, String snapshot, String key)
+      throws Exception {
+    Set<Long> ids = new HashSet<>();
+    cluster
+        .objectManager(0)
+        .getObject(
+            GetObjectRequest.newBuilder()
+                .setBucket("tree")
+                .setKey(key)
+                .setSnapshot(snapshot)
+                .setWantManifest(true)
+                .build())
+        .getVersion()
+        .getManifest()
+        .getExtentsList()
+        .forEach(extent -> ids.add(extent.getContainer()));
+    return ids;
   }
 
   /**

@@ -57,6 +57,10 @@ import org.apache.hadoop.thirdparty.protobuf.ByteString;
  * look, so a conversion that was cut short is begun again, from where it was or from the first key.
  * Objects are read and written by others meanwhile; one that is overwritten or deleted is left
  * alone. Blocking; not thread-safe.
+ *
+ * <p>A pass goes through the keys in their order, and what is renamed meanwhile from a key before
+ * it to one behind it is missed. So there are passes over all keys until one has found nothing to
+ * convert: what it missed was renamed twice at least, once in each of two passes.
  */
 public final class BucketConversion {
   /** Objects at a time, so that small ones share stripes. */
@@ -66,6 +70,9 @@ public final class BucketConversion {
   private static final long NULL_VERSION = -1; // as requests name it
   private static final int MOST_ATTEMPTS = 5;
   private static final int MOST_ASKED = 1_000;
+
+  /** If even these all found something, files are renamed all the time; the caller is told so. */
+  private static final int MOST_PASSES = 10;
 
   private final ObjectManager om;
   private final ContainerManager scm;
@@ -78,10 +85,13 @@ public final class BucketConversion {
   /**
    * How far it is.
    *
-   * @param objects versions that were looked at
+   * @param objects versions that were looked at, in all passes
    * @param lastKey every key up to it is done
+   * @param pass the first is 1
+   * @param over this pass went through all keys and found nothing to convert
    */
-  public record Progress(long objects, long converted, long bytes, String lastKey) {}
+  public record Progress(
+      long objects, long converted, long bytes, String lastKey, int pass, boolean over) {}
 
   public BucketConversion(
       StowageConfig config, ObjectManager om, ContainerManager scm, StowageDataPath data)
@@ -92,12 +102,26 @@ public final class BucketConversion {
   }
 
   /**
-   * Converts all objects behind a key.
+   * Converts all objects, those behind a key first.
    *
    * @param startAfter empty: from the first
    * @param each told of progress, page by page
    */
   public Progress run(String bucketName, String startAfter, Consumer<Progress> each)
+      throws StoreException {
+    String from = startAfter;
+    for (int pass = 1; ; pass++) {
+      long before = converted.get();
+      Progress done = pass(bucketName, from, pass, each);
+      boolean over = from.isEmpty() && converted.get() == before;
+      if (over || pass == MOST_PASSES) {
+        return progress(done.lastKey(), pass, over);
+      }
+      from = "";
+    }
+  }
+
+  private Progress pass(String bucketName, String startAfter, int pass, Consumer<Progress> each)
       throws StoreException {
     BucketInfo bucket =
         om.getBucket(GetBucketRequest.newBuilder().setName(bucketName).build()).getBucket();
@@ -137,9 +161,9 @@ public final class BucketConversion {
         done = lastDone(page, done);
         next.setKeyMarker(page.getNextKey()).setVersionIdMarker(page.getNextVersionId());
         resurvey();
-        each.accept(progress(done));
+        each.accept(progress(done, pass, false));
       } while (page.getMore());
-      return progress(done);
+      return progress(done, pass, false);
     } finally {
       threads.shutdownNow();
     }
@@ -164,8 +188,8 @@ public final class BucketConversion {
     return before;
   }
 
-  private Progress progress(String last) {
-    return new Progress(looked.get(), converted.get(), bytes.get(), last);
+  private Progress progress(String last, int pass, boolean over) {
+    return new Progress(looked.get(), converted.get(), bytes.get(), last, pass, over);
   }
 
   private static void await(Future<?> conversion) throws StoreException {

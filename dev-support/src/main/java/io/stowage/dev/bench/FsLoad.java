@@ -38,6 +38,7 @@ import org.apache.hadoop.fs.FileRange;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.fs.RemoteIterator;
+import org.apache.hadoop.fs.StreamCapabilities;
 import org.apache.hadoop.fs.statistics.IOStatistics;
 import org.apache.hadoop.fs.statistics.IOStatisticsSupport;
 import picocli.CommandLine;
@@ -90,6 +91,12 @@ public final class FsLoad implements Callable<Integer> {
   @Option(names = "--repeat", defaultValue = "3", description = "runs of the large file's phases")
   private int repeat;
 
+  @Option(names = "--syncs", defaultValue = "3000", description = "hsyncs of a file, one by one")
+  private int syncs;
+
+  @Option(names = "--sync-bytes", defaultValue = "4474", description = "written before each")
+  private int syncBytes;
+
   private final AtomicLong names = new AtomicLong();
   private FileSystem fs;
   private Path base;
@@ -122,6 +129,7 @@ public final class FsLoad implements Callable<Integer> {
     long failures = 0;
     try {
       failures += small();
+      failures += syncs();
       directories();
       large();
     } finally {
@@ -182,6 +190,48 @@ public final class FsLoad implements Callable<Integer> {
       out.write(content);
     }
     return content.length;
+  }
+
+  /** As a log is written: by one who waits for each, and by as many as there are threads. */
+  private long syncs() throws Exception {
+    byte[] record = new byte[syncBytes];
+    new Random(3).nextBytes(record);
+    Path log = new Path(base, "log");
+    try (FSDataOutputStream out = fs.create(log)) {
+      if (!out.hasCapability(StreamCapabilities.HSYNC)) {
+        System.out.println("hsync    not offered");
+        return 0;
+      }
+      LoadReport report = new LoadReport();
+      Spent before = spent();
+      long begin = System.nanoTime();
+      for (int i = 0; i < syncs; i++) {
+        long start = System.nanoTime();
+        out.write(record);
+        out.hsync();
+        report.succeeded(System.nanoTime() - start, syncBytes);
+      }
+      print("hsync", report, System.nanoTime() - begin, spent().minus(before));
+    }
+    if (fs.getFileStatus(log).getLen() != (long) syncs * syncBytes) {
+      throw new IOException(log + " has " + fs.getFileStatus(log).getLen() + " bytes");
+    }
+    FSDataOutputStream[] logs = new FSDataOutputStream[threads];
+    for (int i = 0; i < threads; i++) {
+      logs[i] = fs.create(new Path(base, "log" + i));
+    }
+    long failures =
+        timed(
+            "hsyncs",
+            (thread, random) -> {
+              logs[thread].write(record);
+              logs[thread].hsync();
+              return syncBytes;
+            });
+    for (FSDataOutputStream one : logs) {
+      one.close();
+    }
+    return failures;
   }
 
   /** A directory of many files, renamed and deleted. */

@@ -314,7 +314,8 @@ final class BucketCommands {
               after,
               progress ->
                   System.err.printf(
-                      "%d objects looked at, %d converted, %d bytes; done up to %s%n",
+                      "pass %d: %d objects looked at, %d converted, %d bytes; done up to %s%n",
+                      progress.pass(),
                       progress.objects(),
                       progress.converted(),
                       progress.bytes(),
@@ -326,7 +327,12 @@ final class BucketCommands {
               + done.objects()
               + " objects, "
               + done.bytes()
-              + " bytes");
+              + " bytes, in "
+              + done.pass()
+              + (done.pass() == 1 ? " pass" : " passes")
+              + (done.over()
+                  ? "; the last found nothing to convert"
+                  : "; each found some that were renamed meanwhile: repeat it"));
     }
   }
 
