@@ -24,6 +24,7 @@ import io.stowage.common.conf.Keys;
 import io.stowage.common.conf.StowageConfig;
 import io.stowage.common.data.DatanodeDirectory;
 import io.stowage.common.data.NetworkDatanodes;
+import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.om.ObjectManager;
 import io.stowage.common.proto.ClusterStatusReply;
@@ -156,13 +157,24 @@ final class Session implements AutoCloseable {
     return dataPath;
   }
 
-  /** With security on, an administrator's requests to datanodes get tokens of SCM's keys. */
+  /**
+   * With security on, an administrator's requests to datanodes get tokens of SCM's keys. Whom SCM
+   * gives none is a user, and comes with those that object managers give him, as jobs do.
+   */
   private DatanodeDirectory signing(DatanodeDirectory network) throws StoreException {
     if (!RpcSecurity.isOn(hadoop)) {
       return network;
     }
     TokenKeyRing keys = new TokenKeyRing();
-    keys.take(containerManager().getTokenKeys(GetTokenKeysRequest.getDefaultInstance()).getKeys());
+    try {
+      keys.take(
+          containerManager().getTokenKeys(GetTokenKeysRequest.getDefaultInstance()).getKeys());
+    } catch (StoreException e) {
+      if (e.code() == ErrorCode.ACCESS_DENIED) {
+        return network;
+      }
+      throw e;
+    }
     return new SigningDatanodes(
         network,
         new ShardTokens(keys, StoreClock.system()),
