@@ -49,12 +49,17 @@ public final class EmbeddedZooKeeper implements AutoCloseable {
   private static final long START_TIMEOUT_MILLIS = 20_000;
   private static final int KEPT_SNAPSHOTS = 3;
 
-  private final ZooKeeperServerEmbedded server;
+  private final Path directory;
+  private final RealmKeys realm; // null: no security
   private final int port;
+  private ZooKeeperServerEmbedded server;
 
-  private EmbeddedZooKeeper(ZooKeeperServerEmbedded server, int port) {
+  private EmbeddedZooKeeper(Path directory, RealmKeys realm, ZooKeeperServerEmbedded server)
+      throws Exception {
+    this.directory = directory;
+    this.realm = realm;
     this.server = server;
-    this.port = port;
+    this.port = server.getClientPort();
   }
 
   /**
@@ -76,8 +81,31 @@ public final class EmbeddedZooKeeper implements AutoCloseable {
    */
   static EmbeddedZooKeeper start(Path directory, int port, RealmKeys realm)
       throws IOException, InterruptedException {
-    Path data = Files.createDirectories(directory.resolve("data"));
-    purgeOldSnapshots(data);
+    purgeOldSnapshots(Files.createDirectories(directory.resolve("data")));
+    ZooKeeperServerEmbedded server = serve(directory, port, realm);
+    try {
+      EmbeddedZooKeeper started = new EmbeddedZooKeeper(directory, realm, server);
+      if (realm == null) { // else a test's, of which nobody was killed, and which shows us nothing
+        started.dropEphemeralNodesOfTheDead();
+      }
+      return started;
+    } catch (InterruptedException e) {
+      server.close();
+      throw e;
+    } catch (Exception e) {
+      server.close();
+      throw cannotStart(directory, port, e);
+    }
+  }
+
+  private static IOException cannotStart(Path directory, int port, Exception e) {
+    return new IOException(
+        "Cannot start ZooKeeper on 127.0.0.1:" + port + " in " + directory + ": " + e, e);
+  }
+
+  private static ZooKeeperServerEmbedded serve(Path directory, int port, RealmKeys realm)
+      throws IOException, InterruptedException {
+    Path data = directory.resolve("data");
     Properties settings = new Properties();
     settings.setProperty("dataDir", data.toString());
     settings.setProperty("clientPort", Integer.toString(port));
@@ -104,11 +132,7 @@ public final class EmbeddedZooKeeper implements AutoCloseable {
               .exitHandler(ExitHandler.LOG_ONLY)
               .build();
       server.start(START_TIMEOUT_MILLIS);
-      EmbeddedZooKeeper started = new EmbeddedZooKeeper(server, server.getClientPort());
-      if (realm == null) { // else a test's, of which nobody was killed, and which shows us nothing
-        started.dropEphemeralNodesOfTheDead();
-      }
-      return started;
+      return server;
     } catch (InterruptedException e) {
       server.close();
       throw e;
@@ -116,9 +140,18 @@ public final class EmbeddedZooKeeper implements AutoCloseable {
       if (server != null) {
         server.close();
       }
-      throw new IOException(
-          "Cannot start ZooKeeper on 127.0.0.1:" + port + " in " + directory + ": " + e, e);
+      throw cannotStart(directory, port, e);
     }
+  }
+
+  /** Stops serving; sessions and nodes are on disk. */
+  void stop() {
+    server.close();
+  }
+
+  /** Serves again what was served before, to those whose sessions it was. */
+  void startAgain() throws IOException, InterruptedException {
+    server = serve(directory, port, realm);
   }
 
   private static void purgeOldSnapshots(Path data) throws IOException {

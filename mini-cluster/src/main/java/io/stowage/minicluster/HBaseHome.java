@@ -120,6 +120,11 @@ final class HBaseHome implements AutoCloseable {
     return "t" + CLUSTERS.incrementAndGet();
   }
 
+  /** For tests of what goes on without it; whoever stops it starts it again. */
+  EmbeddedZooKeeper zooKeeper() {
+    return zooKeeper;
+  }
+
   String zooKeeperQuorum() {
     return zooKeeper.quorum();
   }

@@ -112,6 +112,7 @@ public final class MiniStowageCluster implements AutoCloseable {
     private Path directory;
     private StoreClock clock = StoreClock.system();
     private final Map<Integer, StoreClock> objectManagerClocks = new HashMap<>();
+    private final Map<Integer, StoreClock> scmClocks = new HashMap<>();
     private final Map<ConfigKey<?>, String> settings = new HashMap<>();
     private final Map<String, String> hadoop = new HashMap<>();
     private UnaryOperator<DiskFiles> disks = UnaryOperator.identity();
@@ -211,6 +212,12 @@ public final class MiniStowageCluster implements AutoCloseable {
     /** Time, for one object manager and its gateway. */
     public Builder objectManagerClock(int objectManager, StoreClock its) {
       objectManagerClocks.put(objectManager, its);
+      return this;
+    }
+
+    /** What the clocks of one SCM's machine say. */
+    public Builder scmClock(int scm, StoreClock its) {
+      scmClocks.put(scm, its);
       return this;
     }
 
@@ -474,7 +481,7 @@ public final class MiniStowageCluster implements AutoCloseable {
                 ScmServer.start(
                     config.with(Keys.SCM_BIND, loopback(node.port)),
                     roleConfiguration(),
-                    shape.clock));
+                    shape.scmClocks.getOrDefault(scm, shape.clock)));
     node.port = node.server.port();
   }
 

@@ -16,22 +16,33 @@
 package io.stowage.minicluster;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.stowage.common.conf.Keys;
 import io.stowage.common.conf.StowageConfig;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.fault.TcpProxy;
+import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.ClusterStatusReply;
 import io.stowage.common.proto.ClusterStatusRequest;
+import io.stowage.common.proto.ContainerInfo;
+import io.stowage.common.proto.ContainerState;
+import io.stowage.common.proto.GetContainersRequest;
+import io.stowage.common.proto.Lease;
+import io.stowage.common.proto.LeaseContainersRequest;
 import io.stowage.common.rpc.RpcClient;
 import io.stowage.common.rpc.RpcProtocol;
 import io.stowage.common.scm.ContainerManager;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
 import org.apache.hadoop.conf.Configuration;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -40,8 +51,10 @@ import software.amazon.awssdk.services.s3.S3Client;
 import software.amazon.awssdk.services.s3.model.S3Exception;
 
 /**
- * Two SCM processes. The leader is paused past its session, and goes on as if nothing had happened;
- * later the leader is killed. Containers are so small that writes need new leases all the time.
+ * Two SCM processes, each with a way to ZooKeeper of its own. The leader is paused past its
+ * session, and goes on as if nothing had happened; then the leader is cut off from ZooKeeper, but
+ * from nothing else; later the leader is killed. Containers are so small that writes need new
+ * leases all the time.
  */
 class ScmFailoverIT {
   private static final String BUCKET = "failover";
@@ -51,6 +64,7 @@ class ScmFailoverIT {
   @TempDir Path directory;
 
   private final Map<String, Integer> written = new LinkedHashMap<>();
+  private final List<TcpProxy> ways = new ArrayList<>();
   private final List<ScmProcess> processes = new ArrayList<>();
   private final List<RpcClient<ContainerManager>> clients = new ArrayList<>();
 
@@ -63,9 +77,14 @@ class ScmFailoverIT {
     try {
       Configuration hbase = home.configuration();
       for (int i = 0; i < 2; i++) {
+        ways.add(TcpProxy.to(home.zooKeeperQuorum()));
         processes.add(
             ScmProcess.launch(
-                directory.resolve("scm" + i), config.with(Keys.SCM_BIND, addresses.get(i)), hbase));
+                directory.resolve("scm" + i),
+                config
+                    .with(Keys.SCM_BIND, addresses.get(i))
+                    .with(Keys.ZOOKEEPER_QUORUM, ways.get(i).address()),
+                hbase));
         clients.add(
             RpcClient.create(
                 RpcProtocol.CONTAINER_MANAGER,
@@ -91,6 +110,9 @@ class ScmFailoverIT {
       }
       for (ScmProcess process : processes) {
         process.close();
+      }
+      for (TcpProxy way : ways) {
+        way.close();
       }
     }
   }
@@ -122,11 +144,85 @@ class ScmFailoverIT {
     assertTrue(status(second).getLeader(), "and the new one stays");
     verify(s3);
 
-    processes.get(second).close(); // kill -9
-    putsGoOn(s3, "after the leader was killed");
+    assertEquals(second, awaitLeader(-1, WITHIN));
+    partition(s3, second);
     assertEquals(paused, awaitLeader(second, WITHIN));
+    verify(s3);
+
+    processes.get(paused).close(); // kill -9
+    putsGoOn(s3, "after the leader was killed");
+    assertEquals(second, awaitLeader(paused, WITHIN));
     put(s3, "fourth", 8);
     verify(s3);
+  }
+
+  /**
+   * The leader and ZooKeeper no longer hear of each other; it has HBase, datanodes and object
+   * managers, and is asked as before, as is the one that follows it. No put fails meanwhile.
+   */
+  private void partition(S3Client s3, int leader) throws Exception {
+    final long epoch = status(leader).getLeaderEpoch();
+    final int other = 1 - leader;
+    List<Lease> granted = new ArrayList<>();
+    long began = System.nanoTime();
+    ways.get(leader).silence();
+    int puts = 0;
+    while (!status(other).getLeader()) {
+      assertTrue(System.nanoTime() - began < WITHIN.toNanos(), "nobody follows it");
+      askBoth(granted);
+      put(s3, "cut off" + puts++, 1);
+    }
+    long took = (System.nanoTime() - began) / 1_000_000;
+    assertTrue(status(other).getLeaderEpoch() > epoch, "the new leader's epoch is higher");
+    for (int i = 0; i < 12; i++) {
+      askBoth(granted);
+      put(s3, "cut off" + puts++, 1);
+    }
+    assertFalse(status(leader).getLeader(), "it has stepped down by itself");
+    ways.get(leader).heal();
+    put(s3, "healed", 8);
+
+    Set<List<Long>> once = new HashSet<>();
+    Set<Long> leaders = new TreeSet<>();
+    for (Lease lease : granted) {
+      ContainerInfo had = lease.getContainer();
+      assertTrue(once.add(List.of(had.getId(), had.getLeaseEpoch())), "granted twice");
+      leaders.add(had.getLeaderEpoch());
+      ContainerInfo row =
+          clients
+              .get(other)
+              .api()
+              .getContainers(
+                  GetContainersRequest.newBuilder().addIds(had.getId()).setFresh(true).build())
+              .getContainers(0);
+      assertTrue(row.getLeaseEpoch() >= had.getLeaseEpoch(), row::toString);
+      if (row.getLeaseEpoch() == had.getLeaseEpoch() && row.getState() == ContainerState.OPEN) {
+        assertEquals(lease.getHolder(), row.getLeaseHolder());
+      }
+    }
+    assertEquals(2, leaders.size(), () -> "asked of two leaders: " + leaders);
+    System.err.printf(
+        "cut off from ZooKeeper: another led after %d ms; %d puts, none refused; %d leases of"
+            + " epochs %s%n",
+        took, puts, granted.size(), leaders);
+  }
+
+  private void askBoth(List<Lease> granted) {
+    for (RpcClient<ContainerManager> client : clients) {
+      try {
+        granted.add(
+            client
+                .api()
+                .leaseContainer(
+                    LeaseContainersRequest.newBuilder()
+                        .setPolicy("rs-3-2")
+                        .setHolder(WriteId.random())
+                        .build())
+                .getLease());
+      } catch (StoreException e) {
+        // it does not lead; or no longer, and may not know that it wrote: nobody has that lease
+      }
+    }
   }
 
   /** Some puts may fail while nobody leads, but not for longer than the bound. */

@@ -21,6 +21,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.stowage.common.conf.Keys;
 import io.stowage.common.data.NetworkDatanodes;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.DatanodeInfo;
@@ -50,6 +51,8 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
+import java.util.concurrent.TimeUnit;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
@@ -61,12 +64,17 @@ import picocli.CommandLine;
 class FsckIT {
   private static final String BUCKET = "checked";
   private static final int FILES = 25;
+  private static final int REPAIR_RATE = 1 << 20;
 
   @TempDir Path conf;
 
   @Test
   void findsWhatIsWrongAndNothingElse() throws Exception {
-    try (MiniStowageCluster cluster = MiniStowageCluster.builder().datanodes(5).start()) {
+    try (MiniStowageCluster cluster =
+        MiniStowageCluster.builder()
+            .datanodes(5)
+            .set(Keys.DATANODE_REPAIR_RATE, Integer.toString(REPAIR_RATE))
+            .start()) {
       cluster.awaitWritable(Duration.ofSeconds(60));
       SiteFile.write(conf, cluster.clientSettings());
       assertEquals(0, stowage("bucket", "create", BUCKET).exitCode());
@@ -128,6 +136,43 @@ class FsckIT {
       // The object of that stripe, as far as it can be read, and all others.
       assertTrue(rotten.json().get("bytesVerified").asLong() >= bytes - (2 << 20), rotten.out());
       assertTrue(rotten.json().get("bytesVerified").asLong() < bytes, rotten.out());
+      statusTellsHowFarARepairIs(cluster);
+    }
+  }
+
+  /** A node is emptied onto a new one, so slowly that it is seen under way. */
+  private void statusTellsHowFarARepairIs(MiniStowageCluster cluster) throws Exception {
+    try (FileSystem fs = cluster.fileSystem(BUCKET);
+        OutputStream out = fs.create(new org.apache.hadoop.fs.Path("/large"))) {
+      out.write(new byte[40 << 20]); // some segments of each shard: progress is told of each
+    }
+    cluster.addDatanode();
+    awaitLine("datanodes live", Pattern.compile(" 6$"));
+    assertEquals(0, stowage("datanode", "decommission", cluster.datanodeId(4)).exitCode());
+    Pattern underWay =
+        Pattern.compile(
+            "containers left [1-9]\\d*, shards left [1-9]\\d*, bytes left [1-9]\\S* [KMG]?i?B,"
+                + " in flight [1-9]\\d*, bytes per second [1-9]\\S* [KMG]?i?B, time left PT\\S+,"
+                + " containers done \\d+, shards done \\d+, bytes done [1-9]\\S* [KMG]?i?B");
+    System.err.println("status: " + awaitLine("repair", underWay));
+    JsonNode repair = stowage("status", "--json").json().get("repair");
+    assertTrue(repair.get("bytesDone").asLong() > 0, repair.toString());
+    assertTrue(repair.get("bytesPerSecond").asLong() > 0, repair.toString());
+  }
+
+  /** The line of {@code stowage status} about something, as people read it, once it is so. */
+  private String awaitLine(String about, Pattern expected) throws Exception {
+    long deadline = System.nanoTime() + Duration.ofSeconds(120).toNanos();
+    while (true) {
+      Run status = stowage("status");
+      assertEquals(0, status.exitCode(), status.err());
+      for (String line : status.out().lines().toList()) {
+        if (line.startsWith(about + ":") && expected.matcher(line).find()) {
+          return line;
+        }
+      }
+      assertTrue(System.nanoTime() < deadline, "waited in vain: " + status.out());
+      TimeUnit.MILLISECONDS.sleep(50);
     }
   }
 

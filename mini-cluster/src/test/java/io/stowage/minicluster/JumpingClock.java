@@ -1,0 +1,38 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.minicluster;
+
+import io.stowage.common.time.StoreClock;
+import java.time.Duration;
+
+/** The machine's clocks, the wall clock off by what a test says last. Thread-safe. */
+final class JumpingClock implements StoreClock {
+  private volatile Duration by = Duration.ZERO;
+
+  void jumpTo(Duration off) {
+    by = off;
+  }
+
+  @Override
+  public long wallMicros() {
+    return StoreClock.system().wallMicros() + by.toNanos() / 1_000;
+  }
+
+  @Override
+  public long monotonicNanos() {
+    return StoreClock.system().monotonicNanos();
+  }
+}
