@@ -35,10 +35,15 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import software.amazon.awssdk.core.sync.RequestBody;
 import software.amazon.awssdk.services.s3.S3Client;
 
-/** One datanode gets one more disk, which is filled from its others. */
+/**
+ * One datanode gets one more disk, which is filled from its others. Takes half a minute; {@code
+ * -Dstowage.it.long=true}.
+ */
+@EnabledIfSystemProperty(named = "stowage.it.long", matches = "true")
 class BalanceWithinNodeIT {
   private static final String BUCKET = "balanced";
   private static final int DISKS = 6;

@@ -43,14 +43,17 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.BooleanSupplier;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import software.amazon.awssdk.core.sync.RequestBody;
 import software.amazon.awssdk.services.s3.S3Client;
 
 /**
  * What SCMs lean on is wrong or away: the clocks of their machines, ZooKeeper. Clients try nothing
- * twice, so each call that fails fails the test.
+ * twice, so each call that fails fails the test. Takes half a minute; {@code
+ * -Dstowage.it.long=true}.
  */
+@EnabledIfSystemProperty(named = "stowage.it.long", matches = "true")
 class CoordinationIT {
   private static final String BUCKET = "coordination";
 
