@@ -168,7 +168,7 @@ class FsckIT {
 
   /** The line of {@code stowage status} about something, as people read it, once it is so. */
   private String awaitLine(String about, Pattern expected) throws Exception {
-    long deadline = System.nanoTime() + Duration.ofSeconds(120).toNanos();
+    long deadline = System.nanoTime() + Duration.ofMinutes(2).toNanos();
     while (true) {
       Run status = stowage("status");
       assertEquals(0, status.exitCode(), status.err());
