@@ -24,13 +24,15 @@ import java.util.concurrent.atomic.AtomicLong;
  *
  * <p>Nobody waits for memory that somebody else holds. Each queue may hold one piece whatever the
  * others do, so that every body moves; more than that only while the whole is within its bound.
- * Hence the most that is held: the bound, and a piece for each queue. Bytes are counted, and not
- * the buffers in which they lie, so {@link #fitted} lets no piece lie in one much too large: a
- * socket's read takes 256 KiB and may bring a hundred bytes.
+ * Hence the most that is counted: the bound, and for each queue what one read of its socket brings,
+ * 256 KiB at most. What is held is not much more than what is counted: {@link #fitted} lets no
+ * piece lie in a buffer much too large (a socket's read takes 256 KiB and may bring a hundred
+ * bytes), {@link PieceJoiner} copies small ones together, and one that is small nevertheless counts
+ * as {@link #LEAST_WEIGHT}, which is more than its objects take.
  */
 public final class BodyMemory {
-  /** Not worth a copy. */
-  private static final int LITTLE_WASTE = 16 << 10;
+  /** Least that a piece counts; a buffer that is larger than its bytes by that is not copied. */
+  public static final int LEAST_WEIGHT = 1 << 10;
 
   private final long bound;
   private final AtomicLong used = new AtomicLong();
@@ -39,13 +41,18 @@ public final class BodyMemory {
     this.bound = bound;
   }
 
-  /** A queue holds these bytes from now on. */
-  public void take(int bytes) {
-    used.addAndGet(bytes);
+  /** What a piece counts as. */
+  public static int weight(ByteBuf piece) {
+    return Math.max(LEAST_WEIGHT, piece.readableBytes());
   }
 
-  public void giveBack(int bytes) {
-    used.addAndGet(-bytes);
+  /** A queue holds pieces of this weight from now on. */
+  public void take(int weight) {
+    used.addAndGet(weight);
+  }
+
+  public void giveBack(int weight) {
+    used.addAndGet(-weight);
   }
 
   /** Whether a queue that holds something shall not take more. */
@@ -53,7 +60,7 @@ public final class BodyMemory {
     return used.get() >= bound;
   }
 
-  /** Bytes that queues hold now. */
+  /** Weight of what queues hold now. */
   long used() {
     return used.get();
   }
@@ -65,7 +72,7 @@ public final class BodyMemory {
       whole = whole.unwrap();
     }
     int length = piece.readableBytes();
-    if (whole.capacity() - length <= Math.max(LITTLE_WASTE, length / 4)) {
+    if (whole.capacity() - length <= Math.max(LEAST_WEIGHT, length / 4)) {
       return piece;
     }
     ByteBuf copy;

@@ -46,7 +46,6 @@ import io.stowage.s3.error.S3Error;
 import io.stowage.s3.error.S3Exception;
 import java.io.IOException;
 import java.net.InetSocketAddress;
-import java.util.ArrayDeque;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -95,7 +94,7 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
   private final HttpServer server;
   private final RequestHandler handler;
   private final boolean secure;
-  private final ArrayDeque<Object> ahead = new ArrayDeque<>();
+  private final MessagesAhead ahead = new MessagesAhead();
   private ChannelHandlerContext ctx;
   private Exchange current;
 
@@ -134,9 +133,7 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
   public void channelInactive(ChannelHandlerContext context) {
     discarding = true;
     failBody(S3Error.INCOMPLETE_BODY);
-    for (Object message; (message = ahead.poll()) != null; ) {
-      ReferenceCountUtil.release(message);
-    }
+    ahead.clear();
     if (current != null && current.gathered != null && bodyOpen) {
       // It never reached a worker, so that nobody else frees it.
       current.gathered.close();
@@ -587,9 +584,7 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
    */
   private void linger() {
     discarding = true;
-    for (Object message; (message = ahead.poll()) != null; ) {
-      ReferenceCountUtil.release(message);
-    }
+    ahead.clear();
     Channel channel = ctx.channel();
     channel.config().setAutoRead(true);
     ctx.writeAndFlush(Unpooled.EMPTY_BUFFER)

@@ -16,24 +16,18 @@
 package io.stowage.s3.http;
 
 import io.netty.buffer.ByteBuf;
-import java.util.ArrayDeque;
 
 /**
  * A body that had arrived whole before its worker was taken. Filled on the event loop, then handed
  * over to one worker.
  */
 final class GatheredBody implements BodySource {
-  private final ArrayDeque<ByteBuf> pieces = new ArrayDeque<>(2);
+  private final PieceQueue pieces = new PieceQueue();
   private long length;
 
   void add(ByteBuf received) {
-    ByteBuf piece = BodyMemory.fitted(received);
-    if (piece.isReadable()) {
-      length += piece.readableBytes();
-      pieces.add(piece);
-    } else {
-      piece.release();
-    }
+    length += received.readableBytes();
+    pieces.add(received);
   }
 
   @Override
@@ -48,8 +42,6 @@ final class GatheredBody implements BodySource {
 
   @Override
   public void close() {
-    for (ByteBuf piece; (piece = pieces.poll()) != null; ) {
-      piece.release();
-    }
+    pieces.clear();
   }
 }

@@ -19,7 +19,6 @@ import io.netty.buffer.ByteBuf;
 import io.netty.channel.Channel;
 import io.stowage.s3.error.S3Error;
 import io.stowage.s3.error.S3Exception;
-import java.util.ArrayDeque;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 
@@ -35,8 +34,7 @@ final class StreamedBody implements BodySource {
   private final Runnable sendContinue;
   private final ReentrantLock lock = new ReentrantLock();
   private final Condition changed = lock.newCondition();
-  private final ArrayDeque<ByteBuf> pieces = new ArrayDeque<>();
-  private int waitingBytes;
+  private final PieceQueue pieces = new PieceQueue();
   private boolean paused;
   private boolean continueDue;
   private boolean ended;
@@ -58,17 +56,16 @@ final class StreamedBody implements BodySource {
 
   /** Event loop: takes over the piece. */
   void offer(ByteBuf received) {
-    ByteBuf piece = BodyMemory.fitted(received);
     lock.lock();
     try {
-      if (closed || !piece.isReadable()) {
-        piece.release();
+      if (closed) {
+        received.release();
         return;
       }
-      pieces.add(piece);
-      waitingBytes += piece.readableBytes();
-      memory.take(piece.readableBytes());
-      if (waitingBytes >= HttpLimits.BODY_QUEUE_HIGH || memory.isShort()) {
+      int before = pieces.weight();
+      pieces.add(received);
+      memory.take(pieces.weight() - before);
+      if (pieces.weight() >= HttpLimits.BODY_QUEUE_HIGH || memory.isShort()) {
         paused = true;
         channel.config().setAutoRead(false);
       }
@@ -151,9 +148,8 @@ final class StreamedBody implements BodySource {
         changed.await();
       }
       ByteBuf piece = pieces.poll();
-      waitingBytes -= piece.readableBytes();
-      memory.giveBack(piece.readableBytes());
-      if (paused && waitingBytes <= (memory.isShort() ? 0 : HttpLimits.BODY_QUEUE_LOW)) {
+      memory.giveBack(BodyMemory.weight(piece));
+      if (paused && pieces.weight() <= (memory.isShort() ? 0 : HttpLimits.BODY_QUEUE_LOW)) {
         paused = false;
         channel.config().setAutoRead(true);
       }
@@ -177,11 +173,8 @@ final class StreamedBody implements BodySource {
     lock.lock();
     try {
       closed = true;
-      for (ByteBuf piece; (piece = pieces.poll()) != null; ) {
-        piece.release();
-      }
-      memory.giveBack(waitingBytes);
-      waitingBytes = 0;
+      memory.giveBack(pieces.weight());
+      pieces.clear();
       if (paused) {
         paused = false;
         channel.config().setAutoRead(true);

@@ -16,25 +16,26 @@
 package io.stowage.s3.payload;
 
 import io.netty.buffer.ByteBuf;
+import io.stowage.s3.http.BodyMemory;
 import java.util.ArrayDeque;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 
 /**
  * One slow hash of one body, computed beside the thread that moves the bytes: MD5 of a large body
- * would otherwise be all that this thread does. Holds at most {@link #MOST_BYTES} of the body, one
- * piece while memory is short; who is ahead by more waits. Guarded by its lock; the hasher belongs
- * to the one task that runs.
+ * would otherwise be all that this thread does. Holds pieces of at most {@link #MOST_WEIGHT}, one
+ * while memory is short; who is ahead by more waits. Guarded by its lock; the hasher belongs to the
+ * one task that runs.
  */
 final class HashLane {
-  private static final int MOST_BYTES = 2 << 20;
+  private static final int MOST_WEIGHT = 2 << 20;
 
   private final HashKind.Hasher hasher;
   private final HashThreads threads;
   private final ReentrantLock lock = new ReentrantLock();
   private final Condition moved = lock.newCondition();
   private final ArrayDeque<ByteBuf> pieces = new ArrayDeque<>();
-  private int bytes;
+  private int weight; // as it counts in memory
   private boolean running;
 
   HashLane(HashKind.Hasher hasher, HashThreads threads) {
@@ -46,12 +47,13 @@ final class HashLane {
   void update(ByteBuf piece) {
     lock.lock();
     try {
-      while (bytes >= MOST_BYTES || (bytes > 0 && threads.memory().isShort())) {
+      while (weight >= MOST_WEIGHT || (weight > 0 && threads.memory().isShort())) {
         moved.awaitUninterruptibly();
       }
       pieces.add(piece.retainedDuplicate());
-      bytes += piece.readableBytes();
-      threads.memory().take(piece.readableBytes());
+      int itsWeight = BodyMemory.weight(piece);
+      weight += itsWeight;
+      threads.memory().take(itsWeight);
       if (!running) {
         running = true;
         threads.executor().execute(this::hashWhatIsThere);
@@ -75,15 +77,15 @@ final class HashLane {
       } finally {
         lock.unlock();
       }
-      int length = piece.readableBytes();
+      int itsWeight = BodyMemory.weight(piece); // hashing reads it to its end
       try {
         hasher.update(piece);
       } finally {
         piece.release();
         lock.lock();
         try {
-          bytes -= length;
-          threads.memory().giveBack(length);
+          weight -= itsWeight;
+          threads.memory().giveBack(itsWeight);
           moved.signalAll();
         } finally {
           lock.unlock();
@@ -108,8 +110,9 @@ final class HashLane {
     lock.lock();
     try {
       for (ByteBuf piece; (piece = pieces.poll()) != null; ) {
-        bytes -= piece.readableBytes();
-        threads.memory().giveBack(piece.readableBytes());
+        int itsWeight = BodyMemory.weight(piece);
+        weight -= itsWeight;
+        threads.memory().giveBack(itsWeight);
         piece.release();
       }
       awaitIdle();

@@ -172,4 +172,21 @@ class ChecksumsTest {
     memory.take(999);
     assertFalse(memory.isShort());
   }
+
+  @Test
+  void tinyPiecesOfALaneCountAsMoreThanTheirBytes() throws Exception {
+    BodyMemory memory = new BodyMemory(100 * BodyMemory.LEAST_WEIGHT);
+    LinkedBlockingQueue<Runnable> tasks = new LinkedBlockingQueue<>();
+    HashLane lane = new HashLane(HashKind.MD5.newHasher(), new HashThreads(tasks::add, memory));
+    byte[] bytes = random(100);
+    for (int i = 0; i < 100; i++) {
+      assertFalse(memory.isShort(), "after " + i);
+      lane.update(Unpooled.wrappedBuffer(bytes, i, 1));
+    }
+    assertTrue(memory.isShort());
+    tasks.take().run();
+    memory.take(100 * BodyMemory.LEAST_WEIGHT - 1);
+    assertFalse(memory.isShort(), "all of it was given back");
+    assertArrayEquals(hash(HashKind.MD5, bytes), lane.digest());
+  }
 }
