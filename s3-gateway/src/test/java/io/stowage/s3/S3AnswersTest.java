@@ -27,10 +27,16 @@ import java.io.IOException;
 import java.net.Socket;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.time.Instant;
+import java.time.ZoneOffset;
+import java.time.format.DateTimeFormatter;
+import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -175,9 +181,110 @@ class S3AnswersTest {
     }
   }
 
+  /** A worker decides about who has signed nothing before the client sends anything. */
+  @Test
+  void aStrangerIsRefusedBeforeTheBodyAndToldToGoOnWhereHeMay() throws IOException {
+    String bucket = newBucket();
+    RawS3.Call put =
+        s3.call("PUT", "/" + bucket + "/k").unsignedHeader("expect", "100-continue").body("text");
+    byte[] wire = put.wire();
+    byte[] body = "text".getBytes(StandardCharsets.US_ASCII);
+    try (Socket socket = s3.open()) {
+      socket.getOutputStream().write(wire, 0, wire.length - body.length);
+      assertEquals(
+          "HTTP/1.1 403",
+          new String(socket.getInputStream().readNBytes(12), StandardCharsets.US_ASCII));
+    }
+    assertEquals(
+        200,
+        s3.call("PUT", "/" + bucket + "?acl")
+            .header("x-amz-acl", "public-read-write")
+            .send()
+            .status());
+    try (Socket socket = s3.open()) {
+      socket.getOutputStream().write(wire, 0, wire.length - body.length);
+      String leave = "HTTP/1.1 100 Continue\r\n\r\n";
+      assertEquals(
+          leave,
+          new String(
+              socket.getInputStream().readNBytes(leave.length()), StandardCharsets.US_ASCII));
+      socket.getOutputStream().write(body);
+      assertEquals(200, RawS3.readReply(socket.getInputStream(), false).status());
+    }
+  }
+
+  @Test
+  void aDeletionOfManyNeedsNoDigest() throws IOException {
+    String bucket = newBucket();
+    put("/" + bucket + "/k", "text");
+    Reply reply =
+        s3.call("POST", "/" + bucket + "?delete")
+            .body("<Delete><Object><Key>k</Key></Object></Delete>")
+            .send();
+    assertEquals(200, reply.status(), reply.text());
+    assertTrue(reply.text().contains("<Deleted><Key>k</Key></Deleted>"), reply.text());
+    assertEquals(404, s3.call("HEAD", "/" + bucket + "/k").send().status());
+  }
+
+  @Test
+  void uploadsOfAKeyAreListedAsTheyWereBegunAndPartsMayRepeatTheMode() throws IOException {
+    String bucket = newBucket();
+    List<String> begun = new ArrayList<>();
+    for (int i = 0; i < 12; i++) {
+      begun.add(s3.call("POST", "/" + bucket + "/k?uploads=").send().element("UploadId"));
+    }
+    String listed = s3.call("GET", "/" + bucket + "?uploads").send().text();
+    assertEquals(
+        begun,
+        Pattern.compile("<UploadId>(\\w+)</UploadId>")
+            .matcher(listed)
+            .results()
+            .map(result -> result.group(1))
+            .toList());
+    assertEquals(
+        200,
+        s3.call("PUT", "/" + bucket + "/k?partNumber=1&uploadId=" + begun.get(0))
+            .header("x-amz-server-side-encryption", "AES256")
+            .body("text")
+            .send()
+            .status());
+  }
+
+  /** Some clients compare what a listing says with what the object does. */
+  @Test
+  void timesOfListingsAreWholeSeconds() throws IOException {
+    String bucket = newBucket();
+    put("/" + bucket + "/k", "text");
+    String time = s3.call("GET", "/" + bucket).send().element("LastModified");
+    assertTrue(time.endsWith(".000Z"), time);
+    assertEquals(
+        s3.call("HEAD", "/" + bucket + "/k").send().headers().get("last-modified"),
+        DateTimeFormatter.ofPattern("EEE, dd MMM yyyy HH:mm:ss 'GMT'", Locale.ENGLISH)
+            .withZone(ZoneOffset.UTC)
+            .format(Instant.parse(time)));
+  }
+
+  @Test
+  void theAccountMayBeTheExpectedOwner() throws IOException {
+    String bucket = newBucket();
+    put("/" + bucket + "/k", "text");
+    for (String[] expected :
+        new String[][] {{"000000000000", "200"}, {"123456789012", "403"}, {"tester", "200"}}) {
+      assertEquals(
+          expected[1],
+          Integer.toString(
+              s3.call("GET", "/" + bucket + "/k")
+                  .header("x-amz-expected-bucket-owner", expected[0])
+                  .send()
+                  .status()));
+    }
+  }
+
   @Test
   void listsBucketsOfARegion() throws IOException {
     String bucket = newBucket();
+    assertEquals("", s3.call("GET", "/?x-id=ListBuckets").send().element("BucketRegion"));
+    assertEquals("us-east-1", s3.call("GET", "/?prefix=" + bucket).send().element("BucketRegion"));
     assertTrue(
         s3.call("GET", "/?bucket-region=us-east-1")
             .send()

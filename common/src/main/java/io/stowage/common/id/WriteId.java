@@ -21,8 +21,8 @@ import java.util.HexFormat;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
 /**
- * 16 random bytes that name one request of a user, one lease holder or one upload. Stateless,
- * thread-safe.
+ * 16 bytes, random but for uploads' ids that begin with their time, which name one request of a
+ * user, one lease holder or one upload. Stateless, thread-safe.
  */
 public final class WriteId {
   public static final int BYTES = 16;
@@ -35,6 +35,17 @@ public final class WriteId {
   public static ByteString random() {
     byte[] bytes = new byte[BYTES];
     RANDOM.nextBytes(bytes);
+    return ByteString.copyFrom(bytes);
+  }
+
+  /**
+   * A new id that sorts behind those of earlier microseconds; its 64 random bits tell it from
+   * others of the same one.
+   */
+  public static ByteString ordered(long micros) {
+    byte[] bytes = new byte[BYTES];
+    RANDOM.nextBytes(bytes);
+    ByteBuffer.wrap(bytes).putLong(0, micros);
     return ByteString.copyFrom(bytes);
   }
 

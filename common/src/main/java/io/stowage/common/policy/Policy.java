@@ -39,6 +39,11 @@ public final class Policy {
   /** What S3 takes for a bucket's policy. */
   public static final int LONGEST = 20 << 10;
 
+  private static final String NO_OBJECT =
+      "Policies must be valid JSON and the first byte must be '{'";
+  private static final String INVALID_ACTION = "Policy has invalid action";
+  private static final String INVALID_RESOURCE = "Policy has invalid resource";
+  private static final String INVALID_PRINCIPAL = "Invalid principal in policy";
   private static final String SERVICE = Question.Principal.SERVICE;
   private static final Set<String> VERSIONS = Set.of("2012-10-17", "2008-10-17");
   private static final ObjectMapper JSON =
@@ -132,7 +137,8 @@ public final class Policy {
 
   /**
    * Reads a bucket's policy, checked as S3 checks it: every statement has a principal, and
-   * resources are this bucket's.
+   * resources are this bucket's, or may be: of a pattern, what is before the first slash is that of
+   * the bucket.
    */
   public static Policy ofBucket(String json, String bucket) throws MalformedPolicyException {
     Policy policy = parse(json, true);
@@ -142,19 +148,31 @@ public final class Policy {
         if (!resource.equals(whole)
             && !resource.startsWith(whole + "/")
             && !resource.equals("*")
-            && !Patterns.matches(resource, whole)) {
-          throw malformed("Policy has invalid resource");
+            && !Patterns.matches(resource, whole)
+            && !Patterns.matches(bucketPart(resource), whole)) {
+          throw malformed(INVALID_RESOURCE);
         }
       }
     }
     return policy;
   }
 
-  /** The same of one that is to be kept: its actions must be some, and of its resources. */
+  private static String bucketPart(String resource) {
+    int slash = resource.indexOf('/');
+    return slash < 0 ? resource : resource.substring(0, slash);
+  }
+
+  /**
+   * The same of one that is to be kept: its actions must be some, and of its resources; and nothing
+   * is allowed to whoever is not somebody, which would be the whole world.
+   */
   public static Policy newOfBucket(String json, String bucket) throws MalformedPolicyException {
     Policy policy = ofBucket(json, bucket);
     String whole = Question.resourceOf(bucket, null);
     for (Statement statement : policy.statements) {
+      if (statement.allows && statement.notPrincipals) {
+        throw malformed("Allow with NotPrincipal is not allowed.");
+      }
       List<String> resources = statement.notResources ? List.of("*") : statement.resources;
       if (!statement.notActions) {
         S3Actions.check(
@@ -187,7 +205,7 @@ public final class Policy {
     for (Statement statement : statements) {
       for (String id : statement.principals.ids) {
         if (!isKnown(id, directory)) {
-          throw new MalformedPolicyException("Invalid principal in policy", '"' + id + '"');
+          throw new MalformedPolicyException(INVALID_PRINCIPAL, '"' + id + '"');
         }
       }
     }
@@ -240,10 +258,11 @@ public final class Policy {
     try {
       root = JSON.readTree(json);
     } catch (JsonProcessingException e) {
-      throw malformed("Policies must be valid JSON and the first byte must be '{'");
+      boolean begins = json.stripLeading().startsWith("{");
+      throw malformed(begins ? "This policy contains invalid Json" : NO_OBJECT);
     }
     if (root == null || !root.isObject()) {
-      throw malformed("Policies must be valid JSON and the first byte must be '{'");
+      throw malformed(NO_OBJECT);
     }
     for (Iterator<String> names = root.fieldNames(); names.hasNext(); ) {
       String name = names.next();
@@ -313,7 +332,7 @@ public final class Policy {
     List<String> actions = texts(node.get(notActions ? "NotAction" : "Action"), "Action");
     for (String action : actions) {
       if (!action.equals("*") && action.indexOf(':') <= 0) {
-        throw malformed("Policy has invalid action");
+        throw malformed(INVALID_ACTION);
       }
     }
     return new Statement(
@@ -341,12 +360,12 @@ public final class Policy {
   private static Principals principals(JsonNode node) throws MalformedPolicyException {
     if (node.isTextual()) {
       if (!node.asText().equals("*")) {
-        throw malformed("Invalid principal in policy");
+        throw malformed(INVALID_PRINCIPAL);
       }
       return new Principals(true, List.of());
     }
     if (!node.isObject() || node.isEmpty()) {
-      throw malformed("Invalid principal in policy");
+      throw malformed(INVALID_PRINCIPAL);
     }
     boolean all = false;
     List<String> ids = new ArrayList<>();
@@ -366,7 +385,7 @@ public final class Policy {
           }
         }
         case "Federated" -> ids.addAll(texts(kind.getValue(), "Principal"));
-        default -> throw malformed("Invalid principal in policy");
+        default -> throw malformed(INVALID_PRINCIPAL);
       }
     }
     return new Principals(all, List.copyOf(ids));
@@ -382,7 +401,13 @@ public final class Policy {
       texts.add(text(node, field));
     }
     if (texts.isEmpty()) {
-      throw malformed(field + " is empty");
+      throw malformed(
+          switch (field) {
+            case "Resource" -> INVALID_RESOURCE;
+            case "Action" -> INVALID_ACTION;
+            case "Principal" -> INVALID_PRINCIPAL;
+            default -> field + " is empty";
+          });
     }
     return List.copyOf(texts);
   }

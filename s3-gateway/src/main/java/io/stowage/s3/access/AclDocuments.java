@@ -29,7 +29,10 @@ import io.stowage.s3.xml.XmlElement;
 import io.stowage.s3.xml.XmlOut;
 import io.stowage.s3.xml.XmlShape;
 import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.EnumMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 
 /**
@@ -38,18 +41,21 @@ import java.util.Map;
 public final class AclDocuments {
   private static final int MOST_GRANTS = 100;
 
-  private static final Map<String, Permission> GRANT_HEADERS =
-      Map.of(
-          "x-amz-grant-read", Permission.READ,
-          "x-amz-grant-write", Permission.WRITE,
-          "x-amz-grant-read-acp", Permission.READ_ACP,
-          "x-amz-grant-write-acp", Permission.WRITE_ACP,
-          "x-amz-grant-full-control", Permission.FULL_CONTROL);
+  /** In the order of permissions, in which the grants of headers are kept and shown. */
+  private static final Map<Permission, String> GRANT_HEADERS = new EnumMap<>(Permission.class);
+
+  static {
+    for (Permission permission : Permission.values()) {
+      GRANT_HEADERS.put(
+          permission,
+          "x-amz-grant-" + permission.name().toLowerCase(Locale.ROOT).replace('_', '-'));
+    }
+  }
 
   private static final XmlShape SHAPE =
       element(
           "AccessControlPolicy",
-          element("Owner", text("ID"), text("DisplayName").optional()).optional(),
+          element("Owner", text("ID"), text("DisplayName").optional()),
           element(
               "AccessControlList",
               element(
@@ -81,7 +87,7 @@ public final class AclDocuments {
   /** Whether the headers of a request say anything of a list. */
   public static boolean isAskedFor(HttpHeaders headers) {
     return headers.contains("x-amz-acl")
-        || GRANT_HEADERS.keySet().stream().anyMatch(headers::contains);
+        || GRANT_HEADERS.values().stream().anyMatch(headers::contains);
   }
 
   /**
@@ -93,10 +99,10 @@ public final class AclDocuments {
       throws S3Exception, StoreException {
     String canned = headers.get("x-amz-acl");
     List<Grant> grants = new ArrayList<>();
-    for (Map.Entry<String, Permission> header : GRANT_HEADERS.entrySet()) {
-      String value = headers.get(header.getKey());
+    for (Map.Entry<Permission, String> header : GRANT_HEADERS.entrySet()) {
+      String value = headers.get(header.getValue());
       if (value != null) {
-        addGrants(grants, value, header.getValue(), users);
+        addGrants(grants, value, header.getKey(), users);
       }
     }
     if (canned == null) {
@@ -170,16 +176,13 @@ public final class AclDocuments {
   public static Acl ofDocument(XmlElement document, String owner, Users users)
       throws S3Exception, StoreException {
     try {
-      try {
-        SHAPE.check(document);
-      } catch (S3Exception e) {
-        throw new S3Exception(S3Error.MALFORMED_ACL, S3Error.MALFORMED_ACL.message(), e);
-      }
+      SHAPE.check(document);
     } catch (S3Exception e) {
       throw new S3Exception(S3Error.MALFORMED_ACL, S3Error.MALFORMED_ACL.message(), e);
     }
     for (XmlElement said : document.children("Owner")) {
       if (!said.childText("ID").equals(owner)) {
+        known(said.childText("ID"), users);
         throw new S3Exception(S3Error.ACCESS_DENIED);
       }
     }
@@ -231,7 +234,7 @@ public final class AclDocuments {
     return id;
   }
 
-  /** The document that a GET answers. */
+  /** The document that a GET answers; groups come first, as in S3. */
   public static String document(Acl acl, Users users) throws StoreException {
     XmlOut out = XmlOut.document("AccessControlPolicy");
     out.open("Owner")
@@ -239,7 +242,9 @@ public final class AclDocuments {
         .text("DisplayName", users.displayName(acl.owner()))
         .close();
     out.open("AccessControlList");
-    for (Grant grant : acl.grants()) {
+    List<Grant> grants = new ArrayList<>(acl.grants());
+    grants.sort(Comparator.comparing(grant -> !grant.group()));
+    for (Grant grant : grants) {
       out.open("Grant");
       if (grant.group()) {
         out.openTyped("Grantee", "Group").text("URI", grant.grantee()).close();

@@ -236,7 +236,8 @@ public final class Authenticator {
     }
     checkSkew(time, amzDate == null ? date : amzDate);
     List<String> toSign =
-        SignatureV2.stringsToSign(method, target, headers, amzDate == null ? date : "", hostBucket);
+        SignatureV2.stringsToSign(
+            method, target, headers, amzDate == null ? date : "", hostBucket, true);
     return proveV2(
         credentials.substring(0, colon),
         token(target, headers),
@@ -270,7 +271,7 @@ public final class Authenticator {
     return proveV2(
         query.get("AWSAccessKeyId"),
         token(target, headers),
-        SignatureV2.stringsToSign(method, target, headers, expires, hostBucket),
+        SignatureV2.stringsToSign(method, target, headers, expires, hostBucket, false),
         signature,
         unsignedPayload(headers));
   }

@@ -80,6 +80,19 @@ public final class SignatureV2 {
           "versions",
           "website");
 
+  /**
+   * Those of them that came when most clients had stopped to learn new ones: botocore does not sign
+   * them, others do.
+   */
+  private static final Set<String> LATE =
+      Set.of(
+          "encryption",
+          "legal-hold",
+          "ownershipControls",
+          "policyStatus",
+          "publicAccessBlock",
+          "retention");
+
   private SignatureV2() {}
 
   /**
@@ -90,21 +103,34 @@ public final class SignatureV2 {
    */
   public static String stringToSign(
       String method, RequestTarget target, HttpHeaders headers, String date, String hostBucket) {
-    return stringToSign(method, target, headers, date, hostBucket, "");
+    return stringToSign(method, target, headers, date, hostBucket, "", Set.of());
   }
 
   /**
    * All that the signature may cover: clients write a bucket by itself with a slash behind it,
    * whether or not their request has one.
+   *
+   * @param isHeader whether late sub-resources may be left out, too. Not in a link: whoever got one
+   *     to put an object could hold or retain it by adding a parameter
    */
   static List<String> stringsToSign(
-      String method, RequestTarget target, HttpHeaders headers, String date, String hostBucket) {
-    String asSent = stringToSign(method, target, headers, date, hostBucket);
+      String method,
+      RequestTarget target,
+      HttpHeaders headers,
+      String date,
+      String hostBucket,
+      boolean isHeader) {
     String path = target.rawPath();
     boolean bucketAlone = hostBucket == null && path.length() > 1 && path.indexOf('/', 1) < 0;
-    return bucketAlone
-        ? List.of(asSent, stringToSign(method, target, headers, date, null, "/"))
-        : List.of(asSent);
+    List<String> all = new ArrayList<>();
+    boolean late = isHeader && target.query().keySet().stream().anyMatch(LATE::contains);
+    for (String behindPath : bucketAlone ? List.of("", "/") : List.of("")) {
+      all.add(stringToSign(method, target, headers, date, hostBucket, behindPath, Set.of()));
+      if (late) {
+        all.add(stringToSign(method, target, headers, date, hostBucket, behindPath, LATE));
+      }
+    }
+    return all;
   }
 
   private static String stringToSign(
@@ -113,7 +139,8 @@ public final class SignatureV2 {
       HttpHeaders headers,
       String date,
       String hostBucket,
-      String behindPath) {
+      String behindPath,
+      Set<String> leftOut) {
     StringBuilder out = new StringBuilder(256);
     out.append(method).append('\n');
     out.append(headers.get(HttpHeaderNames.CONTENT_MD5, "")).append('\n');
@@ -124,7 +151,7 @@ public final class SignatureV2 {
       out.append('/').append(hostBucket);
     }
     out.append(target.rawPath()).append(behindPath);
-    appendSubResources(target, out);
+    appendSubResources(target, leftOut, out);
     return out.toString();
   }
 
@@ -141,10 +168,11 @@ public final class SignatureV2 {
             out.append(name).append(':').append(String.join(",", values)).append('\n'));
   }
 
-  private static void appendSubResources(RequestTarget target, StringBuilder out) {
+  private static void appendSubResources(
+      RequestTarget target, Set<String> leftOut, StringBuilder out) {
     boolean first = true;
     for (Map.Entry<String, String> parameter : new TreeMap<>(target.query()).entrySet()) {
-      if (SUB_RESOURCES.contains(parameter.getKey())) {
+      if (SUB_RESOURCES.contains(parameter.getKey()) && !leftOut.contains(parameter.getKey())) {
         out.append(first ? '?' : '&').append(parameter.getKey());
         if (target.hasValue(parameter.getKey())) {
           out.append('=').append(wire(parameter.getValue()));

@@ -134,6 +134,7 @@ public enum S3Error {
   INVALID_URI("InvalidURI", 400, "Couldn't parse the specified URI."),
   KEY_TOO_LONG("KeyTooLongError", 400, "Your key is too long"),
   KMS_NOT_FOUND("KMS.NotFoundException", 400, "The key does not exist"),
+  UNEXPECTED_CONTENT("UnexpectedContent", 400, "This request does not support content"),
   MALFORMED_ACL(
       "MalformedACLError",
       400,

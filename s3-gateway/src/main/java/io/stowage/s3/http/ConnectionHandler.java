@@ -222,10 +222,12 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
     boolean awaitsContinue = HttpUtil.is100ContinueExpected(head);
     boolean chunked = HttpUtil.isTransferEncodingChunked(head);
     long length = chunked ? -1 : HttpUtil.getContentLength(head, 0L);
-    // Who waits for leave to send much gets it when a worker, having checked the signature, wants
-    // the bytes. A little is let in at once: no worker has to wait for it, and clients that lose
-    // the text of an error which comes in place of 100 (Java's HttpURLConnection) see it.
-    if (length >= 0 && length <= server.limits().gatherBytes()) {
+    // Who waits for leave to send much, or has signed nothing, gets it when a worker, having looked
+    // at signature and policies, wants the bytes. A little that is signed is let in at once: no
+    // worker has to wait for it, and clients that lose the text of an error which comes in place
+    // of 100 (Java's HttpURLConnection) see it.
+    boolean mayWait = awaitsContinue && length > 0 && !isSigned(head);
+    if (length >= 0 && length <= server.limits().gatherBytes() && !mayWait) {
       if (length > 0 && !server.requestMemory().tryAcquire(length)) {
         refuse(new S3Exception(S3Error.SLOW_DOWN));
         return;
@@ -245,6 +247,12 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
         new StreamedBody(
             ctx.channel(), length, server.bodyMemory(), awaitsContinue ? this::sendContinue : null);
     work(current, current.streamed);
+  }
+
+  /** Whether a request claims to be somebody's, in its headers or in its query. */
+  private static boolean isSigned(HttpRequest head) {
+    return head.headers().contains(HttpHeaderNames.AUTHORIZATION)
+        || head.uri().contains("Signature=");
   }
 
   /**

@@ -68,12 +68,16 @@ final class BucketAcl {
     if (settings.disablesLists()) {
       Ownership.refuseLists(call.headers());
     }
-    XmlElement document = call.document("AccessControlPolicy", LARGEST_DOCUMENT);
+    boolean byHeaders = AclDocuments.isAskedFor(call.headers());
+    if (byHeaders && call.body(LARGEST_DOCUMENT).length > 0) {
+      throw new S3Exception(S3Error.UNEXPECTED_CONTENT);
+    }
+    XmlElement document = byHeaders ? null : call.document("AccessControlPolicy", LARGEST_DOCUMENT);
     Acl acl;
-    if (document != null && !AclDocuments.isAskedFor(call.headers())) {
-      acl = AclDocuments.ofDocument(document, owner, backend.users());
-    } else if (AclDocuments.isAskedFor(call.headers())) {
+    if (byHeaders) {
       acl = AclDocuments.ofHeaders(call.headers(), owner, bucketOwner, backend.users());
+    } else if (document != null) {
+      acl = AclDocuments.ofDocument(document, owner, backend.users());
     } else {
       throw new S3Exception(
           S3Error.MISSING_SECURITY_HEADER, "Your request was missing a required header");

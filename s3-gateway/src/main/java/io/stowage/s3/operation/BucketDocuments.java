@@ -70,6 +70,9 @@ final class BucketDocuments {
         throw new S3Exception(S3Error.MALFORMED_XML);
       }
       String accepted = setting.accept(document);
+      if (setting.equals(BucketSettings.OWNERSHIP_CONTROLS)) {
+        Ownership.checkDisabling(call.bucket(), accepted);
+      }
       if (setting.equals(BucketSettings.TAGGING) && Tags.areNone(document)) {
         remove(backend, call, setting.name()); // no tags are none, as in S3
       } else {

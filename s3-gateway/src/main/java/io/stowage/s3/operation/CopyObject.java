@@ -115,7 +115,7 @@ final class CopyObject implements Operation {
   }
 
   private static String result(XmlOut out, ObjectVersion version) {
-    out.text("LastModified", Times.iso(version.getModifiedMicros()));
+    out.text("LastModified", Times.isoSecond(version.getModifiedMicros()));
     out.text("ETag", Etags.quoted(Etags.of(version)));
     Checksums.write(out, version.getChecksumsList(), version.getPartCount(), true);
     return out.finish();

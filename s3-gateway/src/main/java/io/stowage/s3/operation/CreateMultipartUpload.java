@@ -54,7 +54,8 @@ final class CreateMultipartUpload implements Operation {
         CreateUploadRequest.newBuilder()
             .setBucket(call.bucketName())
             .setKey(call.key())
-            .setWriteId(WriteId.random())
+            // It becomes the upload's id: uploads of one key are listed as they were begun.
+            .setWriteId(WriteId.ordered(backend.clock().wallMicros()))
             .setEncryptionDecided(true)
             .setMetadata(metadata);
     // As in S3, who names no checksum gets CRC64NVME of the whole object.

@@ -20,6 +20,7 @@ import io.netty.handler.codec.http.HttpHeaders;
 import io.stowage.common.access.Origin;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.policy.Question;
 import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.GetBucketRequest;
 import io.stowage.s3.auth.Authenticator;
@@ -273,8 +274,11 @@ public final class Dispatcher implements RequestHandler {
         .getBucket();
   }
 
+  /** Expected is the owner's canonical id, or this store's account, of which all users are. */
   static void checkExpectedOwner(String expected, BucketInfo bucket) throws S3Exception {
-    if (expected != null && !expected.equals(bucket.getOwner())) {
+    if (expected != null
+        && !expected.equals(bucket.getOwner())
+        && !expected.equals(Question.ACCOUNT)) {
       throw new S3Exception(S3Error.ACCESS_DENIED);
     }
   }

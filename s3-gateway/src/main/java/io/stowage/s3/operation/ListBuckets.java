@@ -22,6 +22,7 @@ import io.stowage.common.proto.ListBucketsRequest;
 import io.stowage.s3.error.S3Exception;
 import io.stowage.s3.http.Response;
 import io.stowage.s3.xml.XmlOut;
+import java.util.Set;
 
 /** GET of the service: the caller's buckets; an administrator's are all. */
 final class ListBuckets implements Operation {
@@ -29,6 +30,10 @@ final class ListBuckets implements Operation {
 
   /** What the namespace gives at a time. */
   private static final int PAGE = 1000;
+
+  /** With any of them, buckets' regions are told. */
+  private static final Set<String> PARAMETERS =
+      Set.of("bucket-region", "continuation-token", "max-buckets", "prefix");
 
   private final Backend backend;
 
@@ -47,6 +52,7 @@ final class ListBuckets implements Operation {
     String prefix = call.paramOrEmpty("prefix");
     String token = call.param("continuation-token");
     String after = token == null ? "" : ContinuationToken.decode(token);
+    boolean isNarrowed = PARAMETERS.stream().anyMatch(call.query()::containsKey);
     XmlOut out = XmlOut.document("ListAllMyBucketsResult");
     out.open("Owner").text("ID", call.caller().user());
     out.text("DisplayName", call.caller().displayName()).close();
@@ -67,8 +73,8 @@ final class ListBuckets implements Operation {
                       .build());
       for (BucketInfo bucket : reply.getBucketsList()) {
         out.open("Bucket").text("Name", bucket.getName());
-        out.text("CreationDate", Times.iso(bucket.getCreatedMicros()));
-        if (call.param("max-buckets") != null) {
+        out.text("CreationDate", Times.isoSecond(bucket.getCreatedMicros()));
+        if (isNarrowed) {
           out.text("BucketRegion", backend.region());
         }
         out.close();

@@ -131,7 +131,7 @@ final class ListMultipartUploads implements Operation {
     out.open("Owner").text("ID", owner).text("DisplayName", name).close();
     String storageClass = upload.getMetadata().getStorageClass();
     out.text("StorageClass", storageClass.isEmpty() ? "STANDARD" : storageClass);
-    out.text("Initiated", Times.iso(upload.getCreatedMicros()));
+    out.text("Initiated", Times.isoSecond(upload.getCreatedMicros()));
     HashKind kind = HashKind.of(upload.getChecksumAlgorithm());
     if (kind != null) {
       out.text("ChecksumAlgorithm", kind.name());

@@ -105,7 +105,7 @@ final class ListObjectVersions implements Operation {
     out.text("Key", ListObjects.text(version.getKey(), encoded));
     out.text("VersionId", Versions.text(version));
     out.text("IsLatest", listed.getLatest());
-    out.text("LastModified", Times.iso(version.getModifiedMicros()));
+    out.text("LastModified", Times.isoSecond(version.getModifiedMicros()));
     if (!marker) {
       ListObjects.writeContent(out, version);
     }

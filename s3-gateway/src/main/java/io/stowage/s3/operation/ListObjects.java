@@ -118,7 +118,7 @@ final class ListObjects implements Operation {
       throws StoreException {
     out.open("Contents");
     out.text("Key", text(version.getKey(), encoded));
-    out.text("LastModified", Times.iso(version.getModifiedMicros()));
+    out.text("LastModified", Times.isoSecond(version.getModifiedMicros()));
     writeContent(out, version);
     if (owner != null) {
       writeOwner(backend, out, owner);

@@ -76,7 +76,7 @@ final class ListParts implements Operation {
       for (UploadedPart part : reply.getPartsList()) {
         out.open("Part");
         out.text("PartNumber", part.getNumber());
-        out.text("LastModified", Times.iso(part.getModifiedMicros()));
+        out.text("LastModified", Times.isoSecond(part.getModifiedMicros()));
         out.text("ETag", Etags.quoted(Etags.hex(part.getMd5())));
         out.text("Size", part.getLength());
         Checksums.write(out, part.getChecksumsList(), 0, false);

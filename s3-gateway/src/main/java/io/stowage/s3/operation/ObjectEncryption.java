@@ -135,9 +135,11 @@ public final class ObjectEncryption {
     return encryption.build();
   }
 
-  /** The cipher of a part: that of its upload; null: none. */
+  /**
+   * The cipher of a part: that of its upload; null: none. What a part's own headers say of modes
+   * counts for nothing: some clients repeat what they began the upload with.
+   */
   ObjectCipher forPart(S3Call call, UploadInfo upload) throws S3Exception, StoreException {
-    EncryptionHeaders.refuseOfRead(call.headers());
     CustomerKey customer = customerKey(call, EncryptionHeaders.CUSTOMER);
     ObjectMetadata metadata = upload.getMetadata();
     boolean ofCustomer = metadata.getEncryption().getMode() == EncryptionMode.SSE_C;

@@ -215,6 +215,9 @@ public final class OperationTable {
   /** The operation, or NotImplemented for one of S3's that is not here. */
   Operation find(String method, Level level, Map<String, String> query, HttpHeaders headers)
       throws S3Exception {
+    if (level == Level.OBJECT) {
+      refuseWhatIsOfBuckets(method, query, headers);
+    }
     for (Row row : rows) {
       if (row.matches(method, level, query, headers)) {
         for (String name : query.keySet()) {
@@ -231,6 +234,26 @@ public final class OperationTable {
       }
     }
     throw notAllowed(method, level);
+  }
+
+  /** What S3 refuses with words of its own. */
+  private static void refuseWhatIsOfBuckets(
+      String method, Map<String, String> query, HttpHeaders headers) throws S3Exception {
+    if (method.equals("GET") && query.containsKey("uploads")) {
+      throw new S3Exception(
+          S3Error.INVALID_REQUEST, "Key is not expected for the GET method ?uploads subresource");
+    }
+    if (method.equals("GET") && query.containsKey("versions")) {
+      throw new S3Exception(
+          S3Error.INVALID_REQUEST,
+          "There is no such thing as the ?versions sub-resource for a key");
+    }
+    if (headers.contains(CopySource.HEADER) && !method.equals("PUT") && !method.equals("POST")) {
+      throw S3Call.invalid(
+          CopySource.HEADER,
+          headers.get(CopySource.HEADER),
+          "You can only specify a copy source header for copy requests.");
+    }
   }
 
   private static S3Exception notAllowed(String method, Level level) {

@@ -67,6 +67,17 @@ final class Ownership {
     }
   }
 
+  /** Refuses to disable the lists of a bucket whose own grants something to others. */
+  static void checkDisabling(BucketInfo bucket, String controls) throws S3Exception {
+    String owner = bucket.getOwner();
+    boolean grants =
+        Acl.of(owner, new AccessSettings(bucket).grants()).grants().stream()
+            .anyMatch(grant -> grant.group() || !grant.grantee().equals(owner));
+    if (grants && controls.contains(">BucketOwnerEnforced<")) {
+      throw new S3Exception(S3Error.INVALID_BUCKET_ACL_WITH_OBJECT_OWNERSHIP);
+    }
+  }
+
   /** Where lists are disabled: only one that says what is so anyway is taken. */
   static void refuseLists(HttpHeaders headers) throws S3Exception {
     if (AclDocuments.isAskedFor(headers)) {

@@ -216,12 +216,7 @@ public final class S3Call {
 
   /** The whole body as a document; null if it is empty. */
   public XmlElement document(String root, int maxBytes) throws S3Exception {
-    return document(root, maxBytes, request.headers(), false);
-  }
-
-  /** The same, for an operation that does not believe a body without Content-MD5 or checksum. */
-  public XmlElement vouchedDocument(String root, int maxBytes) throws S3Exception {
-    return document(root, maxBytes, request.headers(), true);
+    return document(root, maxBytes, request.headers());
   }
 
   /** The same, for an operation whose checksum headers describe something else than this body. */
@@ -230,22 +225,20 @@ public final class S3Call {
     for (String name : FRAMING) {
       framing.set(name, request.headers().getAll(name));
     }
-    return document(root, maxBytes, framing, false);
+    return document(root, maxBytes, framing);
   }
 
-  private XmlElement document(
-      String root, int maxBytes, HttpHeaders claims, boolean mustBeVouchedFor) throws S3Exception {
-    byte[] bytes = body(maxBytes, claims, mustBeVouchedFor);
+  private XmlElement document(String root, int maxBytes, HttpHeaders claims) throws S3Exception {
+    byte[] bytes = body(maxBytes, claims);
     return bytes.length == 0 ? null : XmlElement.parse(bytes, root);
   }
 
   /** The whole body of a request that is no object. */
   public byte[] body(int maxBytes) throws S3Exception {
-    return body(maxBytes, request.headers(), false);
+    return body(maxBytes, request.headers());
   }
 
-  private byte[] body(int maxBytes, HttpHeaders claims, boolean mustBeVouchedFor)
-      throws S3Exception {
+  private byte[] body(int maxBytes, HttpHeaders claims) throws S3Exception {
     if (caller.payload() instanceof PayloadSigning.UnsignedChunks) {
       // S3 takes them for objects and parts only.
       throw new S3Exception(
@@ -263,10 +256,6 @@ public final class S3Call {
       if (payload.length() > maxBytes) {
         throw new S3Exception(S3Error.MAX_MESSAGE_LENGTH_EXCEEDED)
             .with("MaxMessageLengthBytes", Integer.toString(maxBytes));
-      }
-      if (mustBeVouchedFor && !payload.isVouchedFor()) {
-        throw new S3Exception(
-            S3Error.INVALID_REQUEST, "Missing required header for this request: Content-MD5");
       }
       byte[] bytes = new byte[(int) payload.length()];
       int filled = 0;

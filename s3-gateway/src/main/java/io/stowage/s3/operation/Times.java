@@ -35,7 +35,15 @@ final class Times {
 
   private Times() {}
 
-  /** For documents. */
+  /**
+   * When something was made, for documents: whole seconds, with the three zeros that S3 writes. So
+   * a listing and the header of the object say the same.
+   */
+  static String isoSecond(long micros) {
+    return iso(Math.floorDiv(micros, 1_000_000) * 1_000_000);
+  }
+
+  /** For documents that set the time themselves. */
   static String iso(long micros) {
     return ISO.format(Instant.ofEpochMilli(micros / 1_000));
   }

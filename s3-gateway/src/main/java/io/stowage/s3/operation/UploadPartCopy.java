@@ -70,7 +70,7 @@ final class UploadPartCopy implements Operation {
               backend, intake, call, id, number, UploadPart.checksumKind(upload), cipher, payload);
     }
     XmlOut out = XmlOut.document("CopyPartResult");
-    out.text("LastModified", Times.iso(part.getModifiedMicros()));
+    out.text("LastModified", Times.isoSecond(part.getModifiedMicros()));
     out.text("ETag", Etags.quoted(Etags.hex(part.getMd5())));
     Checksums.write(out, part.getChecksumsList(), 0, false);
     Response response = Response.xml(200, out.finish());

@@ -15,22 +15,35 @@
  */
 package io.stowage.s3.operation;
 
+import java.io.ByteArrayOutputStream;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.util.Base64;
+import java.util.HexFormat;
+import java.util.regex.Pattern;
 
 /**
- * Header values as texts. A header is bytes; clients that send more than ASCII send UTF-8, and get
- * it back as S3 gives it, as an encoded word of RFC 2047. Stateless.
+ * Header values as texts. A header is bytes; clients that send more than ASCII send UTF-8, or an
+ * encoded word of RFC 2047, and get it back as S3 gives it, as an encoded word. Stateless.
  */
 final class WireText {
+  private static final HexFormat HEX = HexFormat.of().withUpperCase();
+  private static final String BEGIN = "=?UTF-8?";
+  private static final String END = "?=";
+
+  /** Encoded words of UTF-8 with nothing but white space between them. */
+  private static final Pattern WORDS =
+      Pattern.compile(
+          "(=\\?utf-8\\?[bq]\\?[!->@-~]*\\?=)(\\s+(=\\?utf-8\\?[bq]\\?[!->@-~]*\\?=))*",
+          Pattern.CASE_INSENSITIVE);
+
   private WireText() {}
 
   /** Text of a received value, in which one char is one byte. */
   static String fromWire(String value) {
     if (isAscii(value)) {
-      return value;
+      return WORDS.matcher(value).matches() ? decoded(value) : value;
     }
     try {
       return StandardCharsets.UTF_8
@@ -42,13 +55,77 @@ final class WireText {
     }
   }
 
-  /** Form in which a text can be a header's value. */
+  /** What encoded words say; the value itself if they say nothing that can be a header's value. */
+  private static String decoded(String value) {
+    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+    for (String word : value.split("\\s+", -1)) {
+      String content = word.substring(BEGIN.length() + 2, word.length() - END.length());
+      boolean isBase64 = Character.toUpperCase(word.charAt(BEGIN.length())) == 'B';
+      try {
+        bytes.writeBytes(isBase64 ? Base64.getDecoder().decode(content) : fromQuoted(content));
+      } catch (IllegalArgumentException e) {
+        return value;
+      }
+    }
+    try {
+      String text =
+          StandardCharsets.UTF_8
+              .newDecoder()
+              .decode(ByteBuffer.wrap(bytes.toByteArray()))
+              .toString();
+      // What cannot stand in a header is left in its words.
+      return text.chars().anyMatch(Character::isISOControl) ? value : text;
+    } catch (CharacterCodingException e) {
+      return value;
+    }
+  }
+
+  private static byte[] fromQuoted(String content) {
+    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+    for (int i = 0; i < content.length(); i++) {
+      char c = content.charAt(i);
+      if (c != '=') {
+        bytes.write(c == '_' ? ' ' : c);
+      } else if (i + 2 < content.length()) {
+        bytes.write(HexFormat.fromHexDigits(content, i + 1, i + 3));
+        i += 2;
+      } else {
+        throw new IllegalArgumentException("half of an escape in " + content);
+      }
+    }
+    return bytes.toByteArray();
+  }
+
+  /**
+   * Form in which a text can be a header's value. Of the two encodings S3 takes the one that is
+   * readable where most bytes are ASCII, and base64 otherwise.
+   */
   static String toWire(String text) {
-    return isAscii(text)
-        ? text
-        : "=?UTF-8?B?"
-            + Base64.getEncoder().encodeToString(text.getBytes(StandardCharsets.UTF_8))
-            + "?=";
+    if (isAscii(text)) {
+      return text;
+    }
+    byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
+    int ascii = 0;
+    for (byte b : bytes) {
+      ascii += b >= 0 ? 1 : 0;
+    }
+    return ascii > bytes.length - ascii
+        ? BEGIN + "Q?" + quoted(bytes) + END
+        : BEGIN + "B?" + Base64.getEncoder().encodeToString(bytes) + END;
+  }
+
+  private static String quoted(byte[] bytes) {
+    StringBuilder out = new StringBuilder(3 * bytes.length);
+    for (byte b : bytes) {
+      if (b == ' ') {
+        out.append('_');
+      } else if (b <= ' ' || b > '~' || b == '=' || b == '?' || b == '_') {
+        out.append('=').append(HEX.toHexDigits(b));
+      } else {
+        out.append((char) b);
+      }
+    }
+    return out.toString();
   }
 
   private static boolean isAscii(String text) {

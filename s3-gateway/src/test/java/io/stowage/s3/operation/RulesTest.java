@@ -110,6 +110,29 @@ class RulesTest {
   void headersOfOtherAlphabetsAreEncodedWords() {
     assertEquals("=?UTF-8?B?w7w=?=", WireText.toWire(WireText.fromWire("\u00c3\u00bc")));
     assertEquals("plain", WireText.toWire(WireText.fromWire("plain")));
+    // The readable encoding where most bytes are ASCII.
+    assertEquals("=?UTF-8?Q?a_=3D_Mini=C3=B6?=", WireText.toWire("a = Mini\u00f6"));
+    assertEquals("=?UTF-8?B?YcO2?=", WireText.toWire("a\u00f6"));
+    for (String sent :
+        List.of(
+            "=?UTF-8?B?bcO2?=",
+            "=?utf-8?q?m=C3=B6?=",
+            "=?UTF-8?Q?m=c3=b6?=",
+            "=?UTF-8?Q?m?= =?UTF-8?B?w7Y=?=")) {
+      assertEquals("m\u00f6", WireText.fromWire(sent), sent);
+    }
+    assertEquals("a b", WireText.fromWire("=?UTF-8?Q?a_b?="));
+    for (String asItIs :
+        List.of(
+            "=?UTF-8?Q?m=C3?=", // half a letter
+            "=?UTF-8?Q?m=0D=0A?=", // would end the header
+            "=?UTF-8?Q?m=C?=",
+            "=?UTF-8?B?*?=",
+            "=?UTF-16?B?AAA=?=",
+            "x =?UTF-8?Q?a?=",
+            "=?UTF-8?Q?")) {
+      assertEquals(asItIs, WireText.fromWire(asItIs));
+    }
   }
 
   @Test

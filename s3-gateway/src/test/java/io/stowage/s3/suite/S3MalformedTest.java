@@ -936,11 +936,12 @@ public abstract class S3MalformedTest {
                     .send()));
     all.add(
         bad(
-            "deletion that nothing vouches for",
+            "deletion whose Content-MD5 is of another body",
             400,
-            "InvalidRequest",
+            "BadDigest",
             (s3, b) ->
                 s3.call("POST", "/" + b + "?delete")
+                    .header("content-md5", base64(16))
                     .body("<Delete><Object><Key>there</Key></Object></Delete>")
                     .send()));
     all.add(

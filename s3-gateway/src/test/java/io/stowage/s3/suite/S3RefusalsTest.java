@@ -24,6 +24,7 @@ import io.stowage.s3.auth.SignatureV2;
 import io.stowage.s3.suite.RawS3.Reply;
 import io.stowage.s3.suite.S3Suite.Target;
 import java.io.IOException;
+import java.net.URLEncoder;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
@@ -32,8 +33,10 @@ import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
 import java.time.temporal.ChronoUnit;
 import java.util.Base64;
+import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
@@ -520,6 +523,57 @@ public abstract class S3RefusalsTest {
             "<AccessControlPolicy><AccessControlList><Grant><Grantee><ID>tester</ID></Grantee>"
                 + "<Permission>ALL</Permission></Grant></AccessControlList>"
                 + "</AccessControlPolicy>"));
+    String open = newBucket();
+    String owner = send("GET", "/" + open + "?acl").element("ID");
+    refuses(400, "MalformedACLError", "", send("PUT", "/" + open + "?acl", list("")));
+    refuses(
+        400,
+        "InvalidArgument",
+        "Invalid id",
+        send("PUT", "/" + open + "?acl", list("<Owner><ID>nobody-here</ID></Owner>")));
+    String right = list("<Owner><ID>" + owner + "</ID></Owner>");
+    refuses(
+        400,
+        "UnexpectedContent",
+        "This request does not support content",
+        s3.call("PUT", "/" + open + "?acl").header("x-amz-acl", "private").body(right).send());
+    succeeds(200, send("PUT", "/" + open + "?acl", right));
+    // Groups are shown first, whoever else is granted something.
+    succeeds(
+        200, s3.call("PUT", "/" + open + "?acl").header("x-amz-acl", "public-read-write").send());
+    String shown = send("GET", "/" + open + "?acl").text();
+    assertTrue(shown.matches("(?s).*AllUsers.*>READ<.*AllUsers.*>WRITE<.*>FULL_CONTROL<.*"), shown);
+    refuses(
+        400,
+        "InvalidBucketAclWithObjectOwnership",
+        "",
+        send("PUT", "/" + open + "?ownershipControls", ENFORCED));
+    succeeds(200, send("PUT", "/" + open + "?acl", right));
+    succeeds(200, send("PUT", "/" + open + "?ownershipControls", ENFORCED));
+    // The grants of headers come in the order of permissions.
+    String granted = newBucket();
+    RawS3.Call grants = s3.call("PUT", "/" + granted + "?acl");
+    for (String permission : List.of("full-control", "write-acp", "write", "read-acp", "read")) {
+      grants.header("x-amz-grant-" + permission, "id=" + owner);
+    }
+    succeeds(200, grants.send());
+    assertEquals(
+        List.of("READ", "WRITE", "READ_ACP", "WRITE_ACP", "FULL_CONTROL"),
+        Pattern.compile("<Permission>(\\w+)</Permission>")
+            .matcher(send("GET", "/" + granted + "?acl").text())
+            .results()
+            .map(result -> result.group(1))
+            .toList());
+  }
+
+  private static final String ENFORCED =
+      "<OwnershipControls><Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule>"
+          + "</OwnershipControls>";
+
+  private static String list(String owner) {
+    return "<AccessControlPolicy>"
+        + owner
+        + "<AccessControlList></AccessControlList></AccessControlPolicy>";
   }
 
   @Test
@@ -554,6 +608,40 @@ public abstract class S3RefusalsTest {
         "MalformedPolicy",
         "Policies must be valid JSON and the first byte must be '{'",
         send("PUT", "/" + bucket + "?policy", "nonsense"));
+    refuses(
+        400,
+        "MalformedPolicy",
+        "This policy contains invalid Json",
+        send("PUT", "/" + bucket + "?policy", "{true}"));
+    refuses(
+        400,
+        "MalformedPolicy",
+        "Policy has invalid resource",
+        send("PUT", "/" + bucket + "?policy", policy("\"Principal\":\"*\"", "")));
+    refuses(
+        400,
+        "MalformedPolicy",
+        "Allow with NotPrincipal is not allowed.",
+        send(
+            "PUT",
+            "/" + bucket + "?policy",
+            policy("\"NotPrincipal\":\"*\"", "\"arn:aws:s3:::" + bucket + "/*\"")));
+    for (String resource : List.of("*/*", bucket.substring(0, 3) + "*/x*")) {
+      succeeds(
+          204,
+          send(
+              "PUT",
+              "/" + bucket + "?policy",
+              policy("\"Principal\":\"*\"", "\"arn:aws:s3:::" + resource + "\"")));
+    }
+  }
+
+  private static String policy(String principal, String resources) {
+    return "{\"Statement\":{\"Effect\":\"Allow\","
+        + principal
+        + ",\"Action\":\"s3:GetObject\",\"Resource\":["
+        + resources
+        + "]}}";
   }
 
   @ParameterizedTest
@@ -575,6 +663,23 @@ public abstract class S3RefusalsTest {
         "InvalidRequest",
         "Conflicting query string parameters: acl, policy",
         send("GET", "/" + bucket + "?policy&acl"));
+    refuses(
+        400,
+        "InvalidRequest",
+        "Key is not expected for the GET method ?uploads subresource",
+        send("GET", "/" + bucket + "/k?uploads"));
+    refuses(
+        400,
+        "InvalidRequest",
+        "There is no such thing as the ?versions sub-resource for a key",
+        send("GET", "/" + bucket + "/k?versions"));
+    for (String method : List.of("GET", "DELETE")) {
+      refuses(
+          400,
+          "InvalidArgument",
+          "You can only specify a copy source header for copy requests.",
+          s3.call(method, "/" + bucket + "/k").header("x-amz-copy-source", "a/b").send());
+    }
   }
 
   @Test
@@ -666,6 +771,45 @@ public abstract class S3RefusalsTest {
                 "authorization",
                 "AWS " + target.accessKey() + ":" + SignatureV2.sign(target.secretKey(), toSign))
             .sendAsIs());
+  }
+
+  /** As botocore does it; in a link the same would let others add to what they were given. */
+  @Test
+  void version2MayLeaveOutSubResourcesThatCameLate() throws IOException {
+    String key = "/" + newBucket() + "/k";
+    succeeds(200, send("PUT", key));
+    String date =
+        DateTimeFormatter.RFC_1123_DATE_TIME
+            .withLocale(Locale.ENGLISH)
+            .format(Instant.now().atOffset(ZoneOffset.UTC));
+    for (String signed : List.of("", "?legal-hold")) {
+      String toSign = "GET\n\n\n" + date + "\n" + key + signed;
+      Reply reply =
+          s3.call("GET", key + "?legal-hold")
+              .unsignedHeader("date", date)
+              .unsignedHeader(
+                  "authorization",
+                  "AWS " + target.accessKey() + ":" + SignatureV2.sign(target.secretKey(), toSign))
+              .sendAsIs();
+      assertEquals("InvalidRequest", reply.code(), "there is no lock, and it is let in");
+    }
+    long expires = Instant.now().getEpochSecond() + 60;
+    for (String signed : List.of("", "?legal-hold")) {
+      String signature =
+          SignatureV2.sign(target.secretKey(), "GET\n\n\n" + expires + "\n" + key + signed);
+      Reply reply =
+          s3.call(
+                  "GET",
+                  key
+                      + "?legal-hold&AWSAccessKeyId="
+                      + target.accessKey()
+                      + "&Expires="
+                      + expires
+                      + "&Signature="
+                      + URLEncoder.encode(signature, StandardCharsets.UTF_8))
+              .sendAsIs();
+      assertEquals(signed.isEmpty() ? "SignatureDoesNotMatch" : "InvalidRequest", reply.code());
+    }
   }
 
   @Test
