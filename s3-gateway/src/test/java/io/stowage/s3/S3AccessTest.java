@@ -316,6 +316,50 @@ class S3AccessTest {
         .formatted(action, resource);
   }
 
+  /** As S3: 404 is for those who may list, 403 for those who may only read. */
+  @Test
+  void whetherAKeyIsThereIsToldToWhoMayList() throws IOException {
+    alice.putBucketPolicy(
+        b -> b.bucket("bucket").policy(allowBob("s3:GetObject", "arn:aws:s3:::bucket/*")));
+    bob.createBucket(b -> b.bucket("bobs"));
+    assertEquals("content", read(bob, "k"));
+    denied(() -> read(bob, "none"));
+    denied(
+        () ->
+            bob.copyObject(
+                b ->
+                    b.sourceBucket("bucket")
+                        .sourceKey("none")
+                        .destinationBucket("bobs")
+                        .destinationKey("k")));
+    assertEquals(404, absent(alice));
+    assertEquals(403, absent(bob));
+    alice.putBucketVersioning(
+        b -> b.bucket("bucket").versioningConfiguration(v -> v.status("Enabled")));
+    alice.deleteObject(b -> b.bucket("bucket").key("k"));
+    denied(() -> read(bob, "k"));
+    alice.putBucketPolicy(
+        b ->
+            b.bucket("bucket")
+                .policy(
+                    """
+                    {"Statement": {"Effect": "Allow",
+                     "Principal": {"AWS": "arn:aws:iam:::user/bob"},
+                     "Action": ["s3:GetObject", "s3:ListBucket"],
+                     "Resource": ["arn:aws:s3:::bucket", "arn:aws:s3:::bucket/*"]}}
+                    """));
+    assertEquals(404, absent(bob));
+    S3Exception marked = assertThrows(S3Exception.class, () -> read(bob, "k"));
+    assertEquals(404, marked.statusCode());
+    assertEquals(403, stranger("GET", "/bucket/none"));
+  }
+
+  private static int absent(S3Client who) {
+    return assertThrows(
+            S3Exception.class, () -> who.headObject(b -> b.bucket("bucket").key("none")))
+        .statusCode();
+  }
+
   @Test
   void policiesOfUsersCount() throws Exception {
     target.namespace.updateUser(
@@ -367,6 +411,24 @@ class S3AccessTest {
     alice.putBucketPolicy(
         b -> b.bucket("bucket").policy(allowBob("s3:PutObject", "arn:aws:s3:::bucket/*")));
     put(bob, "bucket", "x", null);
+    // Full control for the bucket's owner is what policies ask for by conditions.
+    put(bob, "bucket", "x", ObjectCannedACL.BUCKET_OWNER_FULL_CONTROL);
+    bob.putObject(
+        b -> b.bucket("bucket").key("x").grantFullControl("id=id-alice"), RequestBody.empty());
+    denied(
+        () ->
+            bob.putObject(
+                b ->
+                    b.bucket("bucket")
+                        .key("x")
+                        .grantFullControl("id=id-alice")
+                        .grantRead("id=id-bob"),
+                RequestBody.empty()));
+    denied(
+        () ->
+            bob.putObject(
+                b -> b.bucket("bucket").key("x").grantFullControl("id=id-bob"),
+                RequestBody.empty()));
     denied(() -> put(bob, "bucket", "x", ObjectCannedACL.PRIVATE));
     denied(
         () ->
@@ -390,6 +452,7 @@ class S3AccessTest {
                     """));
     put(alice, "bucket", "x", null);
     denied(() -> put(alice, "bucket", "x", ObjectCannedACL.PUBLIC_READ));
+    denied(() -> put(alice, "bucket", "x", ObjectCannedACL.BUCKET_OWNER_FULL_CONTROL));
     // Whom a list lets write says who may read.
     bob.createBucket(b -> b.bucket("open").acl(BucketCannedACL.PUBLIC_READ_WRITE));
     put(alice, "open", "x", ObjectCannedACL.BUCKET_OWNER_READ);

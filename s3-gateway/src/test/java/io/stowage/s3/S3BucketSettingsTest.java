@@ -36,6 +36,7 @@ import software.amazon.awssdk.http.urlconnection.UrlConnectionHttpClient;
 import software.amazon.awssdk.regions.Region;
 import software.amazon.awssdk.services.s3.S3Client;
 import software.amazon.awssdk.services.s3.model.BucketAccelerateStatus;
+import software.amazon.awssdk.services.s3.model.ObjectOwnership;
 import software.amazon.awssdk.services.s3.model.PartitionDateSource;
 import software.amazon.awssdk.services.s3.model.Payer;
 import software.amazon.awssdk.services.s3.model.S3Exception;
@@ -172,6 +173,11 @@ class S3BucketSettingsTest {
     other.createBucket(b -> b.bucket("others"));
     refused(
         400, "InvalidTargetBucketForLogging", () -> AccessLogs.deliver(s3, "bucket", "others", ""));
+    s3.createBucket(b -> b.bucket("closed").objectOwnership(ObjectOwnership.OBJECT_WRITER));
+    refused(
+        400, "InvalidTargetBucketForLogging", () -> AccessLogs.deliver(s3, "bucket", "closed", ""));
+    s3.putBucketAcl(b -> b.bucket("closed").acl("log-delivery-write"));
+    AccessLogs.deliver(s3, "bucket", "closed", "");
     s3.createBucket(b -> b.bucket("logs").acl("log-delivery-write"));
     AccessLogs.deliver(s3, "bucket", "logs", "log/");
     s3.putObject(b -> b.bucket("bucket").key("a b"), RequestBody.fromString("content"));

@@ -54,7 +54,9 @@ import java.util.Set;
  * </ol>
  *
  * <p>Whoever writes an object with a list of its own under policies needs s3:PutObjectAcl, too, and
- * with tags s3:PutObjectTagging.
+ * with tags s3:PutObjectTagging. To give the bucket's owner full control, and nobody anything else,
+ * is no list of one's own: buckets' policies ask for it by a condition on s3:PutObject, and unless
+ * something denies s3:PutObjectAcl it needs no leave.
  *
  * <p>Only lists of objects and tags need to look at the object, so owners' requests cost nothing.
  */
@@ -189,6 +191,26 @@ public final class StoreRules implements AccessAuthorizer {
     return actions;
   }
 
+  /** Whether the list that a put names is full control for the bucket's owner and nothing else. */
+  private static boolean givesAllToOwner(AccessRequest request) {
+    String owner = request.bucket().getOwner();
+    for (String list : LISTS) {
+      List<String> said = request.facts().get(list);
+      if (said != null && !said.isEmpty()) {
+        Set<String> harmless =
+            switch (list) {
+              case "s3:x-amz-acl" -> Set.of("bucket-owner-full-control");
+              case "s3:x-amz-grant-full-control" -> Set.of("id=" + owner, "id=\"" + owner + "\"");
+              default -> Set.of();
+            };
+        if (!harmless.containsAll(said)) {
+          return false;
+        }
+      }
+    }
+    return true;
+  }
+
   /** The stricter of what is said of the object and of the other action. */
   private Verdict besides(AccessRequest request, Verdict ofObject, String action)
       throws StoreException {
@@ -212,7 +234,9 @@ public final class StoreRules implements AccessAuthorizer {
     boolean unsaid = verdict.why().equals(NOTHING_ALLOWS) || verdict.why().equals(OF_LIST);
     if (unsaid) {
       // Whom a list lets write owns what he writes, and says who may read it, and what it is.
-      return ofObject.why().equals(OF_LIST) || ofObject.outcome() == Verdict.Outcome.BY_PERMISSIONS
+      return ofObject.why().equals(OF_LIST)
+              || ofObject.outcome() == Verdict.Outcome.BY_PERMISSIONS
+              || (action.equals("s3:PutObjectAcl") && givesAllToOwner(request))
           ? ofObject
           : Verdict.denied(action + ": " + NOTHING_ALLOWS);
     }

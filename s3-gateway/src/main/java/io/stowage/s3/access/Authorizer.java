@@ -149,6 +149,26 @@ public final class Authorizer {
   }
 
   /**
+   * Whether somebody may know which keys there are not: who may list them. Not written down: it is
+   * a question on the way to the answer of a request that was decided.
+   */
+  public boolean mayKnowOfAbsence(
+      Subject subject, BucketInfo bucket, Map<String, List<String>> facts) throws StoreException {
+    Verdict verdict =
+        decisions.decide(
+            subject.origin,
+            request(
+                subject,
+                "s3:ListBucket",
+                Question.resourceOf(bucket.getName(), null),
+                bucket,
+                null,
+                facts,
+                AccessRequest.ObjectLookup.NONE));
+    return verdict.outcome() != Verdict.Outcome.DENIED;
+  }
+
+  /**
    * Whether somebody may take an action of another service than S3; written down, too.
    *
    * @param resource its ARN

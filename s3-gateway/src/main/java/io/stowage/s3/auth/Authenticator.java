@@ -34,6 +34,7 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 
 /**
  * Proves who sent a request by its signature, in the Authorization header or in the query string
@@ -237,7 +238,7 @@ public final class Authenticator {
     checkSkew(time, amzDate == null ? date : amzDate);
     List<String> toSign =
         SignatureV2.stringsToSign(
-            method, target, headers, amzDate == null ? date : "", hostBucket, true);
+            method, target, headers, amzDate == null ? date : "", hostBucket, SignatureV2.LATE);
     return proveV2(
         credentials.substring(0, colon),
         token(target, headers),
@@ -271,7 +272,7 @@ public final class Authenticator {
     return proveV2(
         query.get("AWSAccessKeyId"),
         token(target, headers),
-        SignatureV2.stringsToSign(method, target, headers, expires, hostBucket, false),
+        SignatureV2.stringsToSign(method, target, headers, expires, hostBucket, Set.of()),
         signature,
         unsignedPayload(headers));
   }

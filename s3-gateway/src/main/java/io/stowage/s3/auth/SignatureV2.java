@@ -84,7 +84,7 @@ public final class SignatureV2 {
    * Those of them that came when most clients had stopped to learn new ones: botocore does not sign
    * them, others do.
    */
-  private static final Set<String> LATE =
+  static final Set<String> LATE =
       Set.of(
           "encryption",
           "legal-hold",
@@ -110,8 +110,8 @@ public final class SignatureV2 {
    * All that the signature may cover: clients write a bucket by itself with a slash behind it,
    * whether or not their request has one.
    *
-   * @param isHeader whether late sub-resources may be left out, too. Not in a link: whoever got one
-   *     to put an object could hold or retain it by adding a parameter
+   * @param mayMiss sub-resources that may be left out: {@link #LATE}, or none in a link, since
+   *     whoever got one to put an object could hold or retain it by adding a parameter
    */
   static List<String> stringsToSign(
       String method,
@@ -119,15 +119,15 @@ public final class SignatureV2 {
       HttpHeaders headers,
       String date,
       String hostBucket,
-      boolean isHeader) {
+      Set<String> mayMiss) {
     String path = target.rawPath();
     boolean bucketAlone = hostBucket == null && path.length() > 1 && path.indexOf('/', 1) < 0;
     List<String> all = new ArrayList<>();
-    boolean late = isHeader && target.query().keySet().stream().anyMatch(LATE::contains);
+    boolean late = target.query().keySet().stream().anyMatch(mayMiss::contains);
     for (String behindPath : bucketAlone ? List.of("", "/") : List.of("")) {
       all.add(stringToSign(method, target, headers, date, hostBucket, behindPath, Set.of()));
       if (late) {
-        all.add(stringToSign(method, target, headers, date, hostBucket, behindPath, LATE));
+        all.add(stringToSign(method, target, headers, date, hostBucket, behindPath, mayMiss));
       }
     }
     return all;

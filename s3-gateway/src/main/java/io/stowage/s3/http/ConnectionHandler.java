@@ -226,8 +226,8 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
     // at signature and policies, wants the bytes. A little that is signed is let in at once: no
     // worker has to wait for it, and clients that lose the text of an error which comes in place
     // of 100 (Java's HttpURLConnection) see it.
-    boolean mayWait = awaitsContinue && length > 0 && !isSigned(head);
-    if (length >= 0 && length <= server.limits().gatherBytes() && !mayWait) {
+    boolean waitsForWord = awaitsContinue && length > 0 && !isSigned(head);
+    if (length >= 0 && length <= server.limits().gatherBytes() && !waitsForWord) {
       if (length > 0 && !server.requestMemory().tryAcquire(length)) {
         refuse(new S3Exception(S3Error.SLOW_DOWN));
         return;

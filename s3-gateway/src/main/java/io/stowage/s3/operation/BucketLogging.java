@@ -22,6 +22,9 @@ import io.netty.handler.codec.http.HttpHeaders;
 import io.stowage.common.access.Origin;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.policy.AccessSettings;
+import io.stowage.common.policy.Acl;
+import io.stowage.common.policy.Acl.Permission;
 import io.stowage.common.policy.Question;
 import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.GetBucketRequest;
@@ -91,8 +94,24 @@ final class BucketLogging {
             target,
             "The owner for the bucket to be logged and the target bucket must be the same.");
       }
+      if (!mayLetIn(new AccessSettings(to))) {
+        throw invalidTarget(
+            target,
+            "You must give the log-delivery group WRITE and READ_ACP permissions to the target"
+                + " bucket");
+      }
       BucketDocuments.keep(backend, call, BucketSettings.LOGGING.name(), kept);
       return Response.empty(200);
+    }
+
+    /**
+     * Whether logs may be let in: by a policy, which is asked at each delivery, or by the list of a
+     * bucket that says that it goes by lists. Of one that says nothing S3 does not ask it either.
+     */
+    private static boolean mayLetIn(AccessSettings settings) {
+      return !settings.leavesObjectsToWriters()
+          || !settings.policyText().isEmpty()
+          || Acl.of("", settings.grants()).allows(DELIVERER, Permission.WRITE, false);
     }
 
     private static S3Exception invalidTarget(LoggingTarget target, String why) {

@@ -69,7 +69,7 @@ record CopySource(
     Dispatcher.checkExpectedOwner(call.header("x-amz-source-expected-bucket-owner"), in);
     authorize(
         backend, call, version == null ? "s3:GetObject" : "s3:GetObjectVersion", in, key, version);
-    GetObjectReply found = find(backend, in, key, versionId);
+    GetObjectReply found = find(backend, call, in, key, versionId);
     ObjectCipher cipher = backend.encryption().toCopy(call, in.getId(), found.getVersion());
     Preconditions.checkCopySource(call.headers(), found.getVersion(), backend.clock().wallMicros());
     return new CopySource(in, key, version, found, cipher);
@@ -112,13 +112,15 @@ record CopySource(
     }
   }
 
-  private static GetObjectReply find(Backend backend, BucketInfo in, String key, long versionId)
+  private static GetObjectReply find(
+      Backend backend, S3Call call, BucketInfo in, String key, long versionId)
       throws S3Exception, StoreException {
     try {
       return Versions.find(backend, in, key, versionId, true);
     } catch (StoreException e) {
       S3Exception error = S3Exception.of(e);
       if (e.code() == ErrorCode.NO_SUCH_KEY) {
+        Versions.requireMayKnow(backend, call, in, e);
         throw error.with("Key", key);
       }
       if (e.code() == ErrorCode.NO_SUCH_VERSION) {
@@ -127,6 +129,7 @@ record CopySource(
       throw e;
     } catch (S3Exception e) {
       if (e.error() != S3Error.METHOD_NOT_ALLOWED) {
+        Versions.requireMayKnow(backend, call, in, e);
         throw e;
       }
       throw new S3Exception(

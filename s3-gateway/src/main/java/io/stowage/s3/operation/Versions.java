@@ -15,6 +15,7 @@
  */
 package io.stowage.s3.operation;
 
+import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.GetObjectReply;
@@ -84,7 +85,27 @@ final class Versions {
     try {
       return find(backend, call.bucket(), call.key(), asked(call), withManifest);
     } catch (S3Exception e) {
+      if (e.error() == S3Error.NO_SUCH_KEY && isRead(call)) {
+        requireMayKnow(backend, call, call.bucket(), e);
+      }
       throw e.error() == S3Error.METHOD_NOT_ALLOWED ? e.with("Method", call.method()) : e;
+    } catch (StoreException e) {
+      if (e.code() == ErrorCode.NO_SUCH_KEY && isRead(call)) {
+        requireMayKnow(backend, call, call.bucket(), e);
+      }
+      throw e;
+    }
+  }
+
+  private static boolean isRead(S3Call call) {
+    return call.method().equals("GET") || call.method().equals("HEAD");
+  }
+
+  /** As in S3, that there is no such key is told only to those who may list the bucket. */
+  static void requireMayKnow(Backend backend, S3Call call, BucketInfo in, Exception absent)
+      throws S3Exception, StoreException {
+    if (!backend.authorizer().mayKnowOfAbsence(call.caller().subject(), in, call.facts())) {
+      throw new S3Exception(S3Error.ACCESS_DENIED, S3Error.ACCESS_DENIED.message(), absent);
     }
   }
 

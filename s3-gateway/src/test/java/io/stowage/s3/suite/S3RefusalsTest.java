@@ -554,7 +554,8 @@ public abstract class S3RefusalsTest {
     String granted = newBucket();
     RawS3.Call grants = s3.call("PUT", "/" + granted + "?acl");
     for (String permission : List.of("full-control", "write-acp", "write", "read-acp", "read")) {
-      grants.header("x-amz-grant-" + permission, "id=" + owner);
+      grants.header(
+          "x-amz-grant-" + permission, "uri=http://acs.amazonaws.com/groups/global/AllUsers");
     }
     succeeds(200, grants.send());
     assertEquals(
