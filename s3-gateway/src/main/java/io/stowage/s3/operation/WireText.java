@@ -21,6 +21,7 @@ import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.util.Base64;
 import java.util.HexFormat;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
@@ -32,18 +33,16 @@ final class WireText {
   private static final String BEGIN = "=?UTF-8?";
   private static final String END = "?=";
 
-  /** Encoded words of UTF-8 with nothing but white space between them. */
-  private static final Pattern WORDS =
-      Pattern.compile(
-          "(=\\?utf-8\\?[bq]\\?[!->@-~]*\\?=)(\\s+(=\\?utf-8\\?[bq]\\?[!->@-~]*\\?=))*",
-          Pattern.CASE_INSENSITIVE);
+  /** An encoded word of UTF-8. */
+  private static final Pattern WORD =
+      Pattern.compile("=\\?utf-8\\?([bq])\\?([!->@-~]*)\\?=", Pattern.CASE_INSENSITIVE);
 
   private WireText() {}
 
   /** Text of a received value, in which one char is one byte. */
   static String fromWire(String value) {
     if (isAscii(value)) {
-      return WORDS.matcher(value).matches() ? decoded(value) : value;
+      return value.startsWith("=?") ? decoded(value) : value;
     }
     try {
       return StandardCharsets.UTF_8
@@ -55,12 +54,19 @@ final class WireText {
     }
   }
 
-  /** What encoded words say; the value itself if they say nothing that can be a header's value. */
+  /**
+   * What encoded words say, with nothing but white space between them; the value itself if it is
+   * something else, or they say nothing that can be a header's value.
+   */
   private static String decoded(String value) {
     ByteArrayOutputStream bytes = new ByteArrayOutputStream();
     for (String word : value.split("\\s+", -1)) {
-      String content = word.substring(BEGIN.length() + 2, word.length() - END.length());
-      boolean isBase64 = Character.toUpperCase(word.charAt(BEGIN.length())) == 'B';
+      Matcher encoded = WORD.matcher(word);
+      if (!encoded.matches()) {
+        return value;
+      }
+      String content = encoded.group(2);
+      boolean isBase64 = encoded.group(1).equalsIgnoreCase("B");
       try {
         bytes.writeBytes(isBase64 ? Base64.getDecoder().decode(content) : fromQuoted(content));
       } catch (IllegalArgumentException e) {
