@@ -159,7 +159,7 @@ final class StorageContainerManager
     this.rows = new RowMutations(store, map);
     this.garbage = new Garbage(store, map, rows, clock);
     this.shards = new ShardInventory(map, cluster);
-    this.inspector = new Inspector(map, shards, cluster, clock);
+    this.inspector = new Inspector(map, shards, cluster, config.repackKeep(), clock, random);
     this.operator = new OperatorWords(store, cluster, clock);
     this.status = new StatusReport(map, shards, cluster, inspector, config.defaultPolicy());
     this.clusterId = store.clusterId();

@@ -29,6 +29,7 @@ import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.AcceptUnknownShardsRequest;
 import io.stowage.common.proto.ClaimContainerRequest;
 import io.stowage.common.proto.ClusterStatusReply;
+import io.stowage.common.proto.ClusterStatusRequest;
 import io.stowage.common.proto.ContainerInfo;
 import io.stowage.common.proto.ContainerState;
 import io.stowage.common.proto.DatanodeMode;
@@ -48,9 +49,12 @@ import io.stowage.common.proto.SetDatanodeModeRequest;
 import io.stowage.common.proto.ShardPlace;
 import io.stowage.common.proto.ShardReport;
 import io.stowage.scm.container.MemoryContainerStore;
+import java.lang.Thread.State;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
+import java.util.concurrent.atomic.AtomicReference;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.junit.jupiter.api.Test;
 
@@ -282,6 +286,9 @@ class RepairTest {
     die(dead);
     h.pass(ScmHarness.DEAD.plus(A_LITTLE), dead);
     assertTrue(h.nodes.stream().allMatch(node -> node.rebuildsUnderWay() <= 2));
+    assertTrue(
+        h.nodes.stream().filter(node -> node.rebuildsUnderWay() > 0).count() >= 3,
+        "many nodes at once");
     assertTrue(h.status().getRepair().getInFlight() > 0);
     for (int round = 0; round < 30; round++) {
       h.nodes.forEach(FakeDatanode::finishRebuilds);
@@ -421,6 +428,35 @@ class RepairTest {
             StoreException.class, () -> setMode(h, h.nodes.get(0), DatanodeMode.DECOMMISSIONING));
     assertEquals(ErrorCode.NOT_ENOUGH_NODES, refused.code());
     assertTrue(refused.getMessage().contains("4 are fit"), refused.getMessage());
+  }
+
+  @Test
+  void ofTwoNodesThatCannotBothGoOneIsRefused() throws Exception {
+    ScmHarness h = new ScmHarness(6, null);
+    sealed(h);
+    AtomicReference<StoreException> refused = new AtomicReference<>();
+    Thread other =
+        new Thread(
+            () -> {
+              try {
+                setMode(h, h.nodes.get(1), DatanodeMode.DECOMMISSIONING);
+              } catch (StoreException e) {
+                refused.set(e);
+              }
+            });
+    h.store.beforeNextOperatorWord(
+        () -> { // the first is judged and not noted yet
+          other.start();
+          Await.until(
+              "the other to be at the same",
+              Duration.ofSeconds(10),
+              () -> Set.of(State.BLOCKED, State.TERMINATED).contains(other.getState()));
+        });
+    setMode(h, h.nodes.get(0), DatanodeMode.DECOMMISSIONING);
+    other.join();
+    assertNotNull(refused.get(), "both may go, and four of five stay");
+    assertEquals(ErrorCode.NOT_ENOUGH_NODES, refused.get().code());
+    assertEquals(DatanodeMode.IN_SERVICE, mode(h, h.nodes.get(1)));
   }
 
   @Test
@@ -570,6 +606,73 @@ class RepairTest {
   }
 
   @Test
+  void whatIsKeptStillHoldsUpNoDeletion() throws Exception {
+    ScmHarness h = new ScmHarness(5, null);
+    ContainerInfo like = h.container(sealed(h));
+    StorageContainerManager standby = h.newScm();
+    long now = h.clock.wallMicros();
+    for (long id = 1; id <= 3_000; id++) {
+      boolean ripe = id % 2 == 0;
+      assertNotNull(
+          h.store.write(
+              h.store.leaderEpoch(),
+              null,
+              like.toBuilder()
+                  .setId(id)
+                  .setState(ContainerState.DELETED)
+                  .setDeletedMicros(ripe ? now - ScmHarness.KEEP.toNanos() / 1_000 : now)
+                  .build()));
+    }
+    h.scm.follow();
+    standby.follow();
+    assertEquals(3_000, h.status().getDeletedContainers());
+    h.pass(Duration.ofMinutes(5));
+    List<Long> left = new ArrayList<>();
+    h.store.scan(0, 0, row -> left.add(row.id()));
+    left.remove(like.getId());
+    assertEquals(1_500, left.size());
+    assertTrue(left.stream().allMatch(id -> id % 2 == 1), "one of which the time is not over");
+    for (int i = 0; i < 1_500 / 32 + 1; i++) {
+      standby.follow();
+    }
+    assertEquals(
+        1_500,
+        standby.clusterStatus(ClusterStatusRequest.getDefaultInstance()).getDeletedContainers());
+  }
+
+  @Test
+  void whatIsWaitedForHoldsUpNoDeletion() throws Exception {
+    ScmHarness h = new ScmHarness(6, null);
+    ContainerInfo like = h.container(sealed(h));
+    FakeDatanode dead = hosts(h, like.getId()).get(0);
+    FakeDatanode alive =
+        h.nodes.stream()
+            .filter(node -> like.getShardsList().stream().noneMatch(p -> h.node(p) == node))
+            .findFirst()
+            .orElseThrow();
+    ShardPlace elsewhere =
+        like.getShards(0).toBuilder()
+            .setNodeId(alive.nodeId())
+            .setDiskId(alive.diskIds().get(0))
+            .build();
+    die(dead);
+    h.pass(ScmHarness.DEAD.plus(A_LITTLE), dead);
+    long ripe = h.clock.wallMicros() - ScmHarness.KEEP.toNanos() / 1_000;
+    for (long id = 1; id <= 2_000; id++) {
+      ContainerInfo.Builder info =
+          like.toBuilder().setId(id).setState(ContainerState.DELETED).setDeletedMicros(ripe);
+      assertNotNull(
+          h.store.write(
+              h.store.leaderEpoch(),
+              null,
+              (id % 20 == 0 ? info.setShards(0, elsewhere) : info).build()));
+    }
+    h.scm.follow();
+    h.pass(Duration.ofMinutes(1), dead);
+    assertEquals(1_900, h.status().getDeletedContainers(), "those that the dead node had, only");
+  }
+
+  @Test
   void whatNoRowNamesIsDeletedAfterAWeekInQuarantine() throws Exception {
     ScmHarness h = new ScmHarness(5, null);
     FakeDatanode node = h.nodes.get(0);
@@ -627,6 +730,38 @@ class RepairTest {
     assertWhole(h, id);
   }
 
+  /** As {@code fsck --rebuild} restores it if all it finds is in quarantine, which tells no end. */
+  @Test
+  void aRestoredContainerNeverLooksAsIfNobodyHadWrittenToIt() throws Exception {
+    ScmHarness h = new ScmHarness(5, null);
+    long id = sealed(h);
+    List<FakeDatanode> hosts = hosts(h, id);
+    ContainerInfo info = h.container(id);
+    hosts.forEach(node -> node.setQuarantineClock(h.clock.wallMicros()));
+    assertTrue(h.store.remove(h.store.leaderEpoch(), h.store.read(id)));
+    h.scm = h.newScm();
+    h.scm.follow();
+    h.scm.won();
+    hosts.forEach(FakeDatanode::restart);
+    h.pass(A_LITTLE);
+    assertEquals(5, h.status().getQuarantinedShards());
+    assertTrue(
+        h.scm
+            .restoreContainer(
+                RestoreContainerRequest.newBuilder()
+                    .setContainer(info.toBuilder().clearEndOffset())
+                    .build())
+            .getCreated());
+    h.clock.advance(ScmHarness.WINDOW.plusMinutes(1));
+    h.scm.tick(); // that it stood still is held against nobody
+    h.heartbeats();
+    h.scm.tick();
+    assertEquals(ContainerState.SEALED, h.container(id).getState());
+    h.pass(A_LITTLE);
+    assertWhole(h, id);
+    assertEquals(8_192, h.store.read(id).info().getEndOffset());
+  }
+
   @Test
   void aCopyInQuarantineIsTakenOutWhileTheContainerLacksIt() throws Exception {
     ScmHarness h = new ScmHarness(5, null);
@@ -660,6 +795,7 @@ class RepairTest {
     assertTrue(h.status().getHeldBack().contains("200 shards"), h.status()::getHeldBack);
     assertNotNull(dead.shard(id, 0), "nothing is deleted");
     assertEquals(1, h.status().getStaleShards());
+    node.setQuarantineClock(h.clock.wallMicros());
     assertEquals(
         200,
         h.scm
@@ -669,10 +805,29 @@ class RepairTest {
     assertEquals("", h.status().getHeldBack());
     assertNull(dead.shard(id, 0));
     assertEquals(200, h.status().getQuarantinedShards());
-    h.clock.advance(Duration.ofDays(1));
+    h.clock.advance(Duration.ofDays(2));
     h.scm.tick();
     h.pass(A_LITTLE);
-    assertFalse(h.status().getHeldBack().isEmpty(), "the word does not hold for ever");
+    assertEquals("", h.status().getHeldBack(), "it was said of these");
+    for (int i = 201; i <= 400; i++) {
+      plant(node, i);
+    }
+    h.pass(A_LITTLE);
+    assertTrue(
+        h.status().getHeldBack().startsWith("200 shards"), "the word does not hold for others");
+    assertEquals(200, h.status().getQuarantinedShards());
+    assertNotNull(h.scm.acceptUnknownShards(AcceptUnknownShardsRequest.getDefaultInstance()));
+    node.setQuarantineClock(h.clock.wallMicros());
+    h.pass(Duration.ofSeconds(20));
+    assertEquals(400, h.status().getQuarantinedShards());
+    h.clock.advance(Duration.ofDays(5));
+    h.scm.tick();
+    h.pass(Duration.ofSeconds(20));
+    assertEquals("", h.status().getHeldBack());
+    assertNull(node.shard(1, 0));
+    assertNull(node.shard(200, 0));
+    assertNotNull(node.shard(201, 0), "put aside later");
+    assertEquals(200, h.status().getQuarantinedShards());
   }
 
   @Test
@@ -753,6 +908,26 @@ class RepairTest {
     long moved = h.status().getBalance().getShardsMoved();
     h.pass(Duration.ofSeconds(20));
     assertEquals(moved, h.status().getBalance().getShardsMoved());
+  }
+
+  @Test
+  void aMoveThatFailedIsTriedAgainLater() throws Exception {
+    ScmHarness h = new ScmHarness(6, null);
+    long id = sealed(h);
+    FakeDatanode full = hosts(h, id).get(0);
+    full.setUsedBytes(full.diskIds().get(0), 50L << 30);
+    die(h.nodes.toArray(FakeDatanode[]::new)); // reachable for SCM, not for their peers
+    assertNotNull(
+        h.scm.setBalance(
+            SetBalanceRequest.newBuilder().setRunning(true).setThreshold(0.1).build()));
+    h.pass(A_LITTLE);
+    assertTrue(h.status().getRepair().getShardsFailed() > 0);
+    assertEquals(0, h.status().getBalance().getShardsMoved());
+    h.nodes.forEach(node -> node.setDown(false));
+    h.pass(Duration.ofMinutes(2));
+    assertEquals(1, h.status().getBalance().getShardsMoved());
+    assertTrue(full.shards().isEmpty());
+    assertWhole(h, id);
   }
 
   @Test

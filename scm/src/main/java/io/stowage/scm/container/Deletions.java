@@ -112,7 +112,11 @@ final class Deletions {
   private boolean deleteEmpty(long id) throws StoreException {
     ContainerRow seen = map.get(id);
     Condition condition = shards.condition(id);
-    if (seen == null || condition == null || !condition.isSeenEmpty() || !isOldEmpty(seen.info())) {
+    if (seen == null
+        || condition == null
+        || !condition.isSeenEmpty()
+        || !isOldEmpty(seen.info())
+        || !shards.strangers().of(id).isEmpty()) { // something of it is somewhere
       return false;
     }
     ContainerRow row =

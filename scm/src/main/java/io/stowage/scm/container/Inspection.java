@@ -22,11 +22,13 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.random.RandomGenerator;
 
 /**
  * One look at every container: what is in danger, what is to be done, in what order. A second or
  * two for seventeen million; its lists are bounded, and what does not fit is found by the next one.
- * Immutable once made.
+ * Where the first of a list may have to wait long (for a dead node), it is a sample instead, drawn
+ * anew each time. Immutable once made.
  */
 public final class Inspection {
   /** Containers a degree of danger that are listed for repair. */
@@ -55,8 +57,13 @@ public final class Inspection {
 
   private final Set<String> leavingKnown;
 
-  private Inspection(Set<String> leaving) {
+  private final long deletedBeforeMicros;
+  private final RandomGenerator random;
+
+  private Inspection(Set<String> leaving, long deletedBeforeMicros, RandomGenerator random) {
     leavingKnown = leaving;
+    this.deletedBeforeMicros = deletedBeforeMicros;
+    this.random = random;
     for (int i = 0; i < DEGREES; i++) {
       inDanger[i] = new LongList(MOST_QUEUED);
     }
@@ -66,10 +73,16 @@ public final class Inspection {
    * Looks.
    *
    * @param fullDisks numbers of disks of which containers are wanted that could be moved away
+   * @param deletedBeforeMicros those DELETED since then are still kept
    */
   static Inspection of(
-      ContainerMap map, ShardInventory shards, ClusterMap cluster, Set<Integer> fullDisks) {
-    Inspection found = new Inspection(cluster.leaving());
+      ContainerMap map,
+      ShardInventory shards,
+      ClusterMap cluster,
+      Set<Integer> fullDisks,
+      long deletedBeforeMicros,
+      RandomGenerator random) {
+    Inspection found = new Inspection(cluster.leaving(), deletedBeforeMicros, random);
     PlaceStates places = new PlaceStates(map, cluster);
     map.forEach(
         (id, packed, reported) ->
@@ -92,7 +105,9 @@ public final class Inspection {
       PlaceStates places,
       Set<Integer> fullDisks) {
     if (condition.state() == ContainerState.DELETED) {
-      deleted.add(id);
+      if (PackedContainer.repackFigures(packed).deletedMicros() <= deletedBeforeMicros) {
+        deleted.sample(id, random);
+      }
       return;
     }
     if (places.anyLeaving()) {
@@ -115,7 +130,7 @@ public final class Inspection {
       return;
     }
     if (condition.isSeenEmpty()) {
-      emptySealed.add(id);
+      emptySealed.sample(id, random);
     }
     queue(id, packed, condition);
     if (!fullDisks.isEmpty() && condition.isWhole() && condition.toRebuild() == 0) {
@@ -175,11 +190,12 @@ public final class Inspection {
     return openInDanger;
   }
 
-  /** Sealed ones that nobody ever wrote to. */
+  /** Sealed ones that nobody ever wrote to: all, or a sample of them. */
   LongList emptySealed() {
     return emptySealed;
   }
 
+  /** DELETED ones of which the keep time is over: all, or a sample of them. */
   LongList deleted() {
     return deleted;
   }

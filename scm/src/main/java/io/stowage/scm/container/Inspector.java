@@ -17,7 +17,9 @@ package io.stowage.scm.container;
 
 import io.stowage.common.time.StoreClock;
 import io.stowage.scm.cluster.ClusterMap;
+import java.time.Duration;
 import java.util.Set;
+import java.util.random.RandomGenerator;
 
 /**
  * Keeps the last {@link Inspection} and makes a new one when that is due. Thread-safe: one
@@ -30,16 +32,29 @@ public final class Inspector {
   private final ContainerMap map;
   private final ShardInventory shards;
   private final ClusterMap cluster;
+  private final long keepMicros;
   private final StoreClock clock;
+  private final RandomGenerator random;
   private volatile Set<Integer> fullDisks = Set.of();
   private Inspection latest; // guarded by this
   private long nextNanos; // guarded by this
 
-  public Inspector(ContainerMap map, ShardInventory shards, ClusterMap cluster, StoreClock clock) {
+  /**
+   * @param keep how long shards of a DELETED container are kept
+   */
+  public Inspector(
+      ContainerMap map,
+      ShardInventory shards,
+      ClusterMap cluster,
+      Duration keep,
+      StoreClock clock,
+      RandomGenerator random) {
     this.map = map;
     this.shards = shards;
     this.cluster = cluster;
+    this.keepMicros = keep.toNanos() / 1_000;
     this.clock = clock;
+    this.random = random;
   }
 
   /** Disks of which the following inspections shall find containers to be moved. */
@@ -51,7 +66,8 @@ public final class Inspector {
   public synchronized Inspection latest() {
     long start = clock.monotonicNanos();
     if (latest == null || start - nextNanos >= 0) {
-      latest = Inspection.of(map, shards, cluster, fullDisks);
+      latest =
+          Inspection.of(map, shards, cluster, fullDisks, clock.wallMicros() - keepMicros, random);
       long took = clock.monotonicNanos() - start;
       nextNanos = clock.monotonicNanos() + PAUSES * took;
     }

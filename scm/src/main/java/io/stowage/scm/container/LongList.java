@@ -16,13 +16,18 @@
 package io.stowage.scm.container;
 
 import java.util.Arrays;
+import java.util.random.RandomGenerator;
 
-/** Up to a number of container ids; more are counted only. Confined to one thread. */
+/**
+ * Up to a number of container ids: the first that are added, or a sample of all that are offered.
+ * Confined to one thread.
+ */
 final class LongList {
   private final int most;
   private long[] ids = new long[8];
   private int size;
   private boolean overflown;
+  private long offered; // to be sampled
 
   LongList(int most) {
     this.most = most;
@@ -33,10 +38,35 @@ final class LongList {
       overflown = true;
       return;
     }
+    append(id);
+  }
+
+  private void append(long id) {
     if (size == ids.length) {
       ids = Arrays.copyOf(ids, 2 * size);
     }
     ids[size++] = id;
+  }
+
+  /**
+   * Offers an id. All that are offered are kept with the same probability, and stand in a random
+   * order, so that work which cannot be done now does not hold up what can. Not to be mixed with
+   * {@link #add}.
+   */
+  void sample(long id, RandomGenerator random) {
+    offered++;
+    if (size < most) {
+      append(id);
+      int place = random.nextInt(size);
+      ids[size - 1] = ids[place];
+      ids[place] = id;
+      return;
+    }
+    overflown = true;
+    long place = random.nextLong(offered);
+    if (place < most) {
+      ids[(int) place] = id;
+    }
   }
 
   int size() {

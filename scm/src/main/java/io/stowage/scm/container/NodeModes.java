@@ -71,7 +71,8 @@ final class NodeModes {
     this.clock = clock;
   }
 
-  SetDatanodeModeReply set(SetDatanodeModeRequest request) throws StoreException {
+  /** One at a time: whoever is judged next is judged without those that may go already. */
+  synchronized SetDatanodeModeReply set(SetDatanodeModeRequest request) throws StoreException {
     String id = request.getNodeId();
     DatanodeInfo node = find(id);
     List<String> warnings = new ArrayList<>();
@@ -222,8 +223,8 @@ final class NodeModes {
     return mask[0];
   }
 
-  /** Nodes that are empty by now. */
-  void look(Inspection found) throws StoreException {
+  /** Nodes that are empty by now; not between what an operator says and its being noted. */
+  synchronized void look(Inspection found) throws StoreException {
     for (NodeMode said : operator.latest().getModesList()) {
       String id = said.getNodeId();
       if (said.getMode() == DatanodeMode.DECOMMISSIONING

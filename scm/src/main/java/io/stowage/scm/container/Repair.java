@@ -283,6 +283,11 @@ final class Repair {
     backoffs.put(container, new Backoff(failures, clock.monotonicNanos() + pause));
   }
 
+  private boolean isBackedOff(long container) {
+    Backoff backoff = backoffs.get(container);
+    return backoff != null && clock.monotonicNanos() - backoff.untilNanos < 0;
+  }
+
   private static String nameOf(Rebuild rebuild) {
     return "Rebuild of shard "
         + rebuild.key.index()
@@ -380,8 +385,7 @@ final class Repair {
   }
 
   private void consider(long id, Start start) throws StoreException {
-    Backoff backoff = backoffs.get(id);
-    if (backoff != null && clock.monotonicNanos() - backoff.untilNanos < 0) {
+    if (isBackedOff(id)) {
       return;
     }
     start.looked++;
@@ -430,7 +434,7 @@ final class Repair {
         || !condition.isWhole()
         || condition.toRebuild() != 0
         || !rebuilds.of(id, condition.shards()).isEmpty()
-        || backoffs.containsKey(id)) {
+        || isBackedOff(id)) {
       return false;
     }
     Start start = new Start(cluster.candidates());

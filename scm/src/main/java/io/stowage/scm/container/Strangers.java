@@ -148,6 +148,19 @@ final class Strangers {
     return unknown + unlisted;
   }
 
+  /** Of the unknown ones those that were in quarantine by then. */
+  synchronized long unknownAsideBy(long micros) {
+    long aside = 0;
+    for (Map<Key, Stranger> copies : byContainer.values()) {
+      for (Stranger copy : copies.values()) {
+        long since = copy.shard.getQuarantinedMicros();
+        boolean counts = copy.kin == Kin.UNKNOWN && copy.shard.getQuarantined();
+        aside += counts && since > 0 && since <= micros ? 1 : 0;
+      }
+    }
+    return aside;
+  }
+
   synchronized long staleCount() {
     return listed - unknown;
   }

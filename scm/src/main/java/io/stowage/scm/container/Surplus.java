@@ -48,9 +48,10 @@ import org.slf4j.LoggerFactory;
  * then or later: DELETED is final, the generation that a row names for an index only rises, and a
  * shard without a row was in quarantine for a week, where no reader and no rebuild uses it.
  *
- * <p>While more than a thousandth of all shards are unknown, rather the table is an old one than
- * that many shards surplus: nothing is put aside or deleted then, not even what looks harmless,
- * unless an operator has said so.
+ * <p>While more than a thousandth of all shards are unknown, and more than a hundred, rather the
+ * table is an old one than that many shards surplus: nothing is put aside or deleted then, not even
+ * what looks harmless, unless an operator has said so. The word holds for a day, and for good for
+ * what was put aside by its end: that is not counted any more.
  */
 final class Surplus {
   private static final Logger LOG = LoggerFactory.getLogger(Surplus.class);
@@ -117,7 +118,13 @@ final class Surplus {
   String heldBack() {
     long unknown = shards.strangers().unknownCount();
     long known = cluster.shardCount();
-    if (unknown <= FEW || unknown <= known / 1_000 || operator.areUnknownAccepted()) {
+    if (areFew(unknown, known) || operator.areUnknownAccepted()) {
+      return "";
+    }
+    // What was put aside under an operator's word goes its way when that no longer holds.
+    long accepted = operator.latest().getUnknownAcceptedUntilMicros();
+    unknown -= accepted == 0 ? 0 : shards.strangers().unknownAsideBy(accepted);
+    if (areFew(unknown, known)) {
       return "";
     }
     return unknown
@@ -125,6 +132,10 @@ final class Surplus {
         + known
         + " belong to no container row: is the table an old one? Nothing is deleted or put aside"
         + " before an operator accepts that (stowage datanode quarantine --accept)";
+  }
+
+  private static boolean areFew(long unknown, long known) {
+    return unknown <= FEW || unknown <= known / 1_000;
   }
 
   /** Looks at some of them, those that were not looked at for longest. */

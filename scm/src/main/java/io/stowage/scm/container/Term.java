@@ -62,6 +62,9 @@ public final class Term {
   /** How long an operator's word about unknown shards holds: not for the next accident. */
   private static final Duration ACCEPTED = Duration.ofDays(1);
 
+  /** Where a container ends that anything was written to, at least: behind one sector. */
+  private static final long LEAST_END = 4_096;
+
   private final LeaderEpoch epoch;
   private final RowMutations rows;
   private final ContainerMap map;
@@ -312,7 +315,9 @@ public final class Term {
 
   /**
    * Puts back the row of a container that the table has lost. Sealed: nobody knows who wrote to it
-   * last. Its shards are strangers until they are looked at again, and then its own.
+   * last. Its shards are strangers until they are looked at again, and then its own. Until then it
+   * must not look as if nobody had ever written to it, or it would be deleted: whoever restores it
+   * may have found shards in quarantine only, which do not tell how far they reach.
    */
   public RestoreContainerReply restoreContainer(ContainerInfo lost) throws StoreException {
     ErasurePolicy policy = ErasurePolicy.named(lost.getPolicy());
@@ -338,7 +343,7 @@ public final class Term {
             .setPolicy(lost.getPolicy())
             .setState(ContainerState.SEALED)
             .setCapacityBytes(lost.getCapacityBytes())
-            .setEndOffset(lost.getEndOffset())
+            .setEndOffset(Math.max(lost.getEndOffset(), LEAST_END))
             .setLeaseEpoch(lost.getLeaseEpoch())
             .setCreatedMicros(clock.wallMicros())
             .setSealedMicros(clock.wallMicros());

@@ -27,14 +27,18 @@ import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
 import java.util.Set;
+import java.util.TreeMap;
+import java.util.function.Function;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 
 class PlacementTest {
   private static final long GIB = 1L << 30;
+  private static final int SPREADS = Integer.getInteger("stowage.scm.spreads", 1);
 
   private static Candidate disk(String rack, String host, String disk, long capacity, long free) {
     return new Candidate("node-" + host, disk, host, rack, capacity, capacity - free, free, null);
@@ -215,6 +219,106 @@ class PlacementTest {
     }
     // Half of all there is was used; perfectly equal filling would be 0.5 everywhere.
     assertTrue(least > 0.40 && most < 0.60, "fill levels from " + least + " to " + most);
+  }
+
+  /** Racks and hosts of different size and age, by a seed; and one host of four empty disks. */
+  private static List<Candidate> agedCluster(Random random) {
+    List<Candidate> disks = new ArrayList<>();
+    for (int r = 0; r < 6; r++) {
+      int hosts = 4 + 2 * r;
+      for (int h = 0; h < hosts; h++) {
+        double used = List.of(0.0, 0.2, 0.5).get(random.nextInt(3));
+        int count = 2 + random.nextInt(3);
+        for (int d = 0; d < count; d++) {
+          long capacity = (500 + random.nextInt(1_501)) * GIB;
+          long free = (long) (capacity * (1 - used));
+          disks.add(disk("/r" + r, "h" + r + "-" + h, "h" + r + "-" + h + "-" + d, capacity, free));
+        }
+      }
+    }
+    for (int d = 0; d < 4; d++) {
+      disks.add(disk("/r3", "new", "new-" + d, 1_000 * GIB, 1_000 * GIB));
+    }
+    return disks;
+  }
+
+  private static Map<String, Double> usedShares(
+      List<Candidate> disks, Function<Candidate, String> by) {
+    Map<String, long[]> sums = new TreeMap<>();
+    for (Candidate disk : disks) {
+      long[] sum = sums.computeIfAbsent(by.apply(disk), key -> new long[2]);
+      sum[0] += disk.usedBytes();
+      sum[1] += disk.capacityBytes();
+    }
+    Map<String, Double> shares = new TreeMap<>();
+    sums.forEach((key, sum) -> shares.put(key, (double) sum[0] / sum[1]));
+    return shares;
+  }
+
+  @Test
+  void spreadsTenThousandContainersEvenlyOverAnUnevenCluster() throws Exception {
+    for (int seed = 0; seed < SPREADS; seed++) {
+      Random random = new Random(seed);
+      List<Candidate> cluster = agedCluster(random);
+      Map<String, Integer> at = new HashMap<>();
+      for (int i = 0; i < cluster.size(); i++) {
+        at.put(cluster.get(i).diskId(), i);
+      }
+      double newShare = 0;
+      double capacity = cluster.stream().mapToDouble(Candidate::capacityBytes).sum();
+      for (Candidate disk : cluster) {
+        newShare += disk.host().equals("new") ? disk.capacityBytes() / capacity : 0;
+      }
+      int ofFirstHundred = 0;
+      for (int i = 0; i < 10_000; i++) {
+        List<Candidate> places =
+            Placement.place(cluster, ErasurePolicy.RS_6_3, FailureDomain.HOST, Set.of(), random);
+        assertEquals(9, places.stream().map(Candidate::host).distinct().count());
+        places.stream()
+            .collect(Collectors.groupingBy(Candidate::rack, Collectors.counting()))
+            .forEach((rack, count) -> assertTrue(count <= 3, "a rack has " + count));
+        for (Candidate place : places) {
+          ofFirstHundred += i < 100 && place.host().equals("new") ? 1 : 0;
+          cluster.set(
+              at.get(place.diskId()),
+              disk(
+                  place.rack(),
+                  place.host(),
+                  place.diskId(),
+                  place.capacityBytes(),
+                  place.freeBytes() - GIB));
+        }
+      }
+      double all = usedShares(cluster, disk -> "all").get("all");
+      Map<String, Double> byRack = usedShares(cluster, Candidate::rack);
+      Map<String, Double> byHost = usedShares(cluster, Candidate::host);
+      double rackDeviation = 0;
+      double hostDeviation = 0;
+      double inRackDeviation = 0;
+      for (Candidate disk : cluster) {
+        double ofHost = byHost.get(disk.host());
+        double ofRack = byRack.get(disk.rack());
+        rackDeviation = Math.max(rackDeviation, Math.abs(ofRack - all));
+        hostDeviation = Math.max(hostDeviation, Math.abs(ofHost - all));
+        inRackDeviation = Math.max(inRackDeviation, Math.abs(ofHost - ofRack));
+      }
+      String figures =
+          String.format(
+              Locale.ROOT,
+              "seed %d: used %.3f, racks within %.3f of it, hosts within %.3f, of their rack within"
+                  + " %.3f; the new host is in %d of the first 100 (%.1f by its size)",
+              seed,
+              all,
+              rackDeviation,
+              hostDeviation,
+              inRackDeviation,
+              ofFirstHundred,
+              900 * newShare);
+      System.out.println(figures);
+      assertTrue(hostDeviation <= 0.15, figures);
+      assertTrue(inRackDeviation <= 0.05, figures);
+      assertTrue(ofFirstHundred <= 45, figures);
+    }
   }
 
   @Test

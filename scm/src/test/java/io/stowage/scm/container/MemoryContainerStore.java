@@ -43,6 +43,7 @@ public final class MemoryContainerStore implements ContainerStore {
   private long epoch;
   private Fault fault = Fault.NONE;
   private int mutations;
+  private Hook beforeOperatorWord; // null: nothing happens
 
   /** What becomes of the next write. */
   public enum Fault {
@@ -147,8 +148,34 @@ public final class MemoryContainerStore implements ContainerStore {
     return operator;
   }
 
+  /** What may fail. */
+  public interface Hook {
+    void run() throws Exception;
+  }
+
+  /** Has something happen just before the next write of the operator's word. */
+  public synchronized void beforeNextOperatorWord(Hook hook) {
+    beforeOperatorWord = hook;
+  }
+
   @Override
-  public synchronized boolean writeOperatorWord(OperatorCell before, OperatorWord after) {
+  public boolean writeOperatorWord(OperatorCell before, OperatorWord after) {
+    Hook hook;
+    synchronized (this) {
+      hook = beforeOperatorWord;
+      beforeOperatorWord = null;
+    }
+    if (hook != null) {
+      try {
+        hook.run();
+      } catch (Exception e) {
+        throw new IllegalStateException(e);
+      }
+    }
+    return replaceOperatorWord(before, after);
+  }
+
+  private synchronized boolean replaceOperatorWord(OperatorCell before, OperatorWord after) {
     if (before.stampMicros() != operator.stampMicros()) {
       return false;
     }
