@@ -48,6 +48,7 @@ public final class DatanodeServer implements AutoCloseable {
   private final DataServer server;
   private final DatanodeDirectory datanodes;
   private final Rebuilds rebuilds;
+  private final Orders orders;
   private final Scrubber scrubber;
   private final Heartbeats heartbeats;
 
@@ -62,12 +63,13 @@ public final class DatanodeServer implements AutoCloseable {
     this.server = server;
     this.datanodes = security.signing(new NetworkDatanodes(config.peers()));
     this.rebuilds = new Rebuilds(store, datanodes, config.repair(), clock);
+    this.orders = new Orders(store, rebuilds, clock);
     this.scrubber = new Scrubber(store, config.scrub(), clock);
     this.heartbeats =
         new Heartbeats(
             scms,
             store,
-            new Orders(store, rebuilds, clock),
+            orders,
             security.keys(),
             config.advertisedHost(),
             server.port(),
@@ -151,6 +153,7 @@ public final class DatanodeServer implements AutoCloseable {
       return;
     }
     heartbeats.close();
+    orders.close();
     scrubber.close();
     rebuilds.close();
     datanodes.close();

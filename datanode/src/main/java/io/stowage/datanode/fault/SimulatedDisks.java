@@ -18,6 +18,7 @@ package io.stowage.datanode.fault;
 import io.stowage.datanode.disk.DiskFile;
 import io.stowage.datanode.disk.DiskFiles;
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.nio.ByteBuffer;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -45,6 +46,7 @@ import java.util.function.Predicate;
  *       from then on, and never become durable unless they are written again.
  *   <li>{@link #lieOnRead} changes a byte of what reads return, {@link #failReads} fails them,
  *       {@link #flipByte} lets bits rot.
+ *   <li>{@link #hang} lets operations wait for as long as the test likes.
  *   <li>{@link #setCapacity} fills the disks.
  * </ul>
  *
@@ -81,7 +83,10 @@ public final class SimulatedDisks implements DiskFiles {
 
   private Predicate<Path> failingForces = path -> false;
   private Predicate<Path> failingAll = path -> false;
+  private Predicate<Path> hanging = path -> false;
   private Predicate<Path> lyingReads = path -> false;
+  private final Set<Object> locks = new HashSet<>();
+  private int locksTaken;
   private Path badFile;
   private long badFrom;
   private long badTo;
@@ -161,6 +166,12 @@ public final class SimulatedDisks implements DiskFiles {
     failingAll = which;
   }
 
+  /** From now on operations on these paths wait, as on a disk that hangs, until it is others. */
+  public synchronized void hang(Predicate<Path> which) {
+    hanging = which;
+    notifyAll();
+  }
+
   /** From now on reads of these files return one wrong byte. */
   public synchronized void lieOnRead(Predicate<Path> which) {
     lyingReads = which;
@@ -190,6 +201,15 @@ public final class SimulatedDisks implements DiskFiles {
   /** Forces of files that succeeded so far. */
   public synchronized long forceCount() {
     return forces;
+  }
+
+  /** Directories that are in use; nobody is kept from a second use. */
+  public synchronized int locksHeld() {
+    return locks.size();
+  }
+
+  public synchronized int locksTaken() {
+    return locksTaken;
   }
 
   /** What reads of a file see. */
@@ -333,10 +353,25 @@ public final class SimulatedDisks implements DiskFiles {
   @Override
   public synchronized AutoCloseable tryLock(Path path) throws IOException {
     check(path);
-    return () -> {};
+    Object lock = new Object();
+    locks.add(lock);
+    locksTaken++;
+    return () -> {
+      synchronized (this) {
+        locks.remove(lock);
+      }
+    };
   }
 
-  private void check(Path path) throws IOException {
+  private synchronized void check(Path path) throws IOException {
+    try {
+      while (hanging.test(path)) {
+        wait();
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new InterruptedIOException("interrupted while " + path + " hangs");
+    }
     if (failingAll.test(path)) {
       throw new IOException("Input/output error");
     }
@@ -425,10 +460,10 @@ public final class SimulatedDisks implements DiskFiles {
     }
 
     private void checkAlive() throws IOException {
+      check(path);
       if (openedAt != deaths) {
         throw new IOException("the process that opened " + path + " is dead");
       }
-      check(path);
     }
 
     @Override

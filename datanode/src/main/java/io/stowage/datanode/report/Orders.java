@@ -15,6 +15,7 @@
  */
 package io.stowage.datanode.report;
 
+import io.netty.util.concurrent.DefaultThreadFactory;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.Order;
@@ -24,11 +25,17 @@ import io.stowage.common.proto.ShardKey;
 import io.stowage.common.time.StoreClock;
 import io.stowage.datanode.repair.Rebuilds;
 import io.stowage.datanode.store.ShardStore;
+import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
@@ -38,7 +45,13 @@ import org.slf4j.LoggerFactory;
 /**
  * Carries out what SCM orders, unless the order is stale: of a leader below the highest that this
  * node has heard of, or of a container row older than one that it has obeyed within the last hour.
- * Thread-safe: one order is judged and carried out at a time, so that a stale one cannot overtake.
+ * Owns a thread for each disk that has orders, so that a disk that hangs holds up neither the
+ * others' orders nor the heartbeats that bring them. Thread-safe.
+ *
+ * <p>What is ordered of one disk is done in the order in which it came. An order is judged when its
+ * turn comes, one at a time on the whole node: one that waited while a newer row of its container
+ * was obeyed on another disk is stale by then. One that waited long is not carried out at all: SCM
+ * withdraws removals that it could not deliver within as long, and judges anew what it wants.
  *
  * <p>Orders come in replies to our own heartbeats, so that one cannot arrive later than its
  * heartbeat's timeout, and none from before a restart after it. For good a version must not be
@@ -46,11 +59,17 @@ import org.slf4j.LoggerFactory;
  * and then what the leader says of shards that this node still has is right though its version is
  * lower (0: there is no row).
  */
-public final class Orders {
+public final class Orders implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(Orders.class);
 
   /** An order that a hanging disk holds longer is reported as failed; SCM sends it again. */
   private static final long TIMEOUT_SECONDS = 10;
+
+  /** An order that has waited longer for its turn is not carried out. */
+  private static final long MAX_WAIT_NANOS = TimeUnit.SECONDS.toNanos(10);
+
+  /** Orders that wait for one disk; an SCM has 1,000 and some seals under way with a node. */
+  private static final int MAX_WAITING = 2_000;
 
   /** Containers whose last row version is remembered, in memory. */
   private static final int MAX_REMEMBERED = 100_000;
@@ -63,6 +82,7 @@ public final class Orders {
 
   private record Obeyed(long rowVersion, long atNanos) {}
 
+  /** Guarded by itself, which is held while an order is judged. */
   private final Map<Long, Obeyed> obeyedVersions =
       new LinkedHashMap<>(16, 0.75f, true) {
         @Override
@@ -71,6 +91,14 @@ public final class Orders {
         }
       };
 
+  /** By disk id: who carries out its orders. At most one a disk that the node has had. */
+  private final Map<String, ThreadPoolExecutor> lines = new HashMap<>();
+
+  /** Orders that wait or are carried out; a repeated one is not done twice. */
+  private final Set<Long> underWay = new HashSet<>();
+
+  private boolean closed;
+
   public Orders(ShardStore store, Rebuilds rebuilds, StoreClock clock) {
     this.store = store;
     this.rebuilds = rebuilds;
@@ -78,41 +106,116 @@ public final class Orders {
   }
 
   /**
-   * Does what an order says, or begins to. Never throws.
+   * Does what an order says, or begins to. Never throws, and never waits for a disk.
    *
-   * @param answer told how it went: at once, or by another thread when what takes long has ended
+   * @param answer told how it went, by the caller's thread or another; for an order that is sent
+   *     again while it is under way, only once
    */
-  public synchronized void obey(Order order, Consumer<OrderResult> answer) {
-    ShardKey shard = order.getShard();
-    OrderResult.Builder result =
-        OrderResult.newBuilder()
-            .setOrderId(order.getOrderId())
-            .setContainer(shard.getContainer())
-            .setIndex(shard.getIndex())
-            .setGeneration(shard.getGeneration());
+  public void obey(Order order, Consumer<OrderResult> answer) {
     try {
-      checkFresh(order);
+      begin(order, answer);
+    } catch (StoreException e) {
+      refuse(order, e, answer);
+    }
+  }
+
+  private synchronized void begin(Order order, Consumer<OrderResult> answer) throws StoreException {
+    String diskId = order.getShard().getDiskId();
+    if (closed) {
+      throw new StoreException(ErrorCode.UNAVAILABLE, "Cannot obey: stopping");
+    }
+    store.checkHasDisk(diskId);
+    if (!underWay.add(order.getOrderId())) {
+      return;
+    }
+    long came = clock.monotonicNanos();
+    try {
+      line(diskId).execute(() -> obeyInTurn(order, came, answer));
+    } catch (RejectedExecutionException e) {
+      underWay.remove(order.getOrderId());
+      throw new StoreException(
+          ErrorCode.OVERLOADED,
+          "Cannot obey: " + MAX_WAITING + " orders wait for disk " + diskId,
+          e);
+    }
+  }
+
+  private ThreadPoolExecutor line(String diskId) {
+    return lines.computeIfAbsent(
+        diskId,
+        id -> {
+          ThreadPoolExecutor line =
+              new ThreadPoolExecutor(
+                  1,
+                  1,
+                  10,
+                  TimeUnit.SECONDS,
+                  new LinkedBlockingQueue<>(MAX_WAITING),
+                  new DefaultThreadFactory("datanode-orders", true));
+          line.allowCoreThreadTimeOut(true);
+          return line;
+        });
+  }
+
+  private void obeyInTurn(Order order, long cameNanos, Consumer<OrderResult> answer) {
+    try {
+      checkFresh(order, cameNanos);
       if (order.hasRebuild()) {
         rebuilds.order(order, answer);
-        return;
+      } else {
+        long end = carryOut(order);
+        LOG.debug("Obeyed {}", order);
+        answer.accept(result(order).setEnd(end).build());
       }
-      result.setEnd(carryOut(order));
-      LOG.debug("Obeyed {}", order);
     } catch (StoreException e) {
-      LOG.info(
-          "Order {} ({}) about container {} not obeyed: {}",
-          order.getOrderId(),
-          order.getWhatCase(),
-          Long.toHexString(shard.getContainer()),
-          e.toString());
-      result.setErrorCode(e.code().number()).setErrorMessage(e.getMessage());
+      refuse(order, e, answer);
+    } catch (RuntimeException e) {
+      LOG.error("Order {} ended by a bug", order.getOrderId(), e);
+      refuse(order, new StoreException(ErrorCode.INTERNAL, "Cannot obey: " + e, e), answer);
+    } finally {
+      synchronized (this) {
+        underWay.remove(order.getOrderId());
+      }
     }
-    answer.accept(result.build());
+  }
+
+  private static OrderResult.Builder result(Order order) {
+    ShardKey shard = order.getShard();
+    return OrderResult.newBuilder()
+        .setOrderId(order.getOrderId())
+        .setContainer(shard.getContainer())
+        .setIndex(shard.getIndex())
+        .setGeneration(shard.getGeneration());
+  }
+
+  private static void refuse(Order order, StoreException why, Consumer<OrderResult> answer) {
+    LOG.info(
+        "Order {} ({}) about container {} not obeyed: {}",
+        order.getOrderId(),
+        order.getWhatCase(),
+        Long.toHexString(order.getShard().getContainer()),
+        why.toString());
+    answer.accept(
+        result(order).setErrorCode(why.code().number()).setErrorMessage(why.getMessage()).build());
   }
 
   /** How far orders are that take long. */
   public List<OrderProgress> progress() {
     return rebuilds.progress();
+  }
+
+  private void checkFresh(Order order, long cameNanos) throws StoreException {
+    synchronized (obeyedVersions) {
+      long waited = clock.monotonicNanos() - cameNanos;
+      if (waited > MAX_WAIT_NANOS) {
+        throw new StoreException(
+            ErrorCode.TIMEOUT,
+            "Cannot obey: waited for the disk's other orders for "
+                + TimeUnit.NANOSECONDS.toMillis(waited)
+                + " ms");
+      }
+      checkFresh(order);
+    }
   }
 
   private void checkFresh(Order order) throws StoreException {
@@ -189,6 +292,27 @@ public final class Orders {
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new StoreException(ErrorCode.UNAVAILABLE, "Cannot obey: stopping", e);
+    }
+  }
+
+  /** Ends without what waits; SCM sends it again. */
+  @Override
+  public void close() {
+    List<ThreadPoolExecutor> ending;
+    synchronized (this) {
+      closed = true;
+      ending = List.copyOf(lines.values());
+    }
+    ending.forEach(line -> line.getQueue().clear());
+    ending.forEach(ThreadPoolExecutor::shutdown); // no interrupt: it would close files
+    try {
+      for (ThreadPoolExecutor line : ending) {
+        if (!line.awaitTermination(2, TimeUnit.SECONDS)) {
+          LOG.warn("An order still waits for a disk; leaving it");
+        }
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
     }
   }
 }

@@ -15,6 +15,7 @@
  */
 package io.stowage.datanode.store;
 
+import io.netty.util.concurrent.DefaultThreadFactory;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.DiskInfo;
@@ -37,8 +38,12 @@ import java.util.Map;
 import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.SynchronousQueue;
+import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import org.slf4j.Logger;
@@ -57,6 +62,12 @@ final class NodeDisks implements AutoCloseable {
   /** For a leader epoch to be on the disks; those that take longer are not waited for. */
   private static final long NOTE_TIMEOUT_NANOS = TimeUnit.SECONDS.toNanos(5);
 
+  /**
+   * For a disk that is out to be opened again within the check that found it; one that takes longer
+   * is taken in by a later check.
+   */
+  private static final long REOPEN_WAIT_NANOS = TimeUnit.SECONDS.toNanos(1);
+
   private final DiskFiles files;
   private final StoreSettings settings;
   private final StoreClock clock;
@@ -65,9 +76,7 @@ final class NodeDisks implements AutoCloseable {
   private final DamagedShards damaged = new DamagedShards();
   private final List<ShardListener> listeners = new CopyOnWriteArrayList<>();
 
-  /**
-   * Held while disks are opened, apart from {@code this}: that may take as long as a disk hangs.
-   */
+  /** Held while disks are opened at the start, and by one check at a time after it. */
   private final Object disksLock = new Object();
 
   /** By configured directory, in that order; null where there is no usable disk. */
@@ -78,6 +87,25 @@ final class NodeDisks implements AutoCloseable {
 
   /** Why a disk is still out, as last told. Guarded by {@link #disksLock}. */
   private final Map<Path, String> outReasons = new HashMap<>();
+
+  /**
+   * Disks that are out and are being opened again, each on a thread of its own: that may take as
+   * long as the disk hangs, and the others want to be looked at. Guarded by {@link #disksLock}.
+   */
+  private final Map<Path, CompletableFuture<Disk>> reopening = new HashMap<>();
+
+  /** At most a thread a directory. */
+  private final ExecutorService openers =
+      new ThreadPoolExecutor(
+          0,
+          Integer.MAX_VALUE,
+          10,
+          TimeUnit.SECONDS,
+          new SynchronousQueue<>(),
+          new DefaultThreadFactory("disk-open", true));
+
+  /** Guarded by {@link #disksLock}. */
+  private boolean closed;
 
   /** By disk id; replaced as a whole. */
   private volatile Map<String, Disk> disks = Map.of();
@@ -403,13 +431,17 @@ final class NodeDisks implements AutoCloseable {
 
   /**
    * Looks after the disks: takes those out that are no longer there, takes those in again that work
-   * again. Blocks on disks; called every few seconds.
+   * again. Waits a moment for disks, never as long as one hangs; called every few seconds.
    *
    * @return whether a disk came or went
    */
   boolean checkDisks() {
     boolean changed = false;
     synchronized (disksLock) {
+      if (closed) {
+        return false;
+      }
+      long deadline = System.nanoTime();
       for (Map.Entry<Path, Disk> entry : byDirectory.entrySet()) {
         Disk disk = entry.getValue();
         if (disk != null && !disk.isOut()) {
@@ -419,16 +451,16 @@ final class NodeDisks implements AutoCloseable {
           continue;
         }
         changed |= disk != null && knownOut.add(disk);
-        try {
-          if (disk == null || DiskIdentity.read(files, entry.getKey()) != null) {
-            changed |= reopen(entry, disk);
-            outReasons.remove(entry.getKey());
-          }
-        } catch (IOException e) {
-          String why = String.valueOf(e.getMessage());
-          if (!why.equals(outReasons.put(entry.getKey(), why))) {
-            LOG.warn("Disk {} is still out: {}", entry.getKey(), why);
-          }
+        if (!reopening.containsKey(entry.getKey())) {
+          reopening.put(
+              entry.getKey(),
+              CompletableFuture.supplyAsync(() -> reopen(entry.getKey(), disk), openers));
+          deadline = System.nanoTime() + REOPEN_WAIT_NANOS;
+        }
+      }
+      for (Map.Entry<Path, Disk> entry : byDirectory.entrySet()) {
+        if (reopening.containsKey(entry.getKey())) {
+          changed |= takeIn(entry, deadline);
         }
       }
       if (changed) {
@@ -438,17 +470,65 @@ final class NodeDisks implements AutoCloseable {
     return changed;
   }
 
-  private boolean reopen(Map.Entry<Path, Disk> entry, Disk old) throws IOException {
-    Disk.probe(files, entry.getKey(), clock); // fails while what is there can only be read
-    if (old != null) {
-      old.close();
+  /** Null if nothing is there to be opened. */
+  private Disk reopen(Path directory, Disk old) {
+    try {
+      if (old != null && DiskIdentity.read(files, directory) == null) {
+        return null;
+      }
+      Disk.probe(files, directory, clock); // fails while what is there can only be read
+      if (old != null) {
+        old.close();
+      }
+      return openDisk(directory);
+    } catch (IOException e) {
+      throw new CompletionException(e);
     }
-    Disk disk = openDisk(entry.getKey());
+  }
+
+  /** Takes in a disk that was opened again, if it is. */
+  private boolean takeIn(Map.Entry<Path, Disk> entry, long deadlineNanos) {
+    Path directory = entry.getKey();
+    Disk disk;
+    try {
+      disk =
+          reopening
+              .get(directory)
+              .get(Math.max(0, deadlineNanos - System.nanoTime()), TimeUnit.NANOSECONDS);
+    } catch (TimeoutException e) {
+      noteWhyOut(directory, "it does not answer");
+      return false;
+    } catch (ExecutionException e) {
+      reopening.remove(directory);
+      noteWhyOut(directory, String.valueOf(e.getCause().getMessage()));
+      return false;
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return false;
+    }
+    reopening.remove(directory);
+    return disk != null && takeIn(entry, disk);
+  }
+
+  private void noteWhyOut(Path directory, String why) {
+    if (!why.equals(outReasons.put(directory, why))) {
+      LOG.warn("Disk {} is still out: {}", directory, why);
+    }
+  }
+
+  /** Under the lock of those who join a cluster: no disk may miss it. */
+  private synchronized boolean takeIn(Map.Entry<Path, Disk> entry, Disk disk) {
+    if (!clusterId.equals(disk.identity().clusterId()) && !clusterId.isEmpty()) {
+      LOG.info("Disk {} was opened before the node joined its cluster: again", disk.directory());
+      disk.close();
+      return false;
+    }
+    knownOut.remove(entry.getValue());
     entry.setValue(disk);
-    knownOut.remove(old);
+    outReasons.remove(entry.getKey());
+    publishDisks();
     if (disk.isFailed()) {
       knownOut.add(disk);
-      publishDisks();
       return false;
     }
     LOG.info("Disk {} ({}) is in again", disk.id(), disk.directory());
@@ -501,7 +581,21 @@ final class NodeDisks implements AutoCloseable {
 
   @Override
   public void close() {
+    synchronized (disksLock) {
+      closed = true;
+      // also those that are opened only now, or once their disks answer
+      for (CompletableFuture<Disk> opened : reopening.values()) {
+        CompletableFuture<Void> unused = opened.thenAccept(NodeDisks::closeOpened);
+      }
+    }
+    openers.shutdown();
     Map<String, Disk> open = disks;
     open.values().forEach(Disk::close);
+  }
+
+  private static void closeOpened(Disk disk) {
+    if (disk != null) {
+      disk.close();
+    }
   }
 }

@@ -140,7 +140,7 @@ public final class ShardStore implements ShardService, AutoCloseable {
 
   /**
    * Looks after the disks: takes those out that are no longer there, takes those in again that work
-   * again. Blocks on disks; called every few seconds.
+   * again. Waits a moment for disks, never as long as one hangs; called every few seconds.
    *
    * @return whether a disk came or went
    */
@@ -340,6 +340,17 @@ public final class ShardStore implements ShardService, AutoCloseable {
   }
 
   // ---- Orders of SCM
+
+  /**
+   * Checks that a disk is one of this node's, working or not.
+   *
+   * @throws StoreException NO_SUCH_SHARD
+   */
+  public void checkHasDisk(String diskId) throws StoreException {
+    if (node.find(diskId) == null) {
+      throw node.noSuchDisk(diskId);
+    }
+  }
 
   /** Deletes a shard, durably. One that is not here is no error: it was deleted before. */
   public CompletableFuture<Void> delete(ShardKey key) {

@@ -19,6 +19,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.stowage.common.conf.Keys;
@@ -26,6 +27,7 @@ import io.stowage.common.conf.StowageConfig;
 import io.stowage.common.data.ShardService.ShardBytes;
 import io.stowage.common.erasure.ErasurePolicy;
 import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.StoreException;
 import io.stowage.common.fault.CrashPoint;
 import io.stowage.common.proto.ByteRange;
 import io.stowage.common.proto.Order;
@@ -33,6 +35,8 @@ import io.stowage.common.proto.OrderResult;
 import io.stowage.common.proto.ReadShardRequest;
 import io.stowage.common.proto.SectorState;
 import io.stowage.common.proto.ShardKey;
+import io.stowage.common.time.ManualClock;
+import io.stowage.common.time.StoreClock;
 import io.stowage.common.tls.ClientTls;
 import io.stowage.common.tls.ServerTls;
 import io.stowage.common.tls.TestAuthority;
@@ -41,7 +45,9 @@ import io.stowage.datanode.shard.ShardCheck;
 import io.stowage.datanode.shard.ShardId;
 import io.stowage.datanode.store.Shard;
 import io.stowage.datanode.store.ShardStore;
+import io.stowage.datanode.store.StoreSettings;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -53,6 +59,8 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -494,6 +502,122 @@ class RebuildTest {
       OrderResult done = container.rebuild(container.order(3, 0, 1, allBut(policy, 0)));
       assertEquals(0, done.getErrorCode(), done.getErrorMessage());
       check(container, 0, container.newKey(spare, 0, 1), allBut(policy, 0), new Damage());
+    }
+  }
+
+  /**
+   * A clock that goes on by so much whenever somebody looks at it, so that who waits for a time
+   * gets there, and who does not wait leaves it standing.
+   */
+  private static final class TickingClock implements StoreClock {
+    private static final long TICK_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
+    private final AtomicLong nanos = new AtomicLong();
+
+    @Override
+    public long monotonicNanos() {
+      return nanos.addAndGet(TICK_NANOS);
+    }
+
+    @Override
+    public long wallMicros() {
+      return 1_700_000_000_000_000L + nanos.get() / 1_000;
+    }
+  }
+
+  /** Nanoseconds of the injected clock that a rebuild took whose disk has this repair rate. */
+  private static long rebuildAt(TestContainer container, long bytesPerSecond, int generation)
+      throws Exception {
+    TickingClock clock = new TickingClock();
+    TestContainer.Node spare = container.spare();
+    spare.stop();
+    spare.start(
+        container.network,
+        new StoreSettings(0, true, 64 << 20, bytesPerSecond),
+        ServerTls.OFF,
+        clock);
+    long began = clock.nanos.get();
+    OrderResult result =
+        container.rebuild(container.order(generation, 0, generation, allBut(container.policy, 0)));
+    long took = clock.nanos.get() - began;
+    assertEquals(0, result.getErrorCode(), result.getErrorMessage());
+    check(
+        container,
+        0,
+        container.newKey(spare, 0, generation),
+        allBut(container.policy, 0),
+        new Damage());
+    return took;
+  }
+
+  @Test
+  void aRebuildWritesNoFasterThanItsDisksRepairRate() throws Exception {
+    long rate = 1 << 20;
+    try (TestContainer container = new TestContainer(ErasurePolicy.RS_3_2, 19)) {
+      container.fill(1, 2_500);
+      container.seal();
+      // Written at once are a tenth of a second's bytes and the last segment, paid for afterwards.
+      long last = container.stripes.stream().mapToLong(s -> s.offset).max().orElseThrow();
+      long lastSegment = last / SECTOR / SEGMENT;
+      long paid =
+          container.stripes.stream()
+              .filter(s -> s.cells[0] != null)
+              .filter(s -> (s.offset / SECTOR + s.sectors - 1) / SEGMENT < lastSegment)
+              .mapToLong(s -> (long) s.sectors * SECTOR)
+              .sum();
+      assertTrue(paid > 2 * rate, paid + " bytes");
+      long least = (long) ((double) paid / rate * 1e9) - TimeUnit.MILLISECONDS.toNanos(100);
+      long throttled = rebuildAt(container, rate, 1);
+      assertTrue(throttled >= least, paid + " bytes took " + throttled + " ns");
+      long unthrottled = rebuildAt(container, 0, 2);
+      assertTrue(unthrottled < least, "without a limit: " + unthrottled + " ns");
+    }
+  }
+
+  @Test
+  void aSourceReadsNoFasterForOthersThanItsDisksRepairRateAndForUsersAsEver() throws Exception {
+    ManualClock clock = new ManualClock(1_700_000_000_000_000L);
+    try (TestContainer container = new TestContainer(ErasurePolicy.RS_3_2, 23)) {
+      container.open();
+      container.writeStripe(3, 256, false);
+      container.seal();
+      TestContainer.Node source = container.nodes.get(1);
+      source.stop();
+      source.start(
+          container.network, new StoreSettings(0, true, 64 << 20, 1 << 20), ServerTls.OFF, clock);
+      ReadShardRequest users =
+          ReadShardRequest.newBuilder()
+              .setShard(container.shard(1).key())
+              .setSectorCrcs(true)
+              .addRanges(ByteRange.newBuilder().setOffset(0).setLength(256 * SECTOR))
+              .build();
+      ReadShardRequest background = users.toBuilder().setBackground(true).build();
+      Shard.await(source.store.read(background)).payload().release();
+      for (int i = 0; i < 3; i++) {
+        StoreException refused =
+            assertThrows(StoreException.class, () -> Shard.await(source.store.read(background)));
+        assertEquals(ErrorCode.OVERLOADED, refused.code(), refused.getMessage());
+        Shard.await(source.store.read(users)).payload().release();
+      }
+      // A rebuild asks again rather than do without a source that is only busy.
+      CompletableFuture<OrderResult> answer = new CompletableFuture<>();
+      container
+          .spare()
+          .rebuilds
+          .order(container.order(1, 0, 1, List.of(1, 2, 3)), answer::complete);
+      assertThrows(TimeoutException.class, () -> answer.get(200, TimeUnit.MILLISECONDS));
+      OrderResult result = null;
+      for (int i = 0; result == null; i++) {
+        assertTrue(i < 600, "the source has been paid for " + i + " times");
+        clock.advance(Duration.ofMillis(250));
+        try {
+          result = answer.get(50, TimeUnit.MILLISECONDS);
+        } catch (TimeoutException e) {
+          // still busy
+        }
+      }
+      assertEquals(0, result.getErrorCode(), result.getErrorMessage());
+      check(
+          container, 0, container.newKey(container.spare(), 0, 1), List.of(1, 2, 3), new Damage());
     }
   }
 }

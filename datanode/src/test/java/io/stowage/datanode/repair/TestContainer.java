@@ -70,7 +70,12 @@ final class TestContainer implements AutoCloseable {
     }
 
     void start(NetworkDatanodes network, StoreSettings settings, ServerTls tls) throws Exception {
-      store = ShardStore.open(List.of(directory), disks, settings, StoreClock.system());
+      start(network, settings, tls, StoreClock.system());
+    }
+
+    void start(NetworkDatanodes network, StoreSettings settings, ServerTls tls, StoreClock clock)
+        throws Exception {
+      store = ShardStore.open(List.of(directory), disks, settings, clock);
       store.joinCluster("c-1");
       server =
           DataServer.start(
@@ -78,7 +83,7 @@ final class TestContainer implements AutoCloseable {
               tls,
               new DataServer.Served(store, store),
               32 << 20);
-      rebuilds = new Rebuilds(store, network, new RepairSettings(2, 64 << 20), StoreClock.system());
+      rebuilds = new Rebuilds(store, network, new RepairSettings(2, 64 << 20), clock);
     }
 
     String diskId() {

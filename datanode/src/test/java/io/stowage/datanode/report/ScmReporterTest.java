@@ -30,6 +30,7 @@ import io.stowage.common.proto.OrderResult;
 import io.stowage.common.proto.RegisterDatanodeReply;
 import io.stowage.common.proto.RegisterDatanodeRequest;
 import io.stowage.common.proto.SealShardRequest;
+import io.stowage.common.proto.ShardKey;
 import io.stowage.common.proto.ShardReport;
 import io.stowage.common.scm.DatanodeReports;
 import io.stowage.common.time.ManualClock;
@@ -46,7 +47,9 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.atomic.AtomicReference;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -92,6 +95,8 @@ class ScmReporterTest {
     }
   }
 
+  private static final Path D1 = Path.of("/sim/d1");
+
   private final SimulatedDisks disks = new SimulatedDisks();
   private final ManualClock clock = new ManualClock(1_700_000_000_000_000L);
   private final Scm scm = new Scm();
@@ -106,7 +111,7 @@ class ScmReporterTest {
   void start() throws Exception {
     store =
         ShardStore.open(
-            List.of(Path.of("/sim/d1")),
+            List.of(D1, Path.of("/sim/d2")),
             disks,
             new StoreSettings(0, true, 64 << 20),
             StoreClock.system());
@@ -120,15 +125,39 @@ class ScmReporterTest {
 
   @AfterEach
   void close() {
+    orders.close();
     rebuilds.close();
     datanodes.close();
     store.close();
   }
 
-  private OrderResult obey(Order order) {
-    AtomicReference<OrderResult> result = new AtomicReference<>();
-    orders.obey(order, result::set);
-    return result.get();
+  private OrderResult obey(Order order) throws Exception {
+    CompletableFuture<OrderResult> result = new CompletableFuture<>();
+    orders.obey(order, result::complete);
+    return result.get(30, TimeUnit.SECONDS);
+  }
+
+  /** Beats until the results of so many orders were told. */
+  private List<OrderResult> resultsTold(int count) {
+    long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
+    while (true) {
+      List<OrderResult> told =
+          scm.heartbeats.stream().flatMap(each -> each.getResultsList().stream()).toList();
+      if (told.size() >= count) {
+        return told;
+      }
+      assertTrue(System.nanoTime() < deadline, "told: " + told);
+      Thread.onSpinWait();
+      assertTrue(reporter.beat());
+    }
+  }
+
+  private Order delete(long id, ShardKey key) {
+    return Order.newBuilder()
+        .setOrderId(id)
+        .setShard(key)
+        .setDelete(DeleteShardOrder.getDefaultInstance())
+        .build();
   }
 
   private Order.Builder order(long id, long leaderEpoch, long rowVersion) {
@@ -225,15 +254,80 @@ class ScmReporterTest {
     shard.write(3, 0, Shard.bytes(1, 4096), 1);
     reporter.beat();
     scm.next = HeartbeatReply.newBuilder().setLeaderEpoch(2).addOrders(seal(11, 2, 5, 3)).build();
+    OrderResult told = resultsTold(1).get(0);
+    assertEquals(11, told.getOrderId());
+    assertEquals(0, told.getErrorCode());
+    assertEquals(4096, told.getEnd());
     reporter.beat();
-    reporter.beat();
-    assertEquals(11, scm.last().getResults(0).getOrderId());
-    assertEquals(0, scm.last().getResults(0).getErrorCode());
-    assertEquals(4096, scm.last().getResults(0).getEnd());
-    assertTrue(scm.last().getShards(0).getSealed());
+    assertTrue(
+        scm.heartbeats.stream()
+            .flatMap(each -> each.getShardsList().stream())
+            .anyMatch(ShardReport::getSealed));
     shard.expect(ErrorCode.SHARD_SEALED, () -> shard.write(3, 4096, Shard.bytes(1, 4096), 1));
-    reporter.beat();
     assertEquals(0, scm.last().getResultsCount());
+  }
+
+  /** Three orders of ten seconds each were the dead interval of the whole node. */
+  @Test
+  void aDiskThatHangsHoldsUpNeitherHeartbeatsNorOtherDisksOrders() throws Exception {
+    Shard other = new Shard(store, store.diskInfos().get(1).getDiskId(), 77, 0);
+    other.open(1, 1);
+    Shard waits = new Shard(store, shard.key().getDiskId(), 78, 0);
+    waits.open(1, 1);
+    waits.write(1, 0, Shard.bytes(1, 4096), 1);
+    shard.open(1, 1);
+    reporter.beat();
+    disks.hang(path -> path.startsWith(D1));
+    try {
+      HeartbeatReply.Builder reply = HeartbeatReply.newBuilder();
+      reply.addOrders(delete(1, shard.key())).addOrders(delete(2, waits.key()));
+      for (int i = 3; i <= 400; i++) {
+        reply.addOrders(delete(i, waits.key().toBuilder().setContainer(1_000 + i).build()));
+      }
+      reply.addOrders(delete(1_000, other.key()));
+      scm.next = reply.build();
+      OrderResult told = resultsTold(1).get(0);
+      assertEquals(1_000, told.getOrderId(), "the other disk's was done first");
+      assertEquals(0, told.getErrorCode(), told.getErrorMessage());
+      scm.next = reply.build(); // again, as SCM does with what is not answered
+      OrderResult again = resultsTold(2).get(1);
+      assertEquals(1_000, again.getOrderId());
+      // SCM would not hold on to a removal for so long
+      clock.advance(Duration.ofSeconds(11));
+    } finally {
+      disks.hang(path -> false);
+    }
+    List<OrderResult> all = resultsTold(402);
+    assertEquals(402, all.size(), "an order that was sent twice was answered once");
+    for (OrderResult result : all) {
+      if (result.getOrderId() == 2) {
+        assertEquals(ErrorCode.TIMEOUT.number(), result.getErrorCode(), result.getErrorMessage());
+      }
+    }
+    assertEquals(4096, waits.open(2, 2), "what waited for too long was not deleted");
+    assertEquals(0, obey(delete(2_000, waits.key())).getErrorCode());
+    waits.expect(ErrorCode.NO_SUCH_SHARD, () -> waits.read(2, 0, 1));
+  }
+
+  @Test
+  void moreOrdersThanMayWaitForADiskAreRefused() throws Exception {
+    shard.open(1, 1);
+    disks.hang(path -> path.startsWith(D1));
+    AtomicInteger refused = new AtomicInteger();
+    try {
+      for (int i = 1; i <= 2_010; i++) {
+        orders.obey(
+            delete(i, shard.key()),
+            result ->
+                refused.addAndGet(result.getErrorCode() == ErrorCode.OVERLOADED.number() ? 1 : 0));
+      }
+      assertTrue(refused.get() >= 9 && refused.get() <= 10, "refused: " + refused);
+    } finally {
+      disks.hang(path -> false);
+    }
+    assertEquals(
+        ErrorCode.NO_SUCH_SHARD.number(),
+        obey(delete(3_000, shard.key().toBuilder().setDiskId("none").build())).getErrorCode());
   }
 
   @Test

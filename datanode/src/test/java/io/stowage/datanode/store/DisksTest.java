@@ -192,6 +192,51 @@ class DisksTest {
     await(() -> !store.diskInfos().get(0).getFailed());
   }
 
+  /** One that was out is looked at again and again; it may hang where it failed before. */
+  @Test
+  void aDiskThatHangsWhileItIsTakenInAgainKeepsNobodyFromTheOthers() throws Exception {
+    start(D1, D2);
+    Shard one = shardOn(D1, 1);
+    one.open(1, 1);
+    one.write(1, 0, Shard.bytes(1, 4096), 1);
+    byte[] identity = disks.contents(DiskIdentity.file(D1));
+    disks.delete(DiskIdentity.file(D1));
+    await(() -> store.diskInfos().get(0).getFailed());
+    disks.setContents(DiskIdentity.file(D1), identity);
+    disks.hang(path -> path.startsWith(D1));
+    try {
+      store.checkDisks();
+      identity = disks.contents(DiskIdentity.file(D2));
+      disks.delete(DiskIdentity.file(D2));
+      await(() -> store.diskInfos().get(1).getFailed());
+      disks.setContents(DiskIdentity.file(D2), identity);
+      await(() -> !store.diskInfos().get(1).getFailed());
+      assertTrue(store.diskInfos().get(0).getFailed());
+    } finally {
+      disks.hang(path -> false);
+    }
+    await(() -> !store.diskInfos().get(0).getFailed());
+    assertArrayEquals(Shard.bytes(1, 4096), one.read(1, 0, 4096));
+  }
+
+  @Test
+  void aDiskThatOpensOnlyAfterTheNodeWasClosedIsClosed() throws Exception {
+    start(D1, D2);
+    byte[] identity = disks.contents(DiskIdentity.file(D1));
+    disks.delete(DiskIdentity.file(D1));
+    await(() -> store.diskInfos().get(0).getFailed());
+    disks.setContents(DiskIdentity.file(D1), identity);
+    disks.hang(path -> path.startsWith(D1));
+    try {
+      store.checkDisks();
+      store.close();
+      assertEquals(0, disks.locksHeld());
+    } finally {
+      disks.hang(path -> false);
+    }
+    await(() -> disks.locksTaken() == 3 && disks.locksHeld() == 0);
+  }
+
   @Test
   void startsWithoutADiskThatCannotBeRead() throws Exception {
     start(D1, D2);
