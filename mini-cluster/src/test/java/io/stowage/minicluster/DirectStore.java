@@ -24,6 +24,7 @@ import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.om.ObjectManager;
+import io.stowage.common.proto.AbortUploadRequest;
 import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.CompletePart;
 import io.stowage.common.proto.CompleteUploadRequest;
@@ -204,39 +205,17 @@ final class DirectStore {
                 .build());
   }
 
+  /** A writer that dies when its bytes are on the disks and before anybody is told of them. */
+  void writeAndDie(String key, byte[] bytes) throws StoreException {
+    ObjectWriter.Written unused = write(key, WriteId.random(), bytes);
+  }
+
   /** A multipart upload of parts that are large enough but for the last. */
   void upload(String key, List<byte[]> parts) throws StoreException {
-    ByteString uploadId =
-        om.get()
-            .createUpload(
-                CreateUploadRequest.newBuilder()
-                    .setBucket(bucket)
-                    .setKey(key)
-                    .setWriteId(WriteId.random())
-                    .build())
-            .getUploadId();
+    ByteString uploadId = beginUpload(key);
     List<CompletePart> complete = new ArrayList<>();
     for (int i = 0; i < parts.size(); i++) {
-      byte[] bytes = parts.get(i);
-      ByteString writeId = WriteId.random();
-      ObjectWriter.Written written = write(key, writeId, bytes);
-      ByteString md5 = md5(bytes);
-      om.get()
-          .putPart(
-              PutPartRequest.newBuilder()
-                  .setBucket(bucket)
-                  .setKey(key)
-                  .setUploadId(uploadId)
-                  .setPart(
-                      UploadedPart.newBuilder()
-                          .setNumber(i + 1)
-                          .setLength(bytes.length)
-                          .setMd5(md5)
-                          .setWriteId(writeId)
-                          .setManifest(written.manifest()))
-                  .addAllGrants(written.grants())
-                  .build());
-      complete.add(CompletePart.newBuilder().setNumber(i + 1).setMd5(md5).build());
+      complete.add(putPart(key, uploadId, i + 1, parts.get(i)));
     }
     om.get()
         .completeUpload(
@@ -246,6 +225,50 @@ final class DirectStore {
                 .setUploadId(uploadId)
                 .setWriteId(WriteId.random())
                 .addAllParts(complete)
+                .build());
+  }
+
+  ByteString beginUpload(String key) throws StoreException {
+    return om.get()
+        .createUpload(
+            CreateUploadRequest.newBuilder()
+                .setBucket(bucket)
+                .setKey(key)
+                .setWriteId(WriteId.random())
+                .build())
+        .getUploadId();
+  }
+
+  CompletePart putPart(String key, ByteString uploadId, int number, byte[] bytes)
+      throws StoreException {
+    ByteString writeId = WriteId.random();
+    ObjectWriter.Written written = write(key, writeId, bytes);
+    ByteString md5 = md5(bytes);
+    om.get()
+        .putPart(
+            PutPartRequest.newBuilder()
+                .setBucket(bucket)
+                .setKey(key)
+                .setUploadId(uploadId)
+                .setPart(
+                    UploadedPart.newBuilder()
+                        .setNumber(number)
+                        .setLength(bytes.length)
+                        .setMd5(md5)
+                        .setWriteId(writeId)
+                        .setManifest(written.manifest()))
+                .addAllGrants(written.grants())
+                .build());
+    return CompletePart.newBuilder().setNumber(number).setMd5(md5).build();
+  }
+
+  void abortUpload(String key, ByteString uploadId) throws StoreException {
+    om.get()
+        .abortUpload(
+            AbortUploadRequest.newBuilder()
+                .setBucket(bucket)
+                .setKey(key)
+                .setUploadId(uploadId)
                 .build());
   }
 

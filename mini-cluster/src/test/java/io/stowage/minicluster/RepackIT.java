@@ -26,6 +26,7 @@ import io.stowage.client.repack.Repacker;
 import io.stowage.common.conf.Keys;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.expiry.LifecycleRules;
 import io.stowage.common.fault.CrashPoint;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.om.ObjectManager;
@@ -35,6 +36,8 @@ import io.stowage.common.proto.ContainerState;
 import io.stowage.common.proto.CreateBucketRequest;
 import io.stowage.common.proto.GetObjectReply;
 import io.stowage.common.proto.GetObjectRequest;
+import io.stowage.common.proto.LifecycleRule;
+import io.stowage.common.proto.LifecycleRuleSet;
 import io.stowage.common.proto.ListContainersReply;
 import io.stowage.common.proto.ListContainersRequest;
 import io.stowage.common.proto.ListVersionsRequest;
@@ -46,6 +49,7 @@ import io.stowage.common.proto.Versioning;
 import io.stowage.common.scm.ContainerManager;
 import java.io.InputStream;
 import java.io.OutputStream;
+import java.io.UncheckedIOException;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
 import java.nio.charset.StandardCharsets;
@@ -68,8 +72,10 @@ import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Predicate;
 import java.util.stream.Stream;
 import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -127,12 +133,23 @@ class RepackIT {
     for (ContainerInfo info : containers(cluster)) {
       names.add(String.format("%016x", info.getId()));
     }
+    return diskUse(path -> names.contains(path.getFileName().toString().substring(0, 16)));
+  }
+
+  /** The same with the shards of containers that are DELETED, and of those that nobody knows. */
+  private long diskUseOfAll() throws Exception {
+    return diskUse(path -> true);
+  }
+
+  private long diskUse(Predicate<Path> shards) throws Exception {
     List<String> command = new ArrayList<>(List.of("du", "--block-size=1", "--total"));
     try (Stream<Path> files = Files.walk(directory)) {
       files
           .filter(path -> path.toString().endsWith(".shard"))
-          .filter(path -> names.contains(path.getFileName().toString().substring(0, 16)))
+          .filter(shards)
           .forEach(path -> command.add(path.toString()));
+    } catch (UncheckedIOException e) {
+      return diskUse(shards); // a file has gone while we looked
     }
     if (command.size() == 3) {
       return 0;
@@ -245,6 +262,77 @@ class RepackIT {
         assertEquals(null, store.get(key), key);
       }
       assertTrue(use <= 1.3, "disk use over need: " + use);
+    }
+  }
+
+  /** Uploads that are aborted or forgotten, and what writers leave that die before they commit. */
+  @Test
+  void whatUploadsAndWritersLeaveBehindFreesItsSpace() throws Exception {
+    int live = 80;
+    int length = 100_000;
+    try (MiniStowageCluster cluster =
+        impatient()
+            .set(Keys.CONTAINER_CAPACITY, "4m")
+            .set(Keys.COLLECT_INTERVAL, "500ms")
+            .set(Keys.COLLECT_MARGIN, "2s")
+            .set(Keys.BUCKET_CACHE_AGE, "100ms")
+            .set(Keys.LIFECYCLE_DAY_SECONDS, "1")
+            .directory(directory)
+            .start()) {
+      DirectStore store = DirectStore.of(cluster, "bucket");
+      store.create("rs-3-2");
+      List<Integer> numbers = new ArrayList<>();
+      for (int i = 0; i < live; i++) {
+        numbers.add(i);
+      }
+      double needs = (double) live * length * 5 / 3;
+      inParallel(
+          4,
+          numbers,
+          i -> {
+            store.put("live-" + i, TestContent.of("live-" + i, length));
+            store.writeAndDie("dead-" + i, TestContent.of("dead-" + i, length));
+            if (i % 20 == 0) {
+              String key = "upload-" + i;
+              ByteString upload = store.beginUpload(key);
+              for (int part = 1; part <= 2; part++) {
+                store.putPart(key, upload, part, TestContent.of(key, 5 << 20));
+              }
+              if (i % 40 == 0) {
+                store.abortUpload(key, upload);
+              }
+            }
+          });
+      double before = diskUseOfAll() / needs;
+      cluster
+          .objectManager(0)
+          .updateBucket(
+              UpdateBucketRequest.newBuilder()
+                  .setName("bucket")
+                  .putPut(
+                      LifecycleRules.SETTING,
+                      LifecycleRuleSet.newBuilder()
+                          .setFormat(1)
+                          .addRules(
+                              LifecycleRule.newBuilder()
+                                  .setEnabled(true)
+                                  .setId("forgotten")
+                                  .setPrefix("upload-")
+                                  .setAbortDays(1))
+                          .build()
+                          .toByteString())
+                  .setWriteId(WriteId.random())
+                  .build());
+      double after = awaitAtMost(1.3, () -> diskUseOfAll() / needs);
+      System.err.printf(
+          "disk use over need: %.3f, then %.3f%n%s%n", before, after, status(cluster));
+      assertTrue(before > 3, "disk use over need before: " + before);
+      assertTrue(after <= 1.3, "disk use over need: " + after);
+      for (int i : numbers) {
+        String key = "live-" + i;
+        assertEquals(null, TestContent.mismatch(key, length, store.get(key)), key);
+        assertEquals(null, store.get("dead-" + i));
+      }
     }
   }
 
@@ -661,6 +749,7 @@ class RepackIT {
   }
 
   private static void assertOnly(String policy, String what, GetObjectReply found) {
+    assertEquals(found.getVersion().getLength() == 0, found.getContainersList().isEmpty(), what);
     for (ContainerInfo info : found.getContainersList()) {
       assertEquals(policy, info.getPolicy(), what);
     }
