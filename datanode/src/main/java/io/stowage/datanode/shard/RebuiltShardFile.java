@@ -75,7 +75,6 @@ public final class RebuiltShardFile implements AutoCloseable {
   /** Creates the file, over what an earlier try has left. */
   public static RebuiltShardFile create(ShardId id, Path path, ShardHost host) throws IOException {
     host.admit(ShardFormat.FIRST_SEGMENT);
-    host.files().createDirectories(path.getParent());
     RebuiltShardFile created = new RebuiltShardFile(id, path, host);
     AFTER_CREATE.reach();
     return created;

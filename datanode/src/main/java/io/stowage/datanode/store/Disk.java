@@ -163,7 +163,10 @@ final class Disk implements ShardHost, AutoCloseable {
     return pool;
   }
 
-  /** Finds the shards; removes what a creation that was cut short left. */
+  /**
+   * Finds the shards; removes what a creation that was cut short left. Makes the directories that
+   * are missing: here only, where the disk's identity was just read or written.
+   */
   void scan() throws IOException {
     Path root = shardRoot();
     files.createDirectories(root);

@@ -31,6 +31,7 @@ import io.stowage.datanode.disk.DiskIdentity;
 import io.stowage.datanode.disk.LocalDiskFiles;
 import io.stowage.datanode.fault.SimulatedDisks;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Random;
@@ -235,6 +236,27 @@ class DisksTest {
       disks.hang(path -> false);
     }
     await(() -> disks.locksTaken() == 3 && disks.locksHeld() == 0);
+  }
+
+  /** Else shards would grow in the directory that a mounted disk leaves behind when it goes. */
+  @Test
+  void nothingIsMadeWhereADiskWas(@TempDir Path directory) throws Exception {
+    Path disk = directory.resolve("disk");
+    Path away = directory.resolve("away");
+    store = ShardStore.open(List.of(disk), LocalDiskFiles.INSTANCE, SETTINGS, StoreClock.system());
+    Shard before = shardOn(disk, 1);
+    before.open(1, 1);
+    before.write(1, 0, Shard.bytes(1, 4096), 1);
+    Shard after = shardOn(disk, 2);
+    Files.move(disk, away);
+    assertThrows(StoreException.class, () -> after.open(1, 1));
+    assertFalse(Files.exists(disk), "made anew");
+    await(() -> store.diskInfos().get(0).getFailed());
+    assertFalse(Files.exists(disk), "made anew by the check");
+    Files.move(away, disk);
+    await(() -> !store.diskInfos().get(0).getFailed());
+    assertEquals(0, after.open(2, 1));
+    after.write(2, 0, Shard.bytes(2, 4096), 1);
   }
 
   @Test
