@@ -294,7 +294,7 @@ public final class Door {
       for (Decided one : decided) {
         conclude(one);
       }
-      Message allowed = owns ? request : ofHisOwn(request, acting);
+      Message allowed = superuser ? request : owns ? inHisName(request) : ofHisOwn(request, acting);
       checkWritten(allowed);
       return completed(call.with(allowed), visitor.user());
     }
@@ -556,6 +556,29 @@ public final class Door {
         }
       }
       return reply.addAllObjects(List.of(replies)).build();
+    }
+
+    /**
+     * What somebody makes in his own bucket is his own, too, where a client says whose it is: one
+     * that came with a token, or by a proxy, knows its process's user and not him. Attributes that
+     * a file is given, which other tools go by, are his to choose.
+     */
+    private Message inHisName(Message request) {
+      if (request instanceof PutObjectRequest put && isAnothers(put.getMetadata())) {
+        return put.toBuilder()
+            .setMetadata(put.getMetadata().toBuilder().setOwner(person.name()))
+            .build();
+      }
+      if (request instanceof CreateUploadRequest upload && isAnothers(upload.getMetadata())) {
+        return upload.toBuilder()
+            .setMetadata(upload.getMetadata().toBuilder().setOwner(person.name()))
+            .build();
+      }
+      return request;
+    }
+
+    private boolean isAnothers(ObjectMetadata metadata) {
+      return !metadata.getOwner().isEmpty() && !person.is(metadata.getOwner());
     }
 
     /** What somebody makes in another's bucket is his own, whatever he says. */

@@ -384,6 +384,26 @@ class DoorTest {
     PutObjectRequest made = (PutObjectRequest) passed("putObject", forged, "bob");
     assertEquals("bob", made.getMetadata().getOwner());
     assertEquals("", made.getMetadata().getFile().getOwner());
+    PutObjectRequest ofAJob = // whose process is yarn's, and who has alice's token
+        put("own").toBuilder()
+            .setMetadata(
+                ObjectMetadata.newBuilder()
+                    .setOwner("yarn")
+                    .setFile(FileAttributes.newBuilder().setOwner("hive")))
+            .build();
+    PutObjectRequest hers = (PutObjectRequest) passed("putObject", ofAJob, "alice");
+    assertEquals("alice", hers.getMetadata().getOwner());
+    assertEquals("hive", hers.getMetadata().getFile().getOwner(), "as chown does");
+    CreateUploadRequest upload =
+        CreateUploadRequest.newBuilder()
+            .setBucket("b")
+            .setKey("own")
+            .setMetadata(ofAJob.getMetadata())
+            .build();
+    assertEquals(
+        hers.getMetadata(),
+        ((CreateUploadRequest) passed("createUpload", upload, "alice")).getMetadata());
+    assertEquals(ofAJob, passed("putObject", ofAJob, "root"), "superusers restore what was");
     PutObjectRequest granting =
         put("shared/a").toBuilder()
             .setMetadata(ObjectMetadata.newBuilder().addGrants("READ id=eve"))
