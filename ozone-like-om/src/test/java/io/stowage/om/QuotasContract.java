@@ -203,7 +203,7 @@ abstract class QuotasContract {
         running.add(
             pool.submit(
                 () -> {
-                  for (int i = 0; i < quota / size; i++) {
+                  for (int i = 0; i <= quota / size; i++) { // one more than there is room for
                     try {
                       assertNotNull(by.put(bucket, number + "-" + i, "1234567890"));
                       added.incrementAndGet();
