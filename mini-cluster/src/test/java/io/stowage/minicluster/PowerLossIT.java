@@ -15,7 +15,6 @@
  */
 package io.stowage.minicluster;
 
-import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.stowage.datanode.fault.SimulatedDisks;
@@ -64,14 +63,7 @@ class PowerLossIT {
           cluster.startDatanode(node);
         }
         cluster.awaitWritable(Duration.ofSeconds(30));
-        acknowledged.forEach(
-            (key, length) ->
-                assertEquals(
-                    null,
-                    TestContent.mismatch(
-                        key,
-                        length,
-                        s3.getObjectAsBytes(b -> b.bucket(BUCKET).key(key)).asByteArray())));
+        TestContent.assertReads(s3, BUCKET, acknowledged);
       }
     }
     System.err.println(acknowledged.size() + " objects acknowledged over " + LOSSES + " losses");

@@ -378,13 +378,6 @@ class RepairIT {
   }
 
   private void verify(S3Client s3) {
-    written.forEach(
-        (key, length) ->
-            assertEquals(
-                null,
-                TestContent.mismatch(
-                    key,
-                    length,
-                    s3.getObjectAsBytes(b -> b.bucket(BUCKET).key(key)).asByteArray())));
+    TestContent.assertReads(s3, BUCKET, written);
   }
 }

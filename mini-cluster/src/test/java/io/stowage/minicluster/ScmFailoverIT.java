@@ -263,14 +263,7 @@ class ScmFailoverIT {
   }
 
   private void verify(S3Client s3) {
-    written.forEach(
-        (key, length) ->
-            assertEquals(
-                null,
-                TestContent.mismatch(
-                    key,
-                    length,
-                    s3.getObjectAsBytes(b -> b.bucket(BUCKET).key(key)).asByteArray())));
+    TestContent.assertReads(s3, BUCKET, written);
   }
 
   private ClusterStatusReply status(int scm) throws StoreException {

@@ -15,8 +15,12 @@
  */
 package io.stowage.minicluster;
 
+import static org.junit.jupiter.api.Assertions.assertNull;
+
 import java.util.Arrays;
+import java.util.Map;
 import java.util.SplittableRandom;
+import software.amazon.awssdk.services.s3.S3Client;
 
 /** Bytes that follow from a name and a length, so that whoever reads can tell right from wrong. */
 final class TestContent {
@@ -35,5 +39,20 @@ final class TestContent {
     return at < 0
         ? null
         : name + ": " + bytes.length + " bytes instead of " + length + ", wrong from byte " + at;
+  }
+
+  /**
+   * Reads objects back whole.
+   *
+   * @param lengths in bytes, by key
+   */
+  static void assertReads(S3Client s3, String bucket, Map<String, Integer> lengths) {
+    lengths.forEach(
+        (key, length) ->
+            assertNull(
+                mismatch(
+                    key,
+                    length,
+                    s3.getObjectAsBytes(b -> b.bucket(bucket).key(key)).asByteArray())));
   }
 }
