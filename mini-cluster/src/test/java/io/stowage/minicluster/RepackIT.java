@@ -75,6 +75,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Predicate;
 import java.util.stream.Stream;
 import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.PathIOException;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -587,9 +588,19 @@ class RepackIT {
     }
   }
 
+  /** With windows of seconds a commit may be too late, which says to write the bytes again. */
   private static void write(FileSystem fs, String file, byte[] content) throws Exception {
-    try (OutputStream out = fs.create(new org.apache.hadoop.fs.Path("/" + file))) {
-      out.write(content);
+    long deadline = System.nanoTime() + PATIENCE.toNanos();
+    while (true) {
+      try (OutputStream out = fs.create(new org.apache.hadoop.fs.Path("/" + file))) {
+        out.write(content);
+      } catch (PathIOException e) {
+        if (!e.getMessage().contains("COMMIT_TOO_LATE") || System.nanoTime() > deadline) {
+          throw e;
+        }
+        continue;
+      }
+      return;
     }
   }
 
