@@ -244,11 +244,13 @@ class RepairIT {
             .setDatanodeMode(
                 SetDatanodeModeRequest.newBuilder().setNodeId(idOf(cluster, i)).build());
       }
+      // Only what is sealed can be moved, and where it brings two disks closer to one another.
+      long sealed = cluster.status().getSealedContainers();
+      for (int i = 0; cluster.status().getSealedContainers() < sealed + 4; i++) {
+        put(s3, "full" + i);
+      }
       cluster.startDatanode(6); // empty: balancing fills it
       awaitDead(cluster, 0);
-      for (int i = 0; cluster.status().getSealedContainers() == 0; i++) {
-        put(s3, "full" + i); // only what is sealed can be moved
-      }
       awaitWhole(cluster);
       long before = usedBy(cluster, leaving);
       cluster
