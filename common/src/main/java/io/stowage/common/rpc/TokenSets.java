@@ -24,8 +24,8 @@ import org.apache.hadoop.io.Text;
  * Numbers for sets of delegation tokens: the same number for the same set, whoever asks, and
  * different ones for any two of the sets that were asked for last. Hadoop shares a connection among
  * all of a user's that are alike, and knows nothing of the tokens that it was made with; what is
- * numbered here makes them unlike. A hash would do but for the sets that have the same one. No
- * token has the number 0, and no others have it. Guarded by itself.
+ * numbered here makes them unlike. A hash would do but for the sets that have the same one. Only
+ * the empty set has the number 0. Guarded by itself.
  */
 final class TokenSets {
   /**

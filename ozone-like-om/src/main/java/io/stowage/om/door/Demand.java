@@ -228,7 +228,7 @@ record Demand(
    * and a tree holds the same under both. What a policy denies of either name the rules deny of
    * this one.
    */
-  private static String pathOf(String path, boolean tree) {
+  static String pathOf(String path, boolean tree) {
     return tree && path.endsWith("/") ? path.substring(0, path.length() - 1) : path;
   }
 

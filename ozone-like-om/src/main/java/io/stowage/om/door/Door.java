@@ -336,13 +336,12 @@ public final class Door {
       Decided look = decide(Demand.ofLooking(change), bucket);
       conclude(look);
       if (look.verdict().outcome() == Verdict.Outcome.BY_PERMISSIONS) {
-        String key = change.getKey();
         try {
           var unused =
               namespace.findPath(
                   FindPathRequest.newBuilder()
                       .setBucket(bucket.getName())
-                      .setPath(key.endsWith("/") ? key.substring(0, key.length() - 1) : key)
+                      .setPath(Demand.pathOf(change.getKey(), true))
                       .build());
         } catch (StoreException e) {
           if (e.code() == ErrorCode.ACCESS_DENIED) {

@@ -77,15 +77,12 @@ public final class DirectoryEntries {
       if (version.getDirectoryId() != directoryId) {
         return null;
       }
-      ObjectVersion changed =
-          version.toBuilder()
-              .setImplied(implied)
-              .setMetadata(change.of(SeenRow.named(row, located.version(), version)))
-              .build();
-      if (changed.equals(version)) {
+      ObjectMetadata said = change.of(SeenRow.named(row, located.version(), version));
+      if (implied == version.getImplied() && said.equals(version.getMetadata())) {
         return located.told();
       }
       sent.mark();
+      ObjectVersion changed = version.toBuilder().setImplied(implied).setMetadata(said).build();
       switch (rows.rewrite(located, changed)) {
         case APPLIED -> {
           SeenRow now = rows.read(row, List.of());

@@ -234,7 +234,7 @@ public final class AclDocuments {
     return id;
   }
 
-  /** The document that a GET answers; groups come first, as in S3. */
+  /** The document that a GET answers; groups come first: S3 promises no order, and this is read. */
   public static String document(Acl acl, Users users) throws StoreException {
     XmlOut out = XmlOut.document("AccessControlPolicy");
     out.open("Owner")
