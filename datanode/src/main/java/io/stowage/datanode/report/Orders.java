@@ -115,7 +115,7 @@ public final class Orders implements AutoCloseable {
     try {
       begin(order, answer);
     } catch (StoreException e) {
-      refuse(order, e, answer);
+      answer.accept(refusal(order, e));
     }
   }
 
@@ -157,7 +157,9 @@ public final class Orders implements AutoCloseable {
         });
   }
 
+  /** Answers when the order is no longer under way: what is sent again then is obeyed again. */
   private void obeyInTurn(Order order, long cameNanos, Consumer<OrderResult> answer) {
+    OrderResult result = null;
     try {
       checkFresh(order, cameNanos);
       if (order.hasRebuild()) {
@@ -165,17 +167,20 @@ public final class Orders implements AutoCloseable {
       } else {
         long end = carryOut(order);
         LOG.debug("Obeyed {}", order);
-        answer.accept(result(order).setEnd(end).build());
+        result = result(order).setEnd(end).build();
       }
     } catch (StoreException e) {
-      refuse(order, e, answer);
+      result = refusal(order, e);
     } catch (RuntimeException e) {
       LOG.error("Order {} ended by a bug", order.getOrderId(), e);
-      refuse(order, new StoreException(ErrorCode.INTERNAL, "Cannot obey: " + e, e), answer);
+      result = refusal(order, new StoreException(ErrorCode.INTERNAL, "Cannot obey: " + e, e));
     } finally {
       synchronized (this) {
         underWay.remove(order.getOrderId());
       }
+    }
+    if (result != null) {
+      answer.accept(result);
     }
   }
 
@@ -188,15 +193,17 @@ public final class Orders implements AutoCloseable {
         .setGeneration(shard.getGeneration());
   }
 
-  private static void refuse(Order order, StoreException why, Consumer<OrderResult> answer) {
+  private static OrderResult refusal(Order order, StoreException why) {
     LOG.info(
         "Order {} ({}) about container {} not obeyed: {}",
         order.getOrderId(),
         order.getWhatCase(),
         Long.toHexString(order.getShard().getContainer()),
         why.toString());
-    answer.accept(
-        result(order).setErrorCode(why.code().number()).setErrorMessage(why.getMessage()).build());
+    return result(order)
+        .setErrorCode(why.code().number())
+        .setErrorMessage(why.getMessage())
+        .build();
   }
 
   /** How far orders are that take long. */

@@ -331,6 +331,14 @@ class ScmReporterTest {
   }
 
   @Test
+  void anOrderThatIsSentAgainOnceItWasAnsweredIsAnsweredAgain() throws Exception {
+    shard.open(3, 1);
+    for (int i = 0; i < 2_000; i++) {
+      assertEquals(0, obey(seal(1, 5, 9, 3)).getErrorCode());
+    }
+  }
+
+  @Test
   void staleOrdersAreNotObeyed() throws Exception {
     shard.open(3, 1);
     store.hearLeaderEpoch(5);
