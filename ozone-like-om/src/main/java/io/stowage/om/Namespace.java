@@ -673,7 +673,7 @@ final class Namespace implements ObjectManager, AutoCloseable {
     ObjectVersion version =
         isFileSystem(bucket)
             ? fileSystems.setMetadata(bucket.bucket(), request, guard(bucket))
-            : metadataChanges.set(bucket.id(), request);
+            : metadataChanges.set(bucket.bucket(), request);
     buckets.recheck(bucket);
     return SetObjectMetadataReply.newBuilder()
         .setVersion(version.toBuilder().setKey(request.getKey()))

@@ -626,6 +626,8 @@ abstract class NamespaceContract {
                     .setTarget(EventTarget.newBuilder().setArn("arn:x"))
                     .setPrefix("told/")
                     .addEvents("s3:ObjectCreated:*")
+                    .addEvents("s3:ObjectTagging:*")
+                    .addEvents("s3:ObjectAcl:Put")
                     .addEvents("s3:ObjectRemoved:*"))
             .build();
     om.om.updateBucket(
@@ -647,18 +649,35 @@ abstract class NamespaceContract {
         TestOm.completeRequest(bucket, "told/parts", upload, TestOm.named(1, "part")).build());
     om.rename(bucket, "told/put", "told/renamed", false);
     om.rename(bucket, "silent", "told/from elsewhere", false);
+    ObjectMetadata.Builder tagged = ObjectMetadata.newBuilder().putTags("a", "b");
+    say("told/renamed", tagged.build());
+    say("told/renamed", tagged.putUser("colour", "red").build()); // neither tags nor rights
+    say("told/renamed", tagged.clearTags().addGrants("READ id=ann").build());
     om.delete(bucket, "told/parts");
     om.delete(bucket, "told/nothing");
     assertThrows(StoreException.class, () -> om.rename(bucket, "told/nothing", "told/x", false));
     assertEquals(
         List.of(
+            "ObjectAcl:Put told/renamed",
             "ObjectCreated:CompleteMultipartUpload told/parts",
             "ObjectCreated:Copy told/from elsewhere",
             "ObjectCreated:Copy told/renamed",
             "ObjectCreated:Put told/put",
             "ObjectRemoved:Delete told/parts",
-            "ObjectRemoved:Delete told/put"),
+            "ObjectRemoved:Delete told/put",
+            "ObjectTagging:Delete told/renamed",
+            "ObjectTagging:Put told/renamed"),
         eventsOfBucket());
+  }
+
+  private void say(String key, ObjectMetadata metadata) throws StoreException {
+    om.om.setObjectMetadata(
+        SetObjectMetadataRequest.newBuilder()
+            .setBucket(bucket)
+            .setKey(key)
+            .setStamp(om.get(bucket, key).getStamp())
+            .setMetadata(metadata)
+            .build());
   }
 
   private EventNote note(String name) {

@@ -697,8 +697,7 @@ public final class FileSystemBuckets {
     }
     requireChange(bucket, place, path, request, guard);
     try {
-      return metadataChanges.set(
-          bucket.getId(), request.toBuilder().setKey(place.rowKey()).build());
+      return metadataChanges.set(bucket, request.toBuilder().setKey(place.rowKey()).build());
     } catch (StoreException e) {
       throw inWordsOf(request.getKey(), place, e);
     }

@@ -19,13 +19,18 @@ import io.stowage.common.error.StoreException;
 import io.stowage.common.event.EventRules;
 import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.EventNote;
+import io.stowage.common.proto.ObjectMetadata;
 import io.stowage.common.proto.ObjectToDelete;
+import io.stowage.common.proto.SetObjectMetadataRequest;
 import io.stowage.common.proto.Versioning;
+import java.util.ArrayList;
+import java.util.List;
 
 /**
  * Notes of changes that come by no gateway: by Hadoop RPC, and by rules of lifecycle. A gateway
  * looks for itself whom to tell, by the same rules, and its note, which has a name in any case,
- * stands: it knows a copy from a put, and who asked from where. Stateless.
+ * stands: it knows a copy from a put, and who asked from where. Nobody else's note comes here: what
+ * others say of events {@code Door} takes out of their requests. Stateless.
  */
 public final class EventNotes {
   /** Who did it, as far as an event says. */
@@ -56,6 +61,25 @@ public final class EventNotes {
             RPC,
             nowMicros)
         : what.getEvent();
+  }
+
+  /** The notes of a change of what a version says of itself; none if nobody is told of such. */
+  static List<EventNote> changed(
+      BucketInfo bucket, SetObjectMetadataRequest what, ObjectMetadata before, long nowMicros)
+      throws StoreException {
+    if (!what.getEvent().getName().isEmpty()) {
+      return List.of(what.getEvent());
+    }
+    ObjectMetadata after = what.getMetadata();
+    List<EventNote> notes = new ArrayList<>();
+    if (!before.getTagsMap().equals(after.getTagsMap())) {
+      String how = after.getTagsMap().isEmpty() ? "Delete" : "Put";
+      notes.add(note(bucket, "ObjectTagging:" + how, what.getKey(), RPC, nowMicros));
+    }
+    if (!before.getGrantsList().equals(after.getGrantsList())) {
+      notes.add(note(bucket, "ObjectAcl:Put", what.getKey(), RPC, nowMicros));
+    }
+    return notes;
   }
 
   /** The note of a deletion that a rule demands. */

@@ -19,6 +19,8 @@ import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.OutcomeUnknownException;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.expiry.Retention;
+import io.stowage.common.proto.BucketInfo;
+import io.stowage.common.proto.EventNote;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.SetObjectMetadataRequest;
 import io.stowage.om.row.Sent;
@@ -36,13 +38,14 @@ public final class MetadataChanges {
     this.rows = rows;
   }
 
-  public ObjectVersion set(long bucketId, SetObjectMetadataRequest request) throws StoreException {
-    return Sent.track(sent -> set(bucketId, request, sent));
+  public ObjectVersion set(BucketInfo bucket, SetObjectMetadataRequest request)
+      throws StoreException {
+    return Sent.track(sent -> set(bucket, request, sent));
   }
 
-  private ObjectVersion set(long bucketId, SetObjectMetadataRequest request, Sent sent)
+  private ObjectVersion set(BucketInfo bucket, SetObjectMetadataRequest request, Sent sent)
       throws StoreException {
-    ByteString row = ObjectRows.row(bucketId, request.getKey());
+    ByteString row = ObjectRows.row(bucket.getId(), request.getKey());
     for (int attempt = 0; attempt < ObjectRows.MOST_ATTEMPTS; attempt++) {
       ObjectRows.Located located = rows.locate(row, request.getVersionId(), List.of()).located();
       if (located == null || !located.version().isLive()) {
@@ -68,7 +71,9 @@ public final class MetadataChanges {
           request.getKey());
       ObjectVersion changed = version.toBuilder().setMetadata(request.getMetadata()).build();
       sent.mark();
-      ObjectRows.Rewritten rewritten = rows.rewrite(located, changed, request.getEvent());
+      List<EventNote> events =
+          EventNotes.changed(bucket, request, version.getMetadata(), rows.stamps().now());
+      ObjectRows.Rewritten rewritten = rows.rewrite(located, changed, events);
       switch (rewritten.outcome()) {
         case APPLIED -> {
           return SeenRow.withoutManifest(

@@ -576,8 +576,7 @@ public final class ObjectRows {
    * reader that misses one starts from the head.
    */
   Outcome rewrite(Located located, ObjectVersion version) throws StoreException {
-    return rewrite(located, version, located.version().record(), EventNote.getDefaultInstance())
-        .outcome();
+    return rewrite(located, version, located.version().record(), List.of()).outcome();
   }
 
   /**
@@ -621,17 +620,18 @@ public final class ObjectRows {
   record Rewritten(Outcome outcome, long stamp) {}
 
   /** The same by its owner, and somebody is to be told. */
-  Rewritten rewrite(Located located, ObjectVersion version, EventNote event) throws StoreException {
+  Rewritten rewrite(Located located, ObjectVersion version, List<EventNote> events)
+      throws StoreException {
     HeadRecord owned = located.version().record().toBuilder().clearRestoredStamp().build();
-    return rewrite(located, version, owned, event);
+    return rewrite(located, version, owned, events);
   }
 
   private Rewritten rewrite(
-      Located located, ObjectVersion version, HeadRecord kept, EventNote event)
+      Located located, ObjectVersion version, HeadRecord kept, List<EventNote> events)
       throws StoreException {
     SeenRow seen = located.row();
     if (seen.isOpen()) {
-      return rewriteOpen(located, version, event);
+      return rewriteOpen(located, version, events);
     }
     HeadRecord old = located.version().record();
     ByteString owner = WriteId.random();
@@ -661,12 +661,12 @@ public final class ObjectRows {
       change.delete(ObjectRowLayout.pendingChunks(owner));
     }
     change.deleteAll(Details.chunkColumns(old));
-    Outbox.add(change, event, version);
+    events.forEach(event -> Outbox.add(change, event, version));
     return new Rewritten(commit(seen, change), stamp);
   }
 
   /** The same of a file that is open, and stays so. */
-  private Rewritten rewriteOpen(Located located, ObjectVersion version, EventNote event)
+  private Rewritten rewriteOpen(Located located, ObjectVersion version, List<EventNote> events)
       throws StoreException {
     SeenRow seen = located.row();
     if (!located.isCurrent()) {
@@ -678,7 +678,7 @@ public final class ObjectRows {
       return new Rewritten(Outcome.REFUSED, 0); // more was synced since the caller looked
     }
     OpenFiles.Fold fold = openFiles.fold(seen, tail, version, tail.untilMicros(), Map.of());
-    Outbox.add(fold.change(), event, version);
+    events.forEach(event -> Outbox.add(fold.change(), event, version));
     Outcome outcome = openFiles.commit(seen.key(), tail, fold.change());
     return new Rewritten(outcome, fold.change().stamp());
   }

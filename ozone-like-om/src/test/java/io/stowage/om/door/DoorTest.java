@@ -42,6 +42,7 @@ import io.stowage.common.proto.DeleteObjectsRequest;
 import io.stowage.common.proto.DeleteSnapshotRequest;
 import io.stowage.common.proto.DeletedObject;
 import io.stowage.common.proto.EncryptionMode;
+import io.stowage.common.proto.EventNote;
 import io.stowage.common.proto.FileAttributes;
 import io.stowage.common.proto.FindPathReply;
 import io.stowage.common.proto.FindPathRequest;
@@ -80,6 +81,7 @@ import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
+import org.apache.hadoop.thirdparty.protobuf.Descriptors.FieldDescriptor;
 import org.apache.hadoop.thirdparty.protobuf.Message;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -277,6 +279,59 @@ class DoorTest {
     }
   }
 
+  /** Who may write somewhere could else tell lies of other buckets, or keep what he does untold. */
+  @Test
+  void onlyGatewaysSayWhomToTellOfAChange() throws Exception {
+    share("Allow", "\"s3:*\"", "\"arn:aws:s3:::b/*\"");
+    DeleteObjectsReply reply =
+        DeleteObjectsReply.newBuilder().addObjects(DeletedObject.getDefaultInstance()).build();
+    Set<String> sayIt = new TreeSet<>();
+    for (Method method : ObjectManager.class.getMethods()) {
+      Message request = saying(request(method), 2);
+      if (!request.toString().contains("alices")) {
+        continue; // no place for it
+      }
+      String name = method.getName();
+      sayIt.add(name);
+      FieldDescriptor ofBucket = request.getDescriptorForType().findFieldByName("bucket");
+      request = request.toBuilder().setField(ofBucket, "b").build();
+      if (request instanceof SetObjectMetadataRequest change) {
+        request = change.toBuilder().setStamp(object.getStamp()).build();
+      }
+      assertEquals(request, passed(name, request, "root", reply));
+      for (String user : List.of("alice", "bob", "super")) {
+        Message passed = passed(name, request, user, reply);
+        assertFalse(passed.toString().contains("event"), name + " of " + user + ": " + passed);
+      }
+    }
+    assertEquals(
+        Set.of("completeUpload", "deleteObjects", "putObject", "setObjectMetadata"), sayIt);
+  }
+
+  /** A request that says of another's bucket that something happened there, where it can. */
+  private static Message saying(Message request, int depth) {
+    Message.Builder saying = request.toBuilder();
+    for (FieldDescriptor field : request.getDescriptorForType().getFields()) {
+      if (field.getJavaType() != FieldDescriptor.JavaType.MESSAGE || field.isMapField()) {
+        continue;
+      }
+      Message empty = saying.newBuilderForField(field).build();
+      Message said =
+          empty instanceof EventNote note
+              ? note.toBuilder().setName("ObjectRemoved:Delete").setBucket("alices").build()
+              : depth > 0 ? saying(empty, depth - 1) : empty;
+      if (said.equals(empty)) {
+        continue;
+      }
+      if (field.isRepeated()) {
+        saying.addRepeatedField(field, said);
+      } else {
+        saying.setField(field, said);
+      }
+    }
+    return saying.build();
+  }
+
   @Test
   void ownersAndSuperusersUseTheBucket() throws Exception {
     for (Method method : ObjectManager.class.getMethods()) {
@@ -284,8 +339,7 @@ class DoorTest {
       boolean ofABucket =
           request.getDescriptorForType().findFieldByName("bucket") != null
               && request.getDescriptorForType().findFieldByName("bucket").getJavaType()
-                  == org.apache.hadoop.thirdparty.protobuf.Descriptors.FieldDescriptor.JavaType
-                      .STRING;
+                  == FieldDescriptor.JavaType.STRING;
       if (ofABucket && !method.getName().equals("deleteObjects")) {
         if (request instanceof SetObjectMetadataRequest change) {
           request = change.toBuilder().setKey("k").setStamp(object.getStamp()).build();
