@@ -30,11 +30,18 @@ import java.io.InputStream;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
+import java.time.Instant;
+import java.util.ArrayList;
 import java.util.Base64;
+import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
+import org.apache.log4j.AppenderSkeleton;
+import org.apache.log4j.Logger;
+import org.apache.log4j.spi.LoggingEvent;
 import org.junit.jupiter.api.Test;
 
 /** What a gateway does when its clients or the store below it misbehave. */
@@ -172,6 +179,76 @@ class GatewayFailuresTest {
         assertTrue(got.length < content.length, "the bytes of the old version are gone");
         assertArrayEquals(java.util.Arrays.copyOf(content, got.length), got);
       }
+    }
+  }
+
+  /** A presigned link works for whoever reads it in a log. */
+  @Test
+  void linksOfRequestsThatFailAreLoggedWithoutTheirSignatures() throws Exception {
+    List<String> logged = new CopyOnWriteArrayList<>();
+    AppenderSkeleton listening =
+        new AppenderSkeleton() {
+          @Override
+          protected void append(LoggingEvent event) {
+            logged.add(event.getRenderedMessage());
+          }
+
+          @Override
+          public void close() {}
+
+          @Override
+          public boolean requiresLayout() {
+            return false;
+          }
+        };
+    Logger.getRootLogger().addAppender(listening);
+    try (InMemoryTarget gateway = new InMemoryTarget(Map.of())) {
+      RawS3 raw = raw(gateway);
+      raw.call("PUT", "/bucket").send();
+      raw.call("PUT", "/bucket/k").body(bytes(32 << 20)).send();
+      List<String> links = new ArrayList<>();
+      for (StoreException why :
+          List.of(
+              new StoreException(ErrorCode.UNAVAILABLE, "HBase does not answer"),
+              new StoreException(ErrorCode.INTERNAL, "a bug"))) {
+        gateway.namespace.refuseChanges(why);
+        String link = raw.presign("PUT", "/bucket/k", Instant.now(), "604800");
+        links.add(link);
+        assertTrue(raw.call("PUT", link).body("x").sendAsIs().status() >= 500);
+      }
+      gateway.namespace.refuseChanges(null);
+      String cut = raw.presign("GET", "/bucket/k", Instant.now(), "604800");
+      links.add(cut);
+      try (Socket socket = raw.open()) {
+        String host = gateway.target().endpoint().getAuthority();
+        String request = "GET " + cut + " HTTP/1.1\r\nHost: " + host + "\r\n\r\n";
+        socket.getOutputStream().write(request.getBytes(StandardCharsets.US_ASCII));
+        InMemoryTarget.await(() -> gateway.gateway.http().memoryInUse() > 0, "no response");
+        var old =
+            gateway.namespace.getObject(
+                GetObjectRequest.newBuilder()
+                    .setBucket("bucket")
+                    .setKey("k")
+                    .setWantManifest(true)
+                    .build());
+        raw.call("DELETE", "/bucket/k").send();
+        old.getContainersList().forEach(c -> gateway.data.dropContainer(c.getId()));
+        byte[] got =
+            RawS3.readReply(new java.io.BufferedInputStream(socket.getInputStream()), false).body();
+        assertTrue(got.length < 32 << 20, "cut");
+      }
+      InMemoryTarget.await(
+          () -> logged.stream().anyMatch(line -> line.startsWith("Cannot finish the response")),
+          "the cut is told");
+      for (String link : links) {
+        String signature = link.substring(link.indexOf("X-Amz-Signature=") + 16);
+        assertEquals(64, signature.length());
+        assertFalse(logged.stream().anyMatch(line -> line.contains(signature)), logged.toString());
+      }
+      long told = logged.stream().filter(line -> line.contains("X-Amz-Signature=-")).count();
+      assertTrue(told >= links.size(), logged.toString());
+    } finally {
+      Logger.getRootLogger().removeAppender(listening);
     }
   }
 

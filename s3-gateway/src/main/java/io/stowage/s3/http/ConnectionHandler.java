@@ -506,7 +506,7 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
           LOG.warn(
               "Cannot finish the response to request {} ({}): closing the connection",
               exchange.requestId,
-              exchange.head.uri(),
+              LoggedTarget.of(exchange.head.uri()),
               end.cause());
         }
         ctx.executor()

@@ -19,6 +19,7 @@ import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpHeaders;
 import io.stowage.common.proto.BucketInfo;
 import io.stowage.s3.error.S3Exception;
+import io.stowage.s3.http.LoggedTarget;
 import io.stowage.s3.http.Request;
 import io.stowage.s3.setting.BucketSettings;
 import io.stowage.s3.setting.LoggingTarget;
@@ -126,13 +127,13 @@ public final class Access {
             request.id(),
             operation(),
             key,
-            request.method() + " " + withoutSecrets(request.target()) + " HTTP/1.1",
+            request.method() + " " + LoggedTarget.of(request.target()) + " HTTP/1.1",
             status,
             errorCode,
             request.method().equals("HEAD") ? 0 : sent,
             objectSize(sent, answer),
             (nowMicros - beginMicros) / 1_000,
-            headers.get(HttpHeaderNames.REFERER),
+            referer(headers),
             headers.get(HttpHeaderNames.USER_AGENT),
             query.get("versionId"),
             hostId,
@@ -143,9 +144,10 @@ public final class Access {
             null));
   }
 
-  /** A presigned address works as long as it is valid: its signature stays out. */
-  private static String withoutSecrets(String target) {
-    return target.replaceAll("(?i)((?:X-Amz-)?(?:Signature|Security-Token))=[^&]*", "$1=-");
+  /** What a presigned page leads to comes with the page's link. */
+  private static String referer(HttpHeaders headers) {
+    String referer = headers.get(HttpHeaderNames.REFERER);
+    return referer == null ? null : LoggedTarget.of(referer);
   }
 
   private String operation() {

@@ -28,6 +28,7 @@ import io.stowage.s3.auth.Caller;
 import io.stowage.s3.auth.RequestTarget;
 import io.stowage.s3.error.S3Error;
 import io.stowage.s3.error.S3Exception;
+import io.stowage.s3.http.LoggedTarget;
 import io.stowage.s3.http.Request;
 import io.stowage.s3.http.RequestHandler;
 import io.stowage.s3.http.Response;
@@ -291,7 +292,7 @@ public final class Dispatcher implements RequestHandler {
     } else if (cause instanceof StoreException store) {
       error = S3Exception.of(store);
     } else {
-      LOG.error("Request {} failed: {} {}", requestId, method, target, cause);
+      LOG.error("Request {} failed: {} {}", requestId, method, LoggedTarget.of(target), cause);
       error = new S3Exception(S3Error.INTERNAL_ERROR);
     }
     int status = error.error().status();
@@ -301,7 +302,7 @@ public final class Dispatcher implements RequestHandler {
           requestId,
           error.error().code(),
           method,
-          target,
+          LoggedTarget.of(target),
           error.getCause().toString());
     }
     // HEAD has no body to put the reason in, and 304 must not have one.
