@@ -41,7 +41,11 @@ import org.apache.hadoop.thirdparty.protobuf.ByteString;
  * itself.
  *
  * <p>Runs are its users: a lease that takes no more of them (full, damaged, lost, too old, closing)
- * is given back when the last one is closed. The interleavings that this has to bear:
+ * is given back when the last one is closed. One that is full, or was retired for its age, waits
+ * for the objects that have extents under it, too ({@link #keep}): while it is renewed its grant
+ * stays young, and an object is committed under the grants of all its extents, however long its
+ * writing took. A damaged one does not wait, since only its release tells SCM what is wrong; nor
+ * does a lost one. The interleavings that this has to bear:
  *
  * <ul>
  *   <li><b>The lease is lost while a stripe is in flight</b> (it lapsed, and SCM granted the
@@ -87,6 +91,7 @@ final class ContainerLease {
   private long next;
   private long lastUsedNanos;
   private int runs;
+  private int keepers; // extents of objects that are not finished
   private long bytesInFlight;
   private boolean retired;
   private boolean handedBack;
@@ -207,7 +212,7 @@ final class ContainerLease {
 
   /** Whether nobody has used it for this long. */
   synchronized boolean isUnusedSince(Duration idle, long nowNanos) {
-    return runs == 0 && nowNanos - lastUsedNanos > idle.toNanos();
+    return runs == 0 && keepers == 0 && nowNanos - lastUsedNanos > idle.toNanos();
   }
 
   /** Whether its grant is so old that a commit could come too late. */
@@ -242,10 +247,23 @@ final class ContainerLease {
     return null;
   }
 
+  /** An object that is still being written has one more extent under this lease. */
+  synchronized void keep() {
+    keepers++;
+  }
+
+  /** The object of an extent is finished or given up. */
+  void letGo() {
+    synchronized (this) {
+      keepers--;
+    }
+    handBackIfIdle();
+  }
+
   /** Whether the lease could be given back now and was not yet; true to one caller. */
   private void handBackIfIdle() {
     synchronized (this) {
-      if (!retired || runs > 0 || handedBack) {
+      if (!retired || runs > 0 || handedBack || (keepers > 0 && !damaged && !lost)) {
         return;
       }
       handedBack = true;

@@ -400,7 +400,10 @@ final class StreamedObject implements AutoCloseable {
     return count;
   }
 
-  /** Waits for nothing: the run is closed when its last stripe has ended. */
+  /**
+   * Waits for nothing: the run is closed when its last stripe has ended. Its lease is kept until
+   * the object is: the object may be written for longer than the commit window.
+   */
   private void endExtent() {
     List<CompletableFuture<Void>> ends = new ArrayList<>();
     for (Sent sent : inFlight) {
@@ -408,6 +411,9 @@ final class StreamedObject implements AutoCloseable {
     }
     inFlight.clear();
     ContainerLease.Run ending = run;
+    if (acknowledgedInRun > headerBytes) {
+      run.lease().keep();
+    }
     Executors.whenDone(
         CompletableFuture.allOf(ends.toArray(new CompletableFuture<?>[0])),
         (nothing, error) -> ending.close());
@@ -468,5 +474,7 @@ final class StreamedObject implements AutoCloseable {
       }
       endExtent();
     }
+    extentLeases.forEach(ContainerLease::letGo);
+    extentLeases.clear();
   }
 }

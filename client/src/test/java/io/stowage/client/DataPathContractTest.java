@@ -93,6 +93,13 @@ public abstract class DataPathContractTest {
     start(nodes, new ClientConfig(PACKING_LIMIT, CELL, memory, Duration.ofMinutes(15)));
   }
 
+  /** Over a cluster in memory that goes by this clock. */
+  final void start(int nodes, StoreClock clock) {
+    ClientConfig config = new ClientConfig(PACKING_LIMIT, CELL, MEMORY, Duration.ofMinutes(15));
+    cluster = TwinCluster.inMemory(nodes, clock);
+    path = StowageDataPath.create(config, cluster, cluster, clock);
+  }
+
   private void start(int nodes, ClientConfig config) {
     cluster = newCluster(nodes);
     path = StowageDataPath.create(config, cluster, cluster, StoreClock.system());

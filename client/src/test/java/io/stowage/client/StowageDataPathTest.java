@@ -25,8 +25,11 @@ import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.LeaseGrant;
+import io.stowage.common.proto.LeaseOutcome;
 import io.stowage.common.proto.Manifest;
+import io.stowage.common.time.ManualClock;
 import io.stowage.common.time.StoreClock;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -71,6 +74,37 @@ class StowageDataPathTest extends DataPathContractTest {
     threads.shutdown();
     int alone = writers * 3 * 4096;
     assertTrue(cluster.bytesWritten() < alone, cluster.bytesWritten() + " bytes, alone " + alone);
+  }
+
+  @Test
+  void anObjectThatIsWrittenForLongerThanTheCommitWindowHasYoungGrants() throws Exception {
+    ManualClock clock = new ManualClock(1_700_000_000_000_000L);
+    start(5, clock);
+    cluster.setCapacity(1 << 20);
+    cluster.setLeaseDuration(Duration.ofMinutes(10));
+    byte[] bytes = content(8 << 20, 1);
+    try (ObjectWriter writer = path.write(spec(ErasurePolicy.RS_3_2, -1))) {
+      for (int at = 0; at < bytes.length; at += 1 << 20) {
+        writer.write(buffer(bytes, at, 1 << 20));
+        passTimeWhileLeasesAreRenewed(clock, Duration.ofMinutes(4));
+      }
+      ObjectWriter.Written written = writer.finish();
+      assertReads(bytes, written.manifest());
+      assertTrue(written.grants().size() >= 3, written.grants().toString());
+      for (LeaseGrant grant : written.grants()) {
+        long ageMicros = clock.wallMicros() - grant.getGrantedMicros();
+        assertTrue(ageMicros <= Duration.ofMinutes(5).toNanos() / 1_000, ageMicros + " us old");
+      }
+    }
+    // What was full goes back now.
+    await(() -> cluster.releases().size() >= 2);
+    assertEquals(LeaseOutcome.LEASE_FULL, cluster.releases().get(0).getOutcome());
+  }
+
+  private void passTimeWhileLeasesAreRenewed(ManualClock clock, Duration time) throws Exception {
+    int renewals = cluster.renewals();
+    clock.advance(time);
+    await(() -> cluster.renewals() > renewals);
   }
 
   @Test

@@ -268,6 +268,7 @@ public final class TwinCluster implements Containers, DatanodeDirectory {
           && info.getLeaseExpiryMicros() > clock.wallMicros()) {
         info =
             info.toBuilder()
+                .setLeaseGrantedMicros(clock.wallMicros())
                 .setLeaseExpiryMicros(clock.wallMicros() + leaseDuration.toNanos() / 1_000)
                 .build();
         containers.put(info.getId(), info);
