@@ -24,7 +24,7 @@ import java.util.concurrent.atomic.AtomicInteger;
  * flight. Thread-safe.
  */
 final class CellLengths {
-  /** Below this a disk seeks more than it writes, and waiting for memory is better. */
+  /** Below this a disk seeks more than it writes. */
   private static final int SHORTEST = 16 << 10;
 
   private final StripeMemory memory;
@@ -47,9 +47,17 @@ final class CellLengths {
   /** Longest cell of a run that begins now. Two stripes of it always fit the budget. */
   int longest(ErasurePolicy policy, int stripesPerStream) {
     long perStream = memory.limitBytes() / Math.max(1, openStreams.get());
-    long share = Math.max(SHORTEST, perStream / ((long) stripesPerStream * policy.shards()));
+    return longest(policy, perStream / ((long) stripesPerStream * policy.shards()));
+  }
+
+  /** Cell of a run for which there is no room in the budget. */
+  int shortest(ErasurePolicy policy) {
+    return longest(policy, SHORTEST);
+  }
+
+  private int longest(ErasurePolicy policy, long share) {
     long hardLimit = memory.limitBytes() / (2L * policy.shards());
-    long cell = Math.min(maxCellBytes, Math.min(share, hardLimit));
+    long cell = Math.min(maxCellBytes, Math.min(Math.max(SHORTEST, share), hardLimit));
     return (int) Math.max(Sectors.BYTES, Sectors.roundDown(cell));
   }
 }

@@ -54,8 +54,11 @@ import org.apache.hadoop.thirdparty.protobuf.ByteString;
  * its own with shorter cells.
  *
  * <p>Memory is reserved a stripe at a time. The writer does not wait for it while it holds any: it
- * first waits until its stripes in flight have ended. What is written again takes memory beyond the
- * budget.
+ * first waits until its stripes in flight have ended. Nor does it wait for what only streams hold
+ * that nobody is writing to at the time: it ends its extent, and goes on with the shortest cells,
+ * one stripe at a time, in memory beyond the budget ({@link StripeMemory}). Such a run lasts for
+ * {@link #LEAST_SHORT_STRIPES} at least, and twice as many each time, so that an object has few
+ * extents of them. What is written again takes memory beyond the budget, too.
  */
 final class StreamedObject implements AutoCloseable {
   /** Stripes on the way while another is filled: one being forced, one being sent. */
@@ -63,6 +66,12 @@ final class StreamedObject implements AutoCloseable {
 
   /** Stripes whose addresses are reserved at a time while the length is not known. */
   private static final int RESERVED_STRIPES = 8;
+
+  /** Of a first run with the shortest cells, 3 MiB under rs-3-2. */
+  private static final int LEAST_SHORT_STRIPES = 64;
+
+  /** Of a later one, 768 MiB under rs-3-2. */
+  private static final int MOST_SHORT_STRIPES = 1 << 14;
 
   /** Failures in a row, no stripe acknowledged between them, after which the writer is told. */
   private static final int MOST_FAILURES = Packer.MOST_ATTEMPTS - 1;
@@ -96,6 +105,8 @@ final class StreamedObject implements AutoCloseable {
 
   // The run being written; run is null between two.
   private ContainerLease.Run run;
+  private boolean shortRun; // its cells are the shortest, for want of memory
+  private int nextShortStripes = LEAST_SHORT_STRIPES;
   private int headerBytes;
   private long acknowledgedInRun; // bytes of the needle
   private final Deque<Sent> inFlight = new ArrayDeque<>();
@@ -104,6 +115,8 @@ final class StreamedObject implements AutoCloseable {
   private ByteBuf[] filling;
   private int filled;
   private long reserved; // bytes of the budget that are not cells yet
+
+  private long dormant; // what the budget was told that this stream holds between two calls
 
   /** Bytes to be copied; of a failed stripe if they are written again. */
   private record Piece(ByteBuf bytes, boolean again) {}
@@ -141,11 +154,34 @@ final class StreamedObject implements AutoCloseable {
   void write(ByteBuf bytes) throws StoreException {
     taken += bytes.readableBytes();
     backlog.addLast(new Piece(bytes, false));
-    pump();
+    setDormant(0);
+    try {
+      pump();
+    } finally {
+      setDormant(held());
+    }
+  }
+
+  /** Bytes of the budget that come back only when this stream's user goes on with it. */
+  private long held() {
+    if (run == null) {
+      return 0;
+    }
+    long cells = filling == null ? 0 : policy.shards();
+    for (Sent sent : inFlight) {
+      cells += sent.data().size();
+    }
+    return cells * run.cellBytes();
+  }
+
+  private void setDormant(long bytes) {
+    memory.addDormant(bytes - dormant);
+    dormant = bytes;
   }
 
   /** Waits until everything is durable. */
   ObjectWriter.Written finish() throws StoreException {
+    setDormant(0);
     length = taken;
     while (true) {
       pump();
@@ -213,41 +249,73 @@ final class StreamedObject implements AutoCloseable {
       endRun();
     }
     if (run == null) {
-      beginRun();
+      shortRun = false;
+      beginRun(longestCell(), length < 0 ? RESERVED_STRIPES : Integer.MAX_VALUE);
     }
-    long bytes = (long) policy.shards() * run.cellBytes();
     if (again) {
-      memory.overdraw(bytes);
-    } else if (!memory.tryReserve(bytes)) {
+      memory.overdraw(stripeBytes());
+    } else if (!memory.tryReserve(stripeBytes())) {
       if (!awaitAll()) {
         return false;
       }
-      memory.reserve(bytes);
+      if (!memory.reserveOfThoseAtWork(stripeBytes())) {
+        goOnWithShortestCells();
+        memory.overdraw(stripeBytes());
+      }
     }
-    reserved = bytes;
+    reserved = stripeBytes();
     filling = new ByteBuf[policy.shards()];
     filled = 0;
     return true;
   }
 
-  private boolean growRun() {
-    return length < 0 && run.grow(RESERVED_STRIPES, clock.monotonicNanos());
+  private long stripeBytes() {
+    return (long) policy.shards() * run.cellBytes();
   }
 
-  /** Gets addresses, and puts the new extent's header in front of the backlog. */
-  private void beginRun() throws StoreException {
+  private int longestCell() {
+    return cellLengths.longest(policy, STRIPES_IN_FLIGHT + 1);
+  }
+
+  private boolean growRun() {
+    boolean wasShortForLong =
+        shortRun
+            && run.stripesWritten() >= nextShortStripes / 2
+            && memory.freeBytes() >= (long) policy.shards() * longestCell();
+    return length < 0 && !wasShortForLong && run.grow(RESERVED_STRIPES, clock.monotonicNanos());
+  }
+
+  /** Ends the extent. Only called with nothing in flight or being filled. */
+  private void goOnWithShortestCells() throws StoreException {
+    int shortest = cellLengths.shortest(policy);
+    if (run.cellBytes() <= shortest) {
+      return;
+    }
+    unwind(); // of a run that has not begun, the header
+    endExtent();
+    shortRun = true;
+    beginRun(shortest, length < 0 ? RESERVED_STRIPES : nextShortStripes);
+    nextShortStripes = Math.min(MOST_SHORT_STRIPES, 2 * nextShortStripes);
+  }
+
+  /**
+   * Gets addresses, and puts the new extent's header in front of the backlog.
+   *
+   * @param longest cell
+   * @param mostStripes for now
+   */
+  private void beginRun(int longest, int mostStripes) throws StoreException {
     int extentNumber = extents.size();
     ByteString metadata = extentNumber == 0 ? template.blob() : ByteString.EMPTY;
     headerBytes = NeedleCodec.headerLength(template.rowKey().size(), metadata.size() + SHAPE_BYTES);
-    int longest = cellLengths.longest(policy, STRIPES_IN_FLIGHT + 1);
     long rest = length - stored;
     if (length < 0) {
-      run = leases.begin(longest, RESERVED_STRIPES);
+      run = leases.begin(longest, mostStripes);
     } else {
       long needle = headerBytes + rest;
       long stripes = ceilDiv(needle, (long) policy.k() * longest);
       int even = (int) Sectors.roundUp(ceilDiv(needle, stripes * policy.k()));
-      run = leases.begin(even, (int) Math.min(Integer.MAX_VALUE, stripes));
+      run = leases.begin(even, (int) Math.min(mostStripes, stripes));
     }
     acknowledgedInRun = 0;
     long room = (long) run.stripesLeft() * policy.k() * run.cellBytes() - headerBytes;
@@ -458,6 +526,7 @@ final class StreamedObject implements AutoCloseable {
       return;
     }
     closed = true;
+    setDormant(0);
     cellLengths.streamClosed();
     for (Piece piece : backlog) {
       piece.bytes().release();

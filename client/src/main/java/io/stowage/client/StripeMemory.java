@@ -15,6 +15,8 @@
  */
 package io.stowage.client;
 
+import static java.util.concurrent.TimeUnit.MILLISECONDS;
+
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
 import io.netty.buffer.PooledByteBufAllocator;
@@ -22,17 +24,27 @@ import io.netty.buffer.UnpooledUnsafeDirectByteBuf;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
 
 /**
  * The budget of direct memory for stripes, of one data path. Who begins a stripe reserves all its
- * cells at once, in the order of asking, and blocks until they are to be had: since whoever holds a
- * part of the budget holds a whole stripe, everybody who holds some can finish. A cell's bytes go
- * back when the last reference to its buffer is released, which may be a datanode's or a socket's,
- * long after the stripe was given up. Thread-safe.
+ * cells at once and blocks until they are to be had: since whoever holds a part of the budget holds
+ * a whole stripe, everybody who holds some can finish, as long as a thread is at work on it. A
+ * cell's bytes go back when the last reference to its buffer is released, which may be a datanode's
+ * or a socket's, long after the stripe was given up. Thread-safe.
  *
- * <p>Writing failed stripes again takes memory beyond the budget ({@link #overdraw}), as waiting
- * for it while holding the failed ones could wait for ever. That is at most what the failed stripes
- * hold, so that twice the budget is a bound.
+ * <p>A stream between two calls of its user is <b>dormant</b>, and what it holds comes back when
+ * the user goes on with it: perhaps the very thread that waits here, for memory of another of its
+ * streams, or one that waits for that. So a stream is refused what only dormant ones could give
+ * ({@link #reserveOfThoseAtWork}), after a moment in which one might have woken, and takes a short
+ * stripe beyond the budget. Whoever waited in vain spares others that for a while, so that waiting
+ * is a small part of the time however many streams there are.
+ *
+ * <p>Writing failed stripes again takes memory beyond the budget, too ({@link #overdraw}), as
+ * waiting for it while holding the failed ones could wait for ever. That is at most what the failed
+ * stripes hold. The bound of all is twice the budget, and a stripe of {@link CellLengths#shortest}
+ * cells for each open stream (rs-3-2: 80 KiB; rs-10-4: 224 KiB).
  */
 final class StripeMemory {
   /** Semaphores count with ints: in sectors they reach 8 TiB. */
@@ -48,8 +60,19 @@ final class StripeMemory {
     }
   }
 
+  /** How often a waiter looks whether he waits for dormant streams alone. */
+  private static final long LOOK_MILLIS = 100;
+
+  /** Looks in a row that find nobody at work before a waiter gives up. */
+  private static final int MOST_LOOKS = 5;
+
+  /** A wait in vain is a twentieth of this. */
+  private static final long SPARED_NANOS = TimeUnit.SECONDS.toNanos(10);
+
   private final long limitBytes;
   private final Budget budget;
+  private final AtomicLong dormantBytes = new AtomicLong();
+  private final AtomicLong sparedUntilNanos = new AtomicLong(System.nanoTime());
   private final ByteBufAllocator allocator;
 
   StripeMemory(long limitBytes, ByteBufAllocator allocator) {
@@ -88,11 +111,45 @@ final class StripeMemory {
     try {
       budget.acquire(sectors(bytes));
     } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new StoreException(
-          ErrorCode.UNAVAILABLE,
-          "Cannot write: interrupted while waiting for " + bytes + " bytes of stripe memory",
-          e);
+      throw interrupted(bytes, e);
+    }
+  }
+
+  private static StoreException interrupted(long bytes, InterruptedException e) {
+    Thread.currentThread().interrupt();
+    return new StoreException(
+        ErrorCode.UNAVAILABLE,
+        "Cannot write: interrupted while waiting for " + bytes + " bytes of stripe memory",
+        e);
+  }
+
+  /** A stream that holds so many bytes begins to be dormant; or ends, if the number is negative. */
+  void addDormant(long bytes) {
+    dormantBytes.addAndGet(bytes);
+  }
+
+  /**
+   * Reserves memory for cells of whole sectors. Blocks while those who are at work hold it. Not for
+   * who holds any.
+   *
+   * @return false if only dormant streams could give it
+   */
+  boolean reserveOfThoseAtWork(long bytes) throws StoreException {
+    try {
+      int looks = 0;
+      while (!budget.tryAcquire(sectors(bytes), looks == 0 ? 0 : LOOK_MILLIS, MILLISECONDS)) {
+        if (limitBytes - dormantBytes.get() >= bytes) {
+          looks = 1;
+        } else if (sparedUntilNanos.get() - System.nanoTime() > 0) {
+          return false;
+        } else if (looks++ > MOST_LOOKS) {
+          sparedUntilNanos.set(System.nanoTime() + SPARED_NANOS);
+          return false;
+        }
+      }
+      return true;
+    } catch (InterruptedException e) {
+      throw interrupted(bytes, e);
     }
   }
 
@@ -101,7 +158,10 @@ final class StripeMemory {
     return budget.tryAcquire(sectors(bytes));
   }
 
-  /** Takes memory for stripes that are written again, whether it is there or not. */
+  /**
+   * Takes memory, whether it is there or not: for stripes that are written again, and for a short
+   * one of a stream that could not wait.
+   */
   void overdraw(long bytes) {
     budget.takeBeyond(sectors(bytes));
   }

@@ -89,7 +89,7 @@ public abstract class DataPathContractTest {
     start(nodes, MEMORY);
   }
 
-  private void start(int nodes, long memory) {
+  final void start(int nodes, long memory) {
     start(nodes, new ClientConfig(PACKING_LIMIT, CELL, memory, Duration.ofMinutes(15)));
   }
 

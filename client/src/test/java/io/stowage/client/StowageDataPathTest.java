@@ -101,6 +101,34 @@ class StowageDataPathTest extends DataPathContractTest {
     assertEquals(LeaseOutcome.LEASE_FULL, cluster.releases().get(0).getOutcome());
   }
 
+  /** One thread holds what it would wait for: streams that it is not writing to just now. */
+  @Test
+  void oneThreadWritesManyMoreObjectsThanTheBudgetHasStripesFor() throws Exception {
+    start(5, 1 << 20);
+    int streams = 60;
+    int chunk = 20_000;
+    List<byte[]> contents = new ArrayList<>();
+    List<ObjectWriter> writers = new ArrayList<>();
+    for (int i = 0; i < streams; i++) {
+      contents.add(content(12 * chunk, i));
+      writers.add(path.write(spec(ErasurePolicy.RS_3_2, i % 3 == 0 ? 12 * chunk : -1)));
+    }
+    long least = path.freeStripeMemory();
+    for (int at = 0; at < 12 * chunk; at += chunk) {
+      for (int i = 0; i < streams; i++) {
+        writers.get(i).write(buffer(contents.get(i), at, chunk));
+        least = Math.min(least, path.freeStripeMemory());
+      }
+    }
+    assertTrue(least < 0, "the budget was enough: nothing was shown");
+    long shortStripe = 5 * (16 << 10);
+    assertTrue(least > -streams * shortStripe, least + " bytes of the budget were left");
+    for (int i = 0; i < streams; i++) {
+      assertReads(contents.get(i), writers.get(i).finish().manifest());
+      writers.get(i).close();
+    }
+  }
+
   private void passTimeWhileLeasesAreRenewed(ManualClock clock, Duration time) throws Exception {
     int renewals = cluster.renewals();
     clock.advance(time);
