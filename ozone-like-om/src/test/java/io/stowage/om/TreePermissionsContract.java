@@ -33,6 +33,7 @@ import io.stowage.common.proto.DeleteObjectsRequest;
 import io.stowage.common.proto.FileAttributes;
 import io.stowage.common.proto.FindPathRequest;
 import io.stowage.common.proto.GetObjectRequest;
+import io.stowage.common.proto.ListObjectsReply;
 import io.stowage.common.proto.ListObjectsRequest;
 import io.stowage.common.proto.ListPartsRequest;
 import io.stowage.common.proto.ListUploadsRequest;
@@ -568,6 +569,33 @@ abstract class TreePermissionsContract {
     assertTrue(look("d/sub").getMetadata().getAclList().contains("default:user:bob:rwx"));
     assertFalse(
         look("d/sub/f").getMetadata().getAclList().stream().anyMatch(e -> e.startsWith("default")));
+  }
+
+  /** Whose a directory is, what it allows and since when it is there, whether somebody made it. */
+  @Test
+  void aListingTellsOfDirectoriesWhatALookAtThemTells() throws StoreException {
+    makeDirectory(ANN, "d", 0777);
+    makeDirectory(ANN, "d/made", 0750);
+    may(BOB, () -> tree.put("d/implied/below/f", "content"));
+    for (String directory : List.of("d/", "d/implied/")) {
+      ListObjectsRequest.Builder listing =
+          ListObjectsRequest.newBuilder()
+              .setBucket(tree.bucket)
+              .setPrefix(directory)
+              .setDelimiter("/");
+      assertEquals(0, om.om.listObjects(listing.build()).getMarkersCount(), "not asked for");
+      ListObjectsReply reply = om.om.listObjects(listing.setWantMarkers(true).build());
+      assertEquals(
+          reply.getCommonPrefixesList(),
+          reply.getMarkersList().stream().map(ObjectVersion::getKey).toList());
+      for (ObjectVersion told : reply.getMarkersList()) {
+        ObjectVersion seen = look(told.getKey().substring(0, told.getKey().length() - 1));
+        assertEquals(seen.getMetadata(), told.getMetadata(), told.getKey());
+        assertEquals(seen.getModifiedMicros(), told.getModifiedMicros(), told.getKey());
+      }
+    }
+    assertEquals("bob", look("d/implied").getMetadata().getOwner());
+    assertEquals(List.of("d/", "d/implied/below/f", "d/made/"), tree.keys(), "what S3 is shown");
   }
 
   @Test

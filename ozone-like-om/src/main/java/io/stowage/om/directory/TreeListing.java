@@ -235,8 +235,8 @@ final class TreeListing {
       }
       found++;
       reply.addCommonPrefixes(common).setLast(common);
-      boolean isKey = item.isDirectory() && item.isWhole() && !item.entry().getImplied();
-      if (wantMarkers && isKey && common.equals(item.path())) {
+      // Of one that nobody made, too, which is no key: it has an owner, bits and a time as well.
+      if (wantMarkers && item.isDirectory() && common.equals(item.path())) {
         reply.addMarkers(told(common, item.entry()));
       }
       return true;
