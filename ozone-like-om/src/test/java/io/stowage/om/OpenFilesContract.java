@@ -313,6 +313,52 @@ abstract class OpenFilesContract {
     assertEquals(3, om.get(bucket, "k").getPartCount());
   }
 
+  private void setModified(String key, long millis) throws StoreException {
+    ObjectVersion seen = om.get(bucket, key);
+    ObjectMetadata.Builder metadata = seen.getMetadata().toBuilder();
+    metadata.getFileBuilder().setModifiedMillisPlusOne(millis + 1);
+    var unused =
+        om.om.setObjectMetadata(
+            SetObjectMetadataRequest.newBuilder()
+                .setBucket(bucket)
+                .setKey(key)
+                .setStamp(seen.getStamp())
+                .setMetadata(metadata)
+                .build());
+  }
+
+  /** 0: none was set. */
+  private long modifiedPlusOne(String key) throws StoreException {
+    long told = om.get(bucket, key).getMetadata().getFile().getModifiedMillisPlusOne();
+    ObjectVersion listed = om.list(bucket, key, "", "", 1).getObjects(0);
+    assertEquals(told, listed.getMetadata().getFile().getModifiedMillisPlusOne());
+    return told;
+  }
+
+  @Test
+  void aTimeOfModificationThatWasSetHoldsUntilTheNextByte() throws Exception {
+    om.put(bucket, "k", "hello");
+    setModified("k", 7);
+    new Writer("k").append().close();
+    assertEquals(8, modifiedPlusOne("k"));
+    Writer writer = new Writer("k").append();
+    assertEquals(8, modifiedPlusOne("k"));
+    writer.sync(10);
+    assertEquals(0, modifiedPlusOne("k"));
+    setModified("k", 9); // of an open file
+    writer.send(writer.adding(writer.length).build()); // renews his lease
+    assertEquals(10, modifiedPlusOne("k"));
+    writer.send(writer.adding(5, needle(10)).build()); // the same bytes, written again
+    assertEquals(10, modifiedPlusOne("k"));
+    writer.close();
+    assertEquals(10, modifiedPlusOne("k"));
+
+    writer = new Writer("k").append();
+    writer.send(writer.adding(15, needle(5)).setClose(true).build()); // all at once
+    assertEquals(0, modifiedPlusOne("k"));
+    assertClosed("k", 20);
+  }
+
   @Test
   void filesOfWritersWhoAreDeadAreClosedInTime() throws Exception {
     Writer dead = new Writer("dead").create("hello").sync(100).sync(50);

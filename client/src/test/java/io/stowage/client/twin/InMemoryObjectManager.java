@@ -661,6 +661,10 @@ public final class InMemoryObjectManager implements ObjectManager {
         manifest.addExtents(extent);
         at += extent.getLength() - extent.getHeaderLength();
       }
+      if (at > version.getLength()
+          && version.getMetadata().getFile().getModifiedMillisPlusOne() != 0) {
+        next.getMetadataBuilder().getFileBuilder().clearModifiedMillisPlusOne();
+      }
       next.setLength(at)
           .setManifest(manifest.setLength(at))
           .setModifiedMicros(clock.wallMicros())

@@ -279,21 +279,25 @@ final class OpenFiles {
       lengths.add(length - from);
       ids = piecesAreKnown ? ids.concat(pieceId) : ids;
     }
-    return joined.toBuilder()
-        .setLength(length)
-        .setModifiedMicros(rows.stamps().now())
-        .setMd5(Tail.mark(tail.epoch(), length))
-        .clearChecksums()
-        .setPartCount(Math.max(1, lengths.size()))
-        .clearPartLengths()
-        .addAllPartLengths(lengths)
-        .setPartWriteIds(ids)
-        .setManifest(
-            joined.getManifest().toBuilder()
-                .setLength(length)
-                .clearExtents()
-                .addAllExtents(extents))
-        .build();
+    ObjectVersion.Builder version =
+        joined.toBuilder()
+            .setLength(length)
+            .setModifiedMicros(rows.stamps().now())
+            .setMd5(Tail.mark(tail.epoch(), length))
+            .clearChecksums()
+            .setPartCount(Math.max(1, lengths.size()))
+            .clearPartLengths()
+            .addAllPartLengths(lengths)
+            .setPartWriteIds(ids)
+            .setManifest(
+                joined.getManifest().toBuilder()
+                    .setLength(length)
+                    .clearExtents()
+                    .addAllExtents(extents));
+    if (length > tail.length()) { // else the same bytes are written again, as whole stripes
+      Tail.written(version);
+    }
+    return version.build();
   }
 
   /** Bytes by container of what a version named and another no longer does. */

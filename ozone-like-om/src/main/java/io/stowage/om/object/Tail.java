@@ -208,9 +208,17 @@ record Tail(long stamp, ByteString cell, TailRecord record) {
           .setMd5(mark(epoch(), length()))
           .setPartCount(folded.getPartCount() + 1)
           .clearChecksums();
+      written(version);
     }
     version.setModifiedMicros(Math.max(folded.getModifiedMicros(), stamp));
     return version;
+  }
+
+  /** A time of modification that somebody set holds until the next byte is written. */
+  static void written(ObjectVersion.Builder version) {
+    if (version.getMetadata().getFile().getModifiedMillisPlusOne() != 0) {
+      version.getMetadataBuilder().getFileBuilder().clearModifiedMillisPlusOne();
+    }
   }
 
   /**
