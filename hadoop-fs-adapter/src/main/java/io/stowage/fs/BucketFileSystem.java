@@ -48,9 +48,11 @@ import io.stowage.fs.ObjectTree.Entry;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.net.URI;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
+import java.util.Deque;
 import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -714,8 +716,7 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
     } else if (file.etag() != null) {
       throw new FileNotFoundException(path + " is not there to be replaced");
     } else {
-      parent = Optional.of(nearestAncestor(path, key));
-      requireDirectory(path, parent.get());
+      parent = Optional.of(makeWay(path, key, nearestAncestor(path, key), FileAcls.DIRECTORY));
     }
     ObjectMetadata.Builder metadata = ObjectMetadata.newBuilder().setOwner(user);
     if (file.contentType() != null) {
@@ -875,6 +876,69 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
     }
   }
 
+  /**
+   * Makes the directories that are missing on the way to something new, in a bucket of layout
+   * FILE_SYSTEM, where the permissions of each are asked: an object manager would make them by
+   * itself, but knows neither umask nor what was asked for. Elsewhere the keys imply them.
+   *
+   * @param nearest directory on the way that is there
+   * @param permission asked of them, before the umask; who makes them may go through and write
+   * @return the directory that it goes into, or the nearest where none are made
+   */
+  private Entry makeWay(Path path, String key, Entry nearest, FsPermission permission)
+      throws IOException {
+    requireDirectory(path, nearest);
+    if (bucket.getLayout() != BucketLayout.FILE_SYSTEM) {
+      return nearest;
+    }
+    Deque<String> missing = new ArrayDeque<>(); // the uppermost first
+    String parent = ObjectTree.parentOf(key);
+    while (!parent.equals(nearest.key())) {
+      missing.push(parent);
+      parent = ObjectTree.parentOf(parent);
+    }
+    Entry above = nearest;
+    for (String directory : missing) {
+      ObjectMetadata owned = ObjectMetadata.newBuilder().setOwner(user).build();
+      ObjectMetadata metadata =
+          passable(inherited(path, owned, Optional.of(above), true, permission));
+      boolean made;
+      try {
+        made = tree.mark(directory, metadata);
+      } catch (StoreException e) {
+        throw HadoopErrors.of(e, path.toString());
+      }
+      above = made ? Entry.ofMade(directory, metadata) : require(path, directory);
+      requireDirectory(path, above);
+    }
+    return above;
+  }
+
+  private static ObjectMetadata passable(ObjectMetadata directory) {
+    FsPermission bits = FileAcls.permission(directory.getFile(), true);
+    return FileAcls.withPermission(
+        directory,
+        new FsPermission(
+            bits.getUserAction().or(FsAction.WRITE_EXECUTE),
+            bits.getGroupAction(),
+            bits.getOtherAction()));
+  }
+
+  /** What a file that is begun by parts says of itself, from the directory that it goes into. */
+  ObjectMetadata metadataOfUpload(Path path, FsPermission permission) throws IOException {
+    String key = keyOf(path);
+    if (key.isEmpty()) {
+      throw new FileAlreadyExistsException(path + " is a directory");
+    }
+    ObjectMetadata owned = ObjectMetadata.newBuilder().setOwner(user).build();
+    // As of create: a file that replaces another inherits nothing.
+    Optional<Entry> parent =
+        find(path, key).isPresent()
+            ? Optional.empty()
+            : Optional.of(makeWay(path, key, nearestAncestor(path, key), FileAcls.DIRECTORY));
+    return inherited(path, owned, parent, false, permission);
+  }
+
   // Changing the tree.
 
   @Override
@@ -889,15 +953,15 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
       }
       return true;
     }
-    Entry parent = nearestAncestor(path, key);
-    requireDirectory(path, parent);
+    FsPermission asked = permission == null ? FileAcls.DIRECTORY : permission;
+    Entry parent = makeWay(path, key, nearestAncestor(path, key), asked);
     ObjectMetadata metadata =
         inherited(
             path,
             ObjectMetadata.newBuilder().setOwner(user).build(),
             Optional.of(parent),
             true,
-            permission == null ? FileAcls.DIRECTORY : permission);
+            asked);
     try {
       tree.mark(key, metadata);
     } catch (StoreException e) {
@@ -1054,14 +1118,7 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
 
   StowageMultipartUploader newMultipartUploader(Path base, FsPermission permission) {
     return new StowageMultipartUploader(
-        this,
-        base,
-        objectManager,
-        cluster,
-        bucket,
-        fresh,
-        user,
-        permission.applyUMask(FsPermission.getUMask(getConf())));
+        this, base, objectManager, cluster, bucket, fresh, permission);
   }
 
   // What is said of files and directories.

@@ -103,6 +103,11 @@ final class ObjectTree {
 
     /** The same under another key. */
     Entry at(String other) {
+    /** One that was just made, as it was asked for. */
+    static Entry ofMade(String key, ObjectMetadata metadata) {
+      return ofDirectory(key, ObjectVersion.newBuilder().setMetadata(metadata).build());
+    }
+
       return new Entry(other, isDirectory, object);
     }
 

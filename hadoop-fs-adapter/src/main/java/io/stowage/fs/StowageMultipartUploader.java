@@ -22,7 +22,6 @@ import io.stowage.client.ObjectWriter;
 import io.stowage.client.Placement;
 import io.stowage.client.crypt.ObjectCipher;
 import io.stowage.client.crypt.PacketLayout;
-import io.stowage.common.access.FileAcls;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.om.ObjectManager;
@@ -85,7 +84,7 @@ final class StowageMultipartUploader extends AbstractMultipartUploader {
   private final ClusterConnection cluster;
   private final BucketInfo bucket;
   private final FreshBucket fresh;
-  private final ObjectMetadata metadata;
+  private final FsPermission permission; // before the umask
 
   /** Makes one; there are no options. Confined to its caller. */
   static final class Builder
@@ -116,7 +115,6 @@ final class StowageMultipartUploader extends AbstractMultipartUploader {
       ClusterConnection cluster,
       BucketInfo bucket,
       FreshBucket fresh,
-      String owner,
       FsPermission permission) {
     super(base);
     this.fileSystem = fileSystem;
@@ -124,8 +122,7 @@ final class StowageMultipartUploader extends AbstractMultipartUploader {
     this.cluster = cluster;
     this.bucket = bucket;
     this.fresh = fresh;
-    this.metadata =
-        FileAcls.withPermission(ObjectMetadata.newBuilder().setOwner(owner).build(), permission);
+    this.permission = permission;
   }
 
   @Override
@@ -136,7 +133,7 @@ final class StowageMultipartUploader extends AbstractMultipartUploader {
         () -> {
           try {
             ObjectCipher cipher = cluster.cipherOfNew(fresh.get());
-            ObjectMetadata.Builder kept = metadata.toBuilder();
+            ObjectMetadata.Builder kept = fileSystem.metadataOfUpload(path, permission).toBuilder();
             if (cipher != null) {
               kept.setEncryption(cipher.envelope());
             }

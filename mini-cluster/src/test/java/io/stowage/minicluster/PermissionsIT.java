@@ -27,22 +27,33 @@ import io.stowage.common.proto.CreateBucketRequest;
 import io.stowage.common.proto.CreateUserRequest;
 import io.stowage.common.proto.UpdateBucketRequest;
 import io.stowage.common.proto.User;
+import java.io.ByteArrayInputStream;
+import java.io.FileNotFoundException;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.security.PrivilegedExceptionAction;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Deque;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ExecutionException;
+import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FSDataInputStream;
 import org.apache.hadoop.fs.FSDataOutputStream;
+import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.MultipartUploader;
+import org.apache.hadoop.fs.PartHandle;
 import org.apache.hadoop.fs.Path;
+import org.apache.hadoop.fs.PathHandle;
+import org.apache.hadoop.fs.UploadHandle;
 import org.apache.hadoop.fs.permission.AclEntry;
 import org.apache.hadoop.fs.permission.FsAction;
 import org.apache.hadoop.fs.permission.FsPermission;
+import org.apache.hadoop.fs.statistics.IOStatisticsSupport;
 import org.apache.hadoop.security.AccessControlException;
 import org.apache.hadoop.security.UserGroupInformation;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
@@ -101,13 +112,17 @@ class PermissionsIT {
   }
 
   private static FileSystem files(String user, String bucket) throws Exception {
+    return files(user, bucket, "022");
+  }
+
+  private static FileSystem files(String user, String bucket, String umask) throws Exception {
+    Configuration conf = new Configuration(cluster.hadoopConfiguration());
+    conf.set("fs.permissions.umask-mode", umask);
     FileSystem fs =
         UserGroupInformation.createRemoteUser(user)
             .doAs(
                 (PrivilegedExceptionAction<FileSystem>)
-                    () ->
-                        FileSystem.newInstance(
-                            URI.create("stow://" + bucket + "/"), cluster.hadoopConfiguration()));
+                    () -> FileSystem.newInstance(URI.create("stow://" + bucket + "/"), conf));
     open.add(fs);
     return fs;
   }
@@ -269,6 +284,108 @@ class PermissionsIT {
                         && line.contains("\"key\":\"shared/file\"")
                         && line.contains("\"why\":\"the bucket's policy allows it\"")),
         () -> "not in " + lines.size() + " lines");
+  }
+
+  private static String bits(FileSystem fs, String path) throws Exception {
+    return fs.getFileStatus(new Path(path)).getPermission().toString();
+  }
+
+  private static long puts(FileSystem fs) {
+    return IOStatisticsSupport.retrieveIOStatistics(fs)
+        .counters()
+        .get("object_manager_calls.putObject");
+  }
+
+  @Test
+  void directoriesOnTheWayAreAsTheirMakerAsksForThem() throws Exception {
+    createBucket("way", "owner", BucketLayout.FILE_SYSTEM);
+    files("owner", "way").setPermission(new Path("/"), new FsPermission((short) 0777));
+    FileSystem bob = files("bob", "way");
+    Map<String, String> ofUmask =
+        Map.of("002", "rwxrwxr-x", "022", "rwxr-xr-x", "077", "rwx------");
+    for (String umask : ofUmask.keySet()) {
+      FileSystem ann = files("ann", "way", umask);
+      String partition = "/by-" + umask + "/table/part=1";
+      write(ann, partition + "/file");
+      for (Path path = new Path(partition); !path.isRoot(); path = path.getParent()) {
+        assertEquals(ofUmask.get(umask), bits(ann, path.toString()), path.toString());
+        assertEquals("ann", ann.getFileStatus(path).getOwner());
+      }
+      long before = puts(ann);
+      write(ann, partition + "/second");
+      assertEquals(1, puts(ann) - before, "in a directory that is there");
+    }
+    refused(() -> bob.listStatus(new Path("/by-077")));
+
+    FileSystem ann = files("ann", "way");
+    assertTrue(ann.mkdirs(new Path("/private/below"), new FsPermission((short) 0700)));
+    assertEquals("rwx------", bits(ann, "/private"));
+    assertTrue(ann.mkdirs(new Path("/odd/below"), new FsPermission((short) 0455)));
+    assertEquals("rwxr-xr-x", bits(ann, "/odd"), "who makes it can go on");
+    assertEquals("r--r-xr-x", bits(ann, "/odd/below"));
+  }
+
+  @Test
+  void directoriesOnTheWayInheritDefaultEntries() throws Exception {
+    createBucket("heirs", "owner", BucketLayout.FILE_SYSTEM);
+    files("owner", "heirs").setPermission(new Path("/"), new FsPermission((short) 0777));
+    FileSystem ann = files("ann", "heirs");
+    FileSystem bob = files("bob", "heirs");
+    assertTrue(ann.mkdirs(new Path("/shared")));
+    ann.modifyAclEntries(new Path("/shared"), AclEntry.parseAclSpec("default:user:bob:rwx", true));
+    write(ann, "/shared/day=1/hour=2/file");
+    write(bob, "/shared/day=1/hour=2/bobs");
+    write(bob, "/shared/day=1/hour=3/bobs");
+    Path parts = ann.makeQualified(new Path("/shared/day=4/parts"));
+    try (MultipartUploader uploader = ann.createMultipartUploader(parts.getParent()).build()) {
+      UploadHandle upload = uploader.startUpload(parts).get();
+      PartHandle part =
+          uploader
+              .putPart(upload, 1, true, parts, new ByteArrayInputStream(CONTENT), CONTENT.length)
+              .get();
+      PathHandle unused = uploader.complete(upload, parts, Map.of(1, part)).get();
+    }
+    for (String heir : List.of("/shared/day=1/hour=2/file", parts.toString())) {
+      assertTrue(
+          ann.getAclStatus(new Path(heir)).getEntries().stream()
+              .anyMatch(entry -> "bob".equals(entry.getName())),
+          heir);
+    }
+    write(bob, "/shared/day=4/bobs");
+  }
+
+  @Test
+  void listingsTellOfDirectoriesWhatALookAtThemTells() throws Exception {
+    createBucket("told", "owner", BucketLayout.FILE_SYSTEM);
+    FileSystem owner = files("owner", "told");
+    owner.setPermission(new Path("/"), new FsPermission((short) 0777));
+    FileSystem ann = files("ann", "told");
+    FileSystem bob = files("bob", "told");
+    write(ann, "/by-hadoop/part=1/file");
+    assertTrue(ann.mkdirs(new Path("/made/below"), new FsPermission((short) 0750)));
+    var unused =
+        s3("ann")
+            .putObject(b -> b.bucket("told").key("by-s3/sub/file"), RequestBody.fromBytes(CONTENT));
+    int directories = 0;
+    Deque<Path> left = new ArrayDeque<>(List.of(new Path("/")));
+    while (!left.isEmpty()) {
+      for (FileStatus listed : owner.listStatus(left.pop())) {
+        assertEquals(owner.getFileStatus(listed.getPath()).toString(), listed.toString());
+        if (listed.isDirectory()) {
+          directories++;
+          left.push(listed.getPath());
+        }
+      }
+    }
+    assertEquals(6, directories);
+    for (FileStatus listed : bob.listStatus(new Path("/"))) {
+      assertEquals("ann", listed.getOwner(), listed.toString());
+    }
+    assertEquals(
+        List.of("by-s3/sub/file"),
+        s3("ann").listObjectsV2(b -> b.bucket("told").prefix("by-s3/")).contents().stream()
+            .map(one -> one.key())
+            .toList());
   }
 
   /** What a hostile user tries, by name; each has to be refused for want of permission. */
@@ -488,6 +605,16 @@ class PermissionsIT {
     attempts.put("S3 bucket's end", () -> s3.deleteBucket(b -> b.bucket("hostile")));
     write(bob, "/bobs");
     allRefused(attempts);
+    Path past = new Path("/.snapshot/then/shut/file");
+    owner.access(past, FsAction.READ);
+    refused(
+        () -> {
+          owner.access(past, FsAction.READ_WRITE);
+          return null;
+        });
+    assertThrows(
+        FileNotFoundException.class,
+        () -> owner.access(new Path("/.snapshot/then/none"), FsAction.READ));
     // Of many deletions each is refused by itself.
     var deleted =
         s3.deleteObjects(
