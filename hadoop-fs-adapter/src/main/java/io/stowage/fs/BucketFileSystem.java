@@ -500,9 +500,10 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
       GetObjectReply object = treeOf(key).open(keyInTree(key));
       List<BlockLocation> blocks = new ArrayList<>();
       long blockSize = config.blockSizeBytes();
-      long end = Math.min(start + length, object.getVersion().getLength());
+      long fileLength = object.getVersion().getLength();
+      long end = length > fileLength - start ? fileLength : start + length; // may be all there is
       for (long from = start / blockSize * blockSize; from < end; from += blockSize) {
-        long bytes = Math.min(blockSize, object.getVersion().getLength() - from);
+        long bytes = Math.min(blockSize, fileLength - from);
         String[] hosts = hostsOf(object, from, bytes);
         blocks.add(new BlockLocation(hosts, hosts, from, bytes));
       }
@@ -1157,7 +1158,8 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
 
   /**
    * In a bucket of layout FILE_SYSTEM the object manager is asked, which knows groups and lists;
-   * elsewhere the bits that are shown are believed.
+   * elsewhere the bits that are shown are believed. What a snapshot shows may be read by whoever
+   * sees it, and written by nobody.
    */
   @Override
   public void access(Path path, FsAction mode) throws IOException {
@@ -1171,7 +1173,7 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
             | (mode.implies(FsAction.WRITE) ? 2 : 0)
             | (mode.implies(FsAction.EXECUTE) ? 1 : 0);
     try {
-      if (!tree.access(keyOf(path), bits)) {
+      if (!tree.access(key, bits)) {
         throw new FileNotFoundException("No such file or directory: " + path);
       }
     } catch (StoreException e) {
@@ -1179,6 +1181,11 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
     }
   }
 
+    String key = mode.implies(FsAction.WRITE) ? keyOf(path) : anyKeyOf(path);
+    if (SnapshotPath.isWithin(key)) {
+      Entry unused = require(path, key);
+      return;
+    }
   @Override
   public void setPermission(Path path, FsPermission permission) throws IOException {
     counters.count(StoreStatisticNames.OP_SET_PERMISSION);

@@ -550,6 +550,7 @@ class StowageFileSystemTest {
         context.create(file, EnumSet.of(CreateFlag.CREATE), Options.CreateOpts.createParent())) {
       out.write(bytes(10, 1));
     }
+      assertEquals(6, blocks.getFileBlockLocations(status, 1, Long.MAX_VALUE).length);
     Path other = new Path("stow://b/c/g");
     context.rename(file, other);
     write("/c/f", bytes(20, 2));
