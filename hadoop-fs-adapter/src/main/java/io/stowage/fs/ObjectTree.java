@@ -44,10 +44,12 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
 /**
@@ -101,13 +103,13 @@ final class ObjectTree {
       return new Entry(key, true, markerOrNull);
     }
 
-    /** The same under another key. */
-    Entry at(String other) {
     /** One that was just made, as it was asked for. */
     static Entry ofMade(String key, ObjectMetadata metadata) {
       return ofDirectory(key, ObjectVersion.newBuilder().setMetadata(metadata).build());
     }
 
+    /** The same under another key. */
+    Entry at(String other) {
       return new Entry(other, isDirectory, object);
     }
 
@@ -325,6 +327,22 @@ final class ObjectTree {
     }
   }
 
+  /** Makes sure that a directory that is there has its marker; false if it is not. */
+  private boolean keepIfThere(String key) throws StoreException {
+    if (key.isEmpty()) {
+      return true;
+    }
+    Optional<Entry> there = fileSystem ? findPath(key, 0, false) : findDirectory(key);
+    if (there.isEmpty() || !there.get().isDirectory()) {
+      return false;
+    }
+    ObjectVersion marker = there.get().object();
+    if (marker == null || marker.getImplied()) {
+      mark(key, ObjectMetadata.getDefaultInstance());
+    }
+    return true;
+  }
+
   /** Puts a directory's marker; false if one is there, which stays as it is. */
   boolean mark(String key, ObjectMetadata metadata) throws StoreException {
     try {
@@ -424,8 +442,11 @@ final class ObjectTree {
    *     while what was not there counts as deleted
    */
   Map<String, String> deleteFiles(List<String> keys) throws StoreException {
+    Set<String> absent = new HashSet<>(); // directories in which nothing can be
     for (String parent : keys.stream().map(ObjectTree::parentOf).distinct().toList()) {
-      keep(parent);
+      if (!keepIfThere(parent)) {
+        absent.add(parent);
+      }
     }
     Map<String, String> failed = new LinkedHashMap<>();
     for (int from = 0; from < keys.size(); from += PAGE) {
@@ -433,7 +454,9 @@ final class ObjectTree {
           deleted(keys.subList(from, Math.min(keys.size(), from + PAGE)))) {
         if (deleted.getErrorCode() != 0) {
           failed.put(deleted.getKey(), deleted.getErrorMessage());
-        } else if (deleted.getStamp() == 0 && !isEmpty(deleted.getKey())) {
+        } else if (deleted.getStamp() == 0
+            && !absent.contains(parentOf(deleted.getKey()))
+            && !isEmpty(deleted.getKey())) {
           failed.put(deleted.getKey(), "a directory that is not empty");
         }
       }

@@ -257,6 +257,12 @@ class StowageFileSystemApiTest {
       List<Map.Entry<Path, String>> failed = bulk.bulkDelete(List.of(sub, empty));
       assertEquals(List.of(sub), failed.stream().map(Map.Entry::getKey).toList());
       assertTrue(fs.getFileStatus(empty).isDirectory(), "directories stay");
+      before = calls();
+      Path gone = new Path(fs.getUri() + "/d/gone/deeper/f");
+      Path alsoGone = new Path(fs.getUri() + "/d/gone/deeper/g");
+      assertEquals(List.of(), bulk.bulkDelete(List.of(gone, alsoGone)));
+      assertEquals(2, calls() - before, "a look for the directory, the deletion");
+      assertFalse(fs.exists(new Path("/d/gone")), "a directory that was not there was made");
       Path elsewhere = new Path(fs.getUri() + "/e/f");
       assertThrows(IllegalArgumentException.class, () -> bulk.bulkDelete(List.of(elsewhere)));
     }
