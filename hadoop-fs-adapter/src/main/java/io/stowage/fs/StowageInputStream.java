@@ -514,7 +514,6 @@ final class StowageInputStream extends FSInputStream
       case StreamCapabilities.READBYTEBUFFER,
           StreamCapabilities.PREADBYTEBUFFER,
           StreamCapabilities.UNBUFFER,
-          StreamCapabilities.READAHEAD,
           StreamCapabilities.IOSTATISTICS,
           StreamCapabilities.VECTOREDIO ->
           true;

@@ -526,7 +526,7 @@ class StowageFileSystemApiTest {
   }
 
   @Test
-  void capabilitiesTellTheTruth() throws IOException {
+  void capabilitiesTellTheTruth() throws Exception {
     for (String yes :
         List.of(
             CommonPathCapabilities.FS_APPEND,
@@ -554,19 +554,31 @@ class StowageFileSystemApiTest {
             CommonPathCapabilities.DIRECTORY_LISTING_INCONSISTENT)) {
       assertFalse(fs.hasPathCapability(FILE, no), no);
     }
-    write(FILE, bytes(1, 1));
+    byte[] content = bytes(100, 1);
+    write(FILE, content);
     try (FSDataInputStream in = fs.open(FILE)) {
-      for (String yes :
-          List.of(
-              StreamCapabilities.VECTOREDIO,
-              StreamCapabilities.READAHEAD,
-              StreamCapabilities.UNBUFFER,
-              StreamCapabilities.READBYTEBUFFER,
-              StreamCapabilities.PREADBYTEBUFFER,
-              StreamCapabilities.IOSTATISTICS)) {
-        assertTrue(in.hasCapability(yes), yes);
-      }
+      assertTrue(in.hasCapability(StreamCapabilities.VECTOREDIO));
+      FileRange range = FileRange.createFileRange(7, 10);
+      in.readVectored(List.of(range), ByteBuffer::allocate);
+      assertEquals(
+          ByteBuffer.wrap(content, 7, 10).slice(), range.getData().get(30, TimeUnit.SECONDS));
+      assertTrue(in.hasCapability(StreamCapabilities.READBYTEBUFFER));
+      ByteBuffer target = ByteBuffer.allocate(10);
+      assertEquals(10, in.read(target));
+      assertTrue(in.hasCapability(StreamCapabilities.UNBUFFER));
+      in.unbuffer();
+      assertTrue(in.hasCapability(StreamCapabilities.PREADBYTEBUFFER));
+      target.clear();
+      assertEquals(10, in.read(50, target));
+      assertEquals(ByteBuffer.wrap(content, 50, 10).slice(), target.flip());
+      assertTrue(in.hasCapability(StreamCapabilities.IOSTATISTICS));
+      assertEquals(
+          1, in.getIOStatistics().counters().get(FsStatistics.VECTORED_OPERATIONS).longValue());
+
+      assertFalse(in.hasCapability(StreamCapabilities.READAHEAD));
+      assertThrows(UnsupportedOperationException.class, () -> in.setReadahead(1L << 20));
       assertFalse(in.hasCapability(StreamCapabilities.DROPBEHIND));
+      assertThrows(UnsupportedOperationException.class, () -> in.setDropBehind(true));
     }
   }
 
