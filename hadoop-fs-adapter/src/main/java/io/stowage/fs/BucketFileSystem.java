@@ -114,7 +114,7 @@ import org.slf4j.LoggerFactory;
  * being with what is in them, and a directory is renamed key by key. Owns a hold on the cluster
  * until close. Thread-safe.
  */
-class BucketFileSystem extends FileSystem implements IOStatisticsSource {
+class BucketFileSystem extends FileSystem implements IOStatisticsSource, CountedElsewhere {
   static {
     // As HDFS does with hdfs-site.xml: jobs find the cluster with no more than that file on the
     // classpath.
@@ -187,6 +187,11 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
     objectManager = counters.counting(cluster.objectManager());
     fresh = new FreshBucket(objectManager, bucket, StoreClock.system());
     tree = new ObjectTree(objectManager, bucket);
+  }
+
+  @Override
+  public void countIn(Statistics other) {
+    statistics = other;
   }
 
   @Override
@@ -871,12 +876,6 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
     }
   }
 
-  private void requireDirectory(Path path, Entry ancestor) throws IOException {
-    if (!ancestor.isDirectory()) {
-      throw new ParentNotDirectoryException(path + ": " + pathOf(ancestor.key()) + " is a file");
-    }
-  }
-
   /**
    * Makes the directories that are missing on the way to something new, in a bucket of layout
    * FILE_SYSTEM, where the permissions of each are asked: an object manager would make them by
@@ -938,6 +937,12 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
             ? Optional.empty()
             : Optional.of(makeWay(path, key, nearestAncestor(path, key), FileAcls.DIRECTORY));
     return inherited(path, owned, parent, false, permission);
+  }
+
+  private void requireDirectory(Path path, Entry ancestor) throws IOException {
+    if (!ancestor.isDirectory()) {
+      throw new ParentNotDirectoryException(path + ": " + pathOf(ancestor.key()) + " is a file");
+    }
   }
 
   // Changing the tree.
@@ -1073,9 +1078,17 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
     String from = keyOf(source);
     String to = keyOf(target);
     boolean overwrite = Arrays.asList(options).contains(Options.Rename.OVERWRITE);
+    if (ObjectTree.isWithin(to, from)) { // the method inherited would delete the target first
+      boolean directory = require(source, from).isDirectory();
+      if (from.equals(to)) {
+        throw new FileAlreadyExistsException("Cannot rename " + source + " to itself");
+      }
+      if (directory) {
+        throw new PathIOException(source.toString(), "cannot be renamed to a path below itself");
+      }
+    }
     boolean fileOntoFile =
         overwrite
-            && !from.equals(to)
             && find(source, from).filter(entry -> !entry.isDirectory()).isPresent()
             && find(target, to).filter(entry -> !entry.isDirectory()).isPresent();
     if (!fileOntoFile) {
@@ -1168,6 +1181,11 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
       return;
     }
     statistics.incrementReadOps(1);
+    String key = mode.implies(FsAction.WRITE) ? keyOf(path) : anyKeyOf(path);
+    if (SnapshotPath.isWithin(key)) {
+      Entry unused = require(path, key);
+      return;
+    }
     int bits =
         (mode.implies(FsAction.READ) ? 4 : 0)
             | (mode.implies(FsAction.WRITE) ? 2 : 0)
@@ -1181,11 +1199,6 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource {
     }
   }
 
-    String key = mode.implies(FsAction.WRITE) ? keyOf(path) : anyKeyOf(path);
-    if (SnapshotPath.isWithin(key)) {
-      Entry unused = require(path, key);
-      return;
-    }
   @Override
   public void setPermission(Path path, FsPermission permission) throws IOException {
     counters.count(StoreStatisticNames.OP_SET_PERMISSION);

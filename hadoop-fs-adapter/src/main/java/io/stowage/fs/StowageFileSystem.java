@@ -23,6 +23,7 @@ import org.apache.hadoop.fs.ContentSummary;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.FilterFileSystem;
 import org.apache.hadoop.fs.MultipartUploaderBuilder;
+import org.apache.hadoop.fs.Options;
 import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.fs.QuotaUsage;
 import org.apache.hadoop.fs.statistics.IOStatistics;
@@ -57,7 +58,22 @@ public class StowageFileSystem extends FilterFileSystem implements IOStatisticsS
   public void initialize(URI name, Configuration conf) throws IOException {
     requireJava(System.getProperty("java.specification.version"));
     fs = newBucketFileSystem();
+    // First, so that Hadoop's statistics of the scheme are those of the one that counts; the call
+    // below initializes only what was not yet.
+    fs.initialize(name, conf);
     super.initialize(name, conf);
+  }
+
+  /** From now on, what is done counts here. */
+  final void countIn(Statistics other) {
+    statistics = other;
+    ((CountedElsewhere) fs).countIn(other);
+  }
+
+  /** As FileContext renames, which may not call the method of that name. */
+  @SuppressWarnings("deprecation")
+  final void renameWith(Path source, Path target, Options.Rename option) throws IOException {
+    rename(source, target, option);
   }
 
   /**

@@ -126,6 +126,7 @@ class ShadedJarIT {
     assertEquals(52, majorVersion("io/stowage/fs/StowageFileSystem.class"));
     assertEquals(52, majorVersion("io/stowage/fs/NewerStowageFileSystem.class"));
     assertEquals(52, majorVersion("io/stowage/fs/StowageFs.class"));
+    assertEquals(52, majorVersion("io/stowage/fs/CountedElsewhere.class"));
     assertEquals(52, majorVersion("io/stowage/fs/StowageTokenFetcher.class"));
     assertEquals(52, majorVersion("io/stowage/fs/StowageTokenRenewer.class"));
     assertEquals(52, majorVersion("io/stowage/common/delegation/DelegationTokenIdentifier.class"));

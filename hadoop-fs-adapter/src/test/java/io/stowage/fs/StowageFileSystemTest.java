@@ -31,6 +31,7 @@ import io.stowage.common.proto.GetObjectRequest;
 import io.stowage.common.proto.ListObjectsRequest;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.PutObjectRequest;
+import java.io.ByteArrayInputStream;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.net.URI;
@@ -41,9 +42,11 @@ import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.BlockLocation;
+import org.apache.hadoop.fs.CommonPathCapabilities;
 import org.apache.hadoop.fs.CreateFlag;
 import org.apache.hadoop.fs.EtagSource;
 import org.apache.hadoop.fs.FSDataInputStream;
@@ -53,11 +56,21 @@ import org.apache.hadoop.fs.FileContext;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.FilterFileSystem;
+import org.apache.hadoop.fs.GlobalStorageStatistics;
 import org.apache.hadoop.fs.LeaseRecoverable;
+import org.apache.hadoop.fs.MultipartUploader;
 import org.apache.hadoop.fs.Options;
 import org.apache.hadoop.fs.ParentNotDirectoryException;
+import org.apache.hadoop.fs.PartHandle;
 import org.apache.hadoop.fs.Path;
+import org.apache.hadoop.fs.PathHandle;
 import org.apache.hadoop.fs.PathIOException;
+import org.apache.hadoop.fs.RemoteIterator;
+import org.apache.hadoop.fs.StorageStatistics;
+import org.apache.hadoop.fs.UploadHandle;
+import org.apache.hadoop.fs.XAttrSetFlag;
+import org.apache.hadoop.fs.permission.AclEntry;
+import org.apache.hadoop.fs.permission.FsAction;
 import org.apache.hadoop.security.AccessControlException;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -537,6 +550,7 @@ class StowageFileSystemTest {
       assertEquals(6, all.length);
       assertEquals(1, all[5].getLength());
       assertEquals(2, blocks.getFileBlockLocations(status, MIB - 1, 2).length);
+      assertEquals(6, blocks.getFileBlockLocations(status, 1, Long.MAX_VALUE).length);
     }
   }
 
@@ -550,16 +564,137 @@ class StowageFileSystemTest {
         context.create(file, EnumSet.of(CreateFlag.CREATE), Options.CreateOpts.createParent())) {
       out.write(bytes(10, 1));
     }
-      assertEquals(6, blocks.getFileBlockLocations(status, 1, Long.MAX_VALUE).length);
     Path other = new Path("stow://b/c/g");
     context.rename(file, other);
     write("/c/f", bytes(20, 2));
     assertThrows(FileAlreadyExistsException.class, () -> context.rename(file, other));
+    StowageFileSystem behind = ((StowageFs) context.getDefaultFileSystem()).fileSystem();
+    long renames = calls(behind, "renameObject");
+    long deletions = calls(behind, "deleteObjects");
     context.rename(file, other, Options.Rename.OVERWRITE);
+    assertEquals(1, calls(behind, "renameObject") - renames);
+    assertEquals(0, calls(behind, "deleteObjects") - deletions, "what is replaced was deleted");
     assertArrayEquals(bytes(20, 2), read("/c/g"));
     assertFalse(fs.exists(file));
-    // FileContext has no close; what it holds is given back for the leak check here
-    twins.connected.decrementAndGet();
+    assertThrows(
+        FileAlreadyExistsException.class,
+        () -> context.rename(other, other, Options.Rename.OVERWRITE));
+    context.mkdir(new Path("stow://b/e/below"), null, true);
+    assertThrows(
+        IOException.class,
+        () ->
+            context.rename(
+                new Path("stow://b/e"), new Path("stow://b/e/below"), Options.Rename.OVERWRITE));
+    assertTrue(fs.exists(new Path("/e/below")));
+    assertArrayEquals(bytes(20, 2), read("/c/g"));
+    behind.close(); // FileContext has no close
+  }
+
+  private static long calls(StowageFileSystem fileSystem, String kind) {
+    Long calls = fileSystem.getIOStatistics().counters().get(FsStatistics.CALLS + "." + kind);
+    return calls == null ? 0 : calls;
+  }
+
+  @Test
+  void aFileContextDoesWhatItSaysThatItCan() throws Exception {
+    Configuration conf = twins.configuration();
+    conf.set("fs.AbstractFileSystem.stow.impl", StowageFs.class.getName());
+    FileContext context = FileContext.getFileContext(URI.create("stow://b"), conf);
+    StowageFs ours = (StowageFs) context.getDefaultFileSystem();
+    FileSystem.Statistics statistics = ours.getStatistics();
+    long written = statistics.getBytesWritten();
+    Path directory = new Path("stow://b/d");
+    Path file = new Path(directory, "f");
+    try (FSDataOutputStream out =
+        context.create(file, EnumSet.of(CreateFlag.CREATE), Options.CreateOpts.createParent())) {
+      out.write(bytes(10, 1));
+    }
+    assertEquals(10, statistics.getBytesWritten() - written);
+
+    assertTrue(context.hasPathCapability(file, CommonPathCapabilities.FS_ACLS));
+    context.modifyAclEntries(file, AclEntry.parseAclSpec("user:ann:r--,group:staff:rw-", true));
+    assertEquals(3, context.getAclStatus(file).getEntries().size(), "and the owning group's");
+    context.removeAclEntries(file, AclEntry.parseAclSpec("user:ann", false));
+    assertEquals(2, context.getAclStatus(file).getEntries().size());
+    context.removeAcl(file);
+    assertEquals(0, context.getAclStatus(file).getEntries().size());
+    context.setAcl(
+        directory,
+        AclEntry.parseAclSpec("user::rwx,group::r-x,other::---,default:user:ann:rwx", true));
+    assertEquals(5, context.getAclStatus(directory).getEntries().size());
+    context.removeDefaultAcl(directory);
+    assertEquals(0, context.getAclStatus(directory).getEntries().size());
+
+    assertTrue(context.hasPathCapability(file, CommonPathCapabilities.FS_XATTRS));
+    context.setXAttr(file, "user.a", new byte[] {1});
+    context.setXAttr(file, "user.b", new byte[] {2}, EnumSet.of(XAttrSetFlag.CREATE));
+    assertArrayEquals(new byte[] {1}, context.getXAttr(file, "user.a"));
+    assertEquals(1, context.getXAttrs(file, List.of("user.b")).size());
+    context.removeXAttr(file, "user.a");
+    assertTrue(context.getXAttrs(file).containsKey("user.b"));
+    assertFalse(context.listXAttrs(file).contains("user.a"));
+
+    assertTrue(context.hasPathCapability(new Path("/"), CommonPathCapabilities.FS_SNAPSHOTS));
+    Path root = new Path("stow://b/");
+    Path snapshot = context.createSnapshot(root, "one");
+    assertEquals(10, context.getFileStatus(new Path(snapshot, "d/f")).getLen());
+    context.renameSnapshot(root, "one", "two");
+    context.deleteSnapshot(root, "two");
+
+    assertTrue(context.hasPathCapability(file, CommonPathCapabilities.FS_MULTIPART_UPLOADER));
+    try (MultipartUploader uploader = context.createMultipartUploader(directory).build()) {
+      Path parts = new Path(directory, "parts");
+      UploadHandle upload = uploader.startUpload(parts).get();
+      PartHandle part =
+          uploader.putPart(upload, 1, true, parts, new ByteArrayInputStream(bytes(5, 2)), 5).get();
+      PathHandle unused = uploader.complete(upload, parts, Map.of(1, part)).get();
+      assertEquals(5, context.getFileStatus(parts).getLen());
+    }
+
+    context.access(file, FsAction.READ);
+    assertThrows(
+        AccessControlException.class, () -> context.access(file, FsAction.EXECUTE), "rw-r--r--");
+    assertEquals(file, context.listLocatedStatus(file).next().getPath());
+    RemoteIterator<FileStatus> children = context.listStatus(directory);
+    assertInstanceOf(StowageFileStatus.class, children.next(), "as it is listed, page by page");
+    for (String without :
+        List.of(
+            CommonPathCapabilities.BULK_DELETE,
+            CommonPathCapabilities.FS_PATHHANDLES,
+            "fs.option.create.conditional.overwrite")) {
+      assertFalse(context.hasPathCapability(file, without), without);
+    }
+    ours.fileSystem().close();
+  }
+
+  @Test
+  void hadoopsStatisticsOfTheSchemeCountWhatIsDone() throws IOException {
+    StorageStatistics ofScheme = GlobalStorageStatistics.INSTANCE.get("stow");
+    long written = ofScheme.getLong("bytesWritten");
+    long read = ofScheme.getLong("bytesRead");
+    write("/f", bytes(10, 1));
+    read("/f");
+    assertEquals(10, ofScheme.getLong("bytesWritten") - written);
+    assertEquals(10, ofScheme.getLong("bytesRead") - read);
+  }
+
+  @Test
+  void aTimeThatWasSetHoldsUntilMoreIsWritten() throws IOException {
+    Path file = new Path("/f");
+    write("/f", bytes(10, 1));
+    fs.setTimes(file, 1_000_000_000_123L, -1);
+    fs.append(file).close();
+    assertEquals(1_000_000_000_123L, fs.getFileStatus(file).getModificationTime());
+    long before = System.currentTimeMillis();
+    try (FSDataOutputStream out = fs.append(file)) {
+      out.write(1);
+      out.hsync();
+      assertTrue(fs.getFileStatus(file).getModificationTime() >= before);
+      fs.setTimes(file, 1_000_000_000_456L, -1);
+      assertEquals(1_000_000_000_456L, fs.getFileStatus(file).getModificationTime());
+      out.write(2);
+    }
+    assertTrue(fs.getFileStatus(file).getModificationTime() >= before);
   }
 
   @Test
