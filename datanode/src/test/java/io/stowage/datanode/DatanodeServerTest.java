@@ -18,6 +18,7 @@ package io.stowage.datanode;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -60,6 +61,12 @@ class DatanodeServerTest {
       heartbeats.add(request);
       return HeartbeatReply.newBuilder().setLeaderEpoch(4).build();
     }
+
+    HeartbeatRequest next() throws InterruptedException {
+      HeartbeatRequest next = heartbeats.poll(60, TimeUnit.SECONDS);
+      assertNotNull(next, "no heartbeat within a minute");
+      return next;
+    }
   }
 
   private static final class Dead implements DatanodeReports {
@@ -92,7 +99,7 @@ class DatanodeServerTest {
             DatanodeServer.start(config(), List.of(new Dead(), scm), StoreClock.system());
         NetworkDatanodes network = new NetworkDatanodes(ClientTls.OFF)) {
       node = server.nodeId();
-      HeartbeatRequest first = scm.heartbeats.poll(10, TimeUnit.SECONDS);
+      HeartbeatRequest first = scm.next();
       assertTrue(first.getFullReport());
       assertEquals(4, first.getHeardLeaderEpoch());
       assertEquals(2, first.getDisksCount());
@@ -103,9 +110,9 @@ class DatanodeServerTest {
       far.open(1, 1);
       far.write(1, 0, bytes, 1);
       assertArrayEquals(bytes, near.read(1, 0, bytes.length));
-      HeartbeatRequest later = scm.heartbeats.poll(10, TimeUnit.SECONDS);
+      HeartbeatRequest later = scm.next();
       while (later.getShardsCount() == 0 || later.getShards(0).getEnd() < bytes.length) {
-        later = scm.heartbeats.poll(10, TimeUnit.SECONDS);
+        later = scm.next();
       }
       assertEquals("c-1", server.clusterId());
     }

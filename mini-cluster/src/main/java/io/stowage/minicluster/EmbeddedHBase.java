@@ -77,6 +77,27 @@ public final class EmbeddedHBase implements AutoCloseable {
    */
   static EmbeddedHBase start(Path directory, EmbeddedZooKeeper zooKeeper, RealmKeys realm)
       throws IOException, InterruptedException {
+    Configuration configuration = onLocalFiles(directory, zooKeeper);
+    if (realm != null) {
+      realm.secure(configuration);
+    }
+    return start(directory, configuration);
+  }
+
+  /**
+   * The same for tests, which lose no power and would wait for slow disks: only mutations that ask
+   * for it by themselves are forced.
+   */
+  static EmbeddedHBase startUnforced(Path directory, EmbeddedZooKeeper zooKeeper)
+      throws IOException, InterruptedException {
+    Configuration configuration = onLocalFiles(directory, zooKeeper);
+    configuration.setBoolean("hbase.wal.hsync", false);
+    configuration.setBoolean("hbase.hfile.hsync", false);
+    return start(directory, configuration);
+  }
+
+  private static Configuration onLocalFiles(Path directory, EmbeddedZooKeeper zooKeeper)
+      throws IOException {
     Files.createDirectories(directory);
     Configuration configuration = HBaseConfiguration.create();
     connectTo(configuration, zooKeeper);
@@ -86,9 +107,11 @@ public final class EmbeddedHBase implements AutoCloseable {
     // twice the CPU a row and lets few rows share a force.
     configuration.set("hbase.wal.provider", "filesystem");
     startFast(configuration);
-    if (realm != null) {
-      realm.secure(configuration);
-    }
+    return configuration;
+  }
+
+  private static EmbeddedHBase start(Path directory, Configuration configuration)
+      throws IOException, InterruptedException {
     FileSystem files = FileSystem.get(directory.toUri(), configuration);
     if (!(files instanceof DurableLocalFileSystem)) {
       // Hadoop hands out what this JVM opened first; only a test that did so comes here.

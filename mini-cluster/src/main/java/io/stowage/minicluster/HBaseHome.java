@@ -26,8 +26,8 @@ import org.apache.hadoop.hdfs.MiniDFSCluster;
 /**
  * Where a mini-cluster's metadata lives: ZooKeeper and HBase, either its own, or those that all
  * mini-clusters of this JVM share, each in an HBase namespace and below a ZooKeeper node of its
- * own. Sharing saves each test class five seconds. The shared ones end with the JVM. Confined to
- * the cluster's owner.
+ * own. Sharing saves each test class five seconds. The shared ones end with the JVM, survive no
+ * loss of power, and force nothing that did not ask for it. Confined to the cluster's owner.
  */
 final class HBaseHome implements AutoCloseable {
   private static final AtomicInteger CLUSTERS = new AtomicInteger();
@@ -97,7 +97,15 @@ final class HBaseHome implements AutoCloseable {
   static synchronized HBaseHome shared() throws IOException, InterruptedException {
     if (shared == null) {
       Path directory = Files.createTempDirectory("stowage-hbase");
-      HBaseHome started = start(directory.resolve("zookeeper"), 0, directory.resolve("hbase"));
+      EmbeddedZooKeeper zooKeeper = EmbeddedZooKeeper.start(directory.resolve("zookeeper"), 0);
+      HBaseHome started;
+      try {
+        EmbeddedHBase hbase = EmbeddedHBase.startUnforced(directory.resolve("hbase"), zooKeeper);
+        started = new HBaseHome(zooKeeper, hbase, null);
+      } catch (IOException | InterruptedException | RuntimeException e) {
+        zooKeeper.close();
+        throw e;
+      }
       Runtime.getRuntime()
           .addShutdownHook(
               new Thread(

@@ -28,7 +28,7 @@ class DataPathInProcessTest extends DataPathContractTest {
 
   @Override
   protected TwinCluster newCluster(int nodes) {
-    return RealDatanodes.inProcess(directory, nodes);
+    return RealDatanodes.inProcessUnforced(directory, nodes);
   }
 
   @Override

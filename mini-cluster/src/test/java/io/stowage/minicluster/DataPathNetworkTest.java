@@ -28,7 +28,7 @@ class DataPathNetworkTest extends DataPathContractTest {
 
   @Override
   protected TwinCluster newCluster(int nodes) {
-    return RealDatanodes.overNetwork(directory, nodes);
+    return RealDatanodes.overNetworkUnforced(directory, nodes);
   }
 
   @Override

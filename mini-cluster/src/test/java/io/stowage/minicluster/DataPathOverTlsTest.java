@@ -55,7 +55,7 @@ class DataPathOverTlsTest extends DataPathContractTest {
   @Override
   protected TwinCluster newCluster(int nodes) {
     try {
-      return RealDatanodes.overNetwork(
+      return RealDatanodes.overNetworkUnforced(
           directory,
           nodes,
           new RealDatanodes.Encryption(ServerTls.from(config), ClientTls.from(config)));

@@ -46,7 +46,7 @@ final class RealDatanodes {
   private RealDatanodes() {}
 
   static TwinCluster inProcess(Path directory, int count) {
-    return start(directory, count, null, disk -> LocalDiskFiles.INSTANCE);
+    return inProcess(directory, count, disk -> LocalDiskFiles.INSTANCE);
   }
 
   /** As {@link #inProcess}, each disk seen through what a test puts in between. */
@@ -54,16 +54,16 @@ final class RealDatanodes {
     return start(directory, count, null, disks);
   }
 
-  static TwinCluster overNetwork(Path directory, int count) {
-    return start(
-        directory,
-        count,
-        new Encryption(ServerTls.OFF, ClientTls.OFF),
-        disk -> LocalDiskFiles.INSTANCE);
+  static TwinCluster inProcessUnforced(Path directory, int count) {
+    return inProcess(directory, count, disk -> UnforcedFiles.INSTANCE);
   }
 
-  static TwinCluster overNetwork(Path directory, int count, Encryption encryption) {
-    return start(directory, count, encryption, disk -> LocalDiskFiles.INSTANCE);
+  static TwinCluster overNetworkUnforced(Path directory, int count) {
+    return overNetworkUnforced(directory, count, new Encryption(ServerTls.OFF, ClientTls.OFF));
+  }
+
+  static TwinCluster overNetworkUnforced(Path directory, int count, Encryption encryption) {
+    return start(directory, count, encryption, disk -> UnforcedFiles.INSTANCE);
   }
 
   /** How both ends speak over the network. */

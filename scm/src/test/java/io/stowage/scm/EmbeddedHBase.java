@@ -53,6 +53,8 @@ public final class EmbeddedHBase {
     zooKeeper =
         new ZooKeeperServer(
             directory.resolve("zk-snap").toFile(), directory.resolve("zk-log").toFile(), 500);
+    // Twenty ticks else, for HBase's own sessions, too: a machine that pauses would lose HBase.
+    zooKeeper.setMaxSessionTimeout(3_600_000);
     NIOServerCnxnFactory factory = new NIOServerCnxnFactory();
     factory.configure(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 200);
     factory.startup(zooKeeper);

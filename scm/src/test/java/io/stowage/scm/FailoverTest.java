@@ -68,6 +68,9 @@ import org.junit.jupiter.api.Test;
 class FailoverTest {
   private static final Duration WRITES_GO_ON = Duration.ofSeconds(10);
 
+  /** For what is no promise about time. */
+  private static final Duration PATIENCE = Duration.ofSeconds(60);
+
   private final EmbeddedHBase hbase = EmbeddedHBase.get();
   private final List<ScmServer> scms = new ArrayList<>();
   private final Map<ScmServer, TcpProxy> zooKeeperOf = new HashMap<>();
@@ -101,7 +104,7 @@ class FailoverTest {
             hbase.configuration(),
             scms.stream().map(ScmServer::address).toList(),
             Duration.ofSeconds(5),
-            WRITES_GO_ON);
+            PATIENCE);
     for (int i = 0; i < 5; i++) {
       nodes.add(new FakeDatanode("127.0.0.1", 10_000 + i, 1, 100L << 30));
     }
@@ -131,8 +134,7 @@ class FailoverTest {
   }
 
   private ScmServer leader() throws Exception {
-    Await.until(
-        "a leader", WRITES_GO_ON, () -> scms.stream().filter(ScmServer::isLeader).count() == 1);
+    Await.until("a leader", PATIENCE, () -> scms.stream().filter(ScmServer::isLeader).count() == 1);
     return scms.stream().filter(ScmServer::isLeader).findFirst().orElseThrow();
   }
 
@@ -210,7 +212,7 @@ class FailoverTest {
         HBaseContainerStore.open(hbase.configuration(), namespace, StoreClock.system());
     Await.until(
         "the end in the row",
-        WRITES_GO_ON,
+        PATIENCE,
         () -> table.read(held.getContainer().getId()).info().getEndOffset() == 8192);
     table.close();
     for (FakeDatanode node : nodes) {
@@ -289,7 +291,7 @@ class FailoverTest {
     assertEquals(1, stray.getContainer().getLeaderEpoch());
     Await.until(
         "the new leader to take in a row that it has not written",
-        WRITES_GO_ON,
+        PATIENCE,
         () ->
             next.containerManager()
                     .renewLeases(RenewLeasesRequest.newBuilder().addLeases(ref(stray)).build())
@@ -385,7 +387,7 @@ class FailoverTest {
       RenewLeasesRequest renewal = RenewLeasesRequest.newBuilder().addLeases(ref(lease)).build();
       Await.until(
           "a lease to be renewed",
-          WRITES_GO_ON,
+          PATIENCE,
           () -> next.containerManager().renewLeases(renewal).getLeasesCount() == 1);
       write(lease, 8192);
     }

@@ -63,14 +63,16 @@ class RpcTest {
     return "127.0.0.1:" + server.address().getPort();
   }
 
+  /** Gives a call's answer time: the first of a JVM loads half of Hadoop. */
   private DatanodeReports client(Duration deadline, String... addresses) throws StoreException {
+    return client(Duration.ofSeconds(30), deadline, addresses);
+  }
+
+  private DatanodeReports client(Duration ofACall, Duration deadline, String... addresses)
+      throws StoreException {
     RpcClient<DatanodeReports> client =
         RpcClient.create(
-            RpcProtocol.DATANODE_REPORTS,
-            hadoop,
-            List.of(addresses),
-            Duration.ofSeconds(1),
-            deadline);
+            RpcProtocol.DATANODE_REPORTS, hadoop, List.of(addresses), ofACall, deadline);
     open.add(client);
     return client.api();
   }
@@ -112,7 +114,7 @@ class RpcTest {
   void asksTheNextServerWhenOneIsGoneOrNotTheLeader() throws Exception {
     String follower = serve(new Reports(1, new NotLeaderException("Cannot order: not the leader")));
     String leader = serve(new Reports(2, null));
-    DatanodeReports reports = client(Duration.ofSeconds(10), "127.0.0.1:1", follower, leader);
+    DatanodeReports reports = client(Duration.ofSeconds(60), "127.0.0.1:1", follower, leader);
     assertEquals(2, reports.heartbeat(HeartbeatRequest.getDefaultInstance()).getLeaderEpoch());
   }
 
@@ -146,7 +148,7 @@ class RpcTest {
                 return HeartbeatReply.getDefaultInstance();
               }
             });
-    DatanodeReports reports = client(Duration.ZERO, address);
+    DatanodeReports reports = client(Duration.ofSeconds(1), Duration.ZERO, address);
     assertThrows(
         OutcomeUnknownException.class,
         () -> reports.heartbeat(HeartbeatRequest.getDefaultInstance()));

@@ -115,7 +115,7 @@ class DataServerTest {
             new StoreSettings(0, true, 64 << 20),
             StoreClock.system());
     server = serve(0);
-    network = new NetworkDatanodes(clientTls(), Duration.ofSeconds(10));
+    network = new NetworkDatanodes(clientTls(), Duration.ofSeconds(60));
     shard = shard(network.datanode("127.0.0.1", server.port()));
   }
 
