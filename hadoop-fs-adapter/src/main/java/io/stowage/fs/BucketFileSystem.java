@@ -110,9 +110,9 @@ import org.slf4j.LoggerFactory;
 /**
  * Hadoop's FileSystem over one bucket: paths to keys, {@link ObjectTree}'s answers to Hadoop's
  * contract. Where that leaves a choice it does as HDFS does (a rename that is not possible is
- * false, not an exception), except that a file is visible from close on, directories come into
- * being with what is in them, and a directory is renamed key by key. Owns a hold on the cluster
- * until close. Thread-safe.
+ * false, not an exception), except that a file is visible from close on, and, in buckets of layout
+ * OBJECT, directories come into being with what is in them and are renamed key by key. Owns a hold
+ * on the cluster until close. Thread-safe.
  */
 class BucketFileSystem extends FileSystem implements IOStatisticsSource, CountedElsewhere {
   static {
@@ -735,6 +735,7 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource, Counted
           new StowageOutputStream(
               objectManager,
               cluster.dataPath(),
+              cluster.leaseRenewals(),
               bucket,
               path.toString(),
               key,
@@ -820,6 +821,7 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource, Counted
           new StowageOutputStream(
               objectManager,
               cluster.dataPath(),
+              cluster.leaseRenewals(),
               bucket,
               path.toString(),
               key,

@@ -41,6 +41,9 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.ExecutorService;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.SynchronousQueue;
 import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.ThreadPoolExecutor;
@@ -55,8 +58,8 @@ import org.apache.hadoop.security.token.Token;
 /**
  * A FileSystem's hold on a cluster. All FileSystems of a process with the same settings and user
  * share one namespace client, one data path (whose leases and stripes only pay if writers share
- * them), one pool of read-ahead threads and one client of the key service; the last one to close it
- * ends them. Thread-safe.
+ * them), threads that read ahead and renew leases, and one client of the key service; the last one
+ * to close it ends them. Thread-safe.
  */
 final class ClusterConnection implements AutoCloseable {
   /**
@@ -84,6 +87,7 @@ final class ClusterConnection implements AutoCloseable {
     final ClusterConnector.Connected cluster;
     final ExecutorService readAhead = readAheadThreads();
     final ExecutorService rangeReads = rangeReadThreads();
+    final ScheduledExecutorService leaseRenewals = leaseRenewalThread();
     final PieceMemory pieceMemory =
         new PieceMemory(PlatformDependent.maxDirectMemory() / PIECE_MEMORY_SHARE);
     int holders;
@@ -203,9 +207,24 @@ final class ClusterConnection implements AutoCloseable {
             TimeUnit.SECONDS,
             new ArrayBlockingQueue<>(RANGE_READ_QUEUE),
             daemons("stowage-range-read-"),
-            new ThreadPoolExecutor.CallerRunsPolicy());
+            (task, pool) -> {
+              if (pool.isShutdown()) {
+                throw new RejectedExecutionException("the FileSystem is closed");
+              }
+              task.run();
+            });
     threads.allowCoreThreadTimeOut(true);
     return threads;
+  }
+
+  /** One thread, which goes when there is nothing to renew. */
+  private static ScheduledExecutorService leaseRenewalThread() {
+    ScheduledThreadPoolExecutor thread =
+        new ScheduledThreadPoolExecutor(1, daemons("stowage-file-leases-"));
+    thread.setRemoveOnCancelPolicy(true);
+    thread.setKeepAliveTime(1, TimeUnit.SECONDS);
+    thread.allowCoreThreadTimeOut(true);
+    return thread;
   }
 
   private static ThreadFactory daemons(String prefix) {
@@ -243,6 +262,14 @@ final class ClusterConnection implements AutoCloseable {
 
   ExecutorService rangeReads() {
     return shared.rangeReads;
+  }
+
+  /**
+   * Where leases of this cluster's files are renewed, one after the other. Not for the whole
+   * process: a cluster that does not answer would hold up those of others.
+   */
+  ScheduledExecutorService leaseRenewals() {
+    return shared.leaseRenewals;
   }
 
   PieceMemory pieceMemory() {
@@ -288,6 +315,7 @@ final class ClusterConnection implements AutoCloseable {
     }
     shared.readAhead.shutdown();
     shared.rangeReads.shutdown();
+    shared.leaseRenewals.shutdown(); // what was to be renewed again is not
     shared.cluster.close().run();
     shared.closeKeys();
   }

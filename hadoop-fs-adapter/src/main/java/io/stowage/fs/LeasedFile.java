@@ -33,8 +33,9 @@ import io.stowage.common.proto.SyncFileReply;
 import io.stowage.common.proto.SyncFileRequest;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
-import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
@@ -76,24 +77,6 @@ final class LeasedFile {
   /** A file that is synced byte by byte is written anew before its tail is longer than this. */
   private static final int MOST_SHORT_PIECES = 2_000;
 
-  /** One thread for all files of this process; it goes when there is none. */
-  private static final ScheduledThreadPoolExecutor RENEWALS = renewals();
-
-  private static ScheduledThreadPoolExecutor renewals() {
-    ScheduledThreadPoolExecutor executor =
-        new ScheduledThreadPoolExecutor(
-            1,
-            work -> {
-              Thread thread = new Thread(work, "stowage-file-leases");
-              thread.setDaemon(true);
-              return thread;
-            });
-    executor.setRemoveOnCancelPolicy(true);
-    executor.setKeepAliveTime(1, TimeUnit.SECONDS);
-    executor.allowCoreThreadTimeOut(true);
-    return executor;
-  }
-
   private final ObjectManager objectManager;
   private final DataPath dataPath;
   private final BucketInfo bucket;
@@ -117,11 +100,13 @@ final class LeasedFile {
    *
    * @param needleRowKey what needles name as their row
    * @param length of the file; all of it is synced
+   * @param renewals where the lease is renewed from
    * @param end the bytes from {@code pieceStart} on, taken over; may be empty
    */
   LeasedFile(
       ObjectManager objectManager,
       DataPath dataPath,
+      ScheduledExecutorService renewals,
       BucketInfo bucket,
       String key,
       ByteString needleRowKey,
@@ -143,9 +128,15 @@ final class LeasedFile {
     behind.addAll(end);
     this.pieceStart = length - behind.stream().mapToLong(ByteBuf::readableBytes).sum();
     this.shortPieces = behind.isEmpty() ? 0 : 1;
-    this.renewal =
-        RENEWALS.scheduleWithFixedDelay(
-            this::renew, RENEWAL_SECONDS, RENEWAL_SECONDS, TimeUnit.SECONDS);
+    try {
+      this.renewal =
+          renewals.scheduleWithFixedDelay(
+              this::renew, RENEWAL_SECONDS, RENEWAL_SECONDS, TimeUnit.SECONDS);
+    } catch (RejectedExecutionException e) {
+      release();
+      throw new StoreException(
+          ErrorCode.UNAVAILABLE, "Cannot keep " + key + " open: the FileSystem is closed", e);
+    }
   }
 
   private static int wholeBytes(String policy) throws StoreException {

@@ -40,6 +40,7 @@ import java.io.OutputStream;
 import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
+import java.util.concurrent.ScheduledExecutorService;
 import java.util.zip.CRC32C;
 import org.apache.hadoop.fs.Abortable;
 import org.apache.hadoop.fs.CommonPathCapabilities;
@@ -91,6 +92,7 @@ final class StowageOutputStream extends OutputStream
 
   private final ObjectManager objectManager;
   private final DataPath dataPath;
+  private final ScheduledExecutorService renewals; // of its lease, if it gets one
   private final BucketInfo bucket;
   private final String path;
   private final String key;
@@ -120,6 +122,7 @@ final class StowageOutputStream extends OutputStream
   StowageOutputStream(
       ObjectManager objectManager,
       DataPath dataPath,
+      ScheduledExecutorService renewals,
       BucketInfo bucket,
       String path,
       String key,
@@ -130,6 +133,7 @@ final class StowageOutputStream extends OutputStream
       FsStatistics fsStatistics) {
     this.objectManager = objectManager;
     this.dataPath = dataPath;
+    this.renewals = renewals;
     this.bucket = bucket;
     this.path = path;
     this.key = key;
@@ -145,6 +149,7 @@ final class StowageOutputStream extends OutputStream
   StowageOutputStream(
       ObjectManager objectManager,
       DataPath dataPath,
+      ScheduledExecutorService renewals,
       BucketInfo bucket,
       String path,
       String key,
@@ -156,6 +161,7 @@ final class StowageOutputStream extends OutputStream
     this(
         objectManager,
         dataPath,
+        renewals,
         bucket,
         path,
         key,
@@ -169,6 +175,7 @@ final class StowageOutputStream extends OutputStream
         new LeasedFile(
             objectManager,
             dataPath,
+            renewals,
             bucket,
             key,
             opened.getNeedleRowKey(),
@@ -389,6 +396,7 @@ final class StowageOutputStream extends OutputStream
     return new LeasedFile(
         objectManager,
         dataPath,
+        renewals,
         bucket,
         key,
         placement.rowKey(),

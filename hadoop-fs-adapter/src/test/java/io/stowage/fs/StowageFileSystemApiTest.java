@@ -41,6 +41,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.zip.CRC32C;
 import org.apache.hadoop.conf.Configuration;
@@ -204,6 +205,51 @@ class StowageFileSystemApiTest {
           assertThrows(ExecutionException.class, () -> bad.getData().get(30, TimeUnit.SECONDS))
               .getCause());
     }
+  }
+
+  @Test
+  void aVectoredReadAfterCloseFailsInsteadOfWaitingForEver() throws Exception {
+    write(FILE, bytes(MIB, 1));
+    FileRange range = FileRange.createFileRange(10, 10);
+    try (FSDataInputStream in = fs.open(FILE)) {
+      fs.close();
+      in.readVectored(List.of(range), ByteBuffer::allocate);
+      Throwable told =
+          assertThrows(ExecutionException.class, () -> range.getData().get(30, TimeUnit.SECONDS))
+              .getCause();
+      assertTrue(assertInstanceOf(IOException.class, told).getMessage().contains("is closed"));
+    }
+  }
+
+  /** A cluster that does not answer must not keep others from having their leases renewed. */
+  @Test
+  void eachClusterHasItsLeasesRenewedByItselfUntilItIsClosed() throws Exception {
+    Configuration conf = twins.configuration();
+    conf.set("stowage.om.addresses", "another-cluster:1");
+    FileSystem other = FileSystem.newInstance(URI.create("stow://b"), conf);
+    FSDataOutputStream abandoned = other.create(new Path("/abandoned"));
+    abandoned.write(1);
+    abandoned.hsync();
+    ClusterConnection near = ClusterConnection.open(twins.configuration());
+    ClusterConnection far = ClusterConnection.open(conf);
+    ScheduledThreadPoolExecutor nearRenewals = (ScheduledThreadPoolExecutor) near.leaseRenewals();
+    ScheduledThreadPoolExecutor farRenewals = (ScheduledThreadPoolExecutor) far.leaseRenewals();
+    try (FSDataOutputStream out = fs.create(FILE)) {
+      assertEquals(0, nearRenewals.getQueue().size());
+      out.write(1);
+      out.hsync();
+      assertEquals(1, nearRenewals.getQueue().size());
+      assertEquals(1, farRenewals.getQueue().size());
+    }
+    assertEquals(0, nearRenewals.getQueue().size());
+    near.close();
+    far.close();
+    assertFalse(farRenewals.isShutdown());
+    other.close();
+    assertTrue(farRenewals.isShutdown());
+    assertEquals(0, farRenewals.getQueue().size(), "renewals of what was left open");
+    assertFalse(nearRenewals.isShutdown());
+    abandoned.abort();
   }
 
   @Test

@@ -58,7 +58,7 @@ import org.apache.hadoop.thirdparty.protobuf.ServiceException;
  * round and round with a growing pause, until the deadline. Every RPC may be repeated (its comment
  * in the proto file says how), so a call whose reply was lost is repeated, too; if none of its
  * repetitions is answered it ends in {@link OutcomeUnknownException}, which for a read just says
- * that nobody answered. Owns its proxies. Thread-safe.
+ * that nobody answered. After close a call fails at once. Owns its proxies. Thread-safe.
  *
  * @param <T> our interface
  */
@@ -79,6 +79,7 @@ public final class RpcClient<T> implements AutoCloseable {
   private final T api;
 
   private volatile Connected connected;
+  private volatile boolean closed;
 
   /**
    * Proxies of all servers, in the order of their addresses.
@@ -194,6 +195,9 @@ public final class RpcClient<T> implements AutoCloseable {
    */
   @SuppressWarnings("ReferenceEquality") // "is it still the one that was refused"
   private synchronized boolean showNewTokens(Connected refused) throws StoreException {
+    if (closed) {
+      return false;
+    }
     if (connected != refused) {
       return true; // another thread was quicker
     }
@@ -237,6 +241,9 @@ public final class RpcClient<T> implements AutoCloseable {
     long pauseMillis = FIRST_PAUSE_MILLIS;
     boolean maybeExecuted = false;
     for (int attempt = 1; ; attempt++) {
+      if (closed) { // else Hadoop's "client is stopped" would count as a server without an answer
+        throw closed(name, maybeExecuted);
+      }
       int server = current.get();
       Connected with = connected;
       StoreException failure;
@@ -275,6 +282,13 @@ public final class RpcClient<T> implements AutoCloseable {
         pauseMillis = Math.min(2 * pauseMillis, LONGEST_PAUSE_MILLIS);
       }
     }
+  }
+
+  private StoreException closed(String name, boolean maybeExecuted) {
+    String why = service + "'s client is closed";
+    return maybeExecuted
+        ? new OutcomeUnknownException("Cannot tell whether " + name + " happened: " + why, null)
+        : new StoreException(ErrorCode.UNAVAILABLE, "Cannot " + name + ": " + why);
   }
 
   private static void pause(String name, long millis) throws StoreException {
@@ -383,7 +397,8 @@ public final class RpcClient<T> implements AutoCloseable {
   }
 
   @Override
-  public void close() {
+  public synchronized void close() {
+    closed = true;
     connected.servers.forEach(RPC::stopProxy);
   }
 }

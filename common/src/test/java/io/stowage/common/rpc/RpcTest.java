@@ -17,6 +17,7 @@ package io.stowage.common.rpc;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.stowage.common.error.ErrorCode;
@@ -125,6 +126,22 @@ class RpcTest {
         assertThrows(
             StoreException.class, () -> reports.heartbeat(HeartbeatRequest.getDefaultInstance()));
     assertEquals(ErrorCode.UNAVAILABLE, e.code());
+  }
+
+  @Test
+  void aCallAfterCloseFailsAtOnceWhateverTheDeadline() throws Exception {
+    DatanodeReports reports = client(Duration.ofHours(1), serve(new Reports(2, null)));
+    assertEquals(2, reports.heartbeat(HeartbeatRequest.getDefaultInstance()).getLeaderEpoch());
+    open.remove(open.size() - 1).close();
+    StoreException e =
+        assertTimeoutPreemptively(
+            Duration.ofSeconds(60),
+            () ->
+                assertThrows(
+                    StoreException.class,
+                    () -> reports.heartbeat(HeartbeatRequest.getDefaultInstance())));
+    assertEquals(ErrorCode.UNAVAILABLE, e.code());
+    assertTrue(e.getMessage().contains("closed"), e.getMessage());
   }
 
   @Test
