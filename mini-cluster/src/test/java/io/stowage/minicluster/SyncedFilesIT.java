@@ -22,6 +22,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.stowage.common.id.WriteId;
+import io.stowage.common.proto.BucketLayout;
 import io.stowage.common.proto.BucketQuota;
 import io.stowage.common.proto.CreateBucketRequest;
 import io.stowage.common.proto.GetObjectRequest;
@@ -32,6 +33,7 @@ import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.util.Arrays;
+import java.util.Locale;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -49,6 +51,8 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import software.amazon.awssdk.core.sync.RequestBody;
 import software.amazon.awssdk.services.s3.S3Client;
 import software.amazon.awssdk.services.s3.model.HeadObjectResponse;
@@ -83,19 +87,32 @@ class SyncedFilesIT {
     cluster.close();
   }
 
-  private static byte[] read(Path path) throws IOException {
-    try (FSDataInputStream in = files.open(path)) {
+  private static byte[] read(FileSystem fs, Path path) throws IOException {
+    try (FSDataInputStream in = fs.open(path)) {
       return in.readAllBytes();
     }
   }
 
-  private static LeaseRecoverable recoverable() {
-    return (LeaseRecoverable) ((FilterFileSystem) files).getRawFileSystem();
+  @ParameterizedTest
+  @EnumSource(names = {"OBJECT", "FILE_SYSTEM"})
+  void aWriterThatIsKilledLosesNothingThatItSynced(BucketLayout layout) throws Exception {
+    String bucket = "killed-" + layout.name().toLowerCase(Locale.ROOT).replace('_', '-');
+    cluster
+        .objectManager(0)
+        .createBucket(
+            CreateBucketRequest.newBuilder()
+                .setName(bucket)
+                .setLayout(layout)
+                .setWriteId(WriteId.random())
+                .build());
+    try (FileSystem fs = cluster.fileSystem(bucket)) {
+      killWriter(bucket, fs);
+    }
   }
 
-  @Test
-  void aWriterThatIsKilledLosesNothingThatItSynced() throws Exception {
+  private static void killWriter(String bucket, FileSystem fs) throws Exception {
     Path path = new Path("/killed/log");
+    LeaseRecoverable recoverable = (LeaseRecoverable) ((FilterFileSystem) fs).getRawFileSystem();
     java.nio.file.Path site = directory.resolve("site.xml");
     Configuration settings = new Configuration(false);
     cluster.clientSettings().forEach(settings::set);
@@ -115,7 +132,7 @@ class SyncedFilesIT {
                     "surefire.test.class.path", System.getProperty("java.class.path")),
                 SyncingProcess.class.getName(),
                 site.toString(),
-                "stow://" + BUCKET + path.toUri().getPath(),
+                "stow://" + bucket + path.toUri().getPath(),
                 "killed")
             .redirectError(directory.resolve("writer").toFile())
             .start();
@@ -138,18 +155,18 @@ class SyncedFilesIT {
     assertTrue(synced > 5 << 20, () -> "the writer failed, see " + directory.resolve("writer"));
     byte[] whole = TestContent.of("killed", LONGEST);
 
-    int length = (int) files.getFileStatus(path).getLen();
+    int length = (int) fs.getFileStatus(path).getLen();
     assertTrue(length >= synced, length + " bytes of " + synced + " synced");
-    assertArrayEquals(Arrays.copyOf(whole, length), read(path));
-    assertFalse(recoverable().isFileClosed(path));
-    assertThrows(IOException.class, () -> files.append(path), "its lease still runs");
-    assertTrue(recoverable().recoverLease(path));
-    assertTrue(recoverable().isFileClosed(path));
-    assertEquals(length, files.getFileStatus(path).getLen());
-    try (FSDataOutputStream out = files.append(path)) {
+    assertArrayEquals(Arrays.copyOf(whole, length), read(fs, path));
+    assertFalse(recoverable.isFileClosed(path));
+    assertThrows(IOException.class, () -> fs.append(path), "its lease still runs");
+    assertTrue(recoverable.recoverLease(path));
+    assertTrue(recoverable.isFileClosed(path));
+    assertEquals(length, fs.getFileStatus(path).getLen());
+    try (FSDataOutputStream out = fs.append(path)) {
       out.write(whole, length, 4 << 20);
     }
-    assertArrayEquals(Arrays.copyOf(whole, length + (4 << 20)), read(path));
+    assertArrayEquals(Arrays.copyOf(whole, length + (4 << 20)), read(fs, path));
   }
 
   @Test
@@ -236,7 +253,7 @@ class SyncedFilesIT {
         assertEquals(head.eTag(), listed.eTag());
       }
     }
-    assertArrayEquals(content, read(path));
+    assertArrayEquals(content, read(files, path));
   }
 
   @Test
