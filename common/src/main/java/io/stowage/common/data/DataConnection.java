@@ -82,7 +82,9 @@ final class DataConnection {
                     }
                     connected
                         .pipeline()
-                        .addLast(new DataFrameDecoder<>(DataReply.parser()), new Replies());
+                        .addLast(
+                            new DataFrameDecoder<>(DataReply.parser(), FrameBounds.ofReplies()),
+                            new Replies());
                   }
                 })
             .connect(address);

@@ -31,7 +31,11 @@ import org.apache.hadoop.thirdparty.protobuf.Parser;
  * event loop.
  *
  * <p>What TLS has decrypted comes in records of 16 KiB on the heap, which disks and sockets would
- * copy off it piece by piece: such a payload is gathered in one buffer off the heap instead.
+ * copy off it piece by piece: such a payload is gathered in one buffer off the heap instead. So is
+ * one that comes in very small pieces, each of which would keep a whole buffer of the socket's.
+ *
+ * <p>What a prefix claims costs nothing: memory is taken for bytes that have come, and as {@link
+ * FrameBounds} let it.
  *
  * <pre>
  * frame = header length (4, big-endian) payload length (4) header payload
@@ -44,10 +48,21 @@ import org.apache.hadoop.thirdparty.protobuf.Parser;
 public final class DataFrameDecoder<M> extends ChannelInboundHandlerAdapter {
   private static final int PREFIX_BYTES = 8;
 
-  /** Of a buffer that a payload is gathered in: who claims much and sends little takes no more. */
-  private static final int FIRST_BYTES = 256 << 10;
+  /** Of a buffer that something is gathered in: who claims much and sends little takes no more. */
+  private static final int FIRST_HEADER_BYTES = 4 << 10;
+
+  private static final int FIRST_PAYLOAD_BYTES = 64 << 10;
+
+  /** So much of a header may be kept in any case: few have more. */
+  private static final int FREE_HEADER_BYTES = 16 << 10;
+
+  /** Pieces of a payload that may be joined, and one more for so many bytes of it. */
+  private static final int FREE_PIECES = 16;
+
+  private static final int BYTES_OF_A_PIECE = 2 << 10;
 
   private final Parser<M> parser;
+  private final FrameBounds<M> bounds;
 
   /** The frame's prefix, then its header, where either comes in pieces; else null. */
   private ByteBuf gathered;
@@ -57,11 +72,32 @@ public final class DataFrameDecoder<M> extends ChannelInboundHandlerAdapter {
   private M header;
   private ByteBuf payload = Unpooled.EMPTY_BUFFER;
 
+  /** The payload is a buffer of this decoder's own, that it is copied to. */
+  private boolean copied;
+
+  private int pieces;
+
+  /** The payload is not wanted; so many bytes of it are to come. */
+  private boolean dropped;
+
+  private int toDrop;
+
+  /** What the bounds were told of, of this frame. */
+  private long headerKept;
+
+  private long payloadKept;
+
   /** A frame was malformed: nothing that follows means anything. */
   private boolean broken;
 
-  public DataFrameDecoder(Parser<M> parser) {
+  public DataFrameDecoder(Parser<M> parser, FrameBounds<M> bounds) {
     this.parser = parser;
+    this.bounds = bounds;
+  }
+
+  /** Whether a frame was begun that is not whole. On the event loop. */
+  public boolean isWithinFrame() {
+    return headerLength >= 0 || gathered != null;
   }
 
   @Override
@@ -89,8 +125,7 @@ public final class DataFrameDecoder<M> extends ChannelInboundHandlerAdapter {
       long headerBytes = prefix.readUnsignedInt();
       long payloadBytes = prefix.readUnsignedInt();
       endGathering();
-      if (headerBytes > DataLimits.MAX_HEADER_BYTES
-          || payloadBytes > DataLimits.MAX_PAYLOAD_BYTES) {
+      if (headerBytes > bounds.mostHeaderBytes() || payloadBytes > DataLimits.MAX_PAYLOAD_BYTES) {
         throw new CorruptedFrameException(
             "frame with a header of " + headerBytes + ", a payload of " + payloadBytes + " bytes");
       }
@@ -104,21 +139,36 @@ public final class DataFrameDecoder<M> extends ChannelInboundHandlerAdapter {
       }
       header = parse(bytes);
       endGathering();
+      dropped = payloadLength > in.readableBytes() && !bounds.wantsPayload(header);
+      toDrop = dropped ? payloadLength : 0;
     }
-    int missing = payloadLength - payload.readableBytes();
+    if (dropped) {
+      int come = Math.min(toDrop, in.readableBytes());
+      in.skipBytes(come);
+      toDrop -= come;
+      if (toDrop > 0) {
+        return false;
+      }
+    }
+    int missing = dropped ? 0 : payloadLength - payload.readableBytes();
     if (missing > 0) {
       if (!in.isReadable()) {
         return false;
       }
       append(context, in.readRetainedSlice(Math.min(missing, in.readableBytes())));
       if (payload.readableBytes() < payloadLength) {
+        keepPayload();
         return false;
       }
     }
+    freePayload();
     DataFrame<M> frame = new DataFrame<>(header, payload);
     headerLength = -1;
     header = null;
     payload = Unpooled.EMPTY_BUFFER;
+    copied = false;
+    pieces = 0;
+    dropped = false;
     context.fireChannelRead(frame);
     return in.isReadable();
   }
@@ -129,17 +179,48 @@ public final class DataFrameDecoder<M> extends ChannelInboundHandlerAdapter {
       return in;
     }
     if (gathered == null) {
-      gathered = context.alloc().buffer(wanted);
+      gathered = context.alloc().buffer(Math.min(wanted, FIRST_HEADER_BYTES), wanted);
     }
     int missing = wanted - gathered.readableBytes();
-    gathered.writeBytes(in, Math.min(missing, in.readableBytes()));
+    int come = Math.min(missing, in.readableBytes());
+    long more = gathered.readableBytes() + come - FREE_HEADER_BYTES - headerKept;
+    if (more > 0) {
+      if (!bounds.keep(FrameBounds.Part.HEADER, more)) {
+        throw new CorruptedFrameException(
+            "no room for a header of " + wanted + " bytes beside those of others");
+      }
+      headerKept += more;
+    }
+    gathered.writeBytes(in, come);
     return gathered.readableBytes() < wanted ? null : gathered;
+  }
+
+  private void keepPayload() {
+    long more = (copied ? payload.capacity() : payload.readableBytes()) - payloadKept;
+    if (more > 0) {
+      if (!bounds.keep(FrameBounds.Part.PAYLOAD, more)) {
+        throw new CorruptedFrameException(
+            "no room for a payload of " + payloadLength + " bytes beside those of others");
+      }
+      payloadKept += more;
+    }
+  }
+
+  private void freePayload() {
+    if (payloadKept > 0) {
+      bounds.free(FrameBounds.Part.PAYLOAD, payloadKept);
+      payloadKept = 0;
+    }
   }
 
   private void endGathering() {
     if (gathered != null) {
       gathered.release();
       gathered = null;
+    }
+    if (headerKept > 0) {
+      bounds.free(FrameBounds.Part.HEADER, headerKept);
+      headerKept = 0;
     }
   }
 
@@ -154,9 +235,11 @@ public final class DataFrameDecoder<M> extends ChannelInboundHandlerAdapter {
   }
 
   private void append(ChannelHandlerContext context, ByteBuf piece) {
-    if (!piece.isDirect()) {
-      if (!payload.isReadable()) {
-        payload = context.alloc().directBuffer(Math.min(payloadLength, FIRST_BYTES), payloadLength);
+    pieces++;
+    boolean small = pieces > FREE_PIECES + payload.readableBytes() / BYTES_OF_A_PIECE;
+    if (copied || small || !piece.isDirect()) {
+      if (!copied) {
+        copy(context);
       }
       payload.writeBytes(piece);
       piece.release();
@@ -176,10 +259,21 @@ public final class DataFrameDecoder<M> extends ChannelInboundHandlerAdapter {
     }
   }
 
+  /** What there is of the payload goes to a buffer of its own. */
+  private void copy(ChannelHandlerContext context) {
+    int first = Math.max(payload.readableBytes(), FIRST_PAYLOAD_BYTES);
+    ByteBuf own = context.alloc().directBuffer(Math.min(payloadLength, first), payloadLength);
+    own.writeBytes(payload);
+    payload.release();
+    payload = own;
+    copied = true;
+  }
+
   @Override
   public void handlerRemoved(ChannelHandlerContext context) {
     broken = true;
     endGathering();
+    freePayload();
     payload.release();
     payload = Unpooled.EMPTY_BUFFER;
   }

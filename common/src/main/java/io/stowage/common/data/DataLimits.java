@@ -20,10 +20,11 @@ public final class DataLimits {
   /** Payload of one request or reply: the largest cell, and repair's sequential reads. */
   public static final int MAX_PAYLOAD_BYTES = 16 << 20;
 
-  /**
-   * Encoded DataRequest or DataReply: CRCs of a largest payload are 16 KiB, a list of shards rules.
-   */
+  /** Encoded DataReply: a list of shards rules. */
   public static final int MAX_HEADER_BYTES = 16 << 20;
+
+  /** Encoded DataRequest: CRCs of a largest payload are 16 KiB, ranges and a token rule. */
+  public static final int MAX_REQUEST_HEADER_BYTES = 1 << 20;
 
   private DataLimits() {}
 }

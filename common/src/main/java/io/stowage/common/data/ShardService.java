@@ -16,6 +16,7 @@
 package io.stowage.common.data;
 
 import io.netty.buffer.ByteBuf;
+import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.ListShardsReply;
 import io.stowage.common.proto.ListShardsRequest;
 import io.stowage.common.proto.OpenShardReply;
@@ -41,6 +42,13 @@ import java.util.concurrent.CompletableFuture;
  */
 public interface ShardService {
   CompletableFuture<OpenShardReply> open(OpenShardRequest request);
+
+  /**
+   * Asked of a write whose payload has yet to come.
+   *
+   * @throws StoreException if it would be refused: then nobody need wait for the payload
+   */
+  default void expect(WriteShardRequest request) throws StoreException {}
 
   CompletableFuture<WriteShardReply> write(WriteShardRequest request, ByteBuf payload);
 

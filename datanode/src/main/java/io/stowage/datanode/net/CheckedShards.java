@@ -56,6 +56,12 @@ public final class CheckedShards implements ShardService {
   }
 
   @Override
+  public void expect(WriteShardRequest request) throws StoreException {
+    checks.check(request);
+    shards.expect(request);
+  }
+
+  @Override
   public CompletableFuture<WriteShardReply> write(WriteShardRequest request, ByteBuf payload) {
     try {
       checks.check(request);

@@ -32,7 +32,6 @@ import io.stowage.common.data.ShardService;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.tls.ServerTls;
-import io.stowage.datanode.shard.MemoryBudget;
 import java.net.InetSocketAddress;
 import java.util.concurrent.TimeUnit;
 
@@ -42,6 +41,10 @@ import java.util.concurrent.TimeUnit;
  * <p>Back-pressure: bytes of requests and replies under way count against a budget of the
  * connection and one of the server. A connection beyond either, or whose peer does not read its
  * replies, is not read from until that has passed; TCP then holds the peer back.
+ *
+ * <p>Who only reaches the port costs little: headers of requests are short, payloads are taken in
+ * only of writes that may be made, what is kept of frames that are not whole is bounded ({@link
+ * ServerMemory}), and so are connections and the time that they may take ({@link Peers}).
  */
 public final class DataServer implements AutoCloseable {
   private static final WriteBufferWaterMark WATER_MARK = new WriteBufferWaterMark(1 << 20, 4 << 20);
@@ -66,10 +69,12 @@ public final class DataServer implements AutoCloseable {
       InetSocketAddress address,
       ServerTls tls,
       Served served,
-      long memoryBytes)
+      long memoryBytes,
+      Peers.Limits limits)
       throws StoreException {
     this.group = group;
-    MemoryBudget memory = new MemoryBudget(memoryBytes);
+    ServerMemory memory = new ServerMemory(memoryBytes);
+    Peers peers = new Peers(limits);
     ServerBootstrap bootstrap =
         new ServerBootstrap()
             .group(group)
@@ -88,7 +93,9 @@ public final class DataServer implements AutoCloseable {
                   @Override
                   protected void initChannel(Channel channel) {
                     connections.add(channel);
-                    channel.pipeline().addLast(new FirstBytes(tls, served, memory));
+                    channel
+                        .pipeline()
+                        .addLast(new FirstBytes(tls, served, memory, peers.add(channel)));
                   }
                 });
     ChannelFuture bound = bootstrap.bind(address).awaitUninterruptibly();
@@ -116,11 +123,22 @@ public final class DataServer implements AutoCloseable {
   public static DataServer start(
       InetSocketAddress address, ServerTls tls, Served served, long memoryBytes)
       throws StoreException {
+    return start(address, tls, served, memoryBytes, Peers.Limits.DEFAULT);
+  }
+
+  /** The same with bounds of connections. */
+  static DataServer start(
+      InetSocketAddress address,
+      ServerTls tls,
+      Served served,
+      long memoryBytes,
+      Peers.Limits limits)
+      throws StoreException {
     EventLoopGroup group =
         DataTransport.newGroup(
             "datanode-net", Math.max(2, Runtime.getRuntime().availableProcessors()));
     try {
-      return new DataServer(group, address, tls, served, memoryBytes);
+      return new DataServer(group, address, tls, served, memoryBytes, limits);
     } catch (StoreException | RuntimeException e) {
       var unused = group.shutdownGracefully(0, 1, TimeUnit.SECONDS);
       throw e;

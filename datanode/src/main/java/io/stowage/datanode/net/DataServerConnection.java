@@ -22,6 +22,8 @@ import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.handler.codec.CorruptedFrameException;
 import io.stowage.common.data.DataFrame;
 import io.stowage.common.data.DataFrameQueue;
+import io.stowage.common.data.DataLimits;
+import io.stowage.common.data.FrameBounds;
 import io.stowage.common.data.ShardService;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
@@ -42,7 +44,8 @@ import org.slf4j.LoggerFactory;
  * One connection's requests under way. Confined to the channel's event loop, but for {@link
  * #reply}, which any thread may call.
  */
-final class DataServerConnection extends ChannelInboundHandlerAdapter {
+final class DataServerConnection extends ChannelInboundHandlerAdapter
+    implements FrameBounds<DataRequest> {
   private static final Logger LOG = LoggerFactory.getLogger(DataServerConnection.class);
 
   /** Of one connection: some of the largest cells, so that the pipeline stays full. */
@@ -60,7 +63,9 @@ final class DataServerConnection extends ChannelInboundHandlerAdapter {
 
   private final Channel channel;
   private final ShardService service;
+  private final ServerMemory server;
   private final MemoryBudget memory;
+  private final Peers.Peer peer;
   private final DataFrameQueue out;
   private long bytes;
   private int calls;
@@ -71,16 +76,22 @@ final class DataServerConnection extends ChannelInboundHandlerAdapter {
   /** Requests that came in with others, before reading could be stopped: of one receive buffer. */
   private final Queue<DataFrame<DataRequest>> waiting = new ArrayDeque<>();
 
+  /** Why the next frame, whose payload is being dropped, is refused; null: it is not. */
+  private StoreException refused;
+
   /** A look at the server's memory is scheduled. */
   private boolean looking;
 
   /** A look at whether replies are read is scheduled. */
   private boolean watching;
 
-  DataServerConnection(Channel channel, ShardService service, MemoryBudget memory) {
+  DataServerConnection(
+      Channel channel, ShardService service, ServerMemory server, Peers.Peer peer) {
     this.channel = channel;
     this.service = service;
-    this.memory = memory;
+    this.server = server;
+    this.memory = server.calls();
+    this.peer = peer;
     this.out = new DataFrameQueue(channel);
     out.open();
   }
@@ -89,8 +100,53 @@ final class DataServerConnection extends ChannelInboundHandlerAdapter {
   public void channelRead(ChannelHandlerContext context, Object message) {
     @SuppressWarnings("unchecked") // the decoder in front of this handler makes nothing else
     DataFrame<DataRequest> frame = (DataFrame<DataRequest>) message;
-    waiting.add(frame);
+    peer.heard();
+    if (refused == null) {
+      waiting.add(frame);
+    } else {
+      StoreException why = refused;
+      refused = null;
+      frame.payload().release();
+      begin(CALL_BYTES);
+      fail(frame.header().getCallId(), why, CALL_BYTES);
+    }
     serveWaiting();
+  }
+
+  @Override
+  public int mostHeaderBytes() {
+    return DataLimits.MAX_REQUEST_HEADER_BYTES;
+  }
+
+  /** Only writes have a payload, and it is taken in only of one that may be made. */
+  @Override
+  public boolean wantsPayload(DataRequest request) {
+    if (!request.hasWrite()) {
+      return false;
+    }
+    try {
+      service.expect(request.getWrite());
+      return true;
+    } catch (StoreException e) {
+      refused = e;
+      return false;
+    }
+  }
+
+  @Override
+  public boolean keep(Part part, long kept) {
+    return server.keep(part, kept);
+  }
+
+  @Override
+  public void free(Part part, long kept) {
+    server.free(part, kept);
+  }
+
+  private void begin(long cost) {
+    bytes += cost;
+    calls++;
+    memory.take(cost);
   }
 
   /** Begins what the budgets allow; reads on from the socket only if nothing is left waiting. */
@@ -98,9 +154,7 @@ final class DataServerConnection extends ChannelInboundHandlerAdapter {
     while (!waiting.isEmpty() && mayBegin()) {
       DataFrame<DataRequest> frame = waiting.remove();
       long cost = CALL_BYTES + frame.payload().readableBytes() + replyBytes(frame.header());
-      bytes += cost;
-      calls++;
-      memory.take(cost);
+      begin(cost);
       serve(frame.header(), frame.payload(), cost);
     }
     channel.config().setAutoRead(waiting.isEmpty() && mayBegin());

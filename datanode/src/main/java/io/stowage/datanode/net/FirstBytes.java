@@ -17,6 +17,7 @@ package io.stowage.datanode.net;
 
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandler;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelPipeline;
 import io.netty.handler.ssl.SslHandler;
@@ -25,12 +26,12 @@ import io.stowage.common.conf.Keys;
 import io.stowage.common.data.DataFrame;
 import io.stowage.common.data.DataFrameDecoder;
 import io.stowage.common.data.DataFrameQueue;
+import io.stowage.common.data.FrameBounds;
 import io.stowage.common.data.ShardService;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.proto.DataReply;
 import io.stowage.common.proto.DataRequest;
 import io.stowage.common.tls.ServerTls;
-import io.stowage.datanode.shard.MemoryBudget;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -46,14 +47,19 @@ final class FirstBytes extends ChannelInboundHandlerAdapter {
   private static final Logger LOG = LoggerFactory.getLogger(FirstBytes.class);
   private static final byte TLS_HANDSHAKE = 0x16;
 
+  /** Of a call that is refused for coming in plain text; one with a longer header is not heard. */
+  private static final int MOST_PLAIN_HEADER_BYTES = 64 << 10;
+
   private final ServerTls tls;
   private final DataServer.Served served;
-  private final MemoryBudget memory;
+  private final ServerMemory memory;
+  private final Peers.Peer peer;
 
-  FirstBytes(ServerTls tls, DataServer.Served served, MemoryBudget memory) {
+  FirstBytes(ServerTls tls, DataServer.Served served, ServerMemory memory, Peers.Peer peer) {
     this.tls = tls;
     this.served = served;
     this.memory = memory;
+    this.peer = peer;
   }
 
   @Override
@@ -77,18 +83,23 @@ final class FirstBytes extends ChannelInboundHandlerAdapter {
       SslHandler encryption = tls.newHandler(context.alloc());
       pipeline.addLast(encryption, new Handshake(encryption));
     } else if (tls.takesPlain()) {
-      speak(pipeline, served.others());
+      speak(pipeline, connection(pipeline, served.others()));
     } else {
-      pipeline.addLast(new DataFrameDecoder<>(DataRequest.parser()), new PlainRefusal());
+      speak(pipeline, new PlainRefusal(peer));
     }
     context.fireChannelRead(bytes);
     pipeline.remove(this);
   }
 
-  private void speak(ChannelPipeline pipeline, ShardService to) {
-    pipeline.addLast(
-        new DataFrameDecoder<>(DataRequest.parser()),
-        new DataServerConnection(pipeline.channel(), to, memory));
+  private DataServerConnection connection(ChannelPipeline pipeline, ShardService to) {
+    return new DataServerConnection(pipeline.channel(), to, memory, peer);
+  }
+
+  private <H extends ChannelInboundHandler & FrameBounds<DataRequest>> void speak(
+      ChannelPipeline pipeline, H listener) {
+    DataFrameDecoder<DataRequest> decoder = new DataFrameDecoder<>(DataRequest.parser(), listener);
+    peer.speaks(decoder);
+    pipeline.addLast(decoder, listener);
   }
 
   @Override
@@ -119,9 +130,8 @@ final class FirstBytes extends ChannelInboundHandlerAdapter {
         var unused = context.close();
         return;
       }
-      speak(
-          context.pipeline(),
-          ServerTls.isCertified(encryption) ? served.certified() : served.others());
+      ShardService to = ServerTls.isCertified(encryption) ? served.certified() : served.others();
+      speak(context.pipeline(), connection(context.pipeline(), to));
       context.pipeline().remove(this);
     }
 
@@ -132,13 +142,44 @@ final class FirstBytes extends ChannelInboundHandlerAdapter {
     }
   }
 
-  /** Tells a caller without encryption that there has to be some. */
-  private static final class PlainRefusal extends ChannelInboundHandlerAdapter {
+  /** Tells a caller without encryption that there has to be some, and hears no more of him. */
+  private static final class PlainRefusal extends ChannelInboundHandlerAdapter
+      implements FrameBounds<DataRequest> {
+    private final Peers.Peer peer;
+    private boolean answered;
+
+    PlainRefusal(Peers.Peer peer) {
+      this.peer = peer;
+    }
+
+    @Override
+    public int mostHeaderBytes() {
+      return MOST_PLAIN_HEADER_BYTES;
+    }
+
+    @Override
+    public boolean wantsPayload(DataRequest header) {
+      return false;
+    }
+
+    @Override
+    public boolean keep(Part part, long bytes) {
+      return true; // of a header that is small
+    }
+
+    @Override
+    public void free(Part part, long bytes) {}
+
     @Override
     public void channelRead(ChannelHandlerContext context, Object message) {
       @SuppressWarnings("unchecked") // the decoder in front of this handler makes nothing else
       DataFrame<DataRequest> frame = (DataFrame<DataRequest>) message;
       frame.payload().release();
+      if (answered) {
+        return;
+      }
+      answered = true;
+      peer.heard();
       LOG.warn(
           "Refusing a call from {}: it does not speak TLS ({})",
           context.channel().remoteAddress(),
@@ -155,7 +196,9 @@ final class FirstBytes extends ChannelInboundHandlerAdapter {
                       + ")")
               .build(),
           null,
-          null);
+          () -> {
+            var unused = context.close();
+          });
     }
 
     @Override

@@ -198,6 +198,83 @@ class DataServerTest {
     shard.write(1, 0, Shard.bytes(1, 4096), 1);
   }
 
+  /** Sockets that say this and wait. */
+  private List<Socket> sayTo(DataServer to, int count, byte... bytes) throws Exception {
+    List<Socket> sockets = new ArrayList<>();
+    for (int i = 0; i < count; i++) {
+      Socket socket = new Socket(InetAddress.getLoopbackAddress(), to.port());
+      socket.setSoTimeout(20_000);
+      socket.getOutputStream().write(bytes);
+      sockets.add(socket);
+    }
+    return sockets;
+  }
+
+  private static void assertClosed(List<Socket> sockets) throws Exception {
+    for (Socket socket : sockets) {
+      try (socket) {
+        while (socket.getInputStream().read() >= 0) {
+          // TLS says why
+        }
+      } catch (java.net.SocketTimeoutException e) {
+        throw new AssertionError("not closed", e);
+      } catch (java.io.IOException e) {
+        // reset, which is closed
+      }
+    }
+  }
+
+  /** Nobody of them has shown who he is; together they claim more than there is. */
+  @Test
+  void manyWhoClaimMuchAndSendNothingStopNobody() throws Exception {
+    shard.open(1, 1);
+    shard.write(1, 0, Shard.bytes(1, 4096), 1);
+    assertClosed(sayTo(server, 64, new byte[] {1, 0, 0, 0, 0, 0, 0, 0}));
+    List<Socket> within = sayTo(server, 64, new byte[] {0, 0, -1, -1, 1, 0, 0, 0});
+    assertArrayEquals(Shard.bytes(1, 4096), shard.read(1, 0, 4096));
+    for (Socket socket : within) {
+      socket.close();
+    }
+  }
+
+  private DataServer serve(Peers.Limits limits) throws Exception {
+    return DataServer.start(
+        new InetSocketAddress(InetAddress.getLoopbackAddress(), 0),
+        serverTls(),
+        new DataServer.Served(store, store),
+        32 << 20,
+        limits);
+  }
+
+  @Test
+  void whoBeginsAFrameAndDoesNotEndItIsClosed() throws Exception {
+    try (DataServer impatient = serve(new Peers.Limits(100, Duration.ofMillis(300)))) {
+      Shard good = shard(network.datanode("127.0.0.1", impatient.port()));
+      good.open(1, 1); // and says nothing more until the others are gone
+      List<Socket> bad = sayTo(impatient, 3);
+      bad.addAll(sayTo(impatient, 3, (byte) 0));
+      bad.addAll(sayTo(impatient, 3, new byte[] {0, 0, 1, 0, 0, 0, 0, 0, 8}));
+      bad.addAll(sayTo(impatient, 3, (byte) 0x16)); // as a handshake begins
+      assertClosed(bad);
+      good.write(1, 0, Shard.bytes(1, 4096), 1);
+    }
+  }
+
+  @Test
+  void ofTooManyConnectionsTheMostSilentGoes() throws Exception {
+    try (DataServer small = serve(new Peers.Limits(4, Duration.ofHours(1)))) {
+      List<Socket> silent = sayTo(small, 4);
+      Shard good = shard(network.datanode("127.0.0.1", small.port()));
+      good.open(1, 1);
+      List<Socket> more = sayTo(small, 3);
+      good.write(1, 0, Shard.bytes(1, 4096), 1);
+      assertClosed(silent);
+      for (Socket socket : more) {
+        socket.close();
+      }
+    }
+  }
+
   @Test
   void aNodeThatIsGoneFailsCallsAndIsFoundAgain() throws Exception {
     shard.open(1, 1);
