@@ -16,21 +16,30 @@
 package io.stowage.scm;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
+import io.stowage.common.proto.ClaimContainerReply;
+import io.stowage.common.proto.ClaimContainerRequest;
 import io.stowage.common.proto.ContainerInfo;
 import io.stowage.common.proto.ContainerState;
+import io.stowage.common.proto.FinishRepackRequest;
 import io.stowage.common.proto.HeartbeatReply;
+import io.stowage.common.proto.KeepContainersRequest;
 import io.stowage.common.proto.Lease;
 import io.stowage.common.proto.LeaseContainersRequest;
 import io.stowage.common.proto.LeaseOutcome;
 import io.stowage.common.proto.Order;
 import io.stowage.common.proto.ReleaseLeaseRequest;
 import io.stowage.common.proto.RenewLeasesRequest;
+import io.stowage.common.proto.RepackOutcome;
+import io.stowage.common.proto.RepackWork;
 import io.stowage.common.proto.ShardPlace;
 import io.stowage.common.proto.ShardReport;
 import io.stowage.scm.container.ContainerRow;
@@ -41,6 +50,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.apache.log4j.Level;
 import org.apache.log4j.Logger;
 import org.junit.jupiter.api.AfterAll;
@@ -62,6 +72,9 @@ class TwoLeadersTest {
   private static final int REPAIR_DEPTH = 3;
   private static final int REPAIRED_TO_THE_END = 20; // one of so many runs
   private static final int REPAIR_WALKS = Integer.getInteger("stowage.scm.repair-walks", 400);
+  private static final int REPACK_DEPTH = 4;
+  private static final int EMPTIED_TO_THE_END = 100; // one of so many runs
+  private static final int REPACK_WALKS = Integer.getInteger("stowage.scm.repack-walks", 300);
   private static final int RANDOM_WALKS = 1_500;
   private static final int RANDOM_LENGTH = 40;
 
@@ -94,7 +107,12 @@ class TwoLeadersTest {
     LOSE_SHARD,
     SHARD_COMES_BACK,
     END_REBUILDS,
-    TIME_PASSES
+    TIME_PASSES,
+    CLAIM,
+    KEEP,
+    FINISH_FIRST,
+    FINISH_LATEST,
+    CLAIM_LAPSES
   }
 
   /** What concerns leases and seals. */
@@ -124,6 +142,39 @@ class TwoLeadersTest {
           Step.END_REBUILDS,
           Step.TIME_PASSES);
 
+  /** What concerns repack, of a container that is sealed and of which the window is over. */
+  private static final List<Step> REPACK_STEPS =
+      List.of(
+          Step.WIN,
+          Step.FOLLOW,
+          Step.CLAIM,
+          Step.KEEP,
+          Step.FINISH_FIRST,
+          Step.FINISH_LATEST,
+          Step.CLAIM_LAPSES);
+
+  /** The same among all else that goes on with it. */
+  private static final List<Step> REPACK_WALK_STEPS =
+      List.of(
+          Step.WIN,
+          Step.FOLLOW,
+          Step.CLAIM,
+          Step.CLAIM,
+          Step.KEEP,
+          Step.FINISH_FIRST,
+          Step.FINISH_LATEST,
+          Step.CLAIM_LAPSES,
+          Step.REPORT,
+          Step.ANSWER_UNDER_WAY,
+          Step.DELIVER_LATE,
+          Step.TICK,
+          Step.LOSE_SHARD,
+          Step.SHARD_COMES_BACK,
+          Step.END_REBUILDS);
+
+  /** A worker that was given a container to empty, and when. */
+  private record Worker(ByteString holder, int sinceStep) {}
+
   /** One run from the beginning. */
   private static final class World {
     private final ScmHarness h = new ScmHarness(NODES, null);
@@ -135,6 +186,10 @@ class TwoLeadersTest {
     private final Map<Long, ContainerRow> latestRow = new HashMap<>();
     private final Map<FakeDatanode, List<ShardReport>> mislaid = new LinkedHashMap<>();
     private final Map<FakeDatanode, Integer> judged = new HashMap<>();
+    private final List<Worker> workers = new ArrayList<>();
+    private int steps;
+    private int keptAt = -1; // the last step in which somebody was told that it is kept
+    private boolean deleted; // a worker was told so
 
     World() throws StoreException {
       for (FakeDatanode node : h.nodes) {
@@ -148,6 +203,7 @@ class TwoLeadersTest {
     void step(int who, Step step) throws StoreException {
       StorageContainerManager scm = scms[who];
       h.clock.advance(Duration.ofMillis(1));
+      steps++;
       try {
         switch (step) {
           case WIN -> {
@@ -191,10 +247,19 @@ class TwoLeadersTest {
           }
           case END_REBUILDS -> h.nodes.forEach(FakeDatanode::finishRebuilds);
           case TIME_PASSES -> h.clock.advance(Duration.ofSeconds(6));
+          case CLAIM -> claim(scm);
+          case KEEP -> keep(scm);
+          case FINISH_FIRST -> finish(scm, 0);
+          case FINISH_LATEST -> finish(scm, workers.size() - 1);
+          case CLAIM_LAPSES -> {
+            h.clock.advance(ScmHarness.CLAIM);
+            scm.tick();
+          }
         }
       } catch (StoreException e) {
         switch (e.code()) {
           case NOT_LEADER -> {} // it noticed
+          case UNAVAILABLE, LEASE_LOST -> assertTrue(isRepack(step), e::toString);
           default -> throw e;
         }
       }
@@ -222,6 +287,88 @@ class TwoLeadersTest {
           assertTrue(e.code() == ErrorCode.FENCED || e.code() == ErrorCode.SHARD_SEALED);
         }
       }
+    }
+
+    private static boolean isRepack(Step step) {
+      return step == Step.CLAIM || step == Step.FINISH_FIRST || step == Step.FINISH_LATEST;
+    }
+
+    private void claim(StorageContainerManager scm) throws StoreException {
+      ByteString holder = WriteId.random();
+      ClaimContainerReply reply =
+          scm.claimContainer(
+              ClaimContainerRequest.newBuilder()
+                  .setHolder(holder)
+                  .setContainer(latest().getContainer().getId())
+                  .build());
+      assertEquals(RepackWork.REPACK_EMPTY, reply.getWork());
+      assertEquals(holder, reply.getContainer().getRepackHolder());
+      workers.add(new Worker(holder, steps));
+    }
+
+    /** A commit came late: whoever has judged before it must not have the last word. */
+    private void keep(StorageContainerManager scm) throws StoreException {
+      long id = latest().getContainer().getId();
+      boolean kept =
+          scm.keepContainers(KeepContainersRequest.newBuilder().addIds(id).build()).getKeptCount()
+              == 1;
+      assertFalse(kept && deleted, "kept, though it is DELETED");
+      keptAt = kept ? steps : keptAt;
+    }
+
+    private void finish(StorageContainerManager scm, int which) throws StoreException {
+      if (workers.isEmpty()) {
+        return;
+      }
+      Worker worker = workers.get(which);
+      ContainerState state =
+          scm.finishRepack(
+                  FinishRepackRequest.newBuilder()
+                      .setContainer(latest().getContainer().getId())
+                      .setHolder(worker.holder)
+                      .setOutcome(RepackOutcome.REPACK_EMPTIED)
+                      .build())
+              .getState();
+      assertEquals(ContainerState.DELETED, state);
+      assertTrue(keptAt < worker.sinceStep, "judged before a commit that was told it is kept");
+      deleted = true;
+    }
+
+    /** Sealed for as long that its needles may be judged. */
+    void sealAndRipen() throws StoreException {
+      sealAndSettle();
+      h.nodes.forEach(node -> node.holdRebuilds(false));
+      h.clock.advance(ScmHarness.WINDOW.plusMinutes(1));
+      for (int i = 0; i < 2; i++) {
+        step(0, Step.TICK); // that it stood still is held against nobody
+        step(0, Step.REPORT);
+        step(1, Step.TICK);
+        step(1, Step.REPORT);
+      }
+    }
+
+    /** Left alone with one leader, the container is emptied, and then nothing is left of it. */
+    void checkThatItGoes() throws StoreException {
+      StorageContainerManager last = scms[1];
+      scms[0].lost();
+      last.lost();
+      last.won();
+      h.scm = last;
+      step(1, Step.SHARD_COMES_BACK);
+      h.pass(Duration.ofSeconds(40));
+      if (!deleted) {
+        step(1, Step.CLAIM);
+        step(1, Step.FINISH_LATEST);
+      }
+      assertTrue(deleted, "nobody may empty it any more");
+      h.clock.advance(ScmHarness.KEEP);
+      last.tick();
+      h.pass(Duration.ofSeconds(20));
+      check();
+      long id = latest().getContainer().getId();
+      assertNull(h.store.read(id));
+      assertTrue(
+          h.nodes.stream().allMatch(node -> node.shards().isEmpty()), "its shards are still there");
     }
 
     /** Seals the container and has it whole, so that something can be lost of it. */
@@ -288,7 +435,7 @@ class TwoLeadersTest {
                     "a place changed under one generation");
               }
             }
-            if (row.info().getState() == ContainerState.SEALED) {
+            if (row.info().getState() != ContainerState.OPEN) {
               for (Lease lease : granted) {
                 if (lease.getContainer().getId() == row.id()) {
                   assertTrue(lease.getGrantedMicros() <= row.info().getSealedMicros());
@@ -306,7 +453,7 @@ class TwoLeadersTest {
           // Whoever gave it, the row had said so before: what a stale leader orders is harmless.
           ContainerRow row = latestRow.get(order.getShard().getContainer());
           assertNotNull(row);
-          assertEquals(ContainerState.SEALED, row.info().getState());
+          assertNotEquals(ContainerState.OPEN, row.info().getState());
           assertTrue(row.version() >= order.getRowVersion());
         }
       }
@@ -315,20 +462,21 @@ class TwoLeadersTest {
       }
     }
 
-    /** Nothing that a row names is ever deleted or put aside, and no generation is made twice. */
+    /**
+     * Nothing that a row names is ever deleted or put aside, before the row is DELETED; and no
+     * generation is made twice.
+     */
     private void checkRemovals() {
       for (FakeDatanode node : h.nodes) {
         List<Order> orders = node.obeyedOrders();
         for (int i = judged.getOrDefault(node, 0); i < orders.size(); i++) {
           Order order = orders.get(i);
           if (order.hasDelete() || order.hasQuarantine()) {
-            ShardPlace named =
-                latestRow
-                    .get(order.getShard().getContainer())
-                    .info()
-                    .getShards(order.getShard().getIndex());
+            ContainerInfo row = latestRow.get(order.getShard().getContainer()).info();
+            ShardPlace named = row.getShards(order.getShard().getIndex());
             assertTrue(
-                named.getGeneration() != order.getShard().getGeneration()
+                (order.hasDelete() && row.getState() == ContainerState.DELETED)
+                    || named.getGeneration() != order.getShard().getGeneration()
                     || !named.getNodeId().equals(node.nodeId()),
                 () -> "removed what the row names: " + order);
           }
@@ -479,6 +627,59 @@ class TwoLeadersTest {
       }
     }
     assertEquals(8_000, runs);
+  }
+
+  @Test
+  void everyShortInterleavingOfRepacksIsHarmless() throws Exception {
+    int choices = 2 * REPACK_STEPS.size();
+    int runs = (int) Math.pow(choices, REPACK_DEPTH);
+    int ended = 0;
+    for (int run = 0; run < runs; run++) {
+      int rest = run;
+      List<String> path = new ArrayList<>();
+      World world = new World();
+      try {
+        world.sealAndRipen();
+        world.step(0, Step.CLAIM);
+        world.step(1, Step.WIN); // from here on there are two
+        for (int i = 0; i < REPACK_DEPTH; i++) {
+          int choice = rest % choices;
+          rest /= choices;
+          Step step = REPACK_STEPS.get(choice / 2);
+          path.add("scm " + choice % 2 + " " + step);
+          world.step(choice % 2, step);
+        }
+        ended += world.deleted ? 1 : 0;
+        if (run % EMPTIED_TO_THE_END == 0) {
+          world.checkThatItGoes();
+        }
+      } catch (AssertionError | StoreException e) {
+        throw new AssertionError("after " + path, e);
+      }
+    }
+    assertEquals(38_416, runs);
+    assertTrue(ended > 1_000 && ended < runs - 1_000, ended + " of them ended with DELETED");
+  }
+
+  @Test
+  void longRandomInterleavingsOfRepacksAreHarmlessAndEndWithNothing() throws Exception {
+    for (int seed = 0; seed < REPACK_WALKS; seed++) {
+      Random random = new Random(seed);
+      List<String> path = new ArrayList<>();
+      World world = new World();
+      try {
+        world.sealAndRipen();
+        for (int i = 0; i < RANDOM_LENGTH; i++) {
+          int who = random.nextInt(2);
+          Step step = REPACK_WALK_STEPS.get(random.nextInt(REPACK_WALK_STEPS.size()));
+          path.add("scm " + who + " " + step);
+          world.step(who, step);
+        }
+        world.checkThatItGoes();
+      } catch (AssertionError | StoreException e) {
+        throw new AssertionError("seed " + seed + ": " + path, e);
+      }
+    }
   }
 
   @Test
