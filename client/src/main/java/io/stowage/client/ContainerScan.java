@@ -56,6 +56,8 @@ public final class ContainerScan {
   private final ShardPlaces places;
   private final DatanodeDirectory directory;
   private final String[] failures; // by shard; null: well so far
+  private final boolean[] absent; // by shard: its node says that it has none
+  private int toldEnds; // shards that said how far they reach, or that they are not there
 
   /** What is at one address of one data shard. */
   public enum Content {
@@ -70,6 +72,7 @@ public final class ContainerScan {
     this.places = places;
     this.directory = directory;
     this.failures = new String[places.policy().shards()];
+    this.absent = new boolean[failures.length];
     for (int i = 0; i < failures.length; i++) {
       failures[i] = places.knows(i) ? null : "nowhere";
     }
@@ -83,7 +86,10 @@ public final class ContainerScan {
     return places.policy();
   }
 
-  /** The shard address behind the last sector that any shard has. */
+  /**
+   * The shard address behind the last sector that any shard has, of those that answer: see {@link
+   * #knowsEnd}.
+   */
   public long end() throws StoreException {
     List<CompletableFuture<StatShardReply>> asked = new ArrayList<>();
     for (int i = 0; i < failures.length; i++) {
@@ -95,14 +101,24 @@ public final class ContainerScan {
                   .stat(StatShardRequest.newBuilder().setShard(places.key(i)).build()));
     }
     long end = info.getEndOffset();
+    toldEnds = 0;
     long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(ANSWER_SECONDS);
     for (int i = 0; i < failures.length; i++) {
       StatShardReply reply = asked.get(i) == null ? null : await(i, asked.get(i), deadline);
       if (reply != null) {
         end = Math.max(end, reply.getReport().getEnd());
       }
+      toldEnds += reply != null || absent[i] ? 1 : 0;
     }
     return end;
+  }
+
+  /**
+   * Whether nothing that was ever acknowledged can lie behind {@link #end}: that is on m+1 shards,
+   * and k have told, be it that they are not there.
+   */
+  public boolean knowsEnd() {
+    return toldEnds >= policy().k();
   }
 
   /** The answer, or null, with the failure noted. */
@@ -112,6 +128,8 @@ public final class ContainerScan {
       return answer.get(Math.max(1, deadlineNanos - System.nanoTime()), TimeUnit.NANOSECONDS);
     } catch (ExecutionException e) {
       failures[shard] = String.valueOf(e.getCause().getMessage());
+      absent[shard] =
+          e.getCause() instanceof StoreException cause && cause.code() == ErrorCode.NO_SUCH_SHARD;
     } catch (TimeoutException e) {
       failures[shard] = "no answer within " + ANSWER_SECONDS + " s";
     } catch (InterruptedException e) {

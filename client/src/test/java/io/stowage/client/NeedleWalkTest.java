@@ -229,6 +229,28 @@ class NeedleWalkTest {
   }
 
   @Test
+  void whoseEndNobodyTellsIsNotEmpty() throws Exception {
+    long id = write(new byte[5_000], true).manifest().getExtents(0).getContainer();
+    ContainerInfo info =
+        cluster.containers().stream().filter(c -> c.getId() == id).findFirst().orElseThrow();
+    info = info.toBuilder().clearEndOffset().build();
+    for (int node = 0; node < 2; node++) {
+      cluster.node(node).setAway(true);
+    }
+    NeedleWalk walk = NeedleWalk.of(path.scan(info));
+    walk.run(needle -> {});
+    assertNull(walk.blindSpots(), "k shards told it");
+    assertTrue(walk.needles() > 0);
+    for (int node = 2; node < 5; node++) {
+      cluster.node(node).setAway(true);
+    }
+    walk = NeedleWalk.of(path.scan(info));
+    walk.run(needle -> {});
+    assertEquals(0, walk.needles());
+    assertNotNull(walk.blindSpots());
+  }
+
+  @Test
   void aHeaderOfANewerFormatIsABlindSpot() throws Exception {
     byte[] newer = image(forged(new Random(1), NeedleHeader.Kind.PACKED, 0));
     newer[4] = 2;

@@ -218,7 +218,13 @@ final class StorageContainerManager
   @Override
   public void won() throws StoreException {
     long defeatsBefore = defeats.get();
-    LeaderEpoch epoch = store.raiseLeaderEpoch(scmId);
+    long heard = cluster.highestHeardEpoch();
+    long highest = store.leaderEpoch().value(); // read later: see TableAge
+    if (heard > highest) {
+      operator.noteTableOlder(
+          "datanodes have heard of leader epoch " + heard + ", the highest was " + highest);
+    }
+    LeaderEpoch epoch = store.raiseLeaderEpoch(scmId, heard);
     follow();
     Term next =
         Term.begin(
@@ -310,6 +316,7 @@ final class StorageContainerManager
             }
             return true;
           });
+      shards.forgetExplained();
       garbage.follow(sinceMicros);
       followedToMicros = startMicros;
       followedAtNanos = startNanos;
@@ -539,7 +546,7 @@ final class StorageContainerManager
   @Override
   public AcceptUnknownShardsReply acceptUnknownShards(AcceptUnknownShardsRequest request)
       throws StoreException {
-    return asLeader(Term::acceptUnknown);
+    return asLeader(now -> now.acceptUnknown(request));
   }
 
   @Override

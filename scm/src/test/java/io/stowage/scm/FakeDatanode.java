@@ -300,6 +300,9 @@ public final class FakeDatanode {
     if (shard == null) {
       return result.setErrorCode(ErrorCode.NO_SUCH_SHARD.number()).build();
     }
+    if (order.hasSeal() && order.getSeal().getEpoch() < shard.report.getEpoch()) {
+      return result.setErrorCode(ErrorCode.FENCED.number()).build();
+    }
     obeyedOrders.add(order);
     ShardReport.Builder report = shard.report.toBuilder();
     switch (order.getWhatCase()) {

@@ -27,6 +27,7 @@ import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.AcceptUnknownShardsRequest;
+import io.stowage.common.proto.ClaimContainerReply;
 import io.stowage.common.proto.ClaimContainerRequest;
 import io.stowage.common.proto.ClusterStatusReply;
 import io.stowage.common.proto.ClusterStatusRequest;
@@ -760,6 +761,152 @@ class RepairTest {
     h.pass(A_LITTLE);
     assertWhole(h, id);
     assertEquals(8_192, h.store.read(id).info().getEndOffset());
+  }
+
+  /** HBase goes back to a copy, and SCM begins with it; datanodes start, too. */
+  private static void restore(ScmHarness h, Runnable copy) throws StoreException {
+    copy.run();
+    h.scm = h.newScm();
+    h.nodes.forEach(FakeDatanode::restart);
+    h.scm.won();
+  }
+
+  private static ClaimContainerReply claim(ScmHarness h, ByteString worker, long id)
+      throws StoreException {
+    return h.scm.claimContainer(
+        ClaimContainerRequest.newBuilder().setHolder(worker).setContainer(id).build());
+  }
+
+  private static ContainerState finish(
+      ScmHarness h, ByteString worker, long id, RepackOutcome outcome) throws StoreException {
+    return h.scm
+        .finishRepack(
+            FinishRepackRequest.newBuilder()
+                .setContainer(id)
+                .setHolder(worker)
+                .setOutcome(outcome)
+                .build())
+        .getState();
+  }
+
+  private static void assertHeldBack(ScmHarness h) {
+    assertTrue(h.status().getHeldBack().contains("older than the disks"), h.status()::getHeldBack);
+  }
+
+  /** What was written to it after the copy is named by no head of the copy. */
+  @Test
+  void whatATableOlderThanTheDisksKnowsIsNotEmptiedBeforeARebuild() throws Exception {
+    for (boolean leasedAgain : new boolean[] {true, false}) {
+      ScmHarness h = new ScmHarness(6, null);
+      Lease lease = h.written(4096);
+      long id = lease.getContainer().getId();
+      if (leasedAgain) {
+        h.release(lease, LeaseOutcome.LEASE_IDLE, 4096);
+      }
+      Runnable copy = h.store.copy();
+      if (leasedAgain) {
+        lease = h.written(8192);
+        assertEquals(id, lease.getContainer().getId());
+      }
+      h.release(lease, LeaseOutcome.LEASE_FULL, 8192);
+      h.clock.advance(ScmHarness.OPEN_TIME.plusHours(1)); // in the copy it is open for long
+      h.scm.tick();
+      h.pass(A_LITTLE);
+      assertEquals(ContainerState.SEALED, h.container(id).getState());
+      restore(h, copy);
+      h.scm.tick(); // before anybody is heard
+      assertEquals(ContainerState.OPEN, h.container(id).getState());
+      h.pass(A_LITTLE);
+      assertHeldBack(h);
+      assertEquals(ContainerState.SEALED, h.container(id).getState());
+      assertEquals(leasedAgain ? 2 : 1, h.container(id).getLeaseEpoch());
+      assertWhole(h, id);
+
+      h.clock.advance(ScmHarness.WINDOW.plusMinutes(1));
+      h.scm.tick();
+      h.heartbeats();
+      h.pass(A_LITTLE);
+      ByteString worker = WriteId.random();
+      assertEquals(RepackWork.REPACK_SURVEY, claim(h, worker, 0).getWork());
+      assertEquals(
+          ContainerState.SEALED, finish(h, worker, id, RepackOutcome.REPACK_SURVEYED)); // all dead
+      h.pass(A_LITTLE);
+      assertEquals(RepackWork.REPACK_NOTHING, claim(h, worker, 0).getWork());
+      assertEquals(
+          ErrorCode.UNAVAILABLE,
+          assertThrows(StoreException.class, () -> claim(h, worker, id)).code());
+      assertEquals(ContainerState.SEALED, h.container(id).getState());
+
+      StorageContainerManager next = h.newScm(); // it was written down
+      h.scm.lost();
+      h.scm = next;
+      next.won();
+      h.pass(A_LITTLE);
+      assertHeldBack(h);
+      assertNotNull(
+          h.scm.acceptUnknownShards(
+              AcceptUnknownShardsRequest.newBuilder().setRebuilt(true).build()));
+      h.pass(A_LITTLE);
+      assertEquals("", h.status().getHeldBack());
+      assertEquals(RepackWork.REPACK_EMPTY, claim(h, worker, 0).getWork());
+
+      // A disk comes back that the rebuild has not seen.
+      ShardReport shard = hosts(h, id).get(0).shard(id, 0);
+      hosts(h, id).get(0).plant(shard.toBuilder().setEpoch(7).build());
+      h.pass(A_LITTLE);
+      assertHeldBack(h);
+      assertEquals(
+          ErrorCode.UNAVAILABLE,
+          assertThrows(
+                  StoreException.class, () -> finish(h, worker, id, RepackOutcome.REPACK_EMPTIED))
+              .code());
+      assertEquals(ContainerState.REPACKING, h.container(id).getState());
+      assertNotNull(h.scm.acceptUnknownShards(AcceptUnknownShardsRequest.getDefaultInstance()));
+      assertEquals("", h.status().getHeldBack());
+      assertEquals(ContainerState.DELETED, finish(h, worker, id, RepackOutcome.REPACK_EMPTIED));
+    }
+  }
+
+  /** Its shards refuse to be sealed under the epoch of the copy. */
+  @Test
+  void whatWasLeasedAfterTheCopyIsRepaired() throws Exception {
+    ScmHarness h = new ScmHarness(6, null);
+    Lease lease = h.written(4096);
+    long id = lease.getContainer().getId();
+    Runnable copy = h.store.copy();
+    h.release(lease, LeaseOutcome.LEASE_IDLE, 4096);
+    assertEquals(id, h.written(8192).getContainer().getId());
+    FakeDatanode dead = hosts(h, id).get(1);
+    die(dead);
+    restore(h, copy);
+    h.pass(ScmHarness.DEAD.plus(A_LITTLE), dead);
+    assertHeldBack(h);
+    h.pass(ScmHarness.DEAD.plus(A_LITTLE), dead); // its last writer is waited for
+    assertWhole(h, id);
+    assertEquals(2, h.container(id).getLeaseEpoch());
+    assertEquals(8192, h.container(id).getEndOffset());
+  }
+
+  @Test
+  void aLeaderEpochAboveTheCounterSaysThatTheTableIsOld() throws Exception {
+    ScmHarness h = new ScmHarness(5, null);
+    Runnable copy = h.store.copy();
+    for (int i = 0; i < 3; i++) {
+      h.scm.lost();
+      h.scm.won();
+      h.heartbeats();
+      h.heartbeats();
+    }
+    assertEquals("", h.status().getHeldBack());
+    assertEquals(4, h.status().getLeaderEpoch());
+    restore(h, copy);
+    h.pass(A_LITTLE);
+    assertFalse(h.scm.isLeader(), "its epoch is below what datanodes have heard");
+    h.scm.won();
+    h.pass(A_LITTLE);
+    assertTrue(h.scm.isLeader());
+    assertEquals(5, h.status().getLeaderEpoch());
+    assertHeldBack(h);
   }
 
   @Test

@@ -444,6 +444,10 @@ class TwoLeadersTest {
             }
             return true;
           });
+      assertEquals(
+          0,
+          h.store.operatorWord().word().getTableOlderSinceMicros(),
+          "the table is never older than the disks");
       checkRemovals();
       for (FakeDatanode node : h.nodes) {
         long heard = 0;

@@ -193,6 +193,9 @@ public final class NeedleWalk {
           + "; "
           + scan.failures();
     }
+    if (!scan.knowsEnd()) {
+      return "fewer than k shards say how far they reach; " + scan.failures();
+    }
     return tooNew > 0 ? tooNew + " needles are of a newer format" : null;
   }
 }

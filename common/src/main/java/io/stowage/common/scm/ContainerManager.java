@@ -111,7 +111,11 @@ public interface ContainerManager {
   /** (leader) Starts or stops balancing of disks. */
   SetBalanceReply setBalance(SetBalanceRequest request) throws StoreException;
 
-  /** (leader) Takes the operator's word that unknown shards, however many, may be put aside. */
+  /**
+   * (leader) Takes the operator's word that unknown shards, however many, may be put aside, and
+   * that what a table older than the disks does not know may be lost; or a rebuild's word that
+   * nothing is.
+   */
   AcceptUnknownShardsReply acceptUnknownShards(AcceptUnknownShardsRequest request)
       throws StoreException;
 

@@ -198,7 +198,8 @@ final class DatanodeCommands {
         names = "--accept",
         description =
             "they may be put aside, and deleted after seven days, however many they are; holds for"
-                + " a day")
+                + " a day; and what a container table older than the disks does not know may be"
+                + " lost")
     private boolean accept;
 
     @Override

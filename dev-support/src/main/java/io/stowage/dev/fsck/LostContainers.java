@@ -53,7 +53,7 @@ final class LostContainers {
   /** Longer than an order that was given takes to be obeyed: it goes with a heartbeat. */
   private static final Duration CALM = Duration.ofSeconds(5);
 
-  /** Above whatever an epoch was that a shard in quarantine does not tell. */
+  /** Above whatever an epoch was that a shard does not tell, in quarantine or on a node away. */
   private static final long UNTOLD_EPOCHS = 1_000_000;
 
   private final Cluster cluster;
@@ -162,7 +162,8 @@ final class LostContainers {
     }
     info.setPolicy(policy.name())
         .setCapacityBytes(capacity)
-        .setLeaseEpoch(allTell ? Math.max(1, epoch) : epoch + UNTOLD_EPOCHS);
+        .setLeaseEpoch(
+            allTell && found == policy.shards() ? Math.max(1, epoch) : epoch + UNTOLD_EPOCHS);
     boolean created =
         cluster
             .containers()

@@ -27,6 +27,8 @@ import io.stowage.common.error.StoreException;
 import io.stowage.common.needle.NeedleCodec;
 import io.stowage.common.needle.NeedleFacts;
 import io.stowage.common.needle.NeedleHeader;
+import io.stowage.common.proto.AcceptUnknownShardsReply;
+import io.stowage.common.proto.AcceptUnknownShardsRequest;
 import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.CommittedFact;
 import io.stowage.common.proto.ContainerInfo;
@@ -85,6 +87,8 @@ import org.apache.hadoop.thirdparty.protobuf.UnsafeByteOperations;
  *       for their directories: what is below one that was removed was deleted with it, and no
  *       record says so.
  *   <li>Trees of FILE_SYSTEM buckets that are not whole are mended ({@link TreeMending}).
+ *   <li>If all that was brought back, SCM is told: it may have found that its table is older than
+ *       the disks, and goes on deleting then.
  * </ol>
  *
  * <p>Memory: a window of one container, the sorters' (bounded), the buckets, and all entries of one
@@ -163,6 +167,13 @@ public final class Rebuild {
       joinWrites();
       joinCommits();
       restoreNamespace(restoreBuckets());
+    }
+    if (report.isWhole()) {
+      AcceptUnknownShardsReply unused =
+          cluster
+              .containers()
+              .acceptUnknownShards(
+                  AcceptUnknownShardsRequest.newBuilder().setRebuilt(true).build());
     }
     return report;
   }

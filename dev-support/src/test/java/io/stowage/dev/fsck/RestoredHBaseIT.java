@@ -23,6 +23,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.stowage.client.StowageDataPath;
 import io.stowage.common.conf.Keys;
 import io.stowage.common.data.NetworkDatanodes;
+import io.stowage.common.proto.ClusterStatusRequest;
 import io.stowage.common.time.StoreClock;
 import io.stowage.common.tls.ClientTls;
 import io.stowage.dev.fsck.CheckReport.Finding;
@@ -49,7 +50,8 @@ import org.junit.jupiter.api.io.TempDir;
 
 /**
  * HBase goes back to a copy that was taken before users went on writing: no shard file is deleted,
- * those that the old table does not know are reported, and a rebuild brings all back.
+ * those that the old table does not know are reported, SCM empties and deletes nothing, and a
+ * rebuild brings all back.
  */
 class RestoredHBaseIT {
   private static final String BUCKET = "restored";
@@ -118,10 +120,12 @@ class RestoredHBaseIT {
           told.count(Finding.ORPHAN_SHARD) + told.count(Finding.QUARANTINED_SHARD) >= 5,
           told.toString());
       assertNothingDeleted(shardFiles);
+      awaitHeldBack(cluster, true);
 
       RebuildReport report = rebuild(cluster);
       System.err.println(report);
       assertTrue(report.isWhole(), report.toString());
+      awaitHeldBack(cluster, false);
       assertModel(cluster);
       assertEquals(1, report.directoriesRemoved, "with what is in it, for a collector");
       assertNoShardLost(shardFiles);
@@ -133,6 +137,21 @@ class RestoredHBaseIT {
       assertEquals(0, after.count(Finding.CORRUPT_OBJECT), after.toString());
       assertEquals(0, after.count(Finding.LOST_DIRECTORY), after.toString());
       assertEquals(0, after.count(Finding.SURPLUS_ENTRY), after.toString());
+    }
+  }
+
+  /** SCM sees by itself that the table is old: containers that it knows were leased again since. */
+  private static void awaitHeldBack(MiniStowageCluster cluster, boolean wanted) throws Exception {
+    long deadline = System.nanoTime() + Duration.ofSeconds(30).toNanos();
+    String heldBack = null;
+    while (heldBack == null || heldBack.contains("older than the disks") != wanted) {
+      assertTrue(System.nanoTime() - deadline < 0, "held back: " + heldBack);
+      heldBack =
+          cluster
+              .containerManager()
+              .clusterStatus(ClusterStatusRequest.getDefaultInstance())
+              .getHeldBack();
+      Thread.sleep(50);
     }
   }
 

@@ -30,8 +30,12 @@ public interface ContainerStore extends AutoCloseable {
   /** Id of this cluster: minted by whoever asks first, the same for all who ask later. */
   String clusterId() throws StoreException;
 
-  /** Raises the leader epoch and returns it: nobody else ever gets the same. */
-  LeaderEpoch raiseLeaderEpoch(String scmId) throws StoreException;
+  /**
+   * Raises the leader epoch and returns it: nobody else ever gets the same.
+   *
+   * @param heard it shall be above this, too
+   */
+  LeaderEpoch raiseLeaderEpoch(String scmId, long heard) throws StoreException;
 
   /** The highest epoch that was ever handed out. */
   LeaderEpoch leaderEpoch() throws StoreException;

@@ -528,12 +528,19 @@ public final class Leases {
       drop(container);
       return;
     }
+    if (shards.isAhead(container.id)) {
+      return; // see TableAge
+    }
     if (!hasRoom(info)) {
-      seal(container, "no room for another lease");
+      if (isTold(info)) {
+        seal(container, "no room for another lease");
+      }
       return;
     }
     if (isOpenForLong(info)) {
-      seal(container, "open for long");
+      if (isTold(info)) {
+        seal(container, "open for long");
+      }
       return;
     }
     ShardInventory.Missing missing = shards.missing(info);
@@ -553,6 +560,19 @@ public final class Leases {
           container,
           whole ? "its nodes do not answer" : missing.count() + " of its shards are missing");
     }
+  }
+
+  /** Whether all its nodes have said what they have of it, but for those that are not there. */
+  private boolean isTold(ContainerInfo info) {
+    for (ShardPlace place : info.getShardsList()) {
+      ClusterMap.PlaceState state = cluster.placeState(place.getNodeId(), place.getDiskId());
+      if (!state.isReported()
+          && state != ClusterMap.PlaceState.LOST
+          && state != ClusterMap.PlaceState.AWAY) {
+        return false;
+      }
+    }
+    return true;
   }
 
   /** A shard that its writer just made is reported with the next heartbeat. */

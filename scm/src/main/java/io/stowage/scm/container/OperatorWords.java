@@ -21,15 +21,20 @@ import io.stowage.common.proto.OperatorWord;
 import io.stowage.common.time.StoreClock;
 import io.stowage.scm.cluster.ClusterMap;
 import java.util.function.UnaryOperator;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
- * What operators have said (modes of nodes, balancing, unknown shards), as the table keeps it.
- * Every SCM follows it; the cluster map is told of modes. Thread-safe.
+ * What operators have said (modes of nodes, balancing, unknown shards), and what leaders note for
+ * them and for one another, as the table keeps it. Every SCM follows it; the cluster map is told of
+ * modes. Thread-safe.
  *
  * <p>Two leaders may both write it: each writes what an operator told it, by compare-and-set of the
  * whole, so that neither undoes what it has not seen.
  */
 public final class OperatorWords {
+  private static final Logger LOG = LoggerFactory.getLogger(OperatorWords.class);
+
   /** Only another SCM makes a compare-and-set fail, and operators are few. */
   private static final int MOST_ATTEMPTS = 8;
 
@@ -80,6 +85,29 @@ public final class OperatorWords {
 
   /** Whether an operator said that unknown shards may be put aside, however many. */
   boolean areUnknownAccepted() {
-    return latest.getUnknownAcceptedUntilMicros() > clock.wallMicros();
+    return areUnknownAccepted(latest);
+  }
+
+  private boolean areUnknownAccepted(OperatorWord word) {
+    return word.getUnknownAcceptedUntilMicros() > clock.wallMicros();
+  }
+
+  /**
+   * Notes that the table is older than the disks; durable when it returns, unless an operator's
+   * word that this does not matter still holds.
+   */
+  public void noteTableOlder(String why) throws StoreException {
+    if (latest.getTableOlderSinceMicros() != 0 || areUnknownAccepted()) {
+      return;
+    }
+    OperatorWord now =
+        change(
+            word ->
+                word.getTableOlderSinceMicros() != 0 || areUnknownAccepted(word)
+                    ? word
+                    : word.toBuilder().setTableOlderSinceMicros(clock.wallMicros()).build());
+    if (now.getTableOlderSinceMicros() != 0) {
+      LOG.error("The container table is older than the disks: {}", why);
+    }
   }
 }

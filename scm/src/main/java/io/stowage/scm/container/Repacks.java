@@ -42,6 +42,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.PriorityQueue;
 import java.util.function.LongUnaryOperator;
+import java.util.function.Supplier;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -90,6 +91,7 @@ public final class Repacks {
   private final ContainerMap map;
   private final Settings settings;
   private final LongUnaryOperator deadBytes;
+  private final Supplier<String> heldBack;
   private final StoreClock clock;
 
   // Guarded by this.
@@ -141,6 +143,8 @@ public final class Repacks {
 
   /**
    * @param deadBytes what collectors counted dead of a container; hints
+   * @param heldBack why nothing may be emptied now: what no head names need not be dead; empty: all
+   *     may
    */
   Repacks(
       LeaderEpoch leader,
@@ -148,12 +152,14 @@ public final class Repacks {
       ContainerMap map,
       Settings settings,
       LongUnaryOperator deadBytes,
+      Supplier<String> heldBack,
       StoreClock clock) {
     this.leader = leader;
     this.rows = rows;
     this.map = map;
     this.settings = settings;
     this.deadBytes = deadBytes;
+    this.heldBack = heldBack;
     this.clock = clock;
     this.nextScanNanos = clock.monotonicNanos();
   }
@@ -198,12 +204,13 @@ public final class Repacks {
     if (request.getContainer() != 0) {
       return claimThis(request);
     }
+    boolean mayEmpty = heldBack.get().isEmpty();
     while (true) {
       Long id;
       Claim claim;
       synchronized (this) {
         RepackWork work = RepackWork.REPACK_EMPTY;
-        id = poll(empties);
+        id = mayEmpty ? poll(empties) : null;
         if (id == null) {
           work = RepackWork.REPACK_SURVEY;
           id = poll(surveys);
@@ -261,6 +268,7 @@ public final class Repacks {
 
   private ClaimContainerReply claimThis(ClaimContainerRequest request) throws StoreException {
     long id = request.getContainer();
+    requireNotHeldBack(id);
     Claim claim;
     synchronized (this) {
       ContainerRow row = map.get(id);
@@ -294,6 +302,15 @@ public final class Repacks {
           "Cannot repack container " + ContainerRow.nameOf(id) + ": its row has changed");
     }
     return reply;
+  }
+
+  private void requireNotHeldBack(long id) throws StoreException {
+    String why = heldBack.get();
+    if (!why.isEmpty()) {
+      throw new StoreException(
+          ErrorCode.UNAVAILABLE,
+          "Cannot empty container " + ContainerRow.nameOf(id) + " now: " + why);
+    }
   }
 
   private static boolean isSealedEnough(ContainerInfo info, ContainerMap.Reported reported) {
@@ -438,6 +455,7 @@ public final class Repacks {
 
   private ContainerState emptied(FinishRepackRequest request) throws StoreException {
     long id = request.getContainer();
+    requireNotHeldBack(id);
     ContainerRow row =
         rows.change(
             leader,

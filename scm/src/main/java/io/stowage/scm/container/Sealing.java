@@ -143,6 +143,19 @@ final class Sealing {
     }
   }
 
+  /** Orders it anew, whatever was ordered before: under an epoch that may be refused. */
+  void sealAgain(ContainerRow row, int unsealed) {
+    for (ShardPlace place : row.info().getShardsList()) {
+      if (Condition.has(unsealed, place.getIndex())) {
+        orders.forget(
+            Orders.Kind.SEAL,
+            place.getNodeId(),
+            new ShardInventory.ShardId(row.id(), place.getIndex(), place.getGeneration()));
+        order(row, place);
+      }
+    }
+  }
+
   /** Takes a node's answer to an order to seal in. */
   void answered(String nodeId, OrderResult result) {
     if (result.getErrorCode() == 0) {
@@ -186,7 +199,7 @@ final class Sealing {
   }
 
   private boolean isEndNews(ContainerInfo info) {
-    return info.getState() == ContainerState.SEALED
+    return ShardInventory.isClosed(info.getState())
         && shards.end(info) > info.getEndOffset()
         && Integer.bitCount(map.reported(info.getId()).sealed())
             >= ShardInventory.dataShards(info.getPolicy());

@@ -53,6 +53,11 @@ public final class ShardInventory {
   /** Highest end reported of a container, while it is above what the row says. */
   private final Map<Long, Long> ends = new ConcurrentHashMap<>();
 
+  /** Containers of which a shard was told that their row does not explain: at most so many. */
+  private static final int MOST_AHEAD = 100_000;
+
+  private final Map<Long, Ahead> ahead = new ConcurrentHashMap<>();
+
   private final Strangers strangers = new Strangers();
   private final Damage damage = new Damage();
 
@@ -70,6 +75,24 @@ public final class ShardInventory {
     private final Set<ShardId> told = new HashSet<>();
     private int pages;
     private int shards;
+  }
+
+  /**
+   * What shards of a container told that its row, as this SCM knew it, does not explain. The row
+   * says so first: an epoch is in the row before a writer can open a shard under it, and SEALED
+   * before a shard is sealed.
+   *
+   * @param epoch the highest that opened one
+   * @param sealed whether one was sealed while the row said OPEN
+   */
+  record Ahead(long container, long epoch, boolean sealed) {
+    private Ahead and(Ahead other) {
+      return new Ahead(container, Math.max(epoch, other.epoch), sealed || other.sealed);
+    }
+
+    boolean isExplainedBy(ContainerInfo info) {
+      return epoch <= info.getLeaseEpoch() && !(sealed && info.getState() == ContainerState.OPEN);
+    }
   }
 
   /** A shard file's identity on its node. */
@@ -141,6 +164,9 @@ public final class ShardInventory {
   /** Says whether the shard was not known to be there before. */
   private boolean take(String nodeId, ShardReport shard, List<ShardReport> unsealed) {
     ContainerRow row = map.get(shard.getContainer());
+    if (row != null) {
+      compare(row, shard);
+    }
     if (row == null || !isPlace(row.info(), nodeId, shard)) {
       addStranger(nodeId, shard, row);
       return false;
@@ -160,6 +186,45 @@ public final class ShardInventory {
       unsealed.add(shard);
     }
     return there && !before;
+  }
+
+  private void compare(ContainerRow row, ShardReport shard) {
+    Ahead told = new Ahead(row.id(), shard.getEpoch(), shard.getSealed());
+    if (!told.isExplainedBy(row.info())
+        && (ahead.size() < MOST_AHEAD || ahead.containsKey(row.id()))) {
+      ahead.merge(row.id(), told, Ahead::and);
+    }
+  }
+
+  /** Some containers whose shards told what their rows did not explain then. */
+  List<Ahead> ahead(int most) {
+    List<Ahead> some = new ArrayList<>();
+    for (Ahead told : ahead.values()) {
+      if (some.size() == most) {
+        break;
+      }
+      some.add(told);
+    }
+    return some;
+  }
+
+  boolean isAhead(long container) {
+    return ahead.containsKey(container);
+  }
+
+  /** What was told has been looked into. */
+  void forgetAhead(Ahead told) {
+    ahead.remove(told.container(), told);
+  }
+
+  /** Rows have come in: forgets what they explain by now. */
+  public void forgetExplained() {
+    for (Ahead told : ahead.values()) {
+      ContainerRow row = map.get(told.container());
+      if (row == null || told.isExplainedBy(row.info())) {
+        forgetAhead(told);
+      }
+    }
   }
 
   /** Whether nobody is to write to a container of this state, and it is to be kept. */

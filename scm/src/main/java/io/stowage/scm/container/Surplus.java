@@ -24,6 +24,7 @@ import io.stowage.common.proto.ShardReport;
 import io.stowage.common.time.StoreClock;
 import io.stowage.scm.cluster.ClusterMap;
 import java.time.Duration;
+import java.time.Instant;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -114,8 +115,16 @@ final class Surplus {
     this.lastAlarmNanos = clock.monotonicNanos() - ALARM_NANOS;
   }
 
-  /** Why nothing is deleted or put aside now; empty if it is. */
+  /** Why nothing is emptied, deleted or put aside now; empty if it is. Thread-safe. */
   String heldBack() {
+    long olderSince = operator.latest().getTableOlderSinceMicros();
+    if (olderSince != 0) {
+      return "the container table is older than the disks, as was found at "
+          + Instant.ofEpochMilli(olderSince / 1_000)
+          + ": was HBase restored from a copy? Nothing is emptied, put aside or deleted before what"
+          + " is newer is brought back (stowage fsck --rebuild), or an operator accepts that it is"
+          + " lost (stowage datanode quarantine --accept)";
+    }
     long unknown = shards.strangers().unknownCount();
     long known = cluster.shardCount();
     if (areFew(unknown, known) || operator.areUnknownAccepted()) {

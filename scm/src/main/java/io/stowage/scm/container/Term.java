@@ -19,6 +19,7 @@ import io.stowage.common.erasure.ErasurePolicy;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.AcceptUnknownShardsReply;
+import io.stowage.common.proto.AcceptUnknownShardsRequest;
 import io.stowage.common.proto.ClusterStatusReply;
 import io.stowage.common.proto.ContainerInfo;
 import io.stowage.common.proto.ContainerState;
@@ -80,6 +81,7 @@ public final class Term {
   private final OperatorWords operator;
   private final Rebuilds rebuilds;
   private final Repair repair;
+  private final TableAge tableAge;
   private final Surplus surplus;
   private final Deletions deletions;
   private final Balance balance;
@@ -135,8 +137,8 @@ public final class Term {
         new Leases(
             epoch, rows, map, cluster, shards, sealing, settings.leases, clock, world.random);
     this.garbage = world.garbage;
-    this.repacks = new Repacks(epoch, rows, map, settings.repacks, world.garbage::deadBytes, clock);
     this.rebuilds = new Rebuilds(settings.rebuildsADisk);
+    this.tableAge = new TableAge(epoch, store, rows, map, shards, leases, sealing, operator);
     this.repair =
         new Repair(
             epoch,
@@ -154,6 +156,9 @@ public final class Term {
     this.surplus =
         new Surplus(
             epoch, store, rows, map, cluster, shards, sealing, orders, rebuilds, operator, clock);
+    this.repacks =
+        new Repacks(
+            epoch, rows, map, settings.repacks, world.garbage::deadBytes, surplus::heldBack, clock);
     this.deletions =
         new Deletions(
             epoch,
@@ -274,6 +279,7 @@ public final class Term {
 
   /** Called periodically, by one thread at a time. */
   public void tick() throws StoreException {
+    tableAge.look(); // before rows are changed by which it is seen
     leases.sweep();
     sealing.recordEnds();
     repacks.tick();
@@ -355,14 +361,23 @@ public final class Term {
     return RestoreContainerReply.newBuilder().setCreated(row != null).build();
   }
 
-  /** An operator says that unknown shards may be put aside, for a day. */
-  public AcceptUnknownShardsReply acceptUnknown() throws StoreException {
+  /**
+   * An operator says that unknown shards may be put aside, for a day, and that it does not matter
+   * that the table is older than the disks; or a rebuild has ended that.
+   */
+  public AcceptUnknownShardsReply acceptUnknown(AcceptUnknownShardsRequest request)
+      throws StoreException {
     long until = clock.wallMicros() + ACCEPTED.toNanos() / 1_000;
-    OperatorWord unused =
-        operator.change(word -> word.toBuilder().setUnknownAcceptedUntilMicros(until).build());
+    OperatorWord now =
+        operator.change(
+            word -> {
+              OperatorWord.Builder after = word.toBuilder().clearTableOlderSinceMicros();
+              return (request.getRebuilt() ? after : after.setUnknownAcceptedUntilMicros(until))
+                  .build();
+            });
     return AcceptUnknownShardsReply.newBuilder()
         .setUnknownShards(shards.strangers().unknownCount())
-        .setUntilMicros(until)
+        .setUntilMicros(now.getUnknownAcceptedUntilMicros())
         .build();
   }
 

@@ -227,10 +227,11 @@ public final class HBaseContainerStore implements ContainerStore {
   }
 
   @Override
-  public LeaderEpoch raiseLeaderEpoch(String scmId) throws StoreException {
+  public LeaderEpoch raiseLeaderEpoch(String scmId, long heard) throws StoreException {
     while (true) {
       byte[] before = cell(LEADER_ROW, EPOCH);
-      long epoch = before == null ? 1 : ContainerTableLayout.epochOf(before) + 1;
+      long highest = before == null ? 0 : ContainerTableLayout.epochOf(before);
+      long epoch = Math.max(highest, heard) + 1;
       long stamp =
           ContainerTableLayout.nextStamp(
               before == null ? 0 : ContainerTableLayout.stampOf(before), clock.wallMicros());

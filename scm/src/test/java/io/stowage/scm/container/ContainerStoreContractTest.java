@@ -299,7 +299,7 @@ public abstract class ContainerStoreContractTest {
     clock.advance(Duration.ofSeconds(10));
     ContainerRow old = store.read(300);
     replace(FIRST, old, old.info());
-    store.raiseLeaderEpoch("scm"); // a row, too, but of no container
+    store.raiseLeaderEpoch("scm", 0); // a row, too, but of no container
     store.clusterId();
 
     assertEquals(List.of(1L, 300L, 1L << 62, Long.MAX_VALUE), scan(0, 0, 10));
@@ -325,10 +325,12 @@ public abstract class ContainerStoreContractTest {
   @Test
   void handsEveryLeaderEpochOutOnce() throws Exception {
     assertEquals(LeaderEpoch.NONE, store.leaderEpoch());
-    List<LeaderEpoch> epochs = inParallel(8, () -> store.raiseLeaderEpoch("scm"));
+    List<LeaderEpoch> epochs = inParallel(8, () -> store.raiseLeaderEpoch("scm", 3));
     assertEquals(8, new HashSet<>(epochs).size());
-    assertEquals(new LeaderEpoch(8), store.leaderEpoch());
-    assertEquals(new LeaderEpoch(9), store.raiseLeaderEpoch("scm"));
+    assertEquals(new LeaderEpoch(11), store.leaderEpoch());
+    assertEquals(new LeaderEpoch(12), store.raiseLeaderEpoch("scm", 11));
+    assertEquals(new LeaderEpoch(13), store.raiseLeaderEpoch("scm", 0));
+    assertEquals(new LeaderEpoch(42), store.raiseLeaderEpoch("scm", 41));
   }
 
   @Test

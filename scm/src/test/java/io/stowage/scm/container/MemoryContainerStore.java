@@ -69,6 +69,21 @@ public final class MemoryContainerStore implements ContainerStore {
     fault = next;
   }
 
+  /** A copy of all that is in it; run it to put that back. */
+  public synchronized Runnable copy() {
+    Map<Long, ContainerRow> rowsThen = new TreeMap<>(rows);
+    OperatorCell operatorThen = operator;
+    long epochThen = epoch;
+    return () -> {
+      synchronized (this) {
+        rows.clear();
+        rows.putAll(rowsThen);
+        operator = operatorThen;
+        epoch = epochThen;
+      }
+    };
+  }
+
   /** Row mutations since the beginning. */
   public synchronized int mutations() {
     return mutations;
@@ -83,8 +98,9 @@ public final class MemoryContainerStore implements ContainerStore {
   }
 
   @Override
-  public synchronized LeaderEpoch raiseLeaderEpoch(String scmId) {
-    return new LeaderEpoch(++epoch);
+  public synchronized LeaderEpoch raiseLeaderEpoch(String scmId, long heard) {
+    epoch = Math.max(epoch, heard) + 1;
+    return new LeaderEpoch(epoch);
   }
 
   @Override
