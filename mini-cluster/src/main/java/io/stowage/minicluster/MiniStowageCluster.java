@@ -733,6 +733,11 @@ public final class MiniStowageCluster implements AutoCloseable {
     return managers.get(objectManager).server.objectManager();
   }
 
+  /** Cells and heads that an object manager's collector has cleared since it was started. */
+  public long collected(int objectManager) {
+    return managers.get(objectManager).server.collected();
+  }
+
   /** What a gateway writes and reads bytes through. */
   public StowageDataPath dataPath(int objectManager) {
     return managers.get(objectManager).dataPath;

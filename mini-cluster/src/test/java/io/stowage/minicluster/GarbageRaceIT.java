@@ -69,7 +69,11 @@ class GarbageRaceIT {
           "repack.job.before-finish",
           "scm.repack.after-repacking",
           "scm.repack.after-deleted",
-          "om.replace-extents.after-chunks");
+          "om.replace-extents.after-chunks",
+          "om.collect.after-claim",
+          "om.collect.after-told",
+          "om.collect.after-counted",
+          "om.collect.after-cleared");
 
   @TempDir Path directory;
 
@@ -284,8 +288,14 @@ class GarbageRaceIT {
       }
       System.err.printf(
           "%d operations acknowledged, %d with unknown outcome, %d simulated crashes,"
-              + " %d shards rebuilt%n%s%n",
-          acknowledged.get(), unknown.get(), crashes.get(), rebuilt.get(), status);
+              + " %d shards rebuilt, %d cells and heads collected%n%s%n",
+          acknowledged.get(),
+          unknown.get(),
+          crashes.get(),
+          rebuilt.get(),
+          cluster.collected(0),
+          status);
+      assertTrue(cluster.collected(0) > 0, "nothing was collected");
       assertTrue(rebuilt.get() > 0, "shards rebuilt");
       assertTrue(acknowledged.get() > 100, "operations: " + acknowledged.get());
       assertTrue(status.getEmptied() > 0, "containers emptied");

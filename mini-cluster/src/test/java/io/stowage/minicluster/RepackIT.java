@@ -43,7 +43,6 @@ import io.stowage.common.proto.ListContainersRequest;
 import io.stowage.common.proto.ListVersionsRequest;
 import io.stowage.common.proto.RepackStatusReply;
 import io.stowage.common.proto.RepackStatusRequest;
-import io.stowage.common.proto.ResurveyContainersRequest;
 import io.stowage.common.proto.UpdateBucketRequest;
 import io.stowage.common.proto.Versioning;
 import io.stowage.common.scm.ContainerManager;
@@ -110,6 +109,8 @@ class RepackIT {
         .set(Keys.REPACK_CLAIM, 2 * SLOWNESS + "s")
         .set(Keys.REPACK_KEEP, "1s")
         .set(Keys.REPACK_RATE, "1g")
+        .set(Keys.COLLECT_INTERVAL, "500ms")
+        .set(Keys.COLLECT_MARGIN, "2s")
         .set(Keys.CONTAINER_CAPACITY, "8m");
   }
 
@@ -166,14 +167,18 @@ class RepackIT {
     return cluster.containerManager().repackStatus(RepackStatusRequest.getDefaultInstance());
   }
 
-  private static void resurvey(MiniStowageCluster cluster) throws Exception {
-    ResurveyContainersRequest.Builder request = ResurveyContainersRequest.newBuilder();
-    for (ContainerInfo info : containers(cluster)) {
-      if (info.getState() == ContainerState.SEALED) {
-        request.addContainers(info.getId());
-      }
-    }
-    cluster.containerManager().resurveyContainers(request.build());
+  /** All that was written is sealed, and SCM has looked into it once. */
+  private static void awaitSurveyed(MiniStowageCluster cluster) throws Exception {
+    double left =
+        awaitAtMost(
+            0,
+            () ->
+                status(cluster).getToSurvey()
+                    + containers(cluster).stream()
+                        .filter(info -> info.getState() == ContainerState.OPEN)
+                        .count());
+    assertEquals(0, left, "containers that are open or not surveyed");
+    assertTrue(status(cluster).getSurveyed() > 0, "none was ever surveyed");
   }
 
   private interface Measure {
@@ -209,7 +214,9 @@ class RepackIT {
           16,
           new ArrayList<>(all.entrySet()),
           entry -> store.put(entry.getKey(), TestContent.of(entry.getKey(), entry.getValue())));
-      long before = diskUse(cluster);
+      // From here on only what collectors count says what is dead.
+      awaitSurveyed(cluster);
+      long before = diskUseOfAll();
       List<String> keys = new ArrayList<>(all.keySet());
       Collections.shuffle(keys, random);
       List<String> doomed = keys.subList(0, keys.size() * 9 / 10);
@@ -246,8 +253,7 @@ class RepackIT {
       }
       long lives = kept.stream().mapToLong(all::get).sum();
       double needs = lives * 5 / 3.0;
-      resurvey(cluster);
-      double use = awaitAtMost(1.3, () -> diskUse(cluster) / needs);
+      double use = awaitAtMost(1.3, () -> diskUseOfAll() / needs);
       over.set(true);
       reading.get();
       writing.get();
@@ -255,7 +261,7 @@ class RepackIT {
       System.err.printf(
           "%d bytes live, %d on disk before, %d after: %.3f of what is needed; %d reads"
               + " meanwhile%n%s%n",
-          lives, before, diskUse(cluster), use, reads.get(), status(cluster));
+          lives, before, diskUseOfAll(), use, reads.get(), status(cluster));
       for (String key : kept) {
         assertEquals(null, TestContent.mismatch(key, all.get(key), store.get(key)), key);
       }
@@ -263,6 +269,7 @@ class RepackIT {
         assertEquals(null, store.get(key), key);
       }
       assertTrue(use <= 1.3, "disk use over need: " + use);
+      assertTrue(cluster.collected(0) > 0, "nothing was collected");
     }
   }
 
@@ -274,8 +281,6 @@ class RepackIT {
     try (MiniStowageCluster cluster =
         impatient()
             .set(Keys.CONTAINER_CAPACITY, "4m")
-            .set(Keys.COLLECT_INTERVAL, "500ms")
-            .set(Keys.COLLECT_MARGIN, "2s")
             .set(Keys.BUCKET_CACHE_AGE, "100ms")
             .set(Keys.LIFECYCLE_DAY_SECONDS, "1")
             .directory(directory)

@@ -26,6 +26,7 @@ import io.stowage.common.delegation.DelegationTokens;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.expiry.DayLength;
+import io.stowage.common.fault.CrashPoint;
 import io.stowage.common.lifecycle.Lifecycle;
 import io.stowage.common.om.ObjectManager;
 import io.stowage.common.proto.RecordNeedle;
@@ -62,6 +63,7 @@ import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.LongAdder;
 import java.util.function.Consumer;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.ipc.Server;
@@ -100,6 +102,7 @@ public final class OmServer implements AutoCloseable {
   private ScheduledFuture<?> collections;
   private final ScheduledExecutorService expiring;
   private final ScheduledExecutorService counting;
+  private final LongAdder collected = new LongAdder();
   private volatile Consumer<RecordNeedle> records = OmServer::nobody;
   private final ServiceTokens tokens; // null: security is off
   private final DelegationSecrets delegation; // null: security is off
@@ -195,7 +198,7 @@ public final class OmServer implements AutoCloseable {
     long pause = settings.collecting().interval().toMillis();
     server.collections =
         server.collecting.scheduleWithFixedDelay(
-            () -> collect(collector), pause, pause, TimeUnit.MILLISECONDS);
+            () -> server.collect(collector), pause, pause, TimeUnit.MILLISECONDS);
     ScheduledFuture<?> unused =
         server.counting.scheduleWithFixedDelay(
             namespace::flushUsage, USAGE_SECONDS, USAGE_SECONDS, TimeUnit.SECONDS);
@@ -265,12 +268,20 @@ public final class OmServer implements AutoCloseable {
     }
   }
 
-  private static void collect(Collector collector) {
+  private void collect(Collector collector) {
     try {
-      collector.round();
+      Collector.Tally round = collector.round();
+      collected.add(round.cleared() + round.removed());
     } catch (StoreException | RuntimeException e) {
       LOG.warn("Cannot collect garbage; trying again later: {}", e.toString());
+    } catch (CrashPoint.Crash e) {
+      LOG.warn("Left a run of the collector for its next: {}", e.toString());
     }
+  }
+
+  /** Cells and heads that this object manager's collector has cleared since the start. */
+  public long collected() {
+    return collected.sum();
   }
 
   /** Of a process without a data path. */
