@@ -19,6 +19,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.stowage.common.conf.Keys;
+import io.stowage.common.error.StoreException;
 import io.stowage.common.om.ObjectManager;
 import io.stowage.common.rpc.RpcClient;
 import io.stowage.common.rpc.RpcProtocol;
@@ -38,13 +39,15 @@ import org.junit.jupiter.api.io.TempDir;
 
 /**
  * The short form of {@code dev-support/chaos}: the same load, checker and lanes of faults on a
- * cluster in this JVM, where a role that is killed is closed. {@code -Dstowage.it.chaos-seconds}
- * and {@code -Dstowage.it.seed} change it.
+ * cluster in this JVM, where a role that is killed is closed. What production waits for, for
+ * minutes and days, is seconds here, so that repair, scrub, collection and repack take part. {@code
+ * -Dstowage.it.chaos-seconds} and {@code -Dstowage.it.seed} change it.
  */
 class ChaosIT {
   private static final int SECONDS = Integer.getInteger("stowage.it.chaos-seconds", 180);
   private static final int DATANODES = 6;
   private static final int UNIT_MILLIS = 400;
+  private static final int LOOK_MILLIS = 500;
 
   @TempDir Path directory;
 
@@ -57,7 +60,19 @@ class ChaosIT {
             MiniStowageCluster.builder()
                 .datanodes(DATANODES)
                 .scms(2)
+                .objectManagers(2)
                 .set(Keys.CONTAINER_CAPACITY, "16m")
+                .set(Keys.DEAD_INTERVAL, "2s")
+                .set(Keys.COMMIT_WINDOW, "10s")
+                .set(Keys.MUTATION_DEADLINE, "3s")
+                .set(Keys.CLOCK_BOUND, "500ms")
+                .set(Keys.OPEN_TIME, "5s")
+                .set(Keys.REPACK_CLAIM, "3s")
+                .set(Keys.REPACK_KEEP, "15s")
+                .set(Keys.DATANODE_SCRUB_INTERVAL, "5s")
+                .set(Keys.DATANODE_SCRUB_RATE, "64m")
+                .set(Keys.COLLECT_INTERVAL, "1s")
+                .set(Keys.COLLECT_MARGIN, "5s")
                 .directory(directory)
                 .start();
         RpcClient<ObjectManager> objectManagers =
@@ -80,6 +95,21 @@ class ChaosIT {
               seed,
               log);
       load.makeBucket();
+      Upkeep upkeep = new Upkeep();
+      Timer looks = new Timer("upkeep", true);
+      looks.schedule(
+          new TimerTask() {
+            @Override
+            public void run() {
+              try {
+                upkeep.look(mini.containerManager());
+              } catch (StoreException e) {
+                log.event("no SCM answers: " + e.getMessage());
+              }
+            }
+          },
+          LOOK_MILLIS,
+          LOOK_MILLIS);
       Timer timer = new Timer("end-of-load", true);
       timer.schedule(
           new TimerTask() {
@@ -96,11 +126,15 @@ class ChaosIT {
       timer.cancel();
       mini.awaitWritable(Duration.ofSeconds(60));
       load.verify();
+      looks.cancel();
+      upkeep.look(mini.containerManager());
       System.err.println(log.report());
+      System.err.println(upkeep);
       assertEquals(List.of(), log.violations(), "seed " + seed);
       assertTrue(log.count("rename") > 0, "nothing was renamed");
       assertTrue(log.count("put") > SECONDS, "too little was written to mean anything");
       assertTrue(log.count("get") > SECONDS, "too little was read to mean anything");
+      assertEquals("", upkeep.missing(), upkeep::toString);
     }
   }
 
@@ -119,7 +153,7 @@ class ChaosIT {
 
     @Override
     public List<String> services() {
-      return List.of("scm0", "scm1", "om0");
+      return List.of("scm0", "scm1", "om0", "om1");
     }
 
     @Override

@@ -17,6 +17,7 @@ package io.stowage.dev.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
@@ -140,6 +141,8 @@ class FsckIT {
       // The object of that stripe, as far as it can be read, and all others.
       assertTrue(rotten.json().get("bytesVerified").asLong() >= bytes - (2 << 20), rotten.out());
       assertTrue(rotten.json().get("bytesVerified").asLong() < bytes, rotten.out());
+
+      nodesAreSentAwayAndDisksBalanced(cluster);
       if (LONG) {
         statusTellsHowFarARepairIs(cluster);
       }
@@ -180,6 +183,46 @@ class FsckIT {
       assertTrue(System.nanoTime() < deadline, "waited in vain: " + status.out());
       TimeUnit.MILLISECONDS.sleep(50);
     }
+  }
+
+  /** Five nodes, each of which rs-3-2 needs. */
+  private void nodesAreSentAwayAndDisksBalanced(MiniStowageCluster cluster) throws Exception {
+    String first = cluster.datanodeId(0);
+    Run refused = stowage("datanode", "decommission", first);
+    assertNotEquals(0, refused.exitCode(), refused.out());
+    assertTrue(refused.err().contains("Cannot decommission datanode"), refused.err());
+    assertEquals("IN_SERVICE", modeOf(first));
+    Run away = stowage("datanode", "maintenance", "--for", "5", first);
+    assertEquals(0, away.exitCode(), away.err());
+    assertTrue(away.out().contains("may be away for 5 minutes"), away.out());
+    assertEquals("MAINTENANCE", modeOf(first));
+    Run second = stowage("datanode", "maintenance", cluster.datanodeId(1));
+    assertNotEquals(0, second.exitCode(), second.out());
+    assertTrue(second.err().contains("fewer than k+1 shards"), second.err());
+    assertEquals(0, stowage("datanode", "recommission", first).exitCode());
+    assertEquals("IN_SERVICE", modeOf(first));
+    assertNotEquals(0, stowage("datanode", "recommission", "nobody").exitCode());
+
+    Run began = stowage("balance", "start", "--threshold", "25", "--moves", "3");
+    assertEquals(0, began.exitCode(), began.err());
+    JsonNode balance = stowage("balance", "status", "--json").json();
+    assertEquals("yes", balance.get("running").asText(), balance.toString());
+    assertEquals(3, balance.get("movesAtOnce").asInt(), balance.toString());
+    assertEquals("25.0 %", balance.get("threshold").asText(), balance.toString());
+    assertEquals(0, stowage("balance", "stop").exitCode());
+    balance = stowage("balance", "status", "--json").json();
+    assertEquals("no", balance.get("running").asText(), balance.toString());
+  }
+
+  private String modeOf(String node) throws Exception {
+    Run list = stowage("datanode", "ls", "--json");
+    assertEquals(0, list.exitCode(), list.err());
+    for (JsonNode row : list.json()) {
+      if (row.get("node").asText().equals(node)) {
+        return row.get("mode").asText();
+      }
+    }
+    throw new AssertionError(node + " is not one of " + list.out());
   }
 
   /** Nothing leads to one directory of a FILE_SYSTEM bucket, and two entries to another. */
