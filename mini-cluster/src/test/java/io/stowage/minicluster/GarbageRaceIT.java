@@ -248,6 +248,7 @@ class GarbageRaceIT {
       AtomicInteger rebuilt = new AtomicInteger();
       CrashPoint.named("scm.rebuild.before-row").arm(rebuilt::incrementAndGet);
       int away = -1;
+      int rebuiltBefore = 0;
       long end = System.nanoTime() + TIME.toNanos();
       for (int round = 0; System.nanoTime() < end; round++) {
         CrashPoint point = CrashPoint.named(POINTS.get(random.nextInt(POINTS.size())));
@@ -260,10 +261,11 @@ class GarbageRaceIT {
         if (round % CYCLE == SCM_RESTARTS_AT) {
           cluster.stopScm(0);
           cluster.startScm(0);
-        } else if (round % CYCLE == DISK_GOES_AT) {
+        } else if (round % CYCLE == DISK_GOES_AT && away < 0) {
           away = random.nextInt(6);
+          rebuiltBefore = rebuilt.get();
           cluster.removeDisk(away, 0);
-        } else if (round % CYCLE == DISK_RETURNS_AT && away >= 0) {
+        } else if (round % CYCLE >= DISK_RETURNS_AT && away >= 0 && rebuilt.get() > rebuiltBefore) {
           cluster.returnDisk(away, 0);
           away = -1;
         } else if (round % (CYCLE / 2) == CYCLE / 4 && away < 0) {
@@ -271,15 +273,19 @@ class GarbageRaceIT {
         }
         Thread.sleep(250);
       }
-      if (away >= 0) {
-        cluster.returnDisk(away, 0);
-      }
-      CrashPoint.disarmAll();
       over.set(true);
       for (Future<?> writer : racing) {
         writer.get();
       }
       threads.shutdown();
+      long patience = System.nanoTime() + Duration.ofSeconds(60).toNanos();
+      while (away >= 0 && rebuilt.get() == 0 && System.nanoTime() < patience) {
+        Thread.sleep(100);
+      }
+      CrashPoint.disarmAll();
+      if (away >= 0) {
+        cluster.returnDisk(away, 0);
+      }
       cluster.awaitWritable(Duration.ofSeconds(30));
       // What is claimed is ended, and what was judged dead has gone, before everything is read.
       RepackStatusReply status = awaitEmptied(cluster);

@@ -174,8 +174,7 @@ public final class Chaos implements Callable<Integer> {
     }
   }
 
-  private void watch(
-      Upkeep upkeep, Configuration hadoop, StowageConfig config, ChaosLog log) {
+  private void watch(Upkeep upkeep, Configuration hadoop, StowageConfig config, ChaosLog log) {
     try (RpcClient<ContainerManager> scm = scm(hadoop, config)) {
       while (watching) {
         Thread.sleep(WATCH_MILLIS);
