@@ -486,10 +486,17 @@ class RepairTest {
     long id = sealed(h);
     List<FakeDatanode> hosts = hosts(h, id);
     setMode(h, hosts.get(0), DatanodeMode.MAINTENANCE);
+    assertTooFewWithout(h, hosts.get(1)); // the first is not away yet, but may be
     h.pass(ScmHarness.DEAD.plus(A_LITTLE), hosts.get(0));
+    assertTooFewWithout(h, hosts.get(1));
+    setMode(h, hosts.get(0), DatanodeMode.IN_SERVICE);
+    h.heartbeats();
+    setMode(h, hosts.get(1), DatanodeMode.MAINTENANCE);
+  }
+
+  private static void assertTooFewWithout(ScmHarness h, FakeDatanode node) {
     StoreException refused =
-        assertThrows(
-            StoreException.class, () -> setMode(h, hosts.get(1), DatanodeMode.MAINTENANCE));
+        assertThrows(StoreException.class, () -> setMode(h, node, DatanodeMode.MAINTENANCE));
     assertEquals(ErrorCode.NOT_ENOUGH_NODES, refused.code());
     assertTrue(refused.getMessage().contains("(3 left)"), refused.getMessage());
   }

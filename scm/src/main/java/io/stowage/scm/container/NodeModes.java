@@ -30,6 +30,7 @@ import io.stowage.scm.cluster.Candidate;
 import io.stowage.scm.cluster.ClusterMap;
 import io.stowage.scm.cluster.Placement;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import org.slf4j.Logger;
@@ -162,20 +163,27 @@ final class NodeModes {
     return cluster.candidates().stream().filter(disk -> !disk.nodeId().equals(nodeId)).toList();
   }
 
-  /** Every container must keep k+1 shards that can be read: one may fail while it is away. */
+  /**
+   * Every container must keep k+1 shards that can be read: one may fail while it is away. Nodes
+   * that may be away already, and are not yet, count as if they were.
+   */
   private void checkMaintenance(DatanodeInfo node, List<String> warnings) throws StoreException {
     List<String> endangered = new ArrayList<>();
     long[] count = new long[1];
     PlaceStates places = new PlaceStates(map, cluster);
+    Set<String> mayBeAway = new HashSet<>(Set.of(node.getNodeId()));
+    for (DatanodeInfo other : cluster.list()) {
+      if (other.getMode() == DatanodeMode.MAINTENANCE) {
+        mayBeAway.add(other.getNodeId());
+      }
+    }
     map.forEach(
         (id, packed, reported) -> {
-          if (PackedContainer.state(packed) == ContainerState.DELETED) {
+          if (PackedContainer.state(packed) == ContainerState.DELETED
+              || shardsOn(packed, Set.of(node.getNodeId())) == 0) {
             return;
           }
-          int there = shardsOn(packed, node.getNodeId());
-          if (there == 0) {
-            return;
-          }
+          int there = shardsOn(packed, mayBeAway);
           Condition condition =
               Condition.of(
                   id, packed, reported, map, places, shards.damage(), shards.isEndNews(id));
@@ -211,12 +219,12 @@ final class NodeModes {
     }
   }
 
-  private int shardsOn(byte[] packed, String nodeId) {
+  private int shardsOn(byte[] packed, Set<String> nodeIds) {
     int[] mask = new int[1];
     PackedContainer.shards(
         packed,
         (index, disk, generation) -> {
-          if (map.disk(disk).nodeId().equals(nodeId)) {
+          if (nodeIds.contains(map.disk(disk).nodeId())) {
             mask[0] |= 1 << index;
           }
         });
