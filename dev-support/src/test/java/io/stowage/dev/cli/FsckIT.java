@@ -92,6 +92,7 @@ class FsckIT {
       assertEquals(5, whole.json().get("datanodes").asInt());
       assertTrue(whole.json().get("containers").asInt() >= 1, whole.out());
 
+      nodesAreSentAwayAndDisksBalanced(cluster);
       treesAreLookedAtAndMended(cluster);
       addOrphan(cluster);
       addDangling(cluster);
@@ -141,8 +142,6 @@ class FsckIT {
       // The object of that stripe, as far as it can be read, and all others.
       assertTrue(rotten.json().get("bytesVerified").asLong() >= bytes - (2 << 20), rotten.out());
       assertTrue(rotten.json().get("bytesVerified").asLong() < bytes, rotten.out());
-
-      nodesAreSentAwayAndDisksBalanced(cluster);
       if (LONG) {
         statusTellsHowFarARepairIs(cluster);
       }
