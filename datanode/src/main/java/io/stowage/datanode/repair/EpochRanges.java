@@ -25,17 +25,24 @@ import java.util.TreeSet;
 final class EpochRanges {
   private final long[] epochs;
   private final long[] starts;
+  private final long end;
 
-  private EpochRanges(long[] epochs, long[] starts) {
+  private EpochRanges(long[] epochs, long[] starts, long end) {
     this.epochs = epochs;
     this.starts = starts;
+    this.end = end;
   }
 
-  /** As one shard's superblock says. */
-  static EpochRanges of(List<EpochStart> list) {
+  /**
+   * As one shard's superblock says.
+   *
+   * @param end shard address after the last sector that was written to it
+   */
+  static EpochRanges of(List<EpochStart> list, long end) {
     return new EpochRanges(
         list.stream().mapToLong(EpochStart::getEpoch).toArray(),
-        list.stream().mapToLong(EpochStart::getStart).toArray());
+        list.stream().mapToLong(EpochStart::getStart).toArray(),
+        end);
   }
 
   /**
@@ -43,15 +50,20 @@ final class EpochRanges {
    * highest end of all shards, so what lies below an epoch's start anywhere is an earlier epoch's.
    *
    * <p>A shard that lacks an epoch, which wrote nothing there, still tells where its own end was at
-   * that time: it is the start of its next epoch. Without that, an epoch known only to a shard that
-   * was short would claim what an earlier one wrote to the others. Epochs whose range comes out
-   * empty are left out, all but the last.
+   * that time: it is the start of its next epoch; and if it was opened for none after, its end now.
+   * Without that, an epoch known only to a shard that was short would claim what an earlier one
+   * wrote to the others: of a writer that died while it opened them, or of one that means harm and
+   * opens one. Epochs whose range comes out empty are left out, all but the last.
    */
   static EpochRanges merged(Collection<EpochRanges> shards) {
     TreeSet<Long> all = new TreeSet<>();
     shards.forEach(shard -> Arrays.stream(shard.epochs).forEach(all::add));
     long[] epochs = new long[all.size()];
     long[] starts = new long[all.size()];
+    long end = 0;
+    for (EpochRanges shard : shards) {
+      end = Math.max(end, shard.end);
+    }
     int count = 0;
     for (long epoch : all) {
       long start = 0;
@@ -64,14 +76,14 @@ final class EpochRanges {
       epochs[count] = epoch;
       starts[count++] = start;
     }
-    return new EpochRanges(Arrays.copyOf(epochs, count), Arrays.copyOf(starts, count));
+    return new EpochRanges(Arrays.copyOf(epochs, count), Arrays.copyOf(starts, count), end);
   }
 
-  /** Start of the first epoch that is not below the one given; 0 if there is none. */
+  /** Start of the first epoch that is not below the one given; the end if there is none. */
   private long startFrom(long epoch) {
     int at = Arrays.binarySearch(epochs, epoch);
     int first = at < 0 ? -at - 1 : at;
-    return first < starts.length ? starts[first] : 0;
+    return first < starts.length ? starts[first] : end;
   }
 
   /** Epoch in whose range an address lies; 0 if in none. */

@@ -92,8 +92,8 @@ final class RepairSource {
       condition = Condition.EMPTY;
       return;
     }
-    epochs = EpochRanges.of(reply.getEpochsList());
     end = Math.min(reply.getReport().getEnd(), capacity);
+    epochs = EpochRanges.of(reply.getEpochsList(), end);
   }
 
   /** A call failed: nothing more is asked of it. */

@@ -50,6 +50,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
@@ -87,6 +88,22 @@ class RebuildTest {
                 .setSectorCrcs(true)
                 .addRanges(
                     ByteRange.newBuilder().setOffset(offset).setLength((long) count * SECTOR))
+                .build()));
+  }
+
+  /** Sectors of a rebuilt shard as those of one epoch. */
+  private static ShardBytes sectors(ShardStore store, ShardKey key, long epoch, Stripe stripe)
+      throws Exception {
+    return Shard.await(
+        store.read(
+            ReadShardRequest.newBuilder()
+                .setShard(key)
+                .setEpoch(epoch)
+                .setSectorCrcs(true)
+                .addRanges(
+                    ByteRange.newBuilder()
+                        .setOffset(stripe.offset)
+                        .setLength((long) stripe.sectors * SECTOR))
                 .build()));
   }
 
@@ -222,6 +239,41 @@ class RebuildTest {
                   allBut(policy, index),
                   new Damage());
           assertEquals(lost, result.getLostSectors());
+        }
+      }
+    }
+  }
+
+  /** A writer that dies while it opens the shards; or one that wants what it did not write. */
+  @Test
+  void aLeaseThatOpenedOneShortShardTakesNothingFromTheOneBefore() throws Exception {
+    ErasurePolicy policy = ErasurePolicy.RS_3_2;
+    try (TestContainer container = new TestContainer(policy, 3)) {
+      container.open();
+      container.writeStripe(3, 4, false);
+      container.writeStripe(1, 6, false);
+      long epoch = container.epoch();
+      int used = Integer.numberOfTrailingZeros(container.stripes.get(1).bitmap);
+      container.writeAlone((used + 1) % policy.k(), 2);
+      container.seal();
+      for (int index = 0; index < policy.shards(); index++) {
+        OrderResult result =
+            container.rebuild(container.order(index + 1, index, 1, allBut(policy, index)));
+        assertEquals(0, result.getErrorCode(), result.getErrorMessage());
+        ShardKey key = container.newKey(container.spare(), index, 1);
+        assertEquals(0, check(container, index, key, allBut(policy, index), new Damage()));
+        for (Stripe stripe : container.stripes) {
+          if (stripe.cells[index] == null) {
+            continue;
+          }
+          ShardBytes hers = sectors(container.spare().store, key, epoch, stripe);
+          ShardBytes his = sectors(container.spare().store, key, epoch + 1, stripe);
+          assertEquals(
+              Collections.nCopies(stripe.sectors, SectorState.WRITTEN), Shard.states(hers.reply()));
+          assertEquals(
+              Collections.nCopies(stripe.sectors, SectorState.LOST), Shard.states(his.reply()));
+          hers.payload().release();
+          his.payload().release();
         }
       }
     }

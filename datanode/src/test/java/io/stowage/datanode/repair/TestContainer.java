@@ -193,6 +193,18 @@ final class TestContainer implements AutoCloseable {
     }
   }
 
+  /** The highest that any shard was opened for. */
+  long epoch() {
+    return epoch;
+  }
+
+  /** A new lease whose holder opens one shard alone, and writes to it where that one ends. */
+  void writeAlone(int index, int sectors) throws Exception {
+    epoch++;
+    long at = shard(index).open(epoch, index);
+    shard(index).write(epoch, at, Shard.bytes(index, sectors * SECTOR), 1 << index);
+  }
+
   void writeStripe(int width, int sectors, boolean torn) throws Exception {
     int first = random.nextInt(policy.k());
     int length = sectors * SECTOR;
