@@ -91,6 +91,9 @@ final class Decoding {
 
   /**
    * Fills in which shards give a sector's bytes and which are its holes; false if they are too few.
+   * Its stripe says which data shards it uses. On others the code knows zeros, whatever they have
+   * there: a later lease may write into the hole that a narrow stripe left on a shard that ended
+   * before it, and that is none of the stripe's.
    */
   static boolean findSources(
       ErasurePolicy policy,
@@ -99,27 +102,31 @@ final class Decoding {
       int sector,
       int[] sources,
       int[] holes) {
-    int written = 0;
-    int never = 0;
     int used = 0;
-    for (int i = 0; i < answers.length; i++) {
-      if (answers[i] == null || i == shard) {
-        continue;
-      }
-      SectorState state = answers[i].state(sector);
-      if (state == SectorState.WRITTEN) {
-        written |= 1 << i;
+    for (int i = answers.length - 1; i >= 0 && used == 0; i--) { // parities know every stripe
+      if (isWritten(answers, i, sector) && i != shard) {
         used = answers[i].usedShards(sector);
-      } else if (state == SectorState.NEVER_WRITTEN && i < policy.k()) {
-        never |= 1 << i;
       }
     }
     if ((used >>> shard & 1) == 0) {
       return false; // nobody tells the stripe, or the stripe has nothing on this shard
     }
-    int zeros = never & ~used;
+    int data = (1 << policy.k()) - 1;
+    int written = 0;
+    for (int i = 0; i < answers.length; i++) {
+      if (i != shard
+          && ((used | ~data) >>> i & 1) != 0
+          && isWritten(answers, i, sector)
+          && answers[i].usedShards(sector) == used) {
+        written |= 1 << i;
+      }
+    }
     sources[sector] = written;
-    holes[sector] = zeros;
-    return Integer.bitCount(written | zeros) >= policy.k();
+    holes[sector] = data & ~used;
+    return Integer.bitCount(written | holes[sector]) >= policy.k();
+  }
+
+  private static boolean isWritten(ShardAnswer[] answers, int i, int sector) {
+    return answers[i] != null && answers[i].state(sector) == SectorState.WRITTEN;
   }
 }
