@@ -22,11 +22,15 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.netty.buffer.Unpooled;
 import io.stowage.common.conf.KeyStores;
 import io.stowage.common.conf.Keys;
 import io.stowage.common.conf.StowageConfig;
 import io.stowage.common.data.NetworkDatanodes;
+import io.stowage.common.data.ShardService;
 import io.stowage.common.data.ShardService.ShardBytes;
+import io.stowage.common.erasure.ErasureCoders;
+import io.stowage.common.erasure.ErasurePolicy;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.om.ObjectManager;
@@ -41,18 +45,28 @@ import io.stowage.common.proto.GetObjectRequest;
 import io.stowage.common.proto.GetSecretReply;
 import io.stowage.common.proto.GetSecretRequest;
 import io.stowage.common.proto.GetTokenKeysRequest;
+import io.stowage.common.proto.Lease;
+import io.stowage.common.proto.LeaseContainersRequest;
+import io.stowage.common.proto.LeaseGrant;
+import io.stowage.common.proto.LeaseOutcome;
+import io.stowage.common.proto.LeaseRef;
 import io.stowage.common.proto.ListBucketsRequest;
 import io.stowage.common.proto.ListContainersRequest;
 import io.stowage.common.proto.ListShardsRequest;
 import io.stowage.common.proto.ListUsersRequest;
 import io.stowage.common.proto.LocateContainersRequest;
+import io.stowage.common.proto.OpenShardRequest;
 import io.stowage.common.proto.PutObjectRequest;
 import io.stowage.common.proto.ReadShardRequest;
+import io.stowage.common.proto.ReleaseLeaseRequest;
 import io.stowage.common.proto.RevokeSecretRequest;
+import io.stowage.common.proto.SealShardRequest;
+import io.stowage.common.proto.SectorState;
 import io.stowage.common.proto.ShardKey;
 import io.stowage.common.proto.ShardPlace;
 import io.stowage.common.proto.StatShardRequest;
 import io.stowage.common.proto.TokenKeys;
+import io.stowage.common.proto.WriteShardRequest;
 import io.stowage.common.rpc.CredentialSeal;
 import io.stowage.common.rpc.RpcClient;
 import io.stowage.common.rpc.RpcProtocol;
@@ -70,6 +84,7 @@ import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -92,6 +107,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
+import java.util.zip.CRC32C;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.TrustManager;
 import javax.net.ssl.TrustManagerFactory;
@@ -1206,6 +1222,271 @@ class SecureClusterIT {
                     .setWriteId(writeId())
                     .setManifest(hers.getVersion().getManifest())
                     .build()));
+  }
+
+  /**
+   * Containers are leased to whoever comes, one after the other. He says himself where in one his
+   * bytes lie, and nobody looks; what he is given a token for is what his own lease wrote.
+   */
+  @Test
+  void whoLeasesAContainerNeitherReadsNorForgesWhatOthersWroteToIt() throws Exception {
+    createBucket(alice, "earlier");
+    createBucket(bob, "lessee");
+    byte[] secret =
+        "what alice wrote before bob had the container".getBytes(StandardCharsets.UTF_8);
+    // A log-in of its own is a data path of its own, which gives its lease back when it is closed.
+    UserGroupInformation once = kdc.logIn("alice");
+    try (FileSystem fs =
+        asUser(once, () -> FileSystem.newInstance(URI.create("stow://earlier/"), hadoop()))) {
+      write(fs, "/secret", secret);
+    }
+    Extent hers = withManifest(alice, "earlier", "secret").getVersion().getManifest().getExtents(0);
+    StowageConfig bobs = StowageConfig.of(cluster.clientSettings());
+    try (NetworkDatanodes datanodes = new NetworkDatanodes(ClientTls.from(bobs))) {
+      Lease lease = leaseOn(objectManager(bob), hers.getContainer());
+      ContainerInfo container = lease.getContainer();
+      assertTrue(container.getLeaseEpoch() > hers.getEpoch());
+      forgesNoShard(datanodes, lease);
+      long start = openAll(datanodes, lease);
+      byte[] own = content(4_096, 17);
+      writeStripe(datanodes, lease, start, own);
+      putAll(objectManager(bob), lease);
+      release(objectManager(bob), lease);
+      Lease later = leaseOn(objectManager(alice), hers.getContainer());
+      assertTrue(later.getContainer().getLeaseEpoch() > container.getLeaseEpoch());
+      long laterStart = openAll(datanodes, later);
+      writeStripe(datanodes, later, laterStart, content(4_096, 18));
+      release(objectManager(alice), later);
+
+      GetObjectReply all = withManifest(bob, "lessee", "all");
+      ByteString token = all.getContainers(0).getToken();
+      assertFalse(token.isEmpty());
+      Extent next =
+          hers.toBuilder()
+              .setOffset(laterStart)
+              .setEpoch(later.getContainer().getLeaseEpoch())
+              .build();
+      for (ShardPlace place : container.getShardsList()) {
+        ShardService node = datanodes.datanode(place);
+        ShardKey key = keyOf(container, place);
+        for (Extent others : List.of(hers, next)) {
+          for (long epoch : new long[] {0, others.getEpoch()}) {
+            ReadShardRequest.Builder read = whole(key, others, token).setEpoch(epoch);
+            denied(() -> answer(node.read(read.build())));
+            denied(() -> answer(node.read(read.setSectorCrcs(true).build())));
+            denied(() -> answer(node.read(read.setStatesOnly(true).build())));
+          }
+          ReadShardRequest.Builder asHis =
+              whole(key, others, token).setEpoch(container.getLeaseEpoch());
+          ExecutionException bare =
+              assertThrows(ExecutionException.class, () -> answer(node.read(asHis.build())));
+          assertEquals(ErrorCode.CORRUPT_DATA, ((StoreException) bare.getCause()).code());
+          ShardBytes sectors = answer(node.read(asHis.setSectorCrcs(true).build()));
+          assertEquals(1, sectors.reply().getSectorsCount());
+          assertFalse(sectors.reply().getSectors(0).getState() == SectorState.WRITTEN);
+          assertArrayEquals(new byte[4_096], bytes(sectors));
+        }
+      }
+      ShardPlace first = container.getShards(0);
+      Extent his = hers.toBuilder().setOffset(start).setEpoch(container.getLeaseEpoch()).build();
+      assertArrayEquals(
+          own, // the control: what he wrote he reads
+          bytes(
+              answer(
+                  datanodes
+                      .datanode(first)
+                      .read(whole(keyOf(container, first), his, token).build()))));
+    }
+    assertArrayEquals(secret, read(fileSystem(alice, "earlier"), "/secret"));
+  }
+
+  private static byte[] bytes(ShardBytes read) {
+    byte[] bytes = new byte[read.payload().readableBytes()];
+    read.payload().readBytes(bytes).release();
+    return bytes;
+  }
+
+  private static GetObjectReply withManifest(UserGroupInformation user, String bucket, String key)
+      throws Exception {
+    return objectManager(user)
+        .getObject(
+            GetObjectRequest.newBuilder()
+                .setBucket(bucket)
+                .setKey(key)
+                .setWantManifest(true)
+                .build());
+  }
+
+  /** A lease on one container, which somebody has just given back; on others they are returned. */
+  private static Lease leaseOn(ObjectManager om, long container) throws Exception {
+    String policy =
+        om.locateContainers(LocateContainersRequest.newBuilder().addIds(container).build())
+            .getContainers(0)
+            .getPolicy();
+    List<Lease> leases = new ArrayList<>();
+    await(
+        "a lease on it",
+        () -> {
+          Lease lease =
+              om.leaseContainer(
+                      LeaseContainersRequest.newBuilder()
+                          .setPolicy(policy)
+                          .setHolder(writeId())
+                          .build())
+                  .getLease();
+          leases.add(lease);
+          return lease.getContainer().getId() == container;
+        });
+    Lease wanted = leases.remove(leases.size() - 1);
+    for (Lease other : leases) {
+      release(om, other);
+    }
+    return wanted;
+  }
+
+  private static void release(ObjectManager om, Lease lease) throws Exception {
+    var unused =
+        om.releaseLease(
+            ReleaseLeaseRequest.newBuilder()
+                .setLease(
+                    LeaseRef.newBuilder()
+                        .setContainer(lease.getContainer().getId())
+                        .setEpoch(lease.getContainer().getLeaseEpoch())
+                        .setHolder(lease.getHolder()))
+                .setOutcome(LeaseOutcome.LEASE_IDLE)
+                .build());
+  }
+
+  private static OpenShardRequest opening(Lease lease, ShardKey key) {
+    return OpenShardRequest.newBuilder()
+        .setShard(key)
+        .setEpoch(lease.getContainer().getLeaseEpoch())
+        .setHolder(lease.getHolder())
+        .setPolicy(lease.getContainer().getPolicy())
+        .setCapacityBytes(lease.getContainer().getCapacityBytes())
+        .setToken(lease.getToken())
+        .build();
+  }
+
+  private static WriteShardRequest writing(Lease lease, ShardKey key, long at, byte[] sector) {
+    CRC32C crc = new CRC32C();
+    crc.update(sector);
+    return WriteShardRequest.newBuilder()
+        .setShard(key)
+        .setEpoch(lease.getContainer().getLeaseEpoch())
+        .setOffset(at)
+        .addCrcs((int) crc.getValue())
+        .setUsedShards(1)
+        .setToken(lease.getToken())
+        .build();
+  }
+
+  /** Neither a later generation nor a shard on another disk, nor a seal on what is open. */
+  private static void forgesNoShard(NetworkDatanodes datanodes, Lease lease) {
+    ContainerInfo container = lease.getContainer();
+    byte[] forged = content(4_096, 19);
+    for (ShardPlace place : container.getShardsList()) {
+      ShardKey key = keyOf(container, place);
+      ShardPlace elsewhere =
+          container.getShards((place.getIndex() + 1) % container.getShardsCount());
+      for (ShardPlace at : List.of(place, elsewhere)) {
+        for (int generation : new int[] {0, 1, 2, 1_000}) {
+          ShardKey other =
+              key.toBuilder().setGeneration(generation).setDiskId(at.getDiskId()).build();
+          if (other.equals(key)) {
+            continue;
+          }
+          ShardService node = datanodes.datanode(at);
+          denied(() -> answer(node.open(opening(lease, other))));
+          denied(
+              () ->
+                  answer(
+                      node.write(
+                          writing(lease, other, 0, forged), Unpooled.wrappedBuffer(forged))));
+          denied(() -> answer(node.seal(sealing(lease, other))));
+        }
+      }
+      denied(() -> answer(datanodes.datanode(place).seal(sealing(lease, key))));
+    }
+  }
+
+  private static SealShardRequest sealing(Lease lease, ShardKey key) {
+    return SealShardRequest.newBuilder()
+        .setShard(key)
+        .setEpoch(lease.getContainer().getLeaseEpoch())
+        .setToken(lease.getToken())
+        .build();
+  }
+
+  /** Where the lease begins. */
+  private static long openAll(NetworkDatanodes datanodes, Lease lease) throws Exception {
+    long start = 0;
+    for (ShardPlace place : lease.getContainer().getShardsList()) {
+      ShardKey key = keyOf(lease.getContainer(), place);
+      start = Math.max(start, answer(datanodes.datanode(place).open(opening(lease, key))).getEnd());
+    }
+    return start;
+  }
+
+  /** One sector of the first shard, with its parities. */
+  private static void writeStripe(NetworkDatanodes datanodes, Lease lease, long at, byte[] sector)
+      throws Exception {
+    ContainerInfo container = lease.getContainer();
+    ErasurePolicy policy = ErasurePolicy.named(container.getPolicy());
+    ByteBuffer[] data = new ByteBuffer[policy.k()];
+    data[0] = ByteBuffer.wrap(sector);
+    byte[][] cells = new byte[policy.shards()][];
+    cells[0] = sector;
+    ByteBuffer[] parities = new ByteBuffer[policy.m()];
+    for (int i = 0; i < parities.length; i++) {
+      cells[policy.k() + i] = new byte[sector.length];
+      parities[i] = ByteBuffer.wrap(cells[policy.k() + i]);
+    }
+    ErasureCoders.of(policy).encode(data, parities);
+    for (ShardPlace place : container.getShardsList()) {
+      byte[] cell = cells[place.getIndex()];
+      if (cell != null) {
+        ShardKey key = keyOf(container, place);
+        var unused =
+            answer(
+                datanodes
+                    .datanode(place)
+                    .write(writing(lease, key, at, cell), Unpooled.wrappedBuffer(cell)));
+      }
+    }
+  }
+
+  /** An object that is said to be all of the container. */
+  private static void putAll(ObjectManager om, Lease lease) throws Exception {
+    long id = lease.getContainer().getId();
+    long epoch = lease.getContainer().getLeaseEpoch();
+    long length = lease.getContainer().getCapacityBytes();
+    int header = 64;
+    PutObjectRequest.Builder put =
+        PutObjectRequest.newBuilder()
+            .setBucket("lessee")
+            .setKey("all")
+            .setWriteId(writeId())
+            .setLength(length - header)
+            .setMd5(ByteString.copyFrom(new byte[16]))
+            .addGrants(
+                LeaseGrant.newBuilder()
+                    .setContainer(id)
+                    .setEpoch(epoch)
+                    .setGrantedMicros(lease.getGrantedMicros())
+                    .setToken(lease.getToken()));
+    put.getManifestBuilder()
+        .setLength(length - header)
+        .addExtents(
+            Extent.newBuilder()
+                .setContainer(id)
+                .setEpoch(epoch)
+                .setWidth(1)
+                .setPacked(true)
+                .setCellLength(4_096)
+                .setHeaderLength(header)
+                .setLength(length));
+    var unused = om.putObject(put.build());
   }
 
   private static ShardKey keyOf(ContainerInfo container, ShardPlace place) {

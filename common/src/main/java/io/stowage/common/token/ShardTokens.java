@@ -59,7 +59,8 @@ public final class ShardTokens {
    */
   private static final int MOST_REMEMBERED = 4_096;
 
-  private static final int MOST_REMEMBERED_BYTES = 1_024;
+  /** A writer's token is below it, whatever the policy. */
+  static final int MOST_REMEMBERED_BYTES = 1_024;
 
   private final TokenKeyRing keys;
   private final StoreClock clock;

@@ -65,6 +65,7 @@ public final class TokenChecks {
 
   public void check(OpenShardRequest request) throws StoreException {
     ShardGrant grant = granted(request.getToken(), Operation.OPEN, request.getShard());
+    checkPlace(grant, request.getShard());
     checkEpoch(grant, request.getEpoch());
     if (!grant.getService() && !grant.getHolder().equals(request.getHolder())) {
       throw refused(grant, "it is for another holder");
@@ -72,12 +73,15 @@ public final class TokenChecks {
   }
 
   public void check(WriteShardRequest request) throws StoreException {
-    checkEpoch(
-        granted(request.getToken(), Operation.WRITE, request.getShard()), request.getEpoch());
+    ShardGrant grant = granted(request.getToken(), Operation.WRITE, request.getShard());
+    checkPlace(grant, request.getShard());
+    checkEpoch(grant, request.getEpoch());
   }
 
   public void check(SealShardRequest request) throws StoreException {
-    checkEpoch(granted(request.getToken(), Operation.SEAL, request.getShard()), request.getEpoch());
+    ShardGrant grant = granted(request.getToken(), Operation.SEAL, request.getShard());
+    checkPlace(grant, request.getShard());
+    checkEpoch(grant, request.getEpoch());
   }
 
   public void check(StatShardRequest request) throws StoreException {
@@ -93,25 +97,55 @@ public final class TokenChecks {
 
   public void check(ReadShardRequest request) throws StoreException {
     ShardGrant grant = granted(request.getToken(), Operation.READ, request.getShard());
-    if (grant.getRangesCount() == 0) {
+    if (grant.getService()) {
       return;
     }
+    long epoch = request.getEpoch();
+    if (epoch <= 0) {
+      throw refused(grant, "the read names no epoch, which would mean whatever any lease wrote");
+    }
+    if (grant.getRangesCount() == 0 || grant.getRangesCount() != grant.getRangeEpochsCount()) {
+      throw refused(grant, "it names no ranges, or not whose they are");
+    }
+    int first = firstFrom(grant.getRangeEpochsList(), epoch);
+    int end = firstFrom(grant.getRangeEpochsList(), epoch + 1); // of the last one: 0, so none
     for (ByteRange range : request.getRangesList()) {
-      if (!isWithin(range, grant.getRangesList())) {
+      if (!isWithin(range, grant.getRangesList(), first, end)) {
         throw refused(
-            grant, range.getLength() + " bytes at " + range.getOffset() + " are not in its ranges");
+            grant,
+            range.getLength()
+                + " bytes at "
+                + range.getOffset()
+                + " of epoch "
+                + epoch
+                + " are not in its ranges");
       }
     }
   }
 
-  /** Ranges ascend and do not touch, so that what is asked for lies in one of them. */
-  private static boolean isWithin(ByteRange asked, List<ByteRange> allowed) {
+  /** Index of the first epoch that is not below the one given; they ascend. */
+  private static int firstFrom(List<Long> epochs, long epoch) {
+    int low = 0;
+    int high = epochs.size();
+    while (low < high) {
+      int middle = (low + high) >>> 1;
+      if (epochs.get(middle) < epoch) {
+        low = middle + 1;
+      } else {
+        high = middle;
+      }
+    }
+    return low;
+  }
+
+  /** Those of one epoch ascend and do not touch, so that what is asked for lies in one of them. */
+  private static boolean isWithin(ByteRange asked, List<ByteRange> allowed, int first, int end) {
     long from = asked.getOffset();
     if (from < 0 || asked.getLength() < 1 || from + asked.getLength() < from) {
       return false; // of no use whoever asks, and sums must not wrap
     }
-    int low = 0;
-    int high = allowed.size() - 1;
+    int low = first;
+    int high = end - 1;
     while (low <= high) {
       int middle = (low + high) >>> 1;
       ByteRange range = allowed.get(middle);
@@ -144,6 +178,28 @@ public final class TokenChecks {
       throw refused(grant, "it is not for shard " + index);
     }
     return grant;
+  }
+
+  /**
+   * A lease is on shards where SCM has placed them. Elsewhere, or under a later generation, its
+   * holder could make shards of the container that look as if a rebuild had made them.
+   */
+  private static void checkPlace(ShardGrant grant, ShardKey shard) throws StoreException {
+    if (grant.getService()) {
+      return;
+    }
+    for (ShardKey place : grant.getPlacesList()) {
+      if (place.getIndex() == shard.getIndex()
+          && place.getGeneration() == shard.getGeneration()
+          && place.getDiskId().equals(shard.getDiskId())) {
+        return;
+      }
+    }
+    throw refused(
+        grant,
+        String.format(
+            "it is not for shard %d, generation %d, on disk %s",
+            shard.getIndex(), shard.getGeneration(), shard.getDiskId()));
   }
 
   private static void checkEpoch(ShardGrant grant, long epoch) throws StoreException {

@@ -20,6 +20,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.stowage.common.erasure.ErasurePolicy;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.ByteRange;
@@ -34,6 +35,7 @@ import io.stowage.common.proto.ReadShardRequest;
 import io.stowage.common.proto.SealShardRequest;
 import io.stowage.common.proto.ShardGrant;
 import io.stowage.common.proto.ShardKey;
+import io.stowage.common.proto.ShardPlace;
 import io.stowage.common.proto.StatShardRequest;
 import io.stowage.common.proto.TokenKey;
 import io.stowage.common.proto.TokenKeys;
@@ -51,6 +53,7 @@ import org.junit.jupiter.api.function.Executable;
 class TokenChecksTest {
   private static final long CONTAINER = 0x1234_5678_9abc_def0L;
   private static final ByteString HOLDER = ByteString.copyFromUtf8("a holder of 16 b");
+  private static final String DISK = "5e0c4f0a-7d57-4c4b-9e5f-2c57f3f2a001";
   private static final long MINUTE = 60_000_000L;
 
   private final ManualClock clock = new ManualClock(1_000_000_000_000_000L);
@@ -85,7 +88,9 @@ class TokenChecksTest {
         .setContainer(CONTAINER)
         .setShards(0b11111)
         .addRanges(range(8_192, 4_096))
+        .addRangeEpochs(5)
         .addRanges(range(65_536, 16_384))
+        .addRangeEpochs(5)
         .setUser("alice");
   }
 
@@ -97,6 +102,8 @@ class TokenChecksTest {
         .setEpoch(5)
         .setHolder(HOLDER)
         .setShards(0b11111)
+        .addPlaces(place(1, 1, DISK))
+        .addPlaces(place(2, 1, DISK))
         .setUser("alice");
   }
 
@@ -105,7 +112,11 @@ class TokenChecksTest {
   }
 
   private static ShardKey shard(long container, int index) {
-    return ShardKey.newBuilder().setContainer(container).setIndex(index).build();
+    return place(index, 1, DISK).toBuilder().setContainer(container).build();
+  }
+
+  private static ShardKey place(int index, int generation, String disk) {
+    return ShardKey.newBuilder().setIndex(index).setGeneration(generation).setDiskId(disk).build();
   }
 
   private static ReadShardRequest read(ByteString token, ByteRange... ranges) {
@@ -219,6 +230,127 @@ class TokenChecksTest {
     refused("epoch", () -> checks.check(write(noEpoch, 5)));
   }
 
+  private static ReadShardRequest read(ByteString token, long epoch, ByteRange range) {
+    return read(token, range).toBuilder().setEpoch(epoch).build();
+  }
+
+  /** The same addresses under another epoch are another lease's bytes, or nobody's. */
+  @Test
+  void aReadNamesTheEpochOfItsRange() throws Exception {
+    ByteString token =
+        tokens.sign(
+            reader()
+                .clearRanges()
+                .clearRangeEpochs()
+                .addRanges(range(0, 8_192))
+                .addRangeEpochs(3)
+                .addRanges(range(16_384, 4_096))
+                .addRangeEpochs(3)
+                .addRanges(range(8_192, 4_096))
+                .addRangeEpochs(5)
+                .addRanges(range(4_096, 4_096)) // of a lie: it lies in another one's
+                .addRangeEpochs(9)
+                .build());
+    checks.check(read(token, 3, range(4_096, 4_096)));
+    checks.check(read(token, 3, range(16_384, 4_096)));
+    checks.check(read(token, 5, range(8_192, 4_096)));
+    checks.check(read(token, 9, range(4_096, 4_096)));
+    for (boolean sectors : List.of(false, true)) {
+      for (long none : new long[] {0, -1, Long.MIN_VALUE}) {
+        refused(
+            "names no epoch",
+            () ->
+                checks.check(
+                    read(token, none, range(4_096, 4_096)).toBuilder()
+                        .setSectorCrcs(sectors)
+                        .setStatesOnly(sectors)
+                        .build()));
+      }
+    }
+    for (long other : new long[] {1, 2, 4, 6, 8, 10, Long.MAX_VALUE}) {
+      for (long at = 0; at < 24_576; at += 4_096) {
+        ByteRange sector = range(at, 4_096);
+        refused("not in its ranges", () -> checks.check(read(token, other, sector)));
+      }
+    }
+    refused("not in its ranges", () -> checks.check(read(token, 5, range(4_096, 4_096))));
+    refused("not in its ranges", () -> checks.check(read(token, 5, range(16_384, 4_096))));
+    refused("not in its ranges", () -> checks.check(read(token, 3, range(8_192, 4_096))));
+    refused("not in its ranges", () -> checks.check(read(token, 3, range(4_096, 8_192))));
+    refused("not in its ranges", () -> checks.check(read(token, 9, range(0, 4_096))));
+  }
+
+  @Test
+  void tokensWithoutRangesOrTheirEpochsReadNothing() throws Exception {
+    for (ShardGrant grant :
+        List.of(
+            reader().clearRanges().build(),
+            reader().clearRanges().clearRangeEpochs().build(),
+            reader().clearRangeEpochs().build(),
+            reader().addRangeEpochs(5).build(),
+            reader().addRanges(range(0, 4_096)).build())) {
+      ByteString token = tokens.sign(grant);
+      refused("names no ranges", () -> checks.check(read(token, range(8_192, 4_096))));
+    }
+  }
+
+  @Test
+  void servicesReadWithoutRangesAndUnderAnyEpoch() throws Exception {
+    ByteString token =
+        tokens.sign(
+            ShardGrant.newBuilder()
+                .setService(true)
+                .setExpiryMicros(clock.wallMicros() + MINUTE)
+                .setOperations(Operation.all(Operation.READ, Operation.OPEN, Operation.WRITE))
+                .build());
+    checks.check(read(token, 0, range(0, 1L << 40)));
+    checks.check(write(token, 77));
+    checks.check(open(token, 77, ByteString.EMPTY));
+    refused("no certificate", () -> TokenChecks.ofUsers(tokens).check(read(token, 0, range(0, 1))));
+  }
+
+  /** Elsewhere he could make shards that look as if a rebuild had made them. */
+  @Test
+  void aWriterMakesNoShardsButThoseOfTheRow() throws Exception {
+    ByteString token = tokens.sign(writer().build());
+    checks.check(open(token, 5, HOLDER));
+    ByteString nowhere = tokens.sign(writer().clearPlaces().build());
+    for (ShardKey other :
+        List.of(
+            place(2, 0, DISK),
+            place(2, 2, DISK),
+            place(2, 1_000, DISK),
+            place(2, -1, DISK),
+            place(2, 1, ""),
+            place(2, 1, "5e0c4f0a-7d57-4c4b-9e5f-2c57f3f2a002"),
+            place(0, 1, DISK), // an index of the container, of which the row names another disk
+            place(3, 1, DISK))) {
+      ShardKey key = other.toBuilder().setContainer(CONTAINER).build();
+      refused("it is not for shard", () -> checks.check(opening(token, key)));
+      refused("it is not for shard", () -> checks.check(writing(token, key)));
+      refused("it is not for shard", () -> checks.check(sealing(token, key)));
+    }
+    ShardKey own = shard(CONTAINER, 2);
+    checks.check(opening(token, own));
+    checks.check(writing(token, own));
+    checks.check(sealing(token, own));
+    refused("it is not for shard", () -> checks.check(opening(nowhere, own)));
+    refused("it is not for shard", () -> checks.check(writing(nowhere, own)));
+    refused("it is not for shard", () -> checks.check(sealing(nowhere, own)));
+  }
+
+  private static OpenShardRequest opening(ByteString token, ShardKey shard) {
+    return open(token, 5, HOLDER).toBuilder().setShard(shard).build();
+  }
+
+  private static WriteShardRequest writing(ByteString token, ShardKey shard) {
+    return write(token, 5).toBuilder().setShard(shard).build();
+  }
+
+  private static SealShardRequest sealing(ByteString token, ShardKey shard) {
+    return SealShardRequest.newBuilder().setShard(shard).setEpoch(5).setToken(token).build();
+  }
+
   @Test
   void noTokenAndOldTokensAreRefused() throws Exception {
     refused("no token", () -> checks.check(read(ByteString.EMPTY, range(8_192, 1))));
@@ -306,6 +438,8 @@ class TokenChecksTest {
             grant -> grant.setHolder(ByteString.copyFromUtf8("another holder..")),
             grant -> grant.setShards(-1),
             grant -> grant.clearRanges(),
+            grant -> grant.clearRangeEpochs().addRangeEpochs(4).addRangeEpochs(5),
+            grant -> grant.addPlaces(place(2, 1_000, DISK)),
             grant -> grant.setRanges(0, range(0, Long.MAX_VALUE)),
             grant -> grant.setUser("bob"),
             grant -> grant.setService(true));
@@ -361,6 +495,7 @@ class TokenChecksTest {
             .addExtents( // three stripes of three cells
                 Extent.newBuilder()
                     .setContainer(CONTAINER)
+                    .setEpoch(5)
                     .setOffset(65_536)
                     .setWidth(3)
                     .setCellLength(8_192)
@@ -368,6 +503,7 @@ class TokenChecksTest {
             .addExtents( // a packed one: parts of two sectors
                 Extent.newBuilder()
                     .setContainer(CONTAINER)
+                    .setEpoch(5)
                     .setOffset(4_000)
                     .setWidth(1)
                     .setCellLength(4_096)
@@ -387,21 +523,150 @@ class TokenChecksTest {
                 read(token, range(0, 1)).toBuilder().setShard(shard(CONTAINER, 5)).build()));
   }
 
+  private static Extent packed(long epoch, long offset, long length) {
+    return Extent.newBuilder()
+        .setContainer(CONTAINER)
+        .setEpoch(epoch)
+        .setOffset(offset)
+        .setWidth(1)
+        .setPacked(true)
+        .setCellLength(4_096)
+        .setLength(length)
+        .build();
+  }
+
+  /** Neighbours of two leases touch, and are two ranges; a lie about addresses gets no epoch. */
   @Test
-  void onlyWhoWroteItCommitsIt() throws Exception {
+  void readersGetEachRangeUnderItsOwnEpoch() throws Exception {
+    Manifest manifest =
+        Manifest.newBuilder()
+            .addExtents(packed(7, 12_288, 4_096))
+            .addExtents(packed(5, 4_096, 4_000))
+            .addExtents(packed(7, 8_192, 4_000))
+            .addExtents(packed(9, 0, 1L << 30)) // all of the container, says who wrote it
+            .build();
+    ContainerInfo info = ContainerInfo.newBuilder().setId(CONTAINER).setPolicy("rs-3-2").build();
+    ByteString token = grants.forReader("bob", manifest, List.of(info)).get(CONTAINER);
+    ShardGrant grant = tokens.verify(token);
+    assertEquals(List.of(5L, 7L, 9L), grant.getRangeEpochsList());
+    assertEquals(
+        List.of(range(4_096, 4_096), range(8_192, 8_192), range(0, 1L << 30)),
+        grant.getRangesList());
+    checks.check(read(token, 7, range(8_192, 8_192)));
+    checks.check(read(token, 5, range(4_096, 4_096)));
+    checks.check(read(token, 9, range(0, 1L << 30))); // the datanode knows what is of epoch 9
+    refused("names no epoch", () -> checks.check(read(token, 0, range(8_192, 8_192))));
+    refused("ranges", () -> checks.check(read(token, 7, range(4_096, 8_192))));
+    refused("ranges", () -> checks.check(read(token, 5, range(8_192, 4_096))));
+    refused("ranges", () -> checks.check(read(token, 8, range(8_192, 4_096))));
+  }
+
+  @Test
+  void extentsThatCanLieNowhereAreRefused() throws Exception {
+    ContainerInfo info = ContainerInfo.newBuilder().setId(CONTAINER).setPolicy("rs-3-2").build();
+    LeaseGrant grant = leaseOf("bob", 5, info);
+    Extent sound = packed(5, 8_192, 100);
+    for (Extent extent :
+        List.of(
+            packed(0, 8_192, 100),
+            packed(-1, 8_192, 100),
+            packed(5, -4_096, 100),
+            packed(5, Long.MAX_VALUE, 100),
+            packed(5, Long.MAX_VALUE - 4_096, 4_096),
+            packed(5, 8_192, -1),
+            packed(5, 8_192, Long.MAX_VALUE),
+            sound.toBuilder().setWidth(-1).build(),
+            sound.toBuilder().setCellLength(-4_096).build(),
+            sound.toBuilder().setPacked(false).setWidth(3).setCellLength(0).build())) {
+      Manifest manifest = Manifest.newBuilder().addExtents(sound).addExtents(extent).build();
+      for (Executable use :
+          List.<Executable>of(
+              () -> grants.checkWritten("bob", manifest, List.of(grant)),
+              () -> grants.forReader("bob", manifest, List.of(info)))) {
+        StoreException e = assertThrows(StoreException.class, use, extent::toString);
+        assertEquals(ErrorCode.INVALID_ARGUMENT, e.code());
+      }
+    }
+    grants.checkWritten("bob", Manifest.newBuilder().addExtents(sound).build(), List.of(grant));
+  }
+
+  /** 16,000 pieces that do not touch, of a thousand leases: as many as a shard lists. */
+  @Test
+  void theTokenOfAnObjectInManyPiecesIsTaken() throws Exception {
+    Manifest.Builder manifest = Manifest.newBuilder();
+    int pieces = 16_000;
+    for (int i = 0; i < pieces; i++) {
+      manifest.addExtents(packed(1L + i / 16, 5L << 30 | i * 8_192L, 4_000));
+    }
+    ContainerInfo info = ContainerInfo.newBuilder().setId(CONTAINER).setPolicy("rs-3-2").build();
+    ByteString token = grants.forReader("alice", manifest.build(), List.of(info)).get(CONTAINER);
+    assertTrue(token.size() <= ShardTokens.MAX_BYTES, token.size() + " bytes");
+    assertEquals(pieces, tokens.verify(token).getRangesCount());
+    for (int i = 0; i < pieces; i += 997) {
+      long at = 5L << 30 | i * 8_192L;
+      long epoch = 1L + i / 16;
+      checks.check(read(token, epoch, range(at, 4_096)));
+      refused("ranges", () -> checks.check(read(token, epoch, range(at + 4_096, 1))));
+      refused("ranges", () -> checks.check(read(token, epoch + 1, range(at, 4_096))));
+    }
+  }
+
+  @Test
+  void aLeasesTokenIsForItsPlacesAndSmallEnoughToBeRemembered() throws Exception {
+    for (String policy : List.of("rs-1-2", "rs-3-2", "rs-6-3", "rs-10-4")) {
+      ContainerInfo.Builder info =
+          ContainerInfo.newBuilder()
+              .setId(CONTAINER)
+              .setPolicy(policy)
+              .setLeaseEpoch(1_000)
+              .setCapacityBytes(1L << 40);
+      int shards = ErasurePolicy.named(policy).shards();
+      for (int i = 0; i < shards; i++) {
+        info.addShards(
+            ShardPlace.newBuilder()
+                .setIndex(i)
+                .setGeneration(1)
+                .setNodeId("5e0c4f0a-7d57-4c4b-9e5f-2c57f3f2b001")
+                .setDiskId(DISK));
+      }
+      ByteString token =
+          leaseOf("a-user-with-a-long-name@EXAMPLE.COM", 1_000, info.build()).getToken();
+      assertTrue(token.size() <= ShardTokens.MOST_REMEMBERED_BYTES, policy + ": " + token.size());
+      for (int i = 0; i < shards; i++) {
+        checks.check(open(token, 1_000, HOLDER).toBuilder().setShard(shard(CONTAINER, i)).build());
+        ShardKey rebuilt = place(i, 2, DISK).toBuilder().setContainer(CONTAINER).build();
+        refused(
+            "it is not for shard",
+            () -> checks.check(open(token, 1_000, HOLDER).toBuilder().setShard(rebuilt).build()));
+      }
+      refused(
+          "SEAL",
+          () ->
+              checks.check(
+                  sealing(token, shard(CONTAINER, 0)).toBuilder().setEpoch(1_000).build()));
+    }
+  }
+
+  private LeaseGrant leaseOf(String user, long epoch, ContainerInfo container)
+      throws StoreException {
     Lease lease =
         Lease.newBuilder()
-            .setContainer(
-                ContainerInfo.newBuilder().setId(CONTAINER).setPolicy("rs-3-2").setLeaseEpoch(5))
+            .setContainer(container.toBuilder().setLeaseEpoch(epoch))
             .setHolder(HOLDER)
             .setExpiryMicros(clock.wallMicros() + MINUTE)
             .build();
+    return LeaseGrant.newBuilder()
+        .setContainer(container.getId())
+        .setEpoch(epoch)
+        .setToken(grants.forWriter(user, lease, Duration.ofMinutes(15)))
+        .build();
+  }
+
+  @Test
+  void onlyWhoWroteItCommitsIt() throws Exception {
     LeaseGrant grant =
-        LeaseGrant.newBuilder()
-            .setContainer(CONTAINER)
-            .setEpoch(5)
-            .setToken(grants.forWriter("alice", lease, Duration.ofMinutes(15)))
-            .build();
+        leaseOf(
+            "alice", 5, ContainerInfo.newBuilder().setId(CONTAINER).setPolicy("rs-3-2").build());
     Manifest own =
         Manifest.newBuilder()
             .addExtents(Extent.newBuilder().setContainer(CONTAINER).setEpoch(5))

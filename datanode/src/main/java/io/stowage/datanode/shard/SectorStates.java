@@ -40,7 +40,7 @@ public final class SectorStates {
     damaged = true;
   }
 
-  /** Something was lost that nobody may know of yet; or another epoch's was asked for. */
+  /** Something was lost that nobody may know of yet. */
   public boolean isDamaged() {
     return damaged;
   }

@@ -124,7 +124,7 @@ final class ShardRead {
             entries.crcs[i] == ShardFormat.LOST_MARK
                 ? SectorState.LOST
                 : judge(entries, i, address, entries.crcs[i]);
-        add(state, entries, i, entries.crcs[i]);
+        add(state, entries, i, entries.crcs[i], isOfEpoch(address));
       }
       return;
     }
@@ -143,7 +143,7 @@ final class ShardRead {
       crc.update(bytes.limit(first + ShardFormat.SECTOR_BYTES).position(first));
       int found = (int) crc.getValue();
       SectorState state = judge(entries, i, address, found);
-      add(state, entries, i, found);
+      add(state, entries, i, found, isOfEpoch(address));
       if (state != SectorState.WRITTEN) {
         into.setZero(at + first, ShardFormat.SECTOR_BYTES);
       }
@@ -173,8 +173,9 @@ final class ShardRead {
     }
   }
 
-  private void add(SectorState state, SectorEntries entries, int i, int crc) {
-    if (state == SectorState.LOST && entries.crcs[i] != ShardFormat.LOST_MARK) {
+  /** What another epoch wrote is lost to who asks, and no damage: he may ask in vain for ever. */
+  private void add(SectorState state, SectorEntries entries, int i, int crc, boolean ofEpoch) {
+    if (state == SectorState.LOST && ofEpoch && entries.crcs[i] != ShardFormat.LOST_MARK) {
       states.noteDamage();
     }
     states.add(
@@ -190,8 +191,11 @@ final class ShardRead {
     if (entries.crcs[i] == 0) {
       return SectorState.NEVER_WRITTEN;
     }
-    boolean ofEpoch = rangeStart >= 0 && address >= rangeStart && address < rangeEnd;
     boolean whole = entries.crcs[i] == ChecksumPage.stored(found) && address < superblock.capacity;
-    return ofEpoch && whole ? SectorState.WRITTEN : SectorState.LOST;
+    return isOfEpoch(address) && whole ? SectorState.WRITTEN : SectorState.LOST;
+  }
+
+  private boolean isOfEpoch(long address) {
+    return rangeStart >= 0 && address >= rangeStart && address < rangeEnd;
   }
 }

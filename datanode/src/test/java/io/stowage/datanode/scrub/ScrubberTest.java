@@ -22,6 +22,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.proto.DamagedShard;
+import io.stowage.common.proto.SectorState;
 import io.stowage.common.proto.ShardReport;
 import io.stowage.common.time.ManualClock;
 import io.stowage.common.time.StoreClock;
@@ -231,6 +232,19 @@ class ScrubberTest {
             thread ->
                 thread.getName().equals("datanode-scrub-" + disk)
                     && thread.getState() == Thread.State.TIMED_WAITING);
+  }
+
+  /** Else whoever may read anything of a shard could have it read through again and again. */
+  @Test
+  void whoAsksForAnEpochThatDidNotWriteASectorMakesNobodySuspect() throws Exception {
+    Shard shard = shard(1, true);
+    disks.flipByte(file(1), 40_968);
+    var another = shard.readSectors(9, 0, 4_096);
+    assertEquals(List.of(SectorState.LOST), Shard.states(another.reply()));
+    assertEquals(null, store.damaged().nextSuspect(disk));
+    var own = shard.readSectors(1, 0, 4_096);
+    assertEquals(List.of(SectorState.LOST), Shard.states(own.reply()));
+    assertEquals(1, store.damaged().nextSuspect(disk).container());
   }
 
   @Test
