@@ -128,6 +128,13 @@ public final class EventDelivery implements AutoCloseable {
   /** Events that this gateway has queued, by their ids: as many as queues hold. */
   private final Map<ByteString, Pending> pending = new ConcurrentHashMap<>();
 
+  /**
+   * Ids that were cleared since the scan began to read the page at hand, null without one. The page
+   * may show them still: what it shows and is not pending any more was cleared since, and is here.
+   * At most {@link #CAPACITY}; of more, some are told twice.
+   */
+  private volatile Set<ByteString> clearedMeanwhile; // replaced by the scan alone
+
   private final ByteString holder = WriteId.random();
   private final CountDownLatch closing = new CountDownLatch(1);
   private final Thread scanner;
@@ -192,7 +199,13 @@ public final class EventDelivery implements AutoCloseable {
   public void tell(EventRecord event) {
     List<EventTarget> targets = event.getNote().getTargetsList();
     Pending one = new Pending(event, targets.size());
-    if (pending.putIfAbsent(event.getNote().getId(), one) != null) {
+    ByteString id = event.getNote().getId();
+    if (pending.putIfAbsent(id, one) != null) {
+      return;
+    }
+    Set<ByteString> cleared = clearedMeanwhile;
+    if (cleared != null && cleared.contains(id)) {
+      pending.remove(id);
       return;
     }
     for (EventTarget target : targets) {
@@ -225,6 +238,10 @@ public final class EventDelivery implements AutoCloseable {
                         .setRow(one.event.getRow())
                         .setId(one.event.getNote().getId()))
                 .build());
+        Set<ByteString> cleared = clearedMeanwhile;
+        if (cleared != null && cleared.size() < CAPACITY) {
+          cleared.add(one.event.getNote().getId()); // before it is no longer pending
+        }
       } catch (StoreException e) {
         LOG.info("Cannot clear an event that was told; it will be told again: {}", e.toString());
       }
@@ -370,6 +387,7 @@ public final class EventDelivery implements AutoCloseable {
     long next = Math.max(since, to - micros(SCAN_MARGIN));
     ByteString after = ByteString.EMPTY;
     while (closing.getCount() > 0) {
+      clearedMeanwhile = ConcurrentHashMap.newKeySet();
       ScanEventsReply page =
           namespace.scanEvents(
               ScanEventsRequest.newBuilder()
@@ -401,6 +419,7 @@ public final class EventDelivery implements AutoCloseable {
       }
       after = page.getLastRow();
     }
+    clearedMeanwhile = null;
     return next;
   }
 
