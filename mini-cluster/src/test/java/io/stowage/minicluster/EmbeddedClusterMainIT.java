@@ -49,7 +49,7 @@ class EmbeddedClusterMainIT {
     byte[] site;
     try (EmbeddedProcess first = EmbeddedProcess.launch(data, 0)) {
       long begin = System.nanoTime();
-      first.awaitServing(60);
+      first.awaitServing();
       try (S3Client s3 =
           S3Clients.builder(first.s3Endpoint(), first.accessKey(), first.secretKey()).build()) {
         s3.createBucket(b -> b.bucket("demo"));
@@ -65,7 +65,7 @@ class EmbeddedClusterMainIT {
       assertEquals(143, first.interrupt(60), "exit status after SIGTERM");
     }
     try (EmbeddedProcess second = EmbeddedProcess.launch(data, 0)) {
-      second.awaitServing(60);
+      second.awaitServing();
       assertEquals(secret, second.secretKey());
       assertArrayEquals(site, Files.readAllBytes(data.resolve("conf/stowage-site.xml")));
       try (S3Client s3 =
@@ -110,7 +110,7 @@ class EmbeddedClusterMainIT {
     try (EmbeddedProcess exposed =
         EmbeddedProcess.launch(
             "--data", data.toString(), "--s3-port", "0", "--s3-host", "0.0.0.0", "--insecure")) {
-      exposed.awaitServing(60);
+      exposed.awaitServing();
       assertTrue(exposed.output().contains("INSECURE: security is off"), exposed.output());
       int s3 = exposed.s3Endpoint().getPort();
       List<String> open = listeningBeyondLoopback(exposed.pid());
@@ -166,7 +166,7 @@ class EmbeddedClusterMainIT {
   /** Runs a start that must fail, and gives what it printed. */
   private static List<String> refusal(String... arguments) throws Exception {
     try (EmbeddedProcess process = EmbeddedProcess.launch(arguments)) {
-      int status = process.exitStatus(60);
+      int status = process.refusalStatus();
       assertTrue(status == 1 || status == 2, () -> "exit status " + status);
       return new ArrayList<>(process.output().lines().toList());
     }

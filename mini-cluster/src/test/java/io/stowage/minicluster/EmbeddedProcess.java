@@ -29,6 +29,9 @@ import java.util.concurrent.TimeoutException;
 
 /** {@link EmbeddedClusterMain} in a JVM of its own, to be killed. Confined to its test's thread. */
 final class EmbeddedProcess implements AutoCloseable {
+  /** Within which one that is all right serves or refuses, on a busy machine, too. */
+  private static final long START_SECONDS = 180;
+
   private final Process process;
   private final List<String> lines = new ArrayList<>(); // guarded by itself
   private final CompletableFuture<Void> serving = new CompletableFuture<>();
@@ -59,7 +62,9 @@ final class EmbeddedProcess implements AutoCloseable {
         System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")));
     command.add(EmbeddedClusterMain.class.getName());
     command.addAll(List.of(arguments));
-    return new EmbeddedProcess(new ProcessBuilder(command).redirectErrorStream(true).start());
+    ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
+    builder.environment().remove("JAVA_TOOL_OPTIONS"); // a JVM prints a line about them
+    return new EmbeddedProcess(builder.start());
   }
 
   private void read() {
@@ -81,12 +86,12 @@ final class EmbeddedProcess implements AutoCloseable {
   }
 
   /** Waits until the cluster says that it serves. */
-  EmbeddedProcess awaitServing(long seconds) throws Exception {
+  EmbeddedProcess awaitServing() throws Exception {
     try {
-      serving.get(seconds, TimeUnit.SECONDS);
+      serving.get(START_SECONDS, TimeUnit.SECONDS);
       return this;
     } catch (TimeoutException e) {
-      throw new IOException("not serving after " + seconds + " s: " + output(), e);
+      throw new IOException("not serving after " + START_SECONDS + " s: " + output(), e);
     }
   }
 
@@ -134,7 +139,12 @@ final class EmbeddedProcess implements AutoCloseable {
     return exitStatus(seconds);
   }
 
-  int exitStatus(long seconds) throws InterruptedException {
+  /** Of one that does not start. */
+  int refusalStatus() throws InterruptedException {
+    return exitStatus(START_SECONDS);
+  }
+
+  private int exitStatus(long seconds) throws InterruptedException {
     if (!process.waitFor(seconds, TimeUnit.SECONDS)) {
       throw new IllegalStateException("still running after " + seconds + " s: " + output());
     }

@@ -66,7 +66,7 @@ class KilledJvmIT {
     for (int kill = 0; kill < KILLS; kill++) {
       try (EmbeddedProcess process = EmbeddedProcess.launch(directory.resolve("data"), 0)) {
         long begin = System.nanoTime();
-        process.awaitServing(60);
+        process.awaitServing();
         System.err.printf("start %d: %d ms%n", kill, (System.nanoTime() - begin) / 1_000_000);
         try (S3Client s3 = client(process)) {
           if (kill == 0) {
@@ -78,7 +78,7 @@ class KilledJvmIT {
       }
     }
     try (EmbeddedProcess process = EmbeddedProcess.launch(directory.resolve("data"), 0)) {
-      process.awaitServing(60);
+      process.awaitServing();
       try (S3Client s3 = client(process)) {
         verify(s3);
         verifyListing(s3);

@@ -119,11 +119,12 @@ class LeaksIT {
             return false;
           }
         };
+    collect(); // what another test of this JVM has lost is not of this cluster
     Logger.getRootLogger().addAppender(appender);
     try {
       useAndClose(); // what is made once a JVM is made here
       Set<String> threads = threads();
-      int files = openFiles();
+      int files = mostOpenFiles();
       useAndClose();
       awaitNoMoreThan(threads);
       assertEquals(files, awaitNoMoreFilesThan(files), "open files");
@@ -180,7 +181,7 @@ class LeaksIT {
   }
 
   private static void awaitNoMoreThan(Set<String> allowed) throws InterruptedException {
-    long deadline = System.nanoTime() + 15_000_000_000L;
+    long deadline = System.nanoTime() + 60_000_000_000L;
     Set<String> more;
     do {
       more = threads();
@@ -198,8 +199,15 @@ class LeaksIT {
     return files == null ? 0 : files.length;
   }
 
+  /** Within a second: HBase, which is shared, opens and closes some all the time. */
+  private static int mostOpenFiles() throws InterruptedException {
+    int first = openFiles();
+    Thread.sleep(1_000);
+    return Math.max(first, openFiles());
+  }
+
   private static int awaitNoMoreFilesThan(int limit) throws InterruptedException {
-    long deadline = System.nanoTime() + 15_000_000_000L;
+    long deadline = System.nanoTime() + 60_000_000_000L;
     int now = openFiles();
     while (now > limit && System.nanoTime() < deadline) {
       Thread.sleep(50);

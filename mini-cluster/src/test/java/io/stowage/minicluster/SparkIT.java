@@ -35,6 +35,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.jar.JarFile;
 import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.MethodOrderer;
 import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.Test;
@@ -55,13 +56,32 @@ class SparkIT {
   private static final int ROWS = 20_000;
   private static final String BUCKET = "spark";
 
-  /** Downloads included. */
+  /** Of a job; what it needs was downloaded before, at whatever speed. */
   private static final int TIMEOUT_MINUTES = 8;
 
   @RegisterExtension
   static final StowageExtension STOWAGE = StowageExtension.of(MiniStowageCluster.builder());
 
   @TempDir static Path directory;
+
+  @BeforeAll
+  static void downloadWhatTheJobsNeed() throws Exception {
+    for (String spark : List.of("spark-4", "spark-3.5")) {
+      Path log = directory.resolve(spark + ".resolved.log");
+      Process resolve =
+          new ProcessBuilder(script(), spark)
+              .redirectErrorStream(true)
+              .redirectOutput(log.toFile())
+              .start();
+      int status = resolve.waitFor();
+      String said = Files.readString(log);
+      assertEquals(0, status, () -> spark + " cannot be had:\n" + said);
+    }
+  }
+
+  private static String script() {
+    return Path.of(System.getProperty("stowage.root"), "dev-support/spark/run").toString();
+  }
 
   @Test
   @Order(1)
@@ -150,11 +170,7 @@ class SparkIT {
     Path root = Path.of(System.getProperty("stowage.root"));
     List<String> command =
         new ArrayList<>(
-            List.of(
-                root.resolve("dev-support/spark/run").toString(),
-                spark,
-                configuration(cluster).toString(),
-                Integer.toString(ROWS)));
+            List.of(script(), spark, configuration(cluster).toString(), Integer.toString(ROWS)));
     command.addAll(List.of(actions));
     Path log = directory.resolve(spark + ".log");
     ProcessBuilder builder =

@@ -36,7 +36,6 @@ import io.stowage.minicluster.MiniStowageCluster;
 import io.stowage.s3.S3GatewayMain;
 import java.io.InputStream;
 import java.io.OutputStream;
-import java.net.ServerSocket;
 import java.net.URI;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
@@ -52,6 +51,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.permission.FsPermission;
@@ -445,10 +446,8 @@ class RebuildIT {
     try (MiniStowageCluster cluster = builder().start()) {
       cluster.awaitWritable(Duration.ofSeconds(60));
       Map<String, Seen> before;
-      Process gateway;
-      int port = freePort();
-      gateway = startGateway(cluster, port);
-      try (S3Client s3 = client(cluster, URI.create("http://127.0.0.1:" + port))) {
+      Process gateway = startGateway(cluster);
+      try (S3Client s3 = client(cluster, endpointOfGateway())) {
         s3.createBucket(b -> b.bucket(BUCKET));
         byS3(s3);
         before = look(s3);
@@ -480,18 +479,20 @@ class RebuildIT {
     }
   }
 
-  private static int freePort() throws Exception {
-    try (ServerSocket socket = new ServerSocket(0)) {
-      return socket.getLocalPort();
-    }
+  private URI endpointOfGateway() throws Exception {
+    Matcher said =
+        Pattern.compile("S3 is served on (127\\.0\\.0\\.1:\\d+)")
+            .matcher(Files.readString(directory.resolve("gateway.out")));
+    assertTrue(said.find(), "the gateway does not say where it serves");
+    return URI.create("http://" + said.group(1));
   }
 
   /** A gateway as a process of its own, of the same cluster. */
-  private Process startGateway(MiniStowageCluster cluster, int port) throws Exception {
+  private Process startGateway(MiniStowageCluster cluster) throws Exception {
     Map<String, String> settings = new TreeMap<>(cluster.config().settings());
     String quorum = cluster.config().get(Keys.ZOOKEEPER_QUORUM);
     settings.put(Keys.SCM_ADDRESSES.name(), String.join(",", cluster.scmAddresses()));
-    settings.put(Keys.S3_BIND.name(), "127.0.0.1:" + port);
+    settings.put(Keys.S3_BIND.name(), "127.0.0.1:0");
     settings.put("hbase.zookeeper.quorum", quorum.substring(0, quorum.indexOf(':')));
     settings.put("hbase.zookeeper.property.clientPort", quorum.substring(quorum.indexOf(':') + 1));
     StringBuilder site = new StringBuilder("<configuration>\n");
@@ -510,6 +511,7 @@ class RebuildIT {
                 "-Xmx384m",
                 "-XX:TieredStopAtLevel=1", // it lives for seconds
                 "-Djava.net.preferIPv4Stack=true",
+                "-Dlog4j.configuration=" + System.getProperty("log4j.configuration"),
                 "-cp",
                 System.getProperty("java.class.path"),
                 S3GatewayMain.class.getName(),

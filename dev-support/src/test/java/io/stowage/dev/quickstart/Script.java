@@ -65,6 +65,7 @@ final class Script implements AutoCloseable {
     builder.environment().put("STOWAGE_NO_BUILD", "1");
     // Its JVMs live for seconds: no time to compile well.
     builder.environment().put("STOWAGE_JAVA_OPTS", "-XX:TieredStopAtLevel=1");
+    builder.environment().remove("JAVA_TOOL_OPTIONS"); // a JVM prints a line about them
     builder.environment().putAll(environment);
     return new Script(builder.start(), err);
   }
