@@ -16,15 +16,25 @@
 package io.stowage.s3;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import io.stowage.common.proto.Identity;
+import io.stowage.common.proto.UpdateUserRequest;
 import io.stowage.s3.suite.S3IamTest;
 import io.stowage.s3.suite.S3Suite.Target;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import software.amazon.awssdk.auth.credentials.AwsCredentials;
+import software.amazon.awssdk.auth.credentials.StaticCredentialsProvider;
+import software.amazon.awssdk.http.urlconnection.UrlConnectionHttpClient;
+import software.amazon.awssdk.regions.Region;
+import software.amazon.awssdk.services.iam.model.AccessKey;
+import software.amazon.awssdk.services.iam.model.StatusType;
 import software.amazon.awssdk.services.s3.S3Client;
 import software.amazon.awssdk.services.sts.StsClient;
 import software.amazon.awssdk.services.sts.model.Credentials;
@@ -69,6 +79,73 @@ class IamTest extends S3IamTest {
         assertEquals(owner.listBuckets().owner().id(), client.listBuckets().owner().id());
       }
       assertThrows(StsException.class, sts::getSessionToken);
+    }
+  }
+
+  /** What a gateway knows of keys it believes for seconds: each look is at a fresh one. */
+  private boolean isBelieved(Credentials session) throws Exception {
+    try (InMemoryTarget gateway = new InMemoryTarget(Map.of(), target);
+        StsClient sts =
+            StsClient.builder()
+                .endpointOverride(gateway.target().endpoint())
+                .region(Region.US_EAST_1)
+                .credentialsProvider(StaticCredentialsProvider.create(of(session)))
+                .httpClientBuilder(UrlConnectionHttpClient.builder())
+                .build()) {
+      var unused = sts.getCallerIdentity();
+      return true;
+    } catch (StsException e) {
+      assertEquals("InvalidClientTokenId", e.awsErrorDetails().errorCode(), e.getMessage());
+      return false;
+    }
+  }
+
+  /**
+   * Else whoever stole a secret, which is then revoked, goes on by a session for a day and a half.
+   */
+  @Test
+  void sessionsEndWithTheKeyThatTheyBeganWith() throws Exception {
+    iam.createUser(b -> b.userName(name));
+    AccessKey key = iam.createAccessKey(b -> b.userName(name)).accessKey();
+    String arn =
+        iam.createRole(
+                b ->
+                    b.roleName(name)
+                        .assumeRolePolicyDocument(
+                            "{\"Statement\":{\"Effect\":\"Allow\",\"Action\":\"sts:AssumeRole\","
+                                + "\"Principal\":{\"AWS\":\"arn:aws:iam::000000000000:user/"
+                                + name
+                                + "\"}}}"))
+            .role()
+            .arn();
+    List<Credentials> sessions = new ArrayList<>();
+    try (StsClient sts = sts(basic(key.accessKeyId(), key.secretAccessKey()))) {
+      sessions.add(sts.getSessionToken(b -> b.durationSeconds(129_600)).credentials());
+      sessions.add(sts.assumeRole(b -> b.roleArn(arn).roleSessionName("own")).credentials());
+    }
+    try (StsClient sts = sts(of(sessions.get(0)))) { // a session begun by a session
+      sessions.add(sts.assumeRole(b -> b.roleArn(arn).roleSessionName("next")).credentials());
+    }
+    for (StatusType status : List.of(StatusType.INACTIVE, StatusType.ACTIVE)) {
+      iam.updateAccessKey(b -> b.userName(name).accessKeyId(key.accessKeyId()).status(status));
+      for (Credentials session : sessions) {
+        assertEquals(status == StatusType.ACTIVE, isBelieved(session), status.toString());
+      }
+    }
+    iam.deleteAccessKey(b -> b.userName(name).accessKeyId(key.accessKeyId()));
+    for (Credentials session : sessions) {
+      assertFalse(isBelieved(session));
+    }
+    // As getsecret after revokesecret makes it: of the same name, with another secret.
+    var unused =
+        target.namespace.updateUser(
+            UpdateUserRequest.newBuilder()
+                .setName(name)
+                .addAddKeys(
+                    Identity.newBuilder().setAccessKey(key.accessKeyId()).setSecretKey("another"))
+                .build());
+    for (Credentials session : sessions) {
+      assertFalse(isBelieved(session));
     }
   }
 }

@@ -49,6 +49,11 @@ public record Caller(Identity identity, PayloadSigning payload, Origin origin, S
     return identity.getAccessKey().isEmpty();
   }
 
+  /** The long-term key that sessions which the caller begins end with. */
+  public Session.Parent parent() {
+    return session.isTemporary() ? session.parent() : Session.Parent.of(identity);
+  }
+
   /** As whom the caller is judged. */
   public Authorizer.Subject subject() {
     return new Authorizer.Subject(

@@ -15,7 +15,12 @@
  */
 package io.stowage.s3.auth;
 
+import io.stowage.common.proto.Identity;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
 import java.util.List;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
 /**
  * What temporary credentials add to whom they stand for. Immutable.
@@ -24,10 +29,39 @@ import java.util.List;
  * @param roleName of an assumed role; empty: of a user
  * @param name of the session, which whoever assumed the role chose
  * @param boundaries policies that have to allow what the session does, beside all others
+ * @param parent the long-term key that all began with; null: the caller's own
  */
-public record Session(boolean isTemporary, String roleName, String name, List<String> boundaries) {
+public record Session(
+    boolean isTemporary, String roleName, String name, List<String> boundaries, Parent parent) {
   /** Of long-term keys. */
-  public static final Session NONE = new Session(false, "", "", List.of());
+  public static final Session NONE = new Session(false, "", "", List.of(), null);
+
+  /**
+   * A long-term key: sessions end when it is taken away, is inactive or gets another secret.
+   *
+   * @param digest of its secret
+   */
+  public record Parent(String accessKey, ByteString digest) {
+    /** The key that a caller without a session has signed with. */
+    static Parent of(Identity key) {
+      return new Parent(key.getAccessKey(), digest(key.getSecretKey()));
+    }
+
+    boolean is(Identity key) {
+      return key != null
+          && key.getAccessKey().equals(accessKey)
+          && MessageDigest.isEqual(digest(key.getSecretKey()).toByteArray(), digest.toByteArray());
+    }
+
+    private static ByteString digest(String secret) {
+      try {
+        return ByteString.copyFrom(
+            MessageDigest.getInstance("SHA-256").digest(secret.getBytes(StandardCharsets.UTF_8)));
+      } catch (NoSuchAlgorithmException e) {
+        throw new IllegalStateException("every JDK has SHA-256", e);
+      }
+    }
+  }
 
   public boolean isOfRole() {
     return !roleName.isEmpty();

@@ -42,7 +42,9 @@ import org.apache.hadoop.thirdparty.protobuf.InvalidProtocolBufferException;
 /**
  * Temporary credentials that nobody keeps: the token holds the secret, whom they stand for and
  * until when, sealed with AES-256-GCM under a key of the store's. Any gateway can open it. What a
- * session may do is asked anew for each request, of the user or role as it is then. Thread-safe.
+ * session may do is asked anew for each request, of the user or role as it is then, and whether the
+ * key that began it is still there: whoever stole a secret has it no longer than its key lives, by
+ * whatever sessions. Thread-safe.
  *
  * <pre>token = base64(version (1) = 1, nonce (12), AES-GCM(SessionToken; additional: access key))
  * </pre>
@@ -98,23 +100,27 @@ public final class Sessions {
     if (clock.wallMicros() >= token.getExpiresMicros()) {
       throw new S3Exception(S3Error.EXPIRED_TOKEN);
     }
-    Identity found = holder(token);
+    Session.Parent parent = new Session.Parent(token.getParentKey(), token.getParentDigest());
+    Identity key = keys.find(token.getParentKey());
+    if (!parent.is(key)) {
+      throw new S3Exception(S3Error.INVALID_TOKEN);
+    }
+    Identity found = holder(token, key);
     // Whoever is created again under a name is somebody else.
     if (found == null || !found.getUserId().equals(token.getUserId())) {
       throw new S3Exception(S3Error.INVALID_TOKEN);
     }
     return new Opened(
         found.toBuilder().setAccessKey(accessKey).setSecretKey(token.getSecretKey()).build(),
-        new Session(true, token.getRoleName(), token.getSessionName(), token.getPoliciesList()));
+        new Session(
+            true, token.getRoleName(), token.getSessionName(), token.getPoliciesList(), parent));
   }
 
-  private Identity holder(SessionToken token) throws StoreException {
+  private Identity holder(SessionToken token, Identity key) throws StoreException {
     if (!token.getRoleName().isEmpty()) {
       return keys.findRole(token.getRoleName());
     }
-    return token.getParentKey().isEmpty()
-        ? keys.findUser(token.getUserName())
-        : keys.find(token.getParentKey());
+    return token.getUserName().isEmpty() ? key : keys.findUser(token.getUserName());
   }
 
   private SessionToken read(String accessKey, String text) throws S3Exception, StoreException {

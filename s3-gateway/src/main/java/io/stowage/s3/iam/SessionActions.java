@@ -22,6 +22,7 @@ import io.stowage.common.proto.SessionToken;
 import io.stowage.common.time.StoreClock;
 import io.stowage.s3.access.Authorizer;
 import io.stowage.s3.auth.Caller;
+import io.stowage.s3.auth.Session;
 import io.stowage.s3.auth.Sessions;
 import io.stowage.s3.error.S3Exception;
 import io.stowage.s3.iam.Actions.Action;
@@ -83,9 +84,6 @@ final class SessionActions {
         SessionToken.newBuilder()
             .setUserName(caller.identity().getUserName())
             .setUserId(caller.identity().getUserId());
-    if (!ofUser) {
-      token.setParentKey(caller.identity().getAccessKey());
-    }
     issue(call, token, seconds);
   }
 
@@ -171,10 +169,17 @@ final class SessionActions {
   private void issue(IamCall call, SessionToken.Builder token, int seconds) throws StoreException {
     String accessKey = Actions.id("ASIA", 20);
     String secret = Actions.secret();
+    Session.Parent parent = call.caller().parent();
     long expires = clock.wallMicros() + seconds * 1_000_000L;
     String text =
         sessions.seal(
-            token.setAccessKey(accessKey).setSecretKey(secret).setExpiresMicros(expires).build());
+            token
+                .setAccessKey(accessKey)
+                .setSecretKey(secret)
+                .setExpiresMicros(expires)
+                .setParentKey(parent.accessKey())
+                .setParentDigest(parent.digest())
+                .build());
     call.out()
         .open("Credentials")
         .text("AccessKeyId", accessKey)

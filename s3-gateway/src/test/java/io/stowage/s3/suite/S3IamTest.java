@@ -62,7 +62,7 @@ public abstract class S3IamTest {
           + "\"Principal\":{\"AWS\":\"arn:aws:iam::000000000000:root\"}}}";
 
   private Target target;
-  private IamClient iam;
+  protected IamClient iam;
   private S3Client admin;
   private int serial;
   protected String name;
