@@ -249,14 +249,11 @@ class DataServerTest {
   @Test
   void whoBeginsAFrameAndDoesNotEndItIsClosed() throws Exception {
     try (DataServer impatient = serve(new Peers.Limits(100, Duration.ofMillis(300)))) {
-      Shard good = shard(network.datanode("127.0.0.1", impatient.port()));
-      good.open(1, 1); // and says nothing more until the others are gone
       List<Socket> bad = sayTo(impatient, 3);
       bad.addAll(sayTo(impatient, 3, (byte) 0));
       bad.addAll(sayTo(impatient, 3, new byte[] {0, 0, 1, 0, 0, 0, 0, 0, 8}));
       bad.addAll(sayTo(impatient, 3, (byte) 0x16)); // as a handshake begins
       assertClosed(bad);
-      good.write(1, 0, Shard.bytes(1, 4096), 1);
     }
   }
 
@@ -266,8 +263,11 @@ class DataServerTest {
       List<Socket> silent = sayTo(small, 4);
       Shard good = shard(network.datanode("127.0.0.1", small.port()));
       good.open(1, 1);
-      List<Socket> more = sayTo(small, 3);
-      good.write(1, 0, Shard.bytes(1, 4096), 1);
+      List<Socket> more = new ArrayList<>();
+      for (int i = 0; i < 3; i++) {
+        more.addAll(sayTo(small, 1));
+        good.write(1, i * 4096L, Shard.bytes(i, 4096), 1);
+      }
       assertClosed(silent);
       for (Socket socket : more) {
         socket.close();

@@ -16,12 +16,14 @@
 package io.stowage.datanode.net;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.embedded.EmbeddedChannel;
 import io.stowage.common.data.DataFrameDecoder;
+import io.stowage.common.data.ShardService;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.proto.DataReply;
 import io.stowage.common.proto.DataRequest;
@@ -39,6 +41,7 @@ import io.stowage.datanode.store.StoreSettings;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -68,19 +71,22 @@ class UnfinishedFramesTest {
 
   private EmbeddedChannel channel(boolean secure) {
     EmbeddedChannel channel = new EmbeddedChannel();
-    DataServerConnection connection =
-        new DataServerConnection(
-            channel,
-            secure
-                ? new CheckedShards(
-                    store, new TokenChecks(new ShardTokens(keys(), StoreClock.system())))
-                : store,
-            memory,
-            new Peers(Peers.Limits.DEFAULT).add(channel));
-    channel
-        .pipeline()
-        .addLast(new DataFrameDecoder<>(DataRequest.parser(), connection), connection);
+    attach(
+        channel,
+        secure
+            ? new CheckedShards(
+                store, new TokenChecks(new ShardTokens(keys(), StoreClock.system())))
+            : store);
     return channel;
+  }
+
+  private void attach(EmbeddedChannel channel, ShardService service) {
+    Peers.Peer peer = new Peers(Peers.Limits.DEFAULT).add(channel);
+    DataServerConnection connection = new DataServerConnection(channel, service, memory, peer);
+    DataFrameDecoder<DataRequest> decoder =
+        new DataFrameDecoder<>(DataRequest.parser(), connection);
+    peer.speaks(decoder);
+    channel.pipeline().addLast(decoder, connection);
   }
 
   private static TokenKeyRing keys() {
@@ -176,5 +182,40 @@ class UnfinishedFramesTest {
     channels.forEach(EmbeddedChannel::finishAndReleaseAll);
     assertEquals(0, memory.unfinished());
     assertTrue(piece.release(), "the last reference");
+  }
+
+  @Test
+  void onlyWhoOwesAFrameIsClosedAndNotWhileTheServerDoesNotRead() {
+    EmbeddedChannel channel = new EmbeddedChannel();
+    channel.freezeTime();
+    attach(channel, store);
+    DataRequest list =
+        DataRequest.newBuilder().setList(ListShardsRequest.getDefaultInstance()).build();
+    channel.writeInbound(begin(list, 0));
+    pass(channel, 3_600);
+    assertTrue(channel.isOpen(), "it may be silent between calls");
+    channel.writeInbound(Unpooled.directBuffer().writeZero(3));
+    channel.config().setAutoRead(false);
+    pass(channel, 3_600);
+    assertTrue(channel.isOpen(), "it may wait to be read from");
+    channel.config().setAutoRead(true);
+    pass(channel, 25);
+    assertTrue(channel.isOpen());
+    pass(channel, 25);
+    assertFalse(channel.isOpen(), "it began a frame");
+    channel.finishAndReleaseAll();
+    EmbeddedChannel mute = new EmbeddedChannel();
+    mute.freezeTime();
+    attach(mute, store);
+    pass(mute, 50);
+    assertFalse(mute.isOpen(), "it never said anything");
+  }
+
+  private static void pass(EmbeddedChannel channel, int seconds) {
+    for (int i = 0; i < seconds; i++) {
+      channel.advanceTimeBy(1, TimeUnit.SECONDS);
+      channel.runScheduledPendingTasks();
+      channel.runPendingTasks();
+    }
   }
 }
