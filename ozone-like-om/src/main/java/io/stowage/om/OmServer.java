@@ -389,7 +389,9 @@ public final class OmServer implements AutoCloseable {
         authorizer,
         tokens == null ? null : tokens.grants(),
         OmConfig.from(config).commitWindow(),
-        clock);
+        clock,
+        new Door.Rates(
+            config.get(Keys.LEASES_PER_MINUTE), config.get(Keys.DAMAGE_REPORTS_PER_MINUTE)));
   }
 
   /** What the desk decides is written down as what the door does. */

@@ -90,6 +90,7 @@ import io.stowage.scm.election.Election;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.random.RandomGenerator;
@@ -110,6 +111,10 @@ final class StorageContainerManager
   private static final Logger LOG = LoggerFactory.getLogger(StorageContainerManager.class);
 
   private static final int MOST_LISTED = 10_000;
+
+  /** Characters of what a client says of damage. */
+  private static final int MOST_SAID = 200;
+
   private static final int MOST_ASKED = 10_000;
 
   /** Removed rows that a standby looks for at a time: each costs a read. */
@@ -561,17 +566,30 @@ final class StorageContainerManager
         now -> {
           ContainerRow row = map.get(request.getContainer());
           if (row != null) {
-            for (int index : request.getShardsList()) {
-              if (index >= 0 && index < row.info().getShardsCount()) {
-                cluster.suspect(
-                    row.info().getShards(index).getNodeId(),
-                    "shard " + index + " of container " + row.name() + ": " + request.getWhat());
-                now.verify(row, row.info().getShards(index));
+            String what = printable(request.getWhat());
+            Set<Integer> named = new HashSet<>(request.getShardsList());
+            for (int index = 0; index < row.info().getShardsCount(); index++) {
+              if (!named.contains(index)) {
+                continue;
               }
+              ShardPlace place = row.info().getShards(index);
+              String told = "shard " + index + " of container " + row.name() + ": " + what;
+              if (request.getClaimed()) {
+                cluster.suspectAsClaimed(place.getNodeId(), told);
+              } else {
+                cluster.suspect(place.getNodeId(), told);
+              }
+              now.verify(row, place);
             }
           }
           return ReportDamageReply.getDefaultInstance();
         });
+  }
+
+  /** What somebody says, so that it begins no line of a log and fills none. */
+  private static String printable(String said) {
+    String text = said.length() > MOST_SAID ? said.substring(0, MOST_SAID) + "..." : said;
+    return text.replaceAll("[^\\p{Print}]", "?");
   }
 
   @Override

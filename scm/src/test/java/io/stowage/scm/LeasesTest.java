@@ -18,6 +18,7 @@ package io.stowage.scm;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -35,8 +36,10 @@ import io.stowage.common.proto.ShardPlace;
 import io.stowage.scm.container.MemoryContainerStore.Fault;
 import java.time.Duration;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.stream.Collectors;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.junit.jupiter.api.Test;
 
@@ -304,6 +307,68 @@ class LeasesTest {
     Lease all = tight.lease(WriteId.random(), tight.nodes.get(0).nodeId());
     assertEquals(5, all.getContainer().getShardsCount());
     assertEquals(idle.getContainer().getId(), all.getContainer().getId());
+  }
+
+  /** Anybody could else keep every node from being written to. */
+  @Test
+  void onlyWhoHoldsALeaseSaysWhichOfItsNodesAreSilent() throws Exception {
+    ScmHarness h = new ScmHarness(6, node -> new CompletableFuture<>());
+    Lease lease = h.lease();
+    Set<String> its =
+        lease.getContainer().getShardsList().stream()
+            .map(ShardPlace::getNodeId)
+            .collect(Collectors.toSet());
+    FakeDatanode[] all = h.nodes.toArray(new FakeDatanode[0]);
+    Lease another = lease.toBuilder().setHolder(WriteId.random()).build();
+    h.release(another, LeaseOutcome.LEASE_DAMAGED, 0, all);
+    assertEquals(6, fit(h), "who does not hold it is not believed");
+    FakeDatanode strange =
+        h.nodes.stream().filter(node -> !its.contains(node.nodeId())).findFirst().orElseThrow();
+    FakeDatanode own = h.node(lease.getContainer().getShards(0));
+    h.release(lease, LeaseOutcome.LEASE_DAMAGED, 0, strange, own);
+    assertEquals(5, fit(h), "one of its own, and not the other");
+    h.release(lease, LeaseOutcome.LEASE_DAMAGED, 0, all);
+    assertEquals(5, fit(h), "it is given back");
+  }
+
+  /** A node that is well answers at once, and is used as before whatever users say of it. */
+  @Test
+  void aClaimHasANodeAskedAndNothingHeldAgainstIt() throws Exception {
+    CompletableFuture<Void> answer = new CompletableFuture<>();
+    ScmHarness h = new ScmHarness(6, node -> answer);
+    Lease lease = h.lease();
+    ReportDamageRequest claim =
+        ReportDamageRequest.newBuilder()
+            .setContainer(lease.getContainer().getId())
+            .addAllShards(List.of(0, 0, 0, 99))
+            .setWhat("x".repeat(500) + "\n2026 ERROR of nobody's")
+            .setClaimed(true)
+            .build();
+    String node = lease.getContainer().getShards(0).getNodeId();
+    assertNotNull(h.scm.reportDamage(claim));
+    assertEquals(5, fit(h), "until it answers");
+    answer.complete(null);
+    assertEquals(6, fit(h));
+    for (int i = 0; i < 10; i++) {
+      assertNotNull(h.scm.reportDamage(claim));
+    }
+    assertEquals(6, fit(h));
+    long used = usesOf(h, node);
+    assertTrue(used > 0, "it is shunned nowhere");
+    assertNotNull(h.scm.reportDamage(claim.toBuilder().clearClaimed().build()));
+    assertEquals(0, usesOf(h, node), "what a service says counts");
+  }
+
+  /** Of ten fresh leases. */
+  private static long usesOf(ScmHarness h, String node) throws Exception {
+    long uses = 0;
+    for (int i = 0; i < 10; i++) {
+      uses +=
+          h.lease().getContainer().getShardsList().stream()
+              .filter(place -> place.getNodeId().equals(node))
+              .count();
+    }
+    return uses;
   }
 
   @Test

@@ -534,6 +534,27 @@ public final class Keys {
               "A file whose writer gave no sign of life for so long is closed at what it synced. No"
                   + " less than garbage stays."));
 
+  public static final ConfigKey<Integer> LEASES_PER_MINUTE =
+      add(
+          ConfigKey.integer(
+              "stowage.om.leases-per-minute",
+              6_000,
+              0,
+              1_000_000,
+              Tag.TUNING,
+              "Leases of containers that one user gets of an object manager over RPC, and four"
+                  + " minutes' worth at once; beyond it writers wait. 0: no bound."));
+  public static final ConfigKey<Integer> DAMAGE_REPORTS_PER_MINUTE =
+      add(
+          ConfigKey.integer(
+              "stowage.om.damage-reports-per-minute",
+              120,
+              0,
+              1_000_000,
+              Tag.TUNING,
+              "Reports of damaged shards and silent datanodes that an object manager believes one"
+                  + " user over RPC enough to look; others are dropped. 0: no bound."));
+
   public static final ConfigKey<Integer> LIFECYCLE_DAY_SECONDS =
       add(
           ConfigKey.integer(

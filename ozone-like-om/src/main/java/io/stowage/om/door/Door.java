@@ -44,6 +44,7 @@ import io.stowage.common.proto.GetObjectRequest;
 import io.stowage.common.proto.Identity;
 import io.stowage.common.proto.Lease;
 import io.stowage.common.proto.LeaseContainersReply;
+import io.stowage.common.proto.LeaseContainersRequest;
 import io.stowage.common.proto.ListBucketsRequest;
 import io.stowage.common.proto.LocateContainersReply;
 import io.stowage.common.proto.Manifest;
@@ -52,7 +53,9 @@ import io.stowage.common.proto.ObjectToDelete;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.PutObjectRequest;
 import io.stowage.common.proto.PutPartRequest;
+import io.stowage.common.proto.ReleaseLeaseRequest;
 import io.stowage.common.proto.RenewLeasesReply;
+import io.stowage.common.proto.ReportDamageRequest;
 import io.stowage.common.proto.SetObjectMetadataRequest;
 import io.stowage.common.proto.SyncFileRequest;
 import io.stowage.common.proto.UpdateBucketRequest;
@@ -110,7 +113,8 @@ public final class Door {
 
   /**
    * Calls that show and change nothing of anybody's; a lease's holder is a secret of its own. They
-   * are no decisions, and not written down.
+   * are no decisions, and not written down but where they say bad of datanodes. They cost the
+   * containers' manager something, so users make them at a bounded rate.
    */
   private static final Set<String> OF_EVERYBODY =
       Set.of("leaseContainer", "renewLeases", "releaseLease", "reportDamage", "locateContainers");
@@ -123,6 +127,18 @@ public final class Door {
   private final Duration commitWindow;
   private final StoreClock clock;
   private final KnownUsers users;
+  private final CallRates leases;
+  private final CallRates reports;
+
+  /**
+   * How often one user may ask for leases and say bad of datanodes; 0: as often as he likes.
+   *
+   * @param leases a minute; four minutes' worth at once, for jobs whose tasks begin together
+   * @param reports a minute
+   */
+  public record Rates(int leases, int reports) {
+    private static final int LEASE_MINUTES_AT_ONCE = 4;
+  }
 
   /**
    * @param grants null: datanodes ask for no tokens
@@ -132,13 +148,16 @@ public final class Door {
       Authorizer authorizer,
       ShardGrants grants,
       Duration commitWindow,
-      StoreClock clock) {
+      StoreClock clock,
+      Rates rates) {
     this.namespace = namespace;
     this.authorizer = authorizer;
     this.grants = grants;
     this.commitWindow = commitWindow;
     this.clock = clock;
     this.users = new KnownUsers(namespace, clock);
+    this.leases = new CallRates(rates.leases(), Rates.LEASE_MINUTES_AT_ONCE, clock);
+    this.reports = new CallRates(rates.reports(), 1, clock);
   }
 
   /** The call itself. */
@@ -176,7 +195,8 @@ public final class Door {
    */
   public Object pass(String name, Message request, Visitor visitor, Call call) throws Throwable {
     if (OF_EVERYBODY.contains(name)) {
-      return completed(call.with(request), visitor.user());
+      Message allowed = visitor.administrator() ? request : ofUsers(name, request, visitor);
+      return completed(call.with(allowed), visitor.user());
     }
     Passage passage = new Passage(name, visitor, users.find(visitor.user()));
     try (Acting acting = Acting.begin(passage.person)) {
@@ -189,6 +209,59 @@ public final class Door {
         throw e;
       }
     }
+  }
+
+  /**
+   * A call of everybody's as a user may make it. What he says of datanodes is a claim, and written
+   * down: it has them asked, and nothing is held against them for it.
+   */
+  private Message ofUsers(String name, Message request, Visitor visitor) throws StoreException {
+    if (request instanceof LeaseContainersRequest) {
+      CallRates.Answer answer = leases.take(visitor.user());
+      if (answer != CallRates.Answer.YES) {
+        throw tooMany(name, visitor, answer, "leases");
+      }
+    } else if (request instanceof ReportDamageRequest report) {
+      CallRates.Answer answer = reports.take(visitor.user());
+      if (answer != CallRates.Answer.YES) {
+        throw tooMany(name, visitor, answer, "reports");
+      }
+      writeDown(name, visitor, Verdict.allowed("a claim, which is looked into"));
+      return report.toBuilder().setClaimed(true).build();
+    } else if (request instanceof ReleaseLeaseRequest release
+        && release.getSuspectNodesCount() > 0) {
+      CallRates.Answer answer = reports.take(visitor.user());
+      if (answer == CallRates.Answer.YES) {
+        writeDown(name, visitor, Verdict.allowed("a claim of datanodes, which are asked"));
+        return release.toBuilder().setClaimed(true).build();
+      }
+      if (answer == CallRates.Answer.NO_AND_TELL) {
+        writeDown(name, visitor, Verdict.allowed("but too many claims of datanodes a minute"));
+      }
+      return release.toBuilder().clearSuspectNodes().build(); // the lease is his to give back
+    }
+    return request;
+  }
+
+  private StoreException tooMany(String name, Visitor visitor, CallRates.Answer answer, String what)
+      throws StoreException {
+    if (answer == CallRates.Answer.NO_AND_TELL) {
+      writeDown(name, visitor, Verdict.denied("too many " + what + " of one user a minute"));
+    }
+    return new StoreException(
+        ErrorCode.OVERLOADED,
+        "Cannot take the call "
+            + name
+            + ": user "
+            + visitor.user()
+            + " has asked for too many "
+            + what
+            + " within a minute");
+  }
+
+  private void writeDown(String name, Visitor visitor, Verdict verdict) throws StoreException {
+    Passage passage = new Passage(name, visitor, users.find(visitor.user()));
+    authorizer.note(visitor.origin(), passage.question("stowage:" + name, null), verdict);
   }
 
   /** What makes a call that decides by itself whether it may be made. */

@@ -54,6 +54,7 @@ import io.stowage.common.proto.GetObjectReply;
 import io.stowage.common.proto.GetObjectRequest;
 import io.stowage.common.proto.GetSecretRequest;
 import io.stowage.common.proto.Identity;
+import io.stowage.common.proto.LeaseContainersRequest;
 import io.stowage.common.proto.ListBucketsRequest;
 import io.stowage.common.proto.ListObjectsRequest;
 import io.stowage.common.proto.ListUsersRequest;
@@ -62,8 +63,10 @@ import io.stowage.common.proto.ObjectToDelete;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.OpenFileRequest;
 import io.stowage.common.proto.PutObjectRequest;
+import io.stowage.common.proto.ReleaseLeaseRequest;
 import io.stowage.common.proto.RenameObjectRequest;
 import io.stowage.common.proto.RenamePrefixRequest;
+import io.stowage.common.proto.ReportDamageRequest;
 import io.stowage.common.proto.SetObjectMetadataRequest;
 import io.stowage.common.proto.SyncFileRequest;
 import io.stowage.common.time.ManualClock;
@@ -115,6 +118,8 @@ class DoorTest {
   private ObjectVersion object = ObjectVersion.newBuilder().setStamp(7).build();
 
   private int lookUps;
+
+  private final ManualClock clock = new ManualClock(1);
 
   /** Whether permissions let everybody come to everything. */
   private boolean reachable = true;
@@ -180,7 +185,8 @@ class DoorTest {
             new ShardGrants(
                 new ShardTokens(new TokenKeyRing(), new ManualClock(1)), Duration.ofHours(1)),
             Duration.ofMinutes(15),
-            new ManualClock(1));
+            clock,
+            new Door.Rates(3, 2));
   }
 
   @AfterEach
@@ -330,6 +336,64 @@ class DoorTest {
       }
     }
     return saying.build();
+  }
+
+  private void overloaded(String name, Message request, String user) {
+    StoreException e = assertThrows(StoreException.class, () -> passed(name, request, user));
+    assertEquals(ErrorCode.OVERLOADED, e.code(), e.getMessage());
+  }
+
+  @Test
+  void aUserAsksForLeasesAtABoundedRateAndWaitsForMore() throws Exception {
+    LeaseContainersRequest lease = LeaseContainersRequest.getDefaultInstance();
+    for (int i = 0; i < 12; i++) { // the tasks of a job begin together
+      assertEquals(lease, passed("leaseContainer", lease, "bob"));
+    }
+    overloaded("leaseContainer", lease, "bob");
+    overloaded("leaseContainer", lease, "bob");
+    assertEquals(lease, passed("leaseContainer", lease, "alice"), "others have their own");
+    for (int i = 0; i < 50; i++) {
+      assertEquals(lease, passed("leaseContainer", lease, "root"), "services have no bound");
+    }
+    clock.advance(Duration.ofSeconds(21));
+    assertEquals(lease, passed("leaseContainer", lease, "bob"));
+    overloaded("leaseContainer", lease, "bob");
+    List<JsonNode> lines = lines();
+    assertEquals(1, lines.size(), "once a minute, or it would fill the log");
+    assertEquals("bob", lines.get(0).get("user").asText());
+    assertFalse(lines.get(0).get("allowed").asBoolean());
+  }
+
+  @Test
+  void whatAUserSaysOfDatanodesIsAClaimThatIsWrittenDown() throws Exception {
+    ReportDamageRequest report =
+        ReportDamageRequest.newBuilder().setContainer(7).addShards(1).setWhat("gone").build();
+    ReleaseLeaseRequest release =
+        ReleaseLeaseRequest.newBuilder().addSuspectNodes("n1").setClaimed(false).build();
+    assertEquals(report, passed("reportDamage", report, "root"));
+    assertEquals(release, passed("releaseLease", release, "root"));
+    assertEquals(
+        report.toBuilder().setClaimed(true).build(), passed("reportDamage", report, "bob"));
+    assertEquals(
+        release.toBuilder().setClaimed(true).build(), passed("releaseLease", release, "bob"));
+    overloaded("reportDamage", report, "bob");
+    // A lease is taken back in any case.
+    assertEquals(
+        release.toBuilder().clearSuspectNodes().build(), passed("releaseLease", release, "bob"));
+    assertEquals( // services' are no claims
+        List.of(
+            "bob stowage:reportDamage true",
+            "bob stowage:releaseLease true",
+            "bob stowage:reportDamage false"),
+        lines().stream()
+            .map(
+                line ->
+                    line.get("user").asText()
+                        + " "
+                        + line.get("action").asText()
+                        + " "
+                        + line.get("allowed"))
+            .toList());
   }
 
   @Test

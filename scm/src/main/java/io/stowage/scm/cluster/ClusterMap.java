@@ -180,6 +180,19 @@ public final class ClusterMap {
    * @param what told to the operator
    */
   public void suspect(String nodeId, String what) {
+    suspect(nodeId, what, true);
+  }
+
+  /**
+   * The same, as somebody says who need not be believed: the node gets no lease until it answers,
+   * which one that is well does at once, and nothing is remembered against it. Else users could
+   * have any nodes shunned.
+   */
+  public void suspectAsClaimed(String nodeId, String what) {
+    suspect(nodeId, what, false);
+  }
+
+  private void suspect(String nodeId, String what, boolean strike) {
     synchronized (this) {
       Node node = nodes.get(nodeId);
       if (node == null) {
@@ -191,12 +204,16 @@ public final class ClusterMap {
       }
       if (!node.suspect) {
         LOG.warn("Datanode {} ({}) is suspect: {}", nodeId, node.address(), what);
-        node.strikes = Math.min(node.strikes + 1, MOST_STRIKES);
+      }
+      if (strike) {
+        if (!node.suspect || node.strikes == 0) {
+          node.strikes = Math.min(node.strikes + 1, MOST_STRIKES);
+        }
+        node.lastStrikeNanos = now;
+        node.shunnedUntilNanos = now + (FIRST_SHUN_NANOS << (node.strikes - 1));
       }
       node.suspect = true;
       node.heartbeatsAsSuspect = 0;
-      node.lastStrikeNanos = now;
-      node.shunnedUntilNanos = now + (FIRST_SHUN_NANOS << (node.strikes - 1));
     }
     probeSuspects();
   }

@@ -441,7 +441,10 @@ public final class Leases {
         : null;
   }
 
-  /** Takes a lease back; one that is not held any more is no error. */
+  /**
+   * Takes a lease back; one that is not held any more is no error. Who holds it may say which of
+   * its nodes gave no answer: of others he knows nothing.
+   */
   void release(ReleaseLeaseRequest request) throws StoreException {
     LeaseRef ref = request.getLease();
     String what =
@@ -450,10 +453,26 @@ public final class Leases {
             + ", epoch "
             + ref.getEpoch()
             + ", got no answer";
-    request.getSuspectNodesList().forEach(node -> cluster.suspect(node, what));
     OpenContainer container = open.get(ref.getContainer());
     if (container == null) {
       return;
+    }
+    ContainerInfo leased;
+    synchronized (container) {
+      leased = held(container, ref);
+    }
+    if (leased == null) {
+      return;
+    }
+    for (ShardPlace place : leased.getShardsList()) { // before others can have the container
+      if (!request.getSuspectNodesList().contains(place.getNodeId())) {
+        continue;
+      }
+      if (request.getClaimed()) {
+        cluster.suspectAsClaimed(place.getNodeId(), what);
+      } else {
+        cluster.suspect(place.getNodeId(), what);
+      }
     }
     synchronized (container) {
       if (held(container, ref) == null) {
