@@ -1178,13 +1178,14 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource, Counted
    */
   @Override
   public void access(Path path, FsAction mode) throws IOException {
-    if (bucket.getLayout() != BucketLayout.FILE_SYSTEM) {
+    String key = mode.implies(FsAction.WRITE) ? keyOf(path) : anyKeyOf(path);
+    boolean past = SnapshotPath.isWithin(key);
+    if (!past && bucket.getLayout() != BucketLayout.FILE_SYSTEM) {
       super.access(path, mode);
       return;
     }
     statistics.incrementReadOps(1);
-    String key = mode.implies(FsAction.WRITE) ? keyOf(path) : anyKeyOf(path);
-    if (SnapshotPath.isWithin(key)) {
+    if (past) {
       Entry unused = require(path, key);
       return;
     }

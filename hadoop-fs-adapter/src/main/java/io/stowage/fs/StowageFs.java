@@ -47,13 +47,10 @@ import org.apache.hadoop.fs.permission.FsAction;
 public class StowageFs extends DelegateToFileSystem {
   /** What a FileSystem can and a FileContext has no method for, by Hadoop's names. */
   private static final Set<String> WITHOUT_METHOD =
-      new HashSet<>(
-          Arrays.asList(
-              "fs.capability.bulk.delete",
-              "fs.capability.paths.pathhandles",
-              "fs.option.create.conditional.overwrite",
-              "fs.option.create.conditional.overwrite.etag",
-              "fs.option.create.content.type"));
+      new HashSet<>(Arrays.asList("fs.capability.bulk.delete", "fs.capability.paths.pathhandles"));
+
+  /** Options of files that are created; a FileContext's builder hands none on. */
+  private static final String CREATE_OPTIONS = "fs.option.create.";
 
   /** Called by Hadoop through reflection. */
   public StowageFs(URI uri, Configuration conf) throws IOException, URISyntaxException {
@@ -85,7 +82,9 @@ public class StowageFs extends DelegateToFileSystem {
 
   @Override
   public boolean hasPathCapability(Path path, String capability) throws IOException {
-    return !WITHOUT_METHOD.contains(capability.toLowerCase(Locale.ROOT))
+    String name = capability.toLowerCase(Locale.ROOT);
+    return !WITHOUT_METHOD.contains(name)
+        && !name.startsWith(CREATE_OPTIONS)
         && super.hasPathCapability(path, capability);
   }
 

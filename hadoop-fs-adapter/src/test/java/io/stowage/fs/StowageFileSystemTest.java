@@ -169,6 +169,13 @@ class StowageFileSystemTest {
         () -> fs.rename(new Path("/new"), new Path("/.snapshot/monday/new")));
     assertThrows(
         AccessControlException.class, () -> fs.setTimes(new Path("/.snapshot/monday/a/f"), 1, 1));
+    fs.access(new Path("/.snapshot/monday/a/f"), FsAction.READ);
+    assertThrows(
+        AccessControlException.class,
+        () -> fs.access(new Path("/.snapshot/monday/a/f"), FsAction.READ_WRITE));
+    assertThrows(
+        FileNotFoundException.class,
+        () -> fs.access(new Path("/.snapshot/monday/new"), FsAction.READ));
     assertThrows(IOException.class, () -> fs.createSnapshot(new Path("/a"), "of-a-directory"));
     fs.renameSnapshot(root, "monday", "tuesday");
     assertArrayEquals(bytes(10, 2), read("/.snapshot/tuesday/g"));
