@@ -41,11 +41,9 @@ import org.apache.hadoop.thirdparty.protobuf.ByteString;
  * itself.
  *
  * <p>Runs are its users: a lease that takes no more of them (full, damaged, lost, too old, closing)
- * is given back when the last one is closed. One that is full, or was retired for its age, waits
- * for the objects that have extents under it, too ({@link #keep}): while it is renewed its grant
- * stays young, and an object is committed under the grants of all its extents, however long its
- * writing took. A damaged one does not wait, since only its release tells SCM what is wrong; nor
- * does a lost one. The interleavings that this has to bear:
+ * is given back when the last one is closed. Objects that are still being written may have bytes
+ * under it then: {@link LeasePool} has its grant kept for them. The interleavings that this has to
+ * bear:
  *
  * <ul>
  *   <li><b>The lease is lost while a stripe is in flight</b> (it lapsed, and SCM granted the
@@ -88,10 +86,11 @@ final class ContainerLease {
   private Lease granted;
   private long usableUntilNanos;
   private long renewAtNanos;
+  private long keepAtNanos;
+  private boolean judged;
   private long next;
   private long lastUsedNanos;
   private int runs;
-  private int keepers; // extents of objects that are not finished
   private long bytesInFlight;
   private boolean retired;
   private boolean handedBack;
@@ -133,6 +132,7 @@ final class ContainerLease {
     this.durationNanos = (granted.getExpiryMicros() - granted.getGrantedMicros()) * 1_000;
     this.next = start;
     this.lastUsedNanos = askedNanos;
+    this.keepAtNanos = askedNanos;
     extend(granted, askedNanos);
   }
 
@@ -185,6 +185,30 @@ final class ContainerLease {
     return !lost && !handedBack && nowNanos - renewAtNanos >= 0;
   }
 
+  /** Whether its grant is to be kept young by asking for that: it will not be renewed for long. */
+  synchronized boolean wantsKeeping(long nowNanos) {
+    return retired && !judged && nowNanos - keepAtNanos >= 0;
+  }
+
+  /** It is too late. */
+  synchronized void cannotBeKept() {
+    judged = true;
+  }
+
+  /** Its grant is not kept again before that time. */
+  synchronized void keepFrom(long nanos) {
+    keepAtNanos = nanos;
+  }
+
+  /** SCM counts its grant from that time. */
+  synchronized void kept(Lease kept) {
+    Lease.Builder from = granted.toBuilder().setGrantedMicros(kept.getGrantedMicros());
+    if (lost || handedBack) {
+      from.setToken(kept.getToken()); // until then its own is renewed, with which runs are written
+    }
+    granted = from.build();
+  }
+
   /** SCM no longer has the lease. */
   void lose() {
     synchronized (this) {
@@ -212,7 +236,7 @@ final class ContainerLease {
 
   /** Whether nobody has used it for this long. */
   synchronized boolean isUnusedSince(Duration idle, long nowNanos) {
-    return runs == 0 && keepers == 0 && nowNanos - lastUsedNanos > idle.toNanos();
+    return runs == 0 && nowNanos - lastUsedNanos > idle.toNanos();
   }
 
   /** Whether its grant is so old that a commit could come too late. */
@@ -247,23 +271,10 @@ final class ContainerLease {
     return null;
   }
 
-  /** An object that is still being written has one more extent under this lease. */
-  synchronized void keep() {
-    keepers++;
-  }
-
-  /** The object of an extent is finished or given up. */
-  void letGo() {
-    synchronized (this) {
-      keepers--;
-    }
-    handBackIfIdle();
-  }
-
   /** Whether the lease could be given back now and was not yet; true to one caller. */
   private void handBackIfIdle() {
     synchronized (this) {
-      if (!retired || runs > 0 || handedBack || (keepers > 0 && !damaged && !lost)) {
+      if (!retired || runs > 0 || handedBack) {
         return;
       }
       handedBack = true;

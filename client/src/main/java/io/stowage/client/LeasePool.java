@@ -20,6 +20,7 @@ import io.stowage.common.erasure.ErasurePolicy;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
+import io.stowage.common.proto.ContainerInfo;
 import io.stowage.common.proto.Lease;
 import io.stowage.common.proto.LeaseContainersRequest;
 import io.stowage.common.proto.LeaseOutcome;
@@ -29,8 +30,10 @@ import io.stowage.common.proto.RenewLeasesRequest;
 import io.stowage.common.time.StoreClock;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -45,6 +48,13 @@ import org.slf4j.LoggerFactory;
  * The few containers that this process may append to, of one policy. Gets leases through the object
  * manager when a writer finds none, keeps them alive, gives them back. Thread-safe: the list is
  * copied on write; one thread at a time asks for a lease, the others wait for what it gets.
+ *
+ * <p>An object is committed under the grants of all its extents, and no grant may be as old as the
+ * commit window then. Those of leases that are held are refreshed by SCM. A lease that ended, full,
+ * damaged or lost, while an object that has bytes under it is still being written is <b>kept</b>:
+ * SCM is asked to count its grant from now, and to let nobody judge the container for a commit
+ * window, and again every eighth of that until the object is finished or given up. A writer that
+ * dies keeps nothing: a commit window later what it wrote is garbage like any other.
  *
  * <p>A second lease is taken when the first has more than {@link #BUSY_BYTES} in flight, to use
  * more disks of a large cluster, never more than {@link #MOST_LEASES}: every lease is an open
@@ -71,6 +81,9 @@ final class LeasePool {
 
   private static final long RETRY_MILLIS = 200;
 
+  /** Leases kept by one call. */
+  private static final int MOST_KEPT_AT_ONCE = 256;
+
   private final ErasurePolicy policy;
   private final Containers containers;
   private final DatanodeDirectory directory;
@@ -79,9 +92,18 @@ final class LeasePool {
   private final NodeHealth health;
   private final Executor background;
   private final Duration oldest;
+  private final Duration window;
+  private final Duration keepEvery;
 
   private final List<ContainerLease> open = new CopyOnWriteArrayList<>();
   private final Set<ContainerLease> unreleased = ConcurrentHashMap.newKeySet();
+
+  /**
+   * Extents of unfinished objects by lease, as many leases as they have containers. Guarded by
+   * itself.
+   */
+  private final Map<ContainerLease, Integer> extents = new HashMap<>();
+
   private final ReentrantLock asking = new ReentrantLock();
   private StoreException failure; // of the last try, guarded by asking
   private long failedNanos;
@@ -104,6 +126,8 @@ final class LeasePool {
     this.health = health;
     this.background = background;
     this.oldest = config.commitWindow().dividedBy(2);
+    this.window = config.commitWindow();
+    this.keepEvery = config.commitWindow().dividedBy(8);
   }
 
   ErasurePolicy policy() {
@@ -303,6 +327,20 @@ final class LeasePool {
                 .setHolder(granted.getHolder()));
   }
 
+  /** An object that is being written has, or will have, one more extent under this lease. */
+  void keep(ContainerLease lease) {
+    synchronized (extents) {
+      extents.merge(lease, 1, Integer::sum);
+    }
+  }
+
+  /** It has none, is finished, or is given up. */
+  void letGo(ContainerLease lease) {
+    synchronized (extents) {
+      extents.computeIfPresent(lease, (key, count) -> count == 1 ? null : count - 1);
+    }
+  }
+
   /** The lease takes no more runs and has none left. */
   private void giveBack(ContainerLease lease) {
     open.remove(lease);
@@ -354,6 +392,44 @@ final class LeasePool {
     }
     if (!due.isEmpty()) {
       renew(due);
+    }
+    keep(now);
+  }
+
+  private void keep(long now) {
+    Map<String, ContainerLease> due = new HashMap<>();
+    synchronized (extents) {
+      for (ContainerLease lease : extents.keySet()) {
+        if (due.size() < MOST_KEPT_AT_ONCE
+            && lease.wantsKeeping(now)
+            && !lease.isOlderThan(window, clock.wallMicros())) { // then its token has expired, too
+          due.put(lease.container() + "/" + lease.epoch(), lease);
+        }
+      }
+    }
+    if (due.isEmpty()) {
+      return;
+    }
+    RenewLeasesRequest.Builder request = RenewLeasesRequest.newBuilder();
+    for (ContainerLease lease : due.values()) {
+      lease.keepFrom(now + keepEvery.toNanos() / 4); // should it fail
+      request.addKept(lease.grant());
+    }
+    try {
+      for (Lease kept : containers.renewLeases(request.build()).getKeptList()) {
+        ContainerInfo of = kept.getContainer();
+        ContainerLease lease = due.remove(of.getId() + "/" + of.getLeaseEpoch());
+        if (lease != null) {
+          lease.kept(kept);
+          lease.keepFrom(now + keepEvery.toNanos());
+        }
+      }
+      for (ContainerLease lease : due.values()) {
+        LOG.warn("What was written to {} was judged garbage: its objects cannot be stored", lease);
+        lease.cannotBeKept();
+      }
+    } catch (StoreException e) {
+      LOG.info("What was written to {} is not kept now: {}", due.values(), e.toString());
     }
   }
 

@@ -317,6 +317,7 @@ final class StreamedObject implements AutoCloseable {
       int even = (int) Sectors.roundUp(ceilDiv(needle, stripes * policy.k()));
       run = leases.begin(even, (int) Math.min(mostStripes, stripes));
     }
+    leases.keep(run.lease()); // until the object is finished, which may take longer than the lease
     acknowledgedInRun = 0;
     long room = (long) run.stripesLeft() * policy.k() * run.cellBytes() - headerBytes;
     boolean reachesEnd = length >= 0 && rest <= room;
@@ -468,10 +469,7 @@ final class StreamedObject implements AutoCloseable {
     return count;
   }
 
-  /**
-   * Waits for nothing: the run is closed when its last stripe has ended. Its lease is kept until
-   * the object is: the object may be written for longer than the commit window.
-   */
+  /** Waits for nothing: the run is closed when its last stripe has ended. */
   private void endExtent() {
     List<CompletableFuture<Void>> ends = new ArrayList<>();
     for (Sent sent : inFlight) {
@@ -479,9 +477,6 @@ final class StreamedObject implements AutoCloseable {
     }
     inFlight.clear();
     ContainerLease.Run ending = run;
-    if (acknowledgedInRun > headerBytes) {
-      run.lease().keep();
-    }
     Executors.whenDone(
         CompletableFuture.allOf(ends.toArray(new CompletableFuture<?>[0])),
         (nothing, error) -> ending.close());
@@ -499,6 +494,8 @@ final class StreamedObject implements AutoCloseable {
               .build());
       extentLeases.add(run.lease());
       stored += acknowledgedInRun - headerBytes;
+    } else {
+      leases.letGo(run.lease());
     }
     run = null;
   }
@@ -543,7 +540,7 @@ final class StreamedObject implements AutoCloseable {
       }
       endExtent();
     }
-    extentLeases.forEach(ContainerLease::letGo);
+    extentLeases.forEach(leases::letGo);
     extentLeases.clear();
   }
 }

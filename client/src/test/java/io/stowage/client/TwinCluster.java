@@ -27,6 +27,7 @@ import io.stowage.common.proto.ContainerState;
 import io.stowage.common.proto.Lease;
 import io.stowage.common.proto.LeaseContainersReply;
 import io.stowage.common.proto.LeaseContainersRequest;
+import io.stowage.common.proto.LeaseGrant;
 import io.stowage.common.proto.LeaseOutcome;
 import io.stowage.common.proto.LeaseRef;
 import io.stowage.common.proto.LocateContainersReply;
@@ -274,6 +275,21 @@ public final class TwinCluster implements Containers, DatanodeDirectory {
         containers.put(info.getId(), info);
         reply.addLeases(lease(info));
       }
+    }
+    for (LeaseGrant kept : request.getKeptList()) {
+      ContainerInfo info =
+          containers.get(kept.getContainer()).toBuilder()
+              .setLeaseGrantedMicros(clock.wallMicros())
+              .build();
+      containers.put(info.getId(), info);
+      reply.addKept(
+          Lease.newBuilder()
+              .setContainer(
+                  ContainerInfo.newBuilder()
+                      .setId(info.getId())
+                      .setPolicy(info.getPolicy())
+                      .setLeaseEpoch(kept.getEpoch()))
+              .setGrantedMicros(info.getLeaseGrantedMicros()));
     }
     return reply.build();
   }

@@ -441,6 +441,9 @@ final class StorageContainerManager
     RenewLeasesReply.Builder reply = RenewLeasesReply.newBuilder();
     asLeader(now -> now.renew(request.getLeasesList()))
         .forEach(lease -> reply.addLeases(withAddresses(lease)));
+    if (request.getKeptCount() > 0) {
+      reply.addAllKept(asLeader(now -> now.keep(request.getKeptList())));
+    }
     return reply.build();
   }
 

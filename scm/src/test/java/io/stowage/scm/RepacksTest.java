@@ -16,6 +16,7 @@
 package io.stowage.scm;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -26,13 +27,16 @@ import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.AddDeadBytesRequest;
 import io.stowage.common.proto.ClaimContainerReply;
 import io.stowage.common.proto.ClaimContainerRequest;
+import io.stowage.common.proto.ContainerInfo;
 import io.stowage.common.proto.ContainerState;
 import io.stowage.common.proto.DeadBytes;
 import io.stowage.common.proto.FinishRepackRequest;
 import io.stowage.common.proto.KeepContainersRequest;
 import io.stowage.common.proto.Lease;
+import io.stowage.common.proto.LeaseGrant;
 import io.stowage.common.proto.LeaseOutcome;
 import io.stowage.common.proto.RenewClaimRequest;
+import io.stowage.common.proto.RenewLeasesRequest;
 import io.stowage.common.proto.RepackOutcome;
 import io.stowage.common.proto.RepackStatusReply;
 import io.stowage.common.proto.RepackStatusRequest;
@@ -152,6 +156,76 @@ class RepacksTest {
     assertEquals(id, claim.getContainer().getId());
     assertEquals(ContainerState.SEALED, h.container(id).getState(), "a survey changes nothing");
     assertEquals(RepackWork.REPACK_NOTHING, claim(h).getWork(), "it has a worker");
+  }
+
+  /** Objects may be written for longer than the commit window: ADR 20. */
+  @Test
+  void whatAWriterHasKeptIsJudgedACommitWindowAfterTheLastTime() throws Exception {
+    ScmHarness h = new ScmHarness(5, null);
+    Lease lease = h.written(8 << 20);
+    h.release(lease, LeaseOutcome.LEASE_FULL, 8 << 20);
+    h.pass(A_SCAN);
+    long id = lease.getContainer().getId();
+    int mutations = h.store.mutations();
+    for (int i = 0; i < 8; i++) {
+      h.clock.advance(ScmHarness.WINDOW.dividedBy(8));
+      long granted = keep(h, lease).getGrantedMicros();
+      assertTrue(h.clock.wallMicros() - granted <= ScmHarness.WINDOW.toNanos() / 1_000 / 4);
+      // What the writer holds is in the row: nobody says REPACKING sooner than a window after it.
+      ContainerInfo row = h.store.read(id).info();
+      assertEquals(granted, Math.max(row.getSealedMicros(), row.getLeaseGrantedMicros()));
+    }
+    assertTrue(h.store.mutations() - mutations <= 5, "one mutation a quarter of the window");
+    h.scm.tick();
+    h.heartbeats();
+    h.scm = h.newScm(); // all that counts is in the row
+    h.scm.follow();
+    h.scm.won();
+    h.heartbeats();
+    h.heartbeats();
+    h.pass(ScmHarness.WINDOW.dividedBy(2));
+    assertEquals(RepackWork.REPACK_NOTHING, claim(h).getWork());
+    assertRefused(ErrorCode.UNAVAILABLE, () -> claim(h, WriteId.random(), id));
+    ripen(h); // its writer died
+    assertEquals(id, claim(h, WriteId.random(), id).getContainer().getId());
+    assertEquals(ContainerState.REPACKING, h.container(id).getState());
+    assertEquals(null, keep(h, lease), "it is being judged");
+  }
+
+  @Test
+  void whatIsKeptOfAContainerThatWasLeasedOnIsNoLeaseOfIt() throws Exception {
+    ScmHarness h = new ScmHarness(5, null);
+    Lease gone = h.written(8192);
+    h.pass(ScmHarness.LEASE.plusSeconds(2));
+    Lease next = h.lease();
+    assertEquals(gone.getContainer().getId(), next.getContainer().getId());
+    h.clock.advance(ScmHarness.LEASE.minusSeconds(10));
+    assertTrue(keep(h, gone).getGrantedMicros() >= gone.getGrantedMicros());
+    assertEquals(gone.getContainer().getLeaseEpoch(), keep(h, gone).getContainer().getLeaseEpoch());
+    assertTrue(h.renew(next));
+    assertFalse(h.renew(gone));
+    Lease never =
+        next.toBuilder()
+            .setContainer(
+                next.getContainer().toBuilder()
+                    .setLeaseEpoch(next.getContainer().getLeaseEpoch() + 1))
+            .build();
+    assertEquals(null, keep(h, never), "there is no such lease");
+  }
+
+  /** Null if it is not kept. */
+  private static Lease keep(ScmHarness h, Lease lease) throws StoreException {
+    List<Lease> kept =
+        h.scm
+            .renewLeases(
+                RenewLeasesRequest.newBuilder()
+                    .addKept(
+                        LeaseGrant.newBuilder()
+                            .setContainer(lease.getContainer().getId())
+                            .setEpoch(lease.getContainer().getLeaseEpoch()))
+                    .build())
+            .getKeptList();
+    return kept.isEmpty() ? null : kept.get(0);
   }
 
   @Test

@@ -55,6 +55,7 @@ import io.stowage.common.proto.PutObjectRequest;
 import io.stowage.common.proto.PutPartRequest;
 import io.stowage.common.proto.ReleaseLeaseRequest;
 import io.stowage.common.proto.RenewLeasesReply;
+import io.stowage.common.proto.RenewLeasesRequest;
 import io.stowage.common.proto.ReportDamageRequest;
 import io.stowage.common.proto.SetObjectMetadataRequest;
 import io.stowage.common.proto.SyncFileRequest;
@@ -195,6 +196,10 @@ public final class Door {
    */
   public Object pass(String name, Message request, Visitor visitor, Call call) throws Throwable {
     if (OF_EVERYBODY.contains(name)) {
+      if (grants != null && request instanceof RenewLeasesRequest renewal) {
+        // He is given a newer token for each, by which he may name what was written under it.
+        grants.checkWritten(visitor.user(), Manifest.getDefaultInstance(), renewal.getKeptList());
+      }
       Message allowed = visitor.administrator() ? request : ofUsers(name, request, visitor);
       return completed(call.with(allowed), visitor.user());
     }
@@ -792,11 +797,14 @@ public final class Door {
       return lease.toBuilder().setLease(signed(lease.getLease(), user)).build();
     }
     if (reply instanceof RenewLeasesReply renewed) {
-      List<Lease> leases = new ArrayList<>();
+      RenewLeasesReply.Builder leases = RenewLeasesReply.newBuilder();
       for (Lease lease : renewed.getLeasesList()) {
-        leases.add(signed(lease, user));
+        leases.addLeases(signed(lease, user));
       }
-      return renewed.toBuilder().clearLeases().addAllLeases(leases).build();
+      for (Lease lease : renewed.getKeptList()) {
+        leases.addKept(signed(lease, user));
+      }
+      return leases.build();
     }
     return reply;
   }

@@ -33,17 +33,18 @@ import java.util.Set;
  * Keeps a manifest from naming needles that were judged dead before it was committed.
  *
  * <p>Whatever judges needles of a container dead first writes REPACKING in its row, no sooner than
- * the commit window after its seal, and judges after that. No lease is granted on a sealed
- * container, so a manifest whose leases are younger than the window is always seen by the judge:
- * {@link #before}. A mutation can take its time, though, or its object manager be paused between
- * the look at the clock and the sending; hence {@link #after}: if the leases have meanwhile reached
- * the window, the container manager is asked, after the mutation, to keep the containers. It does
- * so where no judge has called them empty: those that say REPACKING get another holder in their
- * row, so that whoever judged them before our mutation is refused, and the next one judges them
- * anew and sees it. Where the row does not say REPACKING yet, any judge begins later than our
- * mutation. Either way the mutation is acknowledged. A container that is DELETED already, which
- * takes a pause of the window and a whole repack, is not kept: the outcome is then unknown, which
- * is no lie (the object is there now and its bytes will go), and the caller writes its bytes again.
+ * the commit window after its seal and after the last grant or refreshing of a lease on it (of a
+ * lease that ended, too: ADR 20), and judges after that. So a manifest whose leases are younger
+ * than the window is always seen by the judge: {@link #before}. A mutation can take its time,
+ * though, or its object manager be paused between the look at the clock and the sending; hence
+ * {@link #after}: if the leases have meanwhile reached the window, the container manager is asked,
+ * after the mutation, to keep the containers. It does so where no judge has called them empty:
+ * those that say REPACKING get another holder in their row, so that whoever judged them before our
+ * mutation is refused, and the next one judges them anew and sees it. Where the row does not say
+ * REPACKING yet, any judge begins later than our mutation. Either way the mutation is acknowledged.
+ * A container that is DELETED already, which takes a pause of the window and a whole repack, is not
+ * kept: the outcome is then unknown, which is no lie (the object is there now and its bytes will
+ * go), and the caller writes its bytes again.
  *
  * <p>An object manager that dies between its late mutation and the asking leaves a mutation that
  * nobody acknowledged; whoever repeats it asks again, and a judge that comes later sees it.

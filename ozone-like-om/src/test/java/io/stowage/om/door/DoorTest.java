@@ -34,6 +34,7 @@ import io.stowage.common.om.ObjectManager;
 import io.stowage.common.policy.Acl;
 import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.BucketLayout;
+import io.stowage.common.proto.ContainerInfo;
 import io.stowage.common.proto.CreateBucketRequest;
 import io.stowage.common.proto.CreateSnapshotRequest;
 import io.stowage.common.proto.CreateUploadRequest;
@@ -54,7 +55,9 @@ import io.stowage.common.proto.GetObjectReply;
 import io.stowage.common.proto.GetObjectRequest;
 import io.stowage.common.proto.GetSecretRequest;
 import io.stowage.common.proto.Identity;
+import io.stowage.common.proto.Lease;
 import io.stowage.common.proto.LeaseContainersRequest;
+import io.stowage.common.proto.LeaseGrant;
 import io.stowage.common.proto.ListBucketsRequest;
 import io.stowage.common.proto.ListObjectsRequest;
 import io.stowage.common.proto.ListUsersRequest;
@@ -66,9 +69,13 @@ import io.stowage.common.proto.PutObjectRequest;
 import io.stowage.common.proto.ReleaseLeaseRequest;
 import io.stowage.common.proto.RenameObjectRequest;
 import io.stowage.common.proto.RenamePrefixRequest;
+import io.stowage.common.proto.RenewLeasesReply;
+import io.stowage.common.proto.RenewLeasesRequest;
 import io.stowage.common.proto.ReportDamageRequest;
 import io.stowage.common.proto.SetObjectMetadataRequest;
 import io.stowage.common.proto.SyncFileRequest;
+import io.stowage.common.proto.TokenKey;
+import io.stowage.common.proto.TokenKeys;
 import io.stowage.common.time.ManualClock;
 import io.stowage.common.time.StoreClock;
 import io.stowage.common.token.ShardGrants;
@@ -111,6 +118,7 @@ class DoorTest {
   private Path file;
   private Authorizer authorizer;
   private Door door;
+  private final TokenKeyRing ring = new TokenKeyRing();
 
   /** In which every bucket is this one, of alice's, and every object this. */
   private BucketInfo bucket = BucketInfo.newBuilder().setName("b").setOwner("alice").build();
@@ -182,8 +190,7 @@ class DoorTest {
                     new Class<?>[] {ObjectManager.class},
                     this::namespace),
             authorizer,
-            new ShardGrants(
-                new ShardTokens(new TokenKeyRing(), new ManualClock(1)), Duration.ofHours(1)),
+            new ShardGrants(new ShardTokens(ring, clock), Duration.ofHours(1)),
             Duration.ofMinutes(15),
             clock,
             new Door.Rates(3, 2));
@@ -963,6 +970,61 @@ class DoorTest {
     lookUps = 0;
     denied("openFile", open, "bob");
     assertEquals(1, lookUps); // that it is not there is an answer
+  }
+
+  /** Whoever shows a lease's token has it kept, and is given a newer one. */
+  @Test
+  void whatIsKeptIsWhatOneWroteOneself() throws Exception {
+    ring.take(
+        TokenKeys.newBuilder()
+            .setVersion(1)
+            .addKeys(
+                TokenKey.newBuilder()
+                    .setId(7)
+                    .setSecret(ByteString.copyFrom(new byte[32]))
+                    .setUntilMicros(Duration.ofDays(1).toNanos() / 1_000))
+            .build());
+    Lease lease =
+        Lease.newBuilder()
+            .setContainer(ContainerInfo.newBuilder().setId(7).setPolicy("rs-3-2").setLeaseEpoch(5))
+            .build();
+    ShardGrants grants = new ShardGrants(new ShardTokens(ring, clock), Duration.ofHours(1));
+    LeaseGrant grant =
+        LeaseGrant.newBuilder()
+            .setContainer(7)
+            .setEpoch(5)
+            .setToken(grants.forWriter("bob", lease, Duration.ofMinutes(15)))
+            .build();
+    clock.advance(Duration.ofMinutes(10));
+    RenewLeasesReply kept = kept(grant, "bob", lease);
+    clock.advance(Duration.ofMinutes(10));
+    refusedToKeep(grant, "bob", lease); // its token has expired
+    LeaseGrant newer = grant.toBuilder().setToken(kept.getKept(0).getToken()).build();
+    kept = kept(newer, "bob", lease);
+    assertEquals(1, kept.getKeptCount());
+    refusedToKeep(newer, "carol", lease);
+    refusedToKeep(newer.toBuilder().setEpoch(4).build(), "bob", lease);
+    refusedToKeep(newer.toBuilder().clearToken().build(), "bob", lease);
+  }
+
+  private void refusedToKeep(LeaseGrant grant, String user, Lease lease) {
+    StoreException e = assertThrows(StoreException.class, () -> kept(grant, user, lease));
+    assertEquals(ErrorCode.ACCESS_DENIED, e.code());
+  }
+
+  private RenewLeasesReply kept(LeaseGrant grant, String user, Lease lease) throws Exception {
+    try {
+      return (RenewLeasesReply)
+          door.pass(
+              "renewLeases",
+              RenewLeasesRequest.newBuilder().addKept(grant).build(),
+              visitor(user),
+              allowed -> RenewLeasesReply.newBuilder().addKept(lease).build());
+    } catch (Exception e) {
+      throw e;
+    } catch (Throwable e) {
+      throw new AssertionError(e);
+    }
   }
 
   @Test

@@ -23,6 +23,7 @@ import io.stowage.common.fault.CrashPoint;
 import io.stowage.common.proto.ContainerInfo;
 import io.stowage.common.proto.ContainerState;
 import io.stowage.common.proto.Lease;
+import io.stowage.common.proto.LeaseGrant;
 import io.stowage.common.proto.LeaseRef;
 import io.stowage.common.proto.ReleaseLeaseRequest;
 import io.stowage.common.proto.ShardPlace;
@@ -60,6 +61,12 @@ import org.slf4j.LoggerFactory;
  *       from the sealing: a grant that a writer holds must have been in the row before the row was
  *       sealed, so it cannot be refreshed in memory (a deposed leader might do so after the seal).
  *   <li>An expired lease leaves its row as it is; the next grant writes over it.
+ *   <li>A lease that ended while an object with bytes under it is still being written is
+ *       <b>kept</b> ({@link #keep}): as long as nobody judges the container's needles, the time of
+ *       the last grant in the row is raised to now, whoever holds the container, and whether it is
+ *       open or sealed. Nobody says REPACKING sooner than the commit window after that time, as
+ *       after the seal, and both are mutations of one row: so what is kept is as good as granted
+ *       now.
  * </ul>
  */
 public final class Leases {
@@ -73,6 +80,9 @@ public final class Leases {
   private static final int MOST_LOOKED_AT = 64;
 
   private static final int HOLDER_STRIPES = 256;
+
+  /** Leases kept by one call: a row mutation each, at most. */
+  private static final int MOST_KEPT = 256;
 
   private final LeaderEpoch leader;
   private final RowMutations rows;
@@ -416,11 +426,15 @@ public final class Leases {
         : null;
   }
 
+  /** One from the future, of a clock that was wrong, is taken by no object manager. */
+  private boolean isYoung(long grantedMicros) {
+    long ageMicros = clock.wallMicros() - grantedMicros;
+    return ageMicros >= 0 && ageMicros < settings.commitWindow.toNanos() / 1_000 / 4;
+  }
+
   private ContainerInfo refreshGrant(OpenContainer container, ContainerInfo info)
       throws StoreException {
-    long ageMicros = clock.wallMicros() - info.getLeaseGrantedMicros();
-    // One from the future, of a clock that was wrong, is taken by no object manager.
-    if (ageMicros >= 0 && ageMicros < settings.commitWindow.toNanos() / 1_000 / 4) {
+    if (isYoung(info.getLeaseGrantedMicros())) {
       return info;
     }
     ContainerRow row =
@@ -439,6 +453,55 @@ public final class Leases {
             && row.info().getLeaseHolder().equals(container.holder)
         ? row.info()
         : null;
+  }
+
+  /**
+   * Keeps what was written under leases that ended from being judged while objects that have bytes
+   * there are not committed yet.
+   *
+   * @return those that may be committed under as if they were granted at the time in it; others are
+   *     of containers that somebody judges already, or that are gone
+   */
+  List<Lease> keep(List<LeaseGrant> grants) throws StoreException {
+    if (grants.size() > MOST_KEPT) {
+      throw new StoreException(
+          ErrorCode.INVALID_ARGUMENT,
+          "Cannot keep " + grants.size() + " leases at a time: at most " + MOST_KEPT);
+    }
+    List<Lease> kept = new ArrayList<>();
+    for (LeaseGrant grant : grants) {
+      ContainerRow row =
+          rows.change(
+              leader,
+              grant.getContainer(),
+              info ->
+                  !isUnjudged(info, grant.getEpoch()) || isYoung(judgedFromMicros(info))
+                      ? null
+                      : info.toBuilder().setLeaseGrantedMicros(clock.wallMicros()).build());
+      if (row != null && isUnjudged(row.info(), grant.getEpoch())) {
+        kept.add(
+            Lease.newBuilder()
+                .setContainer(
+                    ContainerInfo.newBuilder()
+                        .setId(row.id())
+                        .setPolicy(row.info().getPolicy())
+                        .setLeaseEpoch(grant.getEpoch()))
+                .setGrantedMicros(judgedFromMicros(row.info()))
+                .setExpiryMicros(clock.wallMicros())
+                .build());
+      }
+    }
+    return kept;
+  }
+
+  private static boolean isUnjudged(ContainerInfo info, long epoch) {
+    return (info.getState() == ContainerState.OPEN || info.getState() == ContainerState.SEALED)
+        && epoch <= info.getLeaseEpoch();
+  }
+
+  /** When the commit window of a container's bytes began for the last time, by its row. */
+  static long judgedFromMicros(ContainerInfo info) {
+    return Math.max(info.getSealedMicros(), info.getLeaseGrantedMicros());
   }
 
   /**

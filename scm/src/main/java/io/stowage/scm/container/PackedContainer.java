@@ -142,10 +142,11 @@ final class PackedContainer {
     in.skip(1); // created
     long sealed = in.varint();
     long end = in.varint();
-    in.skip(2); // granted, expiry
+    long granted = in.varint();
+    in.skip(1); // expiry
     return new RepackFigures(
         capacity,
-        sealed,
+        Math.max(sealed, granted),
         end,
         in.varint(),
         in.varint(),
@@ -156,10 +157,10 @@ final class PackedContainer {
         in.varint() != 0);
   }
 
-  /** Fields of a row as ContainerInfo has them. */
+  /** Fields of a row as ContainerInfo has them, and what {@link Leases#judgedFromMicros} says. */
   record RepackFigures(
       long capacityBytes,
-      long sealedMicros,
+      long judgedFromMicros,
       long endOffset,
       long surveyedMicros,
       long liveBytes,

@@ -53,8 +53,9 @@ import org.slf4j.LoggerFactory;
  * mutations, which are made outside of the lock, for a claim that is already noted.
  *
  * <p>The only facts that have to survive are in the row: REPACKING, written no sooner than the
- * commit window after the seal, which makes late committers copy their bytes out; the holder of the
- * last claim, which alone may say that the container is empty; DELETED and since when. That a claim
+ * commit window after the seal, and after the last time that a writer had the container kept
+ * ({@link Leases#keep}), which makes late committers copy their bytes out; the holder of the last
+ * claim, which alone may say that the container is empty; DELETED and since when. That a claim
  * lapses is only remembered: a new leader gives every holder that it finds in a row a whole
  * duration.
  */
@@ -258,12 +259,12 @@ public final class Repacks {
   /** Whether its needles may be judged: no manifest younger than the window can name them. */
   private boolean isRipe(ContainerInfo info) {
     return info.getState() == ContainerState.REPACKING
-        || (info.getState() == ContainerState.SEALED && isRipe(info.getSealedMicros()));
+        || (info.getState() == ContainerState.SEALED && isRipe(Leases.judgedFromMicros(info)));
   }
 
-  private boolean isRipe(long sealedMicros) {
+  private boolean isRipe(long judgedFromMicros) {
     long wait = settings.commitWindow.plus(settings.clockBound).toNanos() / 1_000;
-    return clock.wallMicros() - sealedMicros > wait;
+    return clock.wallMicros() - judgedFromMicros > wait;
   }
 
   private ClaimContainerReply claimThis(ClaimContainerRequest request) throws StoreException {
@@ -285,7 +286,7 @@ public final class Repacks {
                 + row.info().getState()
                 + ", and repacked no sooner than "
                 + settings.commitWindow.toSeconds()
-                + " s after its seal");
+                + " s after its seal, and after a writer had it kept");
       }
       Claim held = claims.get(id);
       if (held != null) {
@@ -605,7 +606,7 @@ public final class Repacks {
 
     private void lookAtSealed(long id, byte[] packed, ContainerMap.Reported reported) {
       PackedContainer.RepackFigures figures = PackedContainer.repackFigures(packed);
-      if (!isRipe(figures.sealedMicros())
+      if (!isRipe(figures.judgedFromMicros())
           || Integer.bitCount(reported.sealed()) < map.dataShards(packed)) {
         return;
       }

@@ -24,6 +24,7 @@ import io.stowage.common.proto.ClusterStatusReply;
 import io.stowage.common.proto.ContainerInfo;
 import io.stowage.common.proto.ContainerState;
 import io.stowage.common.proto.Lease;
+import io.stowage.common.proto.LeaseGrant;
 import io.stowage.common.proto.LeaseRef;
 import io.stowage.common.proto.OperatorWord;
 import io.stowage.common.proto.Order;
@@ -201,6 +202,10 @@ public final class Term {
 
   public List<Lease> renew(List<LeaseRef> refs) throws StoreException {
     return leases.renew(refs);
+  }
+
+  public List<Lease> keep(List<LeaseGrant> grants) throws StoreException {
+    return leases.keep(grants);
   }
 
   public void release(ReleaseLeaseRequest request) throws StoreException {
