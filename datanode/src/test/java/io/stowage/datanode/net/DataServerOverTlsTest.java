@@ -15,13 +15,19 @@
  */
 package io.stowage.datanode.net;
 
+import io.netty.handler.ssl.JdkSslContext;
+import io.netty.handler.ssl.SslContextBuilder;
+import io.netty.handler.ssl.SslProvider;
 import io.stowage.common.conf.Keys;
 import io.stowage.common.conf.StowageConfig;
 import io.stowage.common.tls.ClientTls;
 import io.stowage.common.tls.ServerTls;
 import io.stowage.common.tls.TestAuthority;
+import java.net.InetAddress;
+import java.net.Socket;
 import java.nio.file.Path;
 import java.util.Map;
+import javax.net.ssl.SSLContext;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -29,11 +35,21 @@ import org.junit.jupiter.api.io.TempDir;
 class DataServerOverTlsTest extends DataServerTest {
   @TempDir private static Path directory;
   private static StowageConfig config;
+  private static SSLContext peers;
 
   @BeforeAll
   static void makeCertificates() throws Exception {
     TestAuthority authority = new TestAuthority("authority");
     TestAuthority.Pem pem = authority.issue(directory, "datanode", "127.0.0.1", "localhost");
+    Path authorities = authority.write(directory.resolve("authority.crt"));
+    JdkSslContext ofPeers =
+        (JdkSslContext)
+            SslContextBuilder.forClient()
+                .sslProvider(SslProvider.JDK)
+                .keyManager(pem.certificate().toFile(), pem.key().toFile())
+                .trustManager(authorities.toFile())
+                .build();
+    peers = ofPeers.context();
     config =
         StowageConfig.of(
             Map.of(
@@ -41,8 +57,12 @@ class DataServerOverTlsTest extends DataServerTest {
                 Keys.TLS_CLIENT_CERTIFICATES.name(), "all",
                 Keys.TLS_CERTIFICATE.name(), pem.certificate().toString(),
                 Keys.TLS_KEY.name(), pem.key().toString(),
-                Keys.TLS_AUTHORITIES.name(),
-                    authority.write(directory.resolve("authority.crt")).toString()));
+                Keys.TLS_AUTHORITIES.name(), authorities.toString()));
+  }
+
+  @Override
+  Socket connect(int port) throws Exception {
+    return peers.getSocketFactory().createSocket(InetAddress.getLoopbackAddress(), port);
   }
 
   @Override

@@ -296,6 +296,11 @@ class DataServerTest {
     assertTrue(back);
   }
 
+  /** A peer that the server hears, and that reads only what it is told to. */
+  Socket connect(int port) throws Exception {
+    return new Socket(InetAddress.getLoopbackAddress(), port);
+  }
+
   /** Whoever asks for much and reads nothing is not read from, and costs nobody else. */
   @Test
   void aPeerThatReadsNothingIsHeldBack() throws Exception {
@@ -311,7 +316,7 @@ class DataServerTest {
                     .setEpoch(1)
                     .addRanges(ByteRange.newBuilder().setLength(8 << 20)))
             .build();
-    try (Socket greedy = new Socket(InetAddress.getLoopbackAddress(), server.port())) {
+    try (Socket greedy = connect(server.port())) {
       DataOutputStream out = new DataOutputStream(greedy.getOutputStream());
       for (int i = 0; i < 100; i++) {
         out.writeInt(read.getSerializedSize());
