@@ -496,7 +496,7 @@ class RepackIT {
                 cluster.config(),
                 byPagesOfOneFile(
                     cluster.objectManager(0),
-                    2,
+                    3, // "a/" and "a/small" were listed
                     () ->
                         assertTrue(
                             fs.rename(
