@@ -701,15 +701,9 @@ class RepairTest {
     assertEquals(0, h.status().getUnknownShards());
   }
 
-  /**
-   * As after HBase was restored to an older state, and then fsck --rebuild brought the row back.
-   */
-  @Test
-  void whatIsInQuarantineComesOutWhenItsRowDoes() throws Exception {
-    ScmHarness h = new ScmHarness(5, null);
-    long id = sealed(h);
+  /** Has the table forget a container, so that its nodes put its shards into quarantine. */
+  private static List<FakeDatanode> putAside(ScmHarness h, long id) throws Exception {
     List<FakeDatanode> hosts = hosts(h, id);
-    ContainerInfo info = h.container(id);
     hosts.forEach(node -> node.setQuarantineClock(h.clock.wallMicros()));
     assertTrue(h.store.remove(h.store.leaderEpoch(), h.store.read(id)));
     h.scm = h.newScm(); // it reads the table as it is now
@@ -718,6 +712,18 @@ class RepairTest {
     hosts.forEach(FakeDatanode::restart);
     h.pass(A_LITTLE);
     assertEquals(5, h.status().getQuarantinedShards());
+    return hosts;
+  }
+
+  /**
+   * As after HBase was restored to an older state, and then fsck --rebuild brought the row back.
+   */
+  @Test
+  void whatIsInQuarantineComesOutWhenItsRowDoes() throws Exception {
+    ScmHarness h = new ScmHarness(5, null);
+    long id = sealed(h);
+    ContainerInfo info = h.container(id);
+    List<FakeDatanode> hosts = putAside(h, id);
     for (int index = 0; index < 5; index++) {
       assertTrue(hosts.get(index).shard(id, index).getQuarantined());
     }
@@ -743,16 +749,8 @@ class RepairTest {
   void aRestoredContainerNeverLooksAsIfNobodyHadWrittenToIt() throws Exception {
     ScmHarness h = new ScmHarness(5, null);
     long id = sealed(h);
-    List<FakeDatanode> hosts = hosts(h, id);
     ContainerInfo info = h.container(id);
-    hosts.forEach(node -> node.setQuarantineClock(h.clock.wallMicros()));
-    assertTrue(h.store.remove(h.store.leaderEpoch(), h.store.read(id)));
-    h.scm = h.newScm();
-    h.scm.follow();
-    h.scm.won();
-    hosts.forEach(FakeDatanode::restart);
-    h.pass(A_LITTLE);
-    assertEquals(5, h.status().getQuarantinedShards());
+    putAside(h, id);
     assertTrue(
         h.scm
             .restoreContainer(

@@ -50,6 +50,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.apache.log4j.Level;
 import org.apache.log4j.Logger;
@@ -577,153 +578,139 @@ class TwoLeadersTest {
     }
   }
 
-  @Test
-  void everyShortInterleavingIsHarmless() throws Exception {
-    int choices = 2 * STEPS.size();
-    int runs = (int) Math.pow(choices, EXHAUSTIVE_DEPTH);
+  /** What is done with the world of one run, before its steps or after them. */
+  private interface Act {
+    void on(World world, int run) throws StoreException;
+  }
+
+  /**
+   * Every sequence of so many steps, of either SCM.
+   *
+   * @return how many there are
+   */
+  private static int everyShortInterleaving(List<Step> steps, int depth, Act begin, Act end) {
+    int choices = 2 * steps.size();
+    int runs = (int) Math.pow(choices, depth);
     for (int run = 0; run < runs; run++) {
       int rest = run;
       List<String> path = new ArrayList<>();
-      World world = new World();
       try {
-        world.step(1, Step.WIN); // from here on there are two
-        for (int i = 0; i < EXHAUSTIVE_DEPTH; i++) {
+        World world = new World();
+        begin.on(world, run);
+        for (int i = 0; i < depth; i++) {
           int choice = rest % choices;
           rest /= choices;
-          Step step = STEPS.get(choice / 2);
-          path.add("scm " + choice % 2 + " " + step);
-          world.step(choice % 2, step);
+          step(world, choice % 2, steps.get(choice / 2), path);
         }
+        end.on(world, run);
       } catch (AssertionError | StoreException e) {
         throw new AssertionError("after " + path, e);
       }
     }
+    return runs;
+  }
+
+  private static void longRandomInterleavings(int walks, List<Step> steps, Act begin, Act end) {
+    for (int seed = 0; seed < walks; seed++) {
+      Random random = new Random(seed);
+      List<String> path = new ArrayList<>();
+      try {
+        World world = new World();
+        begin.on(world, seed);
+        for (int i = 0; i < RANDOM_LENGTH; i++) {
+          int who = random.nextInt(2);
+          step(world, who, steps.get(random.nextInt(steps.size())), path);
+        }
+        end.on(world, seed);
+      } catch (AssertionError | StoreException e) {
+        throw new AssertionError("seed " + seed + ": " + path, e);
+      }
+    }
+  }
+
+  private static void step(World world, int who, Step step, List<String> path)
+      throws StoreException {
+    path.add("scm " + who + " " + step);
+    world.step(who, step);
+  }
+
+  @Test
+  void everyShortInterleavingIsHarmless() {
+    int runs =
+        everyShortInterleaving(
+            STEPS,
+            EXHAUSTIVE_DEPTH,
+            (world, run) -> world.step(1, Step.WIN), // from here on there are two
+            (world, run) -> {});
     assertEquals(104_976, runs);
   }
 
   @Test
-  void everyShortInterleavingOfRepairsIsHarmless() throws Exception {
-    int choices = 2 * REPAIR_STEPS.size();
-    int runs = (int) Math.pow(choices, REPAIR_DEPTH);
-    for (int run = 0; run < runs; run++) {
-      int rest = run;
-      List<String> path = new ArrayList<>();
-      World world = new World();
-      try {
-        world.sealAndSettle();
-        world.step(0, Step.LOSE_SHARD);
-        world.step(0, Step.REPORT); // it is missed, and its rebuild ordered...
-        world.step(0, Step.TICK);
-        world.step(0, Step.REPORT);
-        world.step(1, Step.WIN); // ...when another leader comes
-        for (int i = 0; i < REPAIR_DEPTH; i++) {
-          int choice = rest % choices;
-          rest /= choices;
-          Step step = REPAIR_STEPS.get(choice / 2);
-          path.add("scm " + choice % 2 + " " + step);
-          world.step(choice % 2, step);
-        }
-        if (run % REPAIRED_TO_THE_END == 0) {
-          world.checkThatItIsRepaired();
-        }
-      } catch (AssertionError | StoreException e) {
-        throw new AssertionError("after " + path, e);
-      }
-    }
+  void everyShortInterleavingOfRepairsIsHarmless() {
+    int runs =
+        everyShortInterleaving(
+            REPAIR_STEPS,
+            REPAIR_DEPTH,
+            (world, run) -> {
+              world.sealAndSettle();
+              world.step(0, Step.LOSE_SHARD);
+              world.step(0, Step.REPORT); // it is missed, and its rebuild ordered...
+              world.step(0, Step.TICK);
+              world.step(0, Step.REPORT);
+              world.step(1, Step.WIN); // ...when another leader comes
+            },
+            (world, run) -> {
+              if (run % REPAIRED_TO_THE_END == 0) {
+                world.checkThatItIsRepaired();
+              }
+            });
     assertEquals(8_000, runs);
   }
 
   @Test
-  void everyShortInterleavingOfRepacksIsHarmless() throws Exception {
-    int choices = 2 * REPACK_STEPS.size();
-    int runs = (int) Math.pow(choices, REPACK_DEPTH);
-    int ended = 0;
-    for (int run = 0; run < runs; run++) {
-      int rest = run;
-      List<String> path = new ArrayList<>();
-      World world = new World();
-      try {
-        world.sealAndRipen();
-        world.step(0, Step.CLAIM);
-        world.step(1, Step.WIN); // from here on there are two
-        for (int i = 0; i < REPACK_DEPTH; i++) {
-          int choice = rest % choices;
-          rest /= choices;
-          Step step = REPACK_STEPS.get(choice / 2);
-          path.add("scm " + choice % 2 + " " + step);
-          world.step(choice % 2, step);
-        }
-        ended += world.deleted ? 1 : 0;
-        if (run % EMPTIED_TO_THE_END == 0) {
-          world.checkThatItGoes();
-        }
-      } catch (AssertionError | StoreException e) {
-        throw new AssertionError("after " + path, e);
-      }
-    }
+  void everyShortInterleavingOfRepacksIsHarmless() {
+    AtomicInteger ended = new AtomicInteger();
+    int runs =
+        everyShortInterleaving(
+            REPACK_STEPS,
+            REPACK_DEPTH,
+            (world, run) -> {
+              world.sealAndRipen();
+              world.step(0, Step.CLAIM);
+              world.step(1, Step.WIN); // from here on there are two
+            },
+            (world, run) -> {
+              ended.addAndGet(world.deleted ? 1 : 0);
+              if (run % EMPTIED_TO_THE_END == 0) {
+                world.checkThatItGoes();
+              }
+            });
     assertEquals(38_416, runs);
-    assertTrue(ended > 1_000 && ended < runs - 1_000, ended + " of them ended with DELETED");
+    assertTrue(
+        ended.get() > 1_000 && ended.get() < runs - 1_000, ended + " of them ended with DELETED");
   }
 
   @Test
-  void longRandomInterleavingsOfRepacksAreHarmlessAndEndWithNothing() throws Exception {
-    for (int seed = 0; seed < REPACK_WALKS; seed++) {
-      Random random = new Random(seed);
-      List<String> path = new ArrayList<>();
-      World world = new World();
-      try {
-        world.sealAndRipen();
-        for (int i = 0; i < RANDOM_LENGTH; i++) {
-          int who = random.nextInt(2);
-          Step step = REPACK_WALK_STEPS.get(random.nextInt(REPACK_WALK_STEPS.size()));
-          path.add("scm " + who + " " + step);
-          world.step(who, step);
-        }
-        world.checkThatItGoes();
-      } catch (AssertionError | StoreException e) {
-        throw new AssertionError("seed " + seed + ": " + path, e);
-      }
-    }
+  void longRandomInterleavingsOfRepacksAreHarmlessAndEndWithNothing() {
+    longRandomInterleavings(
+        REPACK_WALKS,
+        REPACK_WALK_STEPS,
+        (world, seed) -> world.sealAndRipen(),
+        (world, seed) -> world.checkThatItGoes());
   }
 
   @Test
-  void longRandomInterleavingsOfRepairsAreHarmlessAndEndWhole() throws Exception {
-    for (int seed = 0; seed < REPAIR_WALKS; seed++) {
-      Random random = new Random(seed);
-      List<String> path = new ArrayList<>();
-      World world = new World();
-      try {
-        world.sealAndSettle();
-        for (int i = 0; i < RANDOM_LENGTH; i++) {
-          int who = random.nextInt(2);
-          Step step = REPAIR_STEPS.get(random.nextInt(REPAIR_STEPS.size()));
-          path.add("scm " + who + " " + step);
-          world.step(who, step);
-        }
-        world.checkThatItIsRepaired();
-      } catch (AssertionError | StoreException e) {
-        throw new AssertionError("seed " + seed + ": " + path, e);
-      }
-    }
+  void longRandomInterleavingsOfRepairsAreHarmlessAndEndWhole() {
+    longRandomInterleavings(
+        REPAIR_WALKS,
+        REPAIR_STEPS,
+        (world, seed) -> world.sealAndSettle(),
+        (world, seed) -> world.checkThatItIsRepaired());
   }
 
   @Test
-  void longRandomInterleavingsAreHarmlessAndWorkGoesOn() throws Exception {
-    for (int seed = 0; seed < RANDOM_WALKS; seed++) {
-      Random random = new Random(seed);
-      List<String> path = new ArrayList<>();
-      World world = new World();
-      try {
-        for (int i = 0; i < RANDOM_LENGTH; i++) {
-          int who = random.nextInt(2);
-          Step step = STEPS.get(random.nextInt(STEPS.size()));
-          path.add("scm " + who + " " + step);
-          world.step(who, step);
-        }
-        world.checkThatWorkGoesOn();
-      } catch (AssertionError | StoreException e) {
-        throw new AssertionError("seed " + seed + ": " + path, e);
-      }
-    }
+  void longRandomInterleavingsAreHarmlessAndWorkGoesOn() {
+    longRandomInterleavings(
+        RANDOM_WALKS, STEPS, (world, seed) -> {}, (world, seed) -> world.checkThatWorkGoesOn());
   }
 }
