@@ -140,20 +140,19 @@ public final class S3GatewayServer implements AutoCloseable {
                 customerKeys),
             config.region(),
             new HashThreads(hashThreads, bodyMemory),
-            events);
+            events,
+            Base64.getEncoder()
+                .encodeToString(
+                    (config.bind().getHostString() + ":" + config.bind().getPort())
+                        .getBytes(StandardCharsets.UTF_8)));
     AccessKeys accessKeys = new AccessKeys(namespace, clock);
     Sessions sessions = new Sessions(namespace, accessKeys, clock);
     Authenticator authenticator = new Authenticator(accessKeys, sessions, config.region(), clock);
     QueryApi queryApi =
         new QueryApi(namespace, authenticator, backend.authorizer(), sessions, clock);
-    String hostId =
-        Base64.getEncoder()
-            .encodeToString(
-                (config.bind().getHostString() + ":" + config.bind().getPort())
-                    .getBytes(StandardCharsets.UTF_8));
     Dispatcher dispatcher =
         new Dispatcher(
-            backend, authenticator, queryApi, config.domains(), hostId, config.accessLogInterval());
+            backend, authenticator, queryApi, config.domains(), config.accessLogInterval());
     HttpServer http = null;
     try {
       http = HttpServer.start(config.listeners(), config.limits(), bodyMemory, dispatcher, clock);

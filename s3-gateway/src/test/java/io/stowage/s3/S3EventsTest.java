@@ -61,6 +61,7 @@ class S3EventsTest {
   private static final String OTHER = "arn:aws:sqs:us-east-1::other:webhook";
 
   private final List<JsonNode> heard = new CopyOnWriteArrayList<>();
+  private final List<JsonNode> tests = new CopyOnWriteArrayList<>();
   private HttpServer hook;
   private InetSocketAddress address;
   private InMemoryTarget target;
@@ -103,7 +104,11 @@ class S3EventsTest {
           JsonNode message = JSON.readTree(exchange.getRequestBody().readAllBytes());
           assertEquals("application/json", exchange.getRequestHeaders().getFirst("Content-Type"));
           if (answer == 200) {
-            message.get("Records").forEach(heard::add);
+            if (message.has("Records")) {
+              message.get("Records").forEach(heard::add);
+            } else {
+              tests.add(message);
+            }
           }
           exchange.sendResponseHeaders(answer, -1);
           exchange.close();
@@ -232,6 +237,38 @@ class S3EventsTest {
     }
   }
 
+  /** As of PutBucketNotificationConfiguration: a target that cannot be told is refused. */
+  @Test
+  void targetsTakeATestMessageBeforeTheyAreKept() {
+    configure(q -> q.id("all").events(Event.S3_OBJECT_CREATED));
+    JsonNode message = tests.get(0);
+    assertEquals("Amazon S3", message.get("Service").asText());
+    assertEquals("s3:TestEvent", message.get("Event").asText());
+    assertEquals("bucket", message.get("Bucket").asText());
+    for (String fact : List.of("Time", "RequestId", "HostId")) {
+      assertFalse(message.get(fact).asText().isEmpty(), fact);
+    }
+    assertEquals(1, tests.size());
+    answer = 500;
+    refused("InvalidArgument", q -> q.id("other"));
+    assertEquals("all", kept().id());
+    s3.putBucketNotificationConfiguration(
+        b ->
+            b.bucket("bucket")
+                .skipDestinationValidation(true)
+                .notificationConfiguration(
+                    n ->
+                        n.queueConfigurations(
+                            q -> q.id("other").queueArn(ARN).events(Event.S3_OBJECT_CREATED))));
+    assertEquals("other", kept().id());
+  }
+
+  private QueueConfiguration kept() {
+    return s3.getBucketNotificationConfiguration(b -> b.bucket("bucket"))
+        .queueConfigurations()
+        .get(0);
+  }
+
   @Test
   void versionsAndMarkersAreNamed() {
     s3.putBucketVersioning(
@@ -270,8 +307,7 @@ class S3EventsTest {
     put("in/b.jpg");
     awaitHeard("ObjectCreated:Put in/a.jpg", "ObjectCreated:Put in/b.jpg");
     assertEquals(2, heard.size());
-    QueueConfiguration kept =
-        s3.getBucketNotificationConfiguration(b -> b.bucket("bucket")).queueConfigurations().get(0);
+    QueueConfiguration kept = kept();
     assertFalse(kept.id().isEmpty());
     assertEquals(ARN, kept.queueArn());
     assertEquals(2, kept.filter().key().filterRules().size());

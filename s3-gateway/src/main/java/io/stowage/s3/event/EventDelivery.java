@@ -225,6 +225,18 @@ public final class EventDelivery implements AutoCloseable {
     }
   }
 
+  /**
+   * Sends a target S3's test message, past its queue, and returns when it was taken. Blocks for as
+   * long as a target may take with an event.
+   *
+   * @throws IOException if the target did not take it
+   */
+  public void test(String arn, String bucket, String requestId, String hostId)
+      throws IOException, InterruptedException {
+    byte[] document = EventDocuments.test(bucket, requestId, hostId, clock.wallMicros());
+    lanes.get(arn).sink.send(bucket + "/", document);
+  }
+
   private void done(Pending one) {
     if (one.left.decrementAndGet() > 0) {
       return;

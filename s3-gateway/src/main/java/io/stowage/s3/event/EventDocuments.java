@@ -90,6 +90,24 @@ final class EventDocuments {
     return bytes.toByteArray();
   }
 
+  /** The message that a target gets when it is named in a bucket's configuration. */
+  static byte[] test(String bucket, String requestId, String hostId, long timeMicros) {
+    ByteArrayOutputStream bytes = new ByteArrayOutputStream(256);
+    try (JsonGenerator json = JSON.createGenerator(bytes)) {
+      json.writeStartObject();
+      json.writeStringField("Service", "Amazon S3");
+      json.writeStringField("Event", "s3:TestEvent");
+      json.writeStringField("Time", TIME.format(instant(timeMicros)));
+      json.writeStringField("Bucket", bucket);
+      json.writeStringField("RequestId", requestId);
+      json.writeStringField("HostId", hostId);
+      json.writeEndObject();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e); // into memory
+    }
+    return bytes.toByteArray();
+  }
+
   private static void writeObject(JsonGenerator json, EventRecord event) throws IOException {
     json.writeObjectFieldStart("object");
     json.writeStringField("key", encoded(key(event)));

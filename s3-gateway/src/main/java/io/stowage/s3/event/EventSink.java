@@ -17,7 +17,7 @@ package io.stowage.s3.event;
 
 import java.io.IOException;
 
-/** What takes events: a webhook, a topic. Used by one thread. */
+/** What takes events: a webhook, a topic. Thread-safe. */
 interface EventSink extends AutoCloseable {
   /**
    * Hands an event over and returns when it was taken; whoever throws gets it again.

@@ -31,7 +31,7 @@ import org.apache.kafka.common.serialization.StringSerializer;
 
 /**
  * Writes events to a Kafka topic, {@code kafka://host:port;host:port/topic}, acknowledged by all
- * in-sync replicas. Used by one thread.
+ * in-sync replicas. Thread-safe.
  */
 final class KafkaSink implements EventSink {
   private static final int TIMEOUT_MILLIS = 10_000;
@@ -41,7 +41,7 @@ final class KafkaSink implements EventSink {
 
   private final String servers;
   private final String topic;
-  private KafkaProducer<String, byte[]> producer;
+  private KafkaProducer<String, byte[]> producer; // guarded by this; it is thread-safe itself
 
   KafkaSink(String address) {
     URI uri = URI.create(address.replace(";", "%3B"));
@@ -55,10 +55,7 @@ final class KafkaSink implements EventSink {
   @Override
   public void send(String key, byte[] document) throws IOException, InterruptedException {
     try {
-      if (producer == null) {
-        producer = connect();
-      }
-      producer
+      producer()
           .send(new ProducerRecord<>(topic, key, document))
           .get(2L * TIMEOUT_MILLIS, TimeUnit.MILLISECONDS);
     } catch (ExecutionException e) {
@@ -66,6 +63,13 @@ final class KafkaSink implements EventSink {
     } catch (TimeoutException | KafkaException e) {
       throw new IOException(e.toString(), e);
     }
+  }
+
+  private synchronized KafkaProducer<String, byte[]> producer() {
+    if (producer == null) {
+      producer = connect();
+    }
+    return producer;
   }
 
   private KafkaProducer<String, byte[]> connect() {
@@ -92,7 +96,7 @@ final class KafkaSink implements EventSink {
   }
 
   @Override
-  public void close() {
+  public synchronized void close() {
     if (producer != null) {
       producer.close(Duration.ofSeconds(1));
     }

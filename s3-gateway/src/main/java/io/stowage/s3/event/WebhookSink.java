@@ -22,7 +22,7 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.time.Duration;
 
-/** Posts events to an HTTP address; anything but 2xx is a refusal. Used by one thread. */
+/** Posts events to an HTTP address; anything but 2xx is a refusal. Thread-safe. */
 final class WebhookSink implements EventSink {
   private static final Duration TIMEOUT = Duration.ofSeconds(10);
 

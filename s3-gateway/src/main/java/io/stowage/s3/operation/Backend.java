@@ -29,6 +29,7 @@ import io.stowage.s3.payload.HashThreads;
  * @param region that buckets are in
  * @param hashThreads for the slow hashes of large bodies
  * @param events to whom changes are told
+ * @param hostId names this gateway in answers
  */
 public record Backend(
     ObjectManager namespace,
@@ -39,4 +40,5 @@ public record Backend(
     ObjectEncryption encryption,
     String region,
     HashThreads hashThreads,
-    EventDelivery events) {}
+    EventDelivery events,
+    String hostId) {}

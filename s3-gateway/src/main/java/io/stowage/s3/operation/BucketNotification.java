@@ -25,11 +25,14 @@ import io.stowage.s3.http.Response;
 import io.stowage.s3.setting.BucketSettings;
 import io.stowage.s3.setting.NotificationRules;
 import io.stowage.s3.xml.XmlElement;
+import java.io.IOException;
+import java.util.TreeSet;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
 /**
- * PutBucketNotificationConfiguration: every target must be one that this gateway can reach. Kept as
- * the document and, in the same mutation, as the rules that gateways and object managers go by.
+ * PutBucketNotificationConfiguration: every target must be declared here and take S3's test
+ * message, unless the request waives that. Kept as the document and, in the same mutation, as the
+ * rules that gateways and object managers go by.
  */
 record BucketNotification(Backend backend) implements Operation {
   private static final int LARGEST = 256 << 10;
@@ -46,6 +49,9 @@ record BucketNotification(Backend backend) implements Operation {
       throw new S3Exception(S3Error.MALFORMED_XML);
     }
     NotificationRules rules = NotificationRules.of(document, backend.events().targets());
+    if (!"true".equalsIgnoreCase(call.header("x-amz-skip-destination-validation"))) {
+      test(call, rules);
+    }
     String name = BucketSettings.NOTIFICATION.name();
     UpdateBucketRequest.Builder request =
         UpdateBucketRequest.newBuilder().setName(call.bucketName()).setWriteId(WriteId.random());
@@ -60,5 +66,21 @@ record BucketNotification(Backend backend) implements Operation {
     }
     backend.namespace().updateBucket(request.build());
     return Response.empty(200);
+  }
+
+  private void test(S3Call call, NotificationRules rules) throws S3Exception {
+    for (String arn : new TreeSet<>(rules.arns())) {
+      try {
+        backend
+            .events()
+            .test(arn, call.bucketName(), call.caller().origin().requestId(), backend.hostId());
+      } catch (IOException e) {
+        throw NotificationRules.unreachable(
+            arn, "It did not take a test message: " + e.getMessage());
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        throw new S3Exception(S3Error.SERVICE_UNAVAILABLE);
+      }
+    }
   }
 }

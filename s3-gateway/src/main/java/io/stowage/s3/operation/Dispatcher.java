@@ -56,12 +56,10 @@ public final class Dispatcher implements RequestHandler {
   private final QueryApi queryApi;
   private final OperationTable operations;
   private final List<String> domains;
-  private final String hostId;
   private final AccessLogs accessLogs;
 
   /**
    * @param domains for virtual-host style
-   * @param hostId names this gateway in answers
    * @param logInterval between two deliveries of buckets' access logs
    */
   public Dispatcher(
@@ -69,14 +67,12 @@ public final class Dispatcher implements RequestHandler {
       Authenticator authenticator,
       QueryApi queryApi,
       List<String> domains,
-      String hostId,
       Duration logInterval) {
     this.backend = backend;
     this.authenticator = authenticator;
     this.queryApi = queryApi;
     this.operations = new OperationTable(backend, authenticator);
     this.domains = domains;
-    this.hostId = hostId;
     this.accessLogs =
         new AccessLogs(
             backend.clock(), backend.region(), logInterval, BucketLogging.delivery(backend));
@@ -135,7 +131,8 @@ public final class Dispatcher implements RequestHandler {
   }
 
   private void log(Access access, int status, String code, long sent, HttpHeaders answer) {
-    access.done(accessLogs, hostId, status, code, sent, answer, backend.clock().wallMicros());
+    access.done(
+        accessLogs, backend.hostId(), status, code, sent, answer, backend.clock().wallMicros());
   }
 
   /** Access logs of buckets; closed with the gateway. */
@@ -338,11 +335,11 @@ public final class Dispatcher implements RequestHandler {
     int mark = target.indexOf('?');
     out.text("Resource", mark < 0 ? target : target.substring(0, mark));
     out.text("RequestId", requestId);
-    out.text("HostId", hostId);
+    out.text("HostId", backend.hostId());
     return out.finish();
   }
 
   private Response identified(String requestId, Response response) {
-    return response.header("x-amz-request-id", requestId).header("x-amz-id-2", hostId);
+    return response.header("x-amz-request-id", requestId).header("x-amz-id-2", backend.hostId());
   }
 }

@@ -33,6 +33,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Collectors;
 
 /**
  * Who is to be told of which changes in a bucket: by kind of event and by prefix and suffix of the
@@ -153,12 +154,8 @@ public record NotificationRules(List<Rule> rules) {
             "Same ID used for multiple configurations. IDs must be unique");
       }
       if (known != null && !known.contains(rule.arn)) {
-        throw new S3Exception(
-                S3Error.INVALID_ARGUMENT,
-                "Unable to validate the following destination configurations")
-            .with("ArgumentName", rule.arn)
-            .with(
-                "ArgumentValue", "The destination is not declared in the gateway's configuration");
+        throw unreachable(
+            rule.arn, "The destination is not declared in the gateway's configuration");
       }
       for (Rule other : rules) {
         if (rule.overlaps(other)) {
@@ -174,6 +171,19 @@ public record NotificationRules(List<Rule> rules) {
       throw new S3Exception(S3Error.INVALID_ARGUMENT, "Too many configurations");
     }
     return new NotificationRules(List.copyOf(rules));
+  }
+
+  /** Whom some rule names. */
+  public Set<String> arns() {
+    return rules.stream().map(Rule::arn).collect(Collectors.toSet());
+  }
+
+  /** S3's answer where a target cannot be told of anything. */
+  public static S3Exception unreachable(String arn, String why) {
+    return new S3Exception(
+            S3Error.INVALID_ARGUMENT, "Unable to validate the following destination configurations")
+        .with("ArgumentName", arn)
+        .with("ArgumentValue", why);
   }
 
   private static Rule rule(XmlElement one) throws S3Exception {
