@@ -18,7 +18,6 @@ package io.stowage.client;
 import io.stowage.common.conf.Keys;
 import io.stowage.common.conf.StowageConfig;
 import io.stowage.common.error.StoreException;
-import java.time.Duration;
 
 /**
  * Settings of the data path. Immutable.
@@ -27,21 +26,16 @@ import java.time.Duration;
  * @param maxCellBytes largest cell of a streamed stripe, whole sectors
  * @param stripeMemoryBytes direct memory for stripes being filled or in flight
  * @param separateBuckets whether a stripe holds objects of one bucket only
- * @param commitWindow how old a lease's grant may be when a manifest is committed
  */
 record ClientConfig(
-    int packingLimit,
-    int maxCellBytes,
-    long stripeMemoryBytes,
-    Duration commitWindow,
-    boolean separateBuckets) {
+    int packingLimit, int maxCellBytes, long stripeMemoryBytes, boolean separateBuckets) {
   ClientConfig {
     maxCellBytes = Sectors.roundUp(maxCellBytes);
   }
 
   /** Stripes may hold objects of several buckets. */
-  ClientConfig(int packingLimit, int maxCellBytes, long stripeMemoryBytes, Duration commitWindow) {
-    this(packingLimit, maxCellBytes, stripeMemoryBytes, commitWindow, false);
+  ClientConfig(int packingLimit, int maxCellBytes, long stripeMemoryBytes) {
+    this(packingLimit, maxCellBytes, stripeMemoryBytes, false);
   }
 
   static ClientConfig from(StowageConfig config) throws StoreException {
@@ -49,7 +43,6 @@ record ClientConfig(
         Math.toIntExact(config.get(Keys.PACKING_LIMIT)),
         Math.toIntExact(config.get(Keys.CELL_SIZE)),
         config.get(Keys.STRIPE_MEMORY),
-        config.get(Keys.COMMIT_WINDOW),
         config.get(Keys.SECURITY_ENABLED));
   }
 }

@@ -74,6 +74,12 @@ final class ContainerLease {
    */
   private static final int MARGIN_DIVISOR = 8;
 
+  /** Share of the commit window after which the grant of a lease that ended is kept again. */
+  private static final int KEEP_DIVISOR = 8;
+
+  /** The same after a call that failed. */
+  private static final int KEEP_AGAIN_DIVISOR = 32;
+
   private final ShardPlaces places;
   private final ShardService[] services;
   private final LeaseRef ref;
@@ -186,8 +192,11 @@ final class ContainerLease {
   }
 
   /** Whether its grant is to be kept young by asking for that: it will not be renewed for long. */
-  synchronized boolean wantsKeeping(long nowNanos) {
-    return retired && !judged && nowNanos - keepAtNanos >= 0;
+  synchronized boolean wantsKeeping(long nowNanos, long nowMicros) {
+    return retired
+        && !judged
+        && nowNanos - keepAtNanos >= 0
+        && ageMicros(nowMicros) <= granted.getCommitWindowMicros(); // else its token has expired
   }
 
   /** It is too late. */
@@ -195,18 +204,23 @@ final class ContainerLease {
     judged = true;
   }
 
-  /** Its grant is not kept again before that time. */
-  synchronized void keepFrom(long nanos) {
-    keepAtNanos = nanos;
+  /** SCM is asked to keep this one now; soon again, unless it says that it did. */
+  synchronized LeaseGrant grantToKeep(long nowNanos) {
+    keepAtNanos = nowNanos + granted.getCommitWindowMicros() * 1_000 / KEEP_AGAIN_DIVISOR;
+    return grant();
   }
 
-  /** SCM counts its grant from that time. */
-  synchronized void kept(Lease kept) {
-    Lease.Builder from = granted.toBuilder().setGrantedMicros(kept.getGrantedMicros());
+  /** SCM, asked at that time, counts its grant anew. */
+  synchronized void kept(Lease kept, long askedNanos) {
+    Lease.Builder from =
+        granted.toBuilder()
+            .setGrantedMicros(kept.getGrantedMicros())
+            .setCommitWindowMicros(kept.getCommitWindowMicros());
     if (lost || handedBack) {
       from.setToken(kept.getToken()); // until then its own is renewed, with which runs are written
     }
     granted = from.build();
+    keepAtNanos = askedNanos + granted.getCommitWindowMicros() * 1_000 / KEEP_DIVISOR;
   }
 
   /** SCM no longer has the lease. */
@@ -240,8 +254,12 @@ final class ContainerLease {
   }
 
   /** Whether its grant is so old that a commit could come too late. */
-  synchronized boolean isOlderThan(Duration age, long nowMicros) {
-    return nowMicros - granted.getGrantedMicros() > age.toNanos() / 1_000;
+  synchronized boolean isOld(long nowMicros) {
+    return ageMicros(nowMicros) > granted.getCommitWindowMicros() / 2;
+  }
+
+  private long ageMicros(long nowMicros) {
+    return nowMicros - granted.getGrantedMicros();
   }
 
   /**

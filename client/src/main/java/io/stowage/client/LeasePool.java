@@ -53,8 +53,9 @@ import org.slf4j.LoggerFactory;
  * commit window then. Those of leases that are held are refreshed by SCM. A lease that ended, full,
  * damaged or lost, while an object that has bytes under it is still being written is <b>kept</b>:
  * SCM is asked to count its grant from now, and to let nobody judge the container for a commit
- * window, and again every eighth of that until the object is finished or given up. A writer that
- * dies keeps nothing: a commit window later what it wrote is garbage like any other.
+ * window, and again every eighth of that until the object is finished or given up. How long the
+ * window is SCM says with each lease. A writer that dies keeps nothing: a commit window later what
+ * it wrote is garbage like any other.
  *
  * <p>A second lease is taken when the first has more than {@link #BUSY_BYTES} in flight, to use
  * more disks of a large cluster, never more than {@link #MOST_LEASES}: every lease is an open
@@ -91,9 +92,6 @@ final class LeasePool {
   private final StripeTimeouts timeouts;
   private final NodeHealth health;
   private final Executor background;
-  private final Duration oldest;
-  private final Duration window;
-  private final Duration keepEvery;
 
   private final List<ContainerLease> open = new CopyOnWriteArrayList<>();
   private final Set<ContainerLease> unreleased = ConcurrentHashMap.newKeySet();
@@ -116,8 +114,7 @@ final class LeasePool {
       StoreClock clock,
       StripeTimeouts timeouts,
       NodeHealth health,
-      Executor background,
-      ClientConfig config) {
+      Executor background) {
     this.policy = policy;
     this.containers = containers;
     this.directory = directory;
@@ -125,9 +122,6 @@ final class LeasePool {
     this.timeouts = timeouts;
     this.health = health;
     this.background = background;
-    this.oldest = config.commitWindow().dividedBy(2);
-    this.window = config.commitWindow();
-    this.keepEvery = config.commitWindow().dividedBy(8);
   }
 
   ErasurePolicy policy() {
@@ -383,7 +377,7 @@ final class LeasePool {
     List<ContainerLease> due = new ArrayList<>();
     for (ContainerLease lease : unreleased) {
       if (!lease.isRetired()
-          && (lease.isUnusedSince(IDLE, now) || lease.isOlderThan(oldest, clock.wallMicros()))) {
+          && (lease.isUnusedSince(IDLE, now) || lease.isOld(clock.wallMicros()))) {
         open.remove(lease);
         lease.retire();
       } else if (lease.wantsRenewal(now)) {
@@ -400,9 +394,7 @@ final class LeasePool {
     Map<String, ContainerLease> due = new HashMap<>();
     synchronized (extents) {
       for (ContainerLease lease : extents.keySet()) {
-        if (due.size() < MOST_KEPT_AT_ONCE
-            && lease.wantsKeeping(now)
-            && !lease.isOlderThan(window, clock.wallMicros())) { // then its token has expired, too
+        if (due.size() < MOST_KEPT_AT_ONCE && lease.wantsKeeping(now, clock.wallMicros())) {
           due.put(lease.container() + "/" + lease.epoch(), lease);
         }
       }
@@ -412,16 +404,14 @@ final class LeasePool {
     }
     RenewLeasesRequest.Builder request = RenewLeasesRequest.newBuilder();
     for (ContainerLease lease : due.values()) {
-      lease.keepFrom(now + keepEvery.toNanos() / 4); // should it fail
-      request.addKept(lease.grant());
+      request.addKept(lease.grantToKeep(now));
     }
     try {
       for (Lease kept : containers.renewLeases(request.build()).getKeptList()) {
         ContainerInfo of = kept.getContainer();
         ContainerLease lease = due.remove(of.getId() + "/" + of.getLeaseEpoch());
         if (lease != null) {
-          lease.kept(kept);
-          lease.keepFrom(now + keepEvery.toNanos());
+          lease.kept(kept, now);
         }
       }
       for (ContainerLease lease : due.values()) {

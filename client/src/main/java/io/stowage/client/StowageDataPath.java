@@ -216,8 +216,7 @@ public final class StowageDataPath implements DataPath, ContainerAccess {
         pools.computeIfAbsent(
             policyName,
             name ->
-                new LeasePool(
-                    policy, containers, directory, clock, timeouts, health, background, config));
+                new LeasePool(policy, containers, directory, clock, timeouts, health, background));
     return paths.computeIfAbsent(
         key,
         name ->

@@ -40,10 +40,7 @@ class CommitRoundsTest {
   private final TwinCluster cluster = TwinCluster.inMemory(5, clock);
   private final StowageDataPath path =
       StowageDataPath.create(
-          new ClientConfig(128 << 10, 1 << 20, 64 << 20, Duration.ofMinutes(15)),
-          cluster,
-          cluster,
-          clock);
+          new ClientConfig(128 << 10, 1 << 20, 64 << 20), cluster, cluster, clock);
   private final ExecutorService others = Executors.newCachedThreadPool();
   private volatile Thread waiting;
 

@@ -90,12 +90,12 @@ public abstract class DataPathContractTest {
   }
 
   final void start(int nodes, long memory) {
-    start(nodes, new ClientConfig(PACKING_LIMIT, CELL, memory, Duration.ofMinutes(15)));
+    start(nodes, new ClientConfig(PACKING_LIMIT, CELL, memory));
   }
 
   /** Over a cluster in memory that goes by this clock. */
   final void start(int nodes, StoreClock clock) {
-    ClientConfig config = new ClientConfig(PACKING_LIMIT, CELL, MEMORY, Duration.ofMinutes(15));
+    ClientConfig config = new ClientConfig(PACKING_LIMIT, CELL, MEMORY);
     cluster = TwinCluster.inMemory(nodes, clock);
     path = StowageDataPath.create(config, cluster, cluster, clock);
   }
@@ -588,7 +588,7 @@ public abstract class DataPathContractTest {
 
   @Test
   void aHeaderLongerThanAStripeSurvivesFailures() throws Exception {
-    start(6, new ClientConfig(4_096, 4_096, MEMORY, Duration.ofMinutes(15)));
+    start(6, new ClientConfig(4_096, 4_096, MEMORY));
     byte[] bytes = content(90_000, 4);
     for (int refuseAfter = 0; refuseAfter < 20; refuseAfter++) {
       WriteSpec spec =
@@ -640,7 +640,7 @@ public abstract class DataPathContractTest {
   @ParameterizedTest
   @ValueSource(booleans = {false, true})
   void aStripeHoldsOneBucketsObjectsOnlyWhereThatIsAskedFor(boolean separate) throws Exception {
-    start(7, new ClientConfig(PACKING_LIMIT, CELL, MEMORY, Duration.ofMinutes(15), separate));
+    start(7, new ClientConfig(PACKING_LIMIT, CELL, MEMORY, separate));
     List<ContainerAccess.Packed> needles = new ArrayList<>();
     for (int i = 0; i < 40; i++) {
       ByteString what = ByteString.copyFrom(content(500, i));

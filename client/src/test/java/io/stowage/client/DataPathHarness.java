@@ -16,7 +16,6 @@
 package io.stowage.client;
 
 import io.stowage.common.time.StoreClock;
-import java.time.Duration;
 
 /** Data paths over a {@link TwinCluster}, with the settings of production. Stateless. */
 public final class DataPathHarness {
@@ -28,9 +27,6 @@ public final class DataPathHarness {
 
   public static StowageDataPath start(TwinCluster cluster) {
     return StowageDataPath.create(
-        new ClientConfig(PACKING_LIMIT, CELL, MEMORY, Duration.ofMinutes(15)),
-        cluster,
-        cluster,
-        StoreClock.system());
+        new ClientConfig(PACKING_LIMIT, CELL, MEMORY), cluster, cluster, StoreClock.system());
   }
 }

@@ -33,7 +33,6 @@ import io.stowage.common.proto.Extent;
 import io.stowage.common.proto.Manifest;
 import io.stowage.common.time.StoreClock;
 import java.nio.ByteBuffer;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -56,7 +55,7 @@ class NeedleWalkTest {
   private final TwinCluster cluster = TwinCluster.inMemory(5, StoreClock.system());
   private final StowageDataPath path =
       StowageDataPath.create(
-          new ClientConfig(PACKING_LIMIT, 32 << 10, 16 << 20, Duration.ofMinutes(15)),
+          new ClientConfig(PACKING_LIMIT, 32 << 10, 16 << 20),
           cluster,
           cluster,
           StoreClock.system());

@@ -80,13 +80,19 @@ class StowageDataPathTest extends DataPathContractTest {
 
   @Test
   void anObjectThatIsWrittenForLongerThanTheCommitWindowHasYoungGrants() throws Exception {
-    writeForLongerThanTheCommitWindow(at -> {});
+    writeForLongerThan(Duration.ofMinutes(15), at -> {});
     assertEquals(LeaseOutcome.LEASE_FULL, cluster.releases().get(0).getOutcome());
   }
 
   @Test
+  void howLongTheWindowIsTheClusterSays() throws Exception {
+    writeForLongerThan(Duration.ofSeconds(60), at -> {});
+  }
+
+  @Test
   void soHasOneWhoseLeasesAreDamagedAndLostOnTheWay() throws Exception {
-    writeForLongerThanTheCommitWindow(
+    writeForLongerThan(
+        Duration.ofMinutes(15),
         at -> {
           if (at == 1) {
             cluster.node(2).refuseWrites(ErrorCode.SHARD_FAILED, 1);
@@ -97,18 +103,19 @@ class StowageDataPathTest extends DataPathContractTest {
     assertEquals(LeaseOutcome.LEASE_DAMAGED, cluster.releases().get(0).getOutcome());
   }
 
-  /** Eight MiB in 32 minutes, into containers of three. */
-  private void writeForLongerThanTheCommitWindow(IntConsumer beforeEach) throws Exception {
+  /** Eight MiB in two windows, into containers of three. */
+  private void writeForLongerThan(Duration window, IntConsumer beforeEach) throws Exception {
     ManualClock clock = new ManualClock(1_700_000_000_000_000L);
     start(6, clock);
     cluster.setCapacity(1 << 20);
-    cluster.setLeaseDuration(Duration.ofMinutes(10));
+    cluster.setCommitWindow(window);
+    cluster.setLeaseDuration(window.multipliedBy(2).dividedBy(3));
     byte[] bytes = content(8 << 20, 1);
     try (ObjectWriter writer = path.write(spec(ErasurePolicy.RS_3_2, -1))) {
       for (int at = 0; at < 8; at++) {
         beforeEach.accept(at);
         writer.write(buffer(bytes, at << 20, 1 << 20));
-        clock.advance(Duration.ofMinutes(4));
+        clock.advance(window.dividedBy(4));
         BooleanSupplier allAreYoung =
             () ->
                 cluster.containers().stream()
@@ -122,7 +129,7 @@ class StowageDataPathTest extends DataPathContractTest {
       for (LeaseGrant grant : written.grants()) {
         long ageMicros = clock.wallMicros() - grant.getGrantedMicros();
         // The last answer may be on its way.
-        assertTrue(ageMicros <= Duration.ofMinutes(5).toNanos() / 1_000, ageMicros + " us old");
+        assertTrue(ageMicros <= window.toNanos() / 1_000 / 3, ageMicros + " us old");
       }
     }
     // What is finished is not kept any longer, when the last lease is given back for want of use.

@@ -65,6 +65,7 @@ class StripeTimeoutsTest {
             .setHolder(ByteString.copyFrom(new byte[16]))
             .setGrantedMicros(clock.wallMicros())
             .setExpiryMicros(clock.wallMicros() + duration.toNanos() / 1_000)
+            .setCommitWindowMicros(Duration.ofMinutes(15).toNanos() / 1_000)
             .build();
     return new ContainerLease(
         granted,

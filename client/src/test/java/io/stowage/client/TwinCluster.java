@@ -64,6 +64,7 @@ public final class TwinCluster implements Containers, DatanodeDirectory {
   private final List<ReportDamageRequest> damage = new ArrayList<>();
   private long capacity = 16 << 20;
   private Duration leaseDuration = Duration.ofSeconds(60);
+  private Duration commitWindow = Duration.ofMinutes(15);
   private int renewals;
   private int leases;
   private boolean forgettingLeases;
@@ -128,6 +129,10 @@ public final class TwinCluster implements Containers, DatanodeDirectory {
 
   synchronized void setLeaseDuration(Duration duration) {
     leaseDuration = duration;
+  }
+
+  synchronized void setCommitWindow(Duration window) {
+    commitWindow = window;
   }
 
   /** Renewals find nothing. */
@@ -248,12 +253,13 @@ public final class TwinCluster implements Containers, DatanodeDirectory {
     return LeaseContainersReply.newBuilder().setLease(lease(granted)).build();
   }
 
-  private static Lease lease(ContainerInfo info) {
+  private Lease lease(ContainerInfo info) {
     return Lease.newBuilder()
         .setContainer(info)
         .setHolder(info.getLeaseHolder())
         .setGrantedMicros(info.getLeaseGrantedMicros())
         .setExpiryMicros(info.getLeaseExpiryMicros())
+        .setCommitWindowMicros(commitWindow.toNanos() / 1_000)
         .build();
   }
 
@@ -289,7 +295,8 @@ public final class TwinCluster implements Containers, DatanodeDirectory {
                       .setId(info.getId())
                       .setPolicy(info.getPolicy())
                       .setLeaseEpoch(kept.getEpoch()))
-              .setGrantedMicros(info.getLeaseGrantedMicros()));
+              .setGrantedMicros(info.getLeaseGrantedMicros())
+              .setCommitWindowMicros(commitWindow.toNanos() / 1_000));
     }
     return reply.build();
   }

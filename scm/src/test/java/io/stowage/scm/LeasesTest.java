@@ -136,6 +136,7 @@ class LeasesTest {
     ScmHarness h = new ScmHarness(6, null);
     Lease lease = h.lease();
     long granted = lease.getGrantedMicros();
+    assertEquals(ScmHarness.WINDOW.toNanos() / 1_000, lease.getCommitWindowMicros());
     int mutations = h.store.mutations();
     for (int i = 0; i < 2 * ScmHarness.WINDOW.toSeconds() / 20; i++) {
       h.pass(Duration.ofSeconds(20));
@@ -144,6 +145,7 @@ class LeasesTest {
               .renewLeases(RenewLeasesRequest.newBuilder().addLeases(ScmHarness.ref(lease)).build())
               .getLeases(0);
       granted = renewed.getGrantedMicros();
+      assertEquals(ScmHarness.WINDOW.toNanos() / 1_000, renewed.getCommitWindowMicros());
       assertTrue(h.clock.wallMicros() - granted <= ScmHarness.WINDOW.toNanos() / 1_000 / 4);
       // What the writer holds is in the row: a seal from now on is later.
       assertEquals(

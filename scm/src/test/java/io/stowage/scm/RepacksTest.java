@@ -169,7 +169,9 @@ class RepacksTest {
     int mutations = h.store.mutations();
     for (int i = 0; i < 8; i++) {
       h.clock.advance(ScmHarness.WINDOW.dividedBy(8));
-      long granted = keep(h, lease).getGrantedMicros();
+      Lease kept = keep(h, lease);
+      assertEquals(ScmHarness.WINDOW.toNanos() / 1_000, kept.getCommitWindowMicros());
+      long granted = kept.getGrantedMicros();
       assertTrue(h.clock.wallMicros() - granted <= ScmHarness.WINDOW.toNanos() / 1_000 / 4);
       // What the writer holds is in the row: nobody says REPACKING sooner than a window after it.
       ContainerInfo row = h.store.read(id).info();

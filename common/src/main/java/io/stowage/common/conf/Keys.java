@@ -475,7 +475,7 @@ public final class Keys {
               Duration.ofHours(24),
               Tag.TUNING,
               "A manifest may be committed this long after its lease was granted; collectors wait"
-                  + " it out."));
+                  + " it out. One value for all services; clients are told."));
   public static final ConfigKey<Duration> CLOCK_BOUND =
       add(
           ConfigKey.duration(

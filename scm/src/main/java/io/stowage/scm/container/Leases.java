@@ -238,6 +238,7 @@ public final class Leases {
         .setHolder(container.holder)
         .setGrantedMicros(info.getLeaseGrantedMicros())
         .setExpiryMicros(clock.wallMicros() + leftMicros)
+        .setCommitWindowMicros(commitWindowMicros())
         .build();
   }
 
@@ -429,7 +430,11 @@ public final class Leases {
   /** One from the future, of a clock that was wrong, is taken by no object manager. */
   private boolean isYoung(long grantedMicros) {
     long ageMicros = clock.wallMicros() - grantedMicros;
-    return ageMicros >= 0 && ageMicros < settings.commitWindow.toNanos() / 1_000 / 4;
+    return ageMicros >= 0 && ageMicros < commitWindowMicros() / 4;
+  }
+
+  private long commitWindowMicros() {
+    return settings.commitWindow.toNanos() / 1_000;
   }
 
   private ContainerInfo refreshGrant(OpenContainer container, ContainerInfo info)
@@ -488,6 +493,7 @@ public final class Leases {
                         .setLeaseEpoch(grant.getEpoch()))
                 .setGrantedMicros(judgedFromMicros(row.info()))
                 .setExpiryMicros(clock.wallMicros())
+                .setCommitWindowMicros(commitWindowMicros())
                 .build());
       }
     }
