@@ -115,7 +115,7 @@ class RepackIT {
         .set(Keys.CONTAINER_CAPACITY, "8m");
   }
 
-  private static List<ContainerInfo> containers(MiniStowageCluster cluster) throws Exception {
+  static List<ContainerInfo> containers(MiniStowageCluster cluster) throws Exception {
     List<ContainerInfo> all = new ArrayList<>();
     ListContainersReply page;
     long after = 0;
