@@ -742,6 +742,7 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource, Counted
               file.condition(),
               all,
               cluster.cipherOfNew(fresh.get()),
+              cluster.pieceMemory(),
               file.progress(),
               counters),
           statistics);
@@ -827,6 +828,7 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource, Counted
               key,
               holder,
               opened,
+              cluster.pieceMemory(),
               progress,
               counters),
           statistics,

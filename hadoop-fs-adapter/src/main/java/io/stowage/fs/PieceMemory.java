@@ -22,10 +22,12 @@ import java.util.List;
 import java.util.Set;
 
 /**
- * What the input streams of a process keep between reads, all together. A stream that fetches a
+ * What the streams of a process keep between calls, all together. An input stream that fetches a
  * piece gets it in any case; when there is too much then, those streams lose theirs that have not
- * fetched for longest. So any number of streams may be open, and memory beyond the bound is only
- * what reads of the moment use: one piece a reading thread, and one each thread of read-ahead.
+ * fetched for longest. Output streams that gather long chunks may take half of the bound from them;
+ * who gets nothing hands on short ones. So any number of streams may be open, and memory beyond the
+ * bound is only what reads of the moment use, one piece a reading thread, and one each thread of
+ * read-ahead, and a short chunk of each output stream.
  *
  * <p>Thread-safe. Holders are called without the lock.
  */
@@ -38,7 +40,8 @@ final class PieceMemory {
 
   private volatile long mostBytes;
   private final Set<Holder> holders = new LinkedHashSet<>(); // who fetched last is last
-  private long bytes;
+  private long bytes; // of pieces and chunks
+  private long gatheredBytes; // of chunks
 
   PieceMemory(long mostBytes) {
     this.mostBytes = mostBytes;
@@ -46,22 +49,48 @@ final class PieceMemory {
 
   /** A stream has fetched a piece. */
   void took(Holder holder, int count) {
-    List<Holder> tooMany = new ArrayList<>();
+    List<Holder> tooMany;
     synchronized (this) {
-      bytes += count;
       holders.remove(holder);
-      long expected = bytes;
-      // Each was asked to drop once: it is put back by its next fetch. How much it has is not
-      // known here, about as much as the one that asks.
-      for (Iterator<Holder> eldest = holders.iterator();
-          expected > mostBytes && eldest.hasNext(); ) {
-        tooMany.add(eldest.next());
-        eldest.remove();
-        expected -= count;
-      }
+      tooMany = add(count);
       holders.add(holder);
     }
     tooMany.forEach(Holder::dropPieces);
+  }
+
+  /** Counts so many bytes; gives the holders that have to drop theirs for them. */
+  private List<Holder> add(int count) {
+    bytes += count;
+    List<Holder> tooMany = new ArrayList<>();
+    long expected = bytes;
+    // Each was asked to drop once: it is put back by its next fetch. How much it has is not
+    // known here, about as much as the one that asks.
+    for (Iterator<Holder> eldest = holders.iterator(); expected > mostBytes && eldest.hasNext(); ) {
+      tooMany.add(eldest.next());
+      eldest.remove();
+      expected -= count;
+    }
+    return tooMany;
+  }
+
+  /** An output stream wants to gather so many bytes; false: the others have enough of them. */
+  boolean tryGather(int count) {
+    List<Holder> tooMany;
+    synchronized (this) {
+      if (gatheredBytes + count > mostBytes / 2) {
+        return false;
+      }
+      gatheredBytes += count;
+      tooMany = add(count);
+    }
+    tooMany.forEach(Holder::dropPieces);
+    return true;
+  }
+
+  /** What it wanted to gather is handed on. */
+  synchronized void handedOn(int count) {
+    gatheredBytes -= count;
+    bytes -= count;
   }
 
   /** A piece was released. */

@@ -69,10 +69,11 @@ import org.apache.hadoop.util.Progressable;
  * <p>A file that is encrypted is one stream of packets, which cannot be added to, so it cannot be
  * synced; {@link #hasCapability} says that.
  *
- * <p>Memory: one chunk here, and what the data path's process-wide budget gives; of a file that was
- * synced, a stripe. A file that fits the first chunk is written with its length known, so that it
- * can be packed with others. Of a larger one {@link ChunkDigest} keeps one chunk more while it is
- * hashed. After an error nothing more is committed: later writes and the first close fail too.
+ * <p>Memory: one chunk here, a short one where {@link PieceMemory} has no more, and what the data
+ * path's process-wide budget gives; of a file that was synced, a stripe. A file that fits the first
+ * chunk is written with its length known, so that it can be packed with others. Of a larger one
+ * {@link ChunkDigest} keeps one chunk more while it is hashed. After an error nothing more is
+ * committed: later writes and the first close fail too.
  */
 final class StowageOutputStream extends OutputStream
     implements StreamCapabilities, Abortable, Syncable, IOStatisticsSource {
@@ -81,6 +82,9 @@ final class StowageOutputStream extends OutputStream
 
   /** Handed on to the data path at this size; about a stripe's cell. */
   private static final int CHUNK_BYTES = 1 << 20;
+
+  /** The same where the chunks of all streams are too many. */
+  static final int SHORT_CHUNK_BYTES = 64 << 10;
 
   private static final int FIRST_CHUNK_BYTES = 8 << 10;
 
@@ -106,7 +110,9 @@ final class StowageOutputStream extends OutputStream
   private final ChunkDigest md5 = new ChunkDigest(); // of the chunks that were handed on
   private final CRC32C crc = new CRC32C(); // what getFileChecksum tells
   private State state = State.OPEN;
+  private final PieceMemory memory;
   private ByteBuf chunk; // null: nothing gathered
+  private boolean longChunk; // more than a short one is taken for it
   private ObjectWriter writer; // null: nothing handed on yet
   private Placement placement; // with the writer
   private long length;
@@ -129,6 +135,7 @@ final class StowageOutputStream extends OutputStream
       Condition condition,
       ObjectMetadata metadata,
       ObjectCipher cipher,
+      PieceMemory memory,
       Progressable progress,
       FsStatistics fsStatistics) {
     this.objectManager = objectManager;
@@ -141,6 +148,7 @@ final class StowageOutputStream extends OutputStream
     this.metadata =
         cipher == null ? metadata : metadata.toBuilder().setEncryption(cipher.envelope()).build();
     this.cipher = cipher;
+    this.memory = memory;
     this.progress = progress;
     this.fsStatistics = fsStatistics;
   }
@@ -155,6 +163,7 @@ final class StowageOutputStream extends OutputStream
       String key,
       ByteString holder,
       OpenFileReply opened,
+      PieceMemory memory,
       Progressable progress,
       FsStatistics fsStatistics)
       throws StoreException {
@@ -168,6 +177,7 @@ final class StowageOutputStream extends OutputStream
         Condition.getDefaultInstance(),
         ObjectMetadata.getDefaultInstance(),
         null, // what is encrypted is not appended to
+        memory,
         progress,
         fsStatistics);
     length = opened.getVersion().getLength();
@@ -203,13 +213,19 @@ final class StowageOutputStream extends OutputStream
       if (chunk == null) {
         chunk = PooledByteBufAllocator.DEFAULT.directBuffer(FIRST_CHUNK_BYTES, CHUNK_BYTES);
       }
-      int some = Math.min(count - done, CHUNK_BYTES - chunk.readableBytes());
+      int most = longChunk ? CHUNK_BYTES : SHORT_CHUNK_BYTES;
+      int some = Math.min(count - done, most - chunk.readableBytes());
       chunk.writeBytes(bytes, offset + done, some);
       crc.update(bytes, offset + done, some);
       done += some;
       length += some;
       if (chunk.readableBytes() == CHUNK_BYTES) {
         handOnChunk(-1);
+      } else if (chunk.readableBytes() == SHORT_CHUNK_BYTES && !longChunk) {
+        longChunk = memory.tryGather(CHUNK_BYTES);
+        if (!longChunk) {
+          handOnChunk(-1);
+        }
       }
     }
     counters.incrementCounter(StreamStatisticNames.STREAM_WRITE_BYTES, count);
@@ -230,8 +246,7 @@ final class StowageOutputStream extends OutputStream
 
   /** Gives the chunk to the data path, which takes it over in any case. */
   private void handOnChunk(long lengthIfKnown) throws IOException {
-    ByteBuf full = chunk;
-    chunk = null;
+    ByteBuf full = takeChunk();
     try {
       if (writer == null) {
         writer = openWriter(lengthIfKnown, full);
@@ -244,6 +259,16 @@ final class StowageOutputStream extends OutputStream
     if (progress != null) {
       progress.progress();
     }
+  }
+
+  private ByteBuf takeChunk() {
+    ByteBuf taken = chunk;
+    chunk = null;
+    if (longChunk) {
+      longChunk = false;
+      memory.handedOn(CHUNK_BYTES);
+    }
+    return taken;
   }
 
   private void hash(ByteBuf full, boolean whole) throws StoreException {
@@ -308,8 +333,7 @@ final class StowageOutputStream extends OutputStream
 
   private void giveUp() {
     if (chunk != null) {
-      chunk.release();
-      chunk = null;
+      takeChunk().release();
     }
     if (writer != null) {
       writer.close();
@@ -389,7 +413,7 @@ final class StowageOutputStream extends OutputStream
       throw new StoreException(
           ErrorCode.LEASE_LOST, "Cannot go on writing " + key + ": somebody else has closed it");
     }
-    chunk = null;
+    takeChunk();
     if (placement == null) {
       placement = Placement.of(objectManager, bucket, key);
     }

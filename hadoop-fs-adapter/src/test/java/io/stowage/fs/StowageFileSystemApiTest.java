@@ -662,6 +662,48 @@ class StowageFileSystemApiTest {
     assertEquals(0, memory.bytes(), "bytes kept of streams that are closed");
   }
 
+  @Test
+  void outputStreamsGatherShortChunksWhereLongOnesAreTooMany() throws IOException {
+    int count = 200;
+    byte[] content = bytes(3 * StowageOutputStream.SHORT_CHUNK_BYTES, 1);
+    ClusterConnection cluster = ClusterConnection.open(twins.configuration());
+    PieceMemory memory = cluster.pieceMemory();
+    memory.limit(8L * MIB);
+    List<FSDataOutputStream> streams = new ArrayList<>();
+    try {
+      for (int i = 0; i < count; i++) {
+        FSDataOutputStream out = fs.create(new Path("/gathering/f" + i));
+        streams.add(out);
+        out.write(content);
+      }
+      assertEquals(4L * MIB, memory.bytes(), "half of the bound");
+      // The others' bytes are the data path's already.
+      assertEquals(count - 4, twins.dataPath.openWriters());
+      write(FILE, content); // who gets a long chunk later
+      for (FSDataOutputStream out : streams.subList(0, 2)) {
+        out.abort();
+      }
+      streams.get(2).hsync();
+      assertEquals(MIB, memory.bytes());
+      write(FILE, bytes(5 * MIB, 2));
+    } finally {
+      for (FSDataOutputStream out : streams) {
+        out.close();
+      }
+      cluster.close();
+    }
+    assertEquals(0, memory.bytes(), "bytes kept of streams that are closed");
+    for (int i = 2; i < count; i++) {
+      try (FSDataInputStream in = fs.open(new Path("/gathering/f" + i))) {
+        assertArrayEquals(content, in.readAllBytes());
+      }
+    }
+    assertFalse(fs.exists(new Path("/gathering/f0")));
+    try (FSDataInputStream in = fs.open(FILE)) {
+      assertArrayEquals(bytes(5 * MIB, 2), in.readAllBytes());
+    }
+  }
+
   /** Of files that are written, some of them synced, so that their leases have to be renewed. */
   @Test
   void tenThousandOpenFilesAreWrittenByAFewThreads() throws IOException {
