@@ -1,5 +1,5 @@
 # Sourced, after launch.sh, by scripts that run other people's software in a process and on a class path of its own:
-# defines newer_than, in_turn, maven, resolve_job, file_system_jar and java_17_opens.
+# defines newer_than, in_turn, maven, resolve_job, file_system_jar, s3a_keys and java_17_opens.
 
 # in_turn LOCK COMMAND...: two runs at once must not build into one directory
 in_turn() {
@@ -70,6 +70,22 @@ compile_job() { # PROJECT SOURCE
 resolve_job() {
   mkdir -p "$1/target"
   in_turn "$1/target/lock" compile_job "$1" "$2"
+}
+
+# s3a_keys CONF: s3a:// signs with the keys of core-site.xml, of the environment, or else with those that the cluster has
+# written beside its conf.
+s3a_keys() {
+  local conf="$1" credentials directory
+  if [ -z "${AWS_ACCESS_KEY_ID:-}" ] && ! grep -q 'fs\.s3a\.access\.key' "$conf/core-site.xml"; then
+    credentials="${AWS_SHARED_CREDENTIALS_FILE:-}"
+    for directory in "$conf" "$conf/.." "$conf/../.."; do
+      [ -n "$credentials" ] || [ ! -f "$directory/aws-credentials" ] || credentials="$directory/aws-credentials"
+    done
+    [ -n "$credentials" ] || die "no S3 keys: not in $conf/core-site.xml, and no aws-credentials beside it"
+    AWS_ACCESS_KEY_ID="$(sed -n 's/^ *aws_access_key_id *= *//p' "$credentials" | head -n 1)"
+    AWS_SECRET_ACCESS_KEY="$(sed -n 's/^ *aws_secret_access_key *= *//p' "$credentials" | head -n 1)"
+    export AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY
+  fi
 }
 
 # Spark's own list for Java 17.

@@ -21,6 +21,8 @@ import static org.apache.spark.sql.functions.lit;
 import static org.apache.spark.sql.functions.sum;
 
 import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -31,6 +33,8 @@ import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.LocatedFileStatus;
 import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.fs.RemoteIterator;
+import org.apache.hadoop.util.VersionInfo;
+import org.apache.hadoop.util.VersionUtil;
 import org.apache.spark.TaskContext;
 import org.apache.spark.api.java.function.MapFunction;
 import org.apache.spark.sql.Dataset;
@@ -44,7 +48,8 @@ import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
 
 /**
- * What Spark's users do with a file system, each with a check of what is there afterwards.
+ * What Spark's users do with a file system, each with a check of what is there afterwards. It is
+ * compiled against each Spark from the same source, so it calls only what they share.
  *
  * <pre>SparkJobs ROOT_URI SCRATCH_DIRECTORY committers|partitions|stream|hive...</pre>
  *
@@ -52,8 +57,6 @@ import org.apache.spark.sql.types.StructType;
  */
 public final class SparkJobs {
   private static final long ROWS = 20_000;
-  private static final String MANIFEST_FACTORY =
-      "org.apache.hadoop.mapreduce.lib.output.committer.manifest.ManifestCommitterFactory";
 
   /**
    * What a Spark without spark-hadoop-cloud does. With it on the class path Spark 4.1 takes
@@ -66,6 +69,14 @@ public final class SparkJobs {
           "org.apache.spark.sql.execution.datasources.SQLHadoopMapReduceCommitProtocol",
           "spark.sql.parquet.output.committer.class",
           "org.apache.parquet.hadoop.ParquetOutputCommitter");
+
+  /** What takes the committer that a scheme names. */
+  private static final List<String> PATH_PROTOCOL =
+      List.of(
+          "spark.sql.sources.commitProtocolClass",
+          "org.apache.spark.internal.io.cloud.PathOutputCommitProtocol",
+          "spark.sql.parquet.output.committer.class",
+          "org.apache.spark.internal.io.cloud.BindingParquetOutputCommitter");
 
   private final String root;
   private final String scratch;
@@ -85,11 +96,7 @@ public final class SparkJobs {
     try {
       for (String job : Arrays.asList(args).subList(2, args.length)) {
         switch (job) {
-          case "committers" -> {
-            for (String committer : List.of("file 1", "file 2", "manifest")) {
-              jobs.committer(committer);
-            }
-          }
+          case "committers" -> jobs.committers();
           case "partitions" -> jobs.inSession(jobs::dynamicPartitions);
           case "stream" -> jobs.inSession(jobs::stream);
           case "hive" -> jobs.inSession(jobs::hive);
@@ -135,28 +142,63 @@ public final class SparkJobs {
     return builder.getOrCreate();
   }
 
-  /** Tasks die after they wrote; what is visible at the end is each row once, and nothing else. */
-  private void committer(String name) throws IOException, WrongResult {
-    List<String> settings = new ArrayList<>();
-    if (name.equals("manifest")) {
-      settings.addAll(
-          List.of(
-              "spark.sql.sources.commitProtocolClass",
-              "org.apache.spark.internal.io.cloud.PathOutputCommitProtocol",
-              "spark.sql.parquet.output.committer.class",
-              "org.apache.spark.internal.io.cloud.BindingParquetOutputCommitter",
-              "spark.hadoop.mapreduce.outputcommitter.factory.scheme.stow",
-              MANIFEST_FACTORY,
-              "spark.hadoop.mapreduce.manifest.committer.summary.report.directory",
-              root + "/reports"));
+  private void committers() throws IOException, WrongResult {
+    committer("file-1", root, fileCommitter(1), "");
+    committer("file-2", root, fileCommitter(2), "");
+    if (VersionUtil.compareVersions(VersionInfo.getVersion(), "3.3.5") < 0) {
+      System.out.println(
+          "committer manifest: skipped, Hadoop " + VersionInfo.getVersion() + " has none (3.3.5 and newer)");
     } else {
-      settings.addAll(PLAIN_PROTOCOL);
-      settings.addAll(
-          List.of(
-              "spark.hadoop.mapreduce.fileoutputcommitter.algorithm.version",
-              name.substring(name.length() - 1)));
+      committer("manifest", root, manifestCommitter(), ".manifest.ManifestCommitter");
     }
-    String uri = root + "/committers/" + name.replace(' ', '-');
+    committer("magic", root.replaceFirst("^stow:", "s3a:"), magicCommitter(), "magic");
+  }
+
+  private static List<String> fileCommitter(int algorithm) {
+    return and(
+        PLAIN_PROTOCOL,
+        "spark.hadoop.mapreduce.fileoutputcommitter.algorithm.version",
+        String.valueOf(algorithm));
+  }
+
+  private List<String> manifestCommitter() {
+    return and(
+        PATH_PROTOCOL,
+        "spark.hadoop.mapreduce.outputcommitter.factory.scheme.stow",
+        "org.apache.hadoop.mapreduce.lib.output.committer.manifest.ManifestCommitterFactory",
+        "spark.hadoop.mapreduce.manifest.committer.summary.report.directory",
+        root + "/reports");
+  }
+
+  /** S3A's, over the S3 endpoint. */
+  private List<String> magicCommitter() {
+    return and(
+        PATH_PROTOCOL,
+        "spark.hadoop.mapreduce.outputcommitter.factory.scheme.s3a",
+        "org.apache.hadoop.fs.s3a.commit.S3ACommitterFactory",
+        "spark.hadoop.fs.s3a.committer.name",
+        "magic",
+        "spark.hadoop.fs.s3a.buffer.dir",
+        scratch + "/s3a");
+  }
+
+  private static List<String> and(List<String> settings, String... more) {
+    List<String> all = new ArrayList<>(settings);
+    all.addAll(List.of(more));
+    return all;
+  }
+
+  /**
+   * Tasks die after they wrote; what stow:// shows at the end is each row once, and nothing else,
+   * whichever way it was written.
+   *
+   * @param mark what the committer calls itself at the end of its name in _SUCCESS; those of files
+   *     leave that empty
+   */
+  private void committer(String name, String writtenTo, List<String> settings, String mark)
+      throws IOException, WrongResult {
+    String table = "/committers/" + name;
+    String uri = root + table;
     try (SparkSession spark = session(settings)) {
       spark
           .range(0, ROWS, 1, 4)
@@ -175,15 +217,24 @@ public final class SparkJobs {
           .toDF("id")
           .write()
           .mode(SaveMode.Overwrite)
-          .parquet(uri);
+          .parquet(writtenTo + table);
       expect(name + ": rows", ROWS, spark.read().parquet(uri).count());
       expect(
           name + ": sum",
           ROWS * (ROWS - 1) / 2,
           spark.read().parquet(uri).agg(sum(col("id"))).first().getLong(0));
       Configuration hadoop = spark.sparkContext().hadoopConfiguration();
+      FileSystem fs = new Path(uri).getFileSystem(hadoop);
+      String success = text(fs, new Path(uri, "_SUCCESS"));
+      boolean its =
+          mark.isEmpty()
+              ? success.isEmpty()
+              : success.matches("(?s).*\"committer\" *: *\"[^\"]*" + mark + "\".*");
+      if (!its) {
+        throw new WrongResult(name + " was not the one that committed: " + success);
+      }
       int files = 0;
-      for (FileStatus file : new Path(uri).getFileSystem(hadoop).listStatus(new Path(uri))) {
+      for (FileStatus file : fs.listStatus(new Path(uri))) {
         String leaf = file.getPath().getName();
         if (!leaf.equals("_SUCCESS") && !leaf.startsWith("part-")) {
           throw new WrongResult(name + " left " + file.getPath());
@@ -192,6 +243,12 @@ public final class SparkJobs {
       }
       expect(name + ": files", 4, files);
       System.out.println("committer " + name + ": four files, " + ROWS + " rows, two attempts failed");
+    }
+  }
+
+  private static String text(FileSystem fs, Path file) throws IOException {
+    try (InputStream in = fs.open(file)) {
+      return new String(in.readAllBytes(), StandardCharsets.UTF_8);
     }
   }
 
