@@ -20,6 +20,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
 import java.io.OutputStream;
+import java.lang.ProcessBuilder.Redirect;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -31,6 +32,7 @@ import org.apache.hadoop.examples.terasort.TeraChecksum;
 import org.apache.hadoop.examples.terasort.TeraGen;
 import org.apache.hadoop.examples.terasort.TeraSort;
 import org.apache.hadoop.examples.terasort.TeraValidate;
+import org.apache.hadoop.fs.FSDataOutputStream;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.LocatedFileStatus;
@@ -64,6 +66,15 @@ import org.apache.hadoop.util.ToolRunner;
  */
 public final class HadoopJobs {
   private static final int ROWS = 50_000; // of 100 bytes
+  private static final int MIB = 1 << 20;
+
+  /** Of attempts: so much is written by one that is killed then, and by one that commits. */
+  private static final int KILLED_MIB = 112;
+
+  private static final int WHOLE_MIB = 128;
+
+  /** What one that is killed says when it has written so much. */
+  private static final String WRITTEN = "written";
 
   private final Path root;
   private final String scratch;
@@ -86,6 +97,10 @@ public final class HadoopJobs {
       System.exit(2);
     }
     HadoopJobs jobs = new HadoopJobs(args[0], args[1]);
+    if (args.length == 5 && args[2].equals("attempt")) { // one of the processes that are killed
+      jobs.writeUntilKilled(Integer.parseInt(args[3]), Integer.parseInt(args[4]));
+      System.exit(0);
+    }
     try {
       for (String job : Arrays.asList(args).subList(2, args.length)) {
         switch (job) {
@@ -145,14 +160,9 @@ public final class HadoopJobs {
     for (int algorithm = 1; algorithm <= 2; algorithm++) {
       Path out = new Path(root, "attempts/" + algorithm);
       fs.delete(out, true);
-      Job job = Job.getInstance(conf);
-      job.getConfiguration().setInt("mapreduce.fileoutputcommitter.algorithm.version", algorithm);
-      FileOutputFormat.setOutputPath(job, out);
-      JobID id = new JobID("attempts", algorithm);
-      JobContextImpl context = new JobContextImpl(job.getConfiguration(), id);
-      FileOutputCommitter jobCommitter =
-          new FileOutputCommitter(out, attempt(job, new TaskID(id, TaskType.MAP, 0), 0));
-      jobCommitter.setupJob(context);
+      Job job = attemptsJob(out, algorithm);
+      JobID id = attemptsId(algorithm);
+      FileOutputCommitter jobCommitter = setUp(job, id, out);
       for (int task = 0; task < 6; task++) {
         TaskID taskId = new TaskID(id, TaskType.MAP, task);
         OutputStream[] open = new OutputStream[2];
@@ -171,18 +181,14 @@ public final class HadoopJobs {
         if (task % 3 == 0) {
           open[1 - winner].close();
           committers[1 - winner].abortTask(contexts[1 - winner]);
-        } // else it was killed: its file stays open
+        } // else it was lost: its file stays open
       }
-      jobCommitter.commitJob(context);
+      jobCommitter.commitJob(new JobContextImpl(job.getConfiguration(), id));
       TreeMap<String, String> found = new TreeMap<>();
-      RemoteIterator<LocatedFileStatus> files = fs.listFiles(out, true);
-      while (files.hasNext()) {
-        Path file = files.next().getPath();
-        try (InputStream in = fs.open(file)) {
-          found.put(
-              out.toUri().relativize(file.toUri()).getPath(),
-              new String(in.readAllBytes(), StandardCharsets.UTF_8));
-        }
+      for (Path file : files(fs, out)) {
+        found.put(
+            out.toUri().relativize(file.toUri()).getPath(),
+            new String(bytes(fs, file), StandardCharsets.UTF_8));
       }
       TreeMap<String, String> expected = new TreeMap<>();
       expected.put("_SUCCESS", "");
@@ -194,6 +200,175 @@ public final class HadoopJobs {
       }
     }
     System.out.println("attempts: of two attempts a task the committed one is visible, and nothing else");
+    for (int algorithm = 1; algorithm <= 2; algorithm++) {
+      killedAttempts(fs, algorithm);
+    }
+  }
+
+  /**
+   * Attempts are processes that are killed in mid-write, far into their files: of task 0 before
+   * another attempt begins; of task 1, which has synced what it wrote, after the other committed.
+   */
+  private void killedAttempts(FileSystem fs, int algorithm) throws Exception {
+    Path out = new Path(root, "attempts/killed-" + algorithm);
+    fs.delete(out, true);
+    Job job = attemptsJob(out, algorithm);
+    JobID id = attemptsId(algorithm);
+    FileOutputCommitter jobCommitter = setUp(job, id, out);
+    Process[] killed = new Process[2];
+    for (int task = 0; task < 2; task++) {
+      killed[task] =
+          ChildJvm.of(
+                  HadoopJobs.class,
+                  Redirect.PIPE,
+                  root.toString(),
+                  scratch,
+                  "attempt",
+                  String.valueOf(algorithm),
+                  String.valueOf(task))
+              .start();
+    }
+    try {
+      for (Process process : killed) {
+        String said = process.inputReader().readLine();
+        if (!WRITTEN.equals(said)) {
+          throw new WrongResult("an attempt that was to be killed said " + said);
+        }
+      }
+      kill(killed[0]);
+      commitWhole(fs, job, out, id, 0);
+      commitWhole(fs, job, out, id, 1);
+      kill(killed[1]);
+    } finally {
+      for (Process process : killed) {
+        process.destroyForcibly();
+      }
+    }
+    for (int task = 0; task < 2; task++) {
+      checkKilled(fs, out, new TaskAttemptID(new TaskID(id, TaskType.MAP, task), 0), task);
+    }
+    jobCommitter.commitJob(new JobContextImpl(job.getConfiguration(), id));
+    List<String> left = new ArrayList<>();
+    for (Path file : files(fs, out)) {
+      left.add(out.toUri().relativize(file.toUri()).getPath());
+    }
+    left.sort(null);
+    if (!left.equals(List.of("_SUCCESS", "part-0", "part-1"))) {
+      throw new WrongResult("killed attempts, algorithm " + algorithm + ": " + left);
+    }
+    for (int task = 0; task < 2; task++) {
+      Path part = new Path(out, "part-" + task);
+      if (fs.getFileStatus(part).getLen() != (long) WHOLE_MIB * MIB) {
+        throw new WrongResult(part + " has " + fs.getFileStatus(part).getLen() + " bytes");
+      }
+      checkBytes(fs, part, task, 1);
+    }
+    System.out.printf(
+        "attempts: two processes killed behind %d MiB of their files, algorithm %d; each file of %d MiB is whole, of the others nothing is left%n",
+        KILLED_MIB, algorithm, WHOLE_MIB);
+  }
+
+  /** What is there of a killed attempt before the job's commit: what it synced, and nothing else. */
+  private static void checkKilled(FileSystem fs, Path out, TaskAttemptID attempt, int task)
+      throws IOException, WrongResult {
+    List<Path> its = new ArrayList<>();
+    for (Path file : files(fs, out)) {
+      if (file.toString().contains(attempt.toString())) {
+        its.add(file);
+      }
+    }
+    if (its.size() != task) {
+      throw new WrongResult("of the killed attempt " + attempt + " are there " + its);
+    }
+    for (Path synced : its) {
+      if (fs.getFileStatus(synced).getLen() < (long) KILLED_MIB * MIB) {
+        throw new WrongResult(
+            synced + " has " + fs.getFileStatus(synced).getLen() + " bytes of " + KILLED_MIB + " MiB that were synced");
+      }
+      checkBytes(fs, synced, task, 0);
+    }
+  }
+
+  private static void kill(Process process) throws InterruptedException, WrongResult {
+    if (!process.isAlive()) {
+      throw new WrongResult("an attempt ended by itself, with " + process.exitValue());
+    }
+    process.destroyForcibly().waitFor();
+  }
+
+  /** The process that is killed: it goes on with its file until then. */
+  private void writeUntilKilled(int algorithm, int task) throws Exception {
+    Path out = new Path(root, "attempts/killed-" + algorithm);
+    TaskAttemptContext context =
+        attempt(attemptsJob(out, algorithm), new TaskID(attemptsId(algorithm), TaskType.MAP, task), 0);
+    FileOutputCommitter committer = new FileOutputCommitter(out, context);
+    committer.setupTask(context);
+    try (FSDataOutputStream file =
+        root.getFileSystem(conf).create(new Path(committer.getWorkPath(), "part-" + task))) {
+      for (int i = 0; i < KILLED_MIB; i++) {
+        file.write(mebibyte(task, 0, i));
+      }
+      if (task == 1) {
+        file.hsync();
+      }
+      System.out.println(WRITTEN);
+      for (int i = KILLED_MIB; i < 100 * KILLED_MIB && !System.out.checkError(); i++) {
+        file.write(mebibyte(task, 0, i));
+        System.out.println(i);
+        Thread.sleep(50); // it must not be done before it is killed
+      }
+    }
+  }
+
+  private static void commitWhole(FileSystem fs, Job job, Path out, JobID id, int task)
+      throws IOException {
+    TaskAttemptContext context = attempt(job, new TaskID(id, TaskType.MAP, task), 1);
+    FileOutputCommitter committer = new FileOutputCommitter(out, context);
+    committer.setupTask(context);
+    try (OutputStream file = fs.create(new Path(committer.getWorkPath(), "part-" + task))) {
+      for (int i = 0; i < WHOLE_MIB; i++) {
+        file.write(mebibyte(task, 1, i));
+      }
+    }
+    committer.commitTask(context);
+  }
+
+  private static void checkBytes(FileSystem fs, Path file, int task, int attempt)
+      throws IOException, WrongResult {
+    try (InputStream in = fs.open(file)) {
+      int i = 0;
+      for (byte[] read = in.readNBytes(MIB); read.length > 0; read = in.readNBytes(MIB)) {
+        if (!Arrays.equals(read, Arrays.copyOf(mebibyte(task, attempt, i), read.length))) {
+          throw new WrongResult(file + " has other bytes than were written, within 1 MiB from " + (long) i * MIB);
+        }
+        i++;
+      }
+    }
+  }
+
+  /** A part of what an attempt writes, like no other. */
+  private static byte[] mebibyte(int task, int attempt, int index) {
+    byte[] bytes = new byte[MIB];
+    new Random(((long) index * 2 + attempt) * 2 + task).nextBytes(bytes);
+    return bytes;
+  }
+
+  private Job attemptsJob(Path out, int algorithm) throws IOException {
+    Job job = Job.getInstance(conf);
+    job.getConfiguration().setInt("mapreduce.fileoutputcommitter.algorithm.version", algorithm);
+    FileOutputFormat.setOutputPath(job, out);
+    return job;
+  }
+
+  private static JobID attemptsId(int algorithm) {
+    return new JobID("attempts", algorithm);
+  }
+
+  private static FileOutputCommitter setUp(Job job, JobID id, Path out) throws IOException {
+    FileOutputCommitter committer =
+        new FileOutputCommitter(out, attempt(job, new TaskID(id, TaskType.MAP, 0), 0));
+    committer.setupJob(new JobContextImpl(job.getConfiguration(), id));
+    return committer;
   }
 
   private static TaskAttemptContext attempt(Job job, TaskID task, int number) {
@@ -262,6 +437,15 @@ public final class HadoopJobs {
         new DistCpOptions.Builder(List.of(from), to).withSyncFolder(true).maxMaps(2).build();
     Job job = new DistCp(conf, options).execute();
     return job.getCounters().findCounter(counter).getValue();
+  }
+
+  private static List<Path> files(FileSystem fs, Path directory) throws IOException {
+    List<Path> files = new ArrayList<>();
+    RemoteIterator<LocatedFileStatus> all = fs.listFiles(directory, true);
+    while (all.hasNext()) {
+      files.add(all.next().getPath());
+    }
+    return files;
   }
 
   private static byte[] bytes(FileSystem fs, Path file) throws IOException {

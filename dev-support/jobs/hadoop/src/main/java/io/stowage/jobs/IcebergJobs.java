@@ -16,7 +16,7 @@
 package io.stowage.jobs;
 
 import java.io.IOException;
-import java.nio.file.Path;
+import java.lang.ProcessBuilder.Redirect;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -92,7 +92,15 @@ public final class IcebergJobs {
                   "200"));
       List<Process> children = new ArrayList<>();
       for (int i = 0; i < processes; i++) {
-        children.add(child(args[0], i, commits));
+        children.add(
+            ChildJvm.of(
+                    IcebergJobs.class,
+                    Redirect.INHERIT,
+                    args[0],
+                    "writer",
+                    String.valueOf(i),
+                    String.valueOf(commits))
+                .start());
       }
       for (Process child : children) {
         if (child.waitFor() != 0) {
@@ -107,20 +115,6 @@ public final class IcebergJobs {
 
   private static HadoopCatalog catalog(String root) {
     return new HadoopCatalog(new Configuration(), root + "/iceberg");
-  }
-
-  private static Process child(String root, int number, int commits) throws IOException {
-    List<String> command = new ArrayList<>();
-    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-    command.add("-Xmx256m");
-    command.add("-XX:+UseSerialGC");
-    command.add("-Djava.net.preferIPv4Stack=true");
-    command.add("-Dlog4j.configuration=" + System.getProperty("log4j.configuration"));
-    command.add("-cp");
-    command.add(System.getProperty("java.class.path"));
-    command.add(IcebergJobs.class.getName());
-    command.addAll(List.of(root, "writer", String.valueOf(number), String.valueOf(commits)));
-    return new ProcessBuilder(command).inheritIO().start();
   }
 
   private static void commit(String root, int writer, int commits) throws IOException {
