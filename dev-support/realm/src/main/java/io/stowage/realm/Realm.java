@@ -29,6 +29,7 @@ import java.util.concurrent.CountDownLatch;
 import org.apache.kerby.kerberos.kerb.KrbException;
 import org.apache.kerby.kerberos.kerb.client.KrbClient;
 import org.apache.kerby.kerberos.kerb.server.SimpleKdcServer;
+import org.apache.kerby.kerberos.kerb.type.ticket.TgtTicket;
 
 /**
  * A Kerberos realm on loopback, as a process: a KDC for {@code dev-support/pseudo-cluster --secure}, and what {@code kinit}
@@ -44,6 +45,8 @@ import org.apache.kerby.kerberos.kerb.server.SimpleKdcServer;
  */
 public final class Realm {
   static final String NAME = "STOWAGE.LOCAL";
+
+  private static final int ATTEMPTS = 5;
 
   private Realm() {}
 
@@ -131,9 +134,26 @@ public final class Realm {
     client.init();
     Path ticket = directory.resolve(file(principal) + ".ticket");
     client.storeTicket(
-        client.requestTgt(
-            principal + "@" + NAME, directory.resolve(file(principal) + ".keytab").toFile()),
+        requestTgt(
+            client, principal + "@" + NAME, directory.resolve(file(principal) + ".keytab")),
         ticket.toFile());
     Files.setPosixFilePermissions(ticket, PosixFilePermissions.fromString("rw-------"));
+  }
+
+  /**
+   * The client connects before it has made its request, and the KDC hangs up on who says nothing for 3 s: that a cold JVM is
+   * slower on a busy machine is no refusal.
+   */
+  private static TgtTicket requestTgt(KrbClient client, String principal, Path keytab)
+      throws KrbException {
+    for (int attempt = 1; ; attempt++) {
+      try {
+        return client.requestTgt(principal, keytab.toFile());
+      } catch (KrbException e) {
+        if (!(e.getCause() instanceof IOException) || attempt == ATTEMPTS) {
+          throw e;
+        }
+      }
+    }
   }
 }
