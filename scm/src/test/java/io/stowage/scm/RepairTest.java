@@ -276,6 +276,72 @@ class RepairTest {
     assertEquals(0, waiting);
   }
 
+  /** Rows like another, with lower ids; only the shards that {@code onDisk} says are planted. */
+  private static void addLike(ScmHarness h, ContainerInfo like, int count, boolean onDisk)
+      throws StoreException {
+    for (long id = 1; id <= count; id++) {
+      assertNotNull(h.store.write(h.store.leaderEpoch(), null, like.toBuilder().setId(id).build()));
+      for (ShardPlace place : onDisk ? like.getShardsList() : List.<ShardPlace>of()) {
+        h.node(place)
+            .plant(
+                ShardReport.newBuilder()
+                    .setContainer(id)
+                    .setIndex(place.getIndex())
+                    .setGeneration(place.getGeneration())
+                    .setDiskId(place.getDiskId())
+                    .setEnd(like.getEndOffset())
+                    .setSealed(true)
+                    .build());
+      }
+    }
+    h.scm.follow();
+  }
+
+  @Test
+  void whatFindsNoPlaceHoldsUpNoRepair() throws Exception {
+    ScmHarness h = new ScmHarness(9, null);
+    long id = sealed(h);
+    List<FakeDatanode> hosts = hosts(h, id);
+    FakeDatanode first = hosts.get(0);
+    FakeDatanode second = h.nodes.stream().filter(n -> !hosts.contains(n)).findAny().orElseThrow();
+    ContainerInfo.Builder wide =
+        h.container(id).toBuilder().setPolicy("rs-6-3").clearShards().setEndOffset(8192);
+    for (int index = 0; index < 9; index++) {
+      FakeDatanode node = h.nodes.get(index);
+      wide.addShards(
+          ShardPlace.newBuilder()
+              .setIndex(index)
+              .setGeneration(1)
+              .setNodeId(node.nodeId())
+              .setDiskId(node.diskIds().get(0)));
+    }
+    addLike(h, wide.build(), 6_000, true);
+    h.pass(Duration.ofSeconds(2));
+    assertEquals(0, h.status().getEndangeredContainers(), h.status()::toString);
+    die(first, second);
+    h.pass(ScmHarness.DEAD.plus(A_LITTLE), first, second);
+    assertEquals(List.of(0L, 6_000L), h.status().getRepair().getEndangeredList());
+    assertNotEquals(first.nodeId(), h.container(id).getShards(0).getNodeId());
+  }
+
+  @Test
+  void whatIsBeyondRepairHoldsUpNothingThatAReturnedCopySaves() throws Exception {
+    ScmHarness h = new ScmHarness(6, null);
+    long id = sealed(h);
+    FakeDatanode first = hosts(h, id).get(1);
+    die(first);
+    h.pass(ScmHarness.DEAD.plus(A_LITTLE), first);
+    List<FakeDatanode> hosts = hosts(h, id);
+    FakeDatanode[] lost = {hosts.get(1), hosts.get(2), hosts.get(3)};
+    addLike(h, h.container(id).toBuilder().setEndOffset(8192).build(), 3_000, false);
+    die(lost);
+    h.pass(ScmHarness.DEAD.plus(A_LITTLE), first, lost[0], lost[1], lost[2]);
+    assertEquals(3_001, h.status().getUnavailableContainers());
+    comeBack(first); // with the copy that was replaced, and room for one more
+    h.pass(Duration.ofSeconds(30), lost);
+    assertEquals(3_000, h.status().getUnavailableContainers());
+  }
+
   @Test
   void loadsNoDiskWithMoreThanItMay() throws Exception {
     ScmHarness h = new ScmHarness(7, null);

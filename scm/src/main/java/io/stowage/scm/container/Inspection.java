@@ -22,13 +22,14 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.SplittableRandom;
 import java.util.random.RandomGenerator;
 
 /**
  * One look at every container: what is in danger, what is to be done, in what order. A second or
  * two for seventeen million; its lists are bounded, and what does not fit is found by the next one.
- * Where the first of a list may have to wait long (for a dead node), it is a sample instead, drawn
- * anew each time. Immutable once made.
+ * Where the first of a list may have to wait long (for a dead node, or for a place), it is a sample
+ * instead, drawn anew each time. Immutable once made.
  */
 public final class Inspection {
   /** Containers a degree of danger that are listed for repair. */
@@ -63,7 +64,8 @@ public final class Inspection {
   private Inspection(Set<String> leaving, long deletedBeforeMicros, RandomGenerator random) {
     leavingKnown = leaving;
     this.deletedBeforeMicros = deletedBeforeMicros;
-    this.random = random;
+    // Asked once a container in danger, which may be millions: the given one is for secrets.
+    this.random = new SplittableRandom(random.nextLong());
     for (int i = 0; i < DEGREES; i++) {
       inDanger[i] = new LongList(MOST_QUEUED);
     }
@@ -138,7 +140,7 @@ public final class Inspection {
           packed,
           (index, disk, generation) -> {
             if (fullDisks.contains(disk)) {
-              onFullDisks.computeIfAbsent(disk, d -> new LongList(MOST_A_DISK)).add(id);
+              onFullDisks.computeIfAbsent(disk, d -> new LongList(MOST_A_DISK)).sample(id, random);
             }
           });
     }
@@ -154,11 +156,11 @@ public final class Inspection {
     shardsLeft += count;
     bytesLeft += count * PackedContainer.endOffset(packed);
     if (condition.isUnavailable()) {
-      beyondRepair.add(id);
+      beyondRepair.sample(id, random);
     } else if (condition.isEndangered()) {
-      inDanger[degree(condition)].add(id);
+      inDanger[degree(condition)].sample(id, random);
     } else {
-      toMove.add(id);
+      toMove.sample(id, random);
     }
   }
 

@@ -26,7 +26,6 @@ final class LongList {
   private final int most;
   private long[] ids = new long[8];
   private int size;
-  private boolean overflown;
   private long offered; // to be sampled
 
   LongList(int most) {
@@ -34,11 +33,9 @@ final class LongList {
   }
 
   void add(long id) {
-    if (size == most) {
-      overflown = true;
-      return;
+    if (size < most) {
+      append(id);
     }
-    append(id);
   }
 
   private void append(long id) {
@@ -62,7 +59,6 @@ final class LongList {
       ids[place] = id;
       return;
     }
-    overflown = true;
     long place = random.nextLong(offered);
     if (place < most) {
       ids[(int) place] = id;
@@ -75,10 +71,5 @@ final class LongList {
 
   long get(int i) {
     return ids[i];
-  }
-
-  /** Whether more were to be added than it takes. */
-  boolean isOverflown() {
-    return overflown;
   }
 }
