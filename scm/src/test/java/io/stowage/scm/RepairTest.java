@@ -527,6 +527,28 @@ class RepairTest {
   }
 
   @Test
+  void whatIsStillToBeMovedFromOthersTakesRoom() throws Exception {
+    ScmHarness h = new ScmHarness(10, null);
+    for (FakeDatanode node : h.nodes) {
+      node.setUsedBytes(node.diskIds().get(0), 60L << 30);
+      node.setFreeBytes(node.diskIds().get(0), 40L << 30);
+    }
+    h.heartbeats();
+    for (int i = 0; i < 3; i++) { // 180 of 280
+      setMode(h, h.nodes.get(i), DatanodeMode.DECOMMISSIONING);
+    }
+    // 240 of 240, less what disks keep free
+    StoreException refused =
+        assertThrows(
+            StoreException.class, () -> setMode(h, h.nodes.get(3), DatanodeMode.DECOMMISSIONING));
+    assertEquals(ErrorCode.NOT_ENOUGH_NODES, refused.code());
+    assertTrue(refused.getMessage().contains("have " + (240L << 30) + " bytes"));
+    h.nodes.get(0).setUsedBytes(h.nodes.get(0).diskIds().get(0), 0); // moved
+    h.heartbeats();
+    setMode(h, h.nodes.get(3), DatanodeMode.DECOMMISSIONING);
+  }
+
+  @Test
   void rebuildsNothingForANodeInMaintenanceUntilItIsOver() throws Exception {
     ScmHarness h = new ScmHarness(7, null);
     long id = sealed(h);

@@ -100,6 +100,11 @@ public final class ClusterMap {
     return domain;
   }
 
+  /** A disk with less gets no new shard. */
+  public long minFreeBytes() {
+    return minFreeBytes;
+  }
+
   /** A node started, or meets this SCM for the first time. */
   public void register(RegisterDatanodeRequest request) {
     String rack = racks.rackOf(request.getHost()); // may run a script: outside the lock

@@ -21,6 +21,7 @@ import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.ContainerState;
 import io.stowage.common.proto.DatanodeInfo;
 import io.stowage.common.proto.DatanodeMode;
+import io.stowage.common.proto.DiskInfo;
 import io.stowage.common.proto.NodeMode;
 import io.stowage.common.proto.OperatorWord;
 import io.stowage.common.proto.SetDatanodeModeReply;
@@ -125,7 +126,10 @@ final class NodeModes {
         ErrorCode.INVALID_ARGUMENT, "Cannot set the mode of datanode " + id + ": there is none");
   }
 
-  /** Every policy must find its failure domains without the node, and the bytes their room. */
+  /**
+   * Every policy must find its failure domains without the node, and its bytes their room beside
+   * those that others have still to be relieved of.
+   */
   private void checkDecommission(DatanodeInfo node) throws StoreException {
     List<Candidate> others = without(node.getNodeId());
     for (ErasurePolicy policy : policies()) {
@@ -138,17 +142,27 @@ final class NodeModes {
                 + Placement.missing(others, policy, cluster.domain()));
       }
     }
-    long used = node.getDisksList().stream().mapToLong(disk -> disk.getUsedBytes()).sum();
-    long free = others.stream().filter(Candidate::isFit).mapToLong(Candidate::freeBytes).sum();
-    if (used > free) {
+    long used = 0;
+    for (DatanodeInfo leaving : cluster.list()) {
+      if (leaving.getNodeId().equals(node.getNodeId())
+          || leaving.getMode() == DatanodeMode.DECOMMISSIONING) {
+        used += leaving.getDisksList().stream().mapToLong(DiskInfo::getUsedBytes).sum();
+      }
+    }
+    long room =
+        others.stream()
+            .filter(Candidate::isFit)
+            .mapToLong(disk -> disk.freeBytes() - cluster.minFreeBytes())
+            .sum();
+    if (used > room) {
       throw new StoreException(
           ErrorCode.NOT_ENOUGH_NODES,
           "Cannot decommission datanode "
               + node.getNodeId()
-              + ": it has "
+              + ": it and those that are being decommissioned have "
               + used
               + " bytes, the others have room for "
-              + free);
+              + room);
     }
   }
 
