@@ -113,7 +113,7 @@ final class DiskScrub implements Runnable {
     }
     while (directory < DIRECTORIES) {
       String name = String.format("%02x", directory);
-      store.adoptUnknown(diskId, name);
+      adoptUnknown(name);
       List<ShardId> shards =
           store.shardIds(diskId).stream()
               .filter(shard -> shard.directoryName().equals(name))
@@ -155,17 +155,31 @@ final class DiskScrub implements Runnable {
     }
   }
 
+  /** A directory that cannot be listed keeps neither its known shards nor others from the check. */
+  private void adoptUnknown(String name) throws IOException {
+    try {
+      store.adoptUnknown(diskId, name);
+    } catch (IOException e) {
+      passOver("look for new shards in directory " + name, e);
+    }
+  }
+
   /** A shard that cannot be checked does not keep the others from it. */
   private void check(ShardId shard) throws IOException {
     try {
       store.check(diskId, shard, this::take, memory);
     } catch (IOException e) {
-      checkGoOn();
-      if (!store.workingDisks().contains(diskId)) {
-        throw e;
-      }
-      LOG.warn("Cannot check {} on disk {}: {}", shard, diskId, e.toString());
+      passOver("check " + shard, e);
     }
+  }
+
+  /** Once a cycle for each, unless it is the disk that does not work. */
+  private void passOver(String what, IOException cause) throws IOException {
+    checkGoOn();
+    if (!store.workingDisks().contains(diskId)) {
+      throw cause;
+    }
+    LOG.warn("Cannot {} on disk {}: {}", what, diskId, cause.toString());
   }
 
   private void take(long wanted) throws StoreException {

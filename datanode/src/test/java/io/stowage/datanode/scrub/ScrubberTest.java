@@ -202,6 +202,19 @@ class ScrubberTest {
   }
 
   @Test
+  void aDirectoryThatCannotBeListedKeepsNobodyFromTheCheck() throws Exception {
+    shard(1, true);
+    shard(2, true);
+    disks.flipByte(file(1), 40_968);
+    disks.flipByte(file(2), 40_968);
+    disks.failEverything(file(1).getParent()::equals);
+    scrub(ONCE, StoreClock.system());
+    await("the end of the cycle", () -> cursor() != null && cursor().contains(" 256 "));
+    assertTrue(damage(1) != null, "it was known");
+    assertTrue(damage(2) != null);
+  }
+
+  @Test
   void goesOnWhereItStopped() throws Exception {
     for (long container = 1; container <= 5; container++) {
       shard(container, true);
