@@ -33,6 +33,7 @@ import java.util.Random;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.function.BooleanSupplier;
 import java.util.function.Predicate;
 
 /**
@@ -46,7 +47,8 @@ import java.util.function.Predicate;
  *       from then on, and never become durable unless they are written again.
  *   <li>{@link #lieOnRead} changes a byte of what reads return, {@link #failReads} fails them,
  *       {@link #flipByte} lets bits rot.
- *   <li>{@link #hang} lets operations wait for as long as the test likes.
+ *   <li>{@link #hang} lets operations wait for as long as the test likes, {@link #hangWrites} only
+ *       writes and forces, as on a device whose queue stands still behind a page cache.
  *   <li>{@link #setCapacity} fills the disks.
  * </ul>
  *
@@ -84,6 +86,7 @@ public final class SimulatedDisks implements DiskFiles {
   private Predicate<Path> failingForces = path -> false;
   private Predicate<Path> failingAll = path -> false;
   private Predicate<Path> hanging = path -> false;
+  private Predicate<Path> hangingWrites = path -> false;
   private Predicate<Path> lyingReads = path -> false;
   private final Set<Object> locks = new HashSet<>();
   private int locksTaken;
@@ -169,6 +172,12 @@ public final class SimulatedDisks implements DiskFiles {
   /** From now on operations on these paths wait, as on a disk that hangs, until it is others. */
   public synchronized void hang(Predicate<Path> which) {
     hanging = which;
+    notifyAll();
+  }
+
+  /** The same of writes and forces of these files only: they can be read. */
+  public synchronized void hangWrites(Predicate<Path> which) {
+    hangingWrites = which;
     notifyAll();
   }
 
@@ -364,19 +373,23 @@ public final class SimulatedDisks implements DiskFiles {
   }
 
   private synchronized void check(Path path) throws IOException {
-    try {
-      while (hanging.test(path)) {
-        wait();
-      }
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new InterruptedIOException("interrupted while " + path + " hangs");
-    }
+    awaitEnd(() -> hanging.test(path), path);
     if (failingAll.test(path)) {
       throw new IOException("Input/output error");
     }
     if (operationsLeft <= 0) {
       throw new IOException("the power is off");
+    }
+  }
+
+  private synchronized void awaitEnd(BooleanSupplier hang, Path path) throws IOException {
+    try {
+      while (hang.getAsBoolean()) {
+        wait();
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new InterruptedIOException("interrupted while " + path + " hangs");
     }
   }
 
@@ -486,6 +499,7 @@ public final class SimulatedDisks implements DiskFiles {
     @Override
     public void write(ByteBuffer from, long position) throws IOException {
       synchronized (SimulatedDisks.this) {
+        awaitEnd(() -> hangingWrites.test(path), path);
         checkAlive();
         countChange();
         if (!allowedWrites.test(path)) {
@@ -501,6 +515,7 @@ public final class SimulatedDisks implements DiskFiles {
     @Override
     public void force() throws IOException {
       synchronized (SimulatedDisks.this) {
+        awaitEnd(() -> hangingWrites.test(path), path);
         checkAlive();
         countChange();
         if (failingForces.test(path)) {

@@ -49,7 +49,6 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicLong;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -79,6 +78,12 @@ final class Disk implements ShardHost, AutoCloseable {
 
   /** A look at a disk takes milliseconds; one that takes this long hangs. */
   private static final long CHECK_TIMEOUT_NANOS = TimeUnit.SECONDS.toNanos(30);
+
+  /** How often it is tried whether writes and forces end, which reads do not tell. */
+  private static final long WRITE_CHECK_NANOS = TimeUnit.SECONDS.toNanos(30);
+
+  /** A force may wait for much that others wrote, and all shards are made anew elsewhere. */
+  private static final long WRITE_CHECK_TIMEOUT_NANOS = TimeUnit.SECONDS.toNanos(60);
 
   private static final long ROOM_CHECK_NANOS = TimeUnit.MILLISECONDS.toNanos(500);
 
@@ -122,7 +127,12 @@ final class Disk implements ShardHost, AutoCloseable {
   private volatile long usableBytes;
 
   /** When the look at the disk that is under way began; 0 while none is. */
-  private final AtomicLong checkBeganNanos = new AtomicLong();
+  private final Look look;
+
+  private final Look writeLook;
+
+  /** Held by who writes the probe file: two at once would read each other's bytes back. */
+  private final Object probing = new Object();
 
   Disk(
       Path directory,
@@ -153,6 +163,8 @@ final class Disk implements ShardHost, AutoCloseable {
     this.writers = pool("disk-write-" + name, WRITER_THREADS, new LinkedBlockingQueue<>());
     this.readers =
         pool("disk-read-" + name, READER_THREADS, new ArrayBlockingQueue<>(MAX_QUEUED_READS));
+    this.look = new Look(readers, this::lookNow, 0);
+    this.writeLook = new Look(writers, this::probe, WRITE_CHECK_NANOS);
   }
 
   private static ThreadPoolExecutor pool(String name, int threads, BlockingQueue<Runnable> queue) {
@@ -510,31 +522,77 @@ final class Disk implements ShardHost, AutoCloseable {
     return info.build();
   }
 
+  /** Something tried on the disk's own threads now and then. Asked by one thread at a time. */
+  private final class Look {
+    private final ThreadPoolExecutor threads;
+    private final Runnable what;
+    private final long pauseNanos;
+    private long beganNanos;
+
+    /** Queued or under way; the disk's thread ends it. */
+    private volatile boolean begun;
+
+    /** Whether one is to be answered: one that finds no room in the queue is as well. */
+    private volatile boolean unanswered;
+
+    Look(ThreadPoolExecutor threads, Runnable what, long pauseNanos) {
+      this.threads = threads;
+      this.what = what;
+      this.pauseNanos = pauseNanos;
+      this.beganNanos = clock.monotonicNanos();
+    }
+
+    /** Begins if it is time to; says for how long there has been no answer, 0 if there was one. */
+    long silentNanos() {
+      long now = clock.monotonicNanos();
+      if (!unanswered && now - beganNanos >= pauseNanos) {
+        beganNanos = now;
+        unanswered = true;
+      }
+      if (unanswered && !begun) {
+        begun = true;
+        try {
+          threads.execute(this::run);
+        } catch (RejectedExecutionException e) {
+          begun = false;
+          LOG.debug("Disk {} has too much to do to be looked at", id(), e);
+        }
+      }
+      return unanswered ? now - beganNanos : 0;
+    }
+
+    private void run() {
+      try {
+        what.run();
+      } finally {
+        unanswered = false;
+        begun = false;
+      }
+    }
+  }
+
   /**
-   * Looks, on the disk's own threads, whether it is still there and still this one. A look that
-   * does not end takes the disk out.
+   * Looks, on the disk's own threads, whether it is still there and still this one, and now and
+   * then whether it takes writes. A look that does not end takes the disk out, or its writes.
    */
   void check() {
     if (isOut()) {
       return;
     }
-    long now = clock.monotonicNanos();
-    long began = checkBeganNanos.get();
-    if (began != 0) {
-      if (now - began > CHECK_TIMEOUT_NANOS) {
-        fail("it has not answered for " + TimeUnit.NANOSECONDS.toSeconds(now - began) + " s");
-      }
-      return;
+    long silent = look.silentNanos();
+    if (silent > CHECK_TIMEOUT_NANOS) {
+      fail("it has not answered for " + TimeUnit.NANOSECONDS.toSeconds(silent) + " s");
     }
-    checkBeganNanos.set(now == 0 ? 1 : now);
-    try {
-      readers.execute(this::checkNow);
-    } catch (RejectedExecutionException e) {
-      LOG.debug("Disk {} has too much to do to be looked at", id(), e);
+    if (!isFailed()) {
+      silent = writeLook.silentNanos();
+      if (silent > WRITE_CHECK_TIMEOUT_NANOS) {
+        failWrites(
+            "a write to it has not ended for " + TimeUnit.NANOSECONDS.toSeconds(silent) + " s");
+      }
     }
   }
 
-  private void checkNow() {
+  private void lookNow() {
     try {
       DiskIdentity found = DiskIdentity.read(files, directory);
       if (found == null) {
@@ -545,8 +603,6 @@ final class Disk implements ShardHost, AutoCloseable {
       measureRoom();
     } catch (IOException e) {
       fail("its identity or room cannot be read: " + e.getMessage());
-    } finally {
-      checkBeganNanos.set(0);
     }
   }
 
@@ -584,18 +640,24 @@ final class Disk implements ShardHost, AutoCloseable {
 
   /** Finds out whether the disk itself is at fault when something on it has failed. */
   void probe() {
-    try {
-      probe(files, directory, clock);
-    } catch (IOException e) {
-      if (writeFailure == null) {
-        writeFailure = "a write to it fails: " + e.getMessage();
-        LOG.error(
-            "Disk {} ({}) takes no more writes, what can be read of it is served on: {}",
-            id(),
-            directory,
-            writeFailure);
-        shards.keySet().forEach(shard -> listener.shardChanged(id(), shard));
+    synchronized (probing) {
+      try {
+        probe(files, directory, clock);
+      } catch (IOException e) {
+        failWrites("a write to it fails: " + e.getMessage());
       }
+    }
+  }
+
+  private void failWrites(String why) {
+    if (writeFailure == null) {
+      writeFailure = why;
+      LOG.error(
+          "Disk {} ({}) takes no more writes, what can be read of it is served on: {}",
+          id(),
+          directory,
+          why);
+      shards.keySet().forEach(shard -> listener.shardChanged(id(), shard));
     }
   }
 

@@ -26,13 +26,16 @@ import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.DiskInfo;
 import io.stowage.common.proto.ListShardsRequest;
 import io.stowage.common.proto.ShardReport;
+import io.stowage.common.time.ManualClock;
 import io.stowage.common.time.StoreClock;
 import io.stowage.datanode.disk.DiskIdentity;
 import io.stowage.datanode.disk.LocalDiskFiles;
 import io.stowage.datanode.fault.SimulatedDisks;
+import java.lang.Thread.State;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.Random;
 import java.util.function.BooleanSupplier;
@@ -218,6 +221,72 @@ class DisksTest {
     }
     await(() -> !store.diskInfos().get(0).getFailed());
     assertArrayEquals(Shard.bytes(1, 4096), one.read(1, 0, 4096));
+  }
+
+  /** What hangs below the page cache passes every look that only reads. */
+  @Test
+  void aDiskWhoseWritesHangTakesNoMoreAndIsReadOn() throws Exception {
+    ManualClock clock = new ManualClock(5_000_000);
+    store = ShardStore.open(List.of(D1, D2), disks, SETTINGS, clock);
+    Shard one = shardOn(D1, 1);
+    one.open(1, 1);
+    one.write(1, 0, Shard.bytes(1, 4096), 1);
+    disks.hangWrites(path -> path.startsWith(D1));
+    try {
+      clock.advance(Duration.ofSeconds(31));
+      look();
+      clock.advance(Duration.ofSeconds(50));
+      look();
+      assertFalse(store.diskInfos().get(0).getFailed(), "too early");
+      clock.advance(Duration.ofSeconds(11));
+      look();
+      assertTrue(store.diskInfos().get(0).getFailed());
+      assertTrue(
+          store.diskInfos().get(0).getFailure().contains("has not ended for 61 s"),
+          store.diskInfos().get(0)::toString);
+      assertFalse(store.diskInfos().get(1).getFailed());
+      one.expect(ErrorCode.SHARD_FAILED, () -> shardOn(D1, 3).open(1, 1));
+      assertEquals(0, shardOn(D2, 3).open(1, 1));
+      assertArrayEquals(Shard.bytes(1, 4096), one.read(1, 0, 4096));
+    } finally {
+      disks.hangWrites(path -> false);
+    }
+    await(() -> !store.diskInfos().get(0).getFailed());
+    assertEquals(4096, one.open(2, 2));
+  }
+
+  @Test
+  void aDiskThatDoesNotAnswerIsOut() throws Exception {
+    ManualClock clock = new ManualClock(5_000_000);
+    store = ShardStore.open(List.of(D1, D2), disks, SETTINGS, clock);
+    disks.hang(path -> path.startsWith(D1));
+    try {
+      look();
+      clock.advance(Duration.ofSeconds(29));
+      look();
+      assertFalse(store.diskInfos().get(0).getFailed(), "too early");
+      clock.advance(Duration.ofSeconds(2));
+      look();
+      assertTrue(
+          store.diskInfos().get(0).getFailure().contains("has not answered for 31 s"),
+          store.diskInfos().get(0)::toString);
+      assertFalse(store.diskInfos().get(1).getFailed());
+    } finally {
+      disks.hang(path -> false);
+    }
+    await(() -> !store.diskInfos().get(0).getFailed());
+  }
+
+  /** Has the disks looked at, and waits until the threads of those that answer rest. */
+  private void look() {
+    store.checkDisks();
+    long deadline = System.nanoTime() + 10_000_000_000L;
+    while (Thread.getAllStackTraces().keySet().stream()
+        .filter(t -> t.getName().startsWith("disk-read-") || t.getName().startsWith("disk-write-"))
+        .anyMatch(t -> t.getState() == State.RUNNABLE || t.getState() == State.BLOCKED)) {
+      assertTrue(System.nanoTime() < deadline, "not within ten seconds");
+      Thread.onSpinWait();
+    }
   }
 
   @Test
