@@ -24,6 +24,7 @@ import io.stowage.common.proto.HeartbeatReply;
 import io.stowage.common.proto.HeartbeatRequest;
 import io.stowage.common.proto.Lease;
 import io.stowage.common.proto.Order;
+import io.stowage.common.proto.OrderProgress;
 import io.stowage.common.proto.OrderResult;
 import io.stowage.common.proto.RegisterDatanodeReply;
 import io.stowage.common.proto.RegisterDatanodeRequest;
@@ -62,6 +63,8 @@ public final class FakeDatanode {
   private final List<DamagedShard> damaged = new ArrayList<>();
   private List<FakeDatanode> peers = List.of();
   private boolean holding;
+  private boolean queuing;
+  private boolean sealing = true;
   private boolean down;
 
   /** A rebuild that is under way, and who is to be told of its end. */
@@ -112,6 +115,16 @@ public final class FakeDatanode {
   /** Has rebuilds take until {@link #finishRebuilds}. */
   public synchronized void holdRebuilds(boolean hold) {
     holding = hold;
+  }
+
+  /** Whether rebuilds that are held wait for their turn; else they have begun and stand still. */
+  public synchronized void queueRebuilds(boolean queue) {
+    queuing = queue;
+  }
+
+  /** Has no order to seal end, as on a disk that hangs. */
+  public synchronized void sealNothing() {
+    sealing = false;
   }
 
   /** Ends rebuilds that are under way; their results go with the next heartbeats. */
@@ -242,6 +255,13 @@ public final class FakeDatanode {
           link.told.put(shard.getKey(), shard.getValue().report);
         }
       }
+      for (Held rebuild : held) {
+        request.addProgress(
+            OrderProgress.newBuilder()
+                .setOrderId(rebuild.order.getOrderId())
+                .setBytesDone(queuing ? 0 : 4_096)
+                .setBytesTotal(queuing ? 0 : 8_192));
+      }
       link.results.clear();
       link.full = true;
     }
@@ -299,6 +319,9 @@ public final class FakeDatanode {
     Shard shard = shards.get(key(order.getShard()));
     if (shard == null) {
       return result.setErrorCode(ErrorCode.NO_SUCH_SHARD.number()).build();
+    }
+    if (order.hasSeal() && !sealing) {
+      return result.setErrorCode(ErrorCode.TIMEOUT.number()).build();
     }
     if (order.hasSeal() && order.getSeal().getEpoch() < shard.report.getEpoch()) {
       return result.setErrorCode(ErrorCode.FENCED.number()).build();

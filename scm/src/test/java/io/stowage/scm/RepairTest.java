@@ -390,6 +390,50 @@ class RepairTest {
   }
 
   @Test
+  void aRebuildThatStandsStillIsBegunElsewhereAndOneThatWaitsIsNot() throws Exception {
+    ScmHarness h = new ScmHarness(7, null);
+    long id = sealed(h);
+    FakeDatanode dead = hosts(h, id).get(0);
+    h.nodes.forEach(node -> node.holdRebuilds(true));
+    h.nodes.forEach(node -> node.queueRebuilds(true));
+    die(dead);
+    h.pass(ScmHarness.DEAD.plusMinutes(12), dead);
+    FakeDatanode hangs =
+        h.nodes.stream().filter(n -> n.rebuildsUnderWay() == 1).findFirst().orElseThrow();
+    assertEquals(0, h.status().getRepair().getShardsFailed());
+    assertEquals(1, h.status().getRepair().getInFlight());
+    h.nodes.forEach(node -> node.queueRebuilds(false)); // it has begun
+    h.nodes.stream().filter(n -> n != hangs).forEach(node -> node.holdRebuilds(false));
+    h.pass(Duration.ofMinutes(9), dead);
+    assertEquals(0, h.status().getRepair().getShardsFailed());
+    h.pass(Duration.ofMinutes(2), dead);
+    assertWhole(h, id);
+    assertNotEquals(hangs.nodeId(), h.container(id).getShards(0).getNodeId());
+    assertEquals(1, h.status().getRepair().getShardsFailed());
+  }
+
+  @Test
+  void whatCannotBeSealedIsMadeAnewWithWhatIsLost() throws Exception {
+    ScmHarness h = new ScmHarness(7, null);
+    Lease lease = h.written(8192);
+    long id = lease.getContainer().getId();
+    List<FakeDatanode> hosts = hosts(h, id);
+    FakeDatanode hangs = hosts.get(3);
+    hangs.sealNothing();
+    h.release(lease, LeaseOutcome.LEASE_FULL, 8192);
+    FakeDatanode dead = hosts.get(0);
+    die(dead);
+    h.pass(ScmHarness.DEAD.plus(A_LITTLE), dead);
+    assertEquals(dead.nodeId(), h.container(id).getShards(0).getNodeId(), "sources stand still");
+    h.pass(Duration.ofMinutes(2), dead);
+    assertWhole(h, id);
+    assertNotEquals(hangs.nodeId(), h.container(id).getShards(3).getNodeId());
+    comeBack(dead);
+    h.pass(A_LITTLE);
+    assertNoCopiesButTheRows(h, id);
+  }
+
+  @Test
   void aNewLeaderTakesWhatTheOldOnesOrderMade() throws Exception {
     ScmHarness h = new ScmHarness(6, null);
     long id = sealed(h);

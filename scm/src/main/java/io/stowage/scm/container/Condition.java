@@ -153,6 +153,23 @@ record Condition(
     return !everOpened && Integer.bitCount(reported) >= dataShards;
   }
 
+  /** The same, had it lost the shards that stand open. */
+  Condition withoutUnsealed() {
+    return new Condition(
+        state,
+        shards,
+        dataShards,
+        present & ~unsealed,
+        missing | unsealed,
+        damaged & ~unsealed,
+        leaving & ~unsealed,
+        away,
+        unheard,
+        0,
+        reported,
+        everOpened);
+  }
+
   static boolean has(int mask, int index) {
     return (mask & (1 << index)) != 0;
   }

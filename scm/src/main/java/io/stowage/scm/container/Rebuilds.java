@@ -124,7 +124,9 @@ final class Rebuilds {
     for (OrderProgress progress : told) {
       Rebuild rebuild = byOrder.get(progress.getOrderId());
       if (rebuild != null) {
-        rebuild.lastSignNanos = nowNanos;
+        if (progress.getBytesTotal() == 0 || progress.getBytesDone() > rebuild.bytesDone) {
+          rebuild.lastSignNanos = nowNanos; // it waits for its turn, or goes on
+        }
         advance(rebuild, progress.getBytesDone());
       }
     }

@@ -47,7 +47,8 @@ import org.slf4j.LoggerFactory;
  * <ol>
  *   <li>An {@link Inspection} finds what is to be done, most endangered first. An open container is
  *       sealed first; nothing is rebuilt before every shard of it that is seen is sealed, so that
- *       no source changes any more.
+ *       no source changes any more. One that is not sealed in time is replaced as soon as k are: no
+ *       more can be acknowledged then.
  *   <li><b>Intent</b>: the row's {@code last_generation} is raised by compare-and-set. No two
  *       orders ever name one generation of a container, whoever gives them.
  *   <li>The order goes to the target with that row version, again and again until answered. A
@@ -113,8 +114,11 @@ final class Repair {
   private static final int MOST_DOUBLINGS = 7; // ten minutes
   private static final long SHUN_DISK_NANOS = Duration.ofMinutes(1).toNanos();
 
-  /** A target that is alive and tells no progress for as long has lost the order. */
+  /** A target that is alive and tells no progress for as long has lost the order, or hangs. */
   private static final long SILENCE_NANOS = Duration.ofMinutes(10).toNanos();
+
+  /** What stands open for as long in spite of orders to seal is made anew from what is sealed. */
+  private static final long SEAL_PATIENCE_NANOS = Duration.ofMinutes(2).toNanos();
 
   private final LeaderEpoch leader;
   private final RowMutations rows;
@@ -132,6 +136,7 @@ final class Repair {
   private final Map<Long, Backoff> backoffs = new Bounded<>();
   private final Map<String, Long> shunnedDisks = new Bounded<>(); // until
   private final Map<Long, Long> openSince = new Bounded<>(); // in danger since
+  private final Map<Long, Long> unsealedSince = new Bounded<>(); // what repair waits for
   private volatile String waitingFor = "";
 
   private record Backoff(int failures, long untilNanos) {}
@@ -195,6 +200,7 @@ final class Repair {
         if (!isTargetAlive(rebuild)) {
           giveUp(rebuild, "its target is lost");
         } else if (now - rebuild.lastSignNanos > SILENCE_NANOS) {
+          shun(rebuild);
           giveUp(rebuild, "its target tells no progress");
         }
       }
@@ -214,7 +220,7 @@ final class Repair {
       if (code.blame() == ErrorCode.Blame.CAPACITY
           || code == ErrorCode.SHARD_FAILED
           || code == ErrorCode.NO_SUCH_SHARD) {
-        shunnedDisks.put(rebuild.targetDisk(), clock.monotonicNanos() + SHUN_DISK_NANOS);
+        shun(rebuild);
       }
       giveUp(rebuild, code + " " + result.getErrorMessage());
     } else if (!isTargetAlive(rebuild)) {
@@ -222,6 +228,10 @@ final class Repair {
     } else {
       complete(rebuild);
     }
+  }
+
+  private void shun(Rebuild rebuild) {
+    shunnedDisks.put(rebuild.targetDisk(), clock.monotonicNanos() + SHUN_DISK_NANOS);
   }
 
   private void complete(Rebuild rebuild) throws StoreException {
@@ -397,7 +407,19 @@ final class Repair {
     int work = condition.toRebuild();
     if (work != 0 && condition.unsealed() != 0) {
       sealing.sealAllOf(row, condition.unsealed()); // first: sources stand still
-      return;
+      long now = clock.monotonicNanos();
+      if (now - unsealedSince.computeIfAbsent(id, key -> now) < SEAL_PATIENCE_NANOS) {
+        return;
+      }
+      for (ShardPlace place : row.info().getShardsList()) {
+        if (Condition.has(condition.unsealed(), place.getIndex())) {
+          start.free.removeIf(disk -> disk.is(place.getNodeId(), place.getDiskId()));
+        }
+      }
+      condition = condition.withoutUnsealed();
+      work = condition.toRebuild();
+    } else {
+      unsealedSince.remove(id);
     }
     for (ShardPlace place : row.info().getShardsList()) {
       if (Condition.has(work, place.getIndex())
@@ -595,16 +617,18 @@ final class Repair {
 
   /**
    * Every copy that may be readable: of the shard itself first, then what the row names and is
-   * here, then replaced copies, and those of dead nodes while there is hope.
+   * here, then replaced copies, what stands open, and those of dead nodes while there is hope.
    */
   private List<ShardPlace> sources(ContainerInfo info, int index, boolean hopeful) {
     List<ShardPlace> first = new ArrayList<>();
     List<ShardPlace> then = new ArrayList<>();
     List<ShardPlace> last = new ArrayList<>();
+    ContainerMap.Reported reported = map.reported(info.getId());
     for (ShardPlace place : info.getShardsList()) {
       ClusterMap.PlaceState state = cluster.placeState(place.getNodeId(), place.getDiskId());
+      boolean open = reported.isPresent(place.getIndex()) && !reported.isSealed(place.getIndex());
       if (state.isHere() || state == ClusterMap.PlaceState.UNHEARD) {
-        (place.getIndex() == index ? first : then).add(place);
+        (open ? last : place.getIndex() == index ? first : then).add(place);
       } else if (hopeful) {
         last.add(place);
       }
