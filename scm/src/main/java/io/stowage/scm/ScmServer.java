@@ -42,6 +42,7 @@ import io.stowage.scm.cluster.ClusterClock;
 import io.stowage.scm.cluster.ClusterMap;
 import io.stowage.scm.cluster.DataPlaneProbe;
 import io.stowage.scm.cluster.HadoopTopology;
+import io.stowage.scm.cluster.RackResolver;
 import io.stowage.scm.container.ContainerStore;
 import io.stowage.scm.container.TokenKeyRolls;
 import io.stowage.scm.election.Election;
@@ -61,6 +62,7 @@ import org.apache.hadoop.fs.CommonConfigurationKeysPublic;
 import org.apache.hadoop.net.CachedDNSToSwitchMapping;
 import org.apache.hadoop.net.DNSToSwitchMapping;
 import org.apache.hadoop.net.ScriptBasedMapping;
+import org.apache.hadoop.net.TableMapping;
 import org.apache.hadoop.security.UserGroupInformation;
 import org.apache.hadoop.util.ReflectionUtils;
 import org.slf4j.Logger;
@@ -293,14 +295,29 @@ public final class ScmServer implements AutoCloseable {
     }
   }
 
-  private static HadoopTopology topology(Configuration hadoop) {
-    DNSToSwitchMapping mapping =
-        ReflectionUtils.newInstance(
-            hadoop.getClass(
-                CommonConfigurationKeysPublic.NET_TOPOLOGY_NODE_SWITCH_MAPPING_IMPL_KEY,
-                ScriptBasedMapping.class,
-                DNSToSwitchMapping.class),
-            hadoop);
+  /**
+   * Who tells racks. Hadoop's default is a script, which puts all hosts into one rack if none is
+   * named: where only a table is named, that is what was meant.
+   */
+  static HadoopTopology topology(Configuration hadoop) {
+    Class<? extends DNSToSwitchMapping> how =
+        hadoop.getClass(
+            CommonConfigurationKeysPublic.NET_TOPOLOGY_NODE_SWITCH_MAPPING_IMPL_KEY,
+            ScriptBasedMapping.class,
+            DNSToSwitchMapping.class);
+    String script =
+        hadoop.getTrimmed(CommonConfigurationKeysPublic.NET_TOPOLOGY_SCRIPT_FILE_NAME_KEY, "");
+    String table =
+        hadoop.getTrimmed(CommonConfigurationKeysPublic.NET_TOPOLOGY_TABLE_MAPPING_FILE_KEY, "");
+    if (how == ScriptBasedMapping.class && script.isEmpty() && !table.isEmpty()) {
+      how = TableMapping.class;
+    }
+    if (how == ScriptBasedMapping.class && script.isEmpty()) {
+      LOG.info("Nobody tells racks: all hosts are in {}", RackResolver.DEFAULT_RACK);
+    } else {
+      LOG.info("Racks are told by {}, script '{}', table '{}'", how.getSimpleName(), script, table);
+    }
+    DNSToSwitchMapping mapping = ReflectionUtils.newInstance(how, hadoop);
     return new HadoopTopology(
         mapping instanceof CachedDNSToSwitchMapping
             ? mapping

@@ -17,11 +17,14 @@ package io.stowage.dev.cli;
 
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.ClusterStatusReply;
+import io.stowage.common.proto.DatanodeInfo;
 import io.stowage.common.proto.LifecycleStatusReply;
 import io.stowage.common.proto.LifecycleStatusRequest;
+import io.stowage.common.proto.ListDatanodesRequest;
 import io.stowage.common.proto.PolicyStatus;
 import io.stowage.common.proto.RepairStatus;
 import io.stowage.dev.cli.Output.Bytes;
+import io.stowage.scm.cluster.RackResolver;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -44,6 +47,15 @@ final class StatusCommand extends ClusterCommand {
     facts.put("leader epoch", status.getLeaderEpoch());
     facts.put("datanodes live", status.getLiveDatanodes());
     facts.put("datanodes dead", status.getDeadDatanodes());
+    List<String> noRack =
+        inNoRack(
+            session
+                .containerManager()
+                .listDatanodes(ListDatanodesRequest.getDefaultInstance())
+                .getDatanodesList());
+    if (!noRack.isEmpty()) {
+      facts.put("hosts in no rack", noRack);
+    }
     facts.put("capacity", new Bytes(status.getCapacityBytes()));
     facts.put("used", new Bytes(status.getUsedBytes()));
     facts.put("containers open", status.getOpenContainers());
@@ -85,6 +97,20 @@ final class StatusCommand extends ClusterCommand {
     }
     facts.put("policies", policies);
     output.facts(facts);
+  }
+
+  /** Hosts of which nobody told the rack, while that of others was told: they count as one rack. */
+  static List<String> inNoRack(List<DatanodeInfo> nodes) {
+    List<String> unknown =
+        nodes.stream()
+            .filter(node -> node.getRack().equals(RackResolver.DEFAULT_RACK))
+            .map(DatanodeInfo::getHost)
+            .distinct()
+            .sorted()
+            .toList();
+    boolean anyTold =
+        nodes.stream().anyMatch(node -> !node.getRack().equals(RackResolver.DEFAULT_RACK));
+    return anyTold ? unknown : List.of();
   }
 
   /** Told by an object manager; the rest is told without one, too. */

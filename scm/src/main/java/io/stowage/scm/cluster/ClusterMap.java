@@ -116,6 +116,13 @@ public final class ClusterMap {
       node.fullReport = false;
       node.takeDisks(request.getDisksList());
       heard(node);
+      long unknown = nodes.values().stream().filter(Node::hasNoRack).count();
+      if (unknown > 0 && unknown < nodes.size()) {
+        LOG.warn(
+            "{} of {} datanodes are in no rack that was told, and count as one: see 'datanode ls'",
+            unknown,
+            nodes.size());
+      }
     }
     LOG.info(
         "Datanode {} registered: {}:{}, rack {}, {} disks",
@@ -544,6 +551,10 @@ public final class ClusterMap {
 
     String address() {
       return host + ":" + port;
+    }
+
+    boolean hasNoRack() {
+      return rack.equals(RackResolver.DEFAULT_RACK);
     }
   }
 }

@@ -13,16 +13,15 @@
  * See the License for the specific language governing permissions and
  * limitations under the License.
  */
-package io.stowage.scm.cluster;
+package io.stowage.scm;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.stowage.scm.cluster.RackResolver;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.apache.hadoop.conf.Configuration;
-import org.apache.hadoop.net.DNSToSwitchMapping;
-import org.apache.hadoop.net.ScriptBasedMapping;
 import org.apache.hadoop.net.TableMapping;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -34,11 +33,9 @@ class HadoopTopologyTest {
   @Test
   void readsTheTable() throws Exception {
     Path table = Files.writeString(directory.resolve("racks"), "10.0.0.1 /row1/r1\n10.0.0.2 /r2\n");
-    Configuration conf = new Configuration(false);
+    Configuration conf = new Configuration();
     conf.set("net.topology.table.file.name", table.toString());
-    TableMapping mapping = new TableMapping();
-    mapping.setConf(conf);
-    RackResolver racks = new HadoopTopology(mapping);
+    RackResolver racks = ScmServer.topology(conf);
     assertEquals("/row1/r1", racks.rackOf("10.0.0.1"));
     assertEquals("/r2", racks.rackOf("10.0.0.2"));
     assertEquals(RackResolver.DEFAULT_RACK, racks.rackOf("10.0.0.3"));
@@ -51,18 +48,30 @@ class HadoopTopologyTest {
             directory.resolve("racks.sh"),
             "#!/bin/sh\nfor host; do case $host in *.1) echo /r1;; *) echo /r2;; esac; done\n");
     assertTrue(script.toFile().setExecutable(true));
-    Configuration conf = new Configuration(false);
+    Configuration conf = new Configuration();
     conf.set("net.topology.script.file.name", script.toString());
-    RackResolver racks = new HadoopTopology(new ScriptBasedMapping(conf));
+    RackResolver racks = ScmServer.topology(conf);
     assertEquals("/r1", racks.rackOf("10.0.0.1"));
     assertEquals("/r2", racks.rackOf("10.0.0.2"));
   }
 
   @Test
+  void whatIsSaidInFullHolds() throws Exception {
+    Path table = Files.writeString(directory.resolve("racks"), "10.0.0.1 /r1\n");
+    Path script = Files.writeString(directory.resolve("racks.sh"), "#!/bin/sh\necho /r9\n");
+    assertTrue(script.toFile().setExecutable(true));
+    Configuration conf = new Configuration();
+    conf.set("net.topology.table.file.name", table.toString());
+    conf.set("net.topology.script.file.name", script.toString());
+    assertEquals("/r9", ScmServer.topology(conf).rackOf("10.0.0.1"));
+    conf.set("net.topology.node.switch.mapping.impl", TableMapping.class.getName());
+    assertEquals("/r1", ScmServer.topology(conf).rackOf("10.0.0.1"));
+  }
+
+  @Test
   void aScriptThatFailsPutsHostsIntoTheDefaultRack() {
-    Configuration conf = new Configuration(false);
+    Configuration conf = new Configuration();
     conf.set("net.topology.script.file.name", directory.resolve("none").toString());
-    DNSToSwitchMapping mapping = new ScriptBasedMapping(conf);
-    assertEquals(RackResolver.DEFAULT_RACK, new HadoopTopology(mapping).rackOf("10.0.0.1"));
+    assertEquals(RackResolver.DEFAULT_RACK, ScmServer.topology(conf).rackOf("10.0.0.1"));
   }
 }
