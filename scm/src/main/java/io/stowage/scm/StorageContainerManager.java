@@ -230,19 +230,21 @@ final class StorageContainerManager
           "datanodes have heard of leader epoch " + heard + ", the highest was " + highest);
     }
     LeaderEpoch epoch = store.raiseLeaderEpoch(scmId, heard);
-    follow();
-    Term next =
-        Term.begin(
-            epoch,
-            new Term.World(
-                store, rows, map, cluster, shards, inspector, operator, garbage, clock, random),
-            config.termSettings());
-    synchronized (defeats) {
-      if (defeats.get() != defeatsBefore) {
-        return; // elected again later, or never
+    synchronized (following) { // what the deposed one writes meanwhile is followed by the new term
+      follow();
+      Term next =
+          Term.begin(
+              epoch,
+              new Term.World(
+                  store, rows, map, cluster, shards, inspector, operator, garbage, clock, random),
+              config.termSettings());
+      synchronized (defeats) {
+        if (defeats.get() != defeatsBefore) {
+          return; // elected again later, or never
+        }
+        latestEpoch = epoch;
+        term = next;
       }
-      latestEpoch = epoch;
-      term = next;
     }
     LOG.info("{} leads: {}, {} open containers", scmId, epoch, map.count(ContainerState.OPEN));
   }
@@ -316,9 +318,7 @@ final class StorageContainerManager
           0,
           sinceMicros,
           row -> {
-            if (map.put(row) && now != null) {
-              now.learned(row);
-            }
+            learn(row, now);
             return true;
           });
       shards.forgetExplained();
@@ -329,6 +329,14 @@ final class StorageContainerManager
       if (now == null) {
         rows.forgetRemoved(inspector.latest(), MOST_FORGOTTEN);
       }
+    }
+  }
+
+  /** Also what the map has: who put it there may have had no term to tell. */
+  private void learn(ContainerRow row, Term now) {
+    map.put(row);
+    if (now != null) {
+      now.learned(row);
     }
   }
 
@@ -484,7 +492,7 @@ final class StorageContainerManager
       if (row == null && id > 0) {
         row = store.read(id); // made by the leader just now
         if (row != null) {
-          map.put(row);
+          learn(row, term);
         }
       }
       if (row != null) {

@@ -394,6 +394,24 @@ class LeasesTest {
     assertEquals(6, fit(h));
   }
 
+  /** Rows are not fenced before they exist: one that is deposed may still make some. */
+  @Test
+  void whatADeposedLeaderMadeIsSealedInTimeByWhomeverItIsAskedOf() throws Exception {
+    ScmHarness h = new ScmHarness(5, null);
+    StorageContainerManager deposed = h.scm;
+    StorageContainerManager next = h.newScm();
+    next.won();
+    Lease lease = h.written(4_096);
+    assertTrue(deposed.isLeader(), "it does not know yet");
+    h.scm = next;
+    assertEquals(ContainerState.OPEN, h.container(lease).getState()); // an object manager asks
+    h.pass(ScmHarness.LEASE.plusSeconds(5));
+    h.clock.advance(ScmHarness.OPEN_TIME);
+    h.scm.tick(); // that it stood still is held against nobody
+    h.pass(Duration.ofSeconds(5));
+    assertEquals(ContainerState.SEALED, h.container(lease).getState());
+  }
+
   private static Lease leaseOn(ScmHarness h, FakeDatanode node) throws StoreException {
     while (true) {
       Lease lease = h.lease();

@@ -175,7 +175,10 @@ public final class Leases {
         });
   }
 
-  /** Takes in an open container that this term has not made itself. */
+  /**
+   * Takes in an open container, if it is not known; the map has its row. To be called as often as
+   * one likes: what counts is the row of now, for this term may have changed it meanwhile.
+   */
   void adopt(ContainerRow row) {
     OpenContainer container =
         open.computeIfAbsent(row.id(), id -> new OpenContainer(id, row.info().getPolicy()));
@@ -183,10 +186,13 @@ public final class Leases {
       if (container.gone || !container.holder.isEmpty()) {
         return;
       }
-      if (row.info().getLeaseHolder().isEmpty()) {
+      ContainerRow now = map.get(row.id());
+      if (now == null || now.info().getState() != ContainerState.OPEN) {
+        drop(container);
+      } else if (now.info().getLeaseHolder().isEmpty()) {
         enqueue(container);
       } else {
-        container.holder = row.info().getLeaseHolder();
+        container.holder = now.info().getLeaseHolder();
         container.deadlineNanos = clock.monotonicNanos() + settings.duration.toNanos();
         containerOfHolder.putIfAbsent(container.holder, container.id);
       }
