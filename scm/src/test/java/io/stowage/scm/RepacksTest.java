@@ -18,6 +18,7 @@ package io.stowage.scm;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -291,6 +292,35 @@ class RepacksTest {
         status(h));
     // The reply was lost: the same answer, and nothing else.
     assertEquals(ContainerState.DELETED, finish(h, id, holder, RepackOutcome.REPACK_EMPTIED));
+  }
+
+  @Test
+  void whatCannotBeReadOrIsPutOffTakesNobodysPlace() throws Exception {
+    ScmHarness h = new ScmHarness(5, null);
+    long id = sealed(h);
+    ripen(h);
+    survey(h, id, ALL_LIVES.toBuilder().setNeededBytes(20L << 20).build());
+    ContainerInfo.Builder unreadable =
+        h.container(id).toBuilder()
+            .setState(ContainerState.REPACKING)
+            .setRepackHolder(WriteId.random())
+            .setUnreadable(true);
+    for (long other = 1; other <= 10_001; other++) {
+      assertNotNull(h.store.write(h.store.leaderEpoch(), null, unreadable.setId(other).build()));
+    }
+    h.scm.follow();
+    h.pass(A_SCAN);
+    ByteString holder = WriteId.random();
+    assertEquals(id, claim(h, holder, 0).getContainer().getId());
+    assertEquals(ContainerState.REPACKING, finish(h, id, holder, RepackOutcome.REPACK_UNREADABLE));
+    h.pass(A_SCAN);
+    Set<Long> tried = new HashSet<>();
+    for (int i = 0; i < 1_000; i++) {
+      tried.add(claim(h).getContainer().getId());
+    }
+    assertEquals(1_000, tried.size(), "when there is nothing else to do");
+    assertFalse(tried.contains(id), "it was tried just now");
+    assertEquals(10_002, status(h).getUnreadable());
   }
 
   @Test

@@ -41,6 +41,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.PriorityQueue;
+import java.util.Set;
 import java.util.function.LongUnaryOperator;
 import java.util.function.Supplier;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
@@ -542,6 +543,7 @@ public final class Repacks {
 
   /** Called periodically: lapsed claims, and now and then a look at all containers. */
   void tick() {
+    Scan scan;
     synchronized (this) {
       long now = clock.monotonicNanos();
       claims
@@ -561,9 +563,9 @@ public final class Repacks {
       if (now - nextScanNanos < 0) {
         return;
       }
+      scan = new Scan(Set.copyOf(notBefore.keySet()));
     }
     long begin = clock.monotonicNanos();
-    Scan scan = new Scan();
     map.forEach(scan::look);
     scan.addLittle();
     synchronized (this) {
@@ -580,6 +582,7 @@ public final class Repacks {
 
   /** One look at all containers. Confined to the ticking thread. */
   private final class Scan {
+    private final Set<Long> putOff;
     private final Deque<Long> surveys = new ArrayDeque<>();
     private final PriorityQueue<Worth> best =
         new PriorityQueue<>(Comparator.comparingLong(Worth::bytes));
@@ -589,13 +592,21 @@ public final class Repacks {
     private long unreadable;
     private long keptDeleted;
 
+    /**
+     * @param putOff not to be tried now: they take no candidate's place
+     */
+    Scan(Set<Long> putOff) {
+      this.putOff = putOff;
+    }
+
     void look(long id, byte[] packed, ContainerMap.Reported reported) {
       switch (PackedContainer.state(packed)) {
         case DELETED -> keptDeleted++;
         case REPACKING -> {
           PackedContainer.RepackFigures figures = PackedContainer.repackFigures(packed);
           unreadable += figures.unreadable() ? 1 : 0;
-          add(new Worth(id, Long.MAX_VALUE)); // what was begun is ended first
+          // What was begun is ended first; what could not be, when there is nothing else to do.
+          add(new Worth(id, figures.unreadable() ? 0 : Long.MAX_VALUE));
         }
         case SEALED -> lookAtSealed(id, packed, reported);
         default -> {
@@ -612,7 +623,7 @@ public final class Repacks {
       }
       if (figures.surveyedMicros() == 0) {
         toSurvey++;
-        if (surveys.size() < MOST_CANDIDATES) {
+        if (surveys.size() < MOST_CANDIDATES && !putOff.contains(id)) {
           surveys.add(id);
         }
         return;
@@ -640,6 +651,9 @@ public final class Repacks {
 
     private void add(Worth worth) {
       toEmpty++;
+      if (putOff.contains(worth.id)) {
+        return;
+      }
       best.add(worth);
       if (best.size() > MOST_CANDIDATES) {
         best.poll();
