@@ -18,7 +18,7 @@ package io.stowage.scm;
 import io.stowage.common.conf.Keys;
 import io.stowage.common.conf.StowageConfig;
 import io.stowage.common.error.StoreException;
-import io.stowage.scm.cluster.FailureDomain;
+import io.stowage.scm.cluster.FailureDomains;
 import io.stowage.scm.container.Leases;
 import io.stowage.scm.container.Repacks;
 import io.stowage.scm.container.Term;
@@ -35,7 +35,7 @@ import java.util.Set;
  * @param hbaseNamespace of the container table
  * @param defaultPolicy name of the policy whose health is always told
  * @param containerCapacity address space of a new container's shards
- * @param failureDomain no two shards of a container share one
+ * @param failureDomains no two shards of a container share one
  * @param heartbeatInterval of datanodes
  * @param deadInterval a datanode silent for as long is dead
  * @param leaseDuration from grant or renewal to expiry
@@ -55,7 +55,7 @@ public record ScmConfig(
     String hbaseNamespace,
     String defaultPolicy,
     long containerCapacity,
-    FailureDomain failureDomain,
+    FailureDomains failureDomains,
     Duration heartbeatInterval,
     Duration deadInterval,
     Duration leaseDuration,
@@ -76,7 +76,7 @@ public record ScmConfig(
         config.get(Keys.HBASE_NAMESPACE),
         config.get(Keys.DEFAULT_POLICY),
         config.get(Keys.CONTAINER_CAPACITY),
-        FailureDomain.named(config.get(Keys.FAILURE_DOMAIN)),
+        FailureDomains.parse(config.get(Keys.FAILURE_DOMAIN)),
         config.get(Keys.HEARTBEAT_INTERVAL),
         config.get(Keys.DEAD_INTERVAL),
         config.get(Keys.LEASE_DURATION),

@@ -149,7 +149,7 @@ public final class ScmServer implements AutoCloseable {
         new ClusterMap(
             clock,
             topology(hadoopAndHBase),
-            scm.failureDomain(),
+            scm.failureDomains(),
             scm.deadInterval(),
             scm.minFreeBytes(),
             new DataPlaneProbe(datanodes));

@@ -109,14 +109,14 @@ final class StatusReport {
   }
 
   private PolicyStatus statusOf(ErasurePolicy policy, List<Candidate> disks) {
-    int spare = Placement.spareDomains(disks, policy, cluster.domain());
+    int spare = Placement.spareDomains(disks, policy, cluster.domainOf(policy));
     PolicyStatus.Builder status =
         PolicyStatus.newBuilder()
             .setPolicy(policy.name())
             .setWritable(spare >= 0)
             .setSpareDomains(spare);
     if (spare < 0) {
-      status.setMissing(Placement.missing(disks, policy, cluster.domain()));
+      status.setMissing(Placement.missing(disks, policy, cluster.domainOf(policy)));
     }
     return status.build();
   }

@@ -167,6 +167,10 @@ public final class FakeDatanode {
     return nodeId;
   }
 
+  public String host() {
+    return host;
+  }
+
   public String address() {
     return host + ":" + port;
   }

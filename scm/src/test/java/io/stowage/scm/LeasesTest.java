@@ -29,7 +29,9 @@ import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.ContainerInfo;
 import io.stowage.common.proto.ContainerState;
 import io.stowage.common.proto.Lease;
+import io.stowage.common.proto.LeaseContainersRequest;
 import io.stowage.common.proto.LeaseOutcome;
+import io.stowage.common.proto.PolicyStatus;
 import io.stowage.common.proto.RenewLeasesRequest;
 import io.stowage.common.proto.ReportDamageRequest;
 import io.stowage.common.proto.ShardPlace;
@@ -392,6 +394,40 @@ class LeasesTest {
     assertEquals(5, fit(h));
     answer.complete(null);
     assertEquals(6, fit(h));
+  }
+
+  @Test
+  void eachPolicyHasItsFailureDomain() throws Exception {
+    ScmHarness h =
+        new ScmHarness(
+            10, 1, null, "host,rs-3-2=rack", host -> "/r" + host.charAt(host.length() - 1) % 5);
+    Lease byRack = h.lease();
+    assertEquals(
+        5,
+        byRack.getContainer().getShardsList().stream()
+            .map(place -> (h.node(place).host().charAt(4) - '0') % 5)
+            .distinct()
+            .count());
+    Lease byHost =
+        h.scm
+            .leaseContainer(
+                LeaseContainersRequest.newBuilder()
+                    .setPolicy("rs-6-3")
+                    .setHolder(WriteId.random())
+                    .build())
+            .getLease();
+    assertEquals(9, byHost.getContainer().getShardsCount());
+    assertEquals(
+        List.of(0, 1), // racks of rs-3-2, hosts of rs-6-3
+        h.status().getPoliciesList().stream().map(PolicyStatus::getSpareDomains).toList());
+    h.release(byRack, LeaseOutcome.LEASE_FULL, 8192);
+    h.pass(ScmHarness.DEAD.plusSeconds(8), h.nodes.get(0), h.nodes.get(5));
+    assertEquals(
+        List.of("rs-3-2 needs 5 failure domains (rack), 4 are fit"),
+        h.status().getPoliciesList().stream()
+            .filter(policy -> policy.getPolicy().equals("rs-3-2"))
+            .map(policy -> policy.getMissing().split(":", 2)[0])
+            .toList());
   }
 
   /** Rows are not fenced before they exist: one that is deposed may still make some. */

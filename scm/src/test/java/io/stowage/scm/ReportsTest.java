@@ -16,7 +16,6 @@
 package io.stowage.scm;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -30,7 +29,6 @@ import io.stowage.common.proto.ListDatanodesRequest;
 import io.stowage.common.proto.RegisterDatanodeRequest;
 import io.stowage.common.proto.ShardPlace;
 import io.stowage.common.proto.ShardReport;
-import io.stowage.scm.cluster.FailureDomain;
 import java.time.Duration;
 import org.junit.jupiter.api.Test;
 
@@ -228,14 +226,5 @@ class ReportsTest {
           h.node(place).shard(lease.getContainer().getId(), place.getIndex()).getSealed();
       assertEquals(h.node(place) != deaf, sealed);
     }
-  }
-
-  @Test
-  void readsTheFailureDomainByName() throws Exception {
-    assertEquals(FailureDomain.DISK, FailureDomain.named("disk"));
-    assertEquals(
-        ErrorCode.BAD_CONFIGURATION,
-        assertThrows(StoreException.class, () -> FailureDomain.named("shelf")).code());
-    assertFalse(FailureDomain.HOST.toString().isEmpty());
   }
 }

@@ -22,6 +22,7 @@ import io.stowage.common.conf.StowageConfig;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.scm.cluster.FailureDomain;
+import io.stowage.scm.cluster.FailureDomains;
 import java.time.Duration;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -42,7 +43,7 @@ class ScmConfigTest {
             "stowage",
             "rs-6-3",
             1L << 30,
-            FailureDomain.HOST,
+            FailureDomains.all(FailureDomain.HOST),
             Duration.ofSeconds(1),
             Duration.ofSeconds(30),
             Duration.ofSeconds(60),
@@ -67,7 +68,7 @@ class ScmConfigTest {
             "ns",
             "rs-3-2",
             64L << 20,
-            FailureDomain.RACK,
+            new FailureDomains(FailureDomain.RACK, Map.of("rs-3-2", FailureDomain.DISK)),
             Duration.ofMillis(200),
             Duration.ofSeconds(5),
             Duration.ofSeconds(7),
@@ -89,7 +90,7 @@ class ScmConfigTest {
                     Map.entry("stowage.hbase.namespace", "ns"),
                     Map.entry("stowage.default-policy", "rs-3-2"),
                     Map.entry("stowage.container.capacity", "64m"),
-                    Map.entry("stowage.placement.failure-domain", "rack"),
+                    Map.entry("stowage.placement.failure-domain", "rack,rs-3-2=disk"),
                     Map.entry("stowage.datanode.heartbeat-interval", "200ms"),
                     Map.entry("stowage.scm.dead-interval", "5s"),
                     Map.entry("stowage.scm.lease-duration", "7s"),

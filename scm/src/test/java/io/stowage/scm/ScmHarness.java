@@ -32,8 +32,9 @@ import io.stowage.common.time.ManualClock;
 import io.stowage.common.time.StoreClock;
 import io.stowage.scm.cluster.ClusterClock;
 import io.stowage.scm.cluster.ClusterMap;
-import io.stowage.scm.cluster.FailureDomain;
+import io.stowage.scm.cluster.FailureDomains;
 import io.stowage.scm.cluster.NodeProbe;
+import io.stowage.scm.cluster.RackResolver;
 import io.stowage.scm.container.MemoryContainerStore;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -58,6 +59,8 @@ final class ScmHarness {
   final MemoryContainerStore store = new MemoryContainerStore(clock);
   final List<FakeDatanode> nodes = new ArrayList<>();
   private final NodeProbe probe;
+  private final RackResolver racks;
+  private final FailureDomains domains;
   private final Random random = new Random(42);
 
   StorageContainerManager scm;
@@ -68,7 +71,16 @@ final class ScmHarness {
   }
 
   ScmHarness(int nodeCount, int disksPerNode, NodeProbe probe) throws StoreException {
+    this(nodeCount, disksPerNode, probe, "host", host -> RackResolver.DEFAULT_RACK);
+  }
+
+  /** Hosts are host0, host1, ... */
+  ScmHarness(
+      int nodeCount, int disksPerNode, NodeProbe probe, String failureDomains, RackResolver racks)
+      throws StoreException {
     this.probe = probe;
+    this.racks = racks;
+    this.domains = FailureDomains.parse(failureDomains);
     for (int i = 0; i < nodeCount; i++) {
       nodes.add(new FakeDatanode("host" + i, 9_000, disksPerNode, 100L << 30));
     }
@@ -95,7 +107,7 @@ final class ScmHarness {
             "stowage",
             "rs-3-2",
             CAPACITY,
-            FailureDomain.HOST,
+            domains,
             Duration.ofSeconds(1),
             DEAD,
             LEASE,
@@ -109,8 +121,8 @@ final class ScmHarness {
     ClusterMap cluster =
         new ClusterMap(
             machine,
-            host -> "/default-rack",
-            config.failureDomain(),
+            racks,
+            config.failureDomains(),
             config.deadInterval(),
             config.minFreeBytes(),
             probe);

@@ -340,7 +340,8 @@ public final class Keys {
               "stowage.placement.failure-domain",
               "host",
               Tag.BASIC,
-              "disk, host or rack: no two shards of a container share one."));
+              "disk, host or rack: no two shards of a container share one. Of single policies"
+                  + " another: host,rs-3-2=rack."));
   public static final ConfigKey<String> DATANODE_HOST =
       add(
           ConfigKey.text(

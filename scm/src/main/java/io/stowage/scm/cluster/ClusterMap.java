@@ -15,6 +15,7 @@
  */
 package io.stowage.scm.cluster;
 
+import io.stowage.common.erasure.ErasurePolicy;
 import io.stowage.common.proto.DatanodeInfo;
 import io.stowage.common.proto.DatanodeMode;
 import io.stowage.common.proto.DatanodeState;
@@ -63,7 +64,7 @@ public final class ClusterMap {
 
   private final StoreClock clock;
   private final RackResolver racks;
-  private final FailureDomain domain;
+  private final FailureDomains domains;
   private final long deadNanos;
   private final long minFreeBytes;
   private final NodeProbe probe;
@@ -81,13 +82,13 @@ public final class ClusterMap {
   public ClusterMap(
       StoreClock clock,
       RackResolver racks,
-      FailureDomain domain,
+      FailureDomains domains,
       Duration deadInterval,
       long minFreeBytes,
       NodeProbe probe) {
     this.clock = clock;
     this.racks = racks;
-    this.domain = domain;
+    this.domains = domains;
     this.deadNanos = deadInterval.toNanos();
     this.minFreeBytes = minFreeBytes;
     this.probe = probe;
@@ -96,8 +97,8 @@ public final class ClusterMap {
     this.stoodStillUntilNanos = listeningSinceNanos;
   }
 
-  public FailureDomain domain() {
-    return domain;
+  public FailureDomain domainOf(ErasurePolicy policy) {
+    return domains.of(policy);
   }
 
   /** A disk with less gets no new shard. */

@@ -214,7 +214,7 @@ public final class Leases {
         return lease;
       }
       List<Candidate> places =
-          Placement.place(cluster.candidates(), policy, cluster.domain(), shun, random);
+          Placement.place(cluster.candidates(), policy, cluster.domainOf(policy), shun, random);
       if (places.stream().anyMatch(place -> shun.contains(place.nodeId()))) {
         lease = reuse(policy, holder, Set.of());
         if (lease != null) {

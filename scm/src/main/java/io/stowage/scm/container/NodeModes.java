@@ -133,13 +133,13 @@ final class NodeModes {
   private void checkDecommission(DatanodeInfo node) throws StoreException {
     List<Candidate> others = without(node.getNodeId());
     for (ErasurePolicy policy : policies()) {
-      if (Placement.spareDomains(others, policy, cluster.domain()) < 0) {
+      if (Placement.spareDomains(others, policy, cluster.domainOf(policy)) < 0) {
         throw new StoreException(
             ErrorCode.NOT_ENOUGH_NODES,
             "Cannot decommission datanode "
                 + node.getNodeId()
                 + ": without it "
-                + Placement.missing(others, policy, cluster.domain()));
+                + Placement.missing(others, policy, cluster.domainOf(policy)));
       }
     }
     long used = 0;
@@ -223,12 +223,12 @@ final class NodeModes {
     }
     List<Candidate> others = without(node.getNodeId());
     for (ErasurePolicy policy : policies()) {
-      if (Placement.spareDomains(others, policy, cluster.domain()) < 0) {
+      if (Placement.spareDomains(others, policy, cluster.domainOf(policy)) < 0) {
         warnings.add(
             "no new data of "
                 + policy
                 + " can be written while it is away: "
-                + Placement.missing(others, policy, cluster.domain()));
+                + Placement.missing(others, policy, cluster.domainOf(policy)));
       }
     }
   }

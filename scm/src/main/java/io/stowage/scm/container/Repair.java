@@ -28,6 +28,7 @@ import io.stowage.common.proto.ShardPlace;
 import io.stowage.common.time.StoreClock;
 import io.stowage.scm.cluster.Candidate;
 import io.stowage.scm.cluster.ClusterMap;
+import io.stowage.scm.cluster.FailureDomain;
 import io.stowage.scm.cluster.Placement;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -487,13 +488,12 @@ final class Repair {
       return false;
     }
     ErasurePolicy policy = ErasurePolicy.named(seen.getPolicy());
-    Candidate disk =
-        Placement.placeOne(free, others(seen, index, start), policy, cluster.domain(), random);
+    FailureDomain domain = cluster.domainOf(policy);
+    Candidate disk = Placement.placeOne(free, others(seen, index, start), policy, domain, random);
     if (disk == null) {
-      if (Placement.placeOne(
-              start.disks, others(seen, index, start), policy, cluster.domain(), random)
+      if (Placement.placeOne(start.disks, others(seen, index, start), policy, domain, random)
           == null) {
-        start.obstacle = Placement.missing(start.disks, policy, cluster.domain());
+        start.obstacle = Placement.missing(start.disks, policy, domain);
       }
       return false;
     }

@@ -35,6 +35,7 @@ import io.stowage.common.token.TokenKeyRing;
 import io.stowage.scm.cluster.ClusterClock;
 import io.stowage.scm.cluster.ClusterMap;
 import io.stowage.scm.cluster.FailureDomain;
+import io.stowage.scm.cluster.FailureDomains;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
@@ -57,7 +58,7 @@ class TokenKeyRollsTest {
         new ClusterMap(
             clock,
             host -> "/default-rack",
-            FailureDomain.DISK,
+            FailureDomains.all(FailureDomain.DISK),
             Duration.ofSeconds(30),
             0,
             node -> CompletableFuture.completedFuture(null)),
