@@ -21,21 +21,25 @@ import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.stowage.client.StowageDataPath;
 import io.stowage.client.repack.BucketConversion;
 import io.stowage.client.repack.Repacker;
 import io.stowage.common.conf.Keys;
+import io.stowage.common.data.NetworkDatanodes;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.expiry.LifecycleRules;
 import io.stowage.common.fault.CrashPoint;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.om.ObjectManager;
+import io.stowage.common.proto.AcceptUnknownShardsRequest;
 import io.stowage.common.proto.BucketLayout;
 import io.stowage.common.proto.ContainerInfo;
 import io.stowage.common.proto.ContainerState;
 import io.stowage.common.proto.CreateBucketRequest;
 import io.stowage.common.proto.GetObjectReply;
 import io.stowage.common.proto.GetObjectRequest;
+import io.stowage.common.proto.JudgeNeedlesRequest;
 import io.stowage.common.proto.LifecycleRule;
 import io.stowage.common.proto.LifecycleRuleSet;
 import io.stowage.common.proto.ListContainersReply;
@@ -46,6 +50,9 @@ import io.stowage.common.proto.RepackStatusRequest;
 import io.stowage.common.proto.UpdateBucketRequest;
 import io.stowage.common.proto.Versioning;
 import io.stowage.common.scm.ContainerManager;
+import io.stowage.common.time.StoreClock;
+import io.stowage.common.tls.ClientTls;
+import io.stowage.om.OmServer;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.UncheckedIOException;
@@ -80,6 +87,7 @@ import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
 
 /** What repacking gives back, on real datanodes' disks, while others read and write. */
@@ -296,6 +304,107 @@ class RepackIT {
       assertTrue(use <= 1.3, "disk use over need: " + use);
       assertTrue(cluster.collected(0) > 0, "nothing was collected");
     }
+  }
+
+  /** It has the right SCM, and tables of its own, in which nothing is named. */
+  @Test
+  void aGatewayOfAnotherNamespaceEmptiesNothing() throws Exception {
+    try (MiniStowageCluster cluster =
+            impatient().set(Keys.REPACK_WORKERS, "0").directory(directory).start();
+        OmServer wrong =
+            OmServer.start(
+                cluster
+                    .config()
+                    .with(Keys.HBASE_NAMESPACE, "elsewhere" + Long.toHexString(System.nanoTime()))
+                    .with(Keys.OM_BIND, "127.0.0.1:0"),
+                cluster.hbaseClientConfiguration(),
+                cluster.containerManager(),
+                StoreClock.system());
+        NetworkDatanodes datanodes = new NetworkDatanodes(ClientTls.OFF);
+        StowageDataPath data =
+            StowageDataPath.create(
+                cluster.config(), wrong.objectManager(), datanodes, StoreClock.system())) {
+      DirectStore store = DirectStore.of(cluster, "bucket");
+      store.create("rs-3-2");
+      int length = 10_000;
+      for (int i = 0; i < 40; i++) {
+        put(store, "object-" + i, TestContent.of("object-" + i, length));
+      }
+      try (Repacker itsOwn = repackerOf(cluster, wrong, data, 1)) {
+        assertEquals(
+            0,
+            awaitAtMost(
+                0,
+                () ->
+                    cluster.status().getHeldBack().isEmpty()
+                            && containers(cluster).stream()
+                                .anyMatch(info -> info.getState() != ContainerState.DELETED)
+                        ? 1
+                        : 0));
+        for (ContainerInfo info : containers(cluster)) {
+          assertRefused(ErrorCode.WRONG_CLUSTER, () -> itsOwn.repack(info.getId()));
+          assertEquals(0, info.getSurveyedMicros(), info::toString);
+        }
+        long first = containers(cluster).get(0).getId();
+        assertRefused(ErrorCode.UNAVAILABLE, () -> cluster.repacker(0).repack(first)); // nor ours
+        String heldBack = cluster.status().getHeldBack();
+        assertTrue(heldBack.contains("gateway elsewhere"), heldBack);
+      }
+      for (int i = 0; i < 40; i++) {
+        String key = "object-" + i;
+        assertEquals(null, TestContent.mismatch(key, length, store.get(key)), key);
+      }
+      ByteString ours =
+          cluster
+              .objectManager(0)
+              .judgeNeedles(JudgeNeedlesRequest.getDefaultInstance())
+              .getObjectTable();
+      assertEquals(
+          0,
+          cluster
+              .containerManager()
+              .acceptUnknownShards(
+                  AcceptUnknownShardsRequest.newBuilder().setObjectTable(ours).build())
+              .getUnknownShards());
+      assertEquals("", cluster.status().getHeldBack());
+      List<ContainerInfo> sealed =
+          containers(cluster).stream()
+              .filter(info -> info.getState() == ContainerState.SEALED)
+              .toList();
+      assertFalse(sealed.isEmpty());
+      long id = sealed.get(0).getId();
+      assertEquals(0, awaitAtMost(0, () -> isRepacked(cluster, id) ? 0 : 1));
+      try (Repacker itsOwn = repackerOf(cluster, wrong, data, 0)) { // it has not gone for good
+        assertRefused(ErrorCode.WRONG_CLUSTER, () -> itsOwn.repack(id));
+      }
+      String heldBack = cluster.status().getHeldBack();
+      assertTrue(heldBack.contains("gateway elsewhere"), heldBack);
+    }
+  }
+
+  private static Repacker repackerOf(
+      MiniStowageCluster cluster, OmServer om, StowageDataPath data, int workers)
+      throws StoreException {
+    return Repacker.start(
+        cluster.config(),
+        "gateway elsewhere",
+        cluster.containerManager(),
+        om.objectManager(),
+        data,
+        workers);
+  }
+
+  private static boolean isRepacked(MiniStowageCluster cluster, long id) {
+    try {
+      cluster.repacker(0).repack(id);
+      return true;
+    } catch (StoreException e) {
+      return false; // not sealed for long enough
+    }
+  }
+
+  private static void assertRefused(ErrorCode code, Executable work) {
+    assertEquals(code, assertThrows(StoreException.class, work).code());
   }
 
   /** Uploads that are aborted or forgotten, and what writers leave that die before they commit. */

@@ -178,6 +178,7 @@ import io.stowage.om.object.RecordNeedles;
 import io.stowage.om.object.Renames;
 import io.stowage.om.object.Restores;
 import io.stowage.om.object.Snapshots;
+import io.stowage.om.object.TableIdentity;
 import io.stowage.om.object.VersionListing;
 import io.stowage.om.row.CommitFence;
 import io.stowage.om.row.ContainerLocations;
@@ -256,6 +257,7 @@ final class Namespace implements ObjectManager, AutoCloseable {
   private final FileSystemBuckets fileSystems;
   private final Usage usage;
   private final Snapshots snapshots;
+  private final TableIdentity objectTable;
 
   Namespace(
       OmConfig config,
@@ -276,6 +278,7 @@ final class Namespace implements ObjectManager, AutoCloseable {
         new RowCommitter(identityTable, clock, pause, config.mutationDeadline());
     this.objects = new ObjectRows(objectRows, stamps);
     this.snapshots = new Snapshots(objects, config.clockBound());
+    this.objectTable = new TableIdentity(objects);
     this.fence = new CommitFence(clock, stamps, scm, config.commitWindow(), config.clockBound());
     this.buckets =
         new Buckets(
@@ -1072,7 +1075,8 @@ final class Namespace implements ObjectManager, AutoCloseable {
 
   @Override
   public LeaseContainersReply leaseContainer(LeaseContainersRequest request) throws StoreException {
-    LeaseContainersReply reply = scm.leaseContainer(request);
+    LeaseContainersReply reply =
+        scm.leaseContainer(request.toBuilder().setObjectTable(objectTable.remembered()).build());
     if (reply.hasLease()) {
       locations.learn(reply.getLease().getContainer());
     }
@@ -1101,6 +1105,7 @@ final class Namespace implements ObjectManager, AutoCloseable {
           ErrorCode.INVALID_ARGUMENT,
           "Cannot judge " + request.getNeedlesCount() + " needles at once: at most " + MOST_JUDGED);
     }
+    ByteString table = objectTable.read();
     Map<ByteString, List<NeedleRef>> byRow = new LinkedHashMap<>();
     for (NeedleRef needle : request.getNeedlesList()) {
       byRow.computeIfAbsent(needle.getRow(), row -> new ArrayList<>()).add(needle);
@@ -1114,7 +1119,11 @@ final class Namespace implements ObjectManager, AutoCloseable {
     for (Map.Entry<ByteString, Future<List<JudgedNeedle>>> row : judged.entrySet()) {
       verdicts.put(row.getKey(), await(row.getValue()).iterator());
     }
-    JudgeNeedlesReply.Builder reply = JudgeNeedlesReply.newBuilder();
+    if (request.getNeedlesCount() > 0 && !objectTable.read().equals(table)) {
+      throw new StoreException(
+          ErrorCode.UNAVAILABLE, "Cannot judge needles: table object is another than it was");
+    }
+    JudgeNeedlesReply.Builder reply = JudgeNeedlesReply.newBuilder().setObjectTable(table);
     for (NeedleRef needle : request.getNeedlesList()) {
       reply.addNeedles(verdicts.get(needle.getRow()).next());
     }

@@ -70,6 +70,7 @@ final class FakeContainers implements ContainerManager {
   final Map<Long, ContainerState> states = new ConcurrentHashMap<>();
   final AtomicInteger lookUps = new AtomicInteger();
   volatile boolean unreachable;
+  volatile ByteString leasedFor; // identity of the table that the last lease was asked for
 
   @Override
   public GetContainersReply getContainers(GetContainersRequest request) throws StoreException {
@@ -94,6 +95,7 @@ final class FakeContainers implements ContainerManager {
 
   @Override
   public LeaseContainersReply leaseContainer(LeaseContainersRequest request) {
+    leasedFor = request.getObjectTable();
     return LeaseContainersReply.newBuilder()
         .setLease(Lease.newBuilder().setContainer(info(7)).setHolder(request.getHolder()))
         .build();

@@ -15,7 +15,6 @@
  */
 package io.stowage.scm;
 
-import io.stowage.common.erasure.ErasurePolicy;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.NotLeaderException;
 import io.stowage.common.error.StoreException;
@@ -436,11 +435,7 @@ final class StorageContainerManager
               + request.getHolder().size()
               + " bytes, not 16");
     }
-    ErasurePolicy policy = ErasurePolicy.named(request.getPolicy());
-    Lease lease =
-        asLeader(
-            now ->
-                now.lease(policy, request.getHolder(), new HashSet<>(request.getAvoidNodesList())));
+    Lease lease = asLeader(now -> now.lease(request));
     return LeaseContainersReply.newBuilder().setLease(withAddresses(lease)).build();
   }
 

@@ -25,6 +25,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
+import io.stowage.common.proto.AcceptUnknownShardsRequest;
 import io.stowage.common.proto.AddDeadBytesRequest;
 import io.stowage.common.proto.ClaimContainerReply;
 import io.stowage.common.proto.ClaimContainerRequest;
@@ -34,6 +35,7 @@ import io.stowage.common.proto.DeadBytes;
 import io.stowage.common.proto.FinishRepackRequest;
 import io.stowage.common.proto.KeepContainersRequest;
 import io.stowage.common.proto.Lease;
+import io.stowage.common.proto.LeaseContainersRequest;
 import io.stowage.common.proto.LeaseGrant;
 import io.stowage.common.proto.LeaseOutcome;
 import io.stowage.common.proto.RenewClaimRequest;
@@ -86,6 +88,7 @@ class RepacksTest {
             .setHolder(holder)
             .setWorker("test")
             .setContainer(container)
+            .setObjectTable(ScmHarness.TABLE)
             .build());
   }
 
@@ -96,7 +99,12 @@ class RepacksTest {
   private static ContainerState finish(
       ScmHarness h, long id, ByteString holder, FinishRepackRequest outcome) throws StoreException {
     return h.scm
-        .finishRepack(outcome.toBuilder().setContainer(id).setHolder(holder).build())
+        .finishRepack(
+            outcome.toBuilder()
+                .setObjectTable(ScmHarness.TABLE)
+                .setContainer(id)
+                .setHolder(holder)
+                .build())
         .getState();
   }
 
@@ -140,6 +148,116 @@ class RepacksTest {
 
   private interface Work {
     void run() throws StoreException;
+  }
+
+  private static final ByteString OTHER_TABLE = WriteId.random();
+
+  private static void assertHeldBack(ScmHarness h, String who) throws StoreException {
+    String heldBack = h.status().getHeldBack();
+    assertTrue(heldBack.contains(who), heldBack);
+  }
+
+  private static ClaimContainerReply claimBy(ScmHarness h, ByteString table) throws StoreException {
+    return h.scm.claimContainer(
+        ClaimContainerRequest.newBuilder()
+            .setHolder(WriteId.random())
+            .setWorker("elsewhere")
+            .setObjectTable(table)
+            .build());
+  }
+
+  private static void accept(ScmHarness h, ByteString table) throws StoreException {
+    assertEquals(
+        0,
+        h.scm
+            .acceptUnknownShards(
+                AcceptUnknownShardsRequest.newBuilder()
+                    .setRebuilt(true)
+                    .setObjectTable(table)
+                    .build())
+            .getUnknownShards());
+  }
+
+  @Test
+  void onlyTheFirstTableThatIsMetIsJudgedBy() throws Exception {
+    ScmHarness h = new ScmHarness(5, null);
+    long id = sealed(h);
+    ripen(h);
+    ByteString holder = WriteId.random();
+    assertEquals(RepackWork.REPACK_EMPTY, claim(h, holder, id).getWork());
+    assertRefused(ErrorCode.FORMAT_TOO_OLD, () -> claimBy(h, ByteString.EMPTY)); // of an old version
+    assertEquals("", h.status().getHeldBack());
+    assertRefused(ErrorCode.WRONG_CLUSTER, () -> claimBy(h, OTHER_TABLE));
+    assertHeldBack(h, "elsewhere");
+    // Also by the table that is known: who says that it is the right one?
+    assertRefused(ErrorCode.UNAVAILABLE, () -> finish(h, id, holder, RepackOutcome.REPACK_EMPTIED));
+    h.scm = h.newScm(); // it is written down
+    h.scm.follow();
+    h.scm.won();
+    h.heartbeats();
+    h.heartbeats();
+    assertHeldBack(h, "elsewhere");
+    accept(h, ScmHarness.TABLE);
+    assertEquals("", h.status().getHeldBack());
+    assertEquals(ContainerState.DELETED, finish(h, id, holder, RepackOutcome.REPACK_EMPTIED));
+    assertRefused(ErrorCode.WRONG_CLUSTER, () -> claimBy(h, OTHER_TABLE)); // it is still there
+    assertHeldBack(h, "elsewhere");
+  }
+
+  @Test
+  void whatAnotherTableSurveyedIsNotNoted() throws Exception {
+    ScmHarness h = new ScmHarness(5, null);
+    long id = sealed(h);
+    ripen(h);
+    ByteString holder = WriteId.random();
+    assertEquals(RepackWork.REPACK_SURVEY, claim(h, holder, 0).getWork());
+    for (RepackOutcome outcome :
+        List.of(
+            RepackOutcome.REPACK_SURVEYED,
+            RepackOutcome.REPACK_EMPTIED,
+            RepackOutcome.REPACK_UNREADABLE)) {
+      FinishRepackRequest found =
+          FinishRepackRequest.newBuilder()
+              .setContainer(id)
+              .setHolder(holder)
+              .setObjectTable(OTHER_TABLE)
+              .setOutcome(outcome)
+              .build();
+      assertRefused(ErrorCode.WRONG_CLUSTER, () -> h.scm.finishRepack(found));
+    }
+    assertEquals(0, h.store.read(id).info().getSurveyedMicros());
+    assertHeldBack(h, WriteId.toHex(OTHER_TABLE));
+    // A rebuild has filled that one: from now on the first is the wrong one.
+    accept(h, OTHER_TABLE);
+    assertEquals("", h.status().getHeldBack());
+    assertRefused(ErrorCode.WRONG_CLUSTER, () -> finish(h, id, holder, ALL_LIVES));
+    assertHeldBack(h, WriteId.toHex(ScmHarness.TABLE));
+  }
+
+  @Test
+  void theFirstLeaseSaysWhatTableContainersBelongTo() throws Exception {
+    ScmHarness h = new ScmHarness(5, null);
+    assertEquals("", h.status().getHeldBack());
+    lease(h, OTHER_TABLE);
+    lease(h, OTHER_TABLE);
+    lease(h, ByteString.EMPTY);
+    assertEquals("", h.status().getHeldBack());
+    assertRefused(ErrorCode.WRONG_CLUSTER, () -> claim(h));
+    accept(h, OTHER_TABLE);
+    lease(h, ScmHarness.TABLE); // is granted: users write on while a table is rebuilt
+    assertHeldBack(h, WriteId.toHex(ScmHarness.TABLE));
+  }
+
+  private static void lease(ScmHarness h, ByteString table) throws StoreException {
+    assertTrue(
+        h.scm
+            .leaseContainer(
+                LeaseContainersRequest.newBuilder()
+                    .setPolicy("rs-3-2")
+                    .setHolder(WriteId.random())
+                    .setObjectTable(table)
+                    .build())
+            .hasLease());
   }
 
   @Test

@@ -660,13 +660,18 @@ class RepairTest {
         RepackWork.REPACK_EMPTY,
         h.scm
             .claimContainer(
-                ClaimContainerRequest.newBuilder().setHolder(worker).setContainer(id).build())
+                ClaimContainerRequest.newBuilder()
+                    .setHolder(worker)
+                    .setContainer(id)
+                    .setObjectTable(ScmHarness.TABLE)
+                    .build())
             .getWork());
     assertEquals(
         ContainerState.DELETED,
         h.scm
             .finishRepack(
                 FinishRepackRequest.newBuilder()
+                    .setObjectTable(ScmHarness.TABLE)
                     .setContainer(id)
                     .setHolder(worker)
                     .setOutcome(RepackOutcome.REPACK_EMPTIED)
@@ -911,7 +916,11 @@ class RepairTest {
   private static ClaimContainerReply claim(ScmHarness h, ByteString worker, long id)
       throws StoreException {
     return h.scm.claimContainer(
-        ClaimContainerRequest.newBuilder().setHolder(worker).setContainer(id).build());
+        ClaimContainerRequest.newBuilder()
+            .setHolder(worker)
+            .setContainer(id)
+            .setObjectTable(ScmHarness.TABLE)
+            .build());
   }
 
   private static ContainerState finish(
@@ -919,6 +928,7 @@ class RepairTest {
     return h.scm
         .finishRepack(
             FinishRepackRequest.newBuilder()
+                .setObjectTable(ScmHarness.TABLE)
                 .setContainer(id)
                 .setHolder(worker)
                 .setOutcome(outcome)

@@ -55,6 +55,9 @@ final class ScmHarness {
   static final Duration KEEP = Duration.ofHours(24);
   static final long CAPACITY = 64L << 20;
 
+  /** Identity of the table object that containers belong to. */
+  static final ByteString TABLE = WriteId.random();
+
   final ManualClock clock = new ManualClock(1_700_000_000_000_000L);
   final MemoryContainerStore store = new MemoryContainerStore(clock);
   final List<FakeDatanode> nodes = new ArrayList<>();

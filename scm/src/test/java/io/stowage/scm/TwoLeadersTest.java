@@ -299,6 +299,7 @@ class TwoLeadersTest {
       ClaimContainerReply reply =
           scm.claimContainer(
               ClaimContainerRequest.newBuilder()
+                  .setObjectTable(ScmHarness.TABLE)
                   .setHolder(holder)
                   .setContainer(latest().getContainer().getId())
                   .build());
@@ -325,6 +326,7 @@ class TwoLeadersTest {
       ContainerState state =
           scm.finishRepack(
                   FinishRepackRequest.newBuilder()
+                      .setObjectTable(ScmHarness.TABLE)
                       .setContainer(latest().getContainer().getId())
                       .setHolder(worker.holder)
                       .setOutcome(RepackOutcome.REPACK_EMPTIED)

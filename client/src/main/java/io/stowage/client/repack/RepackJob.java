@@ -27,6 +27,7 @@ import io.stowage.common.proto.ClaimContainerReply;
 import io.stowage.common.proto.ContainerInfo;
 import io.stowage.common.proto.Extent;
 import io.stowage.common.proto.FinishRepackRequest;
+import io.stowage.common.proto.JudgeNeedlesReply;
 import io.stowage.common.proto.JudgeNeedlesRequest;
 import io.stowage.common.proto.JudgedNeedle;
 import io.stowage.common.proto.LocateContainersRequest;
@@ -54,6 +55,7 @@ import org.slf4j.LoggerFactory;
  * <p>A pass walks all needles, has them judged and moves those that live. A container is empty when
  * a whole pass found nothing alive, nothing undecided and no blind spot, and that pass began later
  * than any mutation can come of which the judge before might not have known: the second judgement.
+ * All of it is judged by one table {@code object}, which SCM is told at both ends.
  */
 final class RepackJob {
   private static final Logger LOG = LoggerFactory.getLogger(RepackJob.class);
@@ -82,6 +84,7 @@ final class RepackJob {
   private final ExecutorService movers;
   private final RepackWork work;
   private final ByteString holder;
+  private final ByteString table; // the one by which needles are judged
   private final long ripeNanos; // when the second judgement may begin
   private final AtomicLong bytesMoved = new AtomicLong();
   private volatile NeedleWalk walk; // of the pass under way
@@ -113,7 +116,8 @@ final class RepackJob {
       RateLimit reads,
       ExecutorService movers) {}
 
-  RepackJob(Parts parts, ClaimContainerReply claim, ByteString holder, long ripeNanos)
+  RepackJob(
+      Parts parts, ClaimContainerReply claim, ByteString holder, ByteString table, long ripeNanos)
       throws StoreException {
     this.scm = parts.scm();
     this.om = parts.om();
@@ -125,6 +129,7 @@ final class RepackJob {
     this.container = claim.getContainer();
     this.policy = ErasurePolicy.named(container.getPolicy());
     this.holder = holder;
+    this.table = table;
     this.ripeNanos = ripeNanos;
   }
 
@@ -247,7 +252,13 @@ final class RepackJob {
     }
     batch.clear();
     if (!asked.isEmpty()) {
-      List<JudgedNeedle> judged = om.judgeNeedles(request.build()).getNeedlesList();
+      JudgeNeedlesReply reply = om.judgeNeedles(request.build());
+      if (!reply.getObjectTable().equals(table)) {
+        throw new StoreException(
+            ErrorCode.UNAVAILABLE,
+            "Cannot go on with container " + name() + ": table object is another than it was");
+      }
+      List<JudgedNeedle> judged = reply.getNeedlesList();
       for (int i = 0; i < asked.size(); i++) {
         take(asked.get(i), judged.get(i), packed, streamed);
       }
@@ -447,6 +458,7 @@ final class RepackJob {
             .setStoredBytes(storedBytes)
             .setMovedBytes(bytesMoved.get())
             .setWhy(why)
+            .setObjectTable(table)
             .build());
     if (outcome != RepackOutcome.REPACK_SURVEYED) {
       LOG.info(

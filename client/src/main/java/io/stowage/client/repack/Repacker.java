@@ -25,6 +25,7 @@ import io.stowage.common.lifecycle.Lifecycle;
 import io.stowage.common.om.ObjectManager;
 import io.stowage.common.proto.ClaimContainerReply;
 import io.stowage.common.proto.ClaimContainerRequest;
+import io.stowage.common.proto.JudgeNeedlesRequest;
 import io.stowage.common.proto.RepackOutcome;
 import io.stowage.common.proto.RepackWork;
 import io.stowage.common.scm.ContainerManager;
@@ -205,17 +206,20 @@ public final class Repacker implements AutoCloseable {
 
   private RepackJob claim(long container) throws StoreException {
     ByteString holder = WriteId.random();
+    ByteString table =
+        parts.om().judgeNeedles(JudgeNeedlesRequest.getDefaultInstance()).getObjectTable();
     ClaimContainerReply reply =
         scm.claimContainer(
             ClaimContainerRequest.newBuilder()
                 .setHolder(holder)
                 .setWorker(name)
                 .setContainer(container)
+                .setObjectTable(table)
                 .build());
     if (reply.getWork() == RepackWork.REPACK_NOTHING) {
       return null;
     }
-    return new RepackJob(parts, reply, holder, System.nanoTime() + ripeningNanos);
+    return new RepackJob(parts, reply, holder, table, System.nanoTime() + ripeningNanos);
   }
 
   /** A pass; a job that has not ended then is among those that ripen. */

@@ -186,6 +186,9 @@ import org.apache.hadoop.thirdparty.protobuf.InvalidProtocolBufferException;
  * it goes with {@link InMemoryDataPath}. Thread-safe by one lock.
  */
 public final class InMemoryObjectManager implements ObjectManager {
+  /** This twin's identity of table object: it is never dropped. */
+  private static final ByteString TABLE = WriteId.random();
+
   private static final int LONGEST_PAGE = 1_000;
   private static final long SMALLEST_PART = 5L << 20;
 
@@ -450,7 +453,7 @@ public final class InMemoryObjectManager implements ObjectManager {
 
   @Override
   public synchronized JudgeNeedlesReply judgeNeedles(JudgeNeedlesRequest request) {
-    JudgeNeedlesReply.Builder reply = JudgeNeedlesReply.newBuilder();
+    JudgeNeedlesReply.Builder reply = JudgeNeedlesReply.newBuilder().setObjectTable(TABLE);
     for (NeedleRef needle : request.getNeedlesList()) {
       JudgedNeedle.Builder judged = JudgedNeedle.newBuilder();
       forEachManifest(

@@ -17,12 +17,14 @@ package io.stowage.dev.cli;
 
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.AcceptUnknownShardsReply;
 import io.stowage.common.proto.AcceptUnknownShardsRequest;
 import io.stowage.common.proto.ClusterStatusReply;
 import io.stowage.common.proto.DatanodeInfo;
 import io.stowage.common.proto.DatanodeMode;
 import io.stowage.common.proto.DiskInfo;
+import io.stowage.common.proto.JudgeNeedlesRequest;
 import io.stowage.common.proto.ListDatanodesRequest;
 import io.stowage.common.proto.SetDatanodeModeReply;
 import io.stowage.common.proto.SetDatanodeModeRequest;
@@ -33,6 +35,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -199,17 +202,25 @@ final class DatanodeCommands {
         description =
             "they may be put aside, and deleted after seven days, however many they are; holds for"
                 + " a day; and what a container table older than the disks does not know may be"
-                + " lost")
+                + " lost, and what another table object than that of the object managers asked"
+                + " knows")
     private boolean accept;
 
     @Override
     void run(Session session, Output output) throws Exception {
       Map<String, Object> facts = new LinkedHashMap<>();
       if (accept) {
+        ByteString table =
+            session
+                .objectManager()
+                .judgeNeedles(JudgeNeedlesRequest.getDefaultInstance())
+                .getObjectTable();
         AcceptUnknownShardsReply reply =
             session
                 .containerManager()
-                .acceptUnknownShards(AcceptUnknownShardsRequest.getDefaultInstance());
+                .acceptUnknownShards(
+                    AcceptUnknownShardsRequest.newBuilder().setObjectTable(table).build());
+        facts.put("table object", WriteId.toHex(table));
         facts.put("accepted until", timeOf(reply.getUntilMicros()));
       }
       ClusterStatusReply status = session.clusterStatus();

@@ -37,6 +37,7 @@ import io.stowage.common.proto.Extent;
 import io.stowage.common.proto.Fact;
 import io.stowage.common.proto.GetObjectReply;
 import io.stowage.common.proto.GetObjectRequest;
+import io.stowage.common.proto.JudgeNeedlesRequest;
 import io.stowage.common.proto.ListBucketsReply;
 import io.stowage.common.proto.ListBucketsRequest;
 import io.stowage.common.proto.Manifest;
@@ -156,6 +157,11 @@ public final class Rebuild {
 
   /** Rebuilds; may be repeated, and cut short at any point. */
   public RebuildReport run() throws IOException {
+    ByteString table =
+        cluster
+            .namespace()
+            .judgeNeedles(JudgeNeedlesRequest.getDefaultInstance())
+            .getObjectTable(); // the one that is filled: if it is replaced meanwhile, SCM finds out
     try (SpillSorter writes = new SpillSorter(directory, "writes", SORTER_BYTES);
         SpillSorter commits = new SpillSorter(directory, "commits", SORTER_BYTES);
         SpillSorter rows = new SpillSorter(directory, "rows", SORTER_BYTES)) {
@@ -173,7 +179,10 @@ public final class Rebuild {
           cluster
               .containers()
               .acceptUnknownShards(
-                  AcceptUnknownShardsRequest.newBuilder().setRebuilt(true).build());
+                  AcceptUnknownShardsRequest.newBuilder()
+                      .setRebuilt(true)
+                      .setObjectTable(table)
+                      .build());
     }
     return report;
   }

@@ -30,6 +30,7 @@ import io.stowage.common.proto.ContainerState;
 import io.stowage.common.proto.FindPathRequest;
 import io.stowage.common.proto.ListContainersRequest;
 import io.stowage.common.proto.PlaceObjectRequest;
+import io.stowage.common.proto.ResurveyContainersRequest;
 import io.stowage.common.time.StoreClock;
 import io.stowage.common.tls.ClientTls;
 import io.stowage.minicluster.MiniStowageCluster;
@@ -388,6 +389,67 @@ class RebuildIT {
         assertSame(before, look(s3));
         assertSameVersions(versions, lookAtVersions(s3));
         assertEquals(tree, lookAtTree(cluster));
+      }
+    }
+  }
+
+  /**
+   * As the documented way has it: object managers and gateways are started, repackers with them.
+   */
+  @Test
+  void repackersEmptyNothingBeforeLostTablesAreBack() throws Exception {
+    try (MiniStowageCluster cluster =
+        builder()
+            .set(Keys.COMMIT_WINDOW, "6s")
+            .set(Keys.LEASE_DURATION, "4s") // so that no grant in use grows as old as that
+            .set(Keys.CLOCK_BOUND, "300ms")
+            .set(Keys.MUTATION_DEADLINE, "1500ms")
+            .set(Keys.OPEN_TIME, "2s")
+            .set(Keys.REPACK_WORKERS, "1")
+            .set(Keys.REPACK_KEEP, "0s")
+            .set(Keys.REPACK_RATE, "1g")
+            .start()) {
+      cluster.awaitWritable(Duration.ofSeconds(60));
+      Map<String, Seen> before;
+      try (S3Client s3 = client(cluster)) {
+        s3.createBucket(b -> b.bucket(BUCKET));
+        for (int i = 0; i < 20; i++) {
+          put(s3, "small/" + i, 1_000 * i);
+        }
+        put(s3, "large", 3 << 20);
+        before = look(s3);
+      }
+      await(
+          "all containers to be sealed and looked into",
+          () -> containers(cluster).stream().noneMatch(info -> info.getSurveyedMicros() == 0));
+
+      loseTables(cluster);
+      cluster
+          .containerManager()
+          .resurveyContainers(
+              ResurveyContainersRequest.newBuilder()
+                  .addAllContainers(containers(cluster).stream().map(ContainerInfo::getId).toList())
+                  .build());
+      await(
+          "repackers to be held back, or to have emptied all",
+          () ->
+              !cluster.status().getHeldBack().isEmpty()
+                  || containers(cluster).stream()
+                      .allMatch(info -> info.getState() == ContainerState.DELETED));
+      for (ContainerInfo container : containers(cluster)) {
+        StoreException refused =
+            assertThrows(StoreException.class, () -> cluster.repacker(0).repack(container.getId()));
+        assertEquals(ErrorCode.WRONG_CLUSTER, refused.code(), refused.getMessage());
+      }
+      try (S3Client s3 = client(cluster)) {
+        RebuildReport report = rebuild(cluster);
+        assertTrue(report.isWhole(), report.toString());
+        assertSame(before, look(s3));
+        assertEquals("", cluster.status().getHeldBack());
+        for (ContainerInfo container : containers(cluster)) {
+          repack(cluster, container.getId()); // by the new table
+        }
+        assertSame(before, look(s3));
       }
     }
   }

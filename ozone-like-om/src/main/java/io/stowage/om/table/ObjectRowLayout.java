@@ -47,6 +47,10 @@ import org.apache.hadoop.thirdparty.protobuf.UnsafeByteOperations;
  * row key   bucket id (8, big-endian)
  *
  * x:s                 snapshots of the bucket: SnapshotsRecord
+ *
+ * row key   0 (8 bytes): the id of no bucket
+ *
+ * x:i                 identity of this table: 16 random bytes
  * </pre>
  */
 public final class ObjectRowLayout {
@@ -70,6 +74,12 @@ public final class ObjectRowLayout {
 
   /** Of the row of a bucket's id and no key. */
   public static final Column SNAPSHOTS = new Column('x', Column.letter('s'));
+
+  /** Ids are random; one that had this by chance would lose nothing: its row has other columns. */
+  public static final long NO_BUCKET = 0;
+
+  /** Of the row of {@link #NO_BUCKET} and no key. */
+  public static final Column IDENTITY = new Column('x', Column.letter('i'));
 
   private ObjectRowLayout() {}
 

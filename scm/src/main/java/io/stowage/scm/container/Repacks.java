@@ -28,6 +28,7 @@ import io.stowage.common.proto.FinishRepackRequest;
 import io.stowage.common.proto.RenewClaimReply;
 import io.stowage.common.proto.RenewClaimRequest;
 import io.stowage.common.proto.RepackClaim;
+import io.stowage.common.proto.RepackOutcome;
 import io.stowage.common.proto.RepackStatusReply;
 import io.stowage.common.proto.RepackWork;
 import io.stowage.common.time.StoreClock;
@@ -92,6 +93,7 @@ public final class Repacks {
   private final RowMutations rows;
   private final ContainerMap map;
   private final Settings settings;
+  private final KnownTable table;
   private final LongUnaryOperator deadBytes;
   private final Supplier<String> heldBack;
   private final StoreClock clock;
@@ -144,6 +146,7 @@ public final class Repacks {
   private record Worth(long id, long bytes) {}
 
   /**
+   * @param table only who judges by it is heard
    * @param deadBytes what collectors counted dead of a container; hints
    * @param heldBack why nothing may be emptied now: what no head names need not be dead; empty: all
    *     may
@@ -153,6 +156,7 @@ public final class Repacks {
       RowMutations rows,
       ContainerMap map,
       Settings settings,
+      KnownTable table,
       LongUnaryOperator deadBytes,
       Supplier<String> heldBack,
       StoreClock clock) {
@@ -160,6 +164,7 @@ public final class Repacks {
     this.rows = rows;
     this.map = map;
     this.settings = settings;
+    this.table = table;
     this.deadBytes = deadBytes;
     this.heldBack = heldBack;
     this.clock = clock;
@@ -199,6 +204,7 @@ public final class Repacks {
 
   public ClaimContainerReply claim(ClaimContainerRequest request) throws StoreException {
     requireHolder(request.getHolder());
+    table.require(request.getObjectTable(), "repacker " + request.getWorker());
     ClaimContainerReply again = claimOf(request.getHolder());
     if (again != null) {
       return again;
@@ -405,6 +411,9 @@ public final class Repacks {
 
   public FinishRepackReply finish(FinishRepackRequest request) throws StoreException {
     requireHolder(request.getHolder());
+    if (request.getOutcome() != RepackOutcome.REPACK_UNDONE) { // which judges nothing
+      table.require(request.getObjectTable(), "a repacker");
+    }
     long id = request.getContainer();
     synchronized (this) {
       Claim claim = claims.get(id);

@@ -117,6 +117,10 @@ final class Surplus {
 
   /** Why nothing is emptied, deleted or put aside now; empty if it is. Thread-safe. */
   String heldBack() {
+    String otherTable = KnownTable.heldBack(operator.latest());
+    if (!otherTable.isEmpty()) {
+      return otherTable;
+    }
     long olderSince = operator.latest().getTableOlderSinceMicros();
     if (olderSince != 0) {
       return "the container table is older than the disks, as was found at "

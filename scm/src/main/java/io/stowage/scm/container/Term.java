@@ -24,6 +24,7 @@ import io.stowage.common.proto.ClusterStatusReply;
 import io.stowage.common.proto.ContainerInfo;
 import io.stowage.common.proto.ContainerState;
 import io.stowage.common.proto.Lease;
+import io.stowage.common.proto.LeaseContainersRequest;
 import io.stowage.common.proto.LeaseGrant;
 import io.stowage.common.proto.LeaseRef;
 import io.stowage.common.proto.OperatorWord;
@@ -44,7 +45,6 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Set;
 import java.util.random.RandomGenerator;
-import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -83,6 +83,7 @@ public final class Term {
   private final Rebuilds rebuilds;
   private final Repair repair;
   private final TableAge tableAge;
+  private final KnownTable knownTable;
   private final Surplus surplus;
   private final Deletions deletions;
   private final Balance balance;
@@ -140,6 +141,7 @@ public final class Term {
     this.garbage = world.garbage;
     this.rebuilds = new Rebuilds(settings.rebuildsADisk);
     this.tableAge = new TableAge(epoch, store, rows, map, shards, leases, sealing, operator);
+    this.knownTable = new KnownTable(operator, clock);
     this.repair =
         new Repair(
             epoch,
@@ -159,7 +161,14 @@ public final class Term {
             epoch, store, rows, map, cluster, shards, sealing, orders, rebuilds, operator, clock);
     this.repacks =
         new Repacks(
-            epoch, rows, map, settings.repacks, world.garbage::deadBytes, surplus::heldBack, clock);
+            epoch,
+            rows,
+            map,
+            settings.repacks,
+            knownTable,
+            world.garbage::deadBytes,
+            surplus::heldBack,
+            clock);
     this.deletions =
         new Deletions(
             epoch,
@@ -195,9 +204,10 @@ public final class Term {
     return repacks;
   }
 
-  public Lease lease(ErasurePolicy policy, ByteString holder, Set<String> avoid)
-      throws StoreException {
-    return leases.lease(policy, holder, avoid);
+  public Lease lease(LeaseContainersRequest request) throws StoreException {
+    ErasurePolicy policy = ErasurePolicy.named(request.getPolicy());
+    knownTable.meet(request.getObjectTable(), "an object manager that asked for a lease");
+    return leases.lease(policy, request.getHolder(), Set.copyOf(request.getAvoidNodesList()));
   }
 
   public List<Lease> renew(List<LeaseRef> refs) throws StoreException {
@@ -368,7 +378,8 @@ public final class Term {
 
   /**
    * An operator says that unknown shards may be put aside, for a day, and that it does not matter
-   * that the table is older than the disks; or a rebuild has ended that.
+   * that the table is older than the disks; or a rebuild has ended that. Both say which table
+   * {@code object} is the right one.
    */
   public AcceptUnknownShardsReply acceptUnknown(AcceptUnknownShardsRequest request)
       throws StoreException {
@@ -377,6 +388,9 @@ public final class Term {
         operator.change(
             word -> {
               OperatorWord.Builder after = word.toBuilder().clearTableOlderSinceMicros();
+              if (!request.getObjectTable().isEmpty()) {
+                after.setObjectTable(request.getObjectTable()).clearOtherTable();
+              }
               return (request.getRebuilt() ? after : after.setUnknownAcceptedUntilMicros(until))
                   .build();
             });
