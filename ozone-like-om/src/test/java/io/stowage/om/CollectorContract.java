@@ -45,6 +45,7 @@ import io.stowage.om.row.Pause;
 import io.stowage.om.table.BucketRowLayout;
 import io.stowage.om.table.Cell;
 import io.stowage.om.table.Column;
+import io.stowage.om.table.CountingRowStore;
 import io.stowage.om.table.HookedRowStore;
 import io.stowage.om.table.ObjectRowLayout;
 import io.stowage.om.table.RowChange;
@@ -90,6 +91,32 @@ abstract class CollectorContract {
     bucketId = om.bucketId(bucket);
     collectAll();
     collectAll();
+  }
+
+  /** A key that is written all day: what it leaves is in one row. */
+  @Test
+  void whatAHotKeyLeavesIsCollectedInBoundedPieces() throws Exception {
+    int writes = 1_050;
+    long before = containers.deadBytes(7);
+    for (int i = 0; i < writes; i++) {
+      put("hot", "content");
+    }
+    put("cold", "content");
+    put("cold", "content");
+    long dead = writes * bytes(om.get(bucket, "hot").getManifest()); // all but the last, and one
+    assertTrue(cells("hot").size() >= writes);
+    CountingRowStore counted = new CountingRowStore(tables.objects());
+    TestOm counting =
+        new TestOm(TestOm.CONFIG, tables.withObjects(counted), containers, clock, Pause.REAL);
+    clock.advance(TRAIL);
+    counting.om.collector(tables.regions()).round();
+    assertEquals(1, cells("hot").size());
+    assertEquals(1, cells("cold").size());
+    assertEquals(before + dead, containers.deadBytes(7));
+    assertTrue(counted.largest() <= 1_000, "cells in one answer: " + counted.largest());
+    om.delete(bucket, "hot");
+    collectLater();
+    assertEquals(List.of(), cells("hot"));
   }
 
   @AfterEach

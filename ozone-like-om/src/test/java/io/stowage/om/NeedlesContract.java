@@ -35,6 +35,7 @@ import io.stowage.common.proto.RenameObjectRequest;
 import io.stowage.common.proto.ReplaceExtentsReply.Outcome;
 import io.stowage.common.proto.ReplaceExtentsRequest;
 import io.stowage.common.time.StoreClock;
+import io.stowage.om.table.CountingRowStore;
 import io.stowage.om.table.ObjectRowLayout;
 import java.util.List;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
@@ -44,6 +45,7 @@ import org.junit.jupiter.api.Test;
 
 /** Which needles are dead, and how manifests are pointed at copies; over any table. */
 abstract class NeedlesContract {
+  private TestOm.Tables tables;
   private TestOm om;
   private String bucket;
   private long bucketId;
@@ -52,7 +54,8 @@ abstract class NeedlesContract {
 
   @BeforeEach
   void open() throws Exception {
-    om = new TestOm(tables(), new FakeContainers(), StoreClock.system());
+    tables = tables();
+    om = new TestOm(tables, new FakeContainers(), StoreClock.system());
     bucket = "needles" + System.nanoTime();
     om.createBucket(bucket);
     bucketId = om.bucketId(bucket);
@@ -136,6 +139,29 @@ abstract class NeedlesContract {
       assertTrue(judge("s", x).getDead(), point);
       assertTrue(judge("t", y).getDead(), point);
     }
+  }
+
+  @Test
+  void partsOfManyUploadsAreReadInPieces() throws Exception {
+    CountingRowStore counted = new CountingRowStore(tables.objects());
+    TestOm counting =
+        new TestOm(tables.withObjects(counted), new FakeContainers(), StoreClock.system());
+    Extent last = null;
+    ByteString upload = null;
+    for (int i = 0; i < 3; i++) {
+      upload = om.createUpload(bucket, "k");
+      for (int number = 1; number <= 400; number++) {
+        PutPartRequest part = om.partRequest(bucket, "k", upload, number, "part", 10).build();
+        om.om.putPart(part);
+        last = part.getPart().getManifest().getExtents(0);
+      }
+    }
+    JudgedNeedle judged = counting.judge(row("k"), last);
+    assertEquals(upload, judged.getHolders(0).getUploadId());
+    assertEquals(400, judged.getHolders(0).getPartNumber());
+    assertTrue(judged.getHolders(0).getStamp() > 0);
+    assertTrue(counting.judge(row("k"), copyOf(last)).getDead());
+    assertTrue(counted.largest() <= 1_000, "cells in one answer: " + counted.largest());
   }
 
   @Test

@@ -131,12 +131,13 @@ class TableIdentityTest {
         objectManager(
             new ForwardingRowStore(tables.objects()) {
               @Override
-              public Row getFamilies(ByteString row, String families) throws IOException {
+              public Row getFamilies(ByteString row, String families, int perFamily)
+                  throws IOException {
                 if (loseIt[0]) {
                   loseIt[0] = false;
                   lose();
                 }
-                return super.getFamilies(row, families);
+                return super.getFamilies(row, families, perFamily);
               }
             });
     om.createBucket("bucket");

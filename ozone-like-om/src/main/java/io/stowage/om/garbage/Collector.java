@@ -36,6 +36,7 @@ import io.stowage.om.row.RowCommitter;
 import io.stowage.om.row.Stamps;
 import io.stowage.om.table.BucketRowLayout;
 import io.stowage.om.table.Cell;
+import io.stowage.om.table.Column;
 import io.stowage.om.table.Head;
 import io.stowage.om.table.ObjectRowLayout;
 import io.stowage.om.table.Regions;
@@ -92,8 +93,17 @@ public final class Collector {
 
   private static final Logger LOG = LoggerFactory.getLogger(Collector.class);
 
-  /** Rows of garbage read at a time; each has about one cell of half a KiB. */
+  /** Rows of garbage read at a time; most have one cell of half a KiB. */
   private static final int PAGE = 500;
+
+  /**
+   * Of each of them as many cells: a key that is overwritten all day has any number. What there is
+   * beyond is read by {@link #PIECE}. So a page has at most 5,000 cells, in memory and to be worked
+   * on, and a mutation clears at most as many as a piece has.
+   */
+  private static final int PER_ROW = 10;
+
+  private static final int PIECE = 1_000;
 
   /** Buckets whose snapshots a run remembers. */
   private static final int MOST_BUCKETS = 10_000;
@@ -342,12 +352,46 @@ public final class Collector {
       while (true) {
         List<Row> page =
             objects.scanWritten(
-                from, record().getRun().getEndRow(), family, prefix, since, until, PAGE);
+                from, record().getRun().getEndRow(), family, prefix, since, until, PER_ROW, PAGE);
         if (!page.isEmpty()) {
           work.on(page);
           from = ObjectRowLayout.behind(page.get(page.size() - 1).key());
         }
+        for (Row row : page) {
+          if (row.cells().size() == PER_ROW && !forTheRest(row, prefix, since, until, work)) {
+            return false;
+          }
+        }
         if (page.size() < PAGE) {
+          return true;
+        }
+        if (!turn.isStillOurs()) {
+          return false;
+        }
+      }
+    }
+
+    /** Works on what a row has beyond what a page has of it. */
+    private boolean forTheRest(Row begun, ByteString prefix, long since, long until, Page work)
+        throws StoreException {
+      Row piece = begun;
+      while (true) {
+        Column last = piece.cells().get(piece.cells().size() - 1).column();
+        piece =
+            objects.getRange(
+                begun.key(),
+                last.family(),
+                ObjectRowLayout.behind(last.qualifier()),
+                ObjectRowLayout.behindKind(prefix),
+                PIECE);
+        List<Cell> inTime =
+            piece.cells().stream()
+                .filter(cell -> cell.stamp() >= since && cell.stamp() < until)
+                .toList();
+        if (!inTime.isEmpty()) {
+          work.on(List.of(new Row(begun.key(), inTime)));
+        }
+        if (piece.cells().size() < PIECE) {
           return true;
         }
         if (!turn.isStillOurs()) {
@@ -569,28 +613,18 @@ public final class Collector {
           return false;
         }
       }
-      from = start;
-      while (true) {
-        List<Row> page =
-            objects.scan(
-                from, record().getRun().getEndRow(), 'x', ObjectRowLayout.FORWARDINGS, PAGE);
-        for (Row row : page) {
-          from = ObjectRowLayout.behind(row.key());
-        }
-        together(
-            page,
-            row -> {
-              for (Cell cell : row.cells()) {
-                cleaner.trim(row.key(), ObjectRowLayout.forwardedTo(cell.column()), to());
-              }
-            });
-        if (page.size() < PAGE) {
-          return true;
-        }
-        if (!turn.isStillOurs()) {
-          return false;
-        }
-      }
+      return forEachPage(
+          'x',
+          ObjectRowLayout.FORWARDINGS,
+          0,
+          page ->
+              together(
+                  page,
+                  row -> {
+                    for (Cell cell : row.cells()) {
+                      cleaner.trim(row.key(), ObjectRowLayout.forwardedTo(cell.column()), to());
+                    }
+                  }));
     }
 
     private void compactOnTheWay() {

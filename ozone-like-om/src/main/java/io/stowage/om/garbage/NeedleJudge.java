@@ -30,12 +30,17 @@ import io.stowage.om.object.SeenRow;
 import io.stowage.om.object.Snapshots;
 import io.stowage.om.row.RowCommitter;
 import io.stowage.om.table.Cell;
+import io.stowage.om.table.Column;
 import io.stowage.om.table.Head;
 import io.stowage.om.table.ObjectRowLayout;
 import io.stowage.om.table.Row;
+import java.nio.ByteBuffer;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
+import java.util.Arrays;
+import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -62,6 +67,11 @@ import org.apache.hadoop.thirdparty.protobuf.InvalidProtocolBufferException;
  * address compares itself with a head or generation that names it already, except commits of new
  * bytes, which are what the commit fence is for ({@link io.stowage.om.row.CommitFence}).
  *
+ * <p>A row of many parts and names is read in pieces. Each cell that both passes saw alike was so
+ * from its reading in pass one to that in pass two, and so at b, the beginning of pass two. One
+ * that came and went between is no name in {@code x:r}, which stays for minutes, and no part: a
+ * part is new bytes, or takes the place of a part.
+ *
  * <p>Older versions need no marks of their own, and are read in the first pass only: nothing comes
  * to {@code v}, leaves it or changes there without the head's stamp rising, so between two equal
  * heads they were what the first pass saw, read after the first of them.
@@ -82,6 +92,11 @@ public final class NeedleJudge {
   /** Far below what passes before an ABSENT head is collected. */
   private static final Duration LONGEST = Duration.ofSeconds(30);
 
+  /**
+   * Cells of O read at a time: an upload has up to 10,000 parts, and a key any number of uploads.
+   */
+  private static final int PIECE = 1_000;
+
   /** Rivals on these keys; each lost attempt means that one of them changed something. */
   private static final int MOST_ATTEMPTS = 20;
 
@@ -97,17 +112,16 @@ public final class NeedleJudge {
     this.clock = clock;
   }
 
-  /** A cell that a pass goes by: what identifies its value. */
-  private record Mark(ByteString row, ByteString column, long stamp, ByteString value) {}
-
   private record Named(NeedleHolder holder, Extent extent) {}
 
   /** What one pass saw. */
   private static final class Pass {
     private final long container;
     private final boolean wantOlder;
-    private final List<Mark> marks = new ArrayList<>();
+    private final Set<ByteString> rows = new LinkedHashSet<>(); // O, then those of x:r
+    private final MessageDigest marks = sha256();
     private final List<Named> named = new ArrayList<>();
+    private final Map<ByteString, Long> generations = new HashMap<>(); // of uploads in O
 
     /**
      * A look at rows.
@@ -117,6 +131,24 @@ public final class NeedleJudge {
     Pass(long container, boolean wantOlder) {
       this.container = container;
       this.wantOlder = wantOlder;
+    }
+
+    private static MessageDigest sha256() {
+      try {
+        return MessageDigest.getInstance("SHA-256");
+      } catch (NoSuchAlgorithmException e) {
+        throw new IllegalStateException("every Java has SHA-256", e);
+      }
+    }
+
+    /** Takes in a cell that the pass goes by: what identifies its value. */
+    void mark(ByteString row, ByteString column, long stamp, ByteString value) {
+      rows.add(row);
+      for (ByteString part : List.of(row, column, value)) {
+        marks.update(ByteBuffer.allocate(Integer.BYTES).putInt(0, part.size()));
+        marks.update(part.asReadOnlyByteBuffer());
+      }
+      marks.update(ByteBuffer.allocate(Long.BYTES).putLong(0, stamp));
     }
 
     /** Of one container only: a key may have a million versions. */
@@ -144,8 +176,9 @@ public final class NeedleJudge {
       }
       undecided = verdicts;
       Pass second = pass(container, origin, false);
+      boolean same = second != null && Arrays.equals(first.marks.digest(), second.marks.digest());
       boolean quick = clock.monotonicNanos() - begin < LONGEST.toNanos();
-      if (second != null && quick && first.marks.equals(second.marks)) {
+      if (same && quick) {
         List<JudgedNeedle> certain = verdicts(container, needles, first, true);
         boolean some = certain.stream().anyMatch(JudgedNeedle::getDead);
         if (!some) {
@@ -187,22 +220,34 @@ public final class NeedleJudge {
   /** Null if a manifest was superseded and collected while we read it. */
   private Pass pass(long container, ByteString origin, boolean wantOlder) throws StoreException {
     Pass pass = new Pass(container, wantOlder);
-    Row own = committer.getFamilies(origin, "cx");
-    Map<ByteString, Row> others = new LinkedHashMap<>();
-    for (Cell cell : own.cells()) {
-      ByteString to = ObjectRowLayout.forwardedTo(cell.column());
-      if (to != null && !to.equals(origin)) {
-        others.put(to, null);
+    Set<ByteString> others = new LinkedHashSet<>();
+    Row own = committer.getFamilies(origin, "cx", PIECE);
+    Row piece = own;
+    while (true) {
+      int ofX = 0;
+      Column last = null;
+      for (Cell cell : piece.cells()) {
+        takeIn(pass, origin, cell, others);
+        if (cell.column().family() == 'x') {
+          ofX++;
+          last = cell.column();
+        }
       }
-      if (!cell.column().equals(ObjectRowLayout.HEAD) && !ObjectRowLayout.isOfTail(cell.column())) {
-        pass.marks.add(new Mark(origin, cell.column().qualifier(), cell.stamp(), ByteString.EMPTY));
+      if (ofX < PIECE) {
+        break;
       }
-      addPart(pass, origin, own, cell);
+      piece =
+          committer.getRange(
+              origin,
+              'x',
+              ObjectRowLayout.behind(last.qualifier()),
+              ObjectRowLayout.behindKind(ByteString.EMPTY),
+              PIECE);
     }
     if (!addHead(pass, own)) {
       return null;
     }
-    for (ByteString row : others.keySet()) {
+    for (ByteString row : others) {
       if (!addHead(pass, committer.get(row, List.of(ObjectRowLayout.HEAD)))) {
         return null;
       }
@@ -210,16 +255,30 @@ public final class NeedleJudge {
     return pass;
   }
 
+  private static void takeIn(Pass pass, ByteString origin, Cell cell, Set<ByteString> others)
+      throws StoreException {
+    ByteString to = ObjectRowLayout.forwardedTo(cell.column());
+    if (to != null && !to.equals(origin)) {
+      others.add(to);
+    }
+    ByteString begun = ObjectRowLayout.uploadOfGeneration(cell.column());
+    if (begun != null) {
+      pass.generations.put(begun, cell.stamp()); // before its parts: they are behind it
+    }
+    if (!cell.column().equals(ObjectRowLayout.HEAD) && !ObjectRowLayout.isOfTail(cell.column())) {
+      pass.mark(origin, cell.column().qualifier(), cell.stamp(), ByteString.EMPTY);
+    }
+    addPart(pass, origin, cell);
+  }
+
   /** Names what snapshots see in the rows of a pass; false if some of it changed meanwhile. */
   private boolean addSeenBySnapshots(Pass pass) throws StoreException {
-    Set<ByteString> seenRows = new LinkedHashSet<>();
-    pass.marks.forEach(mark -> seenRows.add(mark.row()));
-    long bucketId = ObjectRowLayout.bucketId(seenRows.iterator().next());
+    long bucketId = ObjectRowLayout.bucketId(pass.rows.iterator().next());
     if (!snapshots.hasAny(bucketId)) {
       return true;
     }
     List<Superseded> found = new ArrayList<>();
-    for (ByteString row : seenRows) {
+    for (ByteString row : pass.rows) {
       rows.forEachSuperseded(row, cell -> found.add(new Superseded(row, cell)));
     }
     Snapshots.Seen seen = snapshots.seen(bucketId); // after the cells
@@ -239,12 +298,11 @@ public final class NeedleJudge {
   private boolean addHead(Pass pass, Row row) throws StoreException {
     ByteString cell = row.value(ObjectRowLayout.HEAD);
     if (cell == null) {
-      pass.marks.add(new Mark(row.key(), ObjectRowLayout.HEAD.qualifier(), 0, ByteString.EMPTY));
+      pass.mark(row.key(), ObjectRowLayout.HEAD.qualifier(), 0, ByteString.EMPTY);
       return true;
     }
     Head head = Head.parse(cell);
-    pass.marks.add(
-        new Mark(row.key(), ObjectRowLayout.HEAD.qualifier(), head.stamp(), head.writeId()));
+    pass.mark(row.key(), ObjectRowLayout.HEAD.qualifier(), head.stamp(), head.writeId());
     for (HeadRecord record : ObjectRows.meanings(head)) {
       if (!addVersion(pass, row.key(), head, record)) {
         return false;
@@ -273,8 +331,7 @@ public final class NeedleJudge {
     return true;
   }
 
-  private static void addPart(Pass pass, ByteString origin, Row row, Cell cell)
-      throws StoreException {
+  private static void addPart(Pass pass, ByteString origin, Cell cell) throws StoreException {
     ByteString uploadId = ObjectRowLayout.uploadOfPart(cell.column());
     if (uploadId == null) {
       return;
@@ -285,13 +342,12 @@ public final class NeedleJudge {
     } catch (InvalidProtocolBufferException e) {
       throw new CorruptDataException("Cannot read an upload's part: " + e.getMessage());
     }
-    Cell generation = row.cell(ObjectRowLayout.uploadGeneration(uploadId));
     NeedleHolder holder =
         NeedleHolder.newBuilder()
             .setRow(origin)
             .setUploadId(uploadId)
             .setPartNumber(part.getNumber())
-            .setStamp(generation == null ? 0 : generation.stamp())
+            .setStamp(pass.generations.getOrDefault(uploadId, 0L))
             .build();
     part.getManifest().getExtentsList().forEach(extent -> pass.name(holder, extent));
   }

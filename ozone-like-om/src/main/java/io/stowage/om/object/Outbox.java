@@ -95,6 +95,7 @@ public final class Outbox {
             ObjectRowLayout.EVENTS,
             request.getFromStamp(),
             request.getToStamp() == 0 ? Long.MAX_VALUE : request.getToStamp(),
+            Integer.MAX_VALUE,
             limit);
     ScanEventsReply.Builder reply = ScanEventsReply.newBuilder().setMore(page.size() == limit);
     for (Row row : page) {

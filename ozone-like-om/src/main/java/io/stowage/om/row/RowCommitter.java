@@ -145,9 +145,9 @@ public final class RowCommitter {
     }
   }
 
-  public Row getFamilies(ByteString row, String families) throws StoreException {
+  public Row getFamilies(ByteString row, String families, int perFamily) throws StoreException {
     try {
-      return store.getFamilies(row, families);
+      return store.getFamilies(row, families, perFamily);
     } catch (IOException e) {
       throw unreadable(e);
     }
@@ -197,10 +197,11 @@ public final class RowCommitter {
       ByteString prefix,
       long fromStamp,
       long toStamp,
+      int perRow,
       int limit)
       throws StoreException {
     try {
-      return store.scanWritten(from, to, family, prefix, fromStamp, toStamp, limit);
+      return store.scanWritten(from, to, family, prefix, fromStamp, toStamp, perRow, limit);
     } catch (IOException e) {
       throw unreadable(e);
     }

@@ -126,8 +126,8 @@ final class HBaseRowStore implements RowStore {
   }
 
   @Override
-  public Row getFamilies(ByteString row, String families) throws IOException {
-    Get get = new Get(row.toByteArray());
+  public Row getFamilies(ByteString row, String families, int perFamily) throws IOException {
+    Get get = new Get(row.toByteArray()).setMaxResultsPerColumnFamily(perFamily);
     for (int i = 0; i < families.length(); i++) {
       get.addFamily(family(families.charAt(i)));
     }
@@ -244,6 +244,7 @@ final class HBaseRowStore implements RowStore {
       ByteString qualifierPrefix,
       long fromStamp,
       long toStamp,
+      int perRow,
       int limit)
       throws IOException {
     Scan scan =
@@ -252,6 +253,7 @@ final class HBaseRowStore implements RowStore {
             .withStopRow(to.toByteArray())
             .addFamily(family(family))
             .setTimeRange(fromStamp, toStamp)
+            .setMaxResultsPerColumnFamily(perRow)
             .setLimit(limit)
             .setCaching(limit)
             .setCacheBlocks(false)

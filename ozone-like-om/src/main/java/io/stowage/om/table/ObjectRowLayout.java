@@ -216,6 +216,17 @@ public final class ObjectRowLayout {
         : null;
   }
 
+  /** The upload that an {@code x:g} column belongs to; null for any other column. */
+  public static ByteString uploadOfGeneration(Column column) {
+    return column.family() == 'x' && isOfKind(column, 'g') ? column.qualifier().substring(1) : null;
+  }
+
+  /** First qualifier behind those of a kind, which is its letter; behind all, if that is empty. */
+  public static ByteString behindKind(ByteString letter) {
+    byte behind = letter.isEmpty() ? -1 : (byte) (letter.byteAt(0) + 1);
+    return UnsafeByteOperations.unsafeWrap(new byte[] {behind});
+  }
+
   private static boolean isOfKind(Column column, char kind) {
     return !column.qualifier().isEmpty() && column.qualifier().byteAt(0) == (byte) kind;
   }

@@ -53,8 +53,16 @@ public interface RowStore {
   Row getRange(ByteString row, char family, ByteString from, ByteString to, int limit)
       throws IOException;
 
-  /** Reads all columns of these families of a row, at one moment. */
-  Row getFamilies(ByteString row, String families) throws IOException;
+  /**
+   * Reads columns of these families of a row, at one moment; of each family the first cells, at
+   * most {@code perFamily}.
+   */
+  Row getFamilies(ByteString row, String families, int perFamily) throws IOException;
+
+  /** As above, all of them: of rows that are known to be small. */
+  default Row getFamilies(ByteString row, String families) throws IOException {
+    return getFamilies(row, families, Integer.MAX_VALUE);
+  }
 
   /**
    * Reads rows with {@code from <= key < to} in order, at most {@code limit} of those that hold
@@ -90,8 +98,9 @@ public interface RowStore {
   /**
    * Reads rows with {@code from <= key < to} in order, at most {@code limit} of those that hold
    * cells in the family with stamps from {@code fromStamp} to below {@code toStamp} whose
-   * qualifiers begin with the prefix; those cells only. Files of HBase without such stamps are not
-   * opened. Of a column that was written again since, an older cell may be seen.
+   * qualifiers begin with the prefix; those cells only, of each row the first, at most {@code
+   * perRow}. Files of HBase without such stamps are not opened. Of a column that was written again
+   * since, an older cell may be seen.
    */
   List<Row> scanWritten(
       ByteString from,
@@ -100,6 +109,7 @@ public interface RowStore {
       ByteString qualifierPrefix,
       long fromStamp,
       long toStamp,
+      int perRow,
       int limit)
       throws IOException;
 

@@ -19,6 +19,7 @@ import java.io.IOException;
 import java.time.Duration;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
@@ -26,6 +27,7 @@ import org.apache.hadoop.thirdparty.protobuf.ByteString;
 public final class CountingRowStore extends ForwardingRowStore {
   private final AtomicLong reads = new AtomicLong();
   private final AtomicLong mutations = new AtomicLong();
+  private final AtomicInteger largest = new AtomicInteger();
 
   public CountingRowStore(RowStore inner) {
     super(inner);
@@ -38,6 +40,22 @@ public final class CountingRowStore extends ForwardingRowStore {
   /** Each has its own part in forcing the log. */
   public long mutations() {
     return mutations.get();
+  }
+
+  /** Cells in the largest answer. */
+  public int largest() {
+    return largest.get();
+  }
+
+  private Row answer(Row row) {
+    return answer(List.of(row)).get(0);
+  }
+
+  private List<Row> answer(List<Row> rows) {
+    reads.incrementAndGet();
+    int cells = rows.stream().mapToInt(row -> row.cells().size()).sum();
+    largest.accumulateAndGet(cells, Math::max);
+    return rows;
   }
 
   @Override
@@ -55,35 +73,30 @@ public final class CountingRowStore extends ForwardingRowStore {
 
   @Override
   public Row get(ByteString row, List<Column> columns) throws IOException {
-    reads.incrementAndGet();
-    return super.get(row, columns);
+    return answer(super.get(row, columns));
   }
 
   @Override
   public List<Row> getAll(List<ByteString> rows, List<Column> columns) throws IOException {
-    reads.incrementAndGet();
-    return inner.getAll(rows, columns);
+    return answer(inner.getAll(rows, columns));
   }
 
   @Override
   public Row getRange(ByteString row, char family, ByteString from, ByteString to, int limit)
       throws IOException {
-    reads.incrementAndGet();
-    return super.getRange(row, family, from, to, limit);
+    return answer(super.getRange(row, family, from, to, limit));
   }
 
   @Override
-  public Row getFamilies(ByteString row, String families) throws IOException {
-    reads.incrementAndGet();
-    return super.getFamilies(row, families);
+  public Row getFamilies(ByteString row, String families, int perFamily) throws IOException {
+    return answer(super.getFamilies(row, families, perFamily));
   }
 
   @Override
   public List<Row> scanFirst(
       ByteString from, ByteString to, String families, int perFamily, int limit)
       throws IOException {
-    reads.incrementAndGet();
-    return super.scanFirst(from, to, families, perFamily, limit);
+    return answer(super.scanFirst(from, to, families, perFamily, limit));
   }
 
   @Override
@@ -95,8 +108,7 @@ public final class CountingRowStore extends ForwardingRowStore {
       int perFamily,
       int limit)
       throws IOException {
-    reads.incrementAndGet();
-    return super.scanHeads(from, to, unwanted, families, perFamily, limit);
+    return answer(super.scanHeads(from, to, unwanted, families, perFamily, limit));
   }
 
   @Override
@@ -107,17 +119,17 @@ public final class CountingRowStore extends ForwardingRowStore {
       ByteString qualifierPrefix,
       long fromStamp,
       long toStamp,
+      int perRow,
       int limit)
       throws IOException {
-    reads.incrementAndGet();
-    return super.scanWritten(from, to, family, qualifierPrefix, fromStamp, toStamp, limit);
+    return answer(
+        super.scanWritten(from, to, family, qualifierPrefix, fromStamp, toStamp, perRow, limit));
   }
 
   @Override
   public List<Row> scan(
       ByteString from, ByteString to, char family, ByteString qualifierPrefix, int limit)
       throws IOException {
-    reads.incrementAndGet();
-    return super.scan(from, to, family, qualifierPrefix, limit);
+    return answer(super.scan(from, to, family, qualifierPrefix, limit));
   }
 }

@@ -164,9 +164,9 @@ public final class FaultyRowStore implements RowStore, AutoCloseable {
   }
 
   @Override
-  public Row getFamilies(ByteString row, String families) throws IOException {
+  public Row getFamilies(ByteString row, String families, int perFamily) throws IOException {
     mayFail();
-    return inner.getFamilies(row, families);
+    return inner.getFamilies(row, families, perFamily);
   }
 
   @Override
@@ -212,10 +212,11 @@ public final class FaultyRowStore implements RowStore, AutoCloseable {
       ByteString qualifierPrefix,
       long fromStamp,
       long toStamp,
+      int perRow,
       int limit)
       throws IOException {
     mayFail();
-    return inner.scanWritten(from, to, family, qualifierPrefix, fromStamp, toStamp, limit);
+    return inner.scanWritten(from, to, family, qualifierPrefix, fromStamp, toStamp, perRow, limit);
   }
 
   @Override

@@ -52,8 +52,8 @@ public abstract class ForwardingRowStore implements RowStore {
   }
 
   @Override
-  public Row getFamilies(ByteString row, String families) throws IOException {
-    return inner.getFamilies(row, families);
+  public Row getFamilies(ByteString row, String families, int perFamily) throws IOException {
+    return inner.getFamilies(row, families, perFamily);
   }
 
   @Override
@@ -83,9 +83,10 @@ public abstract class ForwardingRowStore implements RowStore {
       ByteString qualifierPrefix,
       long fromStamp,
       long toStamp,
+      int perRow,
       int limit)
       throws IOException {
-    return inner.scanWritten(from, to, family, qualifierPrefix, fromStamp, toStamp, limit);
+    return inner.scanWritten(from, to, family, qualifierPrefix, fromStamp, toStamp, perRow, limit);
   }
 
   @Override

@@ -97,14 +97,18 @@ public final class MemoryRowStore implements RowStore {
   }
 
   @Override
-  public synchronized Row getFamilies(ByteString row, String families) {
+  public synchronized Row getFamilies(ByteString row, String families, int perFamily) {
     List<Cell> cells = new ArrayList<>();
+    int[] left = new int[Character.MAX_VALUE];
+    families.chars().forEach(family -> left[family] = perFamily);
     rows.getOrDefault(row, new TreeMap<>(COLUMNS))
         .forEach(
             (column, slot) -> {
-              if (families.indexOf(column.family()) >= 0) {
+              int before = cells.size();
+              if (left[column.family()] > 0) {
                 add(cells, column, slot);
               }
+              left[column.family()] -= cells.size() - before;
             });
     return new Row(row, cells);
   }
@@ -152,12 +156,7 @@ public final class MemoryRowStore implements RowStore {
   }
 
   private Row first(ByteString row, String families, int perFamily) {
-    List<Cell> cells = new ArrayList<>();
-    for (int i = 0; i < families.length(); i++) {
-      String family = families.substring(i, i + 1);
-      cells.addAll(getFamilies(row, family).cells().stream().limit(perFamily).toList());
-    }
-    return new Row(row, cells);
+    return getFamilies(row, families, perFamily);
   }
 
   @Override
@@ -189,12 +188,14 @@ public final class MemoryRowStore implements RowStore {
       ByteString qualifierPrefix,
       long fromStamp,
       long toStamp,
+      int perRow,
       int limit) {
     List<Row> found = new ArrayList<>();
     for (Row row : scan(from, to, family, qualifierPrefix, Integer.MAX_VALUE)) {
       List<Cell> cells =
           row.cells().stream()
               .filter(cell -> cell.stamp() >= fromStamp && cell.stamp() < toStamp)
+              .limit(perRow)
               .toList();
       if (!cells.isEmpty() && found.size() < limit) {
         found.add(new Row(row.key(), cells));

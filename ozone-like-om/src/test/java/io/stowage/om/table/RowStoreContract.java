@@ -200,6 +200,8 @@ abstract class RowStoreContract {
     assertEquals(4, store().getFamilies(row, "cgx").cells().size());
     assertEquals(1_000, store().getFamilies(row, "c").cell(HEAD).stamp());
     assertEquals(List.of(), store().getFamilies(row, "v").cells());
+    Row cut = store().getFamilies(row, "cgx", 1);
+    assertEquals(Set.of("head", "garbage", "x1"), Set.copyOf(values(cut)));
     assertEquals(List.of(), store().getFamilies(row.concat(bytes("none")), "cx").cells());
   }
 
@@ -217,6 +219,7 @@ abstract class RowStoreContract {
             bytes(prefix),
             fromStamp,
             toStamp,
+            100,
             limit);
   }
 
@@ -247,6 +250,38 @@ abstract class RowStoreContract {
   }
 
   @Test
+  void scansTheFirstOfManyCellsOfARow() throws IOException {
+    for (int i = 0; i < 5; i++) {
+      store()
+          .mutate(
+              under(i % 2),
+              new RowChange(1_000 + i).put(new Column('g', bytes("d" + i)), bytes("v" + i)),
+              TIMEOUT);
+    }
+    List<Row> rows =
+        store()
+            .scanWritten(
+                row.concat(bytes("/")),
+                row.concat(bytes("0")),
+                'g',
+                bytes("d"),
+                1_001,
+                1_005,
+                2,
+                9);
+    assertEquals(
+        List.of(List.of("v2", "v4"), List.of("v1", "v3")),
+        rows.stream().map(RowStoreContract::values).toList());
+    List<Row> shorter =
+        store()
+            .scanWritten(
+                row.concat(bytes("/")), row.concat(bytes("0")), 'g', bytes(""), 0, 1_005, 2, 9);
+    assertEquals(
+        List.of(List.of("v0", "v2"), List.of("v1", "v3")),
+        shorter.stream().map(RowStoreContract::values).toList());
+  }
+
+  @Test
   void doesNotScanWhatWasDeletedSince() throws IOException {
     Column noted = new Column('g', bytes("d"));
     store().mutate(under(1), new RowChange(1_000).put(noted, bytes("1")), TIMEOUT);
@@ -269,13 +304,15 @@ abstract class RowStoreContract {
         List.of(under(1), under(2)),
         store()
             .scanWritten(
-                behindFirst, row.concat(bytes("0")), 'g', bytes("d"), 0, Long.MAX_VALUE, 10)
+                behindFirst, row.concat(bytes("0")), 'g', bytes("d"), 0, Long.MAX_VALUE, 100, 10)
             .stream()
             .map(Row::key)
             .toList());
     assertEquals(
         List.of(under(1)),
-        store().scanWritten(behindFirst, under(2), 'g', bytes("d"), 0, Long.MAX_VALUE, 10).stream()
+        store()
+            .scanWritten(behindFirst, under(2), 'g', bytes("d"), 0, Long.MAX_VALUE, 100, 10)
+            .stream()
             .map(Row::key)
             .toList());
   }
