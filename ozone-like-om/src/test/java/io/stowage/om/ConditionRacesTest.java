@@ -21,6 +21,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
+import io.stowage.common.needle.NeedleFacts;
+import io.stowage.common.proto.CommittedFact;
+import io.stowage.common.proto.CompleteUploadReply;
 import io.stowage.common.proto.CompleteUploadRequest;
 import io.stowage.common.proto.Condition;
 import io.stowage.common.proto.CreateBucketRequest;
@@ -30,6 +33,7 @@ import io.stowage.common.proto.DeletedObject;
 import io.stowage.common.proto.ObjectToDelete;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.PutObjectRequest;
+import io.stowage.common.proto.RecordNeedle;
 import io.stowage.common.proto.Versioning;
 import io.stowage.common.time.StoreClock;
 import io.stowage.om.object.Conditions;
@@ -39,7 +43,9 @@ import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.Queue;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -79,7 +85,7 @@ class ConditionRacesTest {
         return true;
       } catch (StoreException e) {
         switch (e.code()) {
-          case PRECONDITION_FAILED, NO_SUCH_KEY -> {
+          case PRECONDITION_FAILED, NO_SUCH_KEY, NO_SUCH_UPLOAD -> {
             refusals.computeIfAbsent(e.code(), any -> new AtomicInteger()).incrementAndGet();
             return false;
           }
@@ -193,6 +199,7 @@ class ConditionRacesTest {
         for (int round = 0; round < rounds; round++) {
           ofManyWhoWantANewKeyOneGetsIt("new" + round);
           ofManyWithOneTagOneWins("tag" + round);
+          ofCompletionsWithTwoListsOneListWins("upload" + round);
         }
         noUpdateIsLost(rounds);
       }
@@ -230,6 +237,48 @@ class ConditionRacesTest {
               return won ? 1 : 0;
             });
     assertEquals(1, winners, key);
+  }
+
+  /** As over S3, where all completions of an upload have its id as their write id. */
+  private void ofCompletionsWithTwoListsOneListWins(String key) throws Exception {
+    ByteString upload = WriteId.random();
+    insist(
+        0,
+        om ->
+            om.om.createUpload(
+                CreateUploadRequest.newBuilder()
+                    .setBucket(bucket)
+                    .setKey(key)
+                    .setWriteId(upload)
+                    .build()));
+    for (int part = 1; part <= 2; part++) {
+      var request = oms[0].partRequest(bucket, key, upload, part, "part " + part, 5 << 20).build();
+      insist(0, om -> om.om.putPart(request));
+    }
+    CompleteUploadRequest both =
+        TestOm.completeRequest(
+                bucket, key, upload, TestOm.named(1, "part 1"), TestOm.named(2, "part 2"))
+            .setWriteId(upload)
+            .build();
+    CompleteUploadRequest one = both.toBuilder().removeParts(1).build();
+    Queue<CompleteUploadReply> told = new ConcurrentLinkedQueue<>();
+    int winners =
+        race(
+            number ->
+                insist(number, om -> told.add(om.om.completeUpload(number % 2 == 0 ? both : one)))
+                    ? 1
+                    : 0);
+    assertEquals(RIVALS / 2, winners, key);
+    ObjectVersion made = seen(0, key);
+    assertEquals(made.getPartCount() * (5L << 20), made.getLength());
+    for (CompleteUploadReply reply : told) {
+      assertEquals(made.getMd5(), reply.getVersion().getMd5());
+      for (RecordNeedle record : reply.getRecordsList()) {
+        CommittedFact fact = record.getFact().getCommitted();
+        assertEquals(made.getMd5(), fact.getVersion().getMd5());
+        assertEquals(made.getPartCount(), NeedleFacts.partWriteIds(fact).size());
+      }
+    }
   }
 
   private static String hex(ByteString md5) {
@@ -283,6 +332,7 @@ class ConditionRacesTest {
     run(TestOm.Tables.inMemory(), 6, 0.05);
     assertTrue(refusals.containsKey(ErrorCode.PRECONDITION_FAILED), refusals::toString);
     assertTrue(refusals.containsKey(ErrorCode.NO_SUCH_KEY), refusals::toString);
+    assertTrue(refusals.containsKey(ErrorCode.NO_SUCH_UPLOAD), refusals::toString);
   }
 
   @Test

@@ -30,6 +30,7 @@ import io.stowage.common.proto.AbortUploadRequest;
 import io.stowage.common.proto.Checksum;
 import io.stowage.common.proto.ChecksumAlgorithm;
 import io.stowage.common.proto.CompletePart;
+import io.stowage.common.proto.CompleteUploadReply;
 import io.stowage.common.proto.CompleteUploadRequest;
 import io.stowage.common.proto.Condition;
 import io.stowage.common.proto.CreateUploadRequest;
@@ -41,6 +42,7 @@ import io.stowage.common.proto.ObjectMetadata;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.PutPartRequest;
 import io.stowage.common.proto.UploadedPart;
+import io.stowage.common.time.StoreClock;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -400,19 +402,96 @@ class UploadsTest {
         om.get(BUCKET, "k").getStamp(), om.om.completeUpload(request).getVersion().getStamp());
   }
 
+  /** Over S3 all completions of an upload have its id as their write id. */
+  @Test
+  void whoNamesOtherPartsIsNotToldOfSuccess() throws StoreException {
+    ByteString id = om.createUpload(BUCKET, "k");
+    CompleteUploadRequest all = threeParts(id).toBuilder().setWriteId(id).build();
+    CompleteUploadRequest two = all.toBuilder().removeParts(2).build();
+    ObjectVersion done = om.om.completeUpload(all).getVersion();
+    fails(ErrorCode.NO_SUCH_UPLOAD, () -> om.om.completeUpload(two));
+    CompleteUploadRequest another = two.toBuilder().setWriteId(WriteId.random()).build();
+    fails(ErrorCode.NO_SUCH_UPLOAD, () -> om.om.completeUpload(another));
+    assertEquals(done, om.om.completeUpload(all).getVersion());
+  }
+
+  @Test
+  void ofRacingCompletionsWithOtherPartsOneSucceedsAndLeavesARecord() throws StoreException {
+    ByteString id = om.createUpload(BUCKET, "k");
+    CompleteUploadRequest all = threeParts(id).toBuilder().setWriteId(id).build();
+    CompleteUploadRequest two = all.toBuilder().removeParts(2).build();
+    CompleteUploadReply won = whileFrozen(all, two, ErrorCode.NO_SUCH_UPLOAD);
+    assertEquals(2, won.getVersion().getPartCount());
+    assertEquals(1, won.getRecordsCount());
+    assertEquals(2, om.get(BUCKET, "k").getPartCount());
+    assertEquals(
+        won, om.om.completeUpload(two).toBuilder().addAllRecords(won.getRecordsList()).build());
+  }
+
+  @Test
+  void aCompletionOfEqualPartsSucceedsButDoesNotRecordItsOwn() throws StoreException {
+    ByteString id = om.createUpload(BUCKET, "k");
+    om.putPart(BUCKET, "k", id, 1, "equal", FULL);
+    om.putPart(BUCKET, "k", id, 2, "equal", FULL);
+    CompleteUploadRequest one =
+        TestOm.completeRequest(BUCKET, "k", id, TestOm.named(1, "equal")).setWriteId(id).build();
+    CompleteUploadRequest other = one.toBuilder().setParts(0, TestOm.named(2, "equal")).build();
+    whileFrozen(one, other, null);
+    assertEquals(1, om.get(BUCKET, "k").getPartCount());
+  }
+
+  /**
+   * Completes by the second while the first has frozen the parts.
+   *
+   * @param code the first's answer; null: success without a record
+   */
+  private CompleteUploadReply whileFrozen(
+      CompleteUploadRequest first, CompleteUploadRequest second, ErrorCode code)
+      throws StoreException {
+    CompleteUploadReply[] won = new CompleteUploadReply[1];
+    CrashPoint.named("om.complete.after-freeze")
+        .arm(
+            () -> {
+              CrashPoint.disarmAll();
+              try {
+                won[0] = om.om.completeUpload(second);
+              } catch (StoreException e) {
+                throw new AssertionError(e);
+              }
+            });
+    if (code == null) {
+      assertEquals(0, om.om.completeUpload(first).getRecordsCount());
+    } else {
+      fails(code, () -> om.om.completeUpload(first));
+    }
+    return won[0];
+  }
+
   @Test
   void tenThousandPartsFitIntoOneMutation() throws StoreException {
-    ByteString id = om.createUpload(BUCKET, "k");
-    CompleteUploadRequest.Builder request = TestOm.completeRequest(BUCKET, "k", id);
+    completesTenThousandParts(om, BUCKET);
+  }
+
+  @Test
+  void tenThousandPartsFitIntoOneMutationOfHBase() throws Exception {
+    TestOm onHBase = new TestOm(TestOm.onHBase(), new FakeContainers(), StoreClock.system());
+    String bucket = "parts" + System.nanoTime();
+    onHBase.createBucket(bucket);
+    completesTenThousandParts(onHBase, bucket);
+  }
+
+  private static void completesTenThousandParts(TestOm om, String bucket) throws StoreException {
+    ByteString id = om.createUpload(bucket, "k");
+    CompleteUploadRequest.Builder request = TestOm.completeRequest(bucket, "k", id);
     for (int i = 1; i <= 10_000; i++) {
-      om.putPart(BUCKET, "k", id, i, "p" + i, FULL);
+      om.putPart(bucket, "k", id, i, "p" + i, FULL);
       request.addParts(TestOm.named(i, "p" + i));
     }
     om.om.completeUpload(request.build());
-    ObjectVersion got = om.get(BUCKET, "k");
+    ObjectVersion got = om.get(bucket, "k");
     assertEquals(10_000, got.getManifest().getExtentsCount());
     assertEquals(10_000, got.getPartLengthsCount());
-    assertTrue(om.list(BUCKET, "", "", "", 0).getObjects(0).getPartLengthsList().isEmpty());
+    assertTrue(om.list(bucket, "", "", "", 0).getObjects(0).getPartLengthsList().isEmpty());
   }
 
   static void crashAt(String point, org.junit.jupiter.api.function.Executable call) {

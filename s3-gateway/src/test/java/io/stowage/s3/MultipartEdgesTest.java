@@ -206,6 +206,16 @@ class MultipartEdgesTest {
   }
 
   @Test
+  void aCompletionThatIsRepeatedWithOtherPartsIsRefused() throws IOException {
+    String id = begin("repeated", null);
+    String etag = part("repeated", id, 1, "part").send().headers().get("etag");
+    String other = part("repeated", id, 2, "other").send().headers().get("etag");
+    assertEquals(200, complete("repeated", id, etag).send().status());
+    assertEquals("NoSuchUpload", complete("repeated", id, other).send().code());
+    assertEquals(200, complete("repeated", id, etag).send().status());
+  }
+
+  @Test
   void racedCompletionsAgree() throws Exception {
     for (int round = 0; round < 20; round++) {
       String key = "raced" + round;

@@ -1014,6 +1014,12 @@ public final class InMemoryObjectManager implements ObjectManager {
       throws StoreException {
     CompleteUploadReply earlier = earlier(request.getWriteId(), CompleteUploadReply.class);
     if (earlier != null) {
+      MessageDigest named = md5();
+      request.getPartsList().forEach(part -> named.update(part.getMd5().toByteArray()));
+      if (!earlier.getVersion().getMd5().equals(ByteString.copyFrom(named.digest()))) {
+        throw new StoreException(
+            ErrorCode.NO_SUCH_UPLOAD, "Cannot complete: it was completed with other parts");
+      }
       return earlier;
     }
     Bucket bucket = bucket(request.getBucket());

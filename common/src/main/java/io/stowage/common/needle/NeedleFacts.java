@@ -152,7 +152,11 @@ public final class NeedleFacts {
     return fact;
   }
 
-  /** Write ids of a completed upload's parts, in order; empty if it was none. */
+  /**
+   * Write ids of a completed upload's parts, in order; empty if it was none.
+   *
+   * @throws CorruptDataException if these cannot be the parts of that object
+   */
   public static List<ByteString> partWriteIds(CommittedFact fact) throws StoreException {
     ByteString joined = fact.getPartWriteIds();
     if (joined.size() != WriteId.BYTES * fact.getVersion().getPartLengthsCount()
@@ -163,6 +167,17 @@ public final class NeedleFacts {
               + " bytes of write ids for "
               + fact.getVersion().getPartLengthsCount()
               + " parts");
+    }
+    long length = 0;
+    for (long part : fact.getVersion().getPartLengthsList()) {
+      length += part;
+    }
+    if (!joined.isEmpty() && length != fact.getVersion().getLength()) {
+      throw new CorruptDataException(
+          "Cannot read a record needle: parts of "
+              + length
+              + " bytes for an object of "
+              + fact.getVersion().getLength());
     }
     List<ByteString> ids = new ArrayList<>(joined.size() / WriteId.BYTES);
     for (int at = 0; at < joined.size(); at += WriteId.BYTES) {

@@ -190,11 +190,15 @@ class NeedleFactsTest {
   void partsAreInOrder() throws StoreException {
     CommittedFact fact =
         CommittedFact.newBuilder()
-            .setVersion(ObjectVersion.newBuilder().addPartLengths(5).addPartLengths(6))
+            .setVersion(
+                ObjectVersion.newBuilder().setLength(11).addPartLengths(5).addPartLengths(6))
             .setPartWriteIds(B.concat(A))
             .build();
     assertEquals(List.of(B, A), NeedleFacts.partWriteIds(fact));
     CommittedFact wrong = fact.toBuilder().setPartWriteIds(B).build();
     assertThrows(CorruptDataException.class, () -> NeedleFacts.partWriteIds(wrong));
+    CommittedFact.Builder ofAnother = fact.toBuilder();
+    ofAnother.getVersionBuilder().setLength(5);
+    assertThrows(CorruptDataException.class, () -> NeedleFacts.partWriteIds(ofAnother.build()));
   }
 }

@@ -308,6 +308,7 @@ public final class Rebuild {
 
   private void takeCommitted(NeedleHeader header, Fact fact) throws IOException {
     CommittedFact committed = fact.getCommitted();
+    List<ByteString> parts = NeedleFacts.partWriteIds(committed); // throws before anything is taken
     ByteString creator = committed.getVersion().getWriteId();
     RecordNeedle record =
         RecordNeedle.newBuilder()
@@ -318,7 +319,6 @@ public final class Rebuild {
             .setFact(fact)
             .build();
     byWrite.add(creator.toByteArray(), tagged(COMMITTED, record.toByteArray()));
-    List<ByteString> parts = NeedleFacts.partWriteIds(committed);
     for (int i = 0; i < parts.size(); i++) {
       ByteBuffer reference = ByteBuffer.allocate(16 + 4 + 8);
       creator.copyTo(reference);

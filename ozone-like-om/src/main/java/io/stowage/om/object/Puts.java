@@ -100,8 +100,10 @@ public final class Puts {
    * highest of all if that is not known any more.
    *
    * @param lost versions that the mutation let go, as far as this call sent it
+   * @param asBrought whether it holds the manifest that this call brought. One that was found under
+   *     the write id may not: an earlier call made it of other parts, or it was repacked since
    */
-  public record Committed(ObjectVersion version, long above, List<Head> lost) {}
+  public record Committed(ObjectVersion version, long above, List<Head> lost, boolean asBrought) {}
 
   /** A put that was made, and what it let go. */
   public record Put(PutObjectReply reply, List<Head> lost) {}
@@ -250,8 +252,7 @@ public final class Puts {
         Head own = seen.writtenBy(writeId);
         if (own != null && own.isLive()) {
           fence.after(commit.grants());
-          return new Committed(
-              SeenRow.withoutManifest(rows.detailed(row, own)), Long.MAX_VALUE, lost);
+          return found(commit, own, lost);
         }
         if (sent.any()) {
           rows.committer().requireRecent(firstSent);
@@ -320,15 +321,14 @@ public final class Puts {
         case APPLIED -> {
           fence.after(commit.grants());
           return new Committed(
-              SeenRow.withoutManifest(SeenRow.named(row, head, version)), seen.stamp(), lost);
+              SeenRow.withoutManifest(SeenRow.named(row, head, version)), seen.stamp(), lost, true);
         }
         case REFUSED -> rows.committer().pause().backOff(Math.max(0, attempt - 1));
         case UNKNOWN -> {
           Head own = rows.readLeavingOpen(row, columns).writtenBy(writeId);
           if (own != null && own.isLive()) {
             fence.after(commit.grants());
-            return new Committed(
-                SeenRow.withoutManifest(rows.detailed(row, own)), Long.MAX_VALUE, lost);
+            return found(commit, own, lost);
           }
           throw new OutcomeUnknownException(
               "Cannot tell whether a version of " + ObjectRowLayout.key(row) + " was committed",
@@ -337,6 +337,15 @@ public final class Puts {
       }
     }
     throw ObjectRows.contended(row);
+  }
+
+  private Committed found(Commit commit, Head own, List<Head> lost) throws StoreException {
+    ObjectVersion version = rows.detailed(commit.row(), own);
+    return new Committed(
+        SeenRow.withoutManifest(version),
+        Long.MAX_VALUE,
+        lost,
+        version.getManifest().equals(commit.version().getManifest()));
   }
 
   /** Refuses a mutation that could not be found again. */

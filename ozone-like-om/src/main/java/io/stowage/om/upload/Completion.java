@@ -142,6 +142,18 @@ record Completion(ObjectVersion version, List<UploadedPart> unused) {
     return new Completion(version.build(), unused);
   }
 
+  /** What a request says of the version that it wants made: number and MD5 of its parts' MD5s. */
+  static ObjectVersion named(CompleteUploadRequest request) {
+    MessageDigest md5 = digest("MD5");
+    for (CompletePart part : request.getPartsList()) {
+      md5.update(part.getMd5().asReadOnlyByteBuffer());
+    }
+    return ObjectVersion.newBuilder()
+        .setPartCount(request.getPartsCount())
+        .setMd5(UnsafeByteOperations.unsafeWrap(md5.digest()))
+        .build();
+  }
+
   private static void requireEqual(int number, List<Checksum> named, List<Checksum> uploaded)
       throws StoreException {
     for (Checksum wanted : named) {

@@ -358,7 +358,7 @@ public final class Uploads {
    *
    * @param version without manifest
    * @param partWriteIds 16 bytes a part, and their lengths in the version; empty if it was
-   *     completed by an earlier call
+   *     completed by another call
    * @param lost versions that it let go, as far as this call completed it
    */
   public record Completed(ObjectVersion version, ByteString partWriteIds, List<Head> lost) {}
@@ -418,6 +418,10 @@ public final class Uploads {
         Puts.Committed committed =
             commit(bucket, row, uploadId, request, completion, parts, frozen);
         AFTER_COMMIT.reach();
+        if (!committed.asBrought()) {
+          requireSame(committed.version(), completion.version(), request.getKey());
+          return new Completed(committed.version(), ByteString.EMPTY, committed.lost());
+        }
         return new Completed(
             committed.version().toBuilder()
                 .addAllPartLengths(completion.version().getPartLengthsList())
@@ -428,6 +432,11 @@ public final class Uploads {
         rows.pause().backOff(attempt);
       } catch (StoreException e) {
         if (e.code().blame() == ErrorCode.Blame.CALLER) {
+          ByteString now = rows.get(row, List.of(generation)).value(generation);
+          if (!frozen.value().equals(now)) {
+            rows.pause().backOff(attempt);
+            continue; // judged by parts that were going: another completed or aborted it
+          }
           thaw(row, uploadId, writeId);
         }
         throw e;
@@ -502,7 +511,11 @@ public final class Uploads {
                 stamps.now())));
   }
 
-  /** Answers as the completion did that made the version. */
+  /**
+   * Answers as the completion did that made the version.
+   *
+   * @throws StoreException NO_SUCH_UPLOAD if that one named other parts: this one did not happen
+   */
   private ObjectVersion completedBefore(
       ByteString row, ByteString by, CompleteUploadRequest request) throws StoreException {
     if (by.isEmpty()) {
@@ -513,6 +526,7 @@ public final class Uploads {
     if (made == null || !made.isLive()) {
       throw noSuchUpload(request.getKey());
     }
+    requireSame(made.record().getVersion(), Completion.named(request), request.getKey());
     return made.record().getVersion().toBuilder()
         .setKey(request.getKey())
         .setStamp(made.stamp())
@@ -522,6 +536,17 @@ public final class Uploads {
         .clearPartWriteIds()
         .clearPartChecksums()
         .build();
+  }
+
+  /**
+   * Whoever named other parts than the version was made of is not told of success: over S3 all
+   * completions of an upload have one write id, whatever they name.
+   */
+  private static void requireSame(ObjectVersion made, ObjectVersion asked, String key)
+      throws StoreException {
+    if (made.getPartCount() != asked.getPartCount() || !made.getMd5().equals(asked.getMd5())) {
+      throw noSuchUpload(key);
+    }
   }
 
   public void abort(long bucketId, AbortUploadRequest request) throws StoreException {

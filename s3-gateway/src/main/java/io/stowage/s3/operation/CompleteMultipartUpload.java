@@ -97,6 +97,10 @@ final class CompleteMultipartUpload implements Operation {
       if (e.code() != ErrorCode.NO_SUCH_UPLOAD) {
         throw e;
       }
+    } catch (S3Exception e) {
+      if (isThere(call, id)) { // else its parts went while we read them
+        throw e;
+      }
     }
     ObjectVersion version = backend.namespace().completeUpload(request.build()).getVersion();
     Events.happened(backend, call, request.getEvent(), call.key(), version, version.getStamp());
@@ -110,6 +114,18 @@ final class CompleteMultipartUpload implements Operation {
     ExpirationHeaders.announce(call.bucket(), version, response);
     ObjectEncryption.describe(version.getMetadata().getEncryption(), response);
     return Versions.identifyNew(response, call.bucket(), version);
+  }
+
+  private boolean isThere(S3Call call, ByteString id) throws StoreException {
+    try {
+      Uploads.find(backend, call, id);
+      return true;
+    } catch (StoreException e) {
+      if (e.code() != ErrorCode.NO_SUCH_UPLOAD) {
+        throw e;
+      }
+      return false;
+    }
   }
 
   /** Where the object is, in the style in which the client addresses it. */
