@@ -385,6 +385,25 @@ class S3AnswersTest {
             .status());
   }
 
+  /** As URLEncoder of Java writes one. */
+  @Test
+  void aPlusInACopySourceIsASpace() throws IOException {
+    String bucket = newBucket();
+    put("/" + bucket + "/my%20file", "of a space");
+    put("/" + bucket + "/my%2Bfile", "of a plus");
+    for (String[] copied :
+        new String[][] {
+          {"my+file", "of a space"}, {"my%20file", "of a space"}, {"my%2Bfile", "of a plus"}
+        }) {
+      Reply reply =
+          s3.call("PUT", "/" + bucket + "/copy")
+              .header("x-amz-copy-source", bucket + "/" + copied[0])
+              .send();
+      assertEquals(200, reply.status(), reply.text());
+      assertEquals(copied[1], s3.call("GET", "/" + bucket + "/copy").send().text(), copied[0]);
+    }
+  }
+
   @Test
   void pagesOfOtherOriginsMayReadErrors() throws IOException {
     String bucket = newBucket();

@@ -46,11 +46,12 @@ record CopySource(
     int question = header.indexOf("?versionId=");
     String version = null;
     if (question >= 0) {
-      version = UriEncoding.decodeText(header.substring(question + 11), false);
+      version = UriEncoding.decodeText(header.substring(question + 11), true);
       header = header.substring(0, question);
     }
     long versionId = VersionIds.parse(HEADER, version);
-    String path = UriEncoding.decodeText(header, false);
+    // As S3 reads it: a plus that is meant comes as %2B.
+    String path = UriEncoding.decodeText(header, true);
     if (path.startsWith("/")) {
       path = path.substring(1);
     }
