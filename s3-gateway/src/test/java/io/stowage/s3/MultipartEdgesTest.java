@@ -121,6 +121,28 @@ class MultipartEdgesTest {
     assertEquals(200, with.status(), with.text());
   }
 
+  /** Only where the sums of the parts make that of the whole, as S3 has it. */
+  @Test
+  void aCompositeChecksumNeedsPartsWithoutGapsFromOneOn() throws IOException {
+    for (HashKind kind : List.of(HashKind.SHA256, HashKind.CRC64NVME)) {
+      String id = begin("gap", kind.name());
+      Reply put = part("gap", id, 2, "part").header(kind.header(), checksum(kind, "part")).send();
+      String sum = "<Checksum" + kind.name() + ">" + checksum(kind, "part");
+      String document =
+          "<CompleteMultipartUpload><Part><PartNumber>2</PartNumber><ETag>"
+              + put.headers().get("etag").replace("\"", "&quot;")
+              + "</ETag>"
+              + sum
+              + "</Checksum"
+              + kind.name()
+              + "></Part></CompleteMultipartUpload>";
+      Reply done = raw.call("POST", "/bucket/gap?uploadId=" + id).body(document).send();
+      boolean isComposite = kind == HashKind.SHA256;
+      assertEquals(isComposite ? 400 : 200, done.status(), done.text());
+      assertEquals(isComposite ? "InvalidPartOrder" : "", done.code(), done.text());
+    }
+  }
+
   @Test
   void anUploadThatNamedNoneTakesAnyAndGetsCrc64Nvme() throws IOException {
     String id = begin("unnamed", null);

@@ -192,13 +192,18 @@ final class CompleteMultipartUpload implements Operation {
       throws S3Exception {
     List<UploadedPart> parts = new ArrayList<>(named.size());
     long length = 0;
+    boolean isComposite =
+        HashKind.of(upload.getChecksumAlgorithm()) != null && !upload.getChecksumFullObject();
     for (int i = 0; i < named.size(); i++) {
       CompletePart claimed = request.getParts(i);
+      if (isComposite && claimed.getNumber() != i + 1) {
+        throw new S3Exception(S3Error.INVALID_PART_ORDER); // no gaps then, as in S3
+      }
       UploadedPart part = kept.get(claimed.getNumber());
       if (part == null || !part.getMd5().equals(claimed.getMd5())) {
         throw invalidPart(call, claimed, named.get(i));
       }
-      checkPartChecksum(call, claimed, named.get(i), part, upload);
+      checkPartChecksum(call, claimed, named.get(i), part, isComposite, upload);
       request.setParts(i, claimed.toBuilder().addAllChecksums(part.getChecksumsList()));
       parts.add(part);
       length += part.getLength();
@@ -216,12 +221,15 @@ final class CompleteMultipartUpload implements Operation {
   }
 
   private static void checkPartChecksum(
-      S3Call call, CompletePart claimed, XmlElement named, UploadedPart part, UploadInfo upload)
+      S3Call call,
+      CompletePart claimed,
+      XmlElement named,
+      UploadedPart part,
+      boolean isComposite,
+      UploadInfo upload)
       throws S3Exception {
     HashKind needed = HashKind.of(upload.getChecksumAlgorithm());
-    if (needed != null
-        && !upload.getChecksumFullObject()
-        && Checksums.text(named, needed) == null) {
+    if (isComposite && Checksums.text(named, needed) == null) {
       String name = needed.name().toLowerCase(Locale.ROOT);
       throw new S3Exception(
           S3Error.INVALID_REQUEST,
