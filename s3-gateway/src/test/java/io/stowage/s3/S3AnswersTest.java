@@ -298,6 +298,8 @@ class S3AnswersTest {
   @Test
   void anEmptyContinuationTokenIsTheBeginning() throws IOException {
     String bucket = newBucket();
+    Reply buckets = s3.call("GET", "/?continuation-token=&prefix=" + bucket).send();
+    assertEquals(bucket, buckets.element("Name"), buckets.text());
     put("/" + bucket + "/k", "text");
     Reply listed = s3.call("GET", "/" + bucket + "?continuation-token=&list-type=2").send();
     assertEquals("k", listed.element("Key"));

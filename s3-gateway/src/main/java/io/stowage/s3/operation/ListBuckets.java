@@ -50,8 +50,8 @@ final class ListBuckets implements Operation {
   public Response handle(S3Call call) throws S3Exception, StoreException {
     int limit = call.intParam("max-buckets", MOST_BUCKETS, 1, MOST_BUCKETS);
     String prefix = call.paramOrEmpty("prefix");
-    String token = call.param("continuation-token");
-    String after = token == null ? "" : ContinuationToken.decode(token);
+    String token = call.paramOrEmpty("continuation-token");
+    String after = token.isEmpty() ? "" : ContinuationToken.decode(token);
     boolean isNarrowed = PARAMETERS.stream().anyMatch(call.query()::containsKey);
     XmlOut out = XmlOut.document("ListAllMyBucketsResult");
     out.open("Owner").text("ID", call.caller().user());
