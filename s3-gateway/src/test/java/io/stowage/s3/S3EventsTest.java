@@ -35,6 +35,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Consumer;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -48,6 +49,7 @@ import software.amazon.awssdk.services.s3.model.BucketVersioningStatus;
 import software.amazon.awssdk.services.s3.model.CompletedPart;
 import software.amazon.awssdk.services.s3.model.Event;
 import software.amazon.awssdk.services.s3.model.FilterRule;
+import software.amazon.awssdk.services.s3.model.HeadBucketResponse;
 import software.amazon.awssdk.services.s3.model.NotificationConfiguration;
 import software.amazon.awssdk.services.s3.model.ObjectIdentifier;
 import software.amazon.awssdk.services.s3.model.QueueConfiguration;
@@ -229,6 +231,26 @@ class S3EventsTest {
     assertEquals(etag, "\"" + put.at("/s3/object/eTag").asText() + "\"");
     assertEquals("127.0.0.1", put.at("/requestParameters/sourceIPAddress").asText());
     assertEquals("tester", put.at("/userIdentity/principalId").asText());
+    HeadBucketResponse answer = s3.headBucket(b -> b.bucket("bucket"));
+    assertEquals(
+        answer.responseMetadata().extendedRequestId(),
+        put.at("/responseElements/x-amz-id-2").asText());
+    assertEquals(
+        Map.of(
+            "ObjectCreated",
+            "2.1",
+            "ObjectRemoved",
+            "2.1",
+            "ObjectTagging",
+            "2.3",
+            "ObjectAcl",
+            "2.3"),
+        heard.stream()
+            .collect(
+                Collectors.toMap(
+                    event -> event.get("eventName").asText().replaceFirst(":.*", ""),
+                    event -> event.get("eventVersion").asText(),
+                    (one, other) -> one)));
     String before = "";
     for (JsonNode event : heard) {
       String sequencer = event.at("/s3/object/sequencer").asText();

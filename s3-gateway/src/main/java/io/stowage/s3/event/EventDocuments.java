@@ -32,7 +32,11 @@ import java.time.format.DateTimeFormatter;
 import java.util.HexFormat;
 import java.util.Locale;
 
-/** Events as S3 writes them ("Event message structure", version 2.1). Stateless. */
+/**
+ * Events as S3 writes them
+ * (https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html).
+ * Stateless.
+ */
 final class EventDocuments {
   private static final JsonFactory JSON = new JsonFactory();
   private static final DateTimeFormatter TIME =
@@ -55,7 +59,7 @@ final class EventDocuments {
       json.writeStartObject();
       json.writeArrayFieldStart("Records");
       json.writeStartObject();
-      json.writeStringField("eventVersion", "2.1");
+      json.writeStringField("eventVersion", eventVersion(note.getName()));
       json.writeStringField("eventSource", "aws:s3");
       json.writeStringField("awsRegion", note.getRegion());
       json.writeStringField("eventTime", TIME.format(instant(note.getTimeMicros())));
@@ -68,6 +72,7 @@ final class EventDocuments {
       json.writeEndObject();
       json.writeObjectFieldStart("responseElements");
       json.writeStringField("x-amz-request-id", note.getRequestId());
+      json.writeStringField("x-amz-id-2", note.getHostId());
       json.writeEndObject();
       json.writeObjectFieldStart("s3");
       json.writeStringField("s3SchemaVersion", "1.0");
@@ -106,6 +111,15 @@ final class EventDocuments {
       throw new UncheckedIOException(e); // into memory
     }
     return bytes.toByteArray();
+  }
+
+  /** What S3 says of the kinds of events that it told of later. */
+  private static String eventVersion(String name) {
+    boolean isLater =
+        name.startsWith("Lifecycle")
+            || name.startsWith("ObjectTagging")
+            || name.startsWith("ObjectAcl");
+    return isLater ? "2.3" : "2.1";
   }
 
   private static void writeObject(JsonGenerator json, EventRecord event) throws IOException {

@@ -51,6 +51,7 @@ final class Events {
     return note.setPrincipal(call.caller().user())
         .setSourceIp(call.caller().origin().address())
         .setRequestId(call.caller().origin().requestId())
+        .setHostId(backend.hostId())
         .setRegion(backend.region())
         .build();
   }
