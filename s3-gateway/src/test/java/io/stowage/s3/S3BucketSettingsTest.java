@@ -22,6 +22,8 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.stowage.s3.suite.AccessLogs;
+import io.stowage.s3.suite.RawS3;
+import java.io.IOException;
 import java.net.URI;
 import java.util.List;
 import java.util.Map;
@@ -36,11 +38,13 @@ import software.amazon.awssdk.http.urlconnection.UrlConnectionHttpClient;
 import software.amazon.awssdk.regions.Region;
 import software.amazon.awssdk.services.s3.S3Client;
 import software.amazon.awssdk.services.s3.model.BucketAccelerateStatus;
+import software.amazon.awssdk.services.s3.model.BucketVersioningStatus;
 import software.amazon.awssdk.services.s3.model.ObjectOwnership;
 import software.amazon.awssdk.services.s3.model.PartitionDateSource;
 import software.amazon.awssdk.services.s3.model.Payer;
 import software.amazon.awssdk.services.s3.model.S3Exception;
 import software.amazon.awssdk.services.s3.model.S3Object;
+import software.amazon.awssdk.services.s3.model.StorageClass;
 
 /** Configurations of buckets beyond those that the suite of the whole store goes through. */
 class S3BucketSettingsTest {
@@ -125,6 +129,31 @@ class S3BucketSettingsTest {
         "NoSuchKey",
         () -> s3.restoreObject(b -> b.bucket("bucket").key("none").restoreRequest(r -> r.days(1))));
     refused(405, "MethodNotAllowed", () -> s3.getObjectTorrent(b -> b.bucket("bucket").key("k")));
+  }
+
+  @Test
+  void aRestoreIsRefusedOfTheVersionThatIsMeant() throws IOException {
+    s3.putBucketVersioning(
+        b ->
+            b.bucket("bucket")
+                .versioningConfiguration(v -> v.status(BucketVersioningStatus.ENABLED)));
+    String version =
+        s3.putObject(
+                b -> b.bucket("bucket").key("k").storageClass(StorageClass.GLACIER),
+                RequestBody.empty())
+            .versionId();
+    s3.deleteObject(b -> b.bucket("bucket").key("k"));
+    RawS3 raw = target.target().raw();
+    RawS3.Reply of = raw.call("POST", "/bucket/k?restore=&versionId=" + version).send();
+    assertEquals("InvalidObjectState", of.code(), of.text());
+    assertEquals("GLACIER", of.element("StorageClass"));
+    assertEquals("NoSuchKey", raw.call("POST", "/bucket/k?restore=").send().code());
+    String unknown =
+        s3.putObject(b -> b.bucket("bucket").key("other"), RequestBody.empty()).versionId();
+    RawS3.Reply none = raw.call("POST", "/bucket/k?restore=&versionId=" + unknown).send();
+    assertEquals("NoSuchVersion", none.code(), none.text());
+    assertEquals(
+        "InvalidArgument", raw.call("POST", "/bucket/k?restore=&versionId=x").send().code());
   }
 
   @Test

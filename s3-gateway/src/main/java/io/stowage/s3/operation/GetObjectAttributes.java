@@ -69,8 +69,7 @@ final class GetObjectAttributes implements Operation {
       parts(call, version, out);
     }
     if (asked.contains("StorageClass")) {
-      String storageClass = version.getMetadata().getStorageClass();
-      out.text("StorageClass", storageClass.isEmpty() ? "STANDARD" : storageClass);
+      out.text("StorageClass", ObjectHeaders.storageClass(version.getMetadata()));
     }
     if (asked.contains("ObjectSize")) {
       out.text("ObjectSize", version.getLength());

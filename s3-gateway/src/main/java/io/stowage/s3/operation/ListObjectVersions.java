@@ -111,7 +111,7 @@ final class ListObjectVersions implements Operation {
     }
     ListObjects.writeOwner(backend, out, ListObjects.owner(call, version));
     if (!marker) {
-      ListObjects.writeStorageClass(out, version);
+      out.text("StorageClass", ObjectHeaders.storageClass(version.getMetadata()));
     }
     out.close();
   }

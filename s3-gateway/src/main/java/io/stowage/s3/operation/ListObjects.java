@@ -123,7 +123,7 @@ final class ListObjects implements Operation {
     if (owner != null) {
       writeOwner(backend, out, owner);
     }
-    writeStorageClass(out, version);
+    out.text("StorageClass", ObjectHeaders.storageClass(version.getMetadata()));
     out.close();
   }
 
@@ -143,11 +143,6 @@ final class ListObjects implements Operation {
   static void writeOwner(Backend backend, XmlOut out, String owner) throws StoreException {
     out.open("Owner").text("ID", owner);
     out.text("DisplayName", backend.users().displayName(owner)).close();
-  }
-
-  static void writeStorageClass(XmlOut out, ObjectVersion version) {
-    String storageClass = version.getMetadata().getStorageClass();
-    out.text("StorageClass", storageClass.isEmpty() ? "STANDARD" : storageClass);
   }
 
   /** A key as a listing gives it: %20 for a space, which every client's decoder understands. */

@@ -16,7 +16,7 @@
 package io.stowage.s3.operation;
 
 import io.stowage.common.error.StoreException;
-import io.stowage.common.proto.GetObjectRequest;
+import io.stowage.common.proto.ObjectVersion;
 import io.stowage.s3.error.S3Error;
 import io.stowage.s3.error.S3Exception;
 import io.stowage.s3.http.Response;
@@ -106,17 +106,11 @@ final class NotKept {
 
     @Override
     public Response handle(S3Call call) throws S3Exception, StoreException {
-      backend
-          .namespace()
-          .getObject(
-              GetObjectRequest.newBuilder()
-                  .setBucket(call.bucketName())
-                  .setKey(call.key())
-                  .build());
+      ObjectVersion version = Versions.find(backend, call, false).getVersion();
       throw new S3Exception(
               S3Error.INVALID_OBJECT_STATE,
               "Restore is not allowed for the object's current storage class")
-          .with("StorageClass", "STANDARD");
+          .with("StorageClass", ObjectHeaders.storageClass(version.getMetadata()));
     }
   }
 }

@@ -181,6 +181,10 @@ final class ObjectHeaders {
     out.set(HttpHeaderNames.ACCEPT_RANGES, "bytes");
   }
 
+  static String storageClass(ObjectMetadata metadata) {
+    return metadata.getStorageClass().isEmpty() ? "STANDARD" : metadata.getStorageClass();
+  }
+
   private static void identify(ObjectVersion version, Response response) {
     response.headers().set(HttpHeaderNames.ETAG, Etags.quoted(Etags.of(version)));
     response.headers().set(HttpHeaderNames.LAST_MODIFIED, Times.http(version.getModifiedMicros()));
