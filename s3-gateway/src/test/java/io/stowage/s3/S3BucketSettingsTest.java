@@ -25,6 +25,7 @@ import io.stowage.s3.suite.AccessLogs;
 import io.stowage.s3.suite.RawS3;
 import java.io.IOException;
 import java.net.URI;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.regex.Pattern;
@@ -42,8 +43,10 @@ import software.amazon.awssdk.services.s3.model.BucketVersioningStatus;
 import software.amazon.awssdk.services.s3.model.ObjectOwnership;
 import software.amazon.awssdk.services.s3.model.PartitionDateSource;
 import software.amazon.awssdk.services.s3.model.Payer;
+import software.amazon.awssdk.services.s3.model.PublicAccessBlockConfiguration;
 import software.amazon.awssdk.services.s3.model.S3Exception;
 import software.amazon.awssdk.services.s3.model.S3Object;
+import software.amazon.awssdk.services.s3.model.ServerSideEncryption;
 import software.amazon.awssdk.services.s3.model.StorageClass;
 
 /** Configurations of buckets beyond those that the suite of the whole store goes through. */
@@ -154,6 +157,37 @@ class S3BucketSettingsTest {
     assertEquals("NoSuchVersion", none.code(), none.text());
     assertEquals(
         "InvalidArgument", raw.call("POST", "/bucket/k?restore=&versionId=x").send().code());
+  }
+
+  @Test
+  void whatADocumentLeavesOutIsAnswered() {
+    s3.putPublicAccessBlock(
+        b -> b.bucket("bucket").publicAccessBlockConfiguration(p -> p.blockPublicAcls(true)));
+    PublicAccessBlockConfiguration block =
+        s3.getPublicAccessBlock(b -> b.bucket("bucket")).publicAccessBlockConfiguration();
+    assertEquals(
+        List.of(true, false, false, false),
+        Arrays.asList(
+            block.blockPublicAcls(),
+            block.ignorePublicAcls(),
+            block.blockPublicPolicy(),
+            block.restrictPublicBuckets()));
+    s3.putBucketEncryption(
+        b ->
+            b.bucket("bucket")
+                .serverSideEncryptionConfiguration(
+                    e ->
+                        e.rules(
+                            r ->
+                                r.applyServerSideEncryptionByDefault(
+                                    d -> d.sseAlgorithm(ServerSideEncryption.AES256)))));
+    assertEquals(
+        false,
+        s3.getBucketEncryption(b -> b.bucket("bucket"))
+            .serverSideEncryptionConfiguration()
+            .rules()
+            .get(0)
+            .bucketKeyEnabled());
   }
 
   @Test

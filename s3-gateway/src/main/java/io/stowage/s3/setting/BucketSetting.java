@@ -66,6 +66,6 @@ public record BucketSetting(
   public String accept(XmlElement document) throws S3Exception {
     shape.check(document);
     rule.check(document);
-    return XmlOut.copyOf(document);
+    return XmlOut.copyOf(shape.whole(document));
   }
 }

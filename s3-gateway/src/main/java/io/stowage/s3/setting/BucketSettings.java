@@ -61,10 +61,10 @@ public final class BucketSettings {
           "s3:PutBucketPublicAccessBlock",
           element(
               "PublicAccessBlockConfiguration",
-              truth("BlockPublicAcls").optional(),
-              truth("IgnorePublicAcls").optional(),
-              truth("BlockPublicPolicy").optional(),
-              truth("RestrictPublicBuckets").optional()),
+              truth("BlockPublicAcls").otherwise("false"),
+              truth("IgnorePublicAcls").otherwise("false"),
+              truth("BlockPublicPolicy").otherwise("false"),
+              truth("RestrictPublicBuckets").otherwise("false")),
           NONE,
           S3Error.NO_SUCH_PUBLIC_ACCESS_BLOCK_CONFIGURATION);
 

@@ -111,6 +111,19 @@ public final class XmlElement {
     return root;
   }
 
+  static XmlElement of(String name, String text) {
+    XmlElement element = new XmlElement(name);
+    element.text = text;
+    return element;
+  }
+
+  /** The same with other children. */
+  XmlElement with(List<XmlElement> others) {
+    XmlElement element = of(name, text);
+    element.children.addAll(others);
+    return element;
+  }
+
   public String name() {
     return name;
   }

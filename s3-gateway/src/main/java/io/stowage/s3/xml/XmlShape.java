@@ -17,7 +17,9 @@ package io.stowage.s3.xml;
 
 import io.stowage.s3.error.S3Error;
 import io.stowage.s3.error.S3Exception;
+import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Predicate;
@@ -33,18 +35,32 @@ public final class XmlShape {
   private final Predicate<String> text;
   private final Map<String, XmlShape> children;
 
+  /** Text of the element where it is left out; null: it has none. */
+  private final String otherwise;
+
   private XmlShape(
       String name, int least, int most, Predicate<String> text, Map<String, XmlShape> children) {
+    this(name, least, most, text, children, null);
+  }
+
+  private XmlShape(
+      String name,
+      int least,
+      int most,
+      Predicate<String> text,
+      Map<String, XmlShape> children,
+      String otherwise) {
     this.name = name;
     this.least = least;
     this.most = most;
     this.text = text;
     this.children = children;
+    this.otherwise = otherwise;
   }
 
   /** An element that holds elements and has to be there once. */
   public static XmlShape element(String name, XmlShape... children) {
-    Map<String, XmlShape> byName = new HashMap<>();
+    Map<String, XmlShape> byName = new LinkedHashMap<>();
     for (XmlShape child : children) {
       byName.put(child.name, child);
     }
@@ -87,6 +103,11 @@ public final class XmlShape {
     return new XmlShape(name, 0, 1, text, children);
   }
 
+  /** The same, at most once; left out it means that text. */
+  public XmlShape otherwise(String meant) {
+    return new XmlShape(name, 0, 1, text, children, meant);
+  }
+
   /** The same, so many times. */
   public XmlShape times(int fewest, int highest) {
     return new XmlShape(name, fewest, highest, text, children);
@@ -119,6 +140,23 @@ public final class XmlShape {
         throw malformed(element);
       }
     }
+  }
+
+  /** An element of this shape with what it leaves out. */
+  public XmlElement whole(XmlElement element) {
+    if (text != null) {
+      return element;
+    }
+    List<XmlElement> all = new ArrayList<>();
+    for (XmlElement child : element.children()) {
+      all.add(children.get(child.name()).whole(child));
+    }
+    for (XmlShape shape : children.values()) {
+      if (shape.otherwise != null && element.childText(shape.name) == null) {
+        all.add(XmlElement.of(shape.name, shape.otherwise));
+      }
+    }
+    return element.with(all);
   }
 
   private static S3Exception malformed(XmlElement where) {
