@@ -407,6 +407,21 @@ class S3AnswersTest {
   }
 
   @Test
+  void aRefusedPreflightSaysOfWhat() throws IOException {
+    String bucket = newBucket();
+    for (String key : new String[] {"", "/k"}) {
+      Reply refused =
+          s3.call("OPTIONS", "/" + bucket + key)
+              .unsignedHeader("origin", "http://a.example")
+              .unsignedHeader("access-control-request-method", "PUT")
+              .sendAsIs();
+      assertError(403, "AccessForbidden", refused);
+      assertEquals("PUT", refused.element("Method"));
+      assertEquals(key.isEmpty() ? "BUCKET" : "OBJECT", refused.element("ResourceType"));
+    }
+  }
+
+  @Test
   void pagesOfOtherOriginsMayReadErrors() throws IOException {
     String bucket = newBucket();
     s3.call("PUT", "/" + bucket + "?cors=")
@@ -422,6 +437,20 @@ class S3AnswersTest {
         s3.call("GET", "/" + bucket + "/none").header("origin", "http://a.example").sendAsIs();
     assertError(403, "AccessDenied", denied);
     assertEquals("http://a.example", denied.headers().get("access-control-allow-origin"));
+    Reply unproven =
+        s3.call("GET", "/" + bucket + "/none")
+            .as("AKOTHER", "not its secret")
+            .header("origin", "http://a.example")
+            .send();
+    assertError(403, "SignatureDoesNotMatch", unproven);
+    assertEquals("http://a.example", unproven.headers().get("access-control-allow-origin"));
+    assertError(
+        403,
+        "SignatureDoesNotMatch",
+        s3.call("GET", "/" + bucket + "-none/k")
+            .as("AKOTHER", "not its secret")
+            .header("origin", "http://a.example")
+            .send());
     Reply stranger =
         s3.call("GET", "/" + bucket + "/none").header("origin", "http://b.example").send();
     assertEquals(null, stranger.headers().get("access-control-allow-origin"));

@@ -277,6 +277,25 @@ class S3BucketSettingsTest {
   }
 
   @Test
+  void accessLogsNameTheErrorsThatPagesOfOtherOriginsMayRead() throws IOException {
+    s3.createBucket(b -> b.bucket("logs"));
+    AccessLogs.allow(s3, "bucket", "logs", "");
+    AccessLogs.deliver(s3, "bucket", "logs", "");
+    target.target().raw().call("GET", "/bucket/none").header("origin", "http://a.example").send();
+    StringBuilder all = new StringBuilder();
+    InMemoryTarget.await(
+        () -> {
+          all.setLength(0);
+          for (S3Object object : s3.listObjectsV2(b -> b.bucket("logs")).contents()) {
+            all.append(s3.getObjectAsBytes(b -> b.bucket("logs").key(object.key())).asUtf8String());
+          }
+          return all.toString().contains("/bucket/none");
+        },
+        "a line of the access log");
+    assertTrue(all.toString().contains("\"GET /bucket/none HTTP/1.1\" 404 NoSuchKey "), all + "");
+  }
+
+  @Test
   void accessLogsGoWhereAPolicyLetsThem() {
     s3.createBucket(b -> b.bucket("logs"));
     AccessLogs.allow(s3, "bucket", "logs", "by-policy/");

@@ -64,6 +64,7 @@ public final class Access {
   private String requester = "";
   private String mechanism = "";
   private Map<String, String> query = Map.of();
+  private String error;
 
   public Access(Request request, long beginMicros) {
     this.request = request;
@@ -82,6 +83,16 @@ public final class Access {
     this.requester = fromRequester;
     this.mechanism = byMechanism;
     this.query = withQuery;
+  }
+
+  /** That it is answered by an error. */
+  public void failed(String errorCode) {
+    this.error = errorCode;
+  }
+
+  /** Code of the error that it is answered by; null if all went well. */
+  public String error() {
+    return error;
   }
 
   /**

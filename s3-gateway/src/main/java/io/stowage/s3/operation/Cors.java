@@ -21,6 +21,7 @@ import io.stowage.common.proto.BucketInfo;
 import io.stowage.s3.error.S3Error;
 import io.stowage.s3.error.S3Exception;
 import io.stowage.s3.http.Response;
+import io.stowage.s3.operation.S3Address.Level;
 import io.stowage.s3.setting.BucketSettings;
 import io.stowage.s3.setting.CorsRules;
 import io.stowage.s3.xml.XmlElement;
@@ -39,7 +40,8 @@ final class Cors {
   private Cors() {}
 
   /** Answers OPTIONS. */
-  static Response preflight(HttpHeaders headers, BucketInfo bucket) throws S3Exception {
+  static Response preflight(HttpHeaders headers, BucketInfo bucket, Level level)
+      throws S3Exception {
     String origin = headers.get(HttpHeaderNames.ORIGIN);
     String method = headers.get(HttpHeaderNames.ACCESS_CONTROL_REQUEST_METHOD);
     if (origin == null) {
@@ -53,13 +55,15 @@ final class Cors {
         find(bucket, origin, method, headers.get(HttpHeaderNames.ACCESS_CONTROL_REQUEST_HEADERS));
     if (match == null) {
       throw new S3Exception(
-          S3Error.ACCESS_FORBIDDEN,
-          bucket.containsSettings(BucketSettings.CORS.name())
-              ? "CORSResponse: This CORS request is not allowed. This is usually because the"
-                  + " evalution of Origin, request method / Access-Control-Request-Method or"
-                  + " Access-Control-Request-Headers are not whitelisted by the resource's CORS"
-                  + " spec."
-              : "CORSResponse: CORS is not enabled for this bucket.");
+              S3Error.ACCESS_FORBIDDEN,
+              bucket.containsSettings(BucketSettings.CORS.name())
+                  ? "CORSResponse: This CORS request is not allowed. This is usually because the"
+                      + " evalution of Origin, request method / Access-Control-Request-Method or"
+                      + " Access-Control-Request-Headers are not whitelisted by the resource's CORS"
+                      + " spec."
+                  : "CORSResponse: CORS is not enabled for this bucket.")
+          .with("Method", method)
+          .with("ResourceType", level.name());
     }
     Response response = Response.empty(200);
     allow(response, match);

@@ -83,7 +83,7 @@ public final class Dispatcher implements RequestHandler {
     Access access = new Access(request, backend.clock().wallMicros());
     try {
       Response response = answer(request, access);
-      log(access, response.status(), null, response.length(), response.headers());
+      log(access, response.status(), access.error(), response.length(), response.headers());
       return identified(request.id(), response);
     } catch (StoreException e) {
       S3Exception answered = named(S3Exception.of(e), request);
@@ -149,7 +149,15 @@ public final class Dispatcher implements RequestHandler {
       return queryApi.handle(request, target);
     }
     String host = request.headers().get(HttpHeaderNames.HOST);
-    Caller caller = authenticate(request, target, S3Address.bucketOfHost(host, domains));
+    Caller caller;
+    try {
+      caller = authenticate(request, target, S3Address.bucketOfHost(host, domains));
+    } catch (S3Exception e) {
+      if (!request.headers().contains(HttpHeaderNames.ORIGIN)) {
+        throw e;
+      }
+      return readable(e, request, access, bucketOrNull(host, target));
+    }
     S3Address address = S3Address.of(host, target.path(), domains);
     Level level = address.level();
     Operation operation =
@@ -192,12 +200,33 @@ public final class Dispatcher implements RequestHandler {
       if (!request.headers().contains(HttpHeaderNames.ORIGIN)) {
         throw e;
       }
-      // A page of another origin may read why, if it may read at all.
-      S3Exception error =
-          e instanceof StoreException store ? S3Exception.of(store) : (S3Exception) e;
-      response = failure(request.id(), request.method(), request.target(), named(error, request));
+      return readable(e, request, access, bucket);
+    }
     }
     return Cors.decorate(response, request.method(), request.headers(), bucket);
+  }
+
+  /** An answer by which a page of another origin may read why, if it may read at all. */
+  private Response readable(Exception e, Request request, Access access, BucketInfo bucket)
+      throws S3Exception {
+    S3Exception error =
+        named(e instanceof StoreException store ? S3Exception.of(store) : (S3Exception) e, request);
+    access.failed(error.error().code());
+    return Cors.decorate(
+        failure(request.id(), request.method(), request.target(), error),
+        request.method(),
+        request.headers(),
+        bucket);
+  }
+
+  /** Whose rules say which pages may read a refusal; null: the address is of none that there is. */
+  private BucketInfo bucketOrNull(String host, RequestTarget target) {
+    try {
+      S3Address address = S3Address.of(host, target.path(), domains);
+      return address.level() == Level.SERVICE ? null : bucket(address.bucket());
+    } catch (S3Exception | StoreException e) {
+      return null;
+    }
   }
 
   private static Response work(Operation operation, S3Call call)
@@ -262,7 +291,7 @@ public final class Dispatcher implements RequestHandler {
     if (address.level() == Level.SERVICE) {
       throw new S3Exception(S3Error.METHOD_NOT_ALLOWED).with("Method", request.method());
     }
-    return Cors.preflight(request.headers(), bucket(address.bucket()));
+    return Cors.preflight(request.headers(), bucket(address.bucket()), address.level());
   }
 
   private BucketInfo bucket(String name) throws StoreException {
