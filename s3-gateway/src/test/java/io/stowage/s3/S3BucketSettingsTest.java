@@ -44,6 +44,7 @@ import software.amazon.awssdk.services.s3.model.ObjectOwnership;
 import software.amazon.awssdk.services.s3.model.PartitionDateSource;
 import software.amazon.awssdk.services.s3.model.Payer;
 import software.amazon.awssdk.services.s3.model.PublicAccessBlockConfiguration;
+import software.amazon.awssdk.services.s3.model.RequestCharged;
 import software.amazon.awssdk.services.s3.model.S3Exception;
 import software.amazon.awssdk.services.s3.model.S3Object;
 import software.amazon.awssdk.services.s3.model.ServerSideEncryption;
@@ -224,8 +225,16 @@ class S3BucketSettingsTest {
     s3.putBucketRequestPayment(
         b -> b.bucket("bucket").requestPaymentConfiguration(r -> r.payer(Payer.REQUESTER)));
     refused(403, "AccessDenied", () -> other.getObjectAsBytes(b -> b.bucket("bucket").key("k")));
-    other.getObjectAsBytes(b -> b.bucket("bucket").key("k").requestPayer("requester"));
-    s3.getObjectAsBytes(b -> b.bucket("bucket").key("k"));
+    assertEquals(
+        RequestCharged.REQUESTER,
+        other
+            .getObjectAsBytes(b -> b.bucket("bucket").key("k").requestPayer("requester"))
+            .response()
+            .requestCharged());
+    assertNull(
+        s3.getObjectAsBytes(b -> b.bucket("bucket").key("k").requestPayer("requester"))
+            .response()
+            .requestCharged());
   }
 
   @Test

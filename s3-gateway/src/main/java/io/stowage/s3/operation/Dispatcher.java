@@ -20,6 +20,7 @@ import io.netty.handler.codec.http.HttpHeaders;
 import io.stowage.common.access.Origin;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.policy.AccessSettings;
 import io.stowage.common.policy.Question;
 import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.GetBucketRequest;
@@ -50,6 +51,7 @@ import org.slf4j.LoggerFactory;
 public final class Dispatcher implements RequestHandler {
   private static final Logger LOG = LoggerFactory.getLogger(Dispatcher.class);
   static final String ANONYMOUS = "anonymous";
+  private static final String AGREES_TO_PAY = "s3:x-amz-request-payer";
 
   private final Backend backend;
   private final Authenticator authenticator;
@@ -202,6 +204,11 @@ public final class Dispatcher implements RequestHandler {
       }
       return readable(e, request, access, bucket);
     }
+    if (bucket != null
+        && facts.containsKey(AGREES_TO_PAY)
+        && !caller.user().equals(bucket.getOwner())
+        && new AccessSettings(bucket).requesterPays()) {
+      response.header("x-amz-request-charged", "requester");
     }
     return Cors.decorate(response, request.method(), request.headers(), bucket);
   }
