@@ -192,6 +192,36 @@ class S3BucketSettingsTest {
   }
 
   @Test
+  void whatLifecycleSaysOfSmallObjectsIsGivenBack() throws IOException {
+    RawS3 raw = target.target().raw();
+    String header = "x-amz-transition-default-minimum-object-size";
+    String usual = "all_storage_classes_128K";
+    for (String said : new String[] {"varies_by_storage_class", null, usual}) {
+      String expected = said == null ? usual : said;
+      RawS3.Reply reply = putLifecycle(said);
+      assertEquals(200, reply.status(), reply.text());
+      assertEquals(expected, reply.headers().get(header));
+      assertEquals(expected, raw.call("GET", "/bucket?lifecycle=").send().headers().get(header));
+      assertEquals("InvalidArgument", putLifecycle("another").code());
+    }
+  }
+
+  private RawS3.Reply putLifecycle(String smallest) throws IOException {
+    RawS3.Call put =
+        target
+            .target()
+            .raw()
+            .call("PUT", "/bucket?lifecycle=")
+            .body(
+                "<LifecycleConfiguration><Rule><ID>r</ID><Status>Enabled</Status><Filter/>"
+                    + "<Expiration><Days>1</Days></Expiration></Rule></LifecycleConfiguration>");
+    if (smallest != null) {
+      put.header("x-amz-transition-default-minimum-object-size", smallest);
+    }
+    return put.send();
+  }
+
+  @Test
   void accelerationIsKeptAsItWasSaid() {
     assertNull(s3.getBucketAccelerateConfiguration(b -> b.bucket("bucket")).status());
     s3.putBucketAccelerateConfiguration(

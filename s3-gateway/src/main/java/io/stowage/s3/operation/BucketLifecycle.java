@@ -33,6 +33,8 @@ import org.apache.hadoop.thirdparty.protobuf.ByteString;
 final class BucketLifecycle {
   private static final int LARGEST_DOCUMENT = 1 << 20;
   private static final String SMALLEST_TRANSITION = "x-amz-transition-default-minimum-object-size";
+  private static final String USUAL_TRANSITION = "all_storage_classes_128K";
+  private static final String KEPT_TRANSITION = LifecycleConfiguration.NAME + ".transition";
   private static final String GET = "s3:GetLifecycleConfiguration";
   private static final String PUT = "s3:PutLifecycleConfiguration";
 
@@ -52,8 +54,10 @@ final class BucketLifecycle {
         throw new S3Exception(S3Error.NO_SUCH_LIFECYCLE_CONFIGURATION)
             .with("BucketName", call.bucketName());
       }
+      ByteString smallest = call.bucket().getSettingsMap().get(KEPT_TRANSITION);
       return Response.xml(200, kept.toStringUtf8())
-          .header(SMALLEST_TRANSITION, "all_storage_classes_128K");
+          .header(
+              SMALLEST_TRANSITION, smallest == null ? USUAL_TRANSITION : smallest.toStringUtf8());
     }
   }
 
@@ -71,6 +75,7 @@ final class BucketLifecycle {
         throw new S3Exception(S3Error.MALFORMED_XML);
       }
       LifecycleConfiguration configuration = LifecycleConfiguration.of(document);
+      String smallest = smallestTransition(call);
       backend
           .namespace()
           .updateBucket(
@@ -81,8 +86,22 @@ final class BucketLifecycle {
                       LifecycleConfiguration.NAME,
                       ByteString.copyFromUtf8(configuration.document()))
                   .putPut(LifecycleRules.SETTING, configuration.rules().toByteString())
+                  .putPut(KEPT_TRANSITION, ByteString.copyFromUtf8(smallest))
                   .build());
-      return Response.empty(200).header(SMALLEST_TRANSITION, "all_storage_classes_128K");
+      return Response.empty(200).header(SMALLEST_TRANSITION, smallest);
+    }
+
+    /** Nothing is moved between classes here; it is kept for who compares what he said. */
+    private static String smallestTransition(S3Call call) throws S3Exception {
+      String asked = call.header(SMALLEST_TRANSITION);
+      if (asked == null || asked.equals(USUAL_TRANSITION)) {
+        return USUAL_TRANSITION;
+      }
+      if (!asked.equals("varies_by_storage_class")) {
+        throw S3Call.invalid(
+            SMALLEST_TRANSITION, asked, "Invalid TransitionDefaultMinimumObjectSize found");
+      }
+      return asked;
     }
   }
 
@@ -104,6 +123,7 @@ final class BucketLifecycle {
                     .setWriteId(WriteId.random())
                     .addRemove(LifecycleConfiguration.NAME)
                     .addRemove(LifecycleRules.SETTING)
+                    .addRemove(KEPT_TRANSITION)
                     .build());
       }
       return Response.empty(204);
