@@ -161,6 +161,30 @@ class S3BucketSettingsTest {
   }
 
   @Test
+  void whoCreatesTheOwnBucketAgainGetsNoListThatItDoesNotTake() {
+    s3.putPublicAccessBlock(
+        b -> b.bucket("bucket").publicAccessBlockConfiguration(p -> p.blockPublicAcls(true)));
+    refused(403, "AccessDenied", () -> s3.createBucket(b -> b.bucket("bucket").acl("public-read")));
+    s3.deletePublicAccessBlock(b -> b.bucket("bucket"));
+    enforceOwner();
+    refused(
+        400,
+        "AccessControlListNotSupported",
+        () -> s3.createBucket(b -> b.bucket("bucket").acl("public-read")));
+    s3.deleteBucketOwnershipControls(b -> b.bucket("bucket"));
+    s3.createBucket(b -> b.bucket("bucket").acl("public-read"));
+    assertEquals(2, s3.getBucketAcl(b -> b.bucket("bucket")).grants().size());
+  }
+
+  private void enforceOwner() {
+    s3.putBucketOwnershipControls(
+        b ->
+            b.bucket("bucket")
+                .ownershipControls(
+                    o -> o.rules(r -> r.objectOwnership(ObjectOwnership.BUCKET_OWNER_ENFORCED))));
+  }
+
+  @Test
   void whatADocumentLeavesOutIsAnswered() {
     s3.putPublicAccessBlock(
         b -> b.bucket("bucket").publicAccessBlockConfiguration(p -> p.blockPublicAcls(true)));

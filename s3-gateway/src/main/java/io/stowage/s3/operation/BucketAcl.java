@@ -24,6 +24,7 @@ import io.stowage.s3.error.S3Error;
 import io.stowage.s3.error.S3Exception;
 import io.stowage.s3.http.Response;
 import io.stowage.s3.xml.XmlElement;
+import java.util.List;
 
 /** GetBucketAcl and PutBucketAcl. Stateless. */
 final class BucketAcl {
@@ -40,7 +41,9 @@ final class BucketAcl {
     @Override
     public Response handle(S3Call call) throws StoreException {
       BucketInfo bucket = call.bucket();
-      Acl acl = Acl.of(bucket.getOwner(), new AccessSettings(bucket).grants());
+      AccessSettings settings = new AccessSettings(bucket);
+      // Disabled, they are as if there were none, whatever was kept before.
+      Acl acl = Acl.of(bucket.getOwner(), settings.disablesLists() ? List.of() : settings.grants());
       return Response.xml(200, AclDocuments.document(acl, backend.users()));
     }
   }

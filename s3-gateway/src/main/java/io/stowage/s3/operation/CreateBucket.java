@@ -24,6 +24,7 @@ import io.stowage.common.policy.AccessSettings;
 import io.stowage.common.policy.Acl;
 import io.stowage.common.proto.BucketLayout;
 import io.stowage.common.proto.CreateBucketRequest;
+import io.stowage.common.proto.GetBucketRequest;
 import io.stowage.common.proto.UpdateBucketRequest;
 import io.stowage.common.proto.Versioning;
 import io.stowage.s3.access.AclDocuments;
@@ -112,7 +113,7 @@ final class CreateBucket implements Operation {
       if (e.code() != ErrorCode.BUCKET_OWNED_BY_CALLER || !backend.region().equals(OLDEST_REGION)) {
         throw e;
       }
-      recreate(request);
+      recreate(request, acl);
     }
     return Response.empty(200).header(HttpHeaderNames.LOCATION, "/" + call.bucketName());
   }
@@ -121,14 +122,25 @@ final class CreateBucket implements Operation {
    * In the oldest region, and only there, a bucket that the caller has already is no error: its
    * access control list is set anew and all else stays.
    */
-  private void recreate(CreateBucketRequest.Builder asked) throws StoreException {
+  private void recreate(CreateBucketRequest.Builder asked, Acl acl)
+      throws S3Exception, StoreException {
+    AccessSettings settings =
+        new AccessSettings(
+            backend
+                .namespace()
+                .getBucket(GetBucketRequest.newBuilder().setName(asked.getName()).build())
+                .getBucket());
+    if (settings.disablesLists() && !acl.texts().isEmpty()) {
+      throw new S3Exception(S3Error.ACCESS_CONTROL_LIST_NOT_SUPPORTED);
+    }
+    Ownership.check(settings, acl);
     UpdateBucketRequest.Builder update =
         UpdateBucketRequest.newBuilder().setName(asked.getName()).setWriteId(WriteId.random());
-    ByteString acl = asked.getSettingsMap().get(AccessSettings.ACL);
-    if (acl == null) {
+    ByteString kept = asked.getSettingsMap().get(AccessSettings.ACL);
+    if (kept == null) {
       update.addRemove(AccessSettings.ACL);
     } else {
-      update.putPut(AccessSettings.ACL, acl);
+      update.putPut(AccessSettings.ACL, kept);
     }
     backend.namespace().updateBucket(update.build());
   }
