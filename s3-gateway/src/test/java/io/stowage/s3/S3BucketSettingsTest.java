@@ -40,6 +40,7 @@ import software.amazon.awssdk.regions.Region;
 import software.amazon.awssdk.services.s3.S3Client;
 import software.amazon.awssdk.services.s3.model.BucketAccelerateStatus;
 import software.amazon.awssdk.services.s3.model.BucketVersioningStatus;
+import software.amazon.awssdk.services.s3.model.ListPartsResponse;
 import software.amazon.awssdk.services.s3.model.ObjectOwnership;
 import software.amazon.awssdk.services.s3.model.PartitionDateSource;
 import software.amazon.awssdk.services.s3.model.Payer;
@@ -161,6 +162,51 @@ class S3BucketSettingsTest {
   }
 
   @Test
+  void whoeverBeganAnUploadMayLookAtItAndEndIt() throws Exception {
+    target.addIdentity("AKTHIRD", "secret", "third", false);
+    String mayPut =
+        """
+        {"Effect": "Allow", "Principal": "*", "Action": "s3:PutObject",
+         "Resource": "arn:aws:s3:::bucket/*"}
+        """;
+    policy(mayPut);
+    enforceOwner();
+    String id = other.createMultipartUpload(b -> b.bucket("bucket").key("k")).uploadId();
+    other.uploadPart(
+        b -> b.bucket("bucket").key("k").uploadId(id).partNumber(1), RequestBody.fromString("x"));
+    ListPartsResponse listed = other.listParts(b -> b.bucket("bucket").key("k").uploadId(id));
+    assertEquals(1, listed.parts().size());
+    assertEquals("other", listed.initiator().id());
+    assertEquals("tester", listed.owner().id());
+    assertEquals(
+        "other",
+        s3.listMultipartUploads(b -> b.bucket("bucket")).uploads().get(0).initiator().id());
+    try (S3Client third = client("AKTHIRD")) {
+      refused(
+          403,
+          "AccessDenied",
+          () -> third.listParts(b -> b.bucket("bucket").key("k").uploadId(id)));
+      refused(
+          403,
+          "AccessDenied",
+          () -> third.abortMultipartUpload(b -> b.bucket("bucket").key("k").uploadId(id)));
+    }
+    policy(
+        mayPut
+            + """
+            , {"Effect": "Deny", "Principal": "*", "Action": "s3:AbortMultipartUpload",
+               "Resource": "arn:aws:s3:::bucket/*"}
+            """);
+    refused(
+        403,
+        "AccessDenied",
+        () -> other.abortMultipartUpload(b -> b.bucket("bucket").key("k").uploadId(id)));
+    policy(mayPut);
+    other.abortMultipartUpload(b -> b.bucket("bucket").key("k").uploadId(id));
+    assertTrue(s3.listMultipartUploads(b -> b.bucket("bucket")).uploads().isEmpty());
+  }
+
+  @Test
   void whoCreatesTheOwnBucketAgainGetsNoListThatItDoesNotTake() {
     s3.putPublicAccessBlock(
         b -> b.bucket("bucket").publicAccessBlockConfiguration(p -> p.blockPublicAcls(true)));
@@ -182,6 +228,10 @@ class S3BucketSettingsTest {
             b.bucket("bucket")
                 .ownershipControls(
                     o -> o.rules(r -> r.objectOwnership(ObjectOwnership.BUCKET_OWNER_ENFORCED))));
+  }
+
+  private void policy(String statements) {
+    s3.putBucketPolicy(b -> b.bucket("bucket").policy("{\"Statement\": [" + statements + "]}"));
   }
 
   @Test

@@ -939,6 +939,7 @@ public final class InMemoryObjectManager implements ObjectManager {
                         .setMetadata(request.getMetadata())
                         .setChecksumAlgorithm(request.getChecksumAlgorithm())
                         .setChecksumFullObject(request.getChecksumFullObject())
+                        .setInitiator(request.getInitiator())
                         .build()));
     return CreateUploadReply.newBuilder().setUploadId(request.getWriteId()).build();
   }

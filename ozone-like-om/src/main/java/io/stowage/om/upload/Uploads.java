@@ -144,7 +144,8 @@ public final class Uploads {
                     .setCreatedMicros(stamp)
                     .setMetadata(request.getMetadata())
                     .setChecksumAlgorithm(algorithm)
-                    .setChecksumFullObject(fullObject))
+                    .setChecksumFullObject(fullObject)
+                    .setInitiator(request.getInitiator()))
             .build();
     Column generation = ObjectRowLayout.uploadGeneration(uploadId);
     RowChange change =

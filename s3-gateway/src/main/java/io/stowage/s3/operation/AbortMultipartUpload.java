@@ -34,6 +34,12 @@ final class AbortMultipartUpload implements Operation {
   }
 
   @Override
+  public void authorize(Backend ofCall, S3Call call, String action)
+      throws S3Exception, StoreException {
+    Uploads.authorize(ofCall, call, action);
+  }
+
+  @Override
   public Response handle(S3Call call) throws S3Exception, StoreException {
     backend
         .namespace()

@@ -57,6 +57,7 @@ final class CreateMultipartUpload implements Operation {
             // It becomes the upload's id: uploads of one key are listed as they were begun.
             .setWriteId(WriteId.ordered(backend.clock().wallMicros()))
             .setEncryptionDecided(true)
+            .setInitiator(call.caller().user())
             .setMetadata(metadata);
     // As in S3, who names no checksum gets CRC64NVME of the whole object.
     HashKind kind = HashKind.CRC64NVME;

@@ -192,9 +192,7 @@ public final class Dispatcher implements RequestHandler {
                   caller.subject(),
                   () -> {
                     if (action != null) {
-                      backend
-                          .authorizer()
-                          .authorize(caller.subject(), action, call.bucket(), address.key(), facts);
+                      operation.authorize(backend, call, action);
                     }
                     return work(operation, call);
                   });

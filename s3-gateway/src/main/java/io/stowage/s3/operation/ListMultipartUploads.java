@@ -122,15 +122,11 @@ final class ListMultipartUploads implements Operation {
   }
 
   private void write(XmlOut out, UploadInfo upload, boolean encoded) throws StoreException {
-    String owner = upload.getMetadata().getOwner();
     out.open("Upload");
     out.text("Key", ListObjects.text(upload.getKey(), encoded));
     out.text("UploadId", WriteId.toHex(upload.getUploadId()));
-    String name = backend.users().displayName(owner);
-    out.open("Initiator").text("ID", owner).text("DisplayName", name).close();
-    out.open("Owner").text("ID", owner).text("DisplayName", name).close();
-    String storageClass = upload.getMetadata().getStorageClass();
-    out.text("StorageClass", storageClass.isEmpty() ? "STANDARD" : storageClass);
+    Uploads.writePeople(backend, out, upload);
+    out.text("StorageClass", ObjectHeaders.storageClass(upload.getMetadata()));
     out.text("Initiated", Times.isoSecond(upload.getCreatedMicros()));
     HashKind kind = HashKind.of(upload.getChecksumAlgorithm());
     if (kind != null) {

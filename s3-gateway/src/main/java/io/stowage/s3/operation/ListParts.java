@@ -42,6 +42,12 @@ final class ListParts implements Operation {
   }
 
   @Override
+  public void authorize(Backend ofCall, S3Call call, String action)
+      throws S3Exception, StoreException {
+    Uploads.authorize(ofCall, call, action);
+  }
+
+  @Override
   public Response handle(S3Call call) throws S3Exception, StoreException {
     ByteString id = Uploads.id(call);
     int limit = Math.min(PAGE, call.intParam("max-parts", PAGE, 0, Integer.MAX_VALUE));
@@ -54,12 +60,8 @@ final class ListParts implements Operation {
     out.text("Key", ListObjects.text(call.key(), encoded));
     out.textIfAny("EncodingType", encoded ? "url" : "");
     out.text("UploadId", WriteId.toHex(id));
-    String owner = upload.getMetadata().getOwner();
-    String name = backend.users().displayName(owner);
-    out.open("Initiator").text("ID", owner).text("DisplayName", name).close();
-    out.open("Owner").text("ID", owner).text("DisplayName", name).close();
-    String storageClass = upload.getMetadata().getStorageClass();
-    out.text("StorageClass", storageClass.isEmpty() ? "STANDARD" : storageClass);
+    Uploads.writePeople(backend, out, upload);
+    out.text("StorageClass", ObjectHeaders.storageClass(upload.getMetadata()));
     HashKind kind = HashKind.of(upload.getChecksumAlgorithm());
     if (kind != null) {
       out.text("ChecksumAlgorithm", kind.name());

@@ -28,6 +28,18 @@ public interface Operation {
   String action();
 
   /**
+   * Lets the caller take the action, or refuses.
+   *
+   * @param action that of {@link #action}, or of versions if the call names one
+   */
+  default void authorize(Backend backend, S3Call call, String action)
+      throws S3Exception, StoreException {
+    backend
+        .authorizer()
+        .authorize(call.caller().subject(), action, call.bucket(), call.key(), call.facts());
+  }
+
+  /**
    * Answers an authenticated call. If the call names a bucket that the operation works in, {@link
    * S3Call#bucket} has been found and the action on it authorised.
    */

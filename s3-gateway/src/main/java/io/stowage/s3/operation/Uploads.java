@@ -15,6 +15,7 @@
  */
 package io.stowage.s3.operation;
 
+import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.ListPartsReply;
@@ -23,6 +24,7 @@ import io.stowage.common.proto.UploadInfo;
 import io.stowage.common.proto.UploadedPart;
 import io.stowage.s3.error.S3Error;
 import io.stowage.s3.error.S3Exception;
+import io.stowage.s3.xml.XmlOut;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
 /** What the multipart operations share. Stateless. */
@@ -78,6 +80,45 @@ final class Uploads {
   /** What was said when the upload began. Found before a part's bytes are taken in. */
   static UploadInfo find(Backend backend, S3Call call, ByteString id) throws StoreException {
     return parts(backend, call, id, 0, 1).getUpload();
+  }
+
+  /** Whoever began an upload may list its parts and abort it, where nothing denies that. */
+  static void authorize(Backend backend, S3Call call, String action)
+      throws S3Exception, StoreException {
+    backend
+        .authorizer()
+        .authorize(
+            call.caller().subject(),
+            action,
+            call.bucket(),
+            call.key(),
+            call.facts(),
+            () -> isInitiator(backend, call));
+  }
+
+  private static boolean isInitiator(Backend backend, S3Call call) throws StoreException {
+    if (call.caller().isAnonymous()) {
+      return false;
+    }
+    try {
+      return find(backend, call, id(call)).getInitiator().equals(call.caller().user());
+    } catch (S3Exception e) {
+      return false; // no upload has such an id
+    } catch (StoreException e) {
+      if (e.code() != ErrorCode.NO_SUCH_UPLOAD) {
+        throw e;
+      }
+      return false;
+    }
+  }
+
+  /** Who began an upload, and whose the object will be. */
+  static void writePeople(Backend backend, XmlOut out, UploadInfo upload) throws StoreException {
+    String owner = upload.getMetadata().getOwner();
+    String initiator = upload.getInitiator().isEmpty() ? owner : upload.getInitiator();
+    out.open("Initiator").text("ID", initiator);
+    out.text("DisplayName", backend.users().displayName(initiator)).close();
+    ListObjects.writeOwner(backend, out, owner);
   }
 
   static ListPartsReply parts(Backend backend, S3Call call, ByteString id, int after, int limit)
