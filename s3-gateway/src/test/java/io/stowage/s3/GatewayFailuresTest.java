@@ -26,7 +26,11 @@ import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.GetObjectRequest;
 import io.stowage.s3.suite.RawS3;
 import io.stowage.s3.suite.RawS3.Reply;
+import java.io.BufferedInputStream;
+import java.io.ByteArrayInputStream;
 import java.io.InputStream;
+import java.io.SequenceInputStream;
+import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.net.SocketException;
 import java.nio.charset.StandardCharsets;
@@ -431,6 +435,53 @@ class GatewayFailuresTest {
       stop.get(20, TimeUnit.SECONDS);
     }
     gateway.close();
+  }
+
+  /** Of any size: of some nothing but the last bytes waits for the socket when it stops. */
+  @Test
+  void stoppingCutsNoAnswerThatASlowReaderHasNotTaken() throws Exception {
+    InMemoryTarget gateway = new InMemoryTarget(Map.of());
+    RawS3 raw = raw(gateway);
+    raw.call("PUT", "/bucket").send();
+    List<Socket> readers = new ArrayList<>();
+    try {
+      for (int half = 1; half <= 20; half++) {
+        assertEquals(
+            200, raw.call("PUT", "/bucket/" + half).body(bytes(half << 19)).send().status());
+        RawS3.Call get = raw.call("GET", "/bucket/" + half);
+        get.sign();
+        Socket reader = new Socket();
+        readers.add(reader);
+        reader.setReceiveBufferSize(8 << 10);
+        reader.connect(new InetSocketAddress("127.0.0.1", gateway.gateway.port()));
+        reader.getOutputStream().write(get.wire());
+        assertEquals('H', reader.getInputStream().read());
+      }
+      long[] seen = {-1, 0}; // what is in use, and how often it was the same
+      InMemoryTarget.await(
+          () -> {
+            long now = gateway.gateway.http().memoryInUse();
+            seen[1] = now == seen[0] ? seen[1] + 1 : 0;
+            seen[0] = now;
+            return now > 0 && seen[1] > 20;
+          },
+          "all that sockets take");
+      CompletableFuture<Void> stop = CompletableFuture.runAsync(gateway.gateway::close);
+      InMemoryTarget.await(() -> isRefused(raw), "still listening");
+      for (int half = 1; half <= 20; half++) {
+        InputStream rest = readers.get(half - 1).getInputStream();
+        InputStream whole =
+            new SequenceInputStream(new ByteArrayInputStream(new byte[] {'H'}), rest);
+        Reply reply = RawS3.readReply(new BufferedInputStream(whole), false);
+        assertArrayEquals(bytes(half << 19), reply.body(), "of " + half + " half MiB");
+      }
+      stop.get(20, TimeUnit.SECONDS);
+    } finally {
+      for (Socket reader : readers) {
+        reader.close();
+      }
+      gateway.close();
+    }
   }
 
   private static boolean isRefused(RawS3 raw) {

@@ -678,8 +678,9 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
   @Override
   public void drain() {
     draining = true;
-    if (current == null) {
-      ctx.close();
+    if (current == null && !discarding) {
+      discarding = true; // behind the last answer, of which the socket may not have taken all
+      ctx.writeAndFlush(Unpooled.EMPTY_BUFFER).addListener(ChannelFutureListener.CLOSE);
     }
   }
 }
