@@ -430,6 +430,39 @@ class ExpirerTest {
     assertEquals(0, expirer.round().regions(), "done for today");
   }
 
+  @Test
+  void whatCannotBeReadHoldsUpNothingBehindIt() throws Exception {
+    rules(rule("").setDays(1).setAbortDays(1));
+    om.createBucket("a-bucket");
+    om.om.updateBucket(
+        UpdateBucketRequest.newBuilder()
+            .setName("a-bucket")
+            .setWriteId(WriteId.random())
+            .putPut(LifecycleRules.SETTING, ByteString.copyFromUtf8("\1no rules"))
+            .build());
+    for (String key : List.of("a", "b", "c")) {
+      om.put(BUCKET, key, "x");
+      ByteString id = om.createUpload(BUCKET, key);
+      if (key.equals("b")) {
+        ByteString nonsense = ByteString.copyFromUtf8("\1nonsense");
+        RowChange spoiled =
+            new RowChange(om.get(BUCKET, key).getStamp() + 1_000_000)
+                .put(ObjectRowLayout.HEAD, nonsense)
+                .put(ObjectRowLayout.uploadHeader(id), nonsense);
+        ByteString row = ObjectRowLayout.row(om.bucketId(BUCKET), key);
+        tables.objects().mutate(row, spoiled, Duration.ofSeconds(10));
+      }
+    }
+    pass(3);
+    Tally tally = expirer.round();
+    assertEquals(2, tally.current());
+    assertEquals(2, tally.uploads());
+    assertEquals(3, tally.failed(), "a key, an upload and the rules of a bucket");
+    assertEquals(1, status().getRegionsDone());
+    assertEquals(3, status().getPassedOver());
+    assertEquals(0, expirer.round().regions(), "done for today");
+  }
+
   private LifecycleStatusReply status() throws StoreException {
     return om.om.lifecycleStatus(LifecycleStatusRequest.getDefaultInstance());
   }

@@ -126,6 +126,7 @@ final class StatusCommand extends ClusterCommand {
     facts.put("regions gone through in this period", status.getRegionsDone());
     facts.put("of", status.getRegions());
     facts.put("regions at work", status.getRegionsAtWork());
+    facts.put("passed over, see logs", status.getPassedOver());
     facts.put(
         "longest wait since",
         status.getOldestDoneMicros() == 0 ? "" : timeOf(status.getOldestDoneMicros()));

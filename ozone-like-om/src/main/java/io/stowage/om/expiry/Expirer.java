@@ -73,6 +73,9 @@ public final class Expirer {
   /** Rows read at a time; a head has about half a KiB. */
   private static final int PAGE = 500;
 
+  /** Failures that a round names in the log. */
+  private static final int MOST_NAMED = 20;
+
   /** Keys worked on side by side. */
   private static final int AT_A_TIME = 16;
 
@@ -102,7 +105,11 @@ public final class Expirer {
     }
   }
 
-  /** What a round did. */
+  /**
+   * What a round did.
+   *
+   * @param failed keys, uploads and buckets' rules that cannot be read or worked on
+   */
   public record Tally(
       int regions,
       long looked,
@@ -110,7 +117,8 @@ public final class Expirer {
       long noncurrent,
       long markers,
       long uploads,
-      long kept) {
+      long kept,
+      long failed) {
     /** What was deleted or aborted. */
     public long removed() {
       return current + noncurrent + markers + uploads;
@@ -133,6 +141,7 @@ public final class Expirer {
     private final AtomicLong markers = new AtomicLong();
     private final AtomicLong uploads = new AtomicLong();
     private final AtomicLong kept = new AtomicLong();
+    private final AtomicLong failed = new AtomicLong();
 
     private Count count(AtomicLong sum) {
       return new Count() {
@@ -168,7 +177,15 @@ public final class Expirer {
           noncurrent.get(),
           markers.get(),
           uploads.get(),
-          kept.get());
+          kept.get(),
+          failed.get());
+    }
+
+    /** Something that stays as it is while all else goes on; by name as far as a log can take. */
+    private void failed(String what, String name, Throwable why) {
+      if (failed.incrementAndGet() <= MOST_NAMED) {
+        LOG.warn("Lifecycle passes over {} {}: {}", what, name, why.toString());
+      }
     }
   }
 
@@ -204,7 +221,7 @@ public final class Expirer {
   /** Works on every region that is due and that nobody else has claimed. */
   public Tally round() throws StoreException {
     Counts counts = new Counts();
-    List<Range> ranges = ranges();
+    List<Range> ranges = ranges(counts);
     if (ranges.isEmpty()) {
       return counts.tally(0);
     }
@@ -230,33 +247,44 @@ public final class Expirer {
       }
     }
     Tally tally = counts.tally(runs);
-    if (tally.removed() + tally.kept() > 0) {
+    if (tally.removed() + tally.kept() + tally.failed() > 0) {
       LOG.info(
           "Lifecycle: {} regions, {} keys looked at; expired: {} current versions, {} noncurrent,"
-              + " {} delete markers, {} uploads; {} changed meanwhile or are locked",
+              + " {} delete markers, {} uploads; {} changed meanwhile or are locked; {} failed",
           tally.regions(),
           tally.looked(),
           tally.current(),
           tally.noncurrent(),
           tally.markers(),
           tally.uploads(),
-          tally.kept());
+          tally.kept(),
+          tally.failed());
     }
     return tally;
   }
 
   /** What rules could speak of, in the order of rows. */
-  private List<Range> ranges() throws StoreException {
+  private List<Range> ranges(Counts counts) throws StoreException {
     List<Range> ranges = new ArrayList<>();
     buckets.forEach(
         bucket -> {
-          for (String prefix : LifecycleRules.of(bucket).prefixes()) {
+          for (String prefix : rules(bucket, counts).prefixes()) {
             ByteString from = ObjectRowLayout.row(bucket.getId(), prefix);
             ranges.add(new Range(bucket.getName(), from, ObjectRowLayout.behindPrefix(from)));
           }
         });
     ranges.sort(Comparator.comparing(Range::from, Expirer::compare));
     return ranges;
+  }
+
+  /** A bucket's rules; none if they cannot be read, which is no other bucket's matter. */
+  private static LifecycleRules rules(BucketInfo bucket, Counts counts) {
+    try {
+      return bucket == null ? LifecycleRules.NONE : LifecycleRules.of(bucket);
+    } catch (StoreException e) {
+      counts.failed("bucket", bucket.getName(), e);
+      return LifecycleRules.NONE;
+    }
   }
 
   private static int compare(ByteString a, ByteString b) {
@@ -290,6 +318,7 @@ public final class Expirer {
   private void run(RegionTurn turn, ByteString start, List<Range> ranges, Counts counts)
       throws StoreException {
     CollectorRun run = turn.record().getRun();
+    long failedBefore = counts.failed.get();
     for (Range range : ranges) {
       ByteString from = later(later(start, range.from()), run.getPosition());
       ByteString end = compare(range.end(), run.getEndRow()) < 0 ? range.end() : run.getEndRow();
@@ -304,7 +333,11 @@ public final class Expirer {
       }
     }
     turn.note(
-        turn.record().toBuilder().clearRun().clearHolder().setCollectedMicros(run.getToMicros()));
+        turn.record().toBuilder()
+            .clearRun()
+            .clearHolder()
+            .setCollectedMicros(run.getToMicros())
+            .setPassedOver(counts.failed.get() - failedBefore));
   }
 
   /** Notes how far the run came, from time to time; false if it is somebody else's now. */
@@ -320,7 +353,7 @@ public final class Expirer {
     ByteString from = first;
     while (true) {
       BucketInfo known = bucket(bucket, first);
-      LifecycleRules rules = known == null ? LifecycleRules.NONE : LifecycleRules.of(known);
+      LifecycleRules rules = rules(known, counts);
       if (rules.isEmpty()) {
         return true;
       }
@@ -335,6 +368,7 @@ public final class Expirer {
       counts.looked.addAndGet(page.size());
       together(
           page,
+          counts,
           row -> {
             Head head = Head.parseOrNull(row.value(ObjectRowLayout.HEAD));
             keys.expire(row.key(), keys.settled(new SeenRow(row.key(), head, row)), work, counts);
@@ -356,13 +390,14 @@ public final class Expirer {
     ByteString from = first;
     while (true) {
       BucketInfo known = bucket(bucket, first);
-      LifecycleRules rules = known == null ? LifecycleRules.NONE : LifecycleRules.of(known);
+      LifecycleRules rules = rules(known, counts);
       if (!rules.abortsUploads()) {
         return true;
       }
       List<Row> page = objects.scan(from, end, 'x', ObjectRowLayout.UPLOAD_HEADERS, PAGE);
       together(
           page,
+          counts,
           row -> {
             for (Cell header : row.cells()) {
               abort(known, rules, row.key(), header, turn.record().getRun().getToMicros(), counts);
@@ -453,11 +488,16 @@ public final class Expirer {
     void expire(Row row) throws StoreException;
   }
 
-  /** Works on rows side by side; ends when all are done, with the last failure if any failed. */
-  private void together(List<Row> rows, OneRow work) throws StoreException {
+  /**
+   * Works on rows side by side; ends when all are done, with the last failure if what we work on is
+   * out of reach. A row that fails by itself is passed over: it would fail in every run, and all
+   * behind it would wait for ever.
+   */
+  private void together(List<Row> rows, Counts counts, OneRow work) throws StoreException {
     for (int i = 0; i < rows.size(); i += AT_A_TIME) {
       List<Future<?>> running = new ArrayList<>();
-      for (Row row : rows.subList(i, Math.min(rows.size(), i + AT_A_TIME))) {
+      List<Row> some = rows.subList(i, Math.min(rows.size(), i + AT_A_TIME));
+      for (Row row : some) {
         running.add(
             workers.submit(
                 () -> {
@@ -466,18 +506,18 @@ public final class Expirer {
                 }));
       }
       StoreException failure = null;
-      for (Future<?> one : running) {
+      for (int j = 0; j < running.size(); j++) {
         try {
-          one.get();
+          running.get(j).get();
         } catch (ExecutionException e) {
           if (e.getCause() instanceof Error error) {
             throw error;
           }
-          failure =
-              e.getCause() instanceof StoreException known
-                  ? known
-                  : new StoreException(
-                      ErrorCode.INTERNAL, "Cannot expire: " + e.getCause(), e.getCause());
+          if (e.getCause() instanceof StoreException known && isOfTheStore(known.code())) {
+            failure = known;
+          } else {
+            counts.failed("key", ObjectRowLayout.key(some.get(j).key()), e.getCause());
+          }
         } catch (InterruptedException e) {
           Thread.currentThread().interrupt();
           throw new StoreException(ErrorCode.UNAVAILABLE, "Cannot expire: interrupted", e);
@@ -487,5 +527,13 @@ public final class Expirer {
         throw failure;
       }
     }
+  }
+
+  /** Whether other rows fail likewise, and all may go well later. */
+  private static boolean isOfTheStore(ErrorCode code) {
+    return switch (code.blame()) {
+      case CALLER, DATA -> false;
+      case SYSTEM, CAPACITY -> code.retry() != ErrorCode.Retry.NEVER && code != ErrorCode.INTERNAL;
+    };
   }
 }

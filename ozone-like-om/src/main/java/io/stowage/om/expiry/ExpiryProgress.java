@@ -29,6 +29,7 @@ import io.stowage.om.table.ObjectRowLayout;
 import io.stowage.om.table.Row;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
 /**
@@ -55,10 +56,14 @@ public final class ExpiryProgress {
 
   public LifecycleStatusReply status() throws StoreException {
     AtomicInteger withRules = new AtomicInteger();
+    AtomicLong passedOver = new AtomicLong();
     buckets.forEach(
         bucket -> {
-          if (!LifecycleRules.of(bucket).isEmpty()) {
-            withRules.incrementAndGet();
+          try {
+            withRules.addAndGet(LifecycleRules.of(bucket).isEmpty() ? 0 : 1);
+          } catch (StoreException e) {
+            withRules.incrementAndGet(); // that nobody can read
+            passedOver.incrementAndGet();
           }
         });
     long now = stamps.now();
@@ -84,6 +89,7 @@ public final class ExpiryProgress {
         }
         CollectorRecord record = RegionTurn.parse(cell);
         regions++;
+        passedOver.addAndGet(record.getPassedOver());
         oldest = Math.min(oldest, record.getCollectedMicros());
         if (!record.hasRun() && record.getCollectedMicros() / period >= now / period) {
           done++;
@@ -100,6 +106,7 @@ public final class ExpiryProgress {
             .setRegionsAtWork(atWork)
             .setOldestDoneMicros(regions == 0 ? 0 : oldest)
             .setPeriodMicros(period)
+            .setPassedOver(passedOver.get())
             .build();
       }
     }
