@@ -59,11 +59,11 @@ public final class ClientCiphers {
    *     service here
    */
   public ObjectCipher forWrite(BucketInfo bucket) throws StoreException {
-    ByteString document = bucket.getSettingsMap().get(BucketEncryption.SETTING);
-    if (document == null) {
+    if (!BucketEncryption.isDefault(bucket)) {
       return null;
     }
-    Encryption byDefault = parse(bucket.getName(), document);
+    Encryption byDefault =
+        parse(bucket.getName(), bucket.getSettingsOrThrow(BucketEncryption.SETTING));
     requireKeys("write into bucket " + bucket.getName() + ": it encrypts by default");
     return byDefault.getMode() == EncryptionMode.SSE_KMS
         ? envelopes.withNamedKey(bucket.getId(), names.of(byDefault.getKeyId()), byDefault)

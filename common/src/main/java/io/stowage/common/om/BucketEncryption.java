@@ -19,6 +19,7 @@ import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.ObjectMetadata;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
 /**
  * That a bucket's objects are encrypted unless their writers say otherwise. Object managers see no
@@ -33,7 +34,11 @@ public final class BucketEncryption {
 
   /** Whether a bucket encrypts what its writers say nothing of. */
   public static boolean isDefault(BucketInfo bucket) {
-    return bucket.containsSettings(SETTING);
+    // A document may only say what else is blocked.
+    return bucket
+        .getSettingsOrDefault(SETTING, ByteString.EMPTY)
+        .toStringUtf8()
+        .contains("<SSEAlgorithm>");
   }
 
   /**

@@ -82,6 +82,7 @@ public final class ObjectEncryption {
     CustomerKey customer = customerKey(call, EncryptionHeaders.CUSTOMER);
     Encryption asked = EncryptionHeaders.asked(call.headers(), customer != null);
     if (customer != null) {
+      requireUnblocked(call.bucket());
       return envelopes.withCustomerKey(call.bucket().getId(), customer);
     }
     if (asked.getMode() == EncryptionMode.ENCRYPTION_NONE) {
@@ -107,17 +108,33 @@ public final class ObjectEncryption {
     }
   }
 
+  /** A bucket may say that nobody writes with keys of his own any more. */
+  private static void requireUnblocked(BucketInfo bucket) throws S3Exception {
+    for (XmlElement rule : rules(bucket)) {
+      for (XmlElement blocked : rule.children("BlockedEncryptionTypes")) {
+        for (XmlElement type : blocked.children("EncryptionType")) {
+          if (type.text().equals("SSE-C")) {
+            throw new S3Exception(
+                S3Error.ACCESS_DENIED,
+                "Server Side Encryption with Customer provided keys is blocked in this bucket");
+          }
+        }
+      }
+    }
+  }
+
+  private static List<XmlElement> rules(BucketInfo bucket) throws S3Exception {
+    ByteString kept = bucket.getSettingsMap().get(BucketSettings.ENCRYPTION.name());
+    return kept == null
+        ? List.of()
+        : XmlElement.parse(kept.toByteArray(), BucketSettings.ENCRYPTION.shape().name())
+            .children("Rule");
+  }
+
   /** What the bucket does with objects whose writer says nothing. */
   private static Encryption ofBucket(S3Call call) throws S3Exception {
-    BucketInfo bucket = call.bucket();
-    ByteString kept = bucket.getSettingsMap().get(BucketSettings.ENCRYPTION.name());
-    if (kept == null) {
-      return Encryption.getDefaultInstance();
-    }
-    XmlElement document =
-        XmlElement.parse(kept.toByteArray(), BucketSettings.ENCRYPTION.shape().name());
     Encryption.Builder encryption = Encryption.newBuilder();
-    for (XmlElement rule : document.children("Rule")) {
+    for (XmlElement rule : rules(call.bucket())) {
       String bucketKey = call.header(EncryptionHeaders.BUCKET_KEY);
       if (bucketKey == null) {
         bucketKey = rule.childText("BucketKeyEnabled");

@@ -99,7 +99,11 @@ public final class BucketSettings {
                           word("SSEAlgorithm", "AES256", "aws:kms", "aws:kms:dsse"),
                           text("KMSMasterKeyID").optional())
                       .optional(),
-                  truth("BucketKeyEnabled").optional())),
+                  truth("BucketKeyEnabled").otherwise("false"),
+                  element(
+                          "BlockedEncryptionTypes",
+                          word("EncryptionType", "NONE", "SSE-C").times(0, 2))
+                      .optional())),
           BucketSettings::encryption,
           S3Error.SERVER_SIDE_ENCRYPTION_CONFIGURATION_NOT_FOUND);
 

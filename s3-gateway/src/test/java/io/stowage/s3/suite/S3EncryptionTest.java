@@ -695,6 +695,53 @@ public abstract class S3EncryptionTest extends S3Suite {
     s3.deleteBucketEncryption(b -> b.bucket(bucket));
   }
 
+  @Test
+  void keysOfClientsCanBeBlocked() throws Exception {
+    String bucket = newBucket();
+    byte[] content = bytes(1000, 1);
+    put(bucket, "before", Mode.CUSTOMER, content);
+    block(bucket, "SSE-C");
+    assertEquals("SSE-C", request("GET", "/" + bucket + "?encryption=").element("EncryptionType"));
+    fails(403, "AccessDenied", () -> put(bucket, "k", Mode.CUSTOMER, content));
+    fails(
+        403,
+        "AccessDenied",
+        () ->
+            s3.createMultipartUpload(
+                b -> {
+                  b.bucket(bucket).key("k");
+                  Mode.CUSTOMER.create(b);
+                }));
+    fails(
+        403,
+        "AccessDenied",
+        () ->
+            s3.copyObject(
+                b -> {
+                  b.sourceBucket(bucket).sourceKey("before");
+                  b.destinationBucket(bucket).destinationKey("k");
+                  Mode.CUSTOMER.copyFrom(b);
+                  Mode.CUSTOMER.copyTo(b);
+                }));
+    put(bucket, "k", Mode.NONE, content);
+    assertNull(head(bucket, "k", Mode.NONE).serverSideEncryption(), "blocking is no default");
+    assertArrayEquals(content, get(bucket, "before", Mode.CUSTOMER, null).asByteArray());
+    block(bucket, "NONE");
+    put(bucket, "k", Mode.CUSTOMER, content);
+  }
+
+  private void block(String bucket, String type) throws Exception {
+    RawS3.Reply reply =
+        raw.call("PUT", "/" + bucket + "?encryption=")
+            .body(
+                "<ServerSideEncryptionConfiguration><Rule><BlockedEncryptionTypes><EncryptionType>"
+                    + type
+                    + "</EncryptionType></BlockedEncryptionTypes></Rule>"
+                    + "</ServerSideEncryptionConfiguration>")
+            .send();
+    assertEquals(200, reply.status(), reply.text());
+  }
+
   protected final void setDefault(
       String bucket, ServerSideEncryption algorithm, String keyId, boolean bucketKey) {
     s3.putBucketEncryption(
