@@ -17,7 +17,9 @@ package io.stowage.s3;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.stowage.common.proto.Identity;
 import io.stowage.common.proto.UpdateUserRequest;
@@ -34,7 +36,11 @@ import software.amazon.awssdk.auth.credentials.StaticCredentialsProvider;
 import software.amazon.awssdk.http.urlconnection.UrlConnectionHttpClient;
 import software.amazon.awssdk.regions.Region;
 import software.amazon.awssdk.services.iam.model.AccessKey;
+import software.amazon.awssdk.services.iam.model.GetAccessKeyLastUsedResponse;
+import software.amazon.awssdk.services.iam.model.ListUserTagsResponse;
+import software.amazon.awssdk.services.iam.model.NoSuchEntityException;
 import software.amazon.awssdk.services.iam.model.StatusType;
+import software.amazon.awssdk.services.iam.model.Tag;
 import software.amazon.awssdk.services.s3.S3Client;
 import software.amazon.awssdk.services.sts.StsClient;
 import software.amazon.awssdk.services.sts.model.Credentials;
@@ -80,6 +86,40 @@ class IamTest extends S3IamTest {
       }
       assertThrows(StsException.class, sts::getSessionToken);
     }
+  }
+
+  @Test
+  void tagsOfUsersComeAndGo() {
+    iam.createUser(b -> b.userName(name));
+    assertTrue(iam.listUserTags(b -> b.userName(name)).tags().isEmpty());
+    iam.tagUser(
+        b ->
+            b.userName(name)
+                .tags(
+                    Tag.builder().key("a").value("1").build(),
+                    Tag.builder().key("b").value("2").build(),
+                    Tag.builder().key("c").value("3").build()));
+    iam.untagUser(b -> b.userName(name).tagKeys("a", "c", "none"));
+    ListUserTagsResponse left = iam.listUserTags(b -> b.userName(name));
+    assertFalse(left.isTruncated());
+    assertEquals(List.of(Tag.builder().key("b").value("2").build()), left.tags());
+    assertEquals(left.tags(), iam.getUser(b -> b.userName(name)).user().tags());
+  }
+
+  @Test
+  void whatNobodyKeepsIsAnsweredAsThoughThereWereNone() {
+    iam.createUser(b -> b.userName(name));
+    String key = iam.createAccessKey(b -> b.userName(name)).accessKey().accessKeyId();
+    for (StatusType status : List.of(StatusType.INACTIVE, StatusType.ACTIVE)) {
+      iam.updateAccessKey(b -> b.userName(name).accessKeyId(key).status(status));
+      GetAccessKeyLastUsedResponse used = iam.getAccessKeyLastUsed(b -> b.accessKeyId(key));
+      assertEquals(name, used.userName());
+      assertEquals("N/A", used.accessKeyLastUsed().serviceName());
+      assertNull(used.accessKeyLastUsed().lastUsedDate());
+    }
+    assertThrows(
+        NoSuchEntityException.class, () -> iam.getAccessKeyLastUsed(b -> b.accessKeyId("AKNONE")));
+    assertTrue(iam.listAccountAliases().accountAliases().isEmpty());
   }
 
   /** What a gateway knows of keys it believes for seconds: each look is at a fresh one. */

@@ -17,6 +17,8 @@ package io.stowage.s3.iam;
 
 import io.stowage.s3.auth.Caller;
 import io.stowage.s3.xml.XmlOut;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 
@@ -119,6 +121,15 @@ final class IamCall {
 
   int maxItems() throws IamException {
     return integer("MaxItems", ITEMS, 1, MOST_ITEMS);
+  }
+
+  /** NAME.member.N. */
+  List<String> members(String name) {
+    List<String> members = new ArrayList<>();
+    for (int i = 1; form.containsKey(name + ".member." + i); i++) {
+      members.add(form.get(name + ".member." + i));
+    }
+    return members;
   }
 
   /** Tags.member.N.Key and .Value. */

@@ -52,6 +52,10 @@ final class UserActions {
     actions.put("UpdateUser", new Action(this::user, false, this::update).alsoAbout(this::renamed));
     actions.put("DeleteUser", new Action(this::user, false, this::delete));
     actions.put("TagUser", new Action(this::user, false, this::tag));
+    actions.put("UntagUser", new Action(this::user, false, this::untag));
+    actions.put("ListUserTags", new Action(this::user, true, this::listTags));
+    actions.put("ListAccountAliases", new Action(call -> "*", true, this::listAliases));
+    actions.put("GetAccessKeyLastUsed", new Action(this::userOfKey, true, this::lastUsed));
     actions.put("CreateAccessKey", new Action(this::user, true, this::createKey));
     actions.put("ListAccessKeys", new Action(this::user, true, this::listKeys));
     actions.put("UpdateAccessKey", new Action(this::user, false, this::updateKey));
@@ -231,6 +235,61 @@ final class UserActions {
     apply(change(call).putAllPutTags(call.tags()));
   }
 
+  private void untag(IamCall call) throws IamException, StoreException {
+    apply(change(call).addAllRemoveTags(call.members("TagKeys")));
+  }
+
+  private void listTags(IamCall call) throws IamException, StoreException {
+    Map<String, String> tags = new TreeMap<>(asked(call).getTagsMap());
+    if (tags.isEmpty()) {
+      Actions.none(call, "Tags");
+      return;
+    }
+    Actions.tags(call.out(), tags);
+    call.out().text("IsTruncated", false);
+  }
+
+  /** The account of this store has no other name. */
+  private void listAliases(IamCall call) {
+    Actions.none(call, "AccountAliases");
+  }
+
+  private String userOfKey(IamCall call) throws IamException, StoreException {
+    User user = ofKey(call.need("AccessKeyId"));
+    return Actions.arn("user", user.getPath(), user.getName());
+  }
+
+  /** When keys were used is in the audit log alone: answered as of one that never was. */
+  private void lastUsed(IamCall call) throws IamException, StoreException {
+    call.out()
+        .text("UserName", ofKey(call.need("AccessKeyId")).getName())
+        .open("AccessKeyLastUsed")
+        .text("ServiceName", "N/A")
+        .text("Region", "N/A")
+        .close();
+  }
+
+  /** Whose key that is, by the users: a key that does not count for now tells nothing itself. */
+  private User ofKey(String key) throws IamException, StoreException {
+    String after = "";
+    ListUsersReply page;
+    do {
+      page = namespace.listUsers(ListUsersRequest.newBuilder().setAfter(after).build());
+      for (User user : page.getUsersList()) {
+        if (user.getAccessKeysList().contains(key)) {
+          return user;
+        }
+        after = user.getName();
+      }
+    } while (page.getMore());
+    throw noSuchKey(key);
+  }
+
+  private static IamException noSuchKey(String key) {
+    return new IamException(
+        404, "NoSuchEntity", "The Access Key with id " + key + " cannot be found.");
+  }
+
   private void delete(IamCall call) throws IamException, StoreException {
     call.need("UserName");
     User user = asked(call);
@@ -316,8 +375,7 @@ final class UserActions {
   private String key(IamCall call) throws IamException, StoreException {
     String key = call.need("AccessKeyId");
     if (!asked(call).getAccessKeysList().contains(key)) {
-      throw new IamException(
-          404, "NoSuchEntity", "The Access Key with id " + key + " cannot be found.");
+      throw noSuchKey(key);
     }
     return key;
   }
