@@ -166,7 +166,19 @@ final class S3Reference {
       Set.of("PutBucketAccelerateConfiguration", "PutBucketWebsite");
 
   static {
-    NOTES.put("CreateBucket", "in us-east-1, one's own bucket again is 200 and resets its ACL");
+    NOTES.put(
+        "CreateBucket",
+        "in us-east-1, one's own bucket again is 200 and resets its ACL; the region may be named or"
+            + " not, wherever it is");
+    NOTES.put(
+        "GetBucketEncryption",
+        "404 until one is put: nothing is encrypted by default, where S3 says AES256 since 2023");
+    NOTES.put("PutBucketEncryption", "`BlockedEncryptionTypes` may block SSE-C");
+    NOTES.put("GetPublicAccessBlock", "404 until one is put: nothing is blocked in a new bucket");
+    NOTES.put("GetBucketOwnershipControls", "404 until some are put: lists count in a new bucket");
+    NOTES.put("PutBucketLifecycleConfiguration", "objects expire; none is moved to another class");
+    NOTES.put("AbortMultipartUpload", "whoever began the upload may, unless something denies it");
+    NOTES.put("ListParts", "whoever began the upload may, unless something denies it");
     NOTES.put(
         "GetObjectAttributes",
         "parts are told one by one if the upload named a composite checksum, else their number");
