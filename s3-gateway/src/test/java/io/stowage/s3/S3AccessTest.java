@@ -385,6 +385,29 @@ class S3AccessTest {
   }
 
   @Test
+  void policiesOfUsersAskForTagsOfTheObject() throws Exception {
+    target.namespace.updateUser(
+        UpdateUserRequest.newBuilder()
+            .setName("bob")
+            .putPutPolicies(
+                "no secrets",
+                """
+                {"Version": "2012-10-17", "Statement": [
+                  {"Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::bucket/*"},
+                  {"Effect": "Deny", "Action": "s3:GetObject", "Resource": "*",
+                   "Condition": {"StringEquals": {"s3:ExistingObjectTag/level": "secret"}}}]}
+                """)
+            .build());
+    assertEquals("content", read(bob, "k"));
+    alice.putObjectTagging(
+        b ->
+            b.bucket("bucket")
+                .key("k")
+                .tagging(t -> t.tagSet(Tag.builder().key("level").value("secret").build())));
+    denied(() -> read(bob, "k"));
+  }
+
+  @Test
   void listsCanBeDisabled() throws IOException {
     bob.createBucket(
         b -> b.bucket("enforced").objectOwnership(ObjectOwnership.BUCKET_OWNER_ENFORCED));

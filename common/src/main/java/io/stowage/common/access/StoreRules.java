@@ -255,6 +255,7 @@ public final class StoreRules implements AccessAuthorizer {
     private final String otherName;
     private ObjectVersion object;
     private boolean looked;
+    private Question tagged;
 
     Decision(AccessRequest request) {
       this.request = request;
@@ -264,10 +265,11 @@ public final class StoreRules implements AccessAuthorizer {
     }
 
     /** What a policy says; what it denies of a path's other name it denies of this one. */
-    private Answer ask(Policy policy, Question about) {
+    private Answer ask(Policy policy) throws StoreException {
       if (request.below()) {
-        return policy.answerForAllBelow(about);
+        return policy.answerForAllBelow(question);
       }
+      Question about = policy.asksForTags() ? withTags() : question;
       Answer answer = policy.answer(about);
       return otherName != null && answer != Answer.DENY && denies(policy, about)
           ? Answer.DENY
@@ -281,7 +283,7 @@ public final class StoreRules implements AccessAuthorizer {
 
     Verdict decide() throws StoreException {
       for (String json : request.boundaries()) {
-        if (ask(policies.ofUser(json), question) != Answer.ALLOW) {
+        if (ask(policies.ofUser(json)) != Answer.ALLOW) {
           return Verdict.denied("the session's policy does not allow it");
         }
       }
@@ -290,7 +292,7 @@ public final class StoreRules implements AccessAuthorizer {
       }
       Answer ofUser = Answer.SILENT;
       for (String json : request.policies()) {
-        Answer answer = ask(policies.ofUser(json), question);
+        Answer answer = ask(policies.ofUser(json));
         if (answer == Answer.DENY) {
           return Verdict.denied("a policy of the caller denies it");
         }
@@ -311,15 +313,7 @@ public final class StoreRules implements AccessAuthorizer {
     private Verdict in(BucketInfo bucket, Answer ofUser) throws StoreException {
       AccessSettings settings = new AccessSettings(bucket);
       Policy policy = settings.policy(policies);
-      Answer ofBucket = Answer.SILENT;
-      if (policy != null) {
-        ofBucket =
-            ask(
-                policy,
-                settings.asksForTags() && request.key() != null && !request.below()
-                    ? withTags(object())
-                    : question);
-      }
+      Answer ofBucket = policy == null ? Answer.SILENT : ask(policy);
       boolean owner =
           !who.anonymous() && Person.means(bucket.getOwner(), who.userName(), who.canonicalId());
       if (ofBucket == Answer.DENY && !(owner && OF_POLICIES.contains(request.action()))) {
@@ -392,19 +386,24 @@ public final class StoreRules implements AccessAuthorizer {
       return object;
     }
 
-    private Question withTags(ObjectVersion tagged) {
-      if (tagged == null) {
-        return question;
+    /** The question with the tags of the object that it is about among its facts. */
+    private Question withTags() throws StoreException {
+      if (tagged != null) {
+        return tagged;
       }
-      Map<String, List<String>> facts = new HashMap<>(question.facts());
-      tagged
-          .getMetadata()
-          .getTagsMap()
-          .forEach(
-              (tag, value) ->
-                  facts.put(
-                      "s3:existingobjecttag/" + tag.toLowerCase(Locale.ROOT), List.of(value)));
-      return new Question(question.principal(), question.action(), question.resource(), facts);
+      tagged = question;
+      if (request.bucket() != null && request.key() != null && object() != null) {
+        Map<String, List<String>> facts = new HashMap<>(question.facts());
+        object()
+            .getMetadata()
+            .getTagsMap()
+            .forEach(
+                (tag, value) ->
+                    facts.put(
+                        Question.EXISTING_TAG + tag.toLowerCase(Locale.ROOT), List.of(value)));
+        tagged = new Question(who, question.action(), question.resource(), facts);
+      }
+      return tagged;
     }
   }
 }

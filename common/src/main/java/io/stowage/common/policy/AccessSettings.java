@@ -18,7 +18,6 @@ package io.stowage.common.policy;
 import io.stowage.common.proto.BucketInfo;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
 /** What a bucket's settings say of access. Immutable. */
@@ -40,10 +39,6 @@ public record AccessSettings(BucketInfo bucket) {
   /** Empty: there is none. */
   public String policyText() {
     return text(POLICY);
-  }
-
-  public boolean asksForTags() {
-    return text(POLICY).toLowerCase(Locale.ROOT).contains("existingobjecttag");
   }
 
   public List<String> grants() {

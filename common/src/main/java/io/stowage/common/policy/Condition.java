@@ -236,6 +236,11 @@ record Condition(
     return any != operator.negated;
   }
 
+  /** Whether it holds or not by the tags that the object has. */
+  boolean asksForTags() {
+    return key.startsWith(Question.EXISTING_TAG) || values.stream().anyMatch(Variables::askForTags);
+  }
+
   /** Whether it keeps a policy that names everybody from being public. */
   boolean narrowsToKnownCallers() {
     if (!NARROWING.contains(key) || operator.negated) {

@@ -61,9 +61,11 @@ public final class Policy {
   }
 
   private final List<Statement> statements;
+  private final boolean asksForTags;
 
   private Policy(List<Statement> statements) {
     this.statements = statements;
+    this.asksForTags = statements.stream().anyMatch(Statement::asksForTags);
   }
 
   /**
@@ -88,9 +90,18 @@ public final class Policy {
               != notActions;
     }
 
-    /** A pattern that ends with a star and matches a beginning matches all that goes on from it. */
+    boolean asksForTags() {
+      return conditions.stream().anyMatch(Condition::asksForTags)
+          || resources.stream().anyMatch(Variables::askForTags);
+    }
+
+    /**
+     * A pattern that ends with a star and matches a beginning matches all that goes on from it.
+     * What tags the objects have nobody looks up.
+     */
     boolean coversAllBelow(Question question) {
       return !notResources
+          && !asksForTags()
           && resources.stream()
               .map(r -> Variables.fill(r, question))
               .anyMatch(r -> r.endsWith("*") && Patterns.matches(r, question.resource()))
@@ -455,6 +466,11 @@ public final class Policy {
       }
     }
     return answer;
+  }
+
+  /** Whether its answer may depend on the tags that the object has, as facts say them. */
+  public boolean asksForTags() {
+    return asksForTags;
   }
 
   /** Whether it allows something to everybody, known or not. */

@@ -95,6 +95,9 @@ public record Question(
   /** The account of everybody: a store is one. */
   public static final String ACCOUNT = "000000000000";
 
+  /** Begins the facts that say the tags that the object has, before the tag's name. */
+  public static final String EXISTING_TAG = "s3:existingobjecttag/";
+
   static final String ACCOUNT_ROOT = "arn:aws:iam::" + ACCOUNT + ":root";
 
   public static String resourceOf(String bucket, String key) {

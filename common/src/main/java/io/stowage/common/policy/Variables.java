@@ -45,6 +45,11 @@ final class Variables {
     return filled.append(text, from, text.length()).toString();
   }
 
+  /** Whether one of a text's variables is a tag that the object has. */
+  static boolean askForTags(String text) {
+    return text.toLowerCase(Locale.ROOT).contains("${" + Question.EXISTING_TAG);
+  }
+
   private static String value(String name, Question question) {
     String literal = LITERAL.get(name);
     if (literal != null) {

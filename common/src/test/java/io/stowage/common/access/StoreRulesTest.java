@@ -23,6 +23,8 @@ import io.stowage.common.access.Verdict.Outcome;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.BucketLayout;
+import io.stowage.common.proto.ObjectMetadata;
+import io.stowage.common.proto.ObjectVersion;
 import java.util.List;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.junit.jupiter.api.Test;
@@ -89,5 +91,125 @@ class StoreRulesTest extends AuthorizerContract {
             layout + " " + key);
       }
     }
+  }
+
+  /** Where a policy may stand. */
+  private enum Place {
+    USER,
+    BUCKET,
+    SESSION
+  }
+
+  /** Bob's question about an object under one policy; of a session he is allowed the rest. */
+  private Outcome asked(Place place, String policy, boolean below, AccessRequest.ObjectLookup found)
+      throws StoreException {
+    String rest =
+        "{'Statement':{'Effect':'Allow','Action':'s3:*','Resource':'*'}}".replace('\'', '"');
+    BucketInfo bucket = bucket(BucketLayout.OBJECT);
+    AccessRequest plain = question("bob", "s3:GetObject", bucket, "k", List.of());
+    return rules
+        .decide(
+            new AccessRequest(
+                plain.principal(),
+                plain.person(),
+                false,
+                place == Place.USER
+                    ? List.of(policy)
+                    : place == Place.SESSION ? List.of(rest) : List.of(),
+                place == Place.SESSION ? List.of(policy) : List.of(),
+                plain.action(),
+                plain.resource(),
+                place == Place.BUCKET
+                    ? bucket.toBuilder()
+                        .putSettings("policy", ByteString.copyFromUtf8(policy))
+                        .build()
+                    : bucket,
+                "k",
+                below,
+                plain.facts(),
+                found))
+        .outcome();
+  }
+
+  private static String statements(Place place, String... statements) {
+    StringBuilder policy = new StringBuilder("{'Version':'2012-10-17','Statement':[");
+    for (String statement : statements) {
+      policy
+          .append(policy.charAt(policy.length() - 1) == '[' ? "{" : ",{")
+          .append(place == Place.BUCKET ? "'Principal':'*'," : "")
+          .append("'Action':'s3:GetObject',")
+          .append(statement)
+          .append('}');
+    }
+    return policy.append("]}").toString().replace('\'', '"');
+  }
+
+  /** Whose policy it is makes no difference to what it may ask. */
+  @Test
+  void everyPolicyMayAskForTheTagsOfTheObject() throws StoreException {
+    String allow = "'Effect':'Allow','Resource':'*'";
+    String ifSecret = ",'Condition':{'StringEquals':{'s3:ExistingObjectTag/Level':'secret'}}";
+    String unlessSecret = ifSecret.replace("StringEquals", "StringNotEquals");
+    String named = "'Effect':'Allow','Resource':'arn:aws:s3:::b/${s3:ExistingObjectTag/level}'";
+    String[][] cases = {
+      // statements, the object's tag "level" (null: it has none), whether it is allowed
+      {allow + ifSecret, "secret", "yes"},
+      {allow + ifSecret, "open", "no"},
+      {allow + ifSecret, null, "no"},
+      {allow + unlessSecret, "secret", "no"},
+      {allow + unlessSecret, "open", "yes"},
+      {allow + "|" + allow.replace("Allow", "Deny") + ifSecret, "secret", "no"},
+      {allow + "|" + allow.replace("Allow", "Deny") + ifSecret, "open", "yes"},
+      {allow + "|" + allow.replace("Allow", "Deny") + ifSecret, null, "yes"},
+      {named, "k", "yes"},
+      {named, "other", "no"},
+    };
+    for (Place place : Place.values()) {
+      for (String[] each : cases) {
+        ObjectMetadata.Builder tags = ObjectMetadata.newBuilder();
+        if (each[1] != null) {
+          tags.putTags("level", each[1]);
+        }
+        ObjectVersion object = ObjectVersion.newBuilder().setMetadata(tags).build();
+        assertEquals(
+            each[2].equals("yes") ? Outcome.ALLOWED : Outcome.DENIED,
+            asked(place, statements(place, each[0].split("[|]")), false, () -> object),
+            place + " " + String.join(" ", List.of(each[0], String.valueOf(each[1]))));
+      }
+    }
+  }
+
+  /** Nobody looks up the tags of all that is below a directory, so they let nothing pass. */
+  @Test
+  void tagsAllowNothingOfAllThatIsBelow() throws StoreException {
+    String unlessSecret =
+        "'Effect':'Allow','Resource':'*',"
+            + "'Condition':{'StringNotEquals':{'s3:ExistingObjectTag/level':'secret'}}";
+    for (Place place : Place.values()) {
+      assertEquals(
+          Outcome.DENIED,
+          asked(place, statements(place, unlessSecret), true, () -> null),
+          place.name());
+      assertEquals(
+          Outcome.ALLOWED,
+          asked(place, statements(place, "'Effect':'Allow','Resource':'*'"), true, () -> null),
+          place.name());
+    }
+  }
+
+  @Test
+  void anObjectIsLookedUpOnceAndOnlyWhereAPolicyAsksForItsTags() throws StoreException {
+    int[] lookUps = {0};
+    AccessRequest.ObjectLookup counted =
+        () -> {
+          lookUps[0]++;
+          return ObjectVersion.getDefaultInstance();
+        };
+    String all = "'Effect':'Allow','Resource':'*'";
+    asked(Place.USER, statements(Place.USER, all), false, counted);
+    assertEquals(0, lookUps[0]);
+    String secret = ",'Condition':{'StringNotEquals':{'s3:ExistingObjectTag/level':'secret'}}";
+    asked(Place.USER, statements(Place.USER, all + secret, all + secret), false, counted);
+    assertEquals(1, lookUps[0]);
   }
 }
