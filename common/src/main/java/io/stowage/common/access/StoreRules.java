@@ -64,6 +64,7 @@ public final class StoreRules implements AccessAuthorizer {
   /** What is said where no rule speaks. */
   public static final String NOTHING_ALLOWS = "nothing allows it";
 
+  /** Versions that are named are the bucket owner's to delete, whatever a list says, as in S3. */
   private static final Map<String, Permission> OF_BUCKET =
       Map.of(
           "s3:ListBucket", Permission.READ,
@@ -71,7 +72,6 @@ public final class StoreRules implements AccessAuthorizer {
           "s3:ListBucketMultipartUploads", Permission.READ,
           "s3:PutObject", Permission.WRITE,
           "s3:DeleteObject", Permission.WRITE,
-          "s3:DeleteObjectVersion", Permission.WRITE,
           "s3:GetBucketAcl", Permission.READ_ACP,
           "s3:PutBucketAcl", Permission.WRITE_ACP);
 

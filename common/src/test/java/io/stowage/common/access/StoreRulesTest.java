@@ -21,6 +21,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.stowage.common.access.Verdict.Outcome;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.policy.AccessSettings;
+import io.stowage.common.policy.Acl;
 import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.BucketLayout;
 import io.stowage.common.proto.ObjectMetadata;
@@ -211,5 +213,31 @@ class StoreRulesTest extends AuthorizerContract {
     String secret = ",'Condition':{'StringNotEquals':{'s3:ExistingObjectTag/level':'secret'}}";
     asked(Place.USER, statements(Place.USER, all + secret, all + secret), false, counted);
     assertEquals(1, lookUps[0]);
+  }
+
+  /** To overwrite and to delete a key keeps what was there before; to delete a version does not. */
+  @Test
+  void aListLetsNobodyDeleteVersions() throws StoreException {
+    for (String grant : List.of("WRITE", "FULL_CONTROL")) {
+      BucketInfo bucket =
+          bucket(BucketLayout.OBJECT).toBuilder()
+              .putSettings(
+                  AccessSettings.ACL,
+                  ByteString.copyFromUtf8(grant + " uri=" + Acl.ALL_USERS + "\n" + grant + " id=bob"))
+              .build();
+      for (String who : new String[] {"bob", null}) {
+        for (String action : List.of("s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion")) {
+          assertEquals(
+              action.endsWith("Version") ? Outcome.DENIED : Outcome.ALLOWED,
+              rules.decide(question(who, action, bucket, "k", List.of())).outcome(),
+              who + " " + action + " " + grant);
+        }
+      }
+      assertEquals(
+          Outcome.ALLOWED,
+          rules
+              .decide(question("owner", "s3:DeleteObjectVersion", bucket, "k", List.of()))
+              .outcome());
+    }
   }
 }
