@@ -30,6 +30,8 @@ import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.AfterEach;
@@ -43,12 +45,15 @@ import software.amazon.awssdk.http.urlconnection.UrlConnectionHttpClient;
 import software.amazon.awssdk.regions.Region;
 import software.amazon.awssdk.services.s3.S3Client;
 import software.amazon.awssdk.services.s3.model.BucketCannedACL;
+import software.amazon.awssdk.services.s3.model.CompletedMultipartUpload;
+import software.amazon.awssdk.services.s3.model.CompletedPart;
 import software.amazon.awssdk.services.s3.model.Delete;
 import software.amazon.awssdk.services.s3.model.Grant;
 import software.amazon.awssdk.services.s3.model.ObjectCannedACL;
 import software.amazon.awssdk.services.s3.model.ObjectIdentifier;
 import software.amazon.awssdk.services.s3.model.ObjectOwnership;
 import software.amazon.awssdk.services.s3.model.Permission;
+import software.amazon.awssdk.services.s3.model.S3Error;
 import software.amazon.awssdk.services.s3.model.S3Exception;
 import software.amazon.awssdk.services.s3.model.Tag;
 import software.amazon.awssdk.services.s3.model.TaggingDirective;
@@ -306,6 +311,186 @@ class S3AccessTest {
       alice.putBucketPolicy(b -> b.bucket("bucket").policy(allowBob(good[0], good[1])));
     }
     alice.deleteBucketPolicy(b -> b.bucket("bucket"));
+  }
+
+  /** Denies everybody something in the bucket, its owner too, on a condition. */
+  private void deny(String bucket, String actions, String condition) {
+    alice.putBucketPolicy(
+        b ->
+            b.bucket(bucket)
+                .policy(
+                    """
+                    {"Version": "2012-10-17", "Statement": {"Effect": "Deny", "Principal": "*",
+                     "Action": [%s], "Resource": "arn:aws:s3:::%s/*", "Condition": {%s}}}
+                    """
+                        .formatted(actions, bucket, condition)));
+  }
+
+  /** As S3's documentation has it: "Enforce conditional writes". */
+  @Test
+  void policiesAskForConditionsOfWrites() {
+    deny(
+        "bucket",
+        "\"s3:PutObject\"",
+        "\"Null\": {\"s3:if-none-match\": \"true\"},"
+            + "\"Bool\": {\"s3:ObjectCreationOperation\": \"true\"}");
+    denied(() -> put(alice, "bucket", "new", null));
+    alice.putObject(
+        b -> b.bucket("bucket").key("new").ifNoneMatch("*"), RequestBody.fromString("x"));
+    denied(
+        () ->
+            alice.copyObject(
+                b ->
+                    b.sourceBucket("bucket")
+                        .sourceKey("k")
+                        .destinationBucket("bucket")
+                        .destinationKey("copy")));
+    String upload = alice.createMultipartUpload(b -> b.bucket("bucket").key("big")).uploadId();
+    String etag =
+        alice
+            .uploadPart(
+                b -> b.bucket("bucket").key("big").uploadId(upload).partNumber(1),
+                RequestBody.fromString("x"))
+            .eTag();
+    CompletedMultipartUpload parts =
+        CompletedMultipartUpload.builder()
+            .parts(CompletedPart.builder().partNumber(1).eTag(etag).build())
+            .build();
+    denied(
+        () ->
+            alice.completeMultipartUpload(
+                b -> b.bucket("bucket").key("big").uploadId(upload).multipartUpload(parts)));
+    alice.completeMultipartUpload(
+        b ->
+            b.bucket("bucket").key("big").uploadId(upload).ifNoneMatch("*").multipartUpload(parts));
+  }
+
+  @Test
+  void policiesAskForConditionsOfDeletes() {
+    deny("bucket", "\"s3:DeleteObject\"", "\"Null\": {\"s3:if-match\": \"true\"}");
+    String etag = alice.headObject(b -> b.bucket("bucket").key("k")).eTag();
+    denied(() -> alice.deleteObject(b -> b.bucket("bucket").key("k")));
+    ObjectIdentifier named = ObjectIdentifier.builder().key("k").build();
+    assertEquals(
+        List.of("AccessDenied"),
+        alice.deleteObjects(b -> b.bucket("bucket").delete(d -> d.objects(named))).errors().stream()
+            .map(S3Error::code)
+            .toList());
+    ObjectIdentifier matched = named.toBuilder().eTag(etag).build();
+    assertEquals(
+        1,
+        alice
+            .deleteObjects(b -> b.bucket("bucket").delete(d -> d.objects(matched)))
+            .deleted()
+            .size());
+  }
+
+  @Test
+  void policiesLimitLocks() {
+    alice.createBucket(b -> b.bucket("locked").objectLockEnabledForBucket(true));
+    put(alice, "locked", "k", null);
+    Instant near = Instant.now().plus(5, ChronoUnit.DAYS);
+    Instant far = Instant.now().plus(20, ChronoUnit.DAYS);
+    deny(
+        "locked",
+        "\"s3:PutObjectRetention\"",
+        "\"NumericGreaterThan\": {\"s3:object-lock-remaining-retention-days\": \"10\"}");
+    denied(() -> retain("locked", far));
+    retain("locked", near);
+    denied(() -> putLocked("locked", far));
+    putLocked("locked", near);
+
+    deny(
+        "locked",
+        "\"s3:PutObjectRetention\"",
+        "\"StringEquals\": {\"s3:object-lock-mode\": \"GOVERNANCE\"},"
+            + "\"DateGreaterThan\": {\"s3:object-lock-retain-until-date\": \"%s\"}"
+                .formatted(near.plusSeconds(60)));
+    denied(() -> retain("locked", far));
+    retain("locked", near.plusSeconds(30));
+
+    deny(
+        "locked",
+        "\"s3:PutObjectLegalHold\"",
+        "\"StringEquals\": {\"s3:object-lock-legal-hold\": \"ON\"}");
+    denied(
+        () ->
+            alice.putObjectLegalHold(
+                b -> b.bucket("locked").key("k").legalHold(h -> h.status("ON"))));
+    alice.putObjectLegalHold(b -> b.bucket("locked").key("k").legalHold(h -> h.status("OFF")));
+    alice.deleteBucketPolicy(b -> b.bucket("locked"));
+    // Who may do so only on a condition, may do so.
+    alice.putBucketPolicy(
+        b ->
+            b.bucket("locked")
+                .policy(
+                    """
+                    {"Statement": {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam:::user/bob"},
+                     "Action": "s3:PutObjectLegalHold", "Resource": "arn:aws:s3:::locked/*",
+                     "Condition": {"StringEquals": {"s3:object-lock-legal-hold": "OFF"}}}}
+                    """));
+    bob.putObjectLegalHold(b -> b.bucket("locked").key("k").legalHold(h -> h.status("OFF")));
+    denied(
+        () ->
+            bob.putObjectLegalHold(
+                b -> b.bucket("locked").key("k").legalHold(h -> h.status("ON"))));
+  }
+
+  private void retain(String bucket, Instant until) {
+    alice.putObjectRetention(
+        b -> b.bucket(bucket).key("k").retention(r -> r.mode("GOVERNANCE").retainUntilDate(until)));
+  }
+
+  private void putLocked(String bucket, Instant until) {
+    alice.putObject(
+        b ->
+            b.bucket(bucket)
+                .key("new")
+                .objectLockMode("GOVERNANCE")
+                .objectLockRetainUntilDate(until),
+        RequestBody.fromString("x"));
+  }
+
+  /** Conditions under which a read, or a put with the tags a and b, is denied, or is not. */
+  @Test
+  void policiesAskForWhatARequestIs() {
+    String[][] cases = {
+      {"\"NumericLessThan\": {\"s3:signatureAge\": \"600000\"}", "denied"},
+      {"\"NumericGreaterThan\": {\"s3:signatureAge\": \"600000\"}", "passes"},
+      {"\"StringNotEquals\": {\"s3:ResourceAccount\": \"000000000000\"}", "passes"},
+      {"\"StringNotEquals\": {\"aws:ResourceAccount\": \"000000000000\"}", "passes"},
+      {"\"StringEquals\": {\"aws:ResourceAccount\": \"000000000000\"}", "denied"},
+      {"\"StringNotEquals\": {\"aws:RequestedRegion\": \"us-east-1\"}", "passes"},
+      {"\"Bool\": {\"aws:PrincipalIsAWSService\": \"false\"}", "denied"},
+      {"\"Bool\": {\"aws:ViaAWSService\": \"true\"}", "passes"},
+      {"\"Null\": {\"s3:TlsVersion\": \"false\"}", "passes"},
+      {"\"ForAnyValue:StringEquals\": {\"s3:RequestObjectTagKeys\": [\"b\", \"c\"]}", "put denied"},
+      {"\"ForAnyValue:StringEquals\": {\"s3:RequestObjectTagKeys\": \"c\"}", "passes"},
+      {"\"ForAllValues:StringEquals\": {\"s3:RequestObjectTagKeys\": [\"a\", \"b\"]}", "denied"},
+      {"\"ForAnyValue:StringNotEquals\": {\"s3:RequestObjectTagKeys\": [\"a\", \"b\"]}", "passes"},
+    };
+    for (String[] each : cases) {
+      deny("bucket", "\"s3:GetObject\", \"s3:PutObject\"", each[0]);
+      assertEquals(each[1].equals("denied"), isDenied(() -> read(alice, "k")), each[0]);
+      assertEquals(
+          each[1].endsWith("denied"),
+          isDenied(
+              () ->
+                  alice.putObject(
+                      b -> b.bucket("bucket").key("k").tagging("a=1&b=2"),
+                      RequestBody.fromString("x"))),
+          each[0]);
+    }
+  }
+
+  private static boolean isDenied(Runnable what) {
+    try {
+      what.run();
+      return false;
+    } catch (S3Exception e) {
+      assertEquals(403, e.statusCode());
+      return true;
+    }
   }
 
   private static String allowBob(String action, String resource) {

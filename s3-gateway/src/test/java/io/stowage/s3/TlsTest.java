@@ -48,6 +48,7 @@ import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import javax.net.ssl.SSLContext;
+import javax.net.ssl.SSLParameters;
 import javax.net.ssl.TrustManagerFactory;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -120,6 +121,11 @@ class TlsTest {
 
   private static HttpClient client(Certificate trusted, HttpClient.Version version)
       throws Exception {
+    return client(trusted, version, "TLSv1.3");
+  }
+
+  private static HttpClient client(Certificate trusted, HttpClient.Version version, String tls)
+      throws Exception {
     KeyStore trust = KeyStore.getInstance("PKCS12");
     trust.load(null, null);
     trust.setCertificateEntry("gateway", trusted);
@@ -128,7 +134,11 @@ class TlsTest {
     managers.init(trust);
     SSLContext context = SSLContext.getInstance("TLS");
     context.init(null, managers.getTrustManagers(), null);
-    return HttpClient.newBuilder().sslContext(context).version(version).build();
+    return HttpClient.newBuilder()
+        .sslContext(context)
+        .sslParameters(new SSLParameters(null, new String[] {tls}))
+        .version(version)
+        .build();
   }
 
   private static RawS3 raw(int port) {
@@ -189,6 +199,31 @@ class TlsTest {
         assertTrue(new String(none.body(), StandardCharsets.UTF_8).contains("NoSuchKey"));
         assertEquals(404, send(client, port, "HEAD", bucket + "/none", new byte[0]).statusCode());
         assertEquals(204, send(client, port, "DELETE", bucket + "/k10", new byte[0]).statusCode());
+      }
+    }
+  }
+
+  @Test
+  void policiesAskForTheVersionOfTls() throws Exception {
+    Certificate certificate = makePems("one");
+    String policy =
+        """
+        {"Version": "2012-10-17", "Statement": {"Effect": "Deny", "Principal": "*",
+         "Action": "s3:GetObject", "Resource": "arn:aws:s3:::bucket/*",
+         "Condition": {"NumericLessThan": {"s3:TlsVersion": "1.3"}}}}
+        """;
+    try (InMemoryTarget target = start(Map.of())) {
+      int port = target.gateway.port();
+      HttpClient owner = client(certificate, HttpClient.Version.HTTP_1_1);
+      send(owner, port, "PUT", "/bucket", new byte[0]);
+      send(owner, port, "PUT", "/bucket/k", new byte[1]);
+      byte[] document = policy.getBytes(StandardCharsets.UTF_8);
+      assertEquals(204, send(owner, port, "PUT", "/bucket?policy", document).statusCode());
+      for (HttpClient.Version version : HttpClient.Version.values()) {
+        HttpClient older = client(certificate, version, "TLSv1.2");
+        assertEquals(403, send(older, port, "GET", "/bucket/k", new byte[0]).statusCode());
+        HttpClient newer = client(certificate, version, "TLSv1.3");
+        assertEquals(200, send(newer, port, "GET", "/bucket/k", new byte[0]).statusCode());
       }
     }
   }

@@ -221,7 +221,12 @@ record Condition(
       return values.stream().anyMatch(v -> Boolean.parseBoolean(v) == facts.isEmpty());
     }
     if (facts.isEmpty()) {
-      return ifExists || operator.negated || quantifier == Quantifier.ALL_VALUES;
+      return ifExists
+          || switch (quantifier) {
+            case ONE -> operator.negated;
+            case ANY_VALUE -> false; // there is none of which it could hold
+            case ALL_VALUES -> true;
+          };
     }
     return switch (quantifier) {
       case ONE, ANY_VALUE -> facts.stream().anyMatch(fact -> holdsFor(fact, question));

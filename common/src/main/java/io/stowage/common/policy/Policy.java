@@ -174,8 +174,9 @@ public final class Policy {
   }
 
   /**
-   * The same of one that is to be kept: its actions must be some, and of its resources; and nothing
-   * is allowed to whoever is not somebody, which would be the whole world.
+   * The same of one that is to be kept: its actions must be some, and of its resources; what its
+   * conditions ask for there must be; and nothing is allowed to whoever is not somebody, which
+   * would be the whole world.
    */
   public static Policy newOfBucket(String json, String bucket) throws MalformedPolicyException {
     Policy policy = ofBucket(json, bucket);
@@ -190,6 +191,9 @@ public final class Policy {
             statement.actions,
             resources.stream().anyMatch(resource -> Patterns.matches(resource, whole)),
             resources.stream().anyMatch(resource -> resource.matches(".*/.*|.*[*]")));
+      }
+      for (Condition condition : statement.conditions) {
+        S3ConditionKeys.check(condition.key());
       }
     }
     return policy;

@@ -116,6 +116,14 @@ public record Question(
       return this;
     }
 
+    /** Notes a fact with several values; none are no fact. */
+    public Facts putAll(String key, List<String> values) {
+      if (!values.isEmpty()) {
+        byKey.put(key.toLowerCase(Locale.ROOT), List.copyOf(values));
+      }
+      return this;
+    }
+
     /** Notes that a fact cannot be known of this request, which may have it or not. */
     public Facts unknown(String key) {
       byKey.put(key.toLowerCase(Locale.ROOT), List.of());

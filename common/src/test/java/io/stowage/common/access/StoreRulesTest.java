@@ -223,7 +223,8 @@ class StoreRulesTest extends AuthorizerContract {
           bucket(BucketLayout.OBJECT).toBuilder()
               .putSettings(
                   AccessSettings.ACL,
-                  ByteString.copyFromUtf8(grant + " uri=" + Acl.ALL_USERS + "\n" + grant + " id=bob"))
+                  ByteString.copyFromUtf8(
+                      grant + " uri=" + Acl.ALL_USERS + "\n" + grant + " id=bob"))
               .build();
       for (String who : new String[] {"bob", null}) {
         for (String action : List.of("s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion")) {

@@ -229,6 +229,8 @@ class PolicyTest {
         given("'Null':{'aws:Referer':false}", "aws:referer", "x", Answer.ALLOW),
         given("'ForAllValues:StringEquals':{'s3:prefix':'a'}", "s3:prefix", null, Answer.ALLOW),
         given("'ForAnyValue:StringEquals':{'s3:prefix':'a'}", "s3:prefix", null, Answer.SILENT),
+        given("'ForAnyValue:StringNotEquals':{'s3:prefix':'a'}", "s3:prefix", null, Answer.SILENT),
+        given("'ForAnyValue:StringNotEquals':{'s3:prefix':'a'}", "s3:prefix", "b", Answer.ALLOW),
         given(
             "'StringEquals':{'s3:prefix':'a'},'Bool':{'aws:SecureTransport':'true'}",
             "s3:prefix",
@@ -278,6 +280,53 @@ class PolicyTest {
                     + "'Resource':'arn:aws:s3:::b/*',"
                     + "'Condition':{'StringLikeIfExists':{'aws:Referer':'a*'}}")
             .answer(new Question(ALICE, "s3:GetObject", Question.resourceOf("b", "k"), unknown)));
+  }
+
+  /** A key that no request ever has would make a denial say nothing, and nobody would know. */
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "s3:prefx",
+        "s3:RequestObjectTag",
+        "s3:ExistingObjectTag/",
+        "kms:ViaService",
+        "prefix",
+        ""
+      })
+  void aBucketsPolicyAsksForNoKeyThatThereIsNot(String key) throws MalformedPolicyException {
+    String statement = onKey(key);
+    MalformedPolicyException refused =
+        assertThrows(
+            MalformedPolicyException.class, () -> Policy.newOfBucket(json(statement), "b"));
+    assertEquals("Policy has an invalid condition key", refused.getMessage());
+    Policy.ofBucket(json(statement), "b"); // one that was taken before goes on
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "s3:prefix",
+        "S3:Prefix",
+        "s3:ExistingObjectTag/a/b",
+        "s3:RequestObjectTag/level",
+        "s3:RequestObjectTagKeys",
+        "s3:object-lock-remaining-retention-days",
+        "s3:if-none-match",
+        "s3:ObjectCreationOperation",
+        "s3:TlsVersion",
+        "s3:DataAccessPointArn",
+        "aws:SourceIp",
+        "aws:PrincipalOrgID"
+      })
+  void aBucketsPolicyAsksForKeysOfS3AndGlobalOnes(String key) throws MalformedPolicyException {
+    Policy.newOfBucket(json(onKey(key)), "b");
+  }
+
+  private static String onKey(String key) {
+    return "'Effect':'Deny','Principal':'*','Action':'s3:GetObject','Resource':'arn:aws:s3:::b/*',"
+        + "'Condition':{'StringEquals':{'"
+        + key
+        + "':'x'}}";
   }
 
   private static Question question(Case c) {

@@ -567,7 +567,17 @@ public final class Door {
               .put("aws:userid", person.canonicalId())
               .put("aws:PrincipalArn", arn())
               .put("aws:PrincipalAccount", Question.ACCOUNT)
+              .put("aws:ResourceAccount", Question.ACCOUNT)
+              .put("s3:ResourceAccount", Question.ACCOUNT)
               .put("s3:VersionId", VersionText.ofNamed(versionId))
+              .unknown("s3:if-match")
+              .unknown("s3:if-none-match")
+              .unknown("s3:ObjectCreationOperation")
+              .unknown("s3:RequestObjectTagKeys")
+              .unknown("s3:object-lock-mode")
+              .unknown("s3:object-lock-legal-hold")
+              .unknown("s3:object-lock-retain-until-date")
+              .unknown("s3:object-lock-remaining-retention-days")
               .unknown("aws:UserAgent")
               .unknown("aws:Referer");
       said.forEach(facts::put);

@@ -604,6 +604,27 @@ public final class Authenticator {
     }
   }
 
+  /**
+   * When a request was signed, which its signature covers; null if nothing says so, as in a link of
+   * version 2 or an unsigned request.
+   */
+  public static Instant signedAt(HttpHeaders headers, Map<String, String> query) {
+    if (headers.contains(HttpHeaderNames.AUTHORIZATION)) {
+      String amzDate = headers.get("x-amz-date");
+      Instant time = amzDate == null ? null : instant(amzDate);
+      return time != null
+          ? time
+          : httpDate(amzDate == null ? headers.get(HttpHeaderNames.DATE) : amzDate);
+    }
+    return query.containsKey("X-Amz-Date") ? instant(query.get("X-Amz-Date")) : null;
+  }
+
+  /** When an upload form was signed; null if nothing says so. */
+  public static Instant signedAt(Map<String, String> fields) {
+    String timestamp = fields.get("x-amz-date");
+    return timestamp == null ? null : instant(timestamp);
+  }
+
   private static Instant instant(String timestamp) {
     try {
       return sinceEpoch(LocalDateTime.parse(timestamp, TIMESTAMP).toInstant(ZoneOffset.UTC));

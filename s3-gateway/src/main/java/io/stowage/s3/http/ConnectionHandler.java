@@ -93,7 +93,7 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
 
   private final HttpServer server;
   private final RequestHandler handler;
-  private final boolean secure;
+  private final String tlsVersion;
   private final MessagesAhead ahead = new MessagesAhead();
   private ChannelHandlerContext ctx;
   private Exchange current;
@@ -116,10 +116,13 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
   /** Pieces of a response that were handed to the channel and have not left it. */
   private final AtomicInteger piecesOnTheirWay = new AtomicInteger();
 
-  ConnectionHandler(HttpServer server, RequestHandler handler, boolean secure) {
+  /**
+   * @param tlsVersion null: without
+   */
+  ConnectionHandler(HttpServer server, RequestHandler handler, String tlsVersion) {
     this.server = server;
     this.handler = handler;
-    this.secure = secure;
+    this.tlsVersion = tlsVersion;
   }
 
   // ---- what the channel tells
@@ -393,7 +396,7 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
             exchange.head.headers(),
             body,
             remoteAddress(),
-            secure,
+            tlsVersion,
             () -> ctx.executor().execute(() -> bePatient(exchange)));
     long since = System.nanoTime();
     if (!server.submitRequest(() -> run(exchange, request, since))) {

@@ -103,7 +103,7 @@ final class ProtocolChooser extends ByteToMessageDecoder {
             .setMaxInitialLineLength(HttpLimits.REQUEST_LINE_BYTES)
             .setMaxHeaderSize(HttpLimits.HEADER_BYTES)
             .setMaxChunkSize(HttpLimits.PIECE_BYTES);
-    ConnectionHandler speaker = new ConnectionHandler(server, handler, isSecure(ctx));
+    ConnectionHandler speaker = new ConnectionHandler(server, handler, tlsVersion(ctx));
     ctx.pipeline()
         .addLast(
             new HeadPace(server.limits().idle(), speaker),
@@ -114,7 +114,7 @@ final class ProtocolChooser extends ByteToMessageDecoder {
   }
 
   private void speakHttp2(ChannelHandlerContext ctx) {
-    boolean secure = isSecure(ctx);
+    String tlsVersion = tlsVersion(ctx);
     Http2FrameCodec codec =
         Http2FrameCodecBuilder.forServer()
             .initialSettings(
@@ -139,14 +139,20 @@ final class ProtocolChooser extends ByteToMessageDecoder {
                         new IdleStateHandler(
                             true, 0, 0, server.limits().idle().toMillis(), TimeUnit.MILLISECONDS),
                         new Http2StreamFrameToHttpObjectCodec(true),
-                        new ConnectionHandler(server, handler, secure));
+                        new ConnectionHandler(server, handler, tlsVersion));
               }
             }),
         speaker);
     connection.spokenBy(speaker);
   }
 
-  private static boolean isSecure(ChannelHandlerContext ctx) {
-    return ctx.pipeline().get(SslHandler.class) != null;
+  /** As a number, "1.3"; null: without TLS. What is decoded came after the handshake. */
+  private static String tlsVersion(ChannelHandlerContext ctx) {
+    SslHandler tls = ctx.pipeline().get(SslHandler.class);
+    if (tls == null) {
+      return null;
+    }
+    String protocol = tls.engine().getSession().getProtocol();
+    return protocol.startsWith("TLSv") ? protocol.substring("TLSv".length()) : protocol;
   }
 }

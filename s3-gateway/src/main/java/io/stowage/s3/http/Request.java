@@ -25,7 +25,7 @@ import io.netty.handler.codec.http.HttpHeaders;
  * @param target request target as sent: path and query, still encoded
  * @param headers as sent; one char is one byte of the wire
  * @param remoteAddress of the peer, without port
- * @param secure whether it came over TLS
+ * @param tlsVersion of the connection, "1.3"; null: it is not encrypted
  * @param patience by which the operation says that its answer may take long
  */
 public record Request(
@@ -35,5 +35,11 @@ public record Request(
     HttpHeaders headers,
     BodySource body,
     String remoteAddress,
-    boolean secure,
-    Runnable patience) {}
+    String tlsVersion,
+    Runnable patience) {
+
+  /** Whether it came over TLS. */
+  public boolean secure() {
+    return tlsVersion != null;
+  }
+}

@@ -26,8 +26,6 @@ import io.stowage.s3.http.Response;
 import io.stowage.s3.payload.HashKind;
 import io.stowage.s3.payload.Payload;
 import io.stowage.s3.xml.XmlOut;
-import java.util.HashMap;
-import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 
@@ -78,7 +76,8 @@ final class CopyObject implements Operation {
           "The specified copy source is larger than the maximum allowable size for a copy source: "
               + PutObject.LARGEST_BODY);
     }
-    if (!replaceTags && from.getMetadata().getTagsCount() > 0) {
+    if (!replaceTags
+        && (from.getMetadata().getTagsCount() > 0 || headers.contains("x-amz-tagging"))) {
       requireTags(source, call, from.getMetadata().getTagsMap());
     }
     ObjectMetadata metadata = metadata(backend, call, from, replaceMetadata, replaceTags);
@@ -104,14 +103,17 @@ final class CopyObject implements Operation {
    */
   private void requireTags(CopySource source, S3Call call, Map<String, String> tags)
       throws S3Exception, StoreException {
-    source.requireTags(backend, call);
-    Map<String, List<String>> facts = new HashMap<>(call.facts());
-    tags.forEach(
-        (tag, value) ->
-            facts.put("s3:requestobjecttag/" + tag.toLowerCase(Locale.ROOT), List.of(value)));
+    if (!tags.isEmpty()) {
+      source.requireTags(backend, call);
+    }
     backend
         .authorizer()
-        .authorize(call.caller().subject(), action(), call.bucket(), call.key(), facts);
+        .authorize(
+            call.caller().subject(),
+            action(),
+            call.bucket(),
+            call.key(),
+            RequestFacts.withTags(call.facts(), tags));
   }
 
   private static String result(XmlOut out, ObjectVersion version) {

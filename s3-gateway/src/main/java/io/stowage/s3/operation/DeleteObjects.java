@@ -86,7 +86,7 @@ final class DeleteObjects implements Operation {
       try {
         versionId = versionId(version);
         S3Address.checkKey(key);
-        authorize(call, key, version);
+        authorize(call, key, version, object.childText("ETag"));
         condition = Preconditions.ofDelete(object, version);
         if (Preconditions.comparesTags(condition)) {
           backend
@@ -143,12 +143,17 @@ final class DeleteObjects implements Operation {
     }
   }
 
-  private void authorize(S3Call call, String key, String version)
+  private void authorize(S3Call call, String key, String version, String etag)
       throws S3Exception, StoreException {
     Map<String, List<String>> facts = call.facts();
-    if (version != null) {
+    if (version != null || etag != null) {
       facts = new HashMap<>(facts);
-      facts.put("s3:versionid", List.of(version));
+      if (version != null) {
+        facts.put("s3:versionid", List.of(version));
+      }
+      if (etag != null) {
+        facts.put("s3:if-match", List.of(etag));
+      }
     }
     String action = version == null ? "s3:DeleteObject" : "s3:DeleteObjectVersion";
     backend.authorizer().authorize(call.caller().subject(), action, call.bucket(), key, facts);

@@ -175,7 +175,7 @@ public final class Dispatcher implements RequestHandler {
       }
     }
     Map<String, List<String>> facts =
-        RequestFacts.of(request, target.query(), caller, backend.clock().wallMicros());
+        RequestFacts.of(backend, request, target.query(), caller, operation.action());
     Response response;
     try {
       String action =

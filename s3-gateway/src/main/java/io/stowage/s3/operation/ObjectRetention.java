@@ -115,24 +115,40 @@ final class ObjectRetention {
 
   /** PutObjectRetention; an empty document takes the retention away. */
   record PutRetention(Backend backend) implements Operation {
+    private static final String ACTION = "s3:PutObjectRetention";
+
+    /** What is asked for; nulls where the retention is to be taken away. */
+    private record Asked(String mode, String until) {
+      static Asked of(XmlElement document) throws S3Exception {
+        Asked asked = new Asked(document.childText("Mode"), document.childText("RetainUntilDate"));
+        if ((asked.mode == null) != (asked.until == null)) {
+          throw new S3Exception(S3Error.MALFORMED_XML).with("Element", "Retention");
+        }
+        return asked;
+      }
+    }
+
     @Override
     public String action() {
-      return "s3:PutObjectRetention";
+      return null;
     }
 
     @Override
     public Response handle(S3Call call) throws S3Exception, StoreException {
-      XmlElement document = document(call, RETENTION);
-      String mode = document.childText("Mode");
-      String until = document.childText("RetainUntilDate");
-      if ((mode == null) != (until == null)) {
-        throw new S3Exception(S3Error.MALFORMED_XML).with("Element", "Retention");
+      Asked asked =
+          SaidInBody.authorized(
+              backend,
+              call,
+              ACTION,
+              () -> Asked.of(document(call, RETENTION)),
+              said ->
+                  RequestFacts.withLock(
+                      call.facts(), said.mode, said.until, null, backend.clock().wallMicros()));
+      long micros = asked.until == null ? 0 : LockHeaders.parse(asked.until);
+      if (asked.until != null) {
+        LockHeaders.requireFuture(backend, micros, "RetainUntilDate", asked.until);
       }
-      long micros = until == null ? 0 : LockHeaders.parse(until);
-      if (until != null) {
-        LockHeaders.requireFuture(backend, micros, "RetainUntilDate", until);
-      }
-      LockMode locked = mode == null ? LockMode.UNLOCKED : LockMode.valueOf(mode);
+      LockMode locked = asked.mode == null ? LockMode.UNLOCKED : LockMode.valueOf(asked.mode);
       return change(
           backend,
           call,
@@ -162,17 +178,32 @@ final class ObjectRetention {
 
   /** PutObjectLegalHold. */
   record PutLegalHold(Backend backend) implements Operation {
-    @Override
-    public String action() {
-      return "s3:PutObjectLegalHold";
-    }
+    private static final String ACTION = "s3:PutObjectLegalHold";
 
     @Override
-    public Response handle(S3Call call) throws S3Exception, StoreException {
+    public String action() {
+      return null;
+    }
+
+    private static String status(S3Call call) throws S3Exception {
       String status = document(call, LEGAL_HOLD).childText("Status");
       if (status == null) {
         throw new S3Exception(S3Error.MALFORMED_XML).with("Element", "LegalHold");
       }
+      return status;
+    }
+
+    @Override
+    public Response handle(S3Call call) throws S3Exception, StoreException {
+      String status =
+          SaidInBody.authorized(
+              backend,
+              call,
+              ACTION,
+              () -> status(call),
+              said ->
+                  RequestFacts.withLock(
+                      call.facts(), null, null, said, backend.clock().wallMicros()));
       LegalHold hold = status.equals("ON") ? LegalHold.HOLD_ON : LegalHold.HOLD_OFF;
       return change(backend, call, false, lock -> lock.toBuilder().setLegalHold(hold).build());
     }

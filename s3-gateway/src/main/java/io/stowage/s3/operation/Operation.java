@@ -22,8 +22,8 @@ import io.stowage.s3.http.Response;
 /** One operation of S3. Thread-safe. */
 public interface Operation {
   /**
-   * The action that a caller must be allowed, as IAM names it; null if the operation asks for each
-   * key by itself.
+   * The action that a caller must be allowed, as IAM names it; null if the operation asks by
+   * itself, for each key or for what its body says.
    */
   String action();
 

@@ -205,13 +205,10 @@ final class PostObject implements Operation {
             headers,
             file,
             request.remoteAddress(),
-            request.secure(),
+            request.tlsVersion(),
             request.patience());
     return call.asPutBy(
-        signer,
-        key,
-        described,
-        RequestFacts.ofForm(described, fields, signer, backend.clock().wallMicros()));
+        signer, key, described, RequestFacts.ofForm(backend, described, fields, signer));
   }
 
   private static void set(HttpHeaders headers, String name, String value) throws S3Exception {

@@ -19,9 +19,12 @@ import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpHeaders;
 import io.stowage.common.policy.Question;
 import io.stowage.common.proto.ObjectMetadata;
+import io.stowage.s3.auth.Authenticator;
 import io.stowage.s3.auth.Caller;
 import io.stowage.s3.error.S3Exception;
 import io.stowage.s3.http.Request;
+import java.math.BigDecimal;
+import java.math.RoundingMode;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.AbstractMap;
@@ -38,6 +41,8 @@ import java.util.function.Supplier;
 final class RequestFacts {
   private static final List<String> HEADERS =
       List.of(
+          "if-match",
+          "if-none-match",
           "x-amz-acl",
           "x-amz-content-sha256",
           "x-amz-copy-source",
@@ -47,6 +52,7 @@ final class RequestFacts {
           "x-amz-grant-write",
           "x-amz-grant-write-acp",
           "x-amz-metadata-directive",
+          "x-amz-object-ownership",
           "x-amz-request-payer",
           "x-amz-server-side-encryption",
           "x-amz-server-side-encryption-aws-kms-key-id",
@@ -62,12 +68,18 @@ final class RequestFacts {
           "max-keys", "s3:max-keys",
           "versionId", "s3:VersionId");
 
+  private static final long MICROS_A_DAY = 86_400_000_000L;
+
   private RequestFacts() {}
 
-  /** The facts, gathered when the first is asked for: most requests meet no policy. */
+  /**
+   * The facts, gathered when the first is asked for: most requests meet no policy.
+   *
+   * @param action of the operation; null if it asks by itself
+   */
   static Map<String, List<String>> of(
-      Request request, Map<String, String> query, Caller caller, long nowMicros) {
-    return new Lazy(() -> gather(request, query, caller, nowMicros));
+      Backend backend, Request request, Map<String, String> query, Caller caller, String action) {
+    return new Lazy(() -> gather(backend, request, query, caller, action).done());
   }
 
   /** A map that is made when it is looked into. Thread-safe. */
@@ -98,9 +110,10 @@ final class RequestFacts {
     }
   }
 
-  private static Map<String, List<String>> gather(
-      Request request, Map<String, String> query, Caller caller, long nowMicros) {
+  private static Question.Facts gather(
+      Backend backend, Request request, Map<String, String> query, Caller caller, String action) {
     HttpHeaders headers = request.headers();
+    long nowMicros = backend.clock().wallMicros();
     Instant now = Instant.ofEpochSecond(nowMicros / 1_000_000);
     Question.Facts facts =
         new Question.Facts()
@@ -110,7 +123,13 @@ final class RequestFacts {
             .put("aws:EpochTime", Long.toString(now.getEpochSecond()))
             .put("aws:UserAgent", headers.get(HttpHeaderNames.USER_AGENT))
             .put("aws:Referer", headers.get(HttpHeaderNames.REFERER))
+            .put("aws:RequestedRegion", backend.region())
+            .put("aws:ResourceAccount", Question.ACCOUNT)
+            .put("aws:ViaAWSService", "false")
+            .put("aws:PrincipalIsAWSService", "false")
             .put("aws:PrincipalType", principalType(caller))
+            .put("s3:ResourceAccount", Question.ACCOUNT)
+            .put("s3:TlsVersion", request.tlsVersion())
             .put("s3:signatureversion", signatureVersion(request, query, caller))
             .put("s3:authType", authType(query, caller));
     if (!caller.isAnonymous()) {
@@ -119,6 +138,13 @@ final class RequestFacts {
           .put("aws:userid", caller.session().isOfRole() ? caller.uniqueId() : caller.user())
           .put("aws:PrincipalArn", caller.arn())
           .put("aws:PrincipalAccount", Question.ACCOUNT);
+      addSignatureAge(Authenticator.signedAt(headers, query), nowMicros, facts);
+    }
+    if (caller.session().isTemporary()) {
+      facts.put("aws:MultiFactorAuthPresent", "false").unknown("aws:TokenIssueTime");
+    }
+    if (action != null) {
+      addOf(action, request, query, facts);
     }
     for (String name : HEADERS) {
       facts.put("s3:" + name, headers.get(name));
@@ -132,22 +158,99 @@ final class RequestFacts {
       } catch (S3Exception e) {
         tagged.clear(); // the operation that would keep them refuses them
       }
-      tagged.getTagsMap().forEach((tag, value) -> facts.put("s3:RequestObjectTag/" + tag, value));
+      addTags(tagged.getTagsMap(), facts);
     }
-    return facts.done();
+    addLock(
+        headers.get(LockHeaders.MODE),
+        headers.get(LockHeaders.UNTIL),
+        headers.get(LockHeaders.HOLD),
+        nowMicros,
+        facts);
+    return facts;
+  }
+
+  /** In milliseconds. A signature that does not say when it was made can be of any age. */
+  private static void addSignatureAge(Instant signed, long nowMicros, Question.Facts facts) {
+    if (signed == null) {
+      facts.unknown("s3:signatureAge");
+    } else {
+      facts.put(
+          "s3:signatureAge", Long.toString(Math.max(0, nowMicros / 1_000 - signed.toEpochMilli())));
+    }
+  }
+
+  /** What is said of some actions only. */
+  private static void addOf(
+      String action, Request request, Map<String, String> query, Question.Facts facts) {
+    if (action.equals("s3:PutObject")) {
+      boolean ofUpload = query.containsKey("uploadId") && !request.method().equals("POST");
+      facts.put(
+          "s3:ObjectCreationOperation",
+          Boolean.toString(!ofUpload && !query.containsKey("uploads")));
+    }
+    if (action.equals("s3:CreateBucket")) {
+      facts.unknown("s3:LocationConstraint"); // it stands in the body, which nobody has read
+    }
+  }
+
+  private static void addTags(Map<String, String> tags, Question.Facts facts) {
+    tags.forEach((tag, value) -> facts.put("s3:RequestObjectTag/" + tag, value));
+    facts.putAll("s3:RequestObjectTagKeys", List.copyOf(tags.keySet()));
+  }
+
+  /** What a lock is to be; nulls where nothing is said. */
+  private static void addLock(
+      String mode, String until, String hold, long nowMicros, Question.Facts facts) {
+    facts
+        .put("s3:object-lock-mode", mode)
+        .put("s3:object-lock-retain-until-date", until)
+        .put("s3:object-lock-legal-hold", hold);
+    long micros = until == null ? -1 : LockHeaders.parse(until);
+    if (micros >= 0) {
+      BigDecimal days =
+          BigDecimal.valueOf(micros - nowMicros)
+              .divide(BigDecimal.valueOf(MICROS_A_DAY), 6, RoundingMode.HALF_UP);
+      facts.put("s3:object-lock-remaining-retention-days", days.toPlainString());
+    }
+  }
+
+  /** The same, with these tags as those that the request has for what it writes. */
+  static Map<String, List<String>> withTags(
+      Map<String, List<String>> facts, Map<String, String> tags) {
+    Question.Facts with = new Question.Facts();
+    addTags(tags, with);
+    return replaced(facts, "s3:requestobjecttag", with);
+  }
+
+  /** The same, with this lock as the one that the request asks for; nulls where none is said. */
+  static Map<String, List<String>> withLock(
+      Map<String, List<String>> facts, String mode, String until, String hold, long nowMicros) {
+    Question.Facts with = new Question.Facts();
+    addLock(mode, until, hold, nowMicros, with);
+    return replaced(facts, "s3:object-lock-", with);
+  }
+
+  private static Map<String, List<String>> replaced(
+      Map<String, List<String>> facts, String prefix, Question.Facts by) {
+    Map<String, List<String>> all = new HashMap<>(facts);
+    all.keySet().removeIf(key -> key.startsWith(prefix));
+    all.putAll(by.done());
+    return all;
   }
 
   /** The facts of a put that an upload form describes. */
   static Map<String, List<String>> ofForm(
-      Request put, Map<String, String> fields, Caller signer, long nowMicros) {
-    Map<String, List<String>> facts = new HashMap<>(gather(put, Map.of(), signer, nowMicros));
+      Backend backend, Request put, Map<String, String> fields, Caller signer) {
+    Question.Facts facts = gather(backend, put, Map.of(), signer, "s3:PutObject");
     if (!signer.isAnonymous()) {
-      facts.put("s3:authtype", List.of("POST"));
-      facts.put(
-          "s3:signatureversion",
-          List.of(fields.containsKey("x-amz-algorithm") ? "AWS4-HMAC-SHA256" : "AWS"));
+      facts
+          .put("s3:authType", "POST")
+          .put(
+              "s3:signatureversion",
+              fields.containsKey("x-amz-algorithm") ? "AWS4-HMAC-SHA256" : "AWS");
+      addSignatureAge(Authenticator.signedAt(fields), backend.clock().wallMicros(), facts);
     }
-    return Map.copyOf(facts);
+    return facts.done();
   }
 
   private static String signatureVersion(
