@@ -493,6 +493,65 @@ class S3AccessTest {
     }
   }
 
+  /** The tags of PutObjectTagging stand in its body; a header says nothing there. */
+  @Test
+  void policiesAskForTheTagsThatArePut() throws IOException {
+    String tags = "\"s3:PutObjectTagging\", \"s3:PutObjectVersionTagging\"";
+    String ifPublic = "\"StringEquals\": {\"s3:RequestObjectTag/class\": \"public\"}";
+    deny("bucket", tags, ifPublic);
+    denied(() -> tag(alice, "public", null));
+    denied(() -> tag(alice, "public", "null"));
+    tag(alice, "open", null);
+    tag(alice, "open", "null");
+    deny(
+        "bucket",
+        tags,
+        "\"ForAnyValue:StringNotEquals\": {\"s3:RequestObjectTagKeys\": \"level\"}");
+    denied(() -> tag(alice, "open", null));
+    alice.putBucketPolicy(
+        b ->
+            b.bucket("bucket")
+                .policy(
+                    """
+                    {"Statement": {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam:::user/bob"},
+                     "Action": [%s], "Resource": "arn:aws:s3:::bucket/*", "Condition": {%s}}}
+                    """
+                        .formatted(tags, ifPublic)));
+    tag(bob, "public", null);
+    tag(bob, "public", "null");
+    denied(() -> tag(bob, "open", null));
+    denied(
+        () ->
+            bob.putObjectTagging(
+                b ->
+                    b.bucket("bucket")
+                        .key("k")
+                        .overrideConfiguration(o -> o.putHeader("x-amz-tagging", "class=public"))
+                        .tagging(t -> t.tagSet(List.of()))));
+    // What is wrong with a body is told to whom the action is allowed.
+    assertEquals(403, stranger("PUT", "/bucket/k?tagging"));
+    alice.deleteBucketPolicy(b -> b.bucket("bucket"));
+    S3Exception malformed =
+        assertThrows(
+            S3Exception.class,
+            () -> tags(alice, null, List.of(classOf("public"), classOf("open")))); // twice one key
+    assertEquals(400, malformed.statusCode());
+    denied(() -> tags(bob, null, List.of(classOf("public"), classOf("open"))));
+  }
+
+  private static Tag classOf(String value) {
+    return Tag.builder().key("class").value(value).build();
+  }
+
+  private static void tag(S3Client who, String value, String version) {
+    tags(who, version, List.of(classOf(value)));
+  }
+
+  private static void tags(S3Client who, String version, List<Tag> tags) {
+    who.putObjectTagging(
+        b -> b.bucket("bucket").key("k").versionId(version).tagging(t -> t.tagSet(tags)));
+  }
+
   private static String allowBob(String action, String resource) {
     return """
     {"Statement": {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam:::user/bob"},

@@ -108,15 +108,22 @@ final class ObjectSettings {
 
   /** PutObjectTagging. */
   record PutTags(Backend backend) implements Operation {
+    private static final String ACTION = "s3:PutObjectTagging";
+
     @Override
     public String action() {
-      return "s3:PutObjectTagging";
+      return null;
     }
 
     @Override
     public Response handle(S3Call call) throws S3Exception, StoreException {
       Map<String, String> tags =
-          Tags.of(call.document("Tagging", LARGEST_TAGGING), Tags.MOST_OF_AN_OBJECT);
+          SaidInBody.authorized(
+              backend,
+              call,
+              ACTION,
+              () -> Tags.of(call.document("Tagging", LARGEST_TAGGING), Tags.MOST_OF_AN_OBJECT),
+              said -> RequestFacts.withTags(call.facts(), said));
       ObjectVersion changed =
           change(
               backend,
