@@ -536,6 +536,13 @@ public final class Door {
       return identity == null ? "" : identity.getPath();
     }
 
+    /** As IAM knows the caller: the id of the S3 user, if he is one who was given one. */
+    private String uniqueId() {
+      return identity == null || identity.getUserId().isEmpty()
+          ? person.canonicalId()
+          : identity.getUserId();
+    }
+
     /** As IAM names the caller, whichever way he comes. */
     private String arn() {
       String path = path().isEmpty() ? "/" : path();
@@ -564,7 +571,7 @@ public final class Door {
               .put("aws:EpochTime", Long.toString(now.getEpochSecond()))
               .put("aws:PrincipalType", "User")
               .put("aws:username", person.name())
-              .put("aws:userid", person.canonicalId())
+              .put("aws:userid", uniqueId())
               .put("aws:PrincipalArn", arn())
               .put("aws:PrincipalAccount", Question.ACCOUNT)
               .put("aws:ResourceAccount", Question.ACCOUNT)

@@ -154,6 +154,7 @@ class DoorTest {
                 Identity.newBuilder()
                     .setUser("c".repeat(64))
                     .setUserName("carol")
+                    .setUserId("AIDACAROL")
                     .setPath("/team/")
                     .putPolicies("p", allow("s3:GetObject", "arn:aws:s3:::b/carols/*")))
             .build();
@@ -949,6 +950,24 @@ class DoorTest {
                       "Condition":{"StringNotLike":{"aws:UserAgent":"bad*"}}}]}\
                     """))
             .build();
+    denied("getObject", get("a"), "bob");
+  }
+
+  /** An S3 user is known to conditions by one id, whichever way he comes. */
+  @Test
+  void aUserIsKnownToConditionsByHisId() throws Exception {
+    bucket =
+        bucket.toBuilder()
+            .putSettings(
+                "policy",
+                ByteString.copyFromUtf8(
+                    """
+                    {"Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject",
+                      "Resource":"arn:aws:s3:::b/*",
+                      "Condition":{"StringEquals":{"aws:userid":"AIDACAROL"}}}]}\
+                    """))
+            .build();
+    assertEquals(get("a"), passed("getObject", get("a"), "carol"));
     denied("getObject", get("a"), "bob");
   }
 

@@ -135,7 +135,7 @@ final class RequestFacts {
     if (!caller.isAnonymous()) {
       facts
           .put("aws:username", caller.session().isOfRole() ? null : caller.displayName())
-          .put("aws:userid", caller.session().isOfRole() ? caller.uniqueId() : caller.user())
+          .put("aws:userid", caller.uniqueId())
           .put("aws:PrincipalArn", caller.arn())
           .put("aws:PrincipalAccount", Question.ACCOUNT);
       addSignatureAge(Authenticator.signedAt(headers, query), nowMicros, facts);

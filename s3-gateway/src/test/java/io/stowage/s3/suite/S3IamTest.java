@@ -397,6 +397,29 @@ public abstract class S3IamTest {
         () -> iam.createRole(b -> b.roleName(name).assumeRolePolicyDocument(ALLOW_GET)));
   }
 
+  /** By what get-caller-identity says: the usual way to let one user in, and nobody else. */
+  @Test
+  void policiesKnowAUserByTheIdThatHeIsTold() {
+    String id = iam.createUser(b -> b.userName(name)).user().userId();
+    iam.putUserPolicy(
+        b ->
+            b.userName(name)
+                .policyName("p")
+                .policyDocument(
+                    ALLOW_GET.replace(
+                        "\"Effect\"",
+                        "\"Condition\":{\"StringEquals\":{\"aws:userid\":\""
+                            + id
+                            + "\"}},\"Effect\"")));
+    AccessKey key = iam.createAccessKey(b -> b.userName(name)).accessKey();
+    AwsCredentials credentials = basic(key.accessKeyId(), key.secretAccessKey());
+    try (S3Client user = s3(credentials);
+        StsClient sts = sts(credentials)) {
+      assertEquals(id, sts.getCallerIdentity().userId());
+      assertEquals("content", read(user));
+    }
+  }
+
   private static void notAssumed(StsClient sts, String arn) {
     StsException e =
         assertThrows(
