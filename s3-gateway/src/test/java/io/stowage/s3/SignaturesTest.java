@@ -78,6 +78,42 @@ class SignaturesTest {
     return text.replace("+", "%2B").replace("/", "%2F").replace("=", "%3D");
   }
 
+  /** What is said of a body counts without a signature of version 4, too, or is refused. */
+  @Test
+  void bodiesAreWhatIsSaidOfThemWhoeverSendsThem() throws Exception {
+    assertEquals(
+        200, raw.call("PUT", "/open").header("x-amz-acl", "public-read-write").send().status());
+    String[][] cases = {
+      {"STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "InvalidRequest"},
+      {"STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER", "InvalidRequest"},
+      {"of no kind", "InvalidArgument"},
+      {"0".repeat(64), "XAmzContentSHA256Mismatch"},
+      {"2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881", ""},
+      {"UNSIGNED-PAYLOAD", ""},
+    };
+    for (String[] each : cases) {
+      String date = now();
+      String path = "/open/k-" + each[0].replace(' ', '-');
+      Reply unsigned =
+          raw.call("PUT", path).header("x-amz-content-sha256", each[0]).body("x").sendAsIs();
+      assertEquals(each[1], unsigned.code(), each[0] + unsigned.text());
+      Reply old =
+          raw.call("PUT", path)
+              .header("date", date)
+              .header("x-amz-content-sha256", each[0])
+              .header(
+                  "authorization",
+                  "AWS AKTEST:"
+                      + sign("PUT", "", "", date, "x-amz-content-sha256:" + each[0], path))
+              .body("x")
+              .sendAsIs();
+      assertEquals(each[1], old.code(), each[0] + old.text());
+      Reply kept = raw.call("GET", path).send();
+      assertEquals(
+          each[1].isEmpty() ? "x" : "NoSuchKey", each[1].isEmpty() ? kept.text() : kept.code());
+    }
+  }
+
   @Test
   void oldClientsSignTheirHeaders() throws Exception {
     String date = now();

@@ -50,6 +50,8 @@ public final class Authenticator {
   private static final String CONTENT_SHA256 = "x-amz-content-sha256";
   private static final String UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD";
   private static final String UNSIGNED_CHUNKS = "STREAMING-UNSIGNED-PAYLOAD-TRAILER";
+  private static final Set<String> SIGNED_CHUNKS =
+      Set.of("STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER");
 
   /** access key / date / region / service / aws4_request. */
   private record Scope(String accessKey, String date, String region, String service) {
@@ -139,10 +141,35 @@ public final class Authenticator {
     return prove(claim, method, target, headers, sha256);
   }
 
-  private static PayloadSigning unsignedPayload(HttpHeaders headers) {
-    return UNSIGNED_CHUNKS.equals(headers.get(CONTENT_SHA256))
-        ? new PayloadSigning.UnsignedChunks()
-        : new PayloadSigning.Unsigned();
+  /**
+   * What a request without a signature of version 4 says of its body. Signed chunks are framed, and
+   * there is no signature that theirs could go on from: to take them for plain bytes would store
+   * the frames.
+   */
+  private static PayloadSigning unsignedPayload(HttpHeaders headers) throws S3Exception {
+    String claimed = headers.get(CONTENT_SHA256);
+    if (claimed == null || claimed.equals(UNSIGNED_PAYLOAD)) {
+      return new PayloadSigning.Unsigned();
+    }
+    if (claimed.equals(UNSIGNED_CHUNKS)) {
+      return new PayloadSigning.UnsignedChunks();
+    }
+    if (SIGNED_CHUNKS.contains(claimed)) {
+      throw new S3Exception(
+          S3Error.INVALID_REQUEST, "The value of x-amz-content-sha256 header is invalid.");
+    }
+    return wholeBody(claimed);
+  }
+
+  private static PayloadSigning wholeBody(String sha256) throws S3Exception {
+    if (!isHex256(sha256)) {
+      throw new S3Exception(
+          S3Error.INVALID_ARGUMENT,
+          "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER,"
+              + " STREAMING-AWS4-HMAC-SHA256-PAYLOAD,"
+              + " STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a valid sha256 value.");
+    }
+    return new PayloadSigning.WholeBody(sha256.toLowerCase(Locale.ROOT));
   }
 
   /**
@@ -447,19 +474,15 @@ public final class Authenticator {
       case UNSIGNED_CHUNKS -> {
         return new PayloadSigning.UnsignedChunks();
       }
-      case "STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER" -> {
-        return new PayloadSigning.SignedChunks(
-            key, claim.timestamp, claim.scope.text(), signature, payloadHash.endsWith("-TRAILER"));
-      }
       default -> {
-        if (!isHex256(payloadHash)) {
-          throw new S3Exception(
-              S3Error.INVALID_ARGUMENT,
-              "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER,"
-                  + " STREAMING-AWS4-HMAC-SHA256-PAYLOAD,"
-                  + " STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a valid sha256 value.");
-        }
-        return new PayloadSigning.WholeBody(payloadHash.toLowerCase(Locale.ROOT));
+        return SIGNED_CHUNKS.contains(payloadHash)
+            ? new PayloadSigning.SignedChunks(
+                key,
+                claim.timestamp,
+                claim.scope.text(),
+                signature,
+                payloadHash.endsWith("-TRAILER"))
+            : wholeBody(payloadHash);
       }
     }
   }
