@@ -35,7 +35,7 @@ import java.util.Set;
  * @param quantifier of facts with several values
  */
 record Condition(
-    String key, Operator operator, boolean ifExists, Quantifier quantifier, List<String> values) {
+    String key, Operator operator, boolean ifExists, Quantifier quantifier, List<Template> values) {
 
   private static final Set<String> NARROWING =
       Set.of(
@@ -110,13 +110,14 @@ record Condition(
     }
 
     /** Whether a fact's value is as the condition's value says, before any negation. */
-    boolean matches(String wanted, String value) {
+    boolean matches(int[] pattern, String value) {
+      String wanted = Patterns.text(pattern);
       return switch (this) {
         case STRING_EQUALS, STRING_NOT_EQUALS, BINARY_EQUALS -> wanted.equals(value);
         case STRING_EQUALS_IGNORE_CASE, STRING_NOT_EQUALS_IGNORE_CASE, BOOL ->
             wanted.equalsIgnoreCase(value);
         case STRING_LIKE, STRING_NOT_LIKE, ARN_EQUALS, ARN_NOT_EQUALS, ARN_LIKE, ARN_NOT_LIKE ->
-            Patterns.matches(wanted, value);
+            Patterns.matches(pattern, value);
         case NUMERIC_EQUALS, NUMERIC_NOT_EQUALS -> compareNumbers(value, wanted, 0, 0);
         case NUMERIC_LESS_THAN -> compareNumbers(value, wanted, -1, -1);
         case NUMERIC_LESS_THAN_EQUALS -> compareNumbers(value, wanted, -1, 0);
@@ -164,7 +165,7 @@ record Condition(
     }
   }
 
-  static List<Condition> listOf(JsonNode node) throws MalformedPolicyException {
+  static List<Condition> listOf(JsonNode node, boolean variables) throws MalformedPolicyException {
     List<Condition> conditions = new ArrayList<>();
     if (node == null) {
       return conditions;
@@ -199,7 +200,11 @@ record Condition(
         }
         conditions.add(
             new Condition(
-                key.getKey().toLowerCase(Locale.ROOT), known, ifExists, quantifier, values));
+                key.getKey().toLowerCase(Locale.ROOT),
+                known,
+                ifExists,
+                quantifier,
+                Policy.templates(values, variables)));
       }
     }
     return conditions;
@@ -218,7 +223,7 @@ record Condition(
     }
     List<String> facts = known == null ? List.of() : known;
     if (operator == Operator.NULL) {
-      return values.stream().anyMatch(v -> Boolean.parseBoolean(v) == facts.isEmpty());
+      return values.stream().anyMatch(v -> Boolean.parseBoolean(v.text()) == facts.isEmpty());
     }
     if (facts.isEmpty()) {
       return ifExists
@@ -235,15 +240,17 @@ record Condition(
   }
 
   private boolean holdsFor(String fact, Question question) {
-    boolean any =
-        values.stream()
-            .anyMatch(wanted -> operator.matches(Variables.fill(wanted, question), fact));
+    boolean any = values.stream().anyMatch(wanted -> matches(wanted.fill(question), fact));
     return any != operator.negated;
+  }
+
+  private boolean matches(int[] wanted, String fact) {
+    return wanted != null && operator.matches(wanted, fact);
   }
 
   /** Whether it holds or not by the tags that the object has. */
   boolean asksForTags() {
-    return key.startsWith(Question.EXISTING_TAG) || values.stream().anyMatch(Variables::askForTags);
+    return key.startsWith(Question.EXISTING_TAG) || values.stream().anyMatch(Template::asksForTags);
   }
 
   /** Whether it keeps a policy that names everybody from being public. */
@@ -252,9 +259,9 @@ record Condition(
       return false;
     }
     return switch (operator) {
-      case IP_ADDRESS -> values.stream().noneMatch(AddressRange::isBroad);
+      case IP_ADDRESS -> values.stream().map(Template::text).noneMatch(AddressRange::isBroad);
       case STRING_EQUALS, STRING_EQUALS_IGNORE_CASE, STRING_LIKE, ARN_EQUALS, ARN_LIKE ->
-          !ifExists && values.stream().allMatch(Condition::isFixed);
+          !ifExists && values.stream().map(Template::text).allMatch(Condition::isFixed);
       default -> false;
     };
   }

@@ -45,7 +45,11 @@ public final class Policy {
   private static final String INVALID_RESOURCE = "Policy has invalid resource";
   private static final String INVALID_PRINCIPAL = "Invalid principal in policy";
   private static final String SERVICE = Question.Principal.SERVICE;
-  private static final Set<String> VERSIONS = Set.of("2012-10-17", "2008-10-17");
+
+  /** The version of the language that has variables; one without any is the older. */
+  private static final String WITH_VARIABLES = "2012-10-17";
+
+  private static final Set<String> VERSIONS = Set.of(WITH_VARIABLES, "2008-10-17");
   private static final ObjectMapper JSON =
       JsonMapper.builder()
           .enable(JsonParser.Feature.STRICT_DUPLICATE_DETECTION)
@@ -79,7 +83,7 @@ public final class Policy {
       boolean notPrincipals,
       List<String> actions,
       boolean notActions,
-      List<String> resources,
+      List<Template> resources,
       boolean notResources,
       List<Condition> conditions) {
 
@@ -92,7 +96,7 @@ public final class Policy {
 
     boolean asksForTags() {
       return conditions.stream().anyMatch(Condition::asksForTags)
-          || resources.stream().anyMatch(Variables::askForTags);
+          || resources.stream().anyMatch(Template::asksForTags);
     }
 
     /**
@@ -102,18 +106,19 @@ public final class Policy {
     boolean coversAllBelow(Question question) {
       return !notResources
           && !asksForTags()
-          && resources.stream()
-              .map(r -> Variables.fill(r, question))
-              .anyMatch(r -> r.endsWith("*") && Patterns.matches(r, question.resource()))
+          && resources.stream().anyMatch(r -> r.matchesAllBelow(question, question.resource()))
           && conditions.stream().allMatch(condition -> condition.holds(question, !allows));
     }
 
     boolean covers(Question question) {
       return means(question)
-          && resources.stream()
-                  .anyMatch(r -> Patterns.matches(Variables.fill(r, question), question.resource()))
+          && resources.stream().anyMatch(r -> r.matches(question, question.resource()))
               != notResources
           && conditions.stream().allMatch(condition -> condition.holds(question, !allows));
+    }
+
+    List<String> resourceTexts() {
+      return resources.stream().map(Template::text).toList();
     }
 
     boolean isOpenToAll() {
@@ -155,7 +160,7 @@ public final class Policy {
     Policy policy = parse(json, true);
     String whole = Question.resourceOf(bucket, null);
     for (Statement statement : policy.statements) {
-      for (String resource : statement.resources) {
+      for (String resource : statement.resourceTexts()) {
         if (!resource.equals(whole)
             && !resource.startsWith(whole + "/")
             && !resource.equals("*")
@@ -185,7 +190,7 @@ public final class Policy {
       if (statement.allows && statement.notPrincipals) {
         throw malformed("Allow with NotPrincipal is not allowed.");
       }
-      List<String> resources = statement.notResources ? List.of("*") : statement.resources;
+      List<String> resources = statement.notResources ? List.of("*") : statement.resourceTexts();
       if (!statement.notActions) {
         S3Actions.check(
             statement.actions,
@@ -292,13 +297,10 @@ public final class Policy {
     if (statement == null) {
       throw malformed("Missing required field Statement");
     }
+    boolean variables = root.path("Version").asText().equals(WITH_VARIABLES);
     List<Statement> statements = new ArrayList<>();
-    if (statement.isArray()) {
-      for (JsonNode each : statement) {
-        statements.add(statement(each, withPrincipals, withResources));
-      }
-    } else {
-      statements.add(statement(statement, withPrincipals, withResources));
+    for (JsonNode each : statement.isArray() ? statement : List.of(statement)) {
+      statements.add(statement(each, withPrincipals, withResources, variables));
     }
     if (statements.isEmpty()) {
       throw malformed("Could not parse the policy: Statement is empty!");
@@ -306,7 +308,8 @@ public final class Policy {
     return new Policy(List.copyOf(statements));
   }
 
-  private static Statement statement(JsonNode node, boolean withPrincipals, boolean withResources)
+  private static Statement statement(
+      JsonNode node, boolean withPrincipals, boolean withResources, boolean variables)
       throws MalformedPolicyException {
     if (!node.isObject()) {
       throw malformed("Statement must be an object");
@@ -356,11 +359,13 @@ public final class Policy {
         notPrincipals,
         actions,
         notActions,
-        withResources
-            ? texts(node.get(notResources ? "NotResource" : "Resource"), "Resource")
-            : List.of("*"),
+        templates(
+            withResources
+                ? texts(node.get(notResources ? "NotResource" : "Resource"), "Resource")
+                : List.of("*"),
+            variables),
         notResources,
-        Condition.listOf(node.get("Condition")));
+        Condition.listOf(node.get("Condition"), variables));
   }
 
   /** Whether the second of two names is there, of which exactly one must be. */
@@ -404,6 +409,10 @@ public final class Policy {
       }
     }
     return new Principals(all, List.copyOf(ids));
+  }
+
+  static List<Template> templates(List<String> texts, boolean variables) {
+    return texts.stream().map(text -> Template.of(text, variables)).toList();
   }
 
   static List<String> texts(JsonNode node, String field) throws MalformedPolicyException {

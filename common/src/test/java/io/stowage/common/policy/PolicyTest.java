@@ -244,6 +244,95 @@ class PolicyTest {
     assertEquals(c.answer, policy(c.statement).answer(question(c)));
   }
 
+  /**
+   * Variables in a resource. The facts are a user's name, and which key is matched by it.
+   *
+   * @param name of the user; null: there is none
+   */
+  private record Filled(String resource, String name, String key, boolean matches) {}
+
+  static Stream<Filled> filled() {
+    return Stream.of(
+        new Filled("${aws:username}/*", "alice", "alice/k", true),
+        new Filled("${AWS:UserName}/*", "alice", "alice/k", true),
+        new Filled("${aws:username}/*", "alice", "bob/k", false),
+        new Filled("${aws:username}/*", "*", "bob/k", false), // a name is no pattern
+        new Filled("${aws:username}/*", "*", "*/k", true),
+        new Filled("${aws:username}/*", "b?b", "bob/k", false),
+        new Filled("${aws:username}*", "a", "ab", true),
+        new Filled("${aws:username}/*", null, "${aws:username}/k", false),
+        new Filled("${aws:username, 'guest'}/*", null, "guest/k", true),
+        new Filled("${aws:username,'gu*'}/*", null, "guest/k", false),
+        new Filled("${aws:username, 'guest'}/*", "alice", "alice/k", true),
+        new Filled("${aws:username, 'guest'}/*", "alice", "guest/k", false),
+        new Filled("${aws:username, guest}/*", null, "guest/k", false),
+        new Filled("${*}", null, "*", true),
+        new Filled("${*}", null, "k", false),
+        new Filled("a${?}", null, "a?", true),
+        new Filled("a${?}", null, "ab", false),
+        new Filled("${$}{k}", null, "${k}", true),
+        new Filled("a${*}*", null, "a*b", true),
+        new Filled("a${*}*", null, "ab", false),
+        new Filled("a${b", null, "a${b", true));
+  }
+
+  @ParameterizedTest
+  @MethodSource("filled")
+  void whatIsFilledInStandsForItself(Filled c) throws MalformedPolicyException {
+    Question question =
+        new Question(
+            ALICE,
+            "s3:GetObject",
+            Question.resourceOf("b", c.key),
+            c.name == null ? NONE : Map.of("aws:username", List.of(c.name)));
+    String statement =
+        "'Effect':'Allow','Principal':'*','Action':'s3:GetObject','Resource':\"arn:aws:s3:::b/"
+            + c.resource
+            + '"';
+    String json = "{'Version':'2012-10-17','Statement':{" + statement + "}}";
+    assertEquals(c.matches ? Answer.ALLOW : Answer.SILENT, answer(json, c.resource, question));
+    // The older version of the language, which is that of a policy without any, has no variables.
+    for (String version : List.of("'Version':'2008-10-17',", "")) {
+      assertEquals(
+          Patterns.matches(c.resource, c.key) ? Answer.ALLOW : Answer.SILENT,
+          answer("{" + version + "'Statement':{" + statement + "}}", c.resource, question));
+    }
+  }
+
+  /** Only the quotes around the parts become double ones, not those in the resource. */
+  private static Answer answer(String json, String resource, Question question)
+      throws MalformedPolicyException {
+    String marked = json.replace(resource, "RESOURCE").replace('\'', '"');
+    return Policy.ofBucket(marked.replace("RESOURCE", resource), "b").answer(question);
+  }
+
+  @Test
+  void whatIsFilledIntoAConditionStandsForItself() throws MalformedPolicyException {
+    String like =
+        "'Effect':'Allow','Principal':'*','Action':'s3:ListBucket','Resource':'arn:aws:s3:::b',"
+            + "'Condition':{'StringLike':{'s3:prefix':'${aws:username}/*'}}";
+    String same = like.replace("StringLike", "StringEquals").replace("/*", "");
+    Object[][] cases = {
+      {like, "alice", "alice/x", Answer.ALLOW},
+      {like, "*", "bob/x", Answer.SILENT},
+      {like, "*", "*/x", Answer.ALLOW},
+      {same, "*", "*", Answer.ALLOW},
+      {same, "alice", "alice", Answer.ALLOW},
+      {same, null, "${aws:username}", Answer.SILENT},
+    };
+    for (Object[] each : cases) {
+      Question.Facts facts = new Question.Facts();
+      facts.put("aws:username", (String) each[1]).put("s3:prefix", (String) each[2]);
+      assertEquals(
+          each[3],
+          policy((String) each[0])
+              .answer(
+                  new Question(
+                      ALICE, "s3:ListBucket", Question.resourceOf("b", null), facts.done())),
+          each[1] + " " + each[2]);
+    }
+  }
+
   /** A fact that cannot be known of a request neither allows nor saves from a denial. */
   @Test
   void whatIsNotKnownIsTakenForTheWorse() throws MalformedPolicyException {
