@@ -199,6 +199,19 @@ class S3AccessTest {
             .statusCode());
   }
 
+  @Test
+  void anOwnerCanTakeHimselfOffTheList() {
+    String owner = alice.getBucketAcl(b -> b.bucket("bucket")).owner().id();
+    alice.putBucketAcl(
+        b -> b.bucket("bucket").accessControlPolicy(p -> p.owner(o -> o.id(owner)).grants(List.of())));
+    assertEquals("content", read(alice, "k"));
+    denied(() -> put(alice, "bucket", "new", null));
+    denied(() -> alice.deleteObject(b -> b.bucket("bucket").key("k")));
+    assertEquals(List.of(), alice.getBucketAcl(b -> b.bucket("bucket")).grants());
+    alice.putBucketAcl(b -> b.bucket("bucket").acl(BucketCannedACL.PRIVATE));
+    put(alice, "bucket", "new", null);
+  }
+
   /** A put's headers are no way around what a policy says of tags and lists. */
   @Test
   void whoMayWriteMayNotThereforeTagOrShare() {

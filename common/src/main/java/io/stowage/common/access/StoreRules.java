@@ -42,7 +42,8 @@ import java.util.Set;
  *   <li>What a policy of the caller's or the bucket's denies is denied; in a FILE_SYSTEM bucket,
  *       also what it denies of the key with a slash at its end, or without.
  *   <li>The bucket's owner may do everything in it, but for reading and giving away what ownership
- *       controls leave to its writers; and anybody known may list and create buckets.
+ *       controls leave to its writers, and for writing where the bucket's list grants nothing to
+ *       anybody; and anybody known may list and create buckets.
  *   <li>What a policy allows is allowed; a public policy is not believed where the bucket's public
  *       access is restricted.
  *   <li>What an access control list grants is allowed, the bucket's for the bucket and for writing
@@ -85,6 +86,10 @@ public final class StoreRules implements AccessAuthorizer {
           "s3:GetObjectVersionAcl", Permission.READ_ACP,
           "s3:PutObjectAcl", Permission.WRITE_ACP,
           "s3:PutObjectVersionAcl", Permission.WRITE_ACP);
+
+  /** What WRITE is about, to an owner, too. */
+  private static final Set<String> OF_WRITERS =
+      Set.of("s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion");
 
   /** Facts by which a request names a list of what it writes. */
   private static final List<String> LISTS =
@@ -320,9 +325,7 @@ public final class StoreRules implements AccessAuthorizer {
         return Verdict.denied("the bucket's policy denies it");
       }
       if (owner) {
-        return isOthers(settings) && !listAllows(settings)
-            ? Verdict.denied("the object is its writer's")
-            : Verdict.allowed("owner of the bucket");
+        return ofOwner(settings, ofUser == Answer.ALLOW || ofBucket == Answer.ALLOW);
       }
       if (settings.requesterPays() && !request.facts().containsKey(AGREES_TO_PAY)) {
         return Verdict.denied("the requester pays and did not agree to");
@@ -339,6 +342,19 @@ public final class StoreRules implements AccessAuthorizer {
       return request.person() != null && permissionsDecide(bucket, request.action())
           ? Verdict.byPermissions()
           : Verdict.denied(NOTHING_ALLOWS);
+    }
+
+    private Verdict ofOwner(AccessSettings settings, boolean policyAllows) throws StoreException {
+      if (isOthers(settings) && !listAllows(settings)) {
+        return Verdict.denied("the object is its writer's");
+      }
+      boolean renounced =
+          OF_WRITERS.contains(request.action())
+              && !settings.disablesLists()
+              && Acl.of(request.bucket().getOwner(), settings.grants()).grants().isEmpty();
+      return renounced && !policyAllows
+          ? Verdict.denied("the bucket's list grants nothing to anybody")
+          : Verdict.allowed("owner of the bucket");
     }
 
     /**

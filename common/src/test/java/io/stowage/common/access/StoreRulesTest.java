@@ -241,4 +241,47 @@ class StoreRulesTest extends AuthorizerContract {
               .outcome());
     }
   }
+
+  /** Whoever grants nothing to anybody, himself included, writes nothing and can take it back. */
+  @Test
+  void anOwnerWhoGrantsNothingToAnybodyWritesNothing() throws StoreException {
+    String none = String.join("\n", new Acl("owner", List.of()).texts());
+    String all =
+        "{\"Statement\":{\"Effect\":\"Allow\",\"Principal\":\"*\",\"Action\":\"s3:*\","
+            + "\"Resource\":\"arn:aws:s3:::b/*\"}}";
+    BucketInfo renounced = withSetting(bucket(BucketLayout.OBJECT), AccessSettings.ACL, none);
+    for (String action : List.of("s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion")) {
+      assertEquals(Outcome.DENIED, ofOwner(action, renounced), action);
+      assertEquals(
+          Outcome.ALLOWED,
+          ofOwner(action, withSetting(renounced, AccessSettings.POLICY, all)),
+          action);
+      assertEquals(
+          Outcome.ALLOWED,
+          ofOwner(action, withSetting(renounced, "ownershipControls", "BucketOwnerEnforced")),
+          action);
+      assertEquals(
+          Outcome.ALLOWED,
+          ofOwner(action, withSetting(renounced, AccessSettings.ACL, "READ id=bob")),
+          action);
+    }
+    for (String action :
+        List.of(
+            "s3:GetObject",
+            "s3:ListBucket",
+            "s3:GetBucketAcl",
+            "s3:PutBucketAcl",
+            "s3:PutBucketPolicy",
+            "s3:DeleteBucket")) {
+      assertEquals(Outcome.ALLOWED, ofOwner(action, renounced), action);
+    }
+  }
+
+  private static BucketInfo withSetting(BucketInfo bucket, String name, String value) {
+    return bucket.toBuilder().putSettings(name, ByteString.copyFromUtf8(value)).build();
+  }
+
+  private Outcome ofOwner(String action, BucketInfo bucket) throws StoreException {
+    return rules.decide(question("owner", action, bucket, "k", List.of())).outcome();
+  }
 }
