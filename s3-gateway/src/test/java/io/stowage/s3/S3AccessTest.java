@@ -48,7 +48,9 @@ import software.amazon.awssdk.services.s3.model.BucketCannedACL;
 import software.amazon.awssdk.services.s3.model.CompletedMultipartUpload;
 import software.amazon.awssdk.services.s3.model.CompletedPart;
 import software.amazon.awssdk.services.s3.model.Delete;
+import software.amazon.awssdk.services.s3.model.GetObjectResponse;
 import software.amazon.awssdk.services.s3.model.Grant;
+import software.amazon.awssdk.services.s3.model.HeadObjectResponse;
 import software.amazon.awssdk.services.s3.model.ObjectCannedACL;
 import software.amazon.awssdk.services.s3.model.ObjectIdentifier;
 import software.amazon.awssdk.services.s3.model.ObjectOwnership;
@@ -203,7 +205,9 @@ class S3AccessTest {
   void anOwnerCanTakeHimselfOffTheList() {
     String owner = alice.getBucketAcl(b -> b.bucket("bucket")).owner().id();
     alice.putBucketAcl(
-        b -> b.bucket("bucket").accessControlPolicy(p -> p.owner(o -> o.id(owner)).grants(List.of())));
+        b ->
+            b.bucket("bucket")
+                .accessControlPolicy(p -> p.owner(o -> o.id(owner)).grants(List.of())));
     assertEquals("content", read(alice, "k"));
     denied(() -> put(alice, "bucket", "new", null));
     denied(() -> alice.deleteObject(b -> b.bucket("bucket").key("k")));
@@ -881,6 +885,54 @@ class S3AccessTest {
 
   private static String text(com.fasterxml.jackson.databind.JsonNode value) {
     return value == null ? "null" : value.asText();
+  }
+
+  /** What of an object has a right of its own is not told by the way. */
+  @Test
+  void locksAndTagsAreToldToWhomTheyMayBeRead() {
+    alice.createBucket(b -> b.bucket("locked").objectLockEnabledForBucket(true));
+    alice.putObject(
+        b ->
+            b.bucket("locked")
+                .key("k")
+                .tagging("a=1&b=2")
+                .objectLockMode("GOVERNANCE")
+                .objectLockRetainUntilDate(Instant.now().plus(1, ChronoUnit.DAYS))
+                .objectLockLegalHoldStatus("ON"),
+        RequestBody.fromString("x"));
+    String version = alice.headObject(b -> b.bucket("locked").key("k")).versionId();
+    assertEquals("2 GOVERNANCE true ON", told(alice, null));
+    assertEquals("2 GOVERNANCE true ON", told(alice, version));
+    String read = "\"s3:GetObject\", \"s3:GetObjectVersion\"";
+    String[][] cases = {
+      {"", "null null false null", "null null false null"},
+      {", \"s3:GetObjectTagging\"", "2 null false null", "null null false null"},
+      {", \"s3:GetObjectVersionTagging\"", "null null false null", "2 null false null"},
+      {", \"s3:GetObjectRetention\"", "null GOVERNANCE true null", "null GOVERNANCE true null"},
+      {", \"s3:GetObjectLegalHold\"", "null null false ON", "null null false ON"},
+    };
+    for (String[] each : cases) {
+      policy("locked", read + each[0]);
+      assertEquals(each[1], told(bob, null), each[0]);
+      assertEquals(each[2], told(bob, version), each[0]);
+    }
+  }
+
+  /** What GET tells, and HEAD the same. */
+  private static String told(S3Client who, String version) {
+    GetObjectResponse got =
+        who.getObjectAsBytes(b -> b.bucket("locked").key("k").versionId(version)).response();
+    HeadObjectResponse head = who.headObject(b -> b.bucket("locked").key("k").versionId(version));
+    assertEquals(got.objectLockModeAsString(), head.objectLockModeAsString());
+    assertEquals(got.objectLockRetainUntilDate(), head.objectLockRetainUntilDate());
+    assertEquals(got.objectLockLegalHoldStatusAsString(), head.objectLockLegalHoldStatusAsString());
+    return got.tagCount()
+        + " "
+        + got.objectLockModeAsString()
+        + " "
+        + (got.objectLockRetainUntilDate() != null)
+        + " "
+        + got.objectLockLegalHoldStatusAsString();
   }
 
   @Test

@@ -178,17 +178,34 @@ public final class Authorizer {
    */
   public boolean mayKnowOfAbsence(
       Subject subject, BucketInfo bucket, Map<String, List<String>> facts) throws StoreException {
+    return mayKnow(subject, "s3:ListBucket", bucket, null, facts, AccessRequest.ObjectLookup.NONE);
+  }
+
+  /**
+   * Whether somebody may be told, beside what he asked for, what an action would tell him of an
+   * object. Not written down either.
+   *
+   * @param object the object, if it was seen
+   */
+  public boolean mayKnow(
+      Subject subject,
+      String action,
+      BucketInfo bucket,
+      String key,
+      Map<String, List<String>> facts,
+      AccessRequest.ObjectLookup object)
+      throws StoreException {
     Verdict verdict =
         decisions.decide(
             subject.origin,
             request(
                 subject,
-                "s3:ListBucket",
-                Question.resourceOf(bucket.getName(), null),
+                action,
+                Question.resourceOf(bucket.getName(), key),
                 bucket,
-                null,
+                key,
                 facts,
-                AccessRequest.ObjectLookup.NONE));
+                object));
     return verdict.outcome() != Verdict.Outcome.DENIED;
   }
 

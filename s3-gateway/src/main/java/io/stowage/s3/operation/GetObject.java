@@ -19,6 +19,9 @@ import io.netty.handler.codec.http.HttpHeaderNames;
 import io.stowage.client.crypt.ObjectCipher;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.GetObjectReply;
+import io.stowage.common.proto.LegalHold;
+import io.stowage.common.proto.LockMode;
+import io.stowage.common.proto.ObjectMetadata;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.s3.access.VersionIds;
 import io.stowage.s3.error.S3Error;
@@ -84,7 +87,7 @@ final class GetObject implements Operation {
     boolean partial = partNumber > 0 || range != null;
     Response response = response(call, found, cipher, range, partial ? 206 : 200);
     try {
-      ObjectHeaders.describe(version, response);
+      ObjectHeaders.describe(shown(call, version), response);
       Versions.identify(response, call.bucket(), version);
       ObjectEncryption.describe(call, version.getMetadata().getEncryption(), response);
       if ("ENABLED".equalsIgnoreCase(call.header("x-amz-checksum-mode"))) {
@@ -109,6 +112,44 @@ final class GetObject implements Operation {
       response.discard();
       throw e;
     }
+  }
+
+  /**
+   * The version without what the caller may not read of it by the operations that tell it: its lock
+   * and its tags, of which headers tell the number. As S3 leaves them out.
+   */
+  private ObjectVersion shown(S3Call call, ObjectVersion version)
+      throws S3Exception, StoreException {
+    ObjectMetadata metadata = version.getMetadata();
+    if (metadata.getTagsCount() == 0 && !metadata.hasLock()) {
+      return version;
+    }
+    ObjectMetadata.Builder shown = metadata.toBuilder();
+    if (metadata.getTagsCount() > 0 && !mayKnow(call, "s3:GetObjectTagging", version)) {
+      shown.clearTags();
+    }
+    if (metadata.getLock().getMode() != LockMode.UNLOCKED
+        && !mayKnow(call, "s3:GetObjectRetention", version)) {
+      shown.getLockBuilder().clearMode().clearRetainUntilMicros();
+    }
+    if (metadata.getLock().getLegalHold() != LegalHold.HOLD_NEVER_SET
+        && !mayKnow(call, "s3:GetObjectLegalHold", version)) {
+      shown.getLockBuilder().clearLegalHold();
+    }
+    return version.toBuilder().setMetadata(shown).build();
+  }
+
+  private boolean mayKnow(S3Call call, String action, ObjectVersion version)
+      throws S3Exception, StoreException {
+    return backend
+        .authorizer()
+        .mayKnow(
+            call.caller().subject(),
+            Versions.action(action, call.query()),
+            call.bucket(),
+            call.key(),
+            call.facts(),
+            () -> version);
   }
 
   /** A range counts only for the version that If-Range names. */
