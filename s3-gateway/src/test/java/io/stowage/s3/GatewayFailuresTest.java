@@ -30,6 +30,7 @@ import java.io.BufferedInputStream;
 import java.io.ByteArrayInputStream;
 import java.io.InputStream;
 import java.io.SequenceInputStream;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.net.SocketException;
@@ -453,7 +454,8 @@ class GatewayFailuresTest {
         Socket reader = new Socket();
         readers.add(reader);
         reader.setReceiveBufferSize(8 << 10);
-        reader.connect(new InetSocketAddress("127.0.0.1", gateway.gateway.port()));
+        reader.connect(
+            new InetSocketAddress(InetAddress.getLoopbackAddress(), gateway.gateway.port()));
         reader.getOutputStream().write(get.wire());
         assertEquals('H', reader.getInputStream().read());
       }

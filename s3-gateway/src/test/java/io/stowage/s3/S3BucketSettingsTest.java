@@ -42,6 +42,7 @@ import software.amazon.awssdk.services.s3.model.BucketAccelerateStatus;
 import software.amazon.awssdk.services.s3.model.BucketVersioningStatus;
 import software.amazon.awssdk.services.s3.model.ListPartsResponse;
 import software.amazon.awssdk.services.s3.model.ObjectOwnership;
+import software.amazon.awssdk.services.s3.model.OwnershipControlsRule;
 import software.amazon.awssdk.services.s3.model.PartitionDateSource;
 import software.amazon.awssdk.services.s3.model.Payer;
 import software.amazon.awssdk.services.s3.model.PublicAccessBlockConfiguration;
@@ -49,6 +50,7 @@ import software.amazon.awssdk.services.s3.model.RequestCharged;
 import software.amazon.awssdk.services.s3.model.S3Exception;
 import software.amazon.awssdk.services.s3.model.S3Object;
 import software.amazon.awssdk.services.s3.model.ServerSideEncryption;
+import software.amazon.awssdk.services.s3.model.ServerSideEncryptionRule;
 import software.amazon.awssdk.services.s3.model.StorageClass;
 
 /** Configurations of buckets beyond those that the suite of the whole store goes through. */
@@ -223,11 +225,11 @@ class S3BucketSettingsTest {
   }
 
   private void enforceOwner() {
-    s3.putBucketOwnershipControls(
-        b ->
-            b.bucket("bucket")
-                .ownershipControls(
-                    o -> o.rules(r -> r.objectOwnership(ObjectOwnership.BUCKET_OWNER_ENFORCED))));
+    OwnershipControlsRule rule =
+        OwnershipControlsRule.builder()
+            .objectOwnership(ObjectOwnership.BUCKET_OWNER_ENFORCED)
+            .build();
+    s3.putBucketOwnershipControls(b -> b.bucket("bucket").ownershipControls(o -> o.rules(rule)));
   }
 
   private void policy(String statements) {
@@ -247,15 +249,12 @@ class S3BucketSettingsTest {
             block.ignorePublicAcls(),
             block.blockPublicPolicy(),
             block.restrictPublicBuckets()));
+    ServerSideEncryptionRule rule =
+        ServerSideEncryptionRule.builder()
+            .applyServerSideEncryptionByDefault(d -> d.sseAlgorithm(ServerSideEncryption.AES256))
+            .build();
     s3.putBucketEncryption(
-        b ->
-            b.bucket("bucket")
-                .serverSideEncryptionConfiguration(
-                    e ->
-                        e.rules(
-                            r ->
-                                r.applyServerSideEncryptionByDefault(
-                                    d -> d.sseAlgorithm(ServerSideEncryption.AES256)))));
+        b -> b.bucket("bucket").serverSideEncryptionConfiguration(e -> e.rules(rule)));
     assertEquals(
         false,
         s3.getBucketEncryption(b -> b.bucket("bucket"))

@@ -274,14 +274,17 @@ class S3EventsTest {
     answer = 500;
     refused("InvalidArgument", q -> q.id("other"));
     assertEquals("all", kept().id());
+    QueueConfiguration queue =
+        QueueConfiguration.builder()
+            .id("other")
+            .queueArn(ARN)
+            .events(Event.S3_OBJECT_CREATED)
+            .build();
     s3.putBucketNotificationConfiguration(
         b ->
             b.bucket("bucket")
                 .skipDestinationValidation(true)
-                .notificationConfiguration(
-                    n ->
-                        n.queueConfigurations(
-                            q -> q.id("other").queueArn(ARN).events(Event.S3_OBJECT_CREATED))));
+                .notificationConfiguration(n -> n.queueConfigurations(queue)));
     assertEquals("other", kept().id());
   }
 
