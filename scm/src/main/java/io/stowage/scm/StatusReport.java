@@ -63,6 +63,7 @@ final class StatusReport {
         .setEndangeredContainers(whole.endangered())
         .setUnavailableContainers(whole.unavailable())
         .addAllUnavailable(whole.unavailableIds())
+        .setLossyContainers(whole.lossy())
         .setUnknownShards(shards.unknownCount())
         .setStaleShards(shards.staleCount())
         .setQuarantinedShards(shards.quarantinedCount());

@@ -35,9 +35,11 @@ import io.stowage.common.scm.DatanodeReports;
 import io.stowage.common.time.StoreClock;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
@@ -61,6 +63,9 @@ public final class FakeDatanode {
   private final List<Order> obeyedOrders = new ArrayList<>();
   private final List<Held> held = new ArrayList<>();
   private final List<DamagedShard> damaged = new ArrayList<>();
+
+  /** Sectors that a copy does not have, be they marked or unreadable; by the copy's key. */
+  private final Map<String, Set<Integer>> lacking = new HashMap<>();
   private List<FakeDatanode> peers = List.of();
   private boolean holding;
   private boolean queuing;
@@ -161,6 +166,11 @@ public final class FakeDatanode {
                     .setDiskId(shard.getDiskId()))
             .setSectors(1)
             .build());
+  }
+
+  /** Makes a sector of a shard unreadable; nobody has noticed yet. */
+  public synchronized void spoil(ShardReport shard, int sector) {
+    lacking.computeIfAbsent(key(shard), key -> new HashSet<>()).add(sector);
   }
 
   public String nodeId() {
@@ -339,6 +349,7 @@ public final class FakeDatanode {
       case RESTORE -> report.setQuarantined(false).clearQuarantinedMicros();
       case DELETE -> {
         shards.remove(key(order.getShard()));
+        lacking.remove(key(order.getShard()));
         damaged.removeIf(known -> key(known.getShard()).equals(key(order.getShard())));
       }
       default -> {}
@@ -359,7 +370,10 @@ public final class FakeDatanode {
         && order.getRowVersion() >= obeyedVersion.getOrDefault(order.getShard().getContainer(), 0L);
   }
 
-  /** Makes a shard if its sources have k shards, sealed, or one of the same index. */
+  /**
+   * Makes a shard if its sources have k shards, sealed, or one of the same index. Sectors that too
+   * few of them have are marked lost, if all have answered, and if the order allows it.
+   */
   private OrderResult rebuild(Order order) {
     ShardKey key = order.getShard();
     OrderResult.Builder result =
@@ -370,18 +384,31 @@ public final class FakeDatanode {
             .setGeneration(key.getGeneration());
     int indices = 0;
     long end = 0;
+    boolean silent = false;
+    Map<ShardPlace, Set<Integer>> lackedBy = new LinkedHashMap<>();
     for (ShardPlace source : order.getRebuild().getSourcesList()) {
       ShardReport copy = readable(source, key.getContainer());
       if (copy != null) {
         indices |= 1 << source.getIndex();
         end = Math.max(end, copy.getEnd());
+        lackedBy.put(source, lacks(source, key.getContainer()));
       }
+      silent |= copy == null && isSilent(source);
     }
     int k = Integer.parseInt(order.getRebuild().getPolicy().split("-", -1)[1]);
     if (Integer.bitCount(indices) < k && (indices & (1 << key.getIndex())) == 0) {
       return result.setErrorCode(ErrorCode.DATA_UNAVAILABLE.number()).build();
     }
+    Set<Integer> lost = lost(key.getIndex(), k, lackedBy);
+    long before = order.getRebuild().getMend() ? firstOf(lackedBy).size() : Long.MAX_VALUE;
+    if (!lost.isEmpty() && (silent || lost.size() >= before)) {
+      return result
+          .setErrorCode(ErrorCode.DATA_UNAVAILABLE.number())
+          .setErrorMessage(lost.size() + " sectors are lost")
+          .build();
+    }
     synchronized (this) {
+      lacking.put(key(key), lost);
       shards.put(
           key(key),
           new Shard(
@@ -393,28 +420,69 @@ public final class FakeDatanode {
                   .setEpoch(order.getRebuild().getLeaseEpoch())
                   .setEnd(end)
                   .setSealed(true)
+                  .setLostSectors(lost.size())
                   .build()));
     }
-    return result.setEnd(end).build();
+    return result.setEnd(end).setLostSectors(lost.size()).build();
+  }
+
+  private static Set<Integer> firstOf(Map<ShardPlace, Set<Integer>> lackedBy) {
+    return lackedBy.values().iterator().next();
+  }
+
+  /** Of the sectors that any copy lacks those that cannot be copied, nor decoded from k others. */
+  private static Set<Integer> lost(
+      int index, int k, Map<ShardPlace, Set<Integer>> lackedBy) {
+    Set<Integer> lost = new HashSet<>();
+    lackedBy.values().forEach(lost::addAll);
+    lost.removeIf(
+        sector -> {
+          int cells = 0;
+          for (Map.Entry<ShardPlace, Set<Integer>> copy : lackedBy.entrySet()) {
+            cells |= copy.getValue().contains(sector) ? 0 : 1 << copy.getKey().getIndex();
+          }
+          return (cells & 1 << index) != 0 || Integer.bitCount(cells) >= k;
+        });
+    return lost;
+  }
+
+  private Set<Integer> lacks(ShardPlace source, long container) {
+    FakeDatanode peer = peer(source);
+    synchronized (peer) {
+      return Set.copyOf(
+          peer.lacking.getOrDefault(
+              container + "/" + source.getIndex() + "/" + source.getGeneration(), Set.of()));
+    }
+  }
+
+  /** Whether the place does not say for certain that it has nothing. */
+  private boolean isSilent(ShardPlace source) {
+    FakeDatanode peer = peer(source);
+    synchronized (peer) {
+      return peer.down || peer.disks.get(source.getDiskId()).getFailed();
+    }
+  }
+
+  private FakeDatanode peer(ShardPlace place) {
+    return peers.stream()
+        .filter(peer -> peer.nodeId.equals(place.getNodeId()))
+        .findFirst()
+        .orElseThrow();
   }
 
   private ShardReport readable(ShardPlace source, long container) {
-    for (FakeDatanode peer : peers) {
-      if (peer.nodeId.equals(source.getNodeId())) {
-        synchronized (peer) {
-          Shard shard =
-              peer.shards.get(container + "/" + source.getIndex() + "/" + source.getGeneration());
-          return shard == null
-                  || peer.down
-                  || !shard.report.getSealed()
-                  || shard.report.getQuarantined()
-                  || peer.disks.get(shard.report.getDiskId()).getFailed()
-              ? null
-              : shard.report;
-        }
-      }
+    FakeDatanode peer = peer(source);
+    synchronized (peer) {
+      Shard shard =
+          peer.shards.get(container + "/" + source.getIndex() + "/" + source.getGeneration());
+      return shard == null
+              || peer.down
+              || !shard.report.getSealed()
+              || shard.report.getQuarantined()
+              || peer.disks.get(shard.report.getDiskId()).getFailed()
+          ? null
+          : shard.report;
     }
-    return null;
   }
 
   private static String key(ShardKey shard) {

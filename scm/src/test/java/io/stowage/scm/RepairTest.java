@@ -185,6 +185,150 @@ class RepairTest {
     assertNoCopiesButTheRows(h, id);
   }
 
+  private static final Duration HOPE = Duration.ofHours(1).plusMinutes(12); // and a backoff
+
+  /** Generations of the shards that the row names, and how many sectors are lost in each. */
+  private static List<String> lost(ScmHarness h, long id) throws StoreException {
+    List<String> lost = new ArrayList<>();
+    for (ShardPlace place : h.container(id).getShardsList()) {
+      ShardReport shard =
+          h.node(place).shards().stream()
+              .filter(
+                  s ->
+                      s.getContainer() == id
+                          && s.getIndex() == place.getIndex()
+                          && s.getGeneration() == place.getGeneration())
+              .findFirst()
+              .orElseThrow();
+      lost.add(shard.getGeneration() + ":" + shard.getLostSectors());
+    }
+    return lost;
+  }
+
+  /**
+   * Shards 0 and 1 are on nodes that are silent, shard 2 has a spot that cannot be read: both were
+   * made with a sector lost.
+   */
+  private static List<FakeDatanode> withLostSectors(ScmHarness h, long id) throws StoreException {
+    List<FakeDatanode> hosts = hosts(h, id);
+    hosts.get(2).spoil(hosts.get(2).shard(id, 2), 7);
+    FakeDatanode[] away = {hosts.get(0), hosts.get(1)};
+    die(away);
+    h.pass(ScmHarness.DEAD.plusMinutes(50), away);
+    assertEquals(1, h.container(id).getShards(0).getGeneration(), "given up within the hour");
+    assertEquals(1, h.container(id).getShards(1).getGeneration(), "given up within the hour");
+    assertEquals(0, h.status().getLossyContainers());
+    h.pass(HOPE.minusMinutes(50), away);
+    List<String> lost = lost(h, id);
+    assertTrue(lost.get(0).endsWith(":1") && lost.get(1).endsWith(":1"), lost::toString);
+    assertEquals(0, h.status().getEndangeredContainers());
+    assertEquals(1, h.status().getLossyContainers());
+    assertEquals(2, h.status().getRepair().getLostSectors());
+    return hosts;
+  }
+
+  private static void assertMended(ScmHarness h, long id) throws StoreException {
+    assertTrue(lost(h, id).stream().allMatch(l -> l.endsWith(":0")), lost(h, id)::toString);
+    assertEquals(0, h.status().getLossyContainers());
+    assertWhole(h, id);
+  }
+
+  /** Also when those that were away to the end are back. */
+  private static void assertMendedForGood(ScmHarness h, long id, FakeDatanode... away)
+      throws StoreException {
+    assertMended(h, id);
+    for (FakeDatanode node : away) {
+      comeBack(node);
+    }
+    h.pass(A_LITTLE);
+    assertMended(h, id);
+    assertNoCopiesButTheRows(h, id);
+  }
+
+  @Test
+  void sectorsThatWereLostAreTakenFromTheCopiesThatReturn() throws Exception {
+    ScmHarness h = new ScmHarness(7, null);
+    long id = sealed(h);
+    List<FakeDatanode> hosts = withLostSectors(h, id);
+    comeBack(hosts.get(0));
+    comeBack(hosts.get(1));
+    h.pass(A_LITTLE);
+    assertMendedForGood(h, id);
+  }
+
+  @Test
+  void oneOfTheCopiesIsEnough() throws Exception {
+    ScmHarness h = new ScmHarness(7, null);
+    long id = sealed(h);
+    List<FakeDatanode> hosts = withLostSectors(h, id);
+    comeBack(hosts.get(1));
+    h.pass(A_LITTLE, hosts.get(0));
+    assertMendedForGood(h, id, hosts.get(0));
+  }
+
+  /** It knows of the lost sectors by the reports alone, and nothing of what was tried. */
+  @Test
+  void aNewLeaderKeepsTheCopiesThatReturnAndMends() throws Exception {
+    ScmHarness h = new ScmHarness(7, null);
+    long id = sealed(h);
+    List<FakeDatanode> hosts = withLostSectors(h, id);
+    h.scm.lost();
+    h.scm = h.newScm();
+    h.scm.won();
+    for (FakeDatanode node : h.nodes) {
+      node.restart();
+    }
+    h.pass(ScmHarness.DEAD.plus(A_LITTLE), hosts.get(0), hosts.get(1));
+    assertEquals(1, h.status().getLossyContainers());
+    comeBack(hosts.get(0));
+    h.pass(A_LITTLE, hosts.get(1));
+    assertMendedForGood(h, id, hosts.get(1));
+  }
+
+  @Test
+  void aCopyThatHasNoMoreIsKeptAndTriedSeldom() throws Exception {
+    ScmHarness h = new ScmHarness(7, null);
+    long id = sealed(h);
+    List<FakeDatanode> hosts = hosts(h, id);
+    hosts.get(0).spoil(hosts.get(0).shard(id, 0), 7); // it is lost for good, with A's disk or not
+    withLostSectors(h, id);
+    comeBack(hosts.get(0));
+    h.pass(A_LITTLE, hosts.get(1));
+    List<String> lost = lost(h, id);
+    int generation = h.container(id).getLastGeneration();
+    h.pass(Duration.ofMinutes(9), hosts.get(1));
+    assertEquals(generation, h.container(id).getLastGeneration(), "tried again at once");
+    assertNotNull(hosts.get(0).shard(id, 0), "a copy of a container that is not whole");
+    h.pass(Duration.ofHours(6), hosts.get(1));
+    int tries = h.container(id).getLastGeneration() - generation;
+    assertTrue(tries > 2 && tries < 16, tries + " attempts to mend it in six hours");
+    assertEquals(lost, lost(h, id), "replaced by no better ones");
+    assertEquals(
+        1, hosts.get(0).shards().stream().filter(s -> s.getContainer() == id).count());
+    // the disk that still has it
+    comeBack(hosts.get(1));
+    h.pass(A_LITTLE);
+    assertMendedForGood(h, id);
+  }
+
+  /** Nothing is rebuilt for who is in maintenance, but what is made without it is made good. */
+  @Test
+  void whatANodeInMaintenanceHasIsNotLostForLong() throws Exception {
+    ScmHarness h = new ScmHarness(7, null);
+    long id = sealed(h);
+    List<FakeDatanode> hosts = hosts(h, id);
+    hosts.get(2).spoil(hosts.get(2).shard(id, 2), 7);
+    setMode(h, hosts.get(0), DatanodeMode.MAINTENANCE);
+    FakeDatanode[] away = {hosts.get(0), hosts.get(1)};
+    die(away);
+    h.pass(ScmHarness.DEAD.plus(HOPE), away);
+    assertEquals(1, h.container(id).getShards(0).getGeneration());
+    assertTrue(lost(h, id).get(1).endsWith(":1"), lost(h, id)::toString);
+    comeBack(hosts.get(0));
+    h.pass(A_LITTLE, hosts.get(1));
+    assertMendedForGood(h, id, hosts.get(1));
+  }
+
   @Test
   void aLostContainerIsThereAgainWithItsDisk() throws Exception {
     ScmHarness h = new ScmHarness(5, null);

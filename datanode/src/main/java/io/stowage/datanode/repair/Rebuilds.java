@@ -62,9 +62,6 @@ public final class Rebuilds implements AutoCloseable {
   /** Callers that joined one rebuild: there are few SCMs, and each remembers its own order. */
   private static final int MAX_WAITERS = 16;
 
-  /** Lost sectors of shards that were rebuilt, to answer repeated orders. */
-  private static final int MAX_REMEMBERED = 1_000;
-
   private final ShardStore store;
   private final DatanodeDirectory datanodes;
   private final RepairSettings settings;
@@ -74,13 +71,6 @@ public final class Rebuilds implements AutoCloseable {
   // Guarded by this.
   private final Map<ShardKey, Job> jobs = new LinkedHashMap<>();
   private final Map<String, ThreadPoolExecutor> pools = new HashMap<>();
-  private final Map<ShardKey, Long> lostSectors =
-      new LinkedHashMap<>() {
-        @Override
-        protected boolean removeEldestEntry(Map.Entry<ShardKey, Long> eldest) {
-          return size() > MAX_REMEMBERED;
-        }
-      };
   private long memoryUsed;
   private boolean closed;
 
@@ -123,12 +113,11 @@ public final class Rebuilds implements AutoCloseable {
     ShardKey key = order.getShard();
     ShardReport there = store.report(key.getDiskId(), ShardId.of(key));
     if (there != null && there.getSealed() && !there.getFailed() && !there.getQuarantined()) {
-      long lost;
-      synchronized (this) {
-        lost = lostSectors.getOrDefault(key, 0L);
-      }
       answer.accept(
-          result(order.getOrderId(), key).setEnd(there.getEnd()).setLostSectors(lost).build());
+          result(order.getOrderId(), key)
+              .setEnd(there.getEnd())
+              .setLostSectors(there.getLostSectors())
+              .build());
       return;
     }
     store.repairRate(key); // the disk is one of this node's
@@ -216,9 +205,6 @@ public final class Rebuilds implements AutoCloseable {
     try {
       memory = takeMemory(job);
       ShardRebuild.Done done = job.rebuild.run();
-      synchronized (this) {
-        lostSectors.put(job.key, done.lostSectors());
-      }
       result.setEnd(done.end()).setLostSectors(done.lostSectors());
       LOG.info(
           "Rebuilt {} on disk {}: {} bytes in {} ms, {} sectors lost",

@@ -45,6 +45,7 @@ final class RepairSource {
   private Condition condition = Condition.ANSWERS;
   private EpochRanges epochs;
   private long end;
+  private long lostSectors;
 
   RepairSource(long container, ShardPlace place, ShardService service) {
     this.place = place;
@@ -75,6 +76,11 @@ final class RepairSource {
     return end;
   }
 
+  /** Sectors that are marked lost in it. */
+  long lostSectors() {
+    return lostSectors;
+  }
+
   EpochRanges epochs() {
     return epochs;
   }
@@ -93,6 +99,7 @@ final class RepairSource {
       return;
     }
     end = Math.min(reply.getReport().getEnd(), capacity);
+    lostSectors = reply.getReport().getLostSectors();
     epochs = EpochRanges.of(reply.getEpochsList(), end);
   }
 

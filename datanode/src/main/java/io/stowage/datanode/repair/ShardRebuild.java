@@ -52,8 +52,9 @@ import org.slf4j.LoggerFactory;
  *
  * <p>Nothing is believed that was not verified: each source sector against its CRC after it left
  * disk and network. What cannot be decoded becomes lost in the new shard, never zeros; but only
- * once every source of the order has answered, since a silent one may still have it. A crash at any
- * step leaves a file that start removes ({@link RebuiltShardFile}), or the whole shard.
+ * once every source of the order has answered, since a silent one may still have it. A shard that
+ * is there and lacks sectors is made anew only if fewer are lost in the new one. A crash at any step
+ * leaves a file that start removes ({@link RebuiltShardFile}), or the whole shard.
  */
 final class ShardRebuild {
   private static final Logger LOG = LoggerFactory.getLogger(ShardRebuild.class);
@@ -215,6 +216,7 @@ final class ShardRebuild {
       throws IOException {
     int segments = end == 0 ? 0 : ShardFormat.segmentOf(end - 1) + 1;
     long lost = 0;
+    long mostLost = order.getMend() ? all.get(0).lostSectors() - 1 : Long.MAX_VALUE;
     long unforced = 0;
     CompletableFuture<Void> force = CompletableFuture.completedFuture(null);
     SegmentRebuild now = null;
@@ -248,6 +250,7 @@ final class ShardRebuild {
         RebuiltSegment result = now.complete(buffers);
         checkLost(result, all);
         lost += result.lostCount();
+        checkMended(lost, mostLost);
         long bytes = (long) result.writtenCount() * ShardFormat.SECTOR_BYTES;
         throttle(bytes);
         file.writeSegment(result, buffers.out(0, result.sectors()));
@@ -308,6 +311,14 @@ final class ShardRebuild {
         id(),
         result.lostCount(),
         result.segment());
+  }
+
+  private void checkMended(long lost, long mostLost) throws StoreException {
+    if (lost > 0 && lost > mostLost) {
+      throw new StoreException(
+          ErrorCode.DATA_UNAVAILABLE,
+          "Cannot mend " + id() + ": no fewer sectors of it are lost than in the copy there is");
+    }
   }
 
   private void throttle(long bytes) throws StoreException {

@@ -21,9 +21,12 @@ import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.Order;
 import io.stowage.common.proto.OrderProgress;
 import io.stowage.common.proto.OrderResult;
+import io.stowage.common.proto.SealShardRequest;
 import io.stowage.common.proto.ShardKey;
+import io.stowage.common.proto.ShardReport;
 import io.stowage.common.time.StoreClock;
 import io.stowage.datanode.repair.Rebuilds;
+import io.stowage.datanode.shard.ShardId;
 import io.stowage.datanode.store.ShardStore;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -165,9 +168,8 @@ public final class Orders implements AutoCloseable {
       if (order.hasRebuild()) {
         rebuilds.order(order, answer);
       } else {
-        long end = carryOut(order);
+        result = carryOut(order);
         LOG.debug("Obeyed {}", order);
-        result = result(order).setEnd(end).build();
       }
     } catch (StoreException e) {
       result = refusal(order, e);
@@ -253,36 +255,29 @@ public final class Orders implements AutoCloseable {
     obeyedVersions.put(container, new Obeyed(order.getRowVersion(), now));
   }
 
-  private long carryOut(Order order) throws StoreException {
-    return switch (order.getWhatCase()) {
-      case SEAL ->
-          await(
-                  store.seal(
-                      order.getSeal().hasShard()
-                          ? order.getSeal()
-                          : order.getSeal().toBuilder().setShard(order.getShard()).build()))
-              .getEnd();
-      case DELETE -> {
-        await(store.delete(order.getShard()));
-        yield 0;
+  private OrderResult carryOut(Order order) throws StoreException {
+    OrderResult.Builder result = result(order);
+    ShardKey key = order.getShard();
+    switch (order.getWhatCase()) {
+      case SEAL -> {
+        SealShardRequest seal =
+            order.getSeal().hasShard()
+                ? order.getSeal()
+                : order.getSeal().toBuilder().setShard(key).build();
+        result.setEnd(await(store.seal(seal)).getEnd());
+        ShardReport sealed = store.report(key.getDiskId(), ShardId.of(key));
+        result.setLostSectors(sealed == null ? 0 : sealed.getLostSectors());
       }
-      case QUARANTINE -> {
-        await(store.quarantine(order.getShard()));
-        yield 0;
-      }
-      case RESTORE -> {
-        await(store.restore(order.getShard()));
-        yield 0;
-      }
-      case VERIFY -> {
-        store.verify(order.getShard());
-        yield 0;
-      }
+      case DELETE -> await(store.delete(key));
+      case QUARANTINE -> await(store.quarantine(key));
+      case RESTORE -> await(store.restore(key));
+      case VERIFY -> store.verify(key);
       case REBUILD, WHAT_NOT_SET ->
           throw new StoreException(
               ErrorCode.INVALID_ARGUMENT,
               "Cannot obey order " + order.getOrderId() + ": this datanode does not know its kind");
-    };
+    }
+    return result.build();
   }
 
   private static <T> T await(CompletableFuture<T> work) throws StoreException {

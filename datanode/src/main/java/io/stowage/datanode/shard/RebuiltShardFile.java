@@ -62,6 +62,7 @@ public final class RebuiltShardFile implements AutoCloseable {
   private final DiskFile file;
   private final ByteBuffer scratch = ByteBuffer.allocateDirect(ShardFormat.SUPERBLOCK_BYTES);
   private long end;
+  private long lostSectors;
   private boolean kept;
 
   private RebuiltShardFile(ShardId id, Path path, ShardHost host) throws IOException {
@@ -105,6 +106,7 @@ public final class RebuiltShardFile implements AutoCloseable {
           for (int i = from; i < to; i++) {
             page.set(i, ShardFormat.LOST_MARK, contents.bitmap(i));
           }
+          lostSectors += to - from;
           last = to;
         }
         case NEVER_WRITTEN -> {
@@ -153,7 +155,8 @@ public final class RebuiltShardFile implements AutoCloseable {
           ErrorCode.EPOCH_LIST_FULL,
           "Cannot rebuild " + id + ": its sources name " + epochs.length + " epochs");
     }
-    Superblock first = Superblock.rebuilt(id, clusterId, k, m, capacity, epochs, starts, end);
+    Superblock first =
+        Superblock.rebuilt(id, clusterId, k, m, capacity, epochs, starts, end, lostSectors);
     first.encode(scratch);
     file.write(scratch, 0);
     first.again().encode(scratch);

@@ -325,7 +325,10 @@ public final class ShardFile {
             .setBytesOnDisk(fileBytes)
             .setFailed(state == State.FAILED);
     if (superblock != null) {
-      report.setEpoch(superblock.lastEpoch()).setSealed(superblock.sealed);
+      report
+          .setEpoch(superblock.lastEpoch())
+          .setSealed(superblock.sealed)
+          .setLostSectors(superblock.lostSectors);
     }
     return report;
   }

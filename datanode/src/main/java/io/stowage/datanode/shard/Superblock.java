@@ -50,7 +50,9 @@ import java.util.zip.CRC32C;
  *     80   4  number of epochs
  *     84   2  length of the cluster id
  *     86 128  cluster id, UTF-8
- *    214 170  zero
+ *    214   2  zero
+ *    216   8  sectors that the rebuild which made the shard has marked lost
+ *    224 160  zero
  *    384      1,000 times: epoch (8), shard address at which it starts (8), ascending; unused: zero
  * </pre>
  *
@@ -60,6 +62,7 @@ import java.util.zip.CRC32C;
 final class Superblock {
   static final long MAGIC = 0x53544F5753485244L;
   private static final int CRC_AT = 12;
+  private static final int LOST_AT = 216;
   private static final int EPOCHS_AT = 384;
   private static final int SEALED = 1;
   static final int HOLDER_BYTES = 16;
@@ -72,6 +75,7 @@ final class Superblock {
   final long sequence;
   final boolean sealed;
   final long sealedEnd;
+  final long lostSectors;
   private final byte[] holder;
   private final long[] epochs;
   private final long[] starts;
@@ -85,6 +89,7 @@ final class Superblock {
       long sequence,
       boolean sealed,
       long sealedEnd,
+      long lostSectors,
       byte[] holder,
       long[] epochs,
       long[] starts) {
@@ -96,6 +101,7 @@ final class Superblock {
     this.sequence = sequence;
     this.sealed = sealed;
     this.sealedEnd = sealedEnd;
+    this.lostSectors = lostSectors;
     this.holder = holder;
     this.epochs = epochs;
     this.starts = starts;
@@ -113,6 +119,7 @@ final class Superblock {
         1,
         false,
         0,
+        0,
         holder.clone(),
         new long[] {epoch},
         new long[] {0});
@@ -127,7 +134,8 @@ final class Superblock {
       long capacity,
       long[] epochs,
       long[] starts,
-      long end) {
+      long end,
+      long lostSectors) {
     return new Superblock(
         id,
         clusterId,
@@ -137,6 +145,7 @@ final class Superblock {
         1,
         true,
         end,
+        lostSectors,
         new byte[HOLDER_BYTES],
         epochs.clone(),
         starts.clone());
@@ -145,7 +154,18 @@ final class Superblock {
   /** The same contents for the other slot. */
   Superblock again() {
     return new Superblock(
-        id, clusterId, k, m, capacity, sequence + 1, sealed, sealedEnd, holder, epochs, starts);
+        id,
+        clusterId,
+        k,
+        m,
+        capacity,
+        sequence + 1,
+        sealed,
+        sealedEnd,
+        lostSectors,
+        holder,
+        epochs,
+        starts);
   }
 
   /**
@@ -176,6 +196,7 @@ final class Superblock {
         sequence + 1,
         false,
         0,
+        0,
         newHolder.clone(),
         newEpochs,
         newStarts);
@@ -183,7 +204,7 @@ final class Superblock {
 
   Superblock sealed(long end) {
     return new Superblock(
-        id, clusterId, k, m, capacity, sequence + 1, true, end, holder, epochs, starts);
+        id, clusterId, k, m, capacity, sequence + 1, true, end, 0, holder, epochs, starts);
   }
 
   /** Highest epoch that opened the shard. */
@@ -231,6 +252,7 @@ final class Superblock {
         && capacity == other.capacity
         && sealed == other.sealed
         && sealedEnd == other.sealedEnd
+        && lostSectors == other.lostSectors
         && Arrays.equals(holder, other.holder)
         && Arrays.equals(epochs, other.epochs)
         && Arrays.equals(starts, other.starts);
@@ -245,6 +267,8 @@ final class Superblock {
     into.putLong(capacity).putLong(sealedEnd).put(holder).putInt(epochs.length);
     byte[] cluster = clusterId.getBytes(StandardCharsets.UTF_8);
     into.putShort((short) cluster.length).put(cluster);
+    zeroUpTo(into, LOST_AT);
+    into.putLong(lostSectors);
     zeroUpTo(into, EPOCHS_AT);
     for (int i = 0; i < epochs.length; i++) {
       into.putLong(epochs[i]).putLong(starts[i]);
@@ -321,6 +345,7 @@ final class Superblock {
         bytes.getLong(16),
         (bytes.getInt(44) & SEALED) != 0,
         bytes.getLong(56),
+        bytes.getLong(LOST_AT),
         holder,
         epochs,
         starts);

@@ -33,8 +33,10 @@ import io.stowage.common.proto.ByteRange;
 import io.stowage.common.proto.Order;
 import io.stowage.common.proto.OrderResult;
 import io.stowage.common.proto.ReadShardRequest;
+import io.stowage.common.proto.RebuildShardOrder;
 import io.stowage.common.proto.SectorState;
 import io.stowage.common.proto.ShardKey;
+import io.stowage.common.proto.ShardPlace;
 import io.stowage.common.time.ManualClock;
 import io.stowage.common.time.StoreClock;
 import io.stowage.common.tls.ClientTls;
@@ -468,6 +470,22 @@ class RebuildTest {
     }
   }
 
+  private static long lostIn(TestContainer container, int generation) {
+    ShardId id = new ShardId(TestContainer.CONTAINER, 0, generation);
+    return container.spare().store.report(container.spare().diskId(), id).getLostSectors();
+  }
+
+  /** The same order to mend the shard 0 that the spare node has. */
+  private static Order mend(Order order, TestContainer container, int generation) {
+    ShardPlace there =
+        container.place(container.policy.shards()).toBuilder()
+            .setIndex(0)
+            .setGeneration(generation)
+            .build();
+    RebuildShardOrder.Builder rebuild = order.getRebuild().toBuilder().setMend(true);
+    return order.toBuilder().setRebuild(rebuild.addSources(0, there)).build();
+  }
+
   @Test
   void whatASilentSourceMayHaveIsNotGivenUp() throws Exception {
     ErasurePolicy policy = ErasurePolicy.RS_3_2;
@@ -489,11 +507,25 @@ class RebuildTest {
       assertEquals(0, lossy.getErrorCode(), lossy.getErrorMessage());
       assertEquals(1, lossy.getLostSectors());
       check(container, 0, container.newKey(container.spare(), 0, 2), rest, damage);
+      // which the shard says of itself from then on, and the node of a repeated order
+      assertEquals(1, lostIn(container, 2));
+      container.spare().restart(container.network);
+      assertEquals(1, lostIn(container, 2));
+      assertEquals(1, container.rebuild(container.order(2, 0, 2, rest)).getLostSectors());
+      // Nobody has more than before: there is nothing to replace it by
+      OrderResult vain = container.rebuild(mend(container.order(3, 0, 3, rest), container, 2));
+      assertEquals(ErrorCode.DATA_UNAVAILABLE.number(), vain.getErrorCode());
+      assertTrue(vain.getErrorMessage().contains("no fewer sectors"), vain.getErrorMessage());
+      assertEquals(List.of(), container.spare().disks.find(".new"));
+      assertEquals(1, container.spare().store.reports().size());
       // it comes back
       container.nodes.get(4).start(container.network, TestContainer.SETTINGS);
-      OrderResult whole = container.rebuild(container.order(3, 0, 3, allBut(policy, 0)));
+      OrderResult whole =
+          container.rebuild(mend(container.order(4, 0, 4, allBut(policy, 0)), container, 2));
+      assertEquals(0, whole.getErrorCode(), whole.getErrorMessage());
       assertEquals(0, whole.getLostSectors());
-      check(container, 0, container.newKey(container.spare(), 0, 3), allBut(policy, 0), damage);
+      assertEquals(0, lostIn(container, 4));
+      check(container, 0, container.newKey(container.spare(), 0, 4), allBut(policy, 0), damage);
       // marks of a rebuild are known damage, not news
       container
           .spare()

@@ -113,6 +113,25 @@ class ShardFormatTest {
         List.of(SectorState.NEVER_WRITTEN, SectorState.NEVER_WRITTEN), host.read(1, 3, 2).states());
   }
 
+  @Test
+  void aRebuiltShardSaysHowManySectorsAreMarkedLost() throws Exception {
+    TestHost host = new TestHost();
+    RebuiltShardFile file = RebuiltShardFile.create(TestHost.ID, TestHost.PATH, host);
+    RebuiltSegment segment = new RebuiltSegment(0, 5);
+    segment.written(0, 77, 0b111);
+    segment.lost(2, 0b111);
+    segment.lost(3, 0b111);
+    file.writeSegment(segment, ByteBuffer.allocate(5 * SECTOR));
+    file.finish("golden", 3, 2, TestHost.CAPACITY, new long[] {1}, new long[] {0});
+    ByteBuffer bytes = ByteBuffer.wrap(host.disks.contents(TestHost.PATH));
+    for (int slot = 0; slot < 2; slot++) {
+      assertEquals(2, bytes.getLong(slot * 16_384 + 216));
+    }
+    assertEquals(0x4C4F5354, bytes.getInt(32_768 + 64 + 6 * 2));
+    host.restart();
+    assertEquals(2, host.shard.report().getLostSectors());
+  }
+
   /** Spells the layout out, so that it cannot change together with its codec unnoticed. */
   @Test
   void fieldsAreWhereTheFormatPageSays() throws Exception {
@@ -131,6 +150,7 @@ class ShardFormatTest {
     assertEquals(8L * SECTOR, superblock.getLong(56));
     assertEquals(2, superblock.getInt(80));
     assertEquals(6, superblock.getShort(84));
+    assertEquals(0, superblock.getLong(216));
     assertEquals(1, superblock.getLong(384));
     assertEquals(0, superblock.getLong(392));
     assertEquals(4, superblock.getLong(400));

@@ -67,6 +67,7 @@ final class StatusCommand extends ClusterCommand {
           "unavailable",
           status.getUnavailableList().stream().map(ContainerCommands::idOf).toList());
     }
+    facts.put("containers with lost sectors", status.getLossyContainers());
     facts.put("containers being deleted", status.getDeletedContainers());
     facts.put("unknown shards", status.getUnknownShards());
     facts.put("stale shards", status.getStaleShards());

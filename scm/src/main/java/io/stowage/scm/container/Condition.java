@@ -28,6 +28,8 @@ import io.stowage.scm.cluster.ClusterMap.PlaceState;
  * @param missing their node dead, their disk failed or gone, or reported not to be there (which of
  *     an open container, whose writer may just have opened it, says nothing)
  * @param damaged there, but part of them cannot be read
+ * @param lossy present, but the rebuilds that made them have marked sectors lost, which other copies
+ *     may have
  * @param leaving on a node that is to be emptied, which answers
  * @param away on a node that is in maintenance and silent
  * @param unheard this SCM does not know yet
@@ -42,6 +44,7 @@ record Condition(
     int present,
     int missing,
     int damaged,
+    int lossy,
     int leaving,
     int away,
     int unheard,
@@ -100,6 +103,7 @@ record Condition(
         masks.present,
         masks.missing,
         masks.damaged,
+        reports.lossy() & masks.present,
         masks.leaving,
         masks.away,
         masks.unheard,
@@ -135,14 +139,22 @@ record Condition(
 
   /** Shards to be made anew. */
   int toRebuild() {
-    boolean closed = state == ContainerState.SEALED || state == ContainerState.REPACKING;
-    return closed && everOpened ? missing | damaged | leaving : 0;
+    return isClosed() && everOpened ? missing | damaged | leaving : 0;
   }
 
-  /** All k+m shards are seen where the row says, sealed and unharmed: no other copy is needed. */
+  private boolean isClosed() {
+    return ShardInventory.isClosed(state);
+  }
+
+  /** Shards with lost sectors, which may be made with fewer if another copy has turned up. */
+  int toMend() {
+    return isClosed() ? lossy & ~toRebuild() : 0;
+  }
+
+  /** All k+m shards are seen where the row says, sealed and complete: no other copy is needed. */
   boolean isWhole() {
     int all = (1 << shards) - 1;
-    return present == all && reported == all && unsealed == 0 && damaged == 0;
+    return present == all && reported == all && unsealed == 0 && (damaged | lossy) == 0;
   }
 
   /**
@@ -162,6 +174,7 @@ record Condition(
         present & ~unsealed,
         missing | unsealed,
         damaged & ~unsealed,
+        lossy & ~unsealed,
         leaving & ~unsealed,
         away,
         unheard,

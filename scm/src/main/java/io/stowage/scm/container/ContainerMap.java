@@ -16,13 +16,14 @@
 package io.stowage.scm.container;
 
 import io.stowage.common.proto.ContainerState;
+import io.stowage.common.proto.ShardReport;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicLongArray;
 
 /**
  * Every container's row as this SCM last saw it, and which of its shards datanodes have reported.
- * Costs about 140 bytes a container (see {@link PackedContainer}). Never decides anything alone: a
+ * Costs about 150 bytes a container (see {@link PackedContainer}). Never decides anything alone: a
  * row that is behind the table fails its compare-and-set. Thread-safe: segments guarded by
  * themselves.
  */
@@ -33,7 +34,7 @@ public final class ContainerMap {
   private final PolicyNames policies = new PolicyNames();
   private final Segment[] segments = new Segment[SEGMENTS];
   private final AtomicLongArray countByState = new AtomicLongArray(ContainerState.values().length);
-  private volatile Replaced replaced = (row, index, diskNumber, generation, isSealed) -> {};
+  private volatile Replaced replaced = (row, index, diskNumber, generation, seen) -> {};
 
   public ContainerMap() {
     for (int i = 0; i < SEGMENTS; i++) {
@@ -61,7 +62,7 @@ public final class ContainerMap {
   public boolean put(ContainerRow row) {
     byte[] packed = PackedContainer.pack(row, disks, policies);
     byte[] before = null;
-    Reported had = new Reported(0, 0);
+    Reported had = Reported.NONE;
     Segment segment = segment(row.id());
     synchronized (segment) {
       int slot = segment.find(row.id());
@@ -73,7 +74,7 @@ public final class ContainerMap {
           return false;
         }
         countByState.decrementAndGet(PackedContainer.state(before).getNumber());
-        had = new Reported(segment.present[slot], segment.sealed[slot]);
+        had = segment.reported(slot);
         forgetReplacedShards(segment, slot, before, packed);
       }
       segment.packed[slot] = packed;
@@ -90,6 +91,7 @@ public final class ContainerMap {
     int same = same(before, after);
     segment.present[slot] &= same;
     segment.sealed[slot] &= same;
+    segment.lossy[slot] &= same;
   }
 
   private void tellReplaced(ContainerRow row, byte[] before, byte[] after, Reported had) {
@@ -99,7 +101,7 @@ public final class ContainerMap {
           before,
           (i, disk, generation) -> {
             if ((gone & (1 << i)) != 0) {
-              replaced.replaced(row, i, disk, generation, had.isSealed(i));
+              replaced.replaced(row, i, disk, generation, had.seen(i));
             }
           });
     }
@@ -156,25 +158,30 @@ public final class ContainerMap {
     Segment segment = segment(id);
     synchronized (segment) {
       int slot = segment.find(id);
-      return slot < 0
-          ? new Reported(0, 0)
-          : new Reported(segment.present[slot], segment.sealed[slot]);
+      return slot < 0 ? Reported.NONE : segment.reported(slot);
     }
   }
 
-  /** Notes what was reported of a shard; of a container that is not here it notes nothing. */
-  public void note(long id, int index, boolean present, boolean sealed) {
+  /**
+   * Notes what was reported of a shard; of a container that is not here it notes nothing.
+   *
+   * @param seen null: the shard is not there, or cannot be read
+   */
+  public void note(long id, int index, Seen seen) {
     Segment segment = segment(id);
     synchronized (segment) {
       int slot = segment.find(id);
       if (slot >= 0) {
         int bit = 1 << index;
-        segment.present[slot] =
-            present ? (segment.present[slot] | bit) : (segment.present[slot] & ~bit);
-        segment.sealed[slot] =
-            present && sealed ? segment.sealed[slot] | bit : segment.sealed[slot] & ~bit;
+        segment.present[slot] = with(segment.present[slot], bit, seen != null);
+        segment.sealed[slot] = with(segment.sealed[slot], bit, seen != null && seen.sealed());
+        segment.lossy[slot] = with(segment.lossy[slot], bit, seen != null && seen.lossy());
       }
     }
+  }
+
+  private static int with(int mask, int bit, boolean set) {
+    return set ? mask | bit : mask & ~bit;
   }
 
   /**
@@ -187,15 +194,18 @@ public final class ContainerMap {
       byte[][] packed;
       int[] present;
       int[] sealed;
+      int[] lossy;
       synchronized (segment) {
         ids = segment.ids.clone();
         packed = segment.packed.clone();
         present = segment.present.clone();
         sealed = segment.sealed.clone();
+        lossy = segment.lossy.clone();
       }
       for (int slot = 0; slot < ids.length; slot++) {
         if (ids[slot] != 0) {
-          visitor.visit(ids[slot], packed[slot], new Reported(present[slot], sealed[slot]));
+          visitor.visit(
+              ids[slot], packed[slot], new Reported(present[slot], sealed[slot], lossy[slot]));
         }
       }
     }
@@ -212,7 +222,7 @@ public final class ContainerMap {
         return;
       }
       packed = segment.packed[slot];
-      reported = new Reported(segment.present[slot], segment.sealed[slot]);
+      reported = segment.reported(slot);
     }
     visitor.visit(id, packed, reported);
   }
@@ -245,8 +255,21 @@ public final class ContainerMap {
     return id * 0x9E3779B97F4A7C15L;
   }
 
+  /**
+   * A shard that is there.
+   *
+   * @param lossy the rebuild that made it has marked sectors lost
+   */
+  public record Seen(boolean sealed, boolean lossy) {
+    static Seen of(ShardReport report) {
+      return new Seen(report.getSealed(), report.getLostSectors() > 0);
+    }
+  }
+
   /** Shards of one container by what datanodes said; bit i = shard i. */
-  public record Reported(int present, int sealed) {
+  public record Reported(int present, int sealed, int lossy) {
+    static final Reported NONE = new Reported(0, 0, 0);
+
     public boolean isPresent(int index) {
       return (present & (1 << index)) != 0;
     }
@@ -254,11 +277,15 @@ public final class ContainerMap {
     public boolean isSealed(int index) {
       return (sealed & (1 << index)) != 0;
     }
+
+    Seen seen(int index) {
+      return new Seen(isSealed(index), (lossy & (1 << index)) != 0);
+    }
   }
 
   /** Told of a shard that was reported and that the newer row does not name. */
   interface Replaced {
-    void replaced(ContainerRow row, int index, int diskNumber, int generation, boolean sealed);
+    void replaced(ContainerRow row, int index, int diskNumber, int generation, Seen seen);
   }
 
   /** Told of one container; reads it by the static methods of {@link PackedContainer}. */
@@ -272,7 +299,12 @@ public final class ContainerMap {
     private byte[][] packed = new byte[16][];
     private int[] present = new int[16];
     private int[] sealed = new int[16];
+    private int[] lossy = new int[16];
     private int size;
+
+    Reported reported(int slot) {
+      return new Reported(present[slot], sealed[slot], lossy[slot]);
+    }
 
     int find(long id) {
       int mask = ids.length - 1;
@@ -307,6 +339,7 @@ public final class ContainerMap {
           packed[hole] = packed[next];
           present[hole] = present[next];
           sealed[hole] = sealed[next];
+          lossy[hole] = lossy[next];
           hole = next;
         }
       }
@@ -314,6 +347,7 @@ public final class ContainerMap {
       packed[hole] = null;
       present[hole] = 0;
       sealed[hole] = 0;
+      lossy[hole] = 0;
       size--;
     }
 
@@ -335,10 +369,12 @@ public final class ContainerMap {
       byte[][] oldPacked = packed;
       int[] oldPresent = present;
       int[] oldSealed = sealed;
+      int[] oldLossy = lossy;
       ids = new long[2 * oldIds.length];
       packed = new byte[ids.length][];
       present = new int[ids.length];
       sealed = new int[ids.length];
+      lossy = new int[ids.length];
       for (int old = 0; old < oldIds.length; old++) {
         if (oldIds[old] != 0) {
           int slot = free(ids, oldIds[old]);
@@ -346,6 +382,7 @@ public final class ContainerMap {
           packed[slot] = oldPacked[old];
           present[slot] = oldPresent[old];
           sealed[slot] = oldSealed[old];
+          lossy[slot] = oldLossy[old];
         }
       }
     }

@@ -43,6 +43,7 @@ public final class Inspection {
   private final LongList[] inDanger = new LongList[DEGREES];
   private final long[] endangeredByDegree = new long[DEGREES];
   private final LongList beyondRepair = new LongList(MOST_LISTED); // fewer than k are left
+  private final LongList toMend = new LongList(MOST_QUEUED);
   private final LongList toMove = new LongList(MOST_QUEUED);
   private final LongList openInDanger = new LongList(MOST_LISTED);
   private final LongList emptySealed = new LongList(MOST_LISTED);
@@ -52,6 +53,7 @@ public final class Inspection {
   private final Map<Integer, LongList> onFullDisks = new HashMap<>();
   private long endangeredCount;
   private long unavailableCount;
+  private long lossyCount;
   private long containersLeft;
   private long shardsLeft;
   private long bytesLeft;
@@ -134,6 +136,7 @@ public final class Inspection {
     if (condition.isSeenEmpty()) {
       emptySealed.sample(id, random);
     }
+    lossyCount += condition.lossy() == 0 ? 0 : 1;
     queue(id, packed, condition);
     if (!fullDisks.isEmpty() && condition.isWhole() && condition.toRebuild() == 0) {
       PackedContainer.shards(
@@ -149,6 +152,9 @@ public final class Inspection {
   private void queue(long id, byte[] packed, Condition condition) {
     int work = condition.toRebuild();
     if (work == 0) {
+      if (condition.toMend() != 0) {
+        toMend.sample(id, random);
+      }
       return;
     }
     int count = Integer.bitCount(work);
@@ -183,6 +189,7 @@ public final class Inspection {
   List<LongList> queues() {
     List<LongList> queues = new ArrayList<>(List.of(inDanger));
     queues.add(1, beyondRepair); // a copy that came back may be what it takes
+    queues.add(toMend);
     queues.add(toMove);
     return queues;
   }
@@ -238,6 +245,11 @@ public final class Inspection {
   /** Containers with fewer than k shards left. */
   public long unavailable() {
     return unavailableCount;
+  }
+
+  /** Containers with a shard in which sectors are marked lost. */
+  public long lossy() {
+    return lossyCount;
   }
 
   /** Ids of some of them. */

@@ -24,6 +24,8 @@ final class Rebuild {
   /** Why it is made. */
   enum Reason {
     REPAIR,
+    /** It is there, with sectors marked lost that another copy may have. */
+    MEND,
     DECOMMISSION,
     BALANCE
   }
@@ -49,6 +51,9 @@ final class Rebuild {
   int orderedTimes = 1;
   long lastSignNanos;
   OrderResult result; // null: not answered
+
+  /** What the order lists, without addresses. Confined to the ticking thread. */
+  Set<ShardPlace> copies = Set.of();
 
   Rebuild(
       Key key,

@@ -33,6 +33,9 @@ final class Rebuilds {
   /** In the whole cluster: each costs the leader two row mutations and a kilobyte. */
   private static final int MOST = 1_024;
 
+  /** Of those, shards that are there and may stay as they are: they take no room from others. */
+  private static final int MOST_MENDS = 16;
+
   /** A disk is read for as many rebuilds at once as it is written for, times this. */
   private static final int READS_A_WRITE = 4;
 
@@ -77,6 +80,11 @@ final class Rebuilds {
 
   synchronized Rebuild find(long container, int index) {
     return underWay.get(new Rebuild.Key(container, index));
+  }
+
+  synchronized boolean mayMend() {
+    return underWay.values().stream().filter(r -> r.reason == Rebuild.Reason.MEND).count()
+        < MOST_MENDS;
   }
 
   /** Rebuilds of a container's shards. */
@@ -171,7 +179,7 @@ final class Rebuilds {
       shardsDone++;
       bytesDone += rebuild.result.getEnd();
     }
-    lostSectors += rebuild.result.getLostSectors();
+    lostSectors += rebuild.reason == Rebuild.Reason.MEND ? 0 : rebuild.result.getLostSectors();
     remove(rebuild);
   }
 

@@ -76,7 +76,7 @@ import org.slf4j.LoggerFactory;
  *       simply there again; the rebuild goes on to its end and replaces it, which costs nothing
  *       more. If the row names the new one, it is a stale copy.
  *   <li><i>A disk returns after its shards were rebuilt:</i> stale copies. They are deleted only
- *       when all k+m shards that the row names are seen, sealed and unharmed; until then they are
+ *       when all k+m shards that the row names are seen, sealed and complete; until then they are
  *       sources. If the container lost more than m shards meanwhile, they are what saves it.
  *   <li><i>The target dies before completion:</i> the order is given up, and another target found.
  *       If it comes back with the file, that is a stranger above the row's generation, as above.
@@ -90,6 +90,33 @@ import org.slf4j.LoggerFactory;
  *       ordered again with the version of now. REPACKING containers are repaired; DELETED ones
  *       never, and an answer for one is dropped.
  * </ul>
+ *
+ * What no source has, a rebuild marks lost, so that the rest of the shard is safe again. A mark is
+ * never the last word. How a sector comes to be marked, and what becomes of it:
+ *
+ * <ol>
+ *   <li><i>Hope.</i> Two shards are away, a third has a bad spot: the order lists the places of
+ *       those that are away, too, and fails rather than mark what they may have. Meanwhile the
+ *       container stands on its last k shards, so that hope ends an hour after the first order
+ *       failed for want of data; what failed for another reason (a full disk, a dead target) takes
+ *       none of it away. Then they are not listed any more, be they dead or in maintenance.
+ *   <li><i>Lossy.</i> The new shard says of itself how many sectors are marked, in its superblock
+ *       and in every report of it: whoever leads knows, after any restart. While a shard of the
+ *       row is lossy the container is not whole, so that no copy of any shard of it is deleted: the
+ *       disk that returns finds its copies still wanted. One that went between its return and the
+ *       next step is like one that never returned.
+ *   <li><i>Mending.</i> As soon as a copy without marks is seen that the last attempt did not have
+ *       (a replaced one on a disk that returned, a row's own shard that was away, one that was
+ *       mended itself), the lossy shard is made anew from all that is there, its own old copy
+ *       first, by intent and completion as ever. The target refuses to make one with no fewer marks
+ *       than there are: so every new generation has fewer, and vain attempts leave nothing.
+ *   <li><i>Vain.</i> It is tried again without such news ten minutes later, and then after twice as
+ *       long each time: a source may have been busy, or a spot readable at the second try. A new
+ *       leader does not know what was tried and tries once. A copy that was made of what was tried
+ *       before has marks itself and is no news, so that two lossy shards do not take turns.
+ *   <li><i>Whole.</i> When the last mark is gone, replaced copies go as ever. Until then they stay,
+ *       if need be for good.
+ * </ol>
  *
  * Memory: {@link Rebuilds} and the lists of one inspection, all bounded. What is not listed is
  * found when the list is worked off.
@@ -106,8 +133,17 @@ final class Repair {
   /** Containers looked at for work that can begin, a tick. */
   private static final int MOST_LOOKED_AT = 5_000;
 
-  /** With as many failed attempts, dead nodes' copies are no longer waited for as sources. */
-  private static final int HOPEFUL_ATTEMPTS = 3;
+  /**
+   * For how long a shard is rather not made than with lost sectors that an absent copy may have: as
+   * long as restarting a rack takes, and not much longer, since all others of the container's
+   * sectors have lost shards, too.
+   */
+  private static final long HOPE_NANOS = Duration.ofHours(1).toNanos();
+
+  /** From one attempt to mend a shard to the next, if no copy turned up; doubled each time. */
+  private static final long FIRST_MEND_PAUSE_NANOS = Duration.ofMinutes(10).toNanos();
+
+  private static final int MOST_MEND_DOUBLINGS = 10; // a week
 
   private static final int MOST_REORDERS = 10;
   private static final int MOST_REMEMBERED = 10_000; // containers and disks that failed
@@ -135,12 +171,20 @@ final class Repair {
   private final RandomGenerator random;
 
   private final Map<Long, Backoff> backoffs = new Bounded<>();
+  private final Map<Long, Hope> hopes = new Bounded<>();
+  private final Map<Rebuild.Key, Tried> tried = new Bounded<>();
   private final Map<String, Long> shunnedDisks = new Bounded<>(); // until
   private final Map<Long, Long> openSince = new Bounded<>(); // in danger since
   private final Map<Long, Long> unsealedSince = new Bounded<>(); // what repair waits for
   private volatile String waitingFor = "";
 
   private record Backoff(int failures, long untilNanos) {}
+
+  /** When orders for a container's shards failed for want of data, first and last. */
+  private record Hope(long sinceNanos, long lastNanos) {}
+
+  /** What a shard with lost sectors was made of, and how often in vain. */
+  private record Tried(Set<ShardPlace> copies, int times, long untilNanos) {}
 
   /** Forgets the eldest. */
   private static final class Bounded<K, V> extends LinkedHashMap<K, V> {
@@ -223,6 +267,15 @@ final class Repair {
           || code == ErrorCode.NO_SUCH_SHARD) {
         shun(rebuild);
       }
+      if (code == ErrorCode.DATA_UNAVAILABLE && rebuild.reason == Rebuild.Reason.MEND) {
+        LOG.info("{}: {}", nameOf(rebuild), result.getErrorMessage());
+        noteTried(rebuild);
+        rebuilds.remove(rebuild);
+        return;
+      }
+      if (code == ErrorCode.DATA_UNAVAILABLE) {
+        hope(rebuild.key.container());
+      }
       giveUp(rebuild, code + " " + result.getErrorMessage());
     } else if (!isTargetAlive(rebuild)) {
       giveUp(rebuild, "its target answered and was lost");
@@ -253,9 +306,15 @@ final class Repair {
       rebuilds.remove(rebuild); // its file is a stranger
       return;
     }
-    shards.noteSealed(rebuild.target.getNodeId(), rebuild.shard(), rebuild.result.getEnd());
+    shards.noteSealed(
+        rebuild.target.getNodeId(),
+        rebuild.shard(),
+        rebuild.result.getEnd(),
+        rebuild.result.getLostSectors());
     backoffs.remove(rebuild.key.container());
+    tried.remove(rebuild.key);
     if (rebuild.result.getLostSectors() > 0) {
+      noteTried(rebuild);
       LOG.error(
           "{}: {} sectors are lost, no source has them",
           nameOf(rebuild),
@@ -292,6 +351,32 @@ final class Repair {
     int failures = before == null ? 1 : before.failures + 1;
     long pause = FIRST_BACKOFF_NANOS << Math.min(failures - 1, MOST_DOUBLINGS);
     backoffs.put(container, new Backoff(failures, clock.monotonicNanos() + pause));
+  }
+
+  private void noteTried(Rebuild rebuild) {
+    Tried before = tried.get(rebuild.key);
+    int times = before == null ? 1 : before.times + 1;
+    long pause = FIRST_MEND_PAUSE_NANOS << Math.min(times - 1, MOST_MEND_DOUBLINGS);
+    tried.put(
+        rebuild.key, new Tried(rebuild.copies, times, clock.monotonicNanos() + pause));
+  }
+
+  private void hope(long container) {
+    long now = clock.monotonicNanos();
+    hopes.compute(
+        container,
+        (id, before) ->
+            before == null || now - before.lastNanos > HOPE_NANOS
+                ? new Hope(now, now)
+                : new Hope(before.sinceNanos, now));
+  }
+
+  private boolean isHopeful(long container) {
+    long now = clock.monotonicNanos();
+    Hope hope = hopes.get(container);
+    return hope == null
+        || now - hope.lastNanos > HOPE_NANOS // another time, another cause
+        || now - hope.sinceNanos < HOPE_NANOS;
   }
 
   private boolean isBackedOff(long container) {
@@ -406,7 +491,7 @@ final class Repair {
       return;
     }
     int work = condition.toRebuild();
-    if (work != 0 && condition.unsealed() != 0) {
+    if ((work | condition.toMend()) != 0 && condition.unsealed() != 0) {
       sealing.sealAllOf(row, condition.unsealed()); // first: sources stand still
       long now = clock.monotonicNanos();
       if (now - unsealedSince.computeIfAbsent(id, key -> now) < SEAL_PATIENCE_NANOS) {
@@ -423,9 +508,10 @@ final class Repair {
       unsealedSince.remove(id);
     }
     for (ShardPlace place : row.info().getShardsList()) {
-      if (Condition.has(work, place.getIndex())
-          && start.goesOn()
-          && rebuilds.find(id, place.getIndex()) == null) {
+      if (!start.goesOn() || rebuilds.find(id, place.getIndex()) != null) {
+        continue;
+      }
+      if (Condition.has(work, place.getIndex())) {
         boolean moves = Condition.has(condition.leaving() & ~condition.damaged(), place.getIndex());
         begin(
             id,
@@ -434,8 +520,34 @@ final class Repair {
             moves ? Rebuild.Reason.DECOMMISSION : Rebuild.Reason.REPAIR,
             start,
             start.free);
+      } else if (Condition.has(condition.toMend(), place.getIndex())
+          && rebuilds.mayMend()
+          && isMendDue(row.info(), condition, place.getIndex())) {
+        begin(id, place, condition, Rebuild.Reason.MEND, start, start.free);
       }
     }
+  }
+
+  /** Whether a copy has turned up that may have what is lost, or much time has passed. */
+  private boolean isMendDue(ContainerInfo info, Condition condition, int index) {
+    Tried before = tried.get(new Rebuild.Key(info.getId(), index));
+    if (before == null || clock.monotonicNanos() - before.untilNanos >= 0) {
+      return true;
+    }
+    int complete = condition.present() & ~condition.lossy();
+    for (ShardPlace place : info.getShardsList()) {
+      if (Condition.has(complete, place.getIndex()) && !before.copies.contains(place)) {
+        return true;
+      }
+    }
+    for (Strangers.Stranger copy : shards.strangers().of(info.getId())) {
+      if (isSource(copy)
+          && copy.shard().getLostSectors() == 0
+          && !before.copies.contains(placeOf(copy))) {
+        return true;
+      }
+    }
+    return false;
   }
 
   /** What a shard of a container takes, at most. */
@@ -547,8 +659,10 @@ final class Repair {
   }
 
   private long order(ContainerRow row, Rebuild rebuild) {
-    Backoff backoff = backoffs.get(row.id());
-    boolean hopeful = backoff == null || backoff.failures < HOPEFUL_ATTEMPTS;
+    boolean mends = rebuild.reason == Rebuild.Reason.MEND; // there is always less to lose
+    List<ShardPlace> copies =
+        copies(row.info(), rebuild.key.index(), !mends && isHopeful(row.id()));
+    rebuild.copies = Set.copyOf(copies);
     return orders.rebuild(
         rebuild.target.getNodeId(),
         Orders.keyOf(row.id(), rebuild.target),
@@ -557,7 +671,8 @@ final class Repair {
             .setPolicy(row.info().getPolicy())
             .setCapacityBytes(row.info().getCapacityBytes())
             .setLeaseEpoch(row.info().getLeaseEpoch())
-            .addAllSources(sources(row.info(), rebuild.key.index(), hopeful))
+            .addAllSources(addressed(copies))
+            .setMend(mends)
             .build());
   }
 
@@ -616,10 +731,11 @@ final class Repair {
   }
 
   /**
-   * Every copy that may be readable: of the shard itself first, then what the row names and is
-   * here, then replaced copies, what stands open, and those of dead nodes while there is hope.
+   * Every copy that may be readable: of the shard itself first, its own before replaced ones, then
+   * what the row names and is here, then replaced copies, what stands open, and those of absent
+   * nodes while there is hope.
    */
-  private List<ShardPlace> sources(ContainerInfo info, int index, boolean hopeful) {
+  private List<ShardPlace> copies(ContainerInfo info, int index, boolean hopeful) {
     List<ShardPlace> first = new ArrayList<>();
     List<ShardPlace> then = new ArrayList<>();
     List<ShardPlace> last = new ArrayList<>();
@@ -627,7 +743,7 @@ final class Repair {
     for (ShardPlace place : info.getShardsList()) {
       ClusterMap.PlaceState state = cluster.placeState(place.getNodeId(), place.getDiskId());
       boolean open = reported.isPresent(place.getIndex()) && !reported.isSealed(place.getIndex());
-      if (state.isHere() || state == ClusterMap.PlaceState.UNHEARD) {
+      if (state.isHere()) {
         (open ? last : place.getIndex() == index ? first : then).add(place);
       } else if (hopeful) {
         last.add(place);
@@ -635,20 +751,26 @@ final class Repair {
     }
     for (Strangers.Stranger copy : shards.strangers().of(info.getId())) {
       if (isSource(copy) && copy.shard().getIndex() < info.getShardsCount()) {
-        (copy.shard().getIndex() == index ? first : then)
-            .add(
-                ShardPlace.newBuilder()
-                    .setIndex(copy.shard().getIndex())
-                    .setGeneration(copy.shard().getGeneration())
-                    .setNodeId(copy.nodeId())
-                    .setDiskId(copy.shard().getDiskId())
-                    .build());
+        (copy.shard().getIndex() == index ? first : then).add(placeOf(copy));
       }
     }
     first.addAll(then);
     first.addAll(last);
+    return first;
+  }
+
+  private static ShardPlace placeOf(Strangers.Stranger copy) {
+    return ShardPlace.newBuilder()
+        .setIndex(copy.shard().getIndex())
+        .setGeneration(copy.shard().getGeneration())
+        .setNodeId(copy.nodeId())
+        .setDiskId(copy.shard().getDiskId())
+        .build();
+  }
+
+  private List<ShardPlace> addressed(List<ShardPlace> copies) {
     List<ShardPlace> addressed = new ArrayList<>();
-    for (ShardPlace place : first) {
+    for (ShardPlace place : copies) {
       ClusterMap.Address address = cluster.address(place.getNodeId());
       if (address != null) {
         addressed.add(place.toBuilder().setHost(address.host()).setPort(address.port()).build());

@@ -159,7 +159,11 @@ final class Sealing {
   /** Takes a node's answer to an order to seal in. */
   void answered(String nodeId, OrderResult result) {
     if (result.getErrorCode() == 0) {
-      shards.noteSealed(nodeId, ShardInventory.ShardId.of(result), result.getEnd());
+      shards.noteSealed(
+          nodeId,
+          ShardInventory.ShardId.of(result),
+          result.getEnd(),
+          result.getLostSectors());
     } else if (result.getErrorCode() == ErrorCode.NO_SUCH_SHARD.number()) {
       shards.noteGone(nodeId, ShardInventory.ShardId.of(result));
     } else {

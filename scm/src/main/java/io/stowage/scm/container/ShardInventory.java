@@ -178,7 +178,7 @@ public final class ShardInventory {
     }
     boolean there = !shard.getFailed() && !shard.getQuarantined();
     boolean before = map.reported(row.id()).isPresent(shard.getIndex());
-    map.note(row.id(), shard.getIndex(), there, shard.getSealed());
+    map.note(row.id(), shard.getIndex(), there ? ContainerMap.Seen.of(shard) : null);
     if (shard.getEnd() > row.info().getEndOffset()) {
       ends.merge(row.id(), shard.getEnd(), Math::max);
     }
@@ -252,19 +252,19 @@ public final class ShardInventory {
                   if (reported.isPresent(index)
                       && map.disk(disk).nodeId().equals(nodeId)
                       && !told.contains(new ShardId(id, index, generation))) {
-                    map.note(id, index, false, false);
+                    map.note(id, index, null);
                   }
                 }));
   }
 
-  /** A datanode answered that a shard is there, whole and sealed. */
-  void noteSealed(String nodeId, ShardId id, long end) {
+  /** A datanode answered, or tells, that a shard is there and sealed. */
+  void noteSealed(String nodeId, ShardId id, long end, long lostSectors) {
     ContainerRow row = map.get(id.container());
     if (row == null || !names(row.info(), nodeId, id)) {
       return; // replaced meanwhile
     }
     strangers.forget(nodeId, id);
-    map.note(id.container(), id.index(), true, true);
+    map.note(id.container(), id.index(), new ContainerMap.Seen(true, lostSectors > 0));
     if (end > row.info().getEndOffset()) {
       ends.merge(id.container(), end, Math::max);
     }
@@ -275,7 +275,7 @@ public final class ShardInventory {
     strangers.forget(nodeId, id);
     ContainerRow row = map.get(id.container());
     if (row != null && names(row.info(), nodeId, id)) {
-      map.note(id.container(), id.index(), false, false);
+      map.note(id.container(), id.index(), null);
     }
   }
 
@@ -432,7 +432,7 @@ public final class ShardInventory {
 
   /** A newer row names another place: the copy that was here is still there. */
   private void replaced(
-      ContainerRow row, int index, int diskNumber, int generation, boolean sealed) {
+      ContainerRow row, int index, int diskNumber, int generation, ContainerMap.Seen seen) {
     DiskTable.Disk disk = map.disk(diskNumber);
     addStranger(
         disk.nodeId(),
@@ -441,7 +441,8 @@ public final class ShardInventory {
             .setIndex(index)
             .setGeneration(generation)
             .setDiskId(disk.diskId())
-            .setSealed(sealed)
+            .setSealed(seen.sealed())
+            .setLostSectors(seen.lossy() ? 1 : 0) // or more, as the next report says
             .build(),
         row);
   }

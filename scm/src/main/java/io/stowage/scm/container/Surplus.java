@@ -37,7 +37,8 @@ import org.slf4j.LoggerFactory;
  * <tr><td>no row</td><td>quarantine; deleted after seven days there</td></tr>
  * <tr><td>row DELETED</td><td>deleted</td></tr>
  * <tr><td>row OPEN</td><td>left alone until it is sealed</td></tr>
- * <tr><td>generation below the row's</td><td>replaced: deleted once the container is whole</td></tr>
+ * <tr><td>generation below the row's</td><td>replaced: deleted once the container is whole, which
+ *     includes that no shard of it lacks a sector that this copy may have</td></tr>
  * <tr><td>not below, the row's own shard missing</td><td>taken into the row: some leader's rebuild
  *     that was not waited for, or the table is older than the disks</td></tr>
  * <tr><td>not below, the container whole</td><td>quarantine, as without a row</td></tr>
@@ -323,7 +324,8 @@ final class Surplus {
     if (row != null && row.info().getShards(index).equals(place)) {
       LOG.info(
           "{} is taken into its row: the copy that the row named is missing", nameOf(stranger));
-      shards.noteSealed(stranger.nodeId(), stranger.id(), shard.getEnd());
+      shards.noteSealed(
+          stranger.nodeId(), stranger.id(), shard.getEnd(), shard.getLostSectors());
     }
   }
 
