@@ -9,6 +9,12 @@ else
   STOWAGE_ROOT="$(cd "$STOWAGE_ROOT/.." && pwd)"
   STOWAGE_ETC="$STOWAGE_ROOT/dev-support/conf"
 fi
+# Errors of the operating system in one language in all logs; what names and files are encoded in stays as it is.
+if [ -n "${LC_ALL:-}" ]; then
+  export LC_CTYPE="$LC_ALL"
+  unset LC_ALL
+fi
+export LC_MESSAGES=C
 STOWAGE_TOOL="${STOWAGE_TOOL:-stowage}"
 BUILD_DIR="$STOWAGE_ROOT/dev-support/target"
 JAVA=""

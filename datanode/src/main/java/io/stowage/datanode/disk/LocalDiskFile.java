@@ -74,6 +74,15 @@ final class LocalDiskFile implements DiskFile {
 
   @Override
   public void write(ByteBuffer from, long position) throws IOException {
+    int wanted = from.remaining();
+    try {
+      writeAll(from, position);
+    } catch (IOException e) {
+      throw LocalDiskFiles.failure(e, path, wanted);
+    }
+  }
+
+  private void writeAll(ByteBuffer from, long position) throws IOException {
     long at = position;
     if (from.remaining() >= DIRECT_BYTES && at % BLOCK == 0 && canWriteDirectly()) {
       at += writeDirectly(from, at);

@@ -45,19 +45,38 @@ public final class LocalDiskFiles implements DiskFiles {
 
   @Override
   public DiskFile create(Path path) throws IOException {
-    return new LocalDiskFile(
-        path,
-        FileChannel.open(
-            path,
-            StandardOpenOption.READ,
-            StandardOpenOption.WRITE,
-            StandardOpenOption.CREATE,
-            StandardOpenOption.TRUNCATE_EXISTING));
+    try {
+      return new LocalDiskFile(
+          path,
+          FileChannel.open(
+              path,
+              StandardOpenOption.READ,
+              StandardOpenOption.WRITE,
+              StandardOpenOption.CREATE,
+              StandardOpenOption.TRUNCATE_EXISTING));
+    } catch (IOException e) {
+      throw failure(e, path, 0);
+    }
   }
 
   @Override
   public void rename(Path from, Path to) throws IOException {
-    Files.move(from, to, StandardCopyOption.ATOMIC_MOVE);
+    try {
+      Files.move(from, to, StandardCopyOption.ATOMIC_MOVE);
+    } catch (IOException e) {
+      throw failure(e, to, 0);
+    }
+  }
+
+  /** What a failure to write so many bytes is: the disk's fault, or want of room. */
+  static IOException failure(IOException failure, Path path, long wanted) {
+    try {
+      return DiskFullException.of(
+          failure, Files.getFileStore(path.getParent()).getUsableSpace(), wanted);
+    } catch (IOException e) {
+      failure.addSuppressed(e);
+      return failure;
+    }
   }
 
   @Override

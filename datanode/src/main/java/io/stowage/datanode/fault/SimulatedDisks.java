@@ -17,6 +17,7 @@ package io.stowage.datanode.fault;
 
 import io.stowage.datanode.disk.DiskFile;
 import io.stowage.datanode.disk.DiskFiles;
+import io.stowage.datanode.disk.DiskFullException;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.nio.ByteBuffer;
@@ -506,7 +507,7 @@ public final class SimulatedDisks implements DiskFiles {
           throw new IOException("Input/output error");
         }
         if (used + from.remaining() > capacity) {
-          throw new IOException("No space left on device");
+          throw new DiskFullException("the simulated disk is full", null);
         }
         put(node, from, position);
       }

@@ -26,6 +26,7 @@ import io.stowage.common.proto.OrderResult;
 import io.stowage.common.proto.ShardKey;
 import io.stowage.common.proto.ShardReport;
 import io.stowage.common.time.StoreClock;
+import io.stowage.datanode.disk.DiskFullException;
 import io.stowage.datanode.shard.ShardFile;
 import io.stowage.datanode.shard.ShardId;
 import io.stowage.datanode.store.ShardStore;
@@ -221,7 +222,7 @@ public final class Rebuilds implements AutoCloseable {
       fail(
           result,
           new StoreException(
-              ShardFile.isDiskFull(e) ? ErrorCode.DISK_FULL : ErrorCode.SHARD_FAILED,
+              e instanceof DiskFullException ? ErrorCode.DISK_FULL : ErrorCode.SHARD_FAILED,
               "Cannot rebuild " + ShardId.of(job.key) + ": " + e.getMessage(),
               e));
       store.suspect(job.key.getDiskId());

@@ -29,6 +29,7 @@ import io.stowage.common.proto.StatShardReply;
 import io.stowage.common.proto.WriteShardReply;
 import io.stowage.common.proto.WriteShardRequest;
 import io.stowage.datanode.disk.DiskFile;
+import io.stowage.datanode.disk.DiskFullException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.NoSuchFileException;
@@ -75,6 +76,12 @@ import org.slf4j.LoggerFactory;
  *       again; a marker file beside it tells the next process, which only has to outlive this one
  *       (after a restart of the machine the page cache tells the truth again). What had been
  *       answered is durable and readable, unless the disk is gone.
+ *   <li><i>There is no room for a write</i>, of whatever: what was to be done is refused, and what
+ *       the group had entered taken back. What reached the file is data without an entry, or in a
+ *       slot that does not hold the last durable copy and is written anew by the next group. Had it
+ *       been durable, it would have said nothing that was not true: pages hold answered sectors and
+ *       those of writers that were not answered, and a superblock is written after them alone. No
+ *       force is tried for it, so none has failed: the shard lives on.
  *   <li><i>A superblock</i> goes to the slot that does not hold the last durable one, with a force
  *       of its own before open or seal is answered. In pieces: the other slot still says what was
  *       answered last. An opening that was durable and not answered is found again by its holder.
@@ -516,6 +523,10 @@ public final class ShardFile {
       }
     } catch (StoreException e) {
       op.fail(e);
+    } catch (DiskFullException e) {
+      // Slots that hold no last durable copy were written at most: what was in force is. A force
+      // that fails for want of room is thrown as what it is, a force that failed.
+      op.fail(diskFull(e));
     } catch (IOException e) {
       fail(e);
       op.fail(shardFailed(e));
@@ -556,18 +567,16 @@ public final class ShardFile {
       }
       AFTER_DATA.reach();
       List<ChecksumPage> written;
+      boolean mirrored;
       try {
         written = writePages(file, false);
-      } catch (IOException e) {
-        if (!isDiskFull(e)) {
-          throw e;
-        }
+        mirrored = mirrorSuperblock(file);
+      } catch (DiskFullException e) {
         takeBack(placed);
         StoreException full = diskFull(e);
         placed.forEach(write -> write.fail(full));
         return;
       }
-      boolean mirrored = mirrorSuperblock(file);
       AFTER_PAGES.reach();
       if (host.forcesData()) {
         file.force();
@@ -641,9 +650,9 @@ public final class ShardFile {
     host.admit(write.length);
     try {
       writeData(write.payload(), offset, file);
-    } catch (IOException e) {
+    } catch (DiskFullException e) {
       // Whatever reached the file is in sectors without an entry, or the same as before.
-      throw isDiskFull(e) ? diskFull(e) : e;
+      throw diskFull(e);
     }
     synchronized (this) {
       int used = request.getUsedShards();
@@ -934,7 +943,7 @@ public final class ShardFile {
       if (e instanceof StoreException) {
         throw e;
       }
-      if (isDiskFull(e)) {
+      if (e instanceof DiskFullException) {
         throw diskFull(e);
       }
       host.failed(this, e);
@@ -972,9 +981,12 @@ public final class ShardFile {
         writeSuperblock(superblock.sealed(end), file);
         becameDurable(pagesWritten);
         superblockMirrorDue = true;
-        if (mirrorSuperblock(file)) {
+        try {
+          mirrorSuperblock(file);
           file.force();
           superblockMirrored();
+        } catch (DiskFullException e) {
+          LOG.warn("{} is sealed, its second superblock is not: {}", id, reason(e));
         }
         synchronized (this) {
           pages.values().forEach(page -> host.pageCache().put(this, page));
@@ -1079,12 +1091,6 @@ public final class ShardFile {
   private StoreException diskFull(IOException cause) {
     return new StoreException(
         ErrorCode.DISK_FULL, "Cannot write " + id + ": " + reason(cause), cause);
-  }
-
-  /** The JDK tells errno by its text alone. */
-  public static boolean isDiskFull(IOException e) {
-    String text = String.valueOf(e.getMessage());
-    return text.contains("No space left") || text.contains("quota exceeded");
   }
 
   private static String reason(Exception e) {

@@ -24,6 +24,7 @@ import io.stowage.common.proto.StatShardReply;
 import io.stowage.common.time.StoreClock;
 import io.stowage.datanode.disk.DiskFile;
 import io.stowage.datanode.disk.DiskFiles;
+import io.stowage.datanode.disk.DiskFullException;
 import io.stowage.datanode.disk.DiskIdentity;
 import io.stowage.datanode.disk.SmallFile;
 import io.stowage.datanode.shard.MemoryBudget;
@@ -631,10 +632,8 @@ final class Disk implements ShardHost, AutoCloseable {
       if (!back.flip().equals(ByteBuffer.wrap(bytes))) {
         throw new IOException("it reads back other bytes than were written");
       }
-    } catch (IOException e) {
-      if (!ShardFile.isDiskFull(e)) {
-        throw e;
-      }
+    } catch (DiskFullException e) {
+      LOG.debug("Disk {} has no room for a probe", directory, e);
     }
   }
 

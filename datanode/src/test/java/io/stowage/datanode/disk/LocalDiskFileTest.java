@@ -17,12 +17,18 @@ package io.stowage.datanode.disk;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Random;
+import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -62,6 +68,33 @@ class LocalDiskFileTest {
       }
       file.force();
       assertArrayEquals(Arrays.copyOf(expected, end), Files.readAllBytes(path));
+    }
+  }
+
+  /** The kernel's own answer, in the words of whatever language this process runs in. */
+  @Test
+  void aWriteWithoutRoomSaysSo() throws Exception {
+    Path full = Path.of("/dev/full");
+    Assumptions.assumeTrue(Files.exists(full), "no device that is always full");
+    try (DiskFile file = LocalDiskFiles.INSTANCE.open(full)) {
+      for (int length : List.of(1, BLOCK, 2 * LocalDiskFile.DIRECT_BYTES)) {
+        assertThrows(DiskFullException.class, () -> file.write(buffer(1, length), 0));
+      }
+    }
+  }
+
+  @Test
+  void aFullDiskIsToldFromABrokenOneInEveryLanguage() {
+    IOException german = new IOException("Auf dem Gerät ist kein Speicherplatz mehr verfügbar");
+    IOException broken = new IOException("Input/output error");
+    long much = 1L << 30;
+    assertInstanceOf(DiskFullException.class, DiskFullException.of(german, 0, BLOCK));
+    assertInstanceOf(DiskFullException.class, DiskFullException.of(german, BLOCK - 1, BLOCK));
+    assertSame(broken, DiskFullException.of(broken, much, BLOCK));
+    for (String text : List.of("No space left on device", "Disk quota exceeded")) {
+      // of which a file system with room for others says nothing
+      assertInstanceOf(
+          DiskFullException.class, DiskFullException.of(new IOException(text), much, BLOCK));
     }
   }
 

@@ -137,6 +137,40 @@ class ShardFileTest {
     assertArrayEquals(TestHost.pattern(5, 1), host.read(1, 672, 1).bytes());
   }
 
+  /** As when another tenant of the disk has taken the room that is kept for this. */
+  @Test
+  void aFullDiskRefusesToOpenAndToSealAndTheShardLivesOn() throws Exception {
+    for (int extra : List.of(0, 1, 2)) {
+      TestHost full = new TestHost();
+      full.open(1, 1);
+      full.write(1, 0, TestHost.pattern(1, 1), 1);
+      full.write(1, 672, TestHost.pattern(2, 1), 1); // two pages, one of them not yet twice there
+      full.disks.setCapacity(full.disks.usedBytes() + extra * SECTOR);
+      expect(ErrorCode.DISK_FULL, () -> full.open(2, 2));
+      expect(ErrorCode.DISK_FULL, () -> full.seal(2));
+      assertFalse(full.shard.report().getFailed());
+      assertFalse(full.shard.report().getSealed());
+      assertEquals(List.of(), full.failures);
+      assertArrayEquals(TestHost.pattern(2, 1), full.read(1, 672, 1).bytes());
+      if (extra == 2) { // as the next process finds it
+        full.disks.losePower(new Random(extra));
+        full.restart();
+        assertFalse(full.shard.report().getFailed());
+        assertFalse(full.shard.report().getSealed());
+        expect(ErrorCode.DISK_FULL, () -> full.seal(2));
+      }
+      full.disks.setCapacity(Long.MAX_VALUE);
+      full.open(3, 3);
+      full.write(3, 673, TestHost.pattern(3, 1), 1);
+      assertEquals(674L * SECTOR, full.seal(3));
+      full.restart();
+      assertTrue(full.shard.report().getSealed());
+      assertArrayEquals(TestHost.pattern(1, 1), full.read(1, 0, 1).bytes());
+      assertArrayEquals(TestHost.pattern(2, 1), full.read(1, 672, 1).bytes());
+      assertArrayEquals(TestHost.pattern(3, 1), full.read(3, 673, 1).bytes());
+    }
+  }
+
   @Test
   void readsThatLieAreLostSectors() throws Exception {
     host.open(1, 1);
