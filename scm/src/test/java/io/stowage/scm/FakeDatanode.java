@@ -66,6 +66,7 @@ public final class FakeDatanode {
 
   /** Sectors that a copy does not have, be they marked or unreadable; by the copy's key. */
   private final Map<String, Set<Integer>> lacking = new HashMap<>();
+
   private List<FakeDatanode> peers = List.of();
   private boolean holding;
   private boolean queuing;
@@ -191,6 +192,24 @@ public final class FakeDatanode {
 
   public synchronized void setDiskFailed(String disk, boolean failed) {
     disks.put(disk, disks.get(disk).toBuilder().setFailed(failed).build());
+  }
+
+  /** The disk takes no writes from now on, what is there is read as ever. */
+  public synchronized void setDiskReadOnly(String disk) {
+    disks.put(disk, disks.get(disk).toBuilder().setFailed(true).setReadable(true).build());
+  }
+
+  /** A force of a shard fails: it is as it is from now on. */
+  public synchronized void failForce(long container, int index) {
+    for (Shard shard : shards.values()) {
+      if (shard.report.getContainer() == container && shard.report.getIndex() == index) {
+        shard.report = shard.report.toBuilder().setFailed(true).setReadable(true).build();
+      }
+    }
+  }
+
+  private static boolean isGone(DiskInfo disk) {
+    return disk.getFailed() && !disk.getReadable();
   }
 
   public synchronized void setUsedBytes(String disk, long used) {
@@ -337,6 +356,10 @@ public final class FakeDatanode {
     if (order.hasSeal() && !sealing) {
       return result.setErrorCode(ErrorCode.TIMEOUT.number()).build();
     }
+    boolean mayWrite = !disks.get(shard.report.getDiskId()).getFailed();
+    if (!mayWrite || (shard.report.getFailed() && order.hasSeal())) {
+      return result.setErrorCode(ErrorCode.SHARD_FAILED.number()).build();
+    }
     if (order.hasSeal() && order.getSeal().getEpoch() < shard.report.getEpoch()) {
       return result.setErrorCode(ErrorCode.FENCED.number()).build();
     }
@@ -431,8 +454,7 @@ public final class FakeDatanode {
   }
 
   /** Of the sectors that any copy lacks those that cannot be copied, nor decoded from k others. */
-  private static Set<Integer> lost(
-      int index, int k, Map<ShardPlace, Set<Integer>> lackedBy) {
+  private static Set<Integer> lost(int index, int k, Map<ShardPlace, Set<Integer>> lackedBy) {
     Set<Integer> lost = new HashSet<>();
     lackedBy.values().forEach(lost::addAll);
     lost.removeIf(
@@ -459,7 +481,7 @@ public final class FakeDatanode {
   private boolean isSilent(ShardPlace source) {
     FakeDatanode peer = peer(source);
     synchronized (peer) {
-      return peer.down || peer.disks.get(source.getDiskId()).getFailed();
+      return peer.down || isGone(peer.disks.get(source.getDiskId()));
     }
   }
 
@@ -477,9 +499,9 @@ public final class FakeDatanode {
           peer.shards.get(container + "/" + source.getIndex() + "/" + source.getGeneration());
       return shard == null
               || peer.down
-              || !shard.report.getSealed()
+              || !(shard.report.getSealed() || shard.report.getReadable())
               || shard.report.getQuarantined()
-              || peer.disks.get(shard.report.getDiskId()).getFailed()
+              || isGone(peer.disks.get(shard.report.getDiskId()))
           ? null
           : shard.report;
     }

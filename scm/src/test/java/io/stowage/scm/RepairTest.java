@@ -303,8 +303,7 @@ class RepairTest {
     int tries = h.container(id).getLastGeneration() - generation;
     assertTrue(tries > 2 && tries < 16, tries + " attempts to mend it in six hours");
     assertEquals(lost, lost(h, id), "replaced by no better ones");
-    assertEquals(
-        1, hosts.get(0).shards().stream().filter(s -> s.getContainer() == id).count());
+    assertEquals(1, hosts.get(0).shards().stream().filter(s -> s.getContainer() == id).count());
     // the disk that still has it
     comeBack(hosts.get(1));
     h.pass(A_LITTLE);
@@ -327,6 +326,73 @@ class RepairTest {
     comeBack(hosts.get(0));
     h.pass(A_LITTLE, hosts.get(1));
     assertMendedForGood(h, id, hosts.get(1));
+  }
+
+  /** Two nodes are dead, and one of the other three disks is remounted read-only. */
+  @Test
+  void whatCanOnlyBeReadIsRebuiltFrom() throws Exception {
+    ScmHarness h = new ScmHarness(8, null);
+    long id = sealed(h);
+    List<FakeDatanode> hosts = hosts(h, id);
+    FakeDatanode[] dead = {hosts.get(0), hosts.get(1)};
+    h.nodes.forEach(node -> node.holdRebuilds(true));
+    die(dead);
+    hosts.get(2).setDiskReadOnly(hosts.get(2).diskIds().get(0));
+    h.pass(ScmHarness.DEAD.plus(A_LITTLE), dead);
+    assertEquals(0, h.status().getUnavailableContainers());
+    assertEquals(List.of(1L), h.status().getRepair().getEndangeredList());
+    assertEquals(3, h.status().getRepair().getShardsLeft());
+    h.nodes.forEach(node -> node.holdRebuilds(false));
+    h.nodes.forEach(FakeDatanode::finishRebuilds);
+    h.pass(A_LITTLE, dead);
+    assertWhole(h, id);
+    assertNotEquals(hosts.get(2).nodeId(), h.container(id).getShards(2).getNodeId());
+  }
+
+  /** A hiccup of what m+1 disks have in common: nothing that was acknowledged is gone. */
+  @Test
+  void moreFailedForcesThanParitiesAreRepaired() throws Exception {
+    ScmHarness h = new ScmHarness(8, null);
+    Lease lease = h.written(8192);
+    long id = lease.getContainer().getId();
+    List<FakeDatanode> hosts = hosts(h, id);
+    for (int i = 1; i < 4; i++) {
+      hosts.get(i).failForce(id, i);
+    }
+    h.release(lease, LeaseOutcome.LEASE_DAMAGED, 8192, hosts.get(1));
+    h.pass(Duration.ofSeconds(2));
+    assertEquals(0, h.status().getUnavailableContainers());
+    h.pass(Duration.ofMinutes(3));
+    assertEquals(ContainerState.SEALED, h.container(id).getState());
+    assertWhole(h, id);
+    assertNoCopiesButTheRows(h, id);
+    for (int i = 1; i < 4; i++) {
+      assertTrue(h.container(id).getShards(i).getGeneration() > 1);
+    }
+  }
+
+  /** A disk that deletes nothing is waited for as one that is away. */
+  @Test
+  void aDeletedContainersRowWaitsForAReadOnlyDiskForAWeek() throws Exception {
+    ScmHarness h = new ScmHarness(6, null);
+    long id = emptied(h);
+    FakeDatanode node = hosts(h, id).get(1);
+    node.setDiskReadOnly(node.diskIds().get(0));
+    h.clock.advance(ScmHarness.KEEP);
+    h.scm.tick();
+    h.pass(A_LITTLE);
+    assertNotNull(node.shard(id, 1));
+    assertNull(hosts(h, id).get(2).shard(id, 2));
+    for (int day = 0; day < 6; day++) {
+      h.clock.advance(Duration.ofDays(1));
+      h.scm.tick();
+      h.pass(A_LITTLE);
+    }
+    assertNotNull(h.store.read(id), "it may take writes again");
+    h.clock.advance(Duration.ofDays(1));
+    h.scm.tick();
+    h.pass(A_LITTLE);
+    assertNull(h.store.read(id), "it is not waited for for ever");
   }
 
   @Test

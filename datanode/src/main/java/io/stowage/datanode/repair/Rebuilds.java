@@ -27,7 +27,6 @@ import io.stowage.common.proto.ShardKey;
 import io.stowage.common.proto.ShardReport;
 import io.stowage.common.time.StoreClock;
 import io.stowage.datanode.disk.DiskFullException;
-import io.stowage.datanode.shard.ShardFile;
 import io.stowage.datanode.shard.ShardId;
 import io.stowage.datanode.store.ShardStore;
 import java.io.IOException;

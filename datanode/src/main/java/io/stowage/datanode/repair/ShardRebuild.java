@@ -53,8 +53,8 @@ import org.slf4j.LoggerFactory;
  * <p>Nothing is believed that was not verified: each source sector against its CRC after it left
  * disk and network. What cannot be decoded becomes lost in the new shard, never zeros; but only
  * once every source of the order has answered, since a silent one may still have it. A shard that
- * is there and lacks sectors is made anew only if fewer are lost in the new one. A crash at any step
- * leaves a file that start removes ({@link RebuiltShardFile}), or the whole shard.
+ * is there and lacks sectors is made anew only if fewer are lost in the new one. A crash at any
+ * step leaves a file that start removes ({@link RebuiltShardFile}), or the whole shard.
  */
 final class ShardRebuild {
   private static final Logger LOG = LoggerFactory.getLogger(ShardRebuild.class);

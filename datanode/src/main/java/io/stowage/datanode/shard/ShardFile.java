@@ -153,6 +153,9 @@ public final class ShardFile {
   private long end;
   private long fileBytes;
 
+  /** Its file is gone, and nobody ordered that. */
+  private boolean vanished;
+
   // Confined to the committer.
   private int superblockSlot;
   private boolean superblockMirrorDue;
@@ -315,7 +318,11 @@ public final class ShardFile {
   /** The file is not where it was. Confined to the committer. */
   void vanished() throws IOException {
     host.openFiles().forget(path);
+    synchronized (this) {
+      vanished = true;
+    }
     fail(new NoSuchFileException(path.toString()));
+    host.changed(this);
   }
 
   /** What reports tell; null for a shard that has no file. */
@@ -330,7 +337,8 @@ public final class ShardFile {
             .setGeneration(id.generation())
             .setEnd(end)
             .setBytesOnDisk(fileBytes)
-            .setFailed(state == State.FAILED);
+            .setFailed(state == State.FAILED)
+            .setReadable(state == State.FAILED && superblock != null && !vanished);
     if (superblock != null) {
       report
           .setEpoch(superblock.lastEpoch())

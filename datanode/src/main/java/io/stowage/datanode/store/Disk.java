@@ -347,7 +347,11 @@ final class Disk implements ShardHost, AutoCloseable {
     if (report == null) {
       return quarantine.report(shardId, id());
     }
-    return report.setDiskId(id()).setFailed(report.getFailed() || failure != null).build();
+    return report
+        .setDiskId(id())
+        .setFailed(report.getFailed() || failure != null)
+        .setReadable(report.getReadable() && failure == null)
+        .build();
   }
 
   /** Adds what a shard's superblock tells, if the shard is here. */
@@ -508,7 +512,7 @@ final class Disk implements ShardHost, AutoCloseable {
     DiskInfo.Builder info =
         DiskInfo.newBuilder().setDiskId(id()).setPath(directory.toString()).setFailed(isFailed());
     if (isFailed()) {
-      info.setFailure(failure != null ? failure : writeFailure);
+      info.setFailure(failure != null ? failure : writeFailure).setReadable(!isOut());
     }
     if (!isOut()) {
       long used = 0;

@@ -34,9 +34,11 @@ import io.stowage.common.proto.Order;
 import io.stowage.common.proto.OrderResult;
 import io.stowage.common.proto.ReadShardRequest;
 import io.stowage.common.proto.RebuildShardOrder;
+import io.stowage.common.proto.SealShardRequest;
 import io.stowage.common.proto.SectorState;
 import io.stowage.common.proto.ShardKey;
 import io.stowage.common.proto.ShardPlace;
+import io.stowage.common.proto.ShardReport;
 import io.stowage.common.time.ManualClock;
 import io.stowage.common.time.StoreClock;
 import io.stowage.common.tls.ClientTls;
@@ -536,6 +538,50 @@ class RebuildTest {
               bytes -> {},
               ShardCheck.memory());
       assertEquals(0, container.spare().store.damaged().count());
+    }
+  }
+
+  /** m+1 disks fail one force each: what was answered before is there, in shards never sealed. */
+  @Test
+  void shardsThatFailedAreSourcesLikeOthers() throws Exception {
+    ErasurePolicy policy = ErasurePolicy.RS_3_2;
+    try (TestContainer container = new TestContainer(policy, 29)) {
+      container.fill(2, 800);
+      List<TestContainer.Node> hit = container.nodes.subList(0, 3);
+      hit.forEach(node -> node.disks.failForces(path -> path.toString().endsWith(".shard")));
+      assertThrows(StoreException.class, container::seal);
+      for (int i = 0; i < hit.size(); i++) {
+        int index = i;
+        assertThrows(
+            StoreException.class,
+            () ->
+                Shard.await(
+                    hit.get(index)
+                        .store
+                        .seal(
+                            SealShardRequest.newBuilder()
+                                .setShard(container.shard(index).key())
+                                .setEpoch(container.epoch())
+                                .build())));
+        hit.get(i).disks.failForces(path -> false);
+      }
+      container.nodes.get(0).restart(container.network); // it has a mark beside it
+      for (int index = 0; index < hit.size(); index++) {
+        ShardReport report =
+            hit.get(index).store.report(hit.get(index).diskId(), container.id(index));
+        assertTrue(report.getFailed() && report.getReadable());
+        OrderResult result =
+            container.rebuild(container.order(index + 1, index, 1, allBut(policy)));
+        assertEquals(0, result.getErrorCode(), result.getErrorMessage());
+        ShardKey key = container.newKey(container.spare(), index, 1);
+        int lost = check(container, index, key, allBut(policy), new Damage());
+        assertEquals(lost, result.getLostSectors());
+      }
+      // nothing can be read where the file is gone
+      TestContainer.Node first = hit.get(0);
+      first.disks.delete(first.file(container.id(0)));
+      first.store.check(first.diskId(), container.id(0), bytes -> {}, ShardCheck.memory());
+      assertFalse(first.store.report(first.diskId(), container.id(0)).getReadable());
     }
   }
 

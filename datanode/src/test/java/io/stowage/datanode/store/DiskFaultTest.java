@@ -26,9 +26,11 @@ import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.DiskInfo;
 import io.stowage.common.proto.SectorState;
+import io.stowage.common.proto.ShardReport;
 import io.stowage.common.time.StoreClock;
 import io.stowage.datanode.disk.DiskIdentity;
 import io.stowage.datanode.fault.SimulatedDisks;
+import io.stowage.datanode.shard.ShardId;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
@@ -93,6 +95,9 @@ class DiskFaultTest {
     assertTrue(disk(D1).getFailed());
     assertTrue(disk(D1).getFailure().contains("a write to it fails"), disk(D1).getFailure());
     assertEquals(0, disk(D1).getFreeBytes());
+    assertTrue(disk(D1).getReadable());
+    ShardReport failed = store.report(disk(D1).getDiskId(), ShardId.of(one.key()));
+    assertTrue(failed.getFailed() && failed.getReadable());
     Shard other = shardOn(D1, 3);
     other.expect(ErrorCode.SHARD_FAILED, () -> other.open(1, 1));
     for (int i = 0; i < 3; i++) {
@@ -105,6 +110,7 @@ class DiskFaultTest {
     assertArrayEquals(Shard.bytes(1, 8192), shardOn(D1, 1).read(1, 0, 8192));
     disks.allowWrites(path -> true);
     await(() -> !disk(D1).getFailed());
+    assertFalse(disk(D1).getReadable());
     assertEquals(0, shardOn(D1, 3).open(1, 1));
     assertArrayEquals(Shard.bytes(1, 8192), shardOn(D1, 1).read(1, 0, 8192));
   }

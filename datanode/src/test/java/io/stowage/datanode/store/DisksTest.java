@@ -191,7 +191,9 @@ class DisksTest {
     byte[] identity = disks.contents(DiskIdentity.file(D1));
     disks.delete(DiskIdentity.file(D1));
     await(() -> store.diskInfos().get(0).getFailed());
-    assertTrue(store.list(ListShardsRequest.getDefaultInstance()).get().getShards(0).getFailed());
+    ShardReport out = store.list(ListShardsRequest.getDefaultInstance()).get().getShards(0);
+    assertTrue(out.getFailed() && !out.getReadable());
+    assertFalse(store.diskInfos().get(0).getReadable());
     disks.setContents(DiskIdentity.file(D1), identity);
     await(() -> !store.diskInfos().get(0).getFailed());
   }

@@ -74,7 +74,7 @@ final class DatanodeCommands {
           row.put("heard", timeOf(node.getLastHeartbeatMicros()));
           row.put("shards on node", node.getShardCount());
           row.put("disk", disk.getDiskId());
-          row.put("disk state", disk.getFailed() ? "FAILED" : "GOOD");
+          row.put("disk state", stateOf(disk));
           row.put("used", new Bytes(disk.getUsedBytes()));
           row.put("free", new Bytes(disk.getFreeBytes()));
           row.put("path", disk.getPath());
@@ -83,6 +83,13 @@ final class DatanodeCommands {
       }
       output.rows(rows);
     }
+  }
+
+  private static String stateOf(DiskInfo disk) {
+    if (!disk.getFailed()) {
+      return "GOOD";
+    }
+    return disk.getReadable() ? "READ_ONLY" : "FAILED";
   }
 
   /** Commands that say a mode of one node. */

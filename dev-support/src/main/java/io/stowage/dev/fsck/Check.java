@@ -186,7 +186,7 @@ public final class Check {
         OnDisk one = onDisk.get(i);
         if (isAt(one, place)) {
           matched[i] = true;
-          there |= !one.shard().getFailed() && !one.shard().getQuarantined();
+          there |= isReadable(one.shard());
         }
       }
       if (!there) {
@@ -266,10 +266,14 @@ public final class Check {
                       .datanode(place)
                       .stat(StatShardRequest.newBuilder().setShard(key).build()))
               .getReport();
-      return !shard.getFailed() && !shard.getQuarantined();
+      return isReadable(shard);
     } catch (StoreException e) {
       return false;
     }
+  }
+
+  private static boolean isReadable(ShardReport shard) {
+    return !shard.getQuarantined() && (!shard.getFailed() || shard.getReadable());
   }
 
   private void tellMissing(

@@ -143,7 +143,7 @@ final class LostContainers {
       for (OnDisk one : shards) {
         ShardPlace place = one.place();
         if (place.getIndex() == index
-            && !one.shard().getFailed()
+            && (!one.shard().getFailed() || one.shard().getReadable())
             && (newest == null || place.getGeneration() > newest.getGeneration())) {
           newest = place;
         }

@@ -355,8 +355,11 @@ public final class ClusterMap {
       return gone;
     }
     DiskInfo disk = node.disks.get(diskId);
-    if (disk == null || disk.getFailed()) {
+    if (disk == null || (disk.getFailed() && !disk.getReadable())) {
       return PlaceState.LOST;
+    }
+    if (disk.getFailed()) {
+      return node.fullReport ? PlaceState.FAILING_AND_REPORTED : PlaceState.FAILING;
     }
     boolean writable =
         state == DatanodeState.LIVE
@@ -411,7 +414,7 @@ public final class ClusterMap {
   private String whyUnfit(Node node, DiskInfo disk) {
     String what = "disk " + disk.getPath() + " of node " + node.id + " (" + node.address() + ")";
     if (disk.getFailed()) {
-      return what + " has failed";
+      return what + (disk.getReadable() ? " takes no writes" : " has failed");
     }
     DatanodeMode mode = mode(node.id);
     if (mode != DatanodeMode.IN_SERVICE) {
@@ -496,11 +499,15 @@ public final class ClusterMap {
     READABLE_AND_REPORTED,
     /** Alive, but suspect, full or not in service; what is there is not known yet. */
     READABLE,
+    /** Alive, but the disk takes no writes; all its shards are told, and can be read. */
+    FAILING_AND_REPORTED,
+    /** Alive, but the disk takes no writes; what can be read there is not known yet. */
+    FAILING,
     /** This SCM started recently and has not heard the node yet. */
     UNHEARD,
     /** Silent, which an operator announced: it is waited for. */
     AWAY,
-    /** Node dead, or disk failed or gone. */
+    /** Node dead, or disk gone, or failed so that nothing on it can be read. */
     LOST;
 
     /** Whether new bytes may go there. */
@@ -508,14 +515,26 @@ public final class ClusterMap {
       return this == GOOD || this == GOOD_AND_REPORTED;
     }
 
-    /** Whether the node answers. */
+    /** Whether the node answers, and does with the disk what it is ordered. */
     public boolean isHere() {
       return isWritable() || this == READABLE || this == READABLE_AND_REPORTED;
     }
 
+    /** Whether what is there can be read, but must not stay there. */
+    public boolean isFailing() {
+      return this == FAILING || this == FAILING_AND_REPORTED;
+    }
+
+    /** Whether what is there can be read. */
+    public boolean isReadable() {
+      return isHere() || isFailing();
+    }
+
     /** Whether a shard that was not told is not there. */
     public boolean isReported() {
-      return this == GOOD_AND_REPORTED || this == READABLE_AND_REPORTED;
+      return this == GOOD_AND_REPORTED
+          || this == READABLE_AND_REPORTED
+          || this == FAILING_AND_REPORTED;
     }
   }
 

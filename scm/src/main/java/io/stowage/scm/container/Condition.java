@@ -24,16 +24,18 @@ import io.stowage.scm.cluster.ClusterMap.PlaceState;
  *
  * @param shards k+m
  * @param dataShards k
- * @param present reported, and their nodes answer
- * @param missing their node dead, their disk failed or gone, or reported not to be there (which of
- *     an open container, whose writer may just have opened it, says nothing)
+ * @param present reported, can be read, and their nodes answer
+ * @param missing their node dead, their disk gone or not to be read, or reported not to be there
+ *     (which of an open container, whose writer may just have opened it, says nothing)
+ * @param failing present, but not to be written any more, or on a disk that takes no writes: to be
+ *     made elsewhere while they can be read
  * @param damaged there, but part of them cannot be read
- * @param lossy present, but the rebuilds that made them have marked sectors lost, which other copies
- *     may have
+ * @param lossy present, but the rebuilds that made them have marked sectors lost, which other
+ *     copies may have
  * @param leaving on a node that is to be emptied, which answers
  * @param away on a node that is in maintenance and silent
  * @param unheard this SCM does not know yet
- * @param unsealed present and open
+ * @param unsealed present and open, not failed
  * @param reported their node answers and has told all its shards
  * @param everOpened anything was ever seen of it: else nothing is in it that could be lost
  */
@@ -43,6 +45,7 @@ record Condition(
     int dataShards,
     int present,
     int missing,
+    int failing,
     int damaged,
     int lossy,
     int leaving,
@@ -82,7 +85,8 @@ record Condition(
             masks.reported |= place.isReported() ? bit : 0;
             if (isPresent) {
               masks.present |= bit;
-              masks.unsealed |= reports.isSealed(index) ? 0 : bit;
+              masks.unsealed |= reports.isSealed(index) || reports.isFailing(index) ? 0 : bit;
+              masks.failing |= reports.isFailing(index) || place.isFailing() ? bit : 0;
               masks.leaving |= places.isLeaving(disk) ? bit : 0;
               if (anyDamage
                   && damage.isDamaged(
@@ -102,6 +106,7 @@ record Condition(
         map.dataShards(packed),
         masks.present,
         masks.missing,
+        masks.failing,
         masks.damaged,
         reports.lossy() & masks.present,
         masks.leaving,
@@ -115,6 +120,7 @@ record Condition(
   private static final class Masks {
     private int present;
     private int missing;
+    private int failing;
     private int damaged;
     private int leaving;
     private int away;
@@ -123,23 +129,26 @@ record Condition(
     private int reported;
   }
 
-  /** Shards that it can still lose before something cannot be read; negative: it cannot now. */
+  /**
+   * Shards that it can still lose before something cannot be read, those that fail counted as lost;
+   * negative: it may be that something cannot be read now.
+   */
   int spare() {
-    return shards - Integer.bitCount(missing | damaged | away) - dataShards;
+    return shards - Integer.bitCount(missing | failing | damaged | away) - dataShards;
   }
 
-  /** Fewer than k shards are left. */
+  /** Fewer than k shards can be read. */
   boolean isUnavailable() {
     return everOpened && shards - Integer.bitCount(missing | away) < dataShards;
   }
 
   boolean isEndangered() {
-    return everOpened && (missing | damaged) != 0;
+    return everOpened && (missing | failing | damaged) != 0;
   }
 
   /** Shards to be made anew. */
   int toRebuild() {
-    return isClosed() && everOpened ? missing | damaged | leaving : 0;
+    return isClosed() && everOpened ? missing | failing | damaged | leaving : 0;
   }
 
   private boolean isClosed() {
@@ -154,7 +163,7 @@ record Condition(
   /** All k+m shards are seen where the row says, sealed and complete: no other copy is needed. */
   boolean isWhole() {
     int all = (1 << shards) - 1;
-    return present == all && reported == all && unsealed == 0 && (damaged | lossy) == 0;
+    return present == all && reported == all && unsealed == 0 && (failing | damaged | lossy) == 0;
   }
 
   /**
@@ -173,6 +182,7 @@ record Condition(
         dataShards,
         present & ~unsealed,
         missing | unsealed,
+        failing & ~unsealed,
         damaged & ~unsealed,
         lossy & ~unsealed,
         leaving & ~unsealed,

@@ -92,6 +92,7 @@ public final class ContainerMap {
     segment.present[slot] &= same;
     segment.sealed[slot] &= same;
     segment.lossy[slot] &= same;
+    segment.failing[slot] &= same;
   }
 
   private void tellReplaced(ContainerRow row, byte[] before, byte[] after, Reported had) {
@@ -176,6 +177,7 @@ public final class ContainerMap {
         segment.present[slot] = with(segment.present[slot], bit, seen != null);
         segment.sealed[slot] = with(segment.sealed[slot], bit, seen != null && seen.sealed());
         segment.lossy[slot] = with(segment.lossy[slot], bit, seen != null && seen.lossy());
+        segment.failing[slot] = with(segment.failing[slot], bit, seen != null && seen.failing());
       }
     }
   }
@@ -195,17 +197,21 @@ public final class ContainerMap {
       int[] present;
       int[] sealed;
       int[] lossy;
+      int[] failing;
       synchronized (segment) {
         ids = segment.ids.clone();
         packed = segment.packed.clone();
         present = segment.present.clone();
         sealed = segment.sealed.clone();
         lossy = segment.lossy.clone();
+        failing = segment.failing.clone();
       }
       for (int slot = 0; slot < ids.length; slot++) {
         if (ids[slot] != 0) {
           visitor.visit(
-              ids[slot], packed[slot], new Reported(present[slot], sealed[slot], lossy[slot]));
+              ids[slot],
+              packed[slot],
+              new Reported(present[slot], sealed[slot], lossy[slot], failing[slot]));
         }
       }
     }
@@ -259,16 +265,21 @@ public final class ContainerMap {
    * A shard that is there.
    *
    * @param lossy the rebuild that made it has marked sectors lost
+   * @param failing it is never written again, nor sealed
    */
-  public record Seen(boolean sealed, boolean lossy) {
+  public record Seen(boolean sealed, boolean lossy, boolean failing) {
+    /** Null if there is nothing that can be read. */
     static Seen of(ShardReport report) {
-      return new Seen(report.getSealed(), report.getLostSectors() > 0);
+      boolean readable = !report.getQuarantined() && (!report.getFailed() || report.getReadable());
+      return readable
+          ? new Seen(report.getSealed(), report.getLostSectors() > 0, report.getFailed())
+          : null;
     }
   }
 
   /** Shards of one container by what datanodes said; bit i = shard i. */
-  public record Reported(int present, int sealed, int lossy) {
-    static final Reported NONE = new Reported(0, 0, 0);
+  public record Reported(int present, int sealed, int lossy, int failing) {
+    static final Reported NONE = new Reported(0, 0, 0, 0);
 
     public boolean isPresent(int index) {
       return (present & (1 << index)) != 0;
@@ -278,8 +289,13 @@ public final class ContainerMap {
       return (sealed & (1 << index)) != 0;
     }
 
+    /** Whether it can only be read. */
+    boolean isFailing(int index) {
+      return (failing & (1 << index)) != 0;
+    }
+
     Seen seen(int index) {
-      return new Seen(isSealed(index), (lossy & (1 << index)) != 0);
+      return new Seen(isSealed(index), (lossy & (1 << index)) != 0, isFailing(index));
     }
   }
 
@@ -300,10 +316,11 @@ public final class ContainerMap {
     private int[] present = new int[16];
     private int[] sealed = new int[16];
     private int[] lossy = new int[16];
+    private int[] failing = new int[16];
     private int size;
 
     Reported reported(int slot) {
-      return new Reported(present[slot], sealed[slot], lossy[slot]);
+      return new Reported(present[slot], sealed[slot], lossy[slot], failing[slot]);
     }
 
     int find(long id) {
@@ -340,6 +357,7 @@ public final class ContainerMap {
           present[hole] = present[next];
           sealed[hole] = sealed[next];
           lossy[hole] = lossy[next];
+          failing[hole] = failing[next];
           hole = next;
         }
       }
@@ -348,6 +366,7 @@ public final class ContainerMap {
       present[hole] = 0;
       sealed[hole] = 0;
       lossy[hole] = 0;
+      failing[hole] = 0;
       size--;
     }
 
@@ -370,11 +389,13 @@ public final class ContainerMap {
       int[] oldPresent = present;
       int[] oldSealed = sealed;
       int[] oldLossy = lossy;
+      int[] oldFailing = failing;
       ids = new long[2 * oldIds.length];
       packed = new byte[ids.length][];
       present = new int[ids.length];
       sealed = new int[ids.length];
       lossy = new int[ids.length];
+      failing = new int[ids.length];
       for (int old = 0; old < oldIds.length; old++) {
         if (oldIds[old] != 0) {
           int slot = free(ids, oldIds[old]);
@@ -383,6 +404,7 @@ public final class ContainerMap {
           present[slot] = oldPresent[old];
           sealed[slot] = oldSealed[old];
           lossy[slot] = oldLossy[old];
+          failing[slot] = oldFailing[old];
         }
       }
     }

@@ -149,11 +149,13 @@ final class Deletions {
       return false;
     }
     Condition condition = shards.condition(id);
-    boolean anyPresent = condition.present() != 0;
-    if (!anyPresent && !isConfirmed(seen.info(), condition)) {
+    int failing = onFailingDisks(seen.info());
+    int present = condition.present() & ~failing;
+    boolean anyPresent = present != 0;
+    if (!anyPresent && !isConfirmed(seen.info(), condition, failing)) {
       return false; // a node that is to be asked is away
     }
-    if (anyPresent && allOrdered(seen.info(), condition)) {
+    if (anyPresent && allOrdered(seen.info(), present)) {
       return false;
     }
     ContainerRow row = store.read(id); // in its final state, by the leader that orders
@@ -166,7 +168,7 @@ final class Deletions {
       return true;
     }
     if (anyPresent) {
-      order(row, condition);
+      order(row, present);
       return true;
     }
     if (!shards.strangers().of(id).isEmpty()) {
@@ -180,16 +182,27 @@ final class Deletions {
       LOG.info(
           "Container {} is gone: its shards are deleted, but for {} that are lost with their disks",
           row.name(),
-          Integer.bitCount(condition.missing() & ~condition.reported()));
+          Integer.bitCount((condition.missing() & ~condition.reported()) | failing));
     }
     return true;
   }
 
-  private boolean isConfirmed(ContainerInfo info, Condition condition) {
-    long overMicros = clock.wallMicros() - info.getDeletedMicros() - keepMicros;
-    int givenUp = overMicros >= DEAD_WAITED_FOR.toNanos() / 1_000 ? condition.missing() : 0;
+  /** What takes no writes deletes nothing: such a disk is waited for as one that is away. */
+  private int onFailingDisks(ContainerInfo info) {
+    int failing = 0;
     for (ShardPlace place : info.getShardsList()) {
-      boolean told = Condition.has(condition.reported() | givenUp, place.getIndex());
+      boolean isFailing = cluster.placeState(place.getNodeId(), place.getDiskId()).isFailing();
+      failing |= isFailing ? 1 << place.getIndex() : 0;
+    }
+    return failing;
+  }
+
+  private boolean isConfirmed(ContainerInfo info, Condition condition, int failing) {
+    long overMicros = clock.wallMicros() - info.getDeletedMicros() - keepMicros;
+    int givenUp =
+        overMicros >= DEAD_WAITED_FOR.toNanos() / 1_000 ? condition.missing() | failing : 0;
+    for (ShardPlace place : info.getShardsList()) {
+      boolean told = Condition.has((condition.reported() & ~failing) | givenUp, place.getIndex());
       if (!told && cluster.mode(place.getNodeId()) != DatanodeMode.DECOMMISSIONED) {
         return false;
       }
@@ -197,9 +210,9 @@ final class Deletions {
     return true;
   }
 
-  private boolean allOrdered(ContainerInfo info, Condition condition) {
+  private boolean allOrdered(ContainerInfo info, int present) {
     for (ShardPlace place : info.getShardsList()) {
-      if (Condition.has(condition.present(), place.getIndex()) && !isOrdered(info, place)) {
+      if (Condition.has(present, place.getIndex()) && !isOrdered(info, place)) {
         return false;
       }
     }
@@ -214,9 +227,9 @@ final class Deletions {
             new ShardInventory.ShardId(info.getId(), place.getIndex(), place.getGeneration()));
   }
 
-  private void order(ContainerRow row, Condition condition) {
+  private void order(ContainerRow row, int present) {
     for (ShardPlace place : row.info().getShardsList()) {
-      if (Condition.has(condition.present(), place.getIndex()) && !isOrdered(row.info(), place)) {
+      if (Condition.has(present, place.getIndex()) && !isOrdered(row.info(), place)) {
         orders.delete(place.getNodeId(), Orders.keyOf(row.id(), place), row.version());
       }
     }

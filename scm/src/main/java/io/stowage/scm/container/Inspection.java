@@ -128,7 +128,7 @@ public final class Inspection {
       }
     }
     if (condition.state() == ContainerState.OPEN) {
-      if ((condition.missing() | condition.leaving()) != 0) {
+      if ((condition.missing() | condition.failing() | condition.leaving()) != 0) {
         openInDanger.add(id);
       }
       return;

@@ -201,7 +201,12 @@ final class NodeModes {
           Condition condition =
               Condition.of(
                   id, packed, reported, map, places, shards.damage(), shards.isEndNews(id));
-          int unreadable = condition.missing() | condition.damaged() | condition.away() | there;
+          int unreadable =
+              condition.missing()
+                  | condition.failing()
+                  | condition.damaged()
+                  | condition.away()
+                  | there;
           int left = condition.shards() - Integer.bitCount(unreadable);
           if (condition.everOpened() && left < condition.dataShards() + 1) {
             count[0]++;

@@ -25,6 +25,7 @@ import io.stowage.common.proto.OrderResult;
 import io.stowage.common.proto.RebuildShardOrder;
 import io.stowage.common.proto.RepairStatus;
 import io.stowage.common.proto.ShardPlace;
+import io.stowage.common.proto.ShardReport;
 import io.stowage.common.time.StoreClock;
 import io.stowage.scm.cluster.Candidate;
 import io.stowage.scm.cluster.ClusterMap;
@@ -47,9 +48,11 @@ import org.slf4j.LoggerFactory;
  *
  * <ol>
  *   <li>An {@link Inspection} finds what is to be done, most endangered first. An open container is
- *       sealed first; nothing is rebuilt before every shard of it that is seen is sealed, so that
- *       no source changes any more. One that is not sealed in time is replaced as soon as k are: no
- *       more can be acknowledged then.
+ *       sealed first; nothing is rebuilt before every shard of it that is seen is sealed, or has
+ *       failed, so that no source changes any more. One that is not sealed in time is replaced as
+ *       soon as k are: no more can be acknowledged then. What can be read and not written (a force
+ *       failed, a disk is read-only) is to be made elsewhere and a source like any other: m+1 such
+ *       shards are no loss.
  *   <li><b>Intent</b>: the row's {@code last_generation} is raised by compare-and-set. No two
  *       orders ever name one generation of a container, whoever gives them.
  *   <li>The order goes to the target with that row version, again and again until answered. A
@@ -101,8 +104,8 @@ import org.slf4j.LoggerFactory;
  *       failed for want of data; what failed for another reason (a full disk, a dead target) takes
  *       none of it away. Then they are not listed any more, be they dead or in maintenance.
  *   <li><i>Lossy.</i> The new shard says of itself how many sectors are marked, in its superblock
- *       and in every report of it: whoever leads knows, after any restart. While a shard of the
- *       row is lossy the container is not whole, so that no copy of any shard of it is deleted: the
+ *       and in every report of it: whoever leads knows, after any restart. While a shard of the row
+ *       is lossy the container is not whole, so that no copy of any shard of it is deleted: the
  *       disk that returns finds its copies still wanted. One that went between its return and the
  *       next step is like one that never returned.
  *   <li><i>Mending.</i> As soon as a copy without marks is seen that the last attempt did not have
@@ -357,8 +360,7 @@ final class Repair {
     Tried before = tried.get(rebuild.key);
     int times = before == null ? 1 : before.times + 1;
     long pause = FIRST_MEND_PAUSE_NANOS << Math.min(times - 1, MOST_MEND_DOUBLINGS);
-    tried.put(
-        rebuild.key, new Tried(rebuild.copies, times, clock.monotonicNanos() + pause));
+    tried.put(rebuild.key, new Tried(rebuild.copies, times, clock.monotonicNanos() + pause));
   }
 
   private void hope(long container) {
@@ -512,7 +514,10 @@ final class Repair {
         continue;
       }
       if (Condition.has(work, place.getIndex())) {
-        boolean moves = Condition.has(condition.leaving() & ~condition.damaged(), place.getIndex());
+        boolean moves =
+            Condition.has(
+                condition.leaving() & ~condition.damaged() & ~condition.failing(),
+                place.getIndex());
         begin(
             id,
             place,
@@ -678,7 +683,7 @@ final class Repair {
 
   /** Whether k shards can be seen, or a copy of the very shard. */
   private boolean canBeMade(int index, Condition condition, List<Strangers.Stranger> copies) {
-    int indices = condition.present(); // all sealed
+    int indices = condition.present(); // all sealed, or failed: they stand still
     for (Strangers.Stranger copy : copies) {
       if (isSource(copy)) {
         indices |= 1 << copy.shard().getIndex();
@@ -688,10 +693,10 @@ final class Repair {
   }
 
   private boolean isSource(Strangers.Stranger copy) {
-    return copy.shard().getSealed()
-        && !copy.shard().getFailed()
-        && !copy.shard().getQuarantined()
-        && cluster.placeState(copy.nodeId(), copy.shard().getDiskId()).isHere();
+    ShardReport shard = copy.shard();
+    return (shard.getFailed() ? shard.getReadable() : shard.getSealed())
+        && !shard.getQuarantined()
+        && cluster.placeState(copy.nodeId(), shard.getDiskId()).isReadable();
   }
 
   /** The disks that it will most likely read: its own copy, or k others. */
@@ -743,7 +748,7 @@ final class Repair {
     for (ShardPlace place : info.getShardsList()) {
       ClusterMap.PlaceState state = cluster.placeState(place.getNodeId(), place.getDiskId());
       boolean open = reported.isPresent(place.getIndex()) && !reported.isSealed(place.getIndex());
-      if (state.isHere()) {
+      if (state.isReadable()) {
         (open ? last : place.getIndex() == index ? first : then).add(place);
       } else if (hopeful) {
         last.add(place);

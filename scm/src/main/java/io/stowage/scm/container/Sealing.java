@@ -108,10 +108,12 @@ final class Sealing {
     map.forEach(
         (id, packed, reported) -> {
           if (ShardInventory.isClosed(PackedContainer.state(packed))
-              && (reported.present() & ~reported.sealed()) != 0) {
+              && (reported.present() & ~reported.sealed() & ~reported.failing()) != 0) {
             ContainerRow row = map.get(id);
             for (ShardPlace place : row.info().getShardsList()) {
-              if (reported.isPresent(place.getIndex()) && !reported.isSealed(place.getIndex())) {
+              if (reported.isPresent(place.getIndex())
+                  && !reported.isSealed(place.getIndex())
+                  && !reported.isFailing(place.getIndex())) {
                 order(row, place);
               }
             }
@@ -160,10 +162,7 @@ final class Sealing {
   void answered(String nodeId, OrderResult result) {
     if (result.getErrorCode() == 0) {
       shards.noteSealed(
-          nodeId,
-          ShardInventory.ShardId.of(result),
-          result.getEnd(),
-          result.getLostSectors());
+          nodeId, ShardInventory.ShardId.of(result), result.getEnd(), result.getLostSectors());
     } else if (result.getErrorCode() == ErrorCode.NO_SUCH_SHARD.number()) {
       shards.noteGone(nodeId, ShardInventory.ShardId.of(result));
     } else {

@@ -39,10 +39,12 @@ import org.slf4j.LoggerFactory;
  * missing, of another generation, or of no container at all. Every SCM keeps its own from the same
  * reports. Thread-safe.
  *
- * <p>A shard is <i>missing</i> if its node is dead, its disk failed or gone, or its node reported
- * in full and did not name it. A container whose shards nobody has seen and nothing was written to
- * misses none: shard files are made when a writer opens them. Of an open container, which may have
- * been opened a moment ago, only lost places count.
+ * <p>A shard is <i>missing</i> if its node is dead, its disk gone or not to be read, or its node
+ * reported in full and did not name it. It is <i>failing</i> if it can be read and not written,
+ * since a force of it failed or its disk takes no writes: it is made anew elsewhere, from itself if
+ * need be. A container whose shards nobody has seen and nothing was written to misses none: shard
+ * files are made when a writer opens them. Of an open container, which may have been opened a
+ * moment ago, only lost places count.
  */
 public final class ShardInventory {
   private static final Logger LOG = LoggerFactory.getLogger(ShardInventory.class);
@@ -176,16 +178,16 @@ public final class ShardInventory {
     } else {
       strangers.forget(nodeId, ShardId.of(shard));
     }
-    boolean there = !shard.getFailed() && !shard.getQuarantined();
+    ContainerMap.Seen seen = ContainerMap.Seen.of(shard);
     boolean before = map.reported(row.id()).isPresent(shard.getIndex());
-    map.note(row.id(), shard.getIndex(), there ? ContainerMap.Seen.of(shard) : null);
+    map.note(row.id(), shard.getIndex(), seen);
     if (shard.getEnd() > row.info().getEndOffset()) {
       ends.merge(row.id(), shard.getEnd(), Math::max);
     }
-    if (there && !shard.getSealed() && isClosed(row.info().getState())) {
+    if (seen != null && !seen.sealed() && !seen.failing() && isClosed(row.info().getState())) {
       unsealed.add(shard);
     }
-    return there && !before;
+    return seen != null && !before;
   }
 
   private void compare(ContainerRow row, ShardReport shard) {
@@ -264,7 +266,7 @@ public final class ShardInventory {
       return; // replaced meanwhile
     }
     strangers.forget(nodeId, id);
-    map.note(id.container(), id.index(), new ContainerMap.Seen(true, lostSectors > 0));
+    map.note(id.container(), id.index(), new ContainerMap.Seen(true, lostSectors > 0, false));
     if (end > row.info().getEndOffset()) {
       ends.merge(id.container(), end, Math::max);
     }
@@ -306,7 +308,7 @@ public final class ShardInventory {
     ends.computeIfPresent(info.getId(), (id, end) -> end <= info.getEndOffset() ? null : end);
   }
 
-  /** Shards of a container that are not where its row says. */
+  /** Shards of a container that are not where its row says, or cannot be written. */
   Missing missing(ContainerInfo info) {
     ContainerMap.Reported reported = map.reported(info.getId());
     boolean everOpened = reported.present() != 0 || end(info) > 0;
@@ -314,8 +316,9 @@ public final class ShardInventory {
     int absent = 0;
     for (ShardPlace place : info.getShardsList()) {
       PlaceState state = cluster.placeState(place.getNodeId(), place.getDiskId());
-      boolean present = reported.isPresent(place.getIndex());
-      if (state == PlaceState.LOST) {
+      boolean present =
+          reported.isPresent(place.getIndex()) && !reported.isFailing(place.getIndex());
+      if (state == PlaceState.LOST || state.isFailing()) {
         lost |= 1 << place.getIndex();
       } else if (isAbsent(state, everOpened, present)) {
         absent |= 1 << place.getIndex();
@@ -443,6 +446,8 @@ public final class ShardInventory {
             .setDiskId(disk.diskId())
             .setSealed(seen.sealed())
             .setLostSectors(seen.lossy() ? 1 : 0) // or more, as the next report says
+            .setFailed(seen.failing())
+            .setReadable(seen.failing())
             .build(),
         row);
   }

@@ -324,8 +324,7 @@ final class Surplus {
     if (row != null && row.info().getShards(index).equals(place)) {
       LOG.info(
           "{} is taken into its row: the copy that the row named is missing", nameOf(stranger));
-      shards.noteSealed(
-          stranger.nodeId(), stranger.id(), shard.getEnd(), shard.getLostSectors());
+      shards.noteSealed(stranger.nodeId(), stranger.id(), shard.getEnd(), shard.getLostSectors());
     }
   }
 
