@@ -256,8 +256,8 @@ class RepackIT {
    * @param record bytes of a deletion's record that are needed, too, and have to be there in the
    *     end: else this would not be the way that gateways delete by
    */
-  private void afterNineOfTenObjectsAreDeleted(
-      int objects, ToIntFunction<Random> size, int record) throws Exception {
+  private void afterNineOfTenObjectsAreDeleted(int objects, ToIntFunction<Random> size, int record)
+      throws Exception {
     long seed = System.nanoTime();
     System.err.println("seed " + seed);
     Random random = new Random(seed);

@@ -185,7 +185,8 @@ class RepacksTest {
     ripen(h);
     ByteString holder = WriteId.random();
     assertEquals(RepackWork.REPACK_EMPTY, claim(h, holder, id).getWork());
-    assertRefused(ErrorCode.FORMAT_TOO_OLD, () -> claimBy(h, ByteString.EMPTY)); // of an old version
+    assertRefused(
+        ErrorCode.FORMAT_TOO_OLD, () -> claimBy(h, ByteString.EMPTY)); // of an old version
     assertEquals("", h.status().getHeldBack());
     assertRefused(ErrorCode.WRONG_CLUSTER, () -> claimBy(h, OTHER_TABLE));
     assertHeldBack(h, "elsewhere");
