@@ -145,7 +145,7 @@ class ShardFileTest {
       full.open(1, 1);
       full.write(1, 0, TestHost.pattern(1, 1), 1);
       full.write(1, 672, TestHost.pattern(2, 1), 1); // two pages, one of them not yet twice there
-      full.disks.setCapacity(full.disks.usedBytes() + extra * SECTOR);
+      full.disks.setCapacity(full.disks.usedBytes() + (long) extra * SECTOR);
       expect(ErrorCode.DISK_FULL, () -> full.open(2, 2));
       expect(ErrorCode.DISK_FULL, () -> full.seal(2));
       assertFalse(full.shard.report().getFailed());

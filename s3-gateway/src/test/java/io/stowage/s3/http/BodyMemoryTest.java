@@ -268,7 +268,7 @@ class BodyMemoryTest {
             handler,
             StoreClock.system());
     try {
-      EmbeddedChannel channel = new EmbeddedChannel(new ConnectionHandler(server, handler, false));
+      EmbeddedChannel channel = new EmbeddedChannel(new ConnectionHandler(server, handler, null));
       DefaultHttpRequest put = new DefaultHttpRequest(HttpVersion.HTTP_1_1, HttpMethod.PUT, "/b/k");
       put.headers().set("host", "h").set("content-length", 1L << 30);
       channel.writeInbound(put);
