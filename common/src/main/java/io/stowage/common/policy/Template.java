@@ -19,7 +19,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.stream.IntStream;
 
 /**
  * A text of a policy: a pattern, in which policy variables, <code>${aws:username}</code> or <code>
@@ -108,15 +107,22 @@ final class Template {
     if (pieces.size() == 1) {
       return pieces.get(0).fill(question);
     }
-    IntStream all = IntStream.empty();
-    for (Piece piece : pieces) {
-      int[] filled = piece.fill(question);
-      if (filled == null) {
+    int[][] filled = new int[pieces.size()][];
+    int length = 0;
+    for (int i = 0; i < filled.length; i++) {
+      filled[i] = pieces.get(i).fill(question);
+      if (filled[i] == null) {
         return null;
       }
-      all = IntStream.concat(all, IntStream.of(filled));
+      length += filled[i].length;
     }
-    return all.toArray();
+    int[] all = new int[length];
+    int end = 0;
+    for (int[] piece : filled) {
+      System.arraycopy(piece, 0, all, end, piece.length);
+      end += piece.length;
+    }
+    return all;
   }
 
   boolean matches(Question question, String value) {

@@ -92,7 +92,7 @@ public final class Authenticator {
     String authorization = headers.get(HttpHeaderNames.AUTHORIZATION);
     boolean queryV4 = target.query().containsKey("X-Amz-Algorithm");
     boolean queryV2 = target.query().containsKey("AWSAccessKeyId");
-    if (authorization != null && !authorization.isBlank()) {
+    if (isSignedByHeader(headers)) {
       if (queryV4 || queryV2) {
         throw new S3Exception(
             S3Error.INVALID_ARGUMENT,
@@ -111,6 +111,12 @@ public final class Authenticator {
     }
     // Nobody known; what that may do is decided elsewhere.
     return Caller.anonymous(unsignedPayload(headers));
+  }
+
+  /** Whether it is by a header that a request says who sends it: an empty one says nothing. */
+  public static boolean isSignedByHeader(HttpHeaders headers) {
+    String authorization = headers.get(HttpHeaderNames.AUTHORIZATION);
+    return authorization != null && !authorization.isBlank();
   }
 
   /** Which service a request's header says that it is signed for; null if it says none. */
@@ -632,7 +638,7 @@ public final class Authenticator {
    * version 2 or an unsigned request.
    */
   public static Instant signedAt(HttpHeaders headers, Map<String, String> query) {
-    if (headers.contains(HttpHeaderNames.AUTHORIZATION)) {
+    if (isSignedByHeader(headers)) {
       String amzDate = headers.get("x-amz-date");
       Instant time = amzDate == null ? null : instant(amzDate);
       return time != null

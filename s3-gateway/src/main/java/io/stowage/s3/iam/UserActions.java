@@ -254,9 +254,14 @@ final class UserActions {
     Actions.none(call, "AccountAliases");
   }
 
+  /** Of no key that there is, any user: whether there is one is told to who may ask, alone. */
   private String userOfKey(IamCall call) throws IamException, StoreException {
-    User user = ofKey(call.need("AccessKeyId"));
-    return Actions.arn("user", user.getPath(), user.getName());
+    try {
+      User user = ofKey(call.need("AccessKeyId"));
+      return Actions.arn("user", user.getPath(), user.getName());
+    } catch (IamException e) {
+      return Actions.arn("user", "/", "*");
+    }
   }
 
   /** When keys were used is in the audit log alone: answered as of one that never was. */

@@ -76,8 +76,7 @@ final class CopyObject implements Operation {
           "The specified copy source is larger than the maximum allowable size for a copy source: "
               + PutObject.LARGEST_BODY);
     }
-    if (!replaceTags
-        && (from.getMetadata().getTagsCount() > 0 || headers.contains("x-amz-tagging"))) {
+    if (!replaceTags && from.getMetadata().getTagsCount() > 0) {
       requireTags(source, call, from.getMetadata().getTagsMap());
     }
     ObjectMetadata metadata = metadata(backend, call, from, replaceMetadata, replaceTags);
@@ -121,6 +120,12 @@ final class CopyObject implements Operation {
     out.text("ETag", Etags.quoted(Etags.of(version)));
     Checksums.write(out, version.getChecksumsList(), version.getPartCount(), true);
     return out.finish();
+  }
+
+  /** Whether a copy takes the tags of its source, so that those of its header mean nothing. */
+  static boolean copiesTags(HttpHeaders headers) {
+    return headers.contains(CopySource.HEADER)
+        && !"REPLACE".equals(headers.get("x-amz-tagging-directive"));
   }
 
   private static boolean replaces(HttpHeaders headers, String directive) throws S3Exception {

@@ -203,9 +203,9 @@ public final class Dispatcher implements RequestHandler {
       return readable(e, request, access, bucket);
     }
     if (bucket != null
-        && facts.containsKey(AGREES_TO_PAY)
+        && new AccessSettings(bucket).requesterPays()
         && !caller.user().equals(bucket.getOwner())
-        && new AccessSettings(bucket).requesterPays()) {
+        && facts.containsKey(AGREES_TO_PAY)) { // last: facts are gathered for it
       response.header("x-amz-request-charged", "requester");
     }
     return Cors.decorate(response, request.method(), request.headers(), bucket);
@@ -279,9 +279,10 @@ public final class Dispatcher implements RequestHandler {
 
   /** How a request says that it proves who sent it. */
   private static String mechanism(HttpHeaders headers, Map<String, String> query) {
-    String authorization = headers.get(HttpHeaderNames.AUTHORIZATION);
-    if (authorization != null) {
-      return authorization.startsWith("AWS ") ? "SigV2-header" : "SigV4-header";
+    if (Authenticator.isSignedByHeader(headers)) {
+      return headers.get(HttpHeaderNames.AUTHORIZATION).startsWith("AWS ")
+          ? "SigV2-header"
+          : "SigV4-header";
     }
     if (query.containsKey("X-Amz-Algorithm")) {
       return "SigV4-query";

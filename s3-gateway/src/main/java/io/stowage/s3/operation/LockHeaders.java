@@ -30,7 +30,6 @@ import io.stowage.s3.payload.Payload;
 import java.time.DateTimeException;
 import java.time.Instant;
 import java.time.OffsetDateTime;
-import java.time.temporal.ChronoUnit;
 
 /** Object lock in headers of requests and answers. Stateless. */
 final class LockHeaders {
@@ -153,12 +152,13 @@ final class LockHeaders {
     return true;
   }
 
-  /** Microseconds of a date as S3 writes it; -1 if it is none. */
+  /** Microseconds of a date as S3 writes it; -1 if it is none, or beyond what a number holds. */
   static long parse(String text) {
     try {
-      return ChronoUnit.MICROS.between(
-          Instant.EPOCH, OffsetDateTime.parse(text.strip()).toInstant());
-    } catch (DateTimeException e) {
+      Instant until = OffsetDateTime.parse(text.strip()).toInstant();
+      return Math.addExact(
+          Math.multiplyExact(until.getEpochSecond(), 1_000_000L), until.getNano() / 1_000);
+    } catch (DateTimeException | ArithmeticException e) {
       return -1;
     }
   }

@@ -105,6 +105,11 @@ final class RequestFacts {
     }
 
     @Override
+    public boolean containsKey(Object key) {
+      return made().containsKey(key);
+    }
+
+    @Override
     public Set<Entry<String, List<String>>> entrySet() {
       return made().entrySet();
     }
@@ -151,7 +156,7 @@ final class RequestFacts {
     }
     PARAMETERS.forEach((name, key) -> facts.put(key, query.get(name)));
     String tags = headers.get("x-amz-tagging");
-    if (tags != null) {
+    if (tags != null && !CopyObject.copiesTags(headers)) {
       ObjectMetadata.Builder tagged = ObjectMetadata.newBuilder();
       try {
         ObjectHeaders.addTags(tags, tagged);
@@ -258,11 +263,10 @@ final class RequestFacts {
     if (caller.isAnonymous()) {
       return null;
     }
-    String authorization = request.headers().get(HttpHeaderNames.AUTHORIZATION);
     boolean version2 =
-        authorization == null
-            ? query.containsKey("AWSAccessKeyId")
-            : authorization.startsWith("AWS ");
+        Authenticator.isSignedByHeader(request.headers())
+            ? request.headers().get(HttpHeaderNames.AUTHORIZATION).startsWith("AWS ")
+            : query.containsKey("AWSAccessKeyId");
     return version2 ? "AWS" : "AWS4-HMAC-SHA256";
   }
 

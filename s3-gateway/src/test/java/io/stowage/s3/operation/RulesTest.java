@@ -100,6 +100,14 @@ class RulesTest {
   }
 
   @Test
+  void locksMayLastForLongerThanNanosecondsCount() {
+    assertEquals(10_413_792_000_000_000L, LockHeaders.parse("2300-01-01T00:00:00Z"));
+    assertEquals(253_402_300_799_000_001L, LockHeaders.parse("9999-12-31T23:59:59.000001Z"));
+    assertEquals(-1, LockHeaders.parse("+999999999-01-01T00:00:00Z"));
+    assertEquals(-1, LockHeaders.parse("for ever"));
+  }
+
+  @Test
   void continuationTokensComeBack() throws Exception {
     for (String key : List.of("a", "ü/😀", "x".repeat(1024))) {
       assertEquals(key, ContinuationToken.decode(ContinuationToken.encode(key)));

@@ -259,6 +259,7 @@ public abstract class S3IamTest {
     AwsCredentials credentials = userWithKey(name);
     try (IamClient user = iam(credentials)) {
       fails("AccessDenied", user::listUsers);
+      fails("AccessDenied", () -> user.getAccessKeyLastUsed(b -> b.accessKeyId("AKNONE")));
       fails("AccessDenied", () -> user.getUser(b -> b.userName("nobody")));
     }
     AwsCredentials helper =
