@@ -99,7 +99,9 @@ abstract class NamespaceContract {
     om.om.updateBucket(
         UpdateBucketRequest.newBuilder()
             .setName(bucket)
-            .putPut(BucketEncryption.SETTING, ByteString.copyFromUtf8("<SSEAlgorithm>AES256</SSEAlgorithm>"))
+            .putPut(
+                BucketEncryption.SETTING,
+                ByteString.copyFromUtf8("<SSEAlgorithm>AES256</SSEAlgorithm>"))
             .setWriteId(WriteId.random())
             .build());
     PutObjectRequest plain = om.putRequest(bucket, "k", "content").build();
