@@ -21,7 +21,6 @@ import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.stowage.client.RecordingNamespace;
 import io.stowage.client.StowageDataPath;
 import io.stowage.client.repack.BucketConversion;
 import io.stowage.client.repack.Repacker;
@@ -81,7 +80,6 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.BooleanSupplier;
 import java.util.function.Predicate;
-import java.util.function.ToIntFunction;
 import java.util.stream.Stream;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.PathIOException;
@@ -102,9 +100,6 @@ class RepackIT {
 
   private static final Duration PATIENCE = Duration.ofSeconds(90).multipliedBy(SLOWNESS);
   private static final int OBJECTS = Integer.getInteger("stowage.it.repacked-objects", 3_000);
-
-  /** The record of a deletion here: a header of 72 bytes, a key of 12, its place, the fact. */
-  private static final int RECORD = 96;
 
   @TempDir Path directory;
 
@@ -163,16 +158,11 @@ class RepackIT {
    */
   private double diskUseAsOfOneContainer(MiniStowageCluster cluster) throws Exception {
     Set<String> names = names(cluster);
-    return diskUseAsOfOneContainer(
-        path -> names.contains(path.getFileName().toString().substring(0, 16)));
-  }
-
-  private double diskUseAsOfOneContainer(Predicate<Path> wanted) throws Exception {
     Set<Path> shards = new HashSet<>();
     double all =
         diskUse(
             path -> {
-              if (!wanted.test(path)) {
+              if (!names.contains(path.getFileName().toString().substring(0, 16))) {
                 return false;
               }
               shards.add(path);
@@ -240,36 +230,18 @@ class RepackIT {
 
   @Test
   void afterNineOfTenObjectsAreDeletedTheDisksHoldLittleMoreThanWhatLives() throws Exception {
-    afterNineOfTenObjectsAreDeleted(
-        OBJECTS,
-        random -> random.nextInt(20) == 0 ? random.nextInt(600_000) : random.nextInt(20_000),
-        0);
-  }
-
-  /** Each deletion leaves a record for good, which is little only beside objects that are not. */
-  @Test
-  void ofSmallObjectsTheDisksHoldTheRecordsOfTheirDeletionsToo() throws Exception {
-    afterNineOfTenObjectsAreDeleted(2 * OBJECTS, random -> 4_095, RECORD);
-  }
-
-  /**
-   * @param record bytes of a deletion's record that are needed, too, and have to be there in the
-   *     end: else this would not be the way that gateways delete by
-   */
-  private void afterNineOfTenObjectsAreDeleted(int objects, ToIntFunction<Random> size, int record)
-      throws Exception {
     long seed = System.nanoTime();
     System.err.println("seed " + seed);
     Random random = new Random(seed);
     try (MiniStowageCluster cluster =
         impatient().set(Keys.CONTAINER_CAPACITY, "4m").directory(directory).start()) {
-      ObjectManager recording =
-          RecordingNamespace.over(cluster.objectManager(0), cluster.dataPath(0));
-      DirectStore store = new DirectStore(() -> recording, () -> cluster.dataPath(0), "bucket");
+      DirectStore store = DirectStore.of(cluster, "bucket");
       store.create("rs-3-2");
       Map<String, Integer> all = new HashMap<>();
-      for (int i = 0; i < objects; i++) {
-        all.put(String.format("object-%05d", i), 1 + size.applyAsInt(random));
+      for (int i = 0; i < OBJECTS; i++) {
+        all.put(
+            String.format("object-%05d", i),
+            random.nextInt(20) == 0 ? 1 + random.nextInt(600_000) : 1 + random.nextInt(20_000));
       }
       inParallel(
           16,
@@ -313,29 +285,16 @@ class RepackIT {
         store.delete(doomed.subList(at, Math.min(doomed.size(), at + 500)));
       }
       long lives = kept.stream().mapToLong(all::get).sum();
-      double needs = (lives + (double) doomed.size() * record) * 5 / 3;
-      double least = (lives + 0.9 * doomed.size() * record) * 5 / 3;
-      double use =
-          awaitAtMost(
-              1.3,
-              () -> {
-                double now = diskUseAsOfOneContainer(path -> true);
-                return now < least ? Double.POSITIVE_INFINITY : now / needs; // records may be late
-              });
+      double needs = lives * 5 / 3.0;
+      double use = awaitAtMost(1.3, () -> diskUseOfAll() / needs);
       over.set(true);
       reading.get();
       writing.get();
       others.shutdown();
       System.err.printf(
-          "%d bytes live, %d on disk before, %d after: %.3f of what is needed, %.3f of what the"
-              + " objects need that live; %d reads meanwhile%n%s%n",
-          lives,
-          before,
-          diskUseOfAll(),
-          use,
-          use * needs / (lives * 5 / 3.0),
-          reads.get(),
-          status(cluster));
+          "%d bytes live, %d on disk before, %d after: %.3f of what is needed; %d reads"
+              + " meanwhile%n%s%n",
+          lives, before, diskUseOfAll(), use, reads.get(), status(cluster));
       for (String key : kept) {
         assertEquals(null, TestContent.mismatch(key, all.get(key), store.get(key)), key);
       }
