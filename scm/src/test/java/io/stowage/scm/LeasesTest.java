@@ -244,6 +244,19 @@ class LeasesTest {
     assertEquals(1, h.status().getDeadDatanodes());
   }
 
+  /** A process that is held up hears nobody, and does not know of it before its next tick. */
+  @Test
+  void whoAsksFirstAfterAPauseFindsEverybodyAlive() throws Exception {
+    ScmHarness h = new ScmHarness(5, null);
+    h.clock.advance(ScmHarness.DEAD.plusSeconds(1));
+    assertEquals(0, h.status().getDeadDatanodes());
+    h.written(4096); // there is a place for all five
+    h.scm.tick();
+    assertEquals(0, h.status().getDeadDatanodes());
+    h.pass(ScmHarness.DEAD.plusSeconds(2), h.nodes.get(0));
+    assertEquals(1, h.status().getDeadDatanodes());
+  }
+
   @Test
   void anIdleContainerThatLosesADiskIsSealed() throws Exception {
     ScmHarness h = new ScmHarness(6, null);

@@ -42,7 +42,9 @@ import org.slf4j.LoggerFactory;
  * Guarded by itself.
  *
  * <p><b>DEAD</b> is a node silent for the dead interval. Time in which this process itself stood
- * still does not count, or else everybody would look dead after a pause.
+ * still does not count, or else everybody would look dead after a pause. So silence is judged as of
+ * the last {@link #tick}, never as of now: a pause is found out by the tick that follows it, and
+ * whoever asks before that tick would count it.
  *
  * <p><b>SUSPECT</b> is a node that a client had trouble with, until its data plane answers a probe
  * (without a {@link NodeProbe}: until it sent {@link #HEARTBEATS_TO_CLEAR} more heartbeats). No
@@ -147,11 +149,10 @@ public final class ClusterMap {
   }
 
   private void heard(Node node) {
-    long now = clock.monotonicNanos();
-    if (state(node, now) == DatanodeState.DEAD && node.lastHeardNanos != Long.MIN_VALUE) {
+    if (state(node) == DatanodeState.DEAD && node.lastHeardNanos != Long.MIN_VALUE) {
       LOG.info("Datanode {} ({}) is back", node.id, node.address());
     }
-    node.lastHeardNanos = now;
+    node.lastHeardNanos = clock.monotonicNanos();
     node.lastHeardMicros = clock.wallMicros();
     node.toldDead = false;
     if (node.suspect && probe == null && ++node.heartbeatsAsSuspect >= HEARTBEATS_TO_CLEAR) {
@@ -248,7 +249,7 @@ public final class ClusterMap {
       }
       lastTickNanos = now;
       for (Node node : nodes.values()) {
-        if (state(node, now) == DatanodeState.DEAD && !node.toldDead) {
+        if (state(node) == DatanodeState.DEAD && !node.toldDead) {
           node.toldDead = true;
           LOG.warn("Datanode {} is dead: {}", node.id, whyDead(node, now));
         }
@@ -264,12 +265,11 @@ public final class ClusterMap {
     List<Node> asked = new ArrayList<>();
     List<DatanodeInfo> infos = new ArrayList<>();
     synchronized (this) {
-      long now = clock.monotonicNanos();
       for (Node node : nodes.values()) {
-        if (node.suspect && !node.probing && state(node, now) != DatanodeState.DEAD) {
+        if (node.suspect && !node.probing && state(node) != DatanodeState.DEAD) {
           node.probing = true;
           asked.add(node);
-          infos.add(info(node, now));
+          infos.add(info(node));
         }
       }
     }
@@ -290,12 +290,16 @@ public final class ClusterMap {
     }
   }
 
-  private DatanodeState state(Node node, long now) {
-    long since = Math.max(node.lastHeardNanos, stoodStillUntilNanos);
-    if (now - since > deadNanos) {
+  private DatanodeState state(Node node) {
+    if (isSilence(node.lastHeardNanos)) {
       return DatanodeState.DEAD;
     }
     return node.suspect ? DatanodeState.SUSPECT : DatanodeState.LIVE;
+  }
+
+  /** Whether somebody heard last at that time has missed the dead interval. */
+  private boolean isSilence(long lastHeardNanos) {
+    return lastTickNanos - Math.max(lastHeardNanos, stoodStillUntilNanos) > deadNanos;
   }
 
   private String whyDead(Node node, long now) {
@@ -343,14 +347,11 @@ public final class ClusterMap {
   /** What can be said of the place of a shard. */
   public synchronized PlaceState placeState(String nodeId, String diskId) {
     Node node = nodes.get(nodeId);
-    long now = clock.monotonicNanos();
     PlaceState gone = mode(nodeId) == DatanodeMode.MAINTENANCE ? PlaceState.AWAY : PlaceState.LOST;
     if (node == null) {
-      return now - Math.max(listeningSinceNanos, stoodStillUntilNanos) > deadNanos
-          ? gone
-          : PlaceState.UNHEARD;
+      return isSilence(listeningSinceNanos) ? gone : PlaceState.UNHEARD;
     }
-    DatanodeState state = state(node, now);
+    DatanodeState state = state(node);
     if (state == DatanodeState.DEAD) {
       return gone;
     }
@@ -388,7 +389,7 @@ public final class ClusterMap {
     long now = clock.monotonicNanos();
     List<Candidate> all = new ArrayList<>();
     for (Node node : nodes.values()) {
-      DatanodeState state = state(node, now);
+      DatanodeState state = state(node);
       for (DiskInfo disk : node.disks.values()) {
         String unfit =
             switch (state) {
@@ -439,18 +440,17 @@ public final class ClusterMap {
 
   /** All nodes ever heard of by this process. */
   public synchronized List<DatanodeInfo> list() {
-    long now = clock.monotonicNanos();
-    return nodes.values().stream().map(node -> info(node, now)).toList();
+    return nodes.values().stream().map(this::info).toList();
   }
 
-  private DatanodeInfo info(Node node, long now) {
+  private DatanodeInfo info(Node node) {
     return DatanodeInfo.newBuilder()
         .setNodeId(node.id)
         .setHost(node.host)
         .setPort(node.port)
         .setRack(node.rack)
         .addAllDisks(node.disks.values())
-        .setState(state(node, now))
+        .setState(state(node))
         .setLastHeartbeatMicros(node.lastHeardMicros)
         .setShardCount(node.shardCount)
         .setMode(mode(node.id))
@@ -466,15 +466,12 @@ public final class ClusterMap {
    * @param named nodes that container rows name, of which some may never have been heard here
    */
   public synchronized boolean allHeard(long leaderEpoch, Collection<String> named) {
-    long now = clock.monotonicNanos();
     for (Node node : nodes.values()) {
-      if (node.heardEpoch < leaderEpoch && state(node, now) != DatanodeState.DEAD) {
+      if (node.heardEpoch < leaderEpoch && state(node) != DatanodeState.DEAD) {
         return false;
       }
     }
-    boolean waitedForStrangers =
-        now - Math.max(listeningSinceNanos, stoodStillUntilNanos) > deadNanos;
-    return waitedForStrangers || nodes.keySet().containsAll(named);
+    return isSilence(listeningSinceNanos) || nodes.keySet().containsAll(named);
   }
 
   /** Highest leader epoch that any node claims to have heard. */
