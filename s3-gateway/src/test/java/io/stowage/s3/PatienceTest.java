@@ -19,6 +19,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.stowage.client.crypt.MemoryKeys;
 import io.stowage.client.twin.InMemoryDataPath;
 import io.stowage.client.twin.InMemoryObjectManager;
 import io.stowage.common.conf.Keys;
@@ -51,6 +52,9 @@ import org.junit.jupiter.api.Test;
 
 /** Answers that take long: 200 and white space first, then the document or the error. */
 class PatienceTest {
+  private static final String VERSIONED =
+      "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+
   private final InMemoryObjectManager namespace =
       new InMemoryObjectManager(StoreClock.system(), "rs-3-2");
   private final InMemoryDataPath data = new InMemoryDataPath();
@@ -93,7 +97,8 @@ class PatienceTest {
     StowageConfig config =
         StowageConfig.of(Map.of(Keys.S3_PATIENCE.name(), patience))
             .with(Keys.S3_BIND, "127.0.0.1:0");
-    gateway = S3GatewayServer.start(config, slow, data, StoreClock.system());
+    MemoryKeys keys = new MemoryKeys("stowage-s3", "stowage-kms");
+    gateway = S3GatewayServer.start(config, slow, data, keys, StoreClock.system());
     raw = new RawS3(URI.create("http://127.0.0.1:" + gateway.port()), "AK", "s", "us-east-1");
   }
 
@@ -128,10 +133,14 @@ class PatienceTest {
   }
 
   private RawS3.Call complete(String key, String id) {
+    return complete(key, id, md5("part"));
+  }
+
+  private RawS3.Call complete(String key, String id, String etag) {
     return raw.call("POST", "/bucket/" + key + "?uploadId=" + id)
         .body(
             "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>"
-                + md5("part")
+                + etag.replace("\"", "")
                 + "</ETag></Part></CompleteMultipartUpload>");
   }
 
@@ -198,17 +207,93 @@ class PatienceTest {
   }
 
   @Test
-  void aLongCopyIsKeptAlive() throws Exception {
-    RawS3.Call call = raw.call("PUT", "/bucket/to").header("x-amz-copy-source", "/bucket/from");
+  void whatIsKnownOfALongCopyGoesBeforeTheWhiteSpace() throws Exception {
+    shareWithPages();
+    assertEquals(200, raw.call("PUT", "/bucket?versioning").body(VERSIONED).send().status());
+    Reply from = raw.call("PUT", "/bucket/from").body("content").send();
+    RawS3.Call call =
+        raw.call("PUT", "/bucket/to")
+            .header("x-amz-copy-source", "/bucket/from")
+            .header("x-amz-server-side-encryption", "AES256")
+            .header("origin", "https://page.example");
     call.sign();
     slowMethod = "putObject";
     try (Socket socket = raw.open()) {
       socket.getOutputStream().write(call.wire());
-      head(socket.getInputStream());
+      String head = head(socket.getInputStream());
+      assertHas(head, "x-amz-copy-source-version-id: " + from.headers().get("x-amz-version-id"));
+      assertHas(head, "x-amz-server-side-encryption: AES256");
+      assertHas(head, "access-control-allow-origin: *");
       letGo.countDown();
       String rest = readChunks(socket.getInputStream());
       assertTrue(rest.trim().startsWith("<CopyObjectResult"), rest);
     }
+  }
+
+  @Test
+  void whatIsKnownOfALongCopyOfAPartGoesBeforeTheWhiteSpace() throws Exception {
+    assertEquals(200, raw.call("PUT", "/bucket?versioning").body(VERSIONED).send().status());
+    Reply from = raw.call("PUT", "/bucket/from").body("content").send();
+    String id = beginEncrypted();
+    RawS3.Call call =
+        raw.call("PUT", "/bucket/k?partNumber=1&uploadId=" + id)
+            .header("x-amz-copy-source", "/bucket/from");
+    call.sign();
+    slowMethod = "putPart";
+    try (Socket socket = raw.open()) {
+      socket.getOutputStream().write(call.wire());
+      String head = head(socket.getInputStream());
+      assertHas(head, "x-amz-copy-source-version-id: " + from.headers().get("x-amz-version-id"));
+      assertHas(head, "x-amz-server-side-encryption: AES256");
+      letGo.countDown();
+      String rest = readChunks(socket.getInputStream());
+      assertTrue(rest.trim().startsWith("<CopyPartResult"), rest);
+    }
+  }
+
+  @Test
+  void whatIsKnownOfALongCompletionGoesBeforeTheWhiteSpace() throws Exception {
+    shareWithPages();
+    String id = beginEncrypted();
+    Reply part = raw.call("PUT", "/bucket/k?partNumber=1&uploadId=" + id).body("part").send();
+    assertEquals(200, part.status(), part.text());
+    RawS3.Call call =
+        complete("k", id, part.headers().get("etag")).header("origin", "https://page.example");
+    call.sign();
+    slowMethod = "completeUpload";
+    try (Socket socket = raw.open()) {
+      socket.getOutputStream().write(call.wire());
+      String head = head(socket.getInputStream());
+      assertHas(head, "x-amz-server-side-encryption: AES256");
+      assertHas(head, "access-control-allow-origin: *");
+      letGo.countDown();
+      String rest = readChunks(socket.getInputStream());
+      assertTrue(rest.trim().startsWith("<CompleteMultipartUploadResult"), rest);
+    }
+  }
+
+  private static void assertHas(String head, String header) {
+    assertTrue(head.contains("\r\n" + header + "\r\n"), head);
+  }
+
+  private void shareWithPages() throws Exception {
+    Reply reply =
+        raw.call("PUT", "/bucket?cors")
+            .body(
+                "<CORSConfiguration><CORSRule><AllowedOrigin>*</AllowedOrigin>"
+                    + "<AllowedMethod>PUT</AllowedMethod><AllowedMethod>POST</AllowedMethod>"
+                    + "</CORSRule></CORSConfiguration>")
+            .send();
+    assertEquals(200, reply.status(), reply.text());
+  }
+
+  private String beginEncrypted() throws Exception {
+    Reply begun =
+        raw.call("POST", "/bucket/k?uploads")
+            .header("x-amz-server-side-encryption", "AES256")
+            .send();
+    assertEquals(200, begun.status(), begun.text());
+    return begun.element("UploadId");
   }
 
   @Test

@@ -33,6 +33,7 @@ import io.netty.handler.codec.http.FullHttpRequest;
 import io.netty.handler.codec.http.HttpContent;
 import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpHeaderValues;
+import io.netty.handler.codec.http.HttpHeaders;
 import io.netty.handler.codec.http.HttpRequest;
 import io.netty.handler.codec.http.HttpResponse;
 import io.netty.handler.codec.http.HttpResponseStatus;
@@ -83,6 +84,9 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
 
     /** Sends white space time and again; null if the operation did not ask for it. */
     Future<?> patience;
+
+    /** What the operation knows of its answer's headers, for a head that goes ahead. */
+    HttpHeaders knownHeaders;
 
     Exchange(String requestId, HttpRequest head, boolean keepAlive) {
       this.requestId = requestId;
@@ -397,7 +401,7 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
             body,
             remoteAddress(),
             tlsVersion,
-            () -> ctx.executor().execute(() -> bePatient(exchange)));
+            known -> ctx.executor().execute(() -> bePatient(exchange, known)));
     long since = System.nanoTime();
     if (!server.submitRequest(() -> run(exchange, request, since))) {
       body.close();
@@ -430,8 +434,9 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
     send(exchange, response);
   }
 
-  /** The operation may take long from now on. */
-  private void bePatient(Exchange exchange) {
+  /** The operation may take long from now on; its headers so far. */
+  private void bePatient(Exchange exchange, HttpHeaders known) {
+    exchange.knownHeaders = known;
     if (current != exchange
         || exchange.patience != null
         || exchange.answered
@@ -453,6 +458,7 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
       Response beginning = handler.beginning(exchange.requestId);
       exchange.sentAhead = Unpooled.copiedBuffer(beginning.content());
       HttpResponse head = head(exchange, beginning);
+      head.headers().add(exchange.knownHeaders);
       head.headers().remove(HttpHeaderNames.CONTENT_LENGTH);
       HttpUtil.setTransferEncodingChunked(head, true);
       ctx.write(head);
@@ -462,7 +468,7 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
     }
   }
 
-  /** Behind what went ahead, the rest; an error too, for the status is out. */
+  /** Behind what went ahead, the rest; an error too, for status and headers are out. */
   private void sendRest(Exchange exchange, Response response) {
     ByteBuf content = response.content();
     int ahead = exchange.sentAhead.readableBytes();

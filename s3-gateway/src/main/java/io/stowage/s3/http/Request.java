@@ -16,6 +16,7 @@
 package io.stowage.s3.http;
 
 import io.netty.handler.codec.http.HttpHeaders;
+import java.util.function.Consumer;
 
 /**
  * One HTTP request as it came in. Immutable but for its body, which is confined to the worker.
@@ -26,7 +27,8 @@ import io.netty.handler.codec.http.HttpHeaders;
  * @param headers as sent; one char is one byte of the wire
  * @param remoteAddress of the peer, without port
  * @param tlsVersion of the connection, "1.3"; null: it is not encrypted
- * @param patience by which the operation says that its answer may take long
+ * @param patience by which the operation says that its answer may take long, and which headers it
+ *     will have as far as they are known
  */
 public record Request(
     String id,
@@ -36,7 +38,7 @@ public record Request(
     BodySource body,
     String remoteAddress,
     String tlsVersion,
-    Runnable patience) {
+    Consumer<HttpHeaders> patience) {
 
   /** Whether it came over TLS. */
   public boolean secure() {

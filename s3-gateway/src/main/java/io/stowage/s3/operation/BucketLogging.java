@@ -183,7 +183,7 @@ final class BucketLogging {
     headers.set("content-md5", md5(lines)); // which a bucket with default retention asks for
     Request request =
         new Request(
-            "", "PUT", "/", headers, new Bytes(lines), Origin.INSIDE.address(), null, () -> {});
+            "", "PUT", "/", headers, new Bytes(lines), Origin.INSIDE.address(), null, known -> {});
     Caller owner =
         new Caller(
             Identity.newBuilder().setAccessKey("inside").setUser(target.getOwner()).build(),

@@ -87,10 +87,13 @@ final class CompleteMultipartUpload implements Operation {
       request.addParts(part(part));
     }
     checkOrder(request.getPartsList());
-    call.mayTakeLong();
+    call.mayTakeLong(Response.empty(200));
     try {
       Map<Integer, UploadedPart> kept = new HashMap<>();
       UploadInfo upload = readParts(call, id, kept);
+      Response known = Response.empty(200);
+      ObjectEncryption.describe(upload.getMetadata().getEncryption(), known);
+      call.mayTakeLong(known);
       check(call, request, named, kept, upload);
     } catch (StoreException e) {
       // Perhaps completed by an earlier call whose answer was lost: the namespace knows.

@@ -16,8 +16,11 @@
 package io.stowage.s3.operation;
 
 import io.netty.handler.codec.http.HttpHeaders;
+import io.stowage.client.crypt.ObjectCipher;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.Checksum;
+import io.stowage.common.proto.Condition;
+import io.stowage.common.proto.Encryption;
 import io.stowage.common.proto.ObjectMetadata;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.s3.error.S3Error;
@@ -80,20 +83,29 @@ final class CopyObject implements Operation {
       requireTags(source, call, from.getMetadata().getTagsMap());
     }
     ObjectMetadata metadata = metadata(backend, call, from, replaceMetadata, replaceTags);
-    call.mayTakeLong();
+    Condition condition = Preconditions.ofWrite(headers);
+    ObjectCipher cipher = backend.encryption().forWrite(call);
+    Encryption encryption = cipher == null ? Encryption.getDefaultInstance() : cipher.envelope();
+    call.mayTakeLong(describe(call, source, encryption, Response.empty(200)));
     ObjectVersion version;
     try (ObjectSource bytes = source.bytes(backend, new ByteRange(0, from.getLength()));
         Payload payload =
             Payload.unclaimed(
                 bytes, from.getLength(), checksumKind(headers, from), call.hashThreads())) {
-      version =
-          PutObject.put(backend, intake, call, metadata, Preconditions.ofWrite(headers), payload);
+      version = PutObject.put(backend, intake, call, metadata, cipher, condition, payload);
     }
     Response response = Response.xml(200, result(XmlOut.document("CopyObjectResult"), version));
     ExpirationHeaders.announce(call.bucket(), version, response);
-    ObjectEncryption.describe(call, version.getMetadata().getEncryption(), response);
-    ObjectEncryption.describeContext(version.getMetadata().getEncryption(), response);
-    return source.identify(Versions.identifyNew(response, call.bucket(), version));
+    describe(call, source, encryption, response);
+    return Versions.identifyNew(response, call.bucket(), version);
+  }
+
+  /** Says what is known before a byte is copied. */
+  private static Response describe(
+      S3Call call, CopySource source, Encryption encryption, Response response) {
+    ObjectEncryption.describe(call, encryption, response);
+    ObjectEncryption.describeContext(encryption, response);
+    return source.identify(response);
   }
 
   /**

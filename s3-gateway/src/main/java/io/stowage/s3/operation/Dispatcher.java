@@ -20,7 +20,6 @@ import io.netty.handler.codec.http.HttpHeaders;
 import io.stowage.common.access.Origin;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
-import io.stowage.common.policy.AccessSettings;
 import io.stowage.common.policy.Question;
 import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.GetBucketRequest;
@@ -51,7 +50,6 @@ import org.slf4j.LoggerFactory;
 public final class Dispatcher implements RequestHandler {
   private static final Logger LOG = LoggerFactory.getLogger(Dispatcher.class);
   static final String ANONYMOUS = "anonymous";
-  private static final String AGREES_TO_PAY = "s3:x-amz-request-payer";
 
   private final Backend backend;
   private final Authenticator authenticator;
@@ -176,15 +174,14 @@ public final class Dispatcher implements RequestHandler {
     }
     Map<String, List<String>> facts =
         RequestFacts.of(backend, request, target.query(), caller, operation.action());
+    S3Call call =
+        new S3Call(request, caller, address, target.query(), bucket, facts, backend.hashThreads());
     Response response;
     try {
       String action =
           level == Level.OBJECT
               ? Versions.action(operation.action(), target.query())
               : operation.action();
-      S3Call call =
-          new S3Call(
-              request, caller, address, target.query(), bucket, facts, backend.hashThreads());
       response =
           backend
               .authorizer()
@@ -202,13 +199,7 @@ public final class Dispatcher implements RequestHandler {
       }
       return readable(e, request, access, bucket);
     }
-    if (bucket != null
-        && new AccessSettings(bucket).requesterPays()
-        && !caller.user().equals(bucket.getOwner())
-        && facts.containsKey(AGREES_TO_PAY)) { // last: facts are gathered for it
-      response.header("x-amz-request-charged", "requester");
-    }
-    return Cors.decorate(response, request.method(), request.headers(), bucket);
+    return call.completed(response);
   }
 
   /** An answer by which a page of another origin may read why, if it may read at all. */

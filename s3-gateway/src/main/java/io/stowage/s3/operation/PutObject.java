@@ -59,7 +59,8 @@ final class PutObject implements Operation {
     ObjectVersion version;
     try (Payload payload = call.objectPayload(HashKind.CRC64NVME, LARGEST_BODY)) {
       LockHeaders.requireVouched(call, metadata, payload, "Put Object");
-      version = put(backend, intake, call, metadata, condition, payload);
+      ObjectCipher cipher = backend.encryption().forWrite(call);
+      version = put(backend, intake, call, metadata, cipher, condition, payload);
     }
     Response response = Response.empty(200);
     response.header(HttpHeaderNames.ETAG, Etags.quoted(Etags.of(version)));
@@ -70,16 +71,20 @@ final class PutObject implements Operation {
     return Versions.identifyNew(response, call.bucket(), version);
   }
 
-  /** Stores a body, encrypted if the call or the bucket says so, as the key's new version. */
+  /**
+   * Stores a body as the key's new version.
+   *
+   * @param cipher null: it is kept as it is
+   */
   static ObjectVersion put(
       Backend backend,
       ObjectIntake intake,
       S3Call call,
       ObjectMetadata plain,
+      ObjectCipher cipher,
       Condition condition,
       Payload payload)
       throws S3Exception, StoreException {
-    ObjectCipher cipher = backend.encryption().forWrite(call);
     ObjectMetadata metadata =
         cipher == null ? plain : plain.toBuilder().setEncryption(cipher.envelope()).build();
     ByteString writeId = WriteId.random();

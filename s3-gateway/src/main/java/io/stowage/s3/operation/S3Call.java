@@ -19,12 +19,14 @@ import io.netty.buffer.ByteBuf;
 import io.netty.handler.codec.http.DefaultHttpHeaders;
 import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpHeaders;
+import io.stowage.common.policy.AccessSettings;
 import io.stowage.common.proto.BucketInfo;
 import io.stowage.s3.auth.Caller;
 import io.stowage.s3.auth.PayloadSigning;
 import io.stowage.s3.error.S3Error;
 import io.stowage.s3.error.S3Exception;
 import io.stowage.s3.http.Request;
+import io.stowage.s3.http.Response;
 import io.stowage.s3.payload.HashKind;
 import io.stowage.s3.payload.HashThreads;
 import io.stowage.s3.payload.Payload;
@@ -35,6 +37,7 @@ import java.util.Map;
 
 /** One authenticated call of an operation. Immutable but for the body. */
 public final class S3Call {
+  private static final String AGREES_TO_PAY = "s3:x-amz-request-payer";
   private static final List<String> FRAMING =
       List.of("x-amz-decoded-content-length", "content-md5", "x-amz-trailer");
 
@@ -77,10 +80,24 @@ public final class S3Call {
 
   /**
    * Says that the answer may take long, so that the client may be sent white space before it. After
-   * this an error can find itself in a body under status 200.
+   * this an error can find itself in a body under status 200. May be said again when more is known.
+   *
+   * @param known an answer with the headers that this one will have as far as is known by now: they
+   *     go before the white space, and what is found out later has no place any more
    */
-  void mayTakeLong() {
-    request.patience().run();
+  void mayTakeLong(Response known) throws S3Exception {
+    request.patience().accept(completed(known).headers());
+  }
+
+  /** An answer with what the bucket says of all: who pays, and which pages may read it. */
+  Response completed(Response response) throws S3Exception {
+    if (bucket != null
+        && new AccessSettings(bucket).requesterPays()
+        && !caller.user().equals(bucket.getOwner())
+        && facts.containsKey(AGREES_TO_PAY)) { // last: facts are gathered for it
+      response.header("x-amz-request-charged", "requester");
+    }
+    return Cors.decorate(response, request.method(), request.headers(), bucket);
   }
 
   /** The request as HTTP has it. */

@@ -59,7 +59,7 @@ final class UploadPartCopy implements Operation {
           "The specified copy source is larger than the maximum allowable size for a copy source: "
               + PutObject.LARGEST_BODY);
     }
-    call.mayTakeLong();
+    call.mayTakeLong(describe(call, source, upload, Response.empty(200)));
     UploadedPart part;
     try (ObjectSource bytes = source.bytes(backend, range);
         Payload payload =
@@ -73,7 +73,11 @@ final class UploadPartCopy implements Operation {
     out.text("LastModified", Times.isoSecond(part.getModifiedMicros()));
     out.text("ETag", Etags.quoted(Etags.hex(part.getMd5())));
     Checksums.write(out, part.getChecksumsList(), 0, false);
-    Response response = Response.xml(200, out.finish());
+    return describe(call, source, upload, Response.xml(200, out.finish()));
+  }
+
+  private static Response describe(
+      S3Call call, CopySource source, UploadInfo upload, Response response) {
     ObjectEncryption.describe(call, upload.getMetadata().getEncryption(), response);
     return source.identify(response);
   }
