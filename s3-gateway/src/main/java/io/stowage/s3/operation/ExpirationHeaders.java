@@ -24,19 +24,31 @@ import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.s3.auth.UriEncoding;
 import io.stowage.s3.http.Response;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * What answers say of the bucket's rules: when the current version expires, when an upload is
  * aborted. In days of the calendar, however short {@code stowage.s3.lifecycle.day-seconds} makes
- * them for the rules: test suites that shorten them reckon with real dates here. Stateless.
+ * them for the rules: test suites that shorten them reckon with real dates here. Rules that cannot
+ * be read cost these headers and no answer. Stateless but for what was logged.
  */
 final class ExpirationHeaders {
+  private static final Logger LOG = LoggerFactory.getLogger(ExpirationHeaders.class);
+
+  /** A line for each of so many buckets tells enough. */
+  private static final int MOST_LOGGED = 100;
+
+  /** Ids of buckets whose rules could not be read and of which that was logged. */
+  private static final Set<Long> LOGGED = ConcurrentHashMap.newKeySet();
+
   private ExpirationHeaders() {}
 
   /** Adds {@code x-amz-expiration} to the answer about a current version, if it expires. */
-  static void announce(BucketInfo bucket, ObjectVersion version, Response response)
-      throws StoreException {
-    LifecycleRules rules = LifecycleRules.of(bucket);
+  static void announce(BucketInfo bucket, ObjectVersion version, Response response) {
+    LifecycleRules rules = rules(bucket);
     if (rules.isEmpty()) {
       return;
     }
@@ -55,12 +67,23 @@ final class ExpirationHeaders {
   }
 
   /** Adds {@code x-amz-abort-date} to the answer about an upload, if a rule aborts it. */
-  static void announceAbort(BucketInfo bucket, String key, long createdMicros, Response response)
-      throws StoreException {
-    Due due = LifecycleRules.of(bucket).upload(key, createdMicros, DayLength.REAL);
+  static void announceAbort(BucketInfo bucket, String key, long createdMicros, Response response) {
+    Due due = rules(bucket).upload(key, createdMicros, DayLength.REAL);
     if (due != null) {
       response.header("x-amz-abort-date", Times.http(due.micros()));
       response.header("x-amz-abort-rule-id", due.rule());
+    }
+  }
+
+  /** None where they cannot be read: what they expire is not known then. */
+  private static LifecycleRules rules(BucketInfo bucket) {
+    try {
+      return LifecycleRules.of(bucket);
+    } catch (StoreException e) {
+      if (LOGGED.size() < MOST_LOGGED && LOGGED.add(bucket.getId())) {
+        LOG.warn("Cannot say when objects in {} expire: {}", bucket.getName(), e.toString());
+      }
+      return LifecycleRules.NONE;
     }
   }
 }
