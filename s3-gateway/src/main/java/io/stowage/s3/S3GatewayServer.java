@@ -149,7 +149,8 @@ public final class S3GatewayServer implements AutoCloseable {
     Sessions sessions = new Sessions(namespace, accessKeys, clock);
     Authenticator authenticator = new Authenticator(accessKeys, sessions, config.region(), clock);
     QueryApi queryApi =
-        new QueryApi(namespace, authenticator, backend.authorizer(), sessions, clock);
+        new QueryApi(
+            namespace, authenticator, backend.authorizer(), sessions, config.region(), clock);
     Dispatcher dispatcher =
         new Dispatcher(
             backend, authenticator, queryApi, config.domains(), config.accessLogInterval());

@@ -15,12 +15,14 @@
  */
 package io.stowage.s3.iam;
 
+import io.stowage.common.policy.Question;
 import io.stowage.s3.auth.Caller;
 import io.stowage.s3.xml.XmlOut;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.function.Supplier;
 
 /**
  * One call: its parameters, its caller, and the answer that is being written. Confined to one
@@ -32,16 +34,26 @@ final class IamCall {
 
   private final Map<String, String> form;
   private final Caller caller;
+  private final Supplier<Question.Facts> facts;
   private final XmlOut out;
 
-  IamCall(Map<String, String> form, Caller caller, XmlOut out) {
+  /**
+   * @param facts what every request says that conditions may ask for, gathered anew each time
+   */
+  IamCall(Map<String, String> form, Caller caller, Supplier<Question.Facts> facts, XmlOut out) {
     this.form = form;
     this.caller = caller;
+    this.facts = facts;
     this.out = out;
   }
 
   Caller caller() {
     return caller;
+  }
+
+  /** What conditions of policies may ask for, for the caller to add to. */
+  Question.Facts facts() {
+    return facts.get();
   }
 
   /** Within the result of the action. */

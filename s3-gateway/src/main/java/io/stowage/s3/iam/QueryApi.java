@@ -19,11 +19,11 @@ import io.netty.buffer.ByteBuf;
 import io.stowage.common.access.Origin;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.om.ObjectManager;
-import io.stowage.common.policy.Question;
 import io.stowage.common.time.StoreClock;
 import io.stowage.s3.access.Authorizer;
 import io.stowage.s3.auth.Authenticator;
 import io.stowage.s3.auth.Caller;
+import io.stowage.s3.auth.GlobalFacts;
 import io.stowage.s3.auth.RequestTarget;
 import io.stowage.s3.auth.Sessions;
 import io.stowage.s3.error.S3Error;
@@ -39,7 +39,6 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HashMap;
 import java.util.HexFormat;
-import java.util.List;
 import java.util.Map;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -74,6 +73,8 @@ public final class QueryApi {
 
   private final Authenticator authenticator;
   private final Authorizer authorizer;
+  private final String region;
+  private final StoreClock clock;
   private final Map<Service, Map<String, Action>> actions =
       Map.of(Service.IAM, new HashMap<>(), Service.STS, new HashMap<>());
 
@@ -82,9 +83,12 @@ public final class QueryApi {
       Authenticator authenticator,
       Authorizer authorizer,
       Sessions sessions,
+      String region,
       StoreClock clock) {
     this.authenticator = authenticator;
     this.authorizer = authorizer;
+    this.region = region;
+    this.clock = clock;
     RoleActions roles = new RoleActions(namespace, clock);
     new UserActions(namespace).addTo(actions.get(Service.IAM));
     new GroupActions(namespace, clock).addTo(actions.get(Service.IAM));
@@ -153,7 +157,9 @@ public final class QueryApi {
     if (action.hasResult()) {
       out.open(name + "Result");
     }
-    IamCall call = new IamCall(form, caller, out);
+    IamCall call =
+        new IamCall(
+            form, caller, () -> GlobalFacts.of(request, caller, region, clock.wallMicros()), out);
     authorize(service, name, action, call);
     action.work().on(call);
     if (action.hasResult()) {
@@ -192,17 +198,18 @@ public final class QueryApi {
     if (action.resource() == null) {
       return;
     }
-    authorize(service.signedFor + ":" + name, action.resource().of(call), call.caller());
+    authorize(service.signedFor + ":" + name, action.resource().of(call), call);
     if (action.second() != null) {
-      authorize(service.signedFor + ":" + name, action.second().of(call), call.caller());
+      authorize(service.signedFor + ":" + name, action.second().of(call), call);
     }
   }
 
-  private void authorize(String full, String resource, Caller caller)
+  private void authorize(String full, String resource, IamCall call)
       throws IamException, S3Exception, StoreException {
+    Caller caller = call.caller();
     boolean userSession = caller.session().isTemporary() && !caller.session().isOfRole();
     boolean allowed =
-        authorizer.allows(caller.subject(), full, resource, facts(caller)) && !userSession;
+        authorizer.allows(caller.subject(), full, resource, call.facts().done()) && !userSession;
     if (!allowed) {
       throw new IamException(
           403,
@@ -214,15 +221,6 @@ public final class QueryApi {
               + " on resource: "
               + resource);
     }
-  }
-
-  private static Map<String, List<String>> facts(Caller caller) {
-    return new Question.Facts()
-        .put("aws:username", caller.session().isOfRole() ? null : caller.displayName())
-        .put("aws:userid", caller.uniqueId())
-        .put("aws:PrincipalArn", caller.arn())
-        .put("aws:SourceIp", caller.origin().address())
-        .done();
   }
 
   private static byte[] body(Request request) throws IamException, S3Exception {

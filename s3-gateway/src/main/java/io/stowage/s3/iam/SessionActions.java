@@ -156,11 +156,7 @@ final class SessionActions {
   }
 
   private static Map<String, List<String>> facts(IamCall call, String sessionName) {
-    return new Question.Facts()
-        .put("aws:username", call.caller().displayName())
-        .put("aws:userid", call.caller().uniqueId())
-        .put("aws:PrincipalArn", call.caller().arn())
-        .put("aws:SourceIp", call.caller().origin().address())
+    return call.facts()
         .put("sts:RoleSessionName", sessionName)
         .put("sts:ExternalId", call.param("ExternalId"))
         .done();

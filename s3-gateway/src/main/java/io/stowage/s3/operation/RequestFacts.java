@@ -21,12 +21,12 @@ import io.stowage.common.policy.Question;
 import io.stowage.common.proto.ObjectMetadata;
 import io.stowage.s3.auth.Authenticator;
 import io.stowage.s3.auth.Caller;
+import io.stowage.s3.auth.GlobalFacts;
 import io.stowage.s3.error.S3Exception;
 import io.stowage.s3.http.Request;
 import java.math.BigDecimal;
 import java.math.RoundingMode;
 import java.time.Instant;
-import java.time.temporal.ChronoUnit;
 import java.util.AbstractMap;
 import java.util.HashMap;
 import java.util.List;
@@ -119,34 +119,14 @@ final class RequestFacts {
       Backend backend, Request request, Map<String, String> query, Caller caller, String action) {
     HttpHeaders headers = request.headers();
     long nowMicros = backend.clock().wallMicros();
-    Instant now = Instant.ofEpochSecond(nowMicros / 1_000_000);
     Question.Facts facts =
-        new Question.Facts()
-            .put("aws:SourceIp", request.remoteAddress())
-            .put("aws:SecureTransport", Boolean.toString(request.secure()))
-            .put("aws:CurrentTime", now.truncatedTo(ChronoUnit.SECONDS).toString())
-            .put("aws:EpochTime", Long.toString(now.getEpochSecond()))
-            .put("aws:UserAgent", headers.get(HttpHeaderNames.USER_AGENT))
-            .put("aws:Referer", headers.get(HttpHeaderNames.REFERER))
-            .put("aws:RequestedRegion", backend.region())
-            .put("aws:ResourceAccount", Question.ACCOUNT)
-            .put("aws:ViaAWSService", "false")
-            .put("aws:PrincipalIsAWSService", "false")
-            .put("aws:PrincipalType", principalType(caller))
+        GlobalFacts.of(request, caller, backend.region(), nowMicros)
             .put("s3:ResourceAccount", Question.ACCOUNT)
             .put("s3:TlsVersion", request.tlsVersion())
             .put("s3:signatureversion", signatureVersion(request, query, caller))
             .put("s3:authType", authType(query, caller));
     if (!caller.isAnonymous()) {
-      facts
-          .put("aws:username", caller.session().isOfRole() ? null : caller.displayName())
-          .put("aws:userid", caller.uniqueId())
-          .put("aws:PrincipalArn", caller.arn())
-          .put("aws:PrincipalAccount", Question.ACCOUNT);
       addSignatureAge(Authenticator.signedAt(headers, query), nowMicros, facts);
-    }
-    if (caller.session().isTemporary()) {
-      facts.put("aws:MultiFactorAuthPresent", "false").unknown("aws:TokenIssueTime");
     }
     if (action != null) {
       addOf(action, request, query, facts);
@@ -277,12 +257,5 @@ final class RequestFacts {
     return query.containsKey("X-Amz-Algorithm") || query.containsKey("AWSAccessKeyId")
         ? "REST-QUERY-STRING"
         : "REST-HEADER";
-  }
-
-  private static String principalType(Caller caller) {
-    if (caller.isAnonymous()) {
-      return "Anonymous";
-    }
-    return caller.session().isOfRole() ? "AssumedRole" : "User";
   }
 }

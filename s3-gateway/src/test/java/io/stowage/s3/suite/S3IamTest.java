@@ -254,6 +254,53 @@ public abstract class S3IamTest {
     fails("NoSuchEntity", () -> iam.getGroup(b -> b.groupName(name)));
   }
 
+  /** The same of IAM and STS as of S3. */
+  @Test
+  void conditionsOfIamCallsSeeTheRequest() {
+    boolean secure = "https".equals(target.endpoint().getScheme());
+    String conditions =
+        """
+        {"Bool": {"aws:SecureTransport": "%s", "aws:ViaAWSService": "false"},
+         "DateGreaterThan": {"aws:CurrentTime": "2020-01-01T00:00:00Z"},
+         "NumericGreaterThan": {"aws:EpochTime": "1577836800"},
+         "StringLike": {"aws:UserAgent": "*aws-sdk-java*"},
+         "IpAddress": {"aws:SourceIp": ["127.0.0.0/8", "::1/128"]},
+         "StringEquals": {"aws:RequestedRegion": "us-east-1", "aws:PrincipalType": "User",
+                          "aws:PrincipalAccount": "000000000000", "aws:username": "${aws:username}"}}
+        """;
+    String trust =
+        TRUST_ACCOUNT.replace("000000000000:root\"}", "000000000000:user/USER\"},\"Condition\":IF");
+    for (boolean right : new boolean[] {true, false}) {
+      String user = name + right;
+      String condition = conditions.formatted(secure == right);
+      AwsCredentials credentials =
+          userWithPolicy(
+              user,
+              "{\"Version\":\"2012-10-17\",\"Statement\":{\"Effect\":\"Allow\","
+                  + "\"Action\":\"iam:ListGroups\",\"Resource\":\"*\",\"Condition\":"
+                  + condition
+                  + "}}");
+      String role =
+          iam.createRole(
+                  b ->
+                      b.roleName(user)
+                          .assumeRolePolicyDocument(
+                              trust.replace("USER", user).replace("IF", condition)))
+              .role()
+              .arn();
+      try (IamClient iamOfUser = iam(credentials);
+          StsClient sts = sts(credentials)) {
+        if (right) {
+          assertTrue(iamOfUser.listGroups().hasGroups());
+          sts.assumeRole(b -> b.roleArn(role).roleSessionName("session"));
+        } else {
+          fails("AccessDenied", iamOfUser::listGroups);
+          notAssumed(sts, role);
+        }
+      }
+    }
+  }
+
   @Test
   void onlyWhoIsAllowedMayCallIam() {
     AwsCredentials credentials = userWithKey(name);
