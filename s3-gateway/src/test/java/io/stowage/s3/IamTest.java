@@ -22,16 +22,24 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.stowage.common.proto.Identity;
+import io.stowage.common.proto.SessionToken;
 import io.stowage.common.proto.UpdateUserRequest;
+import io.stowage.common.time.StoreClock;
+import io.stowage.s3.auth.AccessKeys;
+import io.stowage.s3.auth.Sessions;
 import io.stowage.s3.suite.S3IamTest;
 import io.stowage.s3.suite.S3Suite.Target;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import software.amazon.awssdk.auth.credentials.AwsCredentials;
+import software.amazon.awssdk.auth.credentials.AwsSessionCredentials;
 import software.amazon.awssdk.auth.credentials.StaticCredentialsProvider;
 import software.amazon.awssdk.http.urlconnection.UrlConnectionHttpClient;
 import software.amazon.awssdk.regions.Region;
@@ -42,6 +50,7 @@ import software.amazon.awssdk.services.iam.model.NoSuchEntityException;
 import software.amazon.awssdk.services.iam.model.StatusType;
 import software.amazon.awssdk.services.iam.model.Tag;
 import software.amazon.awssdk.services.s3.S3Client;
+import software.amazon.awssdk.services.s3.model.S3Exception;
 import software.amazon.awssdk.services.sts.StsClient;
 import software.amazon.awssdk.services.sts.model.Credentials;
 import software.amazon.awssdk.services.sts.model.StsException;
@@ -120,6 +129,60 @@ class IamTest extends S3IamTest {
     assertThrows(
         NoSuchEntityException.class, () -> iam.getAccessKeyLastUsed(b -> b.accessKeyId("AKNONE")));
     assertTrue(iam.listAccountAliases().accountAliases().isEmpty());
+  }
+
+  /** Of a gateway that did not say it: taken for the worse by whatever asks, until it expires. */
+  @Test
+  void aSessionThatDoesNotSayWhenItBeganIsRevokedByAnyMoment() throws Exception {
+    for (String condition :
+        List.of(
+            "\"DateLessThan\":{\"aws:TokenIssueTime\":\"1971-01-01T00:00:00Z\"}",
+            "\"DateGreaterThan\":{\"aws:TokenIssueTime\":\"2971-01-01T00:00:00Z\"}",
+            "\"StringEquals\":{\"aws:PrincipalType\":\"nobody\"}")) {
+      String role = name + Integer.toHexString(condition.hashCode());
+      String id =
+          iam.createRole(
+                  b ->
+                      b.roleName(role)
+                          .assumeRolePolicyDocument(
+                              "{\"Statement\":{\"Effect\":\"Allow\",\"Action\":\"sts:AssumeRole\","
+                                  + "\"Principal\":{\"AWS\":\"000000000000\"}}}"))
+              .role()
+              .roleId();
+      iam.putRolePolicy(
+          b ->
+              b.roleName(role)
+                  .policyName("p")
+                  .policyDocument(
+                      "{\"Statement\":[{\"Effect\":\"Allow\",\"Action\":\"s3:*\",\"Resource\":\"*\"},"
+                          + "{\"Effect\":\"Deny\",\"Action\":\"*\",\"Resource\":\"*\",\"Condition\":{"
+                          + condition
+                          + "}}]}"));
+      StoreClock clock = StoreClock.system();
+      String token =
+          new Sessions(target.namespace, new AccessKeys(target.namespace, clock), clock)
+              .seal(
+                  SessionToken.newBuilder()
+                      .setAccessKey("ASIAOLD")
+                      .setSecretKey("s")
+                      .setExpiresMicros(clock.wallMicros() + 60_000_000)
+                      .setRoleName(role)
+                      .setUserId(id)
+                      .setSessionName("old")
+                      .setParentKey("AKADMIN")
+                      .setParentDigest(
+                          ByteString.copyFrom(
+                              MessageDigest.getInstance("SHA-256")
+                                  .digest("secret".getBytes(StandardCharsets.UTF_8))))
+                      .build());
+      try (S3Client s3 = s3(AwsSessionCredentials.create("ASIAOLD", "s", token))) {
+        if (condition.contains("nobody")) {
+          assertEquals(200, s3.listBuckets().sdkHttpResponse().statusCode());
+        } else {
+          assertEquals(403, assertThrows(S3Exception.class, s3::listBuckets).statusCode());
+        }
+      }
+    }
   }
 
   /** What a gateway knows of keys it believes for seconds: each look is at a fresh one. */

@@ -20,6 +20,7 @@ import io.netty.handler.codec.http.HttpHeaders;
 import io.stowage.common.policy.Question;
 import io.stowage.s3.http.Request;
 import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 
 /**
  * What a request to any service says that conditions of policies may ask for: the global keys of
@@ -31,7 +32,7 @@ public final class GlobalFacts {
   /** The facts, to which a service adds its own. */
   public static Question.Facts of(Request request, Caller caller, String region, long nowMicros) {
     HttpHeaders headers = request.headers();
-    Instant now = Instant.ofEpochSecond(nowMicros / 1_000_000);
+    Instant now = instant(nowMicros).truncatedTo(ChronoUnit.SECONDS);
     Question.Facts facts =
         new Question.Facts()
             .put("aws:SourceIp", request.remoteAddress())
@@ -53,9 +54,23 @@ public final class GlobalFacts {
           .put("aws:PrincipalAccount", Question.ACCOUNT);
     }
     if (caller.session().isTemporary()) {
-      facts.put("aws:MultiFactorAuthPresent", "false").unknown("aws:TokenIssueTime");
+      facts.put("aws:MultiFactorAuthPresent", "false");
+      addIssueTime(caller.session().issuedMicros(), facts);
     }
     return facts;
+  }
+
+  /** When a session began; of one whose token does not say it, that cannot be known. */
+  private static void addIssueTime(long micros, Question.Facts facts) {
+    if (micros == 0) {
+      facts.unknown("aws:TokenIssueTime");
+    } else {
+      facts.put("aws:TokenIssueTime", instant(micros).toString());
+    }
+  }
+
+  private static Instant instant(long micros) {
+    return Instant.EPOCH.plus(micros, ChronoUnit.MICROS);
   }
 
   private static String principalType(Caller caller) {

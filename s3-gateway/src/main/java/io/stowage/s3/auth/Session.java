@@ -30,11 +30,17 @@ import org.apache.hadoop.thirdparty.protobuf.ByteString;
  * @param name of the session, which whoever assumed the role chose
  * @param boundaries policies that have to allow what the session does, beside all others
  * @param parent the long-term key that all began with; null: the caller's own
+ * @param issuedMicros when it began; 0: its token does not say it
  */
 public record Session(
-    boolean isTemporary, String roleName, String name, List<String> boundaries, Parent parent) {
+    boolean isTemporary,
+    String roleName,
+    String name,
+    List<String> boundaries,
+    Parent parent,
+    long issuedMicros) {
   /** Of long-term keys. */
-  public static final Session NONE = new Session(false, "", "", List.of(), null);
+  public static final Session NONE = new Session(false, "", "", List.of(), null, 0);
 
   /**
    * A long-term key: sessions end when it is taken away, is inactive or gets another secret.

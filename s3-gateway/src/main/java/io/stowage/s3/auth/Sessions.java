@@ -113,7 +113,12 @@ public final class Sessions {
     return new Opened(
         found.toBuilder().setAccessKey(accessKey).setSecretKey(token.getSecretKey()).build(),
         new Session(
-            true, token.getRoleName(), token.getSessionName(), token.getPoliciesList(), parent));
+            true,
+            token.getRoleName(),
+            token.getSessionName(),
+            token.getPoliciesList(),
+            parent,
+            token.getIssuedMicros()));
   }
 
   private Identity holder(SessionToken token, Identity key) throws StoreException {

@@ -166,12 +166,14 @@ final class SessionActions {
     String accessKey = Actions.id("ASIA", 20);
     String secret = Actions.secret();
     Session.Parent parent = call.caller().parent();
-    long expires = clock.wallMicros() + seconds * 1_000_000L;
+    long issued = clock.wallMicros();
+    long expires = issued + seconds * 1_000_000L;
     String text =
         sessions.seal(
             token
                 .setAccessKey(accessKey)
                 .setSecretKey(secret)
+                .setIssuedMicros(issued)
                 .setExpiresMicros(expires)
                 .setParentKey(parent.accessKey())
                 .setParentDigest(parent.digest())

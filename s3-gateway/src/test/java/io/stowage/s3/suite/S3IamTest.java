@@ -24,6 +24,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.stowage.s3.suite.S3Suite.Target;
 import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.List;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -298,6 +300,60 @@ public abstract class S3IamTest {
           notAssumed(sts, role);
         }
       }
+    }
+  }
+
+  /** By the policy that AWS's console puts on a role: AWSRevokeOlderSessions. */
+  @Test
+  void sessionsOfBeforeAMomentAreRevoked() {
+    AwsCredentials credentials = userWithKey(name);
+    String arn =
+        iam.createRole(
+                b ->
+                    b.roleName(name)
+                        .assumeRolePolicyDocument(
+                            TRUST_ACCOUNT.replace(
+                                "000000000000:root", "000000000000:user/" + name)))
+            .role()
+            .arn();
+    iam.putRolePolicy(
+        b ->
+            b.roleName(name)
+                .policyName("p")
+                .policyDocument(
+                    "{\"Statement\":{\"Effect\":\"Allow\",\"Action\":[\"s3:*\",\"iam:*\","
+                        + "\"sts:*\"],\"Resource\":\"*\"}}"));
+    Credentials old;
+    Credentials fresh;
+    try (StsClient sts = sts(credentials)) {
+      old = sts.assumeRole(b -> b.roleArn(arn).roleSessionName("old")).credentials();
+      Instant moment = Instant.now().plusMillis(20); // clocks of services differ a little
+      iam.putRolePolicy(
+          b ->
+              b.roleName(name)
+                  .policyName("AWSRevokeOlderSessions")
+                  .policyDocument(
+                      "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Deny\","
+                          + "\"Action\":[\"*\"],\"Resource\":[\"*\"],\"Condition\":{\"DateLessThan\":"
+                          + "{\"aws:TokenIssueTime\":\""
+                          + moment.truncatedTo(ChronoUnit.MILLIS)
+                          + "\"}}}]}"));
+      while (!Instant.now().isAfter(moment.plusMillis(20))) {
+        Thread.onSpinWait();
+      }
+      fresh = sts.assumeRole(b -> b.roleArn(arn).roleSessionName("new")).credentials();
+    }
+    try (S3Client s3 = s3(of(old));
+        IamClient iamOfOld = iam(of(old));
+        StsClient sts = sts(of(old))) {
+      denied(() -> read(s3));
+      fails("AccessDenied", iamOfOld::listGroups);
+      notAssumed(sts, arn);
+    }
+    try (S3Client s3 = s3(of(fresh));
+        IamClient iamOfFresh = iam(of(fresh))) {
+      assertEquals("content", read(s3));
+      assertTrue(iamOfFresh.listGroups().hasGroups());
     }
   }
 
