@@ -45,20 +45,31 @@ final class Entities {
   }
 
   Entity find(String name) throws IamException, StoreException {
+    Entity found = look(name);
+    if (found == null) {
+      throw IamException.noSuchEntity(word, name);
+    }
+    return found;
+  }
+
+  /** Null if there is none. */
+  private Entity look(String name) throws StoreException {
     try {
       return namespace
           .getEntity(GetEntityRequest.newBuilder().setKind(kind).setName(name).build())
           .getEntity();
     } catch (StoreException e) {
-      throw known(e, name);
+      if (e.code() != ErrorCode.NO_SUCH_KEY) {
+        throw e;
+      }
+      return null;
     }
   }
 
   private IamException known(StoreException e, String name) throws StoreException {
     return switch (e.code()) {
       case NO_SUCH_KEY -> IamException.noSuchEntity(word, name);
-      case KEY_EXISTS ->
-          IamException.exists(Character.toUpperCase(word.charAt(0)) + word.substring(1), name);
+      case KEY_EXISTS -> IamException.exists(title(), name);
       default -> throw e;
     };
   }
@@ -88,6 +99,61 @@ final class Entities {
 
   void remove(String name, Change check) throws IamException, StoreException {
     attempt(name, check, true);
+  }
+
+  /** What has to follow from one name to another. */
+  interface Moving {
+    void from(Entity old) throws StoreException;
+  }
+
+  /**
+   * Gives one another name: (1) it is made under the new one, with its id, (2) what follows it is
+   * moved, (3) the old one is removed, as it was when it was copied, (4) what came to the old one
+   * meanwhile is moved. Whatever a crash leaves is two of one id, of which each is as good; whoever
+   * asks again ends it.
+   */
+  void rename(String name, String newName, Change change, Moving moving)
+      throws IamException, StoreException {
+    for (int attempt = 1; ; attempt++) {
+      Entity old = find(name);
+      Entity.Builder made = old.toBuilder().setName(newName);
+      change.on(made);
+      copy(made);
+      moving.from(old);
+      try {
+        put(old, true);
+      } catch (StoreException e) {
+        if (e.code() != ErrorCode.CONFLICT || attempt == MOST_ATTEMPTS) {
+          throw known(e, name);
+        }
+        continue; // it changed: that has to be copied, too
+      }
+      moving.from(old);
+      return;
+    }
+  }
+
+  /** Writes one under a name that is free, or that a rename which did not end has given it. */
+  private void copy(Entity.Builder made) throws IamException, StoreException {
+    for (int attempt = 1; ; attempt++) {
+      Entity there = look(made.getName());
+      if (there != null && !there.getId().equals(made.getId())) {
+        throw IamException.exists(title(), made.getName());
+      }
+      try {
+        put(made.setStamp(there == null ? 0 : there.getStamp()).build(), false);
+        return;
+      } catch (StoreException e) {
+        boolean isRival = e.code() == ErrorCode.CONFLICT || e.code() == ErrorCode.KEY_EXISTS;
+        if (!isRival || attempt == MOST_ATTEMPTS) {
+          throw known(e, made.getName());
+        }
+      }
+    }
+  }
+
+  private String title() {
+    return Character.toUpperCase(word.charAt(0)) + word.substring(1);
   }
 
   private void attempt(String name, Change change, boolean remove)

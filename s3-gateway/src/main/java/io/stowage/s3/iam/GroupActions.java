@@ -59,6 +59,8 @@ final class GroupActions {
             call -> Actions.arn("group", "/", "*"),
             true,
             call -> groups.list(call, "Groups", (c, group) -> write(c.out(), "member", group))));
+    actions.put(
+        "UpdateGroup", new Action(this::group, false, this::update).alsoAbout(this::renamed));
     actions.put("DeleteGroup", new Action(this::group, false, this::delete));
     actions.put("AddUserToGroup", new Action(this::group, false, this::addUser));
     actions.put("RemoveUserFromGroup", new Action(this::group, false, this::removeUser));
@@ -156,6 +158,45 @@ final class GroupActions {
     }
     out.close();
     out.text("IsTruncated", false);
+  }
+
+  private void update(IamCall call) throws IamException, StoreException {
+    String path = call.newPath();
+    Entities.Change change =
+        group -> {
+          if (path != null) {
+            group.setPath(path);
+          }
+        };
+    String name = call.need("GroupName");
+    String newName =
+        call.param("NewGroupName") == null ? name : call.needName("NewGroupName", LONGEST_NAME);
+    if (newName.equals(name)) {
+      groups.change(name, change);
+    } else {
+      groups.rename(name, newName, change, old -> moveMembers(old, newName));
+    }
+  }
+
+  /** Each is in the group under either name, and in no moment in none. */
+  private void moveMembers(Entity old, String newName) throws StoreException {
+    for (User user : members(old)) {
+      namespace.updateUser(
+          UpdateUserRequest.newBuilder()
+              .setName(user.getName())
+              .addRemoveGroups(old.getName())
+              .putPutGroups(newName, old.getId())
+              .build());
+    }
+  }
+
+  /** What the group is to be called: whoever may change the one must be allowed the other, too. */
+  private String renamed(IamCall call) throws IamException, StoreException {
+    Entity group = asked(call);
+    String name = call.param("NewGroupName");
+    String path = call.newPath();
+    return Actions.arn(
+        "group", path == null ? group.getPath() : path, name == null ? group.getName() : name);
   }
 
   private void delete(IamCall call) throws IamException, StoreException {

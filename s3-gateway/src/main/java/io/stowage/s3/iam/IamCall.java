@@ -106,6 +106,15 @@ final class IamCall {
     return path;
   }
 
+  /** The path that something is to have from now on; null: the one that it has. */
+  String newPath() throws IamException {
+    String path = form.get("NewPath");
+    if (path != null && !path.matches("/|/[!-~]*/")) {
+      throw IamException.validation("The specified value for newPath is invalid.");
+    }
+    return path;
+  }
+
   int integer(String name, int absent, int least, int most) throws IamException {
     String value = form.get(name);
     if (value == null) {

@@ -202,11 +202,8 @@ final class UserActions {
   private void update(IamCall call) throws IamException, StoreException {
     call.need("UserName");
     UpdateUserRequest.Builder change = change(call);
-    String path = call.param("NewPath");
+    String path = call.newPath();
     if (path != null) {
-      if (!path.matches("/|/[!-~]*/")) {
-        throw IamException.validation("The specified value for newPath is invalid.");
-      }
       change.setPath(path);
     }
     if (call.param("NewUserName") != null) {
@@ -226,7 +223,7 @@ final class UserActions {
   private String renamed(IamCall call) throws IamException, StoreException {
     User user = asked(call);
     String name = call.param("NewUserName");
-    String path = call.param("NewPath");
+    String path = call.newPath();
     return Actions.arn(
         "user", path == null ? user.getPath() : path, name == null ? user.getName() : name);
   }

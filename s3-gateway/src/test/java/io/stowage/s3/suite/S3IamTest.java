@@ -42,6 +42,8 @@ import software.amazon.awssdk.http.urlconnection.UrlConnectionHttpClient;
 import software.amazon.awssdk.regions.Region;
 import software.amazon.awssdk.services.iam.IamClient;
 import software.amazon.awssdk.services.iam.model.AccessKey;
+import software.amazon.awssdk.services.iam.model.GetGroupResponse;
+import software.amazon.awssdk.services.iam.model.Group;
 import software.amazon.awssdk.services.iam.model.IamException;
 import software.amazon.awssdk.services.iam.model.StatusType;
 import software.amazon.awssdk.services.iam.model.User;
@@ -254,6 +256,62 @@ public abstract class S3IamTest {
     iam.deleteGroupPolicy(b -> b.groupName(name).policyName("p"));
     iam.deleteGroup(b -> b.groupName(name));
     fails("NoSuchEntity", () -> iam.getGroup(b -> b.groupName(name)));
+  }
+
+  @Test
+  void aGroupKeepsAllButTheName() {
+    AwsCredentials credentials = userWithKey(name);
+    iam.createGroup(b -> b.groupName(name).path("/old/"));
+    iam.createGroup(b -> b.groupName(name + "taken"));
+    iam.putGroupPolicy(b -> b.groupName(name).policyName("p").policyDocument(ALLOW_GET));
+    iam.addUserToGroup(b -> b.groupName(name).userName(name));
+    Group before = iam.getGroup(b -> b.groupName(name)).group();
+    fails(
+        "EntityAlreadyExists",
+        () -> iam.updateGroup(b -> b.groupName(name).newGroupName(name + "taken")));
+    fails("NoSuchEntity", () -> iam.updateGroup(b -> b.groupName("none").newGroupName("some")));
+    fails("ValidationError", () -> iam.updateGroup(b -> b.groupName(name).newPath("new")));
+    String other = name + "other";
+    iam.updateGroup(b -> b.groupName(name).newGroupName(other).newPath("/new/"));
+    fails("NoSuchEntity", () -> iam.getGroup(b -> b.groupName(name)));
+    GetGroupResponse after = iam.getGroup(b -> b.groupName(other));
+    assertEquals(before.groupId(), after.group().groupId());
+    assertEquals(before.createDate(), after.group().createDate());
+    assertEquals("arn:aws:iam::000000000000:group/new/" + other, after.group().arn());
+    assertEquals(name, after.users().get(0).userName());
+    assertEquals(
+        List.of(other),
+        iam.listGroupsForUser(b -> b.userName(name)).groups().stream()
+            .map(Group::groupName)
+            .toList());
+    try (S3Client user = s3(credentials)) {
+      assertEquals("content", read(user));
+    }
+    iam.updateGroup(b -> b.groupName(other).newPath("/third/"));
+    assertEquals("/third/", iam.getGroup(b -> b.groupName(other)).group().path());
+    // The old name is free, and who takes it has none of the members.
+    iam.createGroup(b -> b.groupName(name));
+    assertTrue(iam.getGroup(b -> b.groupName(name)).users().isEmpty());
+    iam.removeUserFromGroup(b -> b.groupName(other).userName(name));
+  }
+
+  /** Who may call the one name anything could else take a name that a policy speaks of. */
+  @Test
+  void aGroupIsRenamedByWhoMayChangeBothNames() {
+    iam.createGroup(b -> b.groupName(name));
+    AwsCredentials helper =
+        userWithPolicy(
+            name + "helper",
+            ("{\"Statement\":{\"Effect\":\"Allow\",\"Action\":\"iam:UpdateGroup\",\"Resource\":["
+                    + "\"arn:aws:iam::000000000000:group/NAME\","
+                    + "\"arn:aws:iam::000000000000:group/NAMEx\"]}}")
+                .replace("NAME", name));
+    try (IamClient user = iam(helper)) {
+      fails(
+          "AccessDenied", () -> user.updateGroup(b -> b.groupName(name).newGroupName(name + "y")));
+      user.updateGroup(b -> b.groupName(name).newGroupName(name + "x"));
+    }
+    assertTrue(iam.getGroup(b -> b.groupName(name + "x")).hasUsers());
   }
 
   /** The same of IAM and STS as of S3. */
