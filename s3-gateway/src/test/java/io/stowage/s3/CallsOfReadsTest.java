@@ -22,9 +22,12 @@ import io.stowage.client.twin.InMemoryDataPath;
 import io.stowage.client.twin.InMemoryObjectManager;
 import io.stowage.common.conf.Keys;
 import io.stowage.common.conf.StowageConfig;
+import io.stowage.common.id.WriteId;
 import io.stowage.common.om.ObjectManager;
+import io.stowage.common.proto.CreateUserRequest;
 import io.stowage.common.proto.Identity;
 import io.stowage.common.proto.PutIdentityRequest;
+import io.stowage.common.proto.User;
 import io.stowage.common.time.StoreClock;
 import io.stowage.s3.suite.RawS3;
 import io.stowage.s3.suite.RawS3.Reply;
@@ -57,8 +60,20 @@ class CallsOfReadsTest {
     twin.putIdentity(
         PutIdentityRequest.newBuilder()
             .setIdentity(
-                Identity.newBuilder().setAccessKey("AK").setSecretKey("s").setUser("tester"))
+                Identity.newBuilder()
+                    .setAccessKey("AK")
+                    .setSecretKey("s")
+                    .setUser("tester")
+                    .setAdmin(true))
             .build());
+    var unused =
+        twin.createUser(
+            CreateUserRequest.newBuilder()
+                .setUser(User.newBuilder().setName("ann"))
+                .setAccessKey("AKANN")
+                .setSecretKey("s")
+                .setWriteId(WriteId.random())
+                .build());
     gateway =
         S3GatewayServer.start(
             StowageConfig.of(Map.of()).with(Keys.S3_BIND, "127.0.0.1:0"),
@@ -142,6 +157,23 @@ class CallsOfReadsTest {
     }
     assertEquals(List.of(), calls("getObject", 404, s3.call("HEAD", "/bucket/absent")));
     assertEquals(List.of(), calls("listObjects", 200, s3.call("GET", "/bucket?list-type=2")));
+  }
+
+  /** Users are read one by one for it. */
+  @Test
+  void whoseAKeyIsIsLookedForOnce() throws IOException {
+    for (String key : new String[] {"AKANN", "AKNONE"}) {
+      taken(objectCalls);
+      Reply reply =
+          s3.call("POST", "/")
+              .scope("us-east-1", "iam")
+              .body("Action=GetAccessKeyLastUsed&Version=2010-05-08&AccessKeyId=" + key)
+              .send();
+      assertEquals(key.equals("AKANN") ? 200 : 404, reply.status(), reply.text());
+      assertEquals(
+          List.of("listUsers"),
+          taken(objectCalls).stream().filter(name -> name.equals("listUsers")).toList());
+    }
   }
 
   /** What the test above would see. */

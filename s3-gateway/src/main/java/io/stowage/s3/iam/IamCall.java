@@ -15,12 +15,15 @@
  */
 package io.stowage.s3.iam;
 
+import io.stowage.common.error.StoreException;
 import io.stowage.common.policy.Question;
+import io.stowage.common.proto.User;
 import io.stowage.s3.auth.Caller;
 import io.stowage.s3.xml.XmlOut;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 import java.util.function.Supplier;
 
@@ -36,6 +39,9 @@ final class IamCall {
   private final Caller caller;
   private final Supplier<Question.Facts> facts;
   private final XmlOut out;
+
+  /** What the call's search over all users found; null: it was not done yet. */
+  private Optional<User> found;
 
   /**
    * @param facts what every request says that conditions may ask for, gathered anew each time
@@ -59,6 +65,19 @@ final class IamCall {
   /** Within the result of the action. */
   XmlOut out() {
     return out;
+  }
+
+  /** Looks for something in all users. */
+  interface Search {
+    User in() throws StoreException;
+  }
+
+  /** What a search over all users found, which is done once a call; null: nothing. */
+  User once(Search search) throws StoreException {
+    if (found == null) {
+      found = Optional.ofNullable(search.in());
+    }
+    return found.orElse(null);
   }
 
   /** A parameter's value; null if it was not sent. */

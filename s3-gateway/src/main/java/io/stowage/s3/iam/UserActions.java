@@ -253,26 +253,36 @@ final class UserActions {
 
   /** Of no key that there is, any user: whether there is one is told to who may ask, alone. */
   private String userOfKey(IamCall call) throws IamException, StoreException {
-    try {
-      User user = ofKey(call.need("AccessKeyId"));
-      return Actions.arn("user", user.getPath(), user.getName());
-    } catch (IamException e) {
-      return Actions.arn("user", "/", "*");
-    }
+    User user = ofKey(call);
+    return user == null
+        ? Actions.arn("user", "/", "*")
+        : Actions.arn("user", user.getPath(), user.getName());
   }
 
   /** When keys were used is in the audit log alone: answered as of one that never was. */
   private void lastUsed(IamCall call) throws IamException, StoreException {
+    User user = ofKey(call);
+    if (user == null) {
+      throw noSuchKey(call.need("AccessKeyId"));
+    }
     call.out()
-        .text("UserName", ofKey(call.need("AccessKeyId")).getName())
+        .text("UserName", user.getName())
         .open("AccessKeyLastUsed")
         .text("ServiceName", "N/A")
         .text("Region", "N/A")
         .close();
   }
 
-  /** Whose key that is, by the users: a key that does not count for now tells nothing itself. */
-  private User ofKey(String key) throws IamException, StoreException {
+  /**
+   * Whose key a call is about, by the users: a key that does not count for now tells nothing
+   * itself. Null: nobody's.
+   */
+  private User ofKey(IamCall call) throws IamException, StoreException {
+    String key = call.need("AccessKeyId");
+    return call.once(() -> ofKey(key));
+  }
+
+  private User ofKey(String key) throws StoreException {
     String after = "";
     ListUsersReply page;
     do {
@@ -284,7 +294,7 @@ final class UserActions {
         after = user.getName();
       }
     } while (page.getMore());
-    throw noSuchKey(key);
+    return null;
   }
 
   private static IamException noSuchKey(String key) {
