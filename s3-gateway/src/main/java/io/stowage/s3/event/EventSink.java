@@ -20,7 +20,8 @@ import java.io.IOException;
 /** What takes events: a webhook, a topic. Thread-safe. */
 interface EventSink extends AutoCloseable {
   /**
-   * Hands an event over and returns when it was taken; whoever throws gets it again.
+   * Hands an event over and returns when it was taken; whoever throws gets it again. One that was
+   * closed takes nothing.
    *
    * @param key of the object, {@code bucket/key}: what keeps events of a key in order
    */

@@ -42,6 +42,7 @@ final class KafkaSink implements EventSink {
   private final String servers;
   private final String topic;
   private KafkaProducer<String, byte[]> producer; // guarded by this; it is thread-safe itself
+  private boolean closed; // guarded by this
 
   KafkaSink(String address) {
     URI uri = URI.create(address.replace(";", "%3B"));
@@ -60,12 +61,16 @@ final class KafkaSink implements EventSink {
           .get(2L * TIMEOUT_MILLIS, TimeUnit.MILLISECONDS);
     } catch (ExecutionException e) {
       throw new IOException(e.getCause().getMessage(), e.getCause());
-    } catch (TimeoutException | KafkaException e) {
+    } catch (TimeoutException | KafkaException | IllegalStateException e) {
+      // The last is what a producer says that was closed meanwhile.
       throw new IOException(e.toString(), e);
     }
   }
 
-  private synchronized KafkaProducer<String, byte[]> producer() {
+  private synchronized KafkaProducer<String, byte[]> producer() throws IOException {
+    if (closed) {
+      throw new IOException("the gateway is stopping");
+    }
     if (producer == null) {
       producer = connect();
     }
@@ -97,6 +102,7 @@ final class KafkaSink implements EventSink {
 
   @Override
   public synchronized void close() {
+    closed = true;
     if (producer != null) {
       producer.close(Duration.ofSeconds(1));
     }
