@@ -33,7 +33,12 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.StringJoiner;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.AfterEach;
@@ -286,6 +291,59 @@ class S3EventsTest {
                 .skipDestinationValidation(true)
                 .notificationConfiguration(n -> n.queueConfigurations(queue)));
     assertEquals("other", kept().id());
+  }
+
+  /** Each answers when all have been asked: one after the other they would never. */
+  @Test
+  void targetsAreTestedTogether() throws Exception {
+    int count = 6;
+    CountDownLatch asked = new CountDownLatch(count);
+    ExecutorService threads = Executors.newFixedThreadPool(count);
+    HttpServer slow =
+        HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
+    slow.setExecutor(threads);
+    slow.createContext(
+        "/",
+        exchange -> {
+          exchange.getRequestBody().readAllBytes();
+          asked.countDown();
+          int status = 500;
+          try {
+            status = asked.await(5, TimeUnit.SECONDS) ? 200 : 503;
+          } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+          }
+          exchange.sendResponseHeaders(status, -1);
+          exchange.close();
+        });
+    slow.start();
+    StringJoiner targets = new StringJoiner(",");
+    List<QueueConfiguration> queues = new ArrayList<>();
+    for (int i = 0; i < count; i++) {
+      String arn = "arn:aws:sqs:us-east-1::slow" + i + ":webhook";
+      targets.add(arn + "=http://127.0.0.1:" + slow.getAddress().getPort() + "/" + i);
+      String prefix = i + "/";
+      queues.add(
+          QueueConfiguration.builder()
+              .queueArn(arn)
+              .events(Event.S3_OBJECT_CREATED)
+              .filter(
+                  f ->
+                      f.key(
+                          k ->
+                              k.filterRules(
+                                  FilterRule.builder().name("prefix").value(prefix).build())))
+              .build());
+    }
+    try (InMemoryTarget gateway =
+            new InMemoryTarget(Map.of("stowage.s3.events.targets", targets.toString()), target);
+        S3Client client = client(gateway)) {
+      client.putBucketNotificationConfiguration(
+          b -> b.bucket("bucket").notificationConfiguration(n -> n.queueConfigurations(queues)));
+    } finally {
+      slow.stop(0);
+      threads.shutdownNow();
+    }
   }
 
   private QueueConfiguration kept() {

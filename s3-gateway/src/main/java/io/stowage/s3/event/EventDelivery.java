@@ -15,6 +15,7 @@
  */
 package io.stowage.s3.event;
 
+import io.netty.util.concurrent.DefaultThreadFactory;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
@@ -36,10 +37,19 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.SortedMap;
+import java.util.TreeMap;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CancellationException;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Future;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
@@ -72,6 +82,12 @@ public final class EventDelivery implements AutoCloseable {
 
   /** Events that wait for one target in memory: about 1 KiB each. More wait in their rows. */
   static final int CAPACITY = 10_000;
+
+  /** Test messages on their way at once, of all requests: each holds a thread. */
+  private static final int MOST_TESTS = 16;
+
+  /** How long a request waits for all targets that it names: less than clients wait for it. */
+  private static final Duration MOST_TEST = Duration.ofSeconds(25);
 
   private static final int PAGE = 500;
   private static final Duration FIRST_PAUSE = Duration.ofMillis(100);
@@ -138,6 +154,17 @@ public final class EventDelivery implements AutoCloseable {
   private final ByteString holder = WriteId.random();
   private final CountDownLatch closing = new CountDownLatch(1);
   private final Thread scanner;
+
+  /** Sends test messages. What waits for it is bounded by the workers whose requests wait. */
+  private final ThreadPoolExecutor testers =
+      new ThreadPoolExecutor(
+          MOST_TESTS,
+          MOST_TESTS,
+          10,
+          TimeUnit.SECONDS,
+          new LinkedBlockingQueue<>(),
+          new DefaultThreadFactory("s3-events-test", true));
+
   private final Set<String> unknown = ConcurrentHashMap.newKeySet();
 
   private EventDelivery(ObjectManager namespace, StoreClock clock, Settings settings) {
@@ -145,6 +172,7 @@ public final class EventDelivery implements AutoCloseable {
     this.clock = clock;
     this.settings = settings;
     settings.targets().forEach((arn, address) -> lanes.put(arn, new Lane(arn, sinkOf(address))));
+    testers.allowCoreThreadTimeOut(true);
     this.scanner = new Thread(this::scanUntilClosed, "s3-events-scan");
   }
 
@@ -226,15 +254,61 @@ public final class EventDelivery implements AutoCloseable {
   }
 
   /**
-   * Sends a target S3's test message, past its queue, and returns when it was taken. Blocks for as
-   * long as a target may take with an event.
+   * Sends targets S3's test message, past their queues and all together, and returns when each has
+   * taken it or has not. Blocks no longer than {@link #MOST_TEST}.
    *
-   * @throws IOException if the target did not take it
+   * @param arns of declared targets
+   * @return why those did not take it that did not, by ARN
+   * @throws StoreException if this gateway is closing, and nothing can be said of them
    */
-  public void test(String arn, String bucket, String requestId, String hostId)
-      throws IOException, InterruptedException {
+  public SortedMap<String, String> test(
+      Set<String> arns, String bucket, String requestId, String hostId)
+      throws StoreException, InterruptedException {
     byte[] document = EventDocuments.test(bucket, requestId, hostId, clock.wallMicros());
-    lanes.get(arn).sink.send(bucket + "/", document);
+    List<String> order = List.copyOf(arns);
+    List<Callable<Void>> sends = new ArrayList<>();
+    for (String arn : order) {
+      EventSink sink = lanes.get(arn).sink;
+      sends.add(
+          () -> {
+            sink.send(bucket + "/", document);
+            return null;
+          });
+    }
+    SortedMap<String, String> failures = new TreeMap<>();
+    try {
+      List<Future<Void>> sent =
+          testers.invokeAll(sends, MOST_TEST.toMillis(), TimeUnit.MILLISECONDS);
+      for (int i = 0; i < order.size(); i++) {
+        String failure = failure(sent.get(i));
+        if (failure != null) {
+          failures.put(order.get(i), failure);
+        }
+      }
+    } catch (RejectedExecutionException e) {
+      throw closingNow();
+    }
+    if (!failures.isEmpty() && closing.getCount() == 0) {
+      throw closingNow();
+    }
+    return failures;
+  }
+
+  private static StoreException closingNow() {
+    return new StoreException(
+        ErrorCode.UNAVAILABLE, "Cannot send test messages: the gateway is stopping");
+  }
+
+  private static String failure(Future<Void> sent) throws InterruptedException {
+    try {
+      sent.get();
+      return null;
+    } catch (ExecutionException e) {
+      String message = e.getCause().getMessage();
+      return message == null ? e.getCause().toString() : message;
+    } catch (CancellationException e) {
+      return "no answer within " + MOST_TEST.toSeconds() + " s";
+    }
   }
 
   private void done(Pending one) {
@@ -443,6 +517,7 @@ public final class EventDelivery implements AutoCloseable {
   @Override
   public void close() {
     closing.countDown();
+    testers.shutdownNow().forEach(waiting -> ((Future<?>) waiting).cancel(false));
     if (lanes.isEmpty()) {
       return;
     }

@@ -25,8 +25,7 @@ import io.stowage.s3.http.Response;
 import io.stowage.s3.setting.BucketSettings;
 import io.stowage.s3.setting.NotificationRules;
 import io.stowage.s3.xml.XmlElement;
-import java.io.IOException;
-import java.util.TreeSet;
+import java.util.SortedMap;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
 /**
@@ -68,19 +67,25 @@ record BucketNotification(Backend backend) implements Operation {
     return Response.empty(200);
   }
 
-  private void test(S3Call call, NotificationRules rules) throws S3Exception {
-    for (String arn : new TreeSet<>(rules.arns())) {
-      try {
-        backend
-            .events()
-            .test(arn, call.bucketName(), call.caller().origin().requestId(), backend.hostId());
-      } catch (IOException e) {
-        throw NotificationRules.unreachable(
-            arn, "It did not take a test message: " + e.getMessage());
-      } catch (InterruptedException e) {
-        Thread.currentThread().interrupt();
-        throw new S3Exception(S3Error.SERVICE_UNAVAILABLE);
-      }
+  private void test(S3Call call, NotificationRules rules) throws S3Exception, StoreException {
+    SortedMap<String, String> failures;
+    try {
+      failures =
+          backend
+              .events()
+              .test(
+                  rules.arns(),
+                  call.bucketName(),
+                  call.caller().origin().requestId(),
+                  backend.hostId());
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new S3Exception(S3Error.SERVICE_UNAVAILABLE);
+    }
+    if (!failures.isEmpty()) {
+      String first = failures.firstKey();
+      throw NotificationRules.unreachable(
+          first, "It did not take a test message: " + failures.get(first));
     }
   }
 }
