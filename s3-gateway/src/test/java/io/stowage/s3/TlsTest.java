@@ -23,6 +23,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.stowage.common.conf.Keys;
 import io.stowage.common.error.StoreException;
 import io.stowage.s3.suite.RawS3;
+import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.DataInputStream;
 import java.io.IOException;
@@ -32,6 +33,7 @@ import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -47,6 +49,7 @@ import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.zip.CRC32;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLParameters;
 import javax.net.ssl.TrustManagerFactory;
@@ -226,6 +229,73 @@ class TlsTest {
         assertEquals(200, send(newer, port, "GET", "/bucket/k", new byte[0]).statusCode());
       }
     }
+  }
+
+  /** As botocore sends it without credentials: framed in chunks, with the checksum behind them. */
+  @Test
+  void whoIsNobodyPutsByChunksOverTls() throws Exception {
+    Certificate certificate = makePems("one");
+    String policy =
+        """
+        {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": "*",
+         "Action": ["s3:PutObject", "s3:GetObject"], "Resource": "arn:aws:s3:::bucket/*"}}
+        """;
+    try (InMemoryTarget target = start(Map.of())) {
+      int port = target.gateway.port();
+      HttpClient owner = client(certificate, HttpClient.Version.HTTP_1_1);
+      send(owner, port, "PUT", "/bucket", new byte[0]);
+      byte[] document = policy.getBytes(StandardCharsets.UTF_8);
+      assertEquals(204, send(owner, port, "PUT", "/bucket?policy", document).statusCode());
+      for (HttpClient.Version version : HttpClient.Version.values()) {
+        HttpClient nobody = client(certificate, version);
+        for (int length : new int[] {0, 10, 3 << 20}) {
+          for (boolean right : new boolean[] {true, false}) {
+            byte[] content = bytes(length, length);
+            HttpResponse<byte[]> put =
+                nobody.send(
+                    chunkedPut(port, "/bucket/k" + length, content, right),
+                    HttpResponse.BodyHandlers.ofByteArray());
+            String said = new String(put.body(), StandardCharsets.UTF_8);
+            assertEquals(right ? 200 : 400, put.statusCode(), said);
+            assertTrue(right || said.contains("<Code>BadDigest</Code>"), said);
+            HttpResponse<byte[]> got =
+                nobody.send(
+                    HttpRequest.newBuilder(
+                            URI.create("https://127.0.0.1:" + port + "/bucket/k" + length))
+                        .build(),
+                    HttpResponse.BodyHandlers.ofByteArray());
+            assertArrayEquals(content, got.body());
+          }
+        }
+      }
+    }
+  }
+
+  private static HttpRequest chunkedPut(int port, String target, byte[] content, boolean right) {
+    CRC32 crc = new CRC32();
+    crc.update(content);
+    byte[] sum = ByteBuffer.allocate(4).putInt((int) crc.getValue() + (right ? 0 : 1)).array();
+    ByteArrayOutputStream body = new ByteArrayOutputStream();
+    for (int done = 0; done < content.length; done += 1 << 20) {
+      int count = Math.min(1 << 20, content.length - done);
+      body.writeBytes((Integer.toHexString(count) + "\r\n").getBytes(StandardCharsets.US_ASCII));
+      body.write(content, done, count);
+      body.writeBytes("\r\n".getBytes(StandardCharsets.US_ASCII));
+    }
+    String end =
+        "0\r\nx-amz-checksum-crc32:" + Base64.getEncoder().encodeToString(sum) + "\r\n\r\n";
+    body.writeBytes(end.getBytes(StandardCharsets.US_ASCII));
+    byte[] framed = body.toByteArray();
+    return HttpRequest.newBuilder(URI.create("https://127.0.0.1:" + port + target))
+        .header("x-amz-content-sha256", "STREAMING-UNSIGNED-PAYLOAD-TRAILER")
+        .header("x-amz-sdk-checksum-algorithm", "CRC32")
+        .header("x-amz-trailer", "x-amz-checksum-crc32")
+        .header("x-amz-decoded-content-length", Integer.toString(content.length))
+        .header("content-encoding", "aws-chunked")
+        .expectContinue(true)
+        // of a length that is not told: chunks of HTTP around those of S3
+        .PUT(HttpRequest.BodyPublishers.ofInputStream(() -> new ByteArrayInputStream(framed)))
+        .build();
   }
 
   @Test
