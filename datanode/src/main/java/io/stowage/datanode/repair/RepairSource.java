@@ -35,7 +35,9 @@ final class RepairSource {
     ANSWERS,
     /** It says for certain that it has nothing: no such shard, or no superblock can be read. */
     EMPTY,
-    /** It did not answer. What it has may be better than what the others have. */
+    /**
+     * It did not answer, or its disk is out. What it has may be better than what the others have.
+     */
     SILENT
   }
 
@@ -87,6 +89,11 @@ final class RepairSource {
 
   CompletableFuture<StatShardReply> stat() {
     return service.stat(StatShardRequest.newBuilder().setShard(key).build());
+  }
+
+  /** Whether the shard can be read on, though something of it could not; else its disk is out. */
+  static boolean isReadable(StatShardReply reply) {
+    return !reply.getReport().getFailed() || reply.getReport().getReadable();
   }
 
   /** Takes in what the superblock says. */

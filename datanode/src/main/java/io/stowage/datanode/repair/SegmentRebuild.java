@@ -44,7 +44,8 @@ import java.util.zip.CRC32C;
  *   <li>{@link #fetch}: from the answers it is known which sectors the new shard has and which
  *       cells give them; exactly those are asked for. Holes cost nothing.
  *   <li>{@link #complete}: CRCs are checked; where a source fails or lies, others are asked until
- *       none is left; then the segment is decoded.
+ *       none is left; then the segment is decoded. A source that cannot read what was asked is
+ *       asked for less, down to a sector: a bad spot of its disk costs no more than that.
  * </ol>
  */
 final class SegmentRebuild {
@@ -59,7 +60,7 @@ final class SegmentRebuild {
 
   /** Waits for an answer, asking again while the source is busy. */
   interface Calls {
-    /** Null if the source failed; it knows that then. */
+    /** Null if the source failed, which it knows then, or cannot give just this. */
     ShardBytes await(RepairSource source, Call call, CompletableFuture<ShardBytes> answer)
         throws StoreException;
   }
@@ -149,9 +150,13 @@ final class SegmentRebuild {
     for (int i = 0; i < sources.size(); i++) {
       List<ByteRange> ranges = wanted(i);
       if (!ranges.isEmpty()) {
-        fetches.add(new Fetch(i, ranges, sources.get(i).read(ranges, false)));
+        fetch(i, ranges);
       }
     }
+  }
+
+  private void fetch(int source, List<ByteRange> ranges) {
+    fetches.add(new Fetch(source, ranges, sources.get(source).read(ranges, false)));
   }
 
   private List<ByteRange> wanted(int source) {
@@ -182,7 +187,7 @@ final class SegmentRebuild {
         RepairSource source = sources.get(fetch.source);
         ShardBytes got = calls.await(source, resend(source, fetch), fetch.answer);
         if (got == null) {
-          choice.loseUnverified(fetch.source);
+          askForLess(fetch, source);
           continue;
         }
         try {
@@ -195,6 +200,28 @@ final class SegmentRebuild {
       sendFetches();
     }
     return decode(buffers);
+  }
+
+  /** A spot that cannot be read loses its own sectors; a source that failed all that it has. */
+  private void askForLess(Fetch fetch, RepairSource source) {
+    if (!source.answers()) {
+      choice.loseUnverified(fetch.source);
+      return;
+    }
+    int ranges = fetch.ranges.size();
+    if (ranges > 1) {
+      fetch(fetch.source, fetch.ranges.subList(0, ranges / 2));
+      fetch(fetch.source, fetch.ranges.subList(ranges / 2, ranges));
+      return;
+    }
+    int first = sectorOf(fetch.ranges.get(0));
+    int count = (int) (fetch.ranges.get(0).getLength() / ShardFormat.SECTOR_BYTES);
+    if (count > 1) {
+      fetch(fetch.source, List.of(range(first, count / 2)));
+      fetch(fetch.source, List.of(range(first + count / 2, count - count / 2)));
+    } else if (choice.wants(fetch.source, first)) {
+      choice.lose(fetch.source, first);
+    }
   }
 
   private static Call resend(RepairSource source, Fetch fetch) {

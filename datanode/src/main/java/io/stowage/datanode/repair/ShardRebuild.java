@@ -338,7 +338,7 @@ final class ShardRebuild {
     }
   }
 
-  /** {@link SegmentRebuild.Calls}: null once the source has failed. */
+  /** {@link SegmentRebuild.Calls}. */
   private ShardBytes await(
       RepairSource source, SegmentRebuild.Call call, CompletableFuture<ShardBytes> first)
       throws StoreException {
@@ -357,10 +357,23 @@ final class ShardRebuild {
         if (e.code() == ErrorCode.TIMEOUT && !answer.isDone()) {
           SegmentRebuild.drop(answer);
         }
+        if (e.code() == ErrorCode.SHARD_FAILED && isThere(source)) {
+          LOG.info("Rebuilding {} without something of {}: {}", id(), source, e.toString());
+          return null;
+        }
         LOG.warn("Rebuilding {} on without {}: {}", id(), source, e.toString());
         source.fail(e);
         return null;
       }
+    }
+  }
+
+  /** Whether a source that could not read something says that it can be asked for the rest. */
+  private static boolean isThere(RepairSource source) {
+    try {
+      return RepairSource.isReadable(await(source.stat()));
+    } catch (StoreException e) {
+      return false;
     }
   }
 

@@ -18,6 +18,7 @@ package io.stowage.datanode.shard;
 import static io.stowage.datanode.shard.ShardFormat.PAGE_BYTES;
 import static io.stowage.datanode.shard.ShardFormat.SEGMENT_SECTORS;
 
+import io.stowage.datanode.disk.DiskFile;
 import java.nio.ByteBuffer;
 import java.util.zip.CRC32C;
 
@@ -98,6 +99,10 @@ final class ChecksumPage {
   boolean isLost(int sector) {
     return condition == Condition.UNREADABLE
         || (condition == Condition.DOUBTFUL && crcs[sector] == 0);
+  }
+
+  boolean isSound() {
+    return condition == Condition.SOUND;
   }
 
   boolean isUnreadable() {
@@ -184,8 +189,14 @@ final class ChecksumPage {
     return (int) crc.getValue();
   }
 
+  /** Reads a segment's two slots; one that the disk cannot read holds bytes that are no page. */
+  static ChecksumPage read(DiskFile file, ShardId id, int segment) {
+    return decode(
+        ShardFormat.readSlots(file, ShardFormat.pagePosition(segment, 0), PAGE_BYTES), id, segment);
+  }
+
   /**
-   * Reads a segment's two slots.
+   * Decodes a segment's two slots.
    *
    * @param slots 8,192 bytes from the start of the segment; zeros where the file ended
    */

@@ -20,7 +20,8 @@ import java.util.Map;
 
 /**
  * Checksum pages of segments that nobody writes to any more, least recently used out first. Pages
- * in here never change. Thread-safe.
+ * in here never change; one that was not read whole is not kept, since the next try may tell more.
+ * Thread-safe.
  */
 public final class PageCache {
   private record Key(ShardFile shard, int segment) {}
@@ -45,7 +46,9 @@ public final class PageCache {
   }
 
   synchronized void put(ShardFile shard, ChecksumPage page) {
-    pages.put(new Key(shard, page.segment), page);
+    if (page.isSound()) {
+      pages.put(new Key(shard, page.segment), page);
+    }
   }
 
   synchronized void remove(ShardFile shard, int segment) {

@@ -48,7 +48,6 @@ public final class ShardCheck {
 
   private final ShardFile shard;
   private final Pace pace;
-  private final ByteBuffer slots = ByteBuffer.allocate(2 * ShardFormat.SUPERBLOCK_BYTES);
   private final ByteBuffer data;
   private final StringBuilder text = new StringBuilder();
   private long sectors;
@@ -135,11 +134,7 @@ public final class ShardCheck {
   }
 
   private void checkSuperblocks(DiskFile file) throws IOException {
-    slots.clear();
-    if (!read(file, slots, 0)) {
-      note("its superblocks cannot be read");
-      return;
-    }
+    ByteBuffer slots = ShardFormat.readSlots(file, 0, ShardFormat.SUPERBLOCK_BYTES);
     for (int slot = 0; slot < 2; slot++) {
       Superblock found =
           Superblock.decode(
@@ -194,12 +189,8 @@ public final class ShardCheck {
       shard.copyEntries(file, segment, 0, count, entries);
       return;
     }
-    slots.clear().limit(2 * ShardFormat.PAGE_BYTES);
-    ChecksumPage page = null;
-    if (read(file, slots, ShardFormat.pagePosition(segment, 0))) {
-      page = ChecksumPage.decode(slots, shard.id(), segment);
-    }
-    if (page == null || page.isUnreadable()) {
+    ChecksumPage page = ChecksumPage.read(file, shard.id(), segment);
+    if (page.isUnreadable()) {
       sectors += count;
       note("no checksum page of segment " + segment + " can be read");
       return;

@@ -199,9 +199,7 @@ public final class ShardFile {
   }
 
   private void load(DiskFile file) throws IOException, StoreException {
-    ByteBuffer slots = ByteBuffer.allocate(2 * ShardFormat.SUPERBLOCK_BYTES);
-    file.read(slots, 0);
-    slots.clear();
+    ByteBuffer slots = ShardFormat.readSlots(file, 0, ShardFormat.SUPERBLOCK_BYTES);
     Superblock[] found = new Superblock[2];
     for (int slot = 0; slot < 2; slot++) {
       found[slot] =
@@ -223,14 +221,14 @@ public final class ShardFile {
   }
 
   /** Looks for the last written sector, from the end of the file towards its start. */
-  private long findEnd(DiskFile file) throws IOException {
+  private long findEnd(DiskFile file) {
     long lastStart = superblock.lastStart();
     int segments =
         (int)
             ((Math.max(0, fileBytes - ShardFormat.FIRST_SEGMENT) + ShardFormat.SEGMENT_BYTES - 1)
                 / ShardFormat.SEGMENT_BYTES);
     for (int segment = segments - 1; segment >= 0; segment--) {
-      int sectors = readPage(file, segment).writtenSectors();
+      int sectors = ChecksumPage.read(file, id, segment).writtenSectors();
       if (sectors > 0) {
         long written =
             segment * ShardFormat.SEGMENT_ADDRESSES + (long) sectors * ShardFormat.SECTOR_BYTES;
@@ -395,8 +393,7 @@ public final class ShardFile {
   }
 
   /** Copies what is known of some sectors of one segment, for a reader. */
-  void copyEntries(DiskFile file, int segment, int firstSector, int count, SectorEntries into)
-      throws IOException {
+  void copyEntries(DiskFile file, int segment, int firstSector, int count, SectorEntries into) {
     int loadsBefore;
     synchronized (this) {
       ChecksumPage page = pages.get(segment);
@@ -408,7 +405,7 @@ public final class ShardFile {
     }
     ChecksumPage page = host.pageCache().get(this, segment);
     if (page == null) {
-      page = readPage(file, segment);
+      page = ChecksumPage.read(file, id, segment);
       synchronized (this) {
         // else the committer may have changed the page since, and would not know of this copy
         if (loadsBefore == pageLoads) {
@@ -417,13 +414,6 @@ public final class ShardFile {
       }
     }
     into.copy(page, firstSector, count);
-  }
-
-  private ChecksumPage readPage(DiskFile file, int segment) throws IOException {
-    ByteBuffer slots = ByteBuffer.allocate(2 * ShardFormat.PAGE_BYTES);
-    file.read(slots, ShardFormat.pagePosition(segment, 0));
-    slots.clear();
-    return ChecksumPage.decode(slots, id, segment);
   }
 
   // ---- The queue
@@ -714,8 +704,7 @@ public final class ShardFile {
     }
   }
 
-  private void checkNotOverwriting(ShardOp.Write write, DiskFile file)
-      throws IOException, StoreException {
+  private void checkNotOverwriting(ShardOp.Write write, DiskFile file) throws StoreException {
     WriteShardRequest request = write.request;
     ChecksumPage page = null;
     for (int i = 0; i < request.getCrcsCount(); i++) {
@@ -758,10 +747,14 @@ public final class ShardFile {
     }
   }
 
-  private ChecksumPage pageForWriting(int segment, DiskFile file) throws IOException {
+  /** One that cannot be read is not kept: nothing is written by it, and the scrubber is to see. */
+  private ChecksumPage pageForWriting(int segment, DiskFile file) {
     ChecksumPage page = pages.get(segment); // the committer alone changes the map
     if (page == null) {
-      page = readPage(file, segment);
+      page = ChecksumPage.read(file, id, segment);
+      if (page.isUnreadable()) {
+        return page;
+      }
       synchronized (this) {
         pages.put(segment, page);
         pageLoads++;
@@ -806,7 +799,7 @@ public final class ShardFile {
     int current = end == 0 ? 0 : ShardFormat.segmentOf(end - 1);
     for (ChecksumPage page : pages.values()) {
       boolean mirror = !page.isMirrored() && (all || page.isMirrorDue() || page.segment < current);
-      if (page.isUnreadable() || (!page.isDirty() && !mirror)) {
+      if (!page.isDirty() && !mirror) {
         continue;
       }
       ByteBuffer bytes = SCRATCH.get();
@@ -824,7 +817,7 @@ public final class ShardFile {
       }
       while (pages.size() > MAX_WRITE_PAGES) {
         ChecksumPage first = pages.firstEntry().getValue();
-        if (!first.isMirrored() && !first.isUnreadable()) {
+        if (!first.isMirrored()) {
           break; // its second copy goes with the next force
         }
         pages.remove(first.segment);

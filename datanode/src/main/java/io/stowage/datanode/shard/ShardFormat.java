@@ -15,6 +15,10 @@
  */
 package io.stowage.datanode.shard;
 
+import io.stowage.datanode.disk.DiskFile;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+
 /**
  * Shard file format, version 1. {@code docs/format/shard-file.md} has it as a table with a picture.
  *
@@ -79,6 +83,9 @@ public final class ShardFormat {
    */
   static final int LOST_MARK = 0x4C4F5354;
 
+  /** What neither a magic nor an empty slot begins with. */
+  private static final byte NO_SLOT = 1;
+
   private ShardFormat() {}
 
   public static int segmentOf(long address) {
@@ -108,6 +115,28 @@ public final class ShardFormat {
   public static int sectorsBelow(long end, int segment) {
     long left = end - segment * SEGMENT_ADDRESSES;
     return (int) Math.max(0, Math.min(SEGMENT_SECTORS, (left + SECTOR_BYTES - 1) / SECTOR_BYTES));
+  }
+
+  /**
+   * Reads two slots that lie behind one another, each by itself where they cannot be read together:
+   * a bad spot in the stale one must not take the other along. What cannot be read comes back as
+   * bytes that are neither valid nor zeros; what the file does not have is zeros.
+   */
+  static ByteBuffer readSlots(DiskFile file, long position, int slotBytes) {
+    ByteBuffer slots = ByteBuffer.allocate(2 * slotBytes);
+    try {
+      file.read(slots, position);
+    } catch (IOException e) {
+      for (int at = 0; at < 2 * slotBytes; at += slotBytes) {
+        ByteBuffer slot = slots.slice(at, slotBytes);
+        try {
+          file.read(slot, position + at);
+        } catch (IOException bad) {
+          slot.put(0, NO_SLOT);
+        }
+      }
+    }
+    return slots.clear();
   }
 
   /** First byte of the file behind the sectors below an address. */

@@ -258,6 +258,9 @@ public final class ShardStore implements ShardService, AutoCloseable {
         payload = null;
       }
     } catch (StoreException e) {
+      if (e.code() == ErrorCode.SHARD_FAILED) {
+        damaged.suspect(disk.id(), shard.id());
+      }
       result.completeExceptionally(e);
     } catch (RuntimeException | OutOfMemoryError e) {
       result.completeExceptionally(

@@ -185,6 +185,15 @@ class RebuildTest {
               32_768 + segment * (8_192 + SEGMENT * 4_096L) + 8_192 + sector % SEGMENT * 4_096 + 7);
     }
 
+    /** Has a spot of a shard's file not be read any more, which costs these sectors. */
+    void spot(TestContainer container, int shard, long at, long bytes, long from, long to) {
+      TestContainer.Node node = container.nodes.get(shard);
+      node.disks.failReads(node.file(container.id(shard)), at, at + bytes);
+      for (long i = from; i < to; i++) {
+        sectors.add(((long) shard << 40) + i);
+      }
+    }
+
     /** Flips a byte in both copies of a checksum page. */
     void pages(TestContainer container, int shard, long segment) throws Exception {
       for (int slot = 0; slot < 2; slot++) {
@@ -582,6 +591,68 @@ class RebuildTest {
       first.disks.delete(first.file(container.id(0)));
       first.store.check(first.diskId(), container.id(0), bytes -> {}, ShardCheck.memory());
       assertFalse(first.store.report(first.diskId(), container.id(0)).getReadable());
+    }
+  }
+
+  /** On the last k shards, each of which has a bad spot. */
+  @Test
+  void aBadSpotOfASourceCostsNoMoreThanItself() throws Exception {
+    ErasurePolicy policy = ErasurePolicy.RS_3_2;
+    try (TestContainer container = new TestContainer(policy, 31)) {
+      container.fill(2, 2_500);
+      container.seal();
+      List<Integer> rest = List.of(1, 2, 3);
+      for (int index : rest) {
+        container.nodes.get(index).restart(container.network); // nothing is in memory
+      }
+      long segment1 = 32_768 + 8_192 + SEGMENT * 4_096L;
+      Damage damage = new Damage();
+      damage.spot(container, 1, 32_768 + 4_096 + 100, 1, 0, 0); // one slot of a page
+      damage.spot(container, 2, segment1 + 4_000, 200, SEGMENT, 2 * SEGMENT); // both
+      long sector40 = 32_768 + 8_192 + 40 * 4_096;
+      damage.spot(container, 3, sector40, 60 * 4_096, 40, 100); // more than a read puts up with
+      OrderResult result = container.rebuild(container.order(1, 0, 1, rest));
+      assertEquals(0, result.getErrorCode(), result.getErrorMessage());
+      int lost = check(container, 0, container.newKey(container.spare(), 0, 1), rest, damage);
+      assertTrue(lost > 0);
+      assertEquals(lost, result.getLostSectors());
+      for (int index : List.of(2, 3)) { // which is news to their scrubbers
+        TestContainer.Node node = container.nodes.get(index);
+        assertEquals(container.id(index), node.store.damaged().nextSuspect(node.diskId()));
+      }
+    }
+  }
+
+  @Test
+  void whatIsOnADiskThatIsOutIsNotGivenUp() throws Exception {
+    ErasurePolicy policy = ErasurePolicy.RS_3_2;
+    try (TestContainer container = new TestContainer(policy, 37)) {
+      container.open();
+      container.writeStripe(3, 20, false);
+      container.seal();
+      Damage damage = new Damage();
+      damage.sector(container, 1, 3);
+      TestContainer.Node out = container.nodes.get(4);
+      out.disks.failEverything(path -> true);
+      awaitDisk(out, true);
+      Order order = container.order(1, 0, 1, allBut(policy, 0));
+      OrderResult refused = container.rebuild(order);
+      assertEquals(ErrorCode.DATA_UNAVAILABLE.number(), refused.getErrorCode());
+      assertTrue(refused.getErrorMessage().contains("does not answer"), refused.getErrorMessage());
+      out.disks.failEverything(path -> false);
+      awaitDisk(out, false);
+      OrderResult whole = container.rebuild(container.order(2, 0, 2, allBut(policy, 0)));
+      assertEquals(0, whole.getErrorCode(), whole.getErrorMessage());
+      assertEquals(0, whole.getLostSectors());
+    }
+  }
+
+  private static void awaitDisk(TestContainer.Node node, boolean failed) {
+    long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(10);
+    while (node.store.diskInfos().get(0).getFailed() != failed) {
+      assertTrue(System.nanoTime() < deadline, "not within ten seconds");
+      node.store.checkDisks();
+      Thread.onSpinWait();
     }
   }
 

@@ -24,15 +24,18 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.proto.DamagedShard;
 import io.stowage.common.proto.DiskInfo;
 import io.stowage.common.proto.SectorState;
 import io.stowage.common.proto.ShardReport;
 import io.stowage.common.time.StoreClock;
 import io.stowage.datanode.disk.DiskIdentity;
 import io.stowage.datanode.fault.SimulatedDisks;
+import io.stowage.datanode.shard.ShardCheck;
 import io.stowage.datanode.shard.ShardId;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.Collections;
 import java.util.List;
 import java.util.function.BooleanSupplier;
 import org.junit.jupiter.api.AfterEach;
@@ -132,6 +135,51 @@ class DiskFaultTest {
     assertEquals(7, store.damaged().nextSuspect(disk(D1).getDiskId()).container() + 6);
     disks.failReads(file, 0, Long.MAX_VALUE);
     one.expect(ErrorCode.SHARD_FAILED, () -> one.readSectors(1, 0, 40 * 4096));
+  }
+
+  @Test
+  void aBadSpotInOneOfTwoSlotsLosesNothing() throws Exception {
+    start(D1);
+    Shard one = shardOn(D1, 1);
+    one.open(1, 1);
+    one.write(1, 0, Shard.bytes(1, 700 * 4096), 1);
+    one.seal(1);
+    Path file = disks.find("-0-0.shard").get(0);
+    for (int slot = 0; slot < 2; slot++) {
+      start(D1); // nothing is in memory
+      long page = 32_768 + slot * 4_096;
+      disks.failReads(file, page + 4_000, page + 4_001);
+      assertEquals(Collections.nCopies(700, SectorState.WRITTEN), states(one(), 700));
+      scrub(one());
+      DamagedShard told = store.damaged().list().get(0);
+      assertEquals("a checksum page of segment 0 is damaged", told.getWhat());
+      disks.failReads(file, slot * 16_384L, slot * 16_384L + 1);
+      start(D1);
+      assertFalse(store.reports().get(0).getFailed());
+      assertEquals(Collections.nCopies(700, SectorState.WRITTEN), states(one(), 700));
+      scrub(one());
+      told = store.damaged().list().get(0);
+      assertEquals("superblock " + slot + " is damaged", told.getWhat());
+    }
+    disks.failReads(file, 32_768, 32_768 + 8_192);
+    start(D1);
+    List<SectorState> states = states(one(), 700);
+    assertEquals(Collections.nCopies(672, SectorState.LOST), states.subList(0, 672));
+    assertEquals(Collections.nCopies(28, SectorState.WRITTEN), states.subList(672, 700));
+    disks.failReads(null, 0, 0);
+    assertEquals(Collections.nCopies(700, SectorState.WRITTEN), states(one(), 700));
+  }
+
+  private Shard one() {
+    return shardOn(D1, 1);
+  }
+
+  private static List<SectorState> states(Shard shard, int sectors) throws Exception {
+    return Shard.states(shard.readSectors(1, 0, sectors * 4096).reply());
+  }
+
+  private void scrub(Shard shard) throws Exception {
+    store.check(disk(D1).getDiskId(), ShardId.of(shard.key()), bytes -> {}, ShardCheck.memory());
   }
 
   @Test
