@@ -453,11 +453,23 @@ public final class ShardFile {
   private void failQueue(StoreException why) {
     List<ShardOp> waiting;
     synchronized (queue) {
-      waiting = new ArrayList<>(queue);
-      queue.clear();
+      waiting = takeWaiting();
       committing = false;
     }
     waiting.forEach(op -> op.fail(why));
+  }
+
+  /** Fails what waits. What the committer has begun keeps its bytes until the disk answers. */
+  public void failWaiting(StoreException why) {
+    takeWaiting().forEach(op -> op.fail(why));
+  }
+
+  private List<ShardOp> takeWaiting() {
+    synchronized (queue) {
+      List<ShardOp> waiting = new ArrayList<>(queue);
+      queue.clear();
+      return waiting;
+    }
   }
 
   /** The committer: runs groups until the queue is empty. */

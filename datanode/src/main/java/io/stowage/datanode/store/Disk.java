@@ -280,6 +280,13 @@ final class Disk implements ShardHost, AutoCloseable {
     return shard;
   }
 
+  /** The same, to be written: nothing is to wait for a disk that takes no writes. */
+  ShardFile shardToWrite(ShardId shardId) throws StoreException {
+    checkNotFailed(shardId);
+    checkTakesWrites(shardId);
+    return shard(shardId);
+  }
+
   /** The shard of an id, which its first open creates. */
   ShardFile shardToOpen(ShardId shardId) throws StoreException {
     checkNotFailed(shardId);
@@ -311,10 +318,14 @@ final class Disk implements ShardHost, AutoCloseable {
 
   private void check(ShardId shardId, String why) throws StoreException {
     if (why != null) {
-      throw new StoreException(
-          ErrorCode.SHARD_FAILED,
-          "Cannot use " + shardId + ": disk " + id() + " (" + directory + ") is out: " + why);
+      throw outException(shardId, why);
     }
+  }
+
+  private StoreException outException(ShardId shardId, String why) {
+    return new StoreException(
+        ErrorCode.SHARD_FAILED,
+        "Cannot use " + shardId + ": disk " + id() + " (" + directory + ") is out: " + why);
   }
 
   /** Begins a shard file that a rebuild writes. */
@@ -620,7 +631,15 @@ final class Disk implements ShardHost, AutoCloseable {
     if (failure == null) {
       failure = why;
       LOG.error("Disk {} ({}) is out: {}", id(), directory, why);
-      shards.keySet().forEach(shard -> listener.shardChanged(id(), shard));
+      giveUpShards(why);
+    }
+  }
+
+  /** What waits for the disk holds memory of the node, perhaps for as long as the disk hangs. */
+  private void giveUpShards(String why) {
+    for (ShardFile shard : shards.values()) {
+      shard.failWaiting(outException(shard.id(), why));
+      listener.shardChanged(id(), shard.id());
     }
   }
 
@@ -643,12 +662,12 @@ final class Disk implements ShardHost, AutoCloseable {
 
   /** Finds out whether the disk itself is at fault when something on it has failed. */
   void probe() {
-    synchronized (probing) {
-      try {
+    try {
+      synchronized (probing) {
         probe(files, directory, clock);
-      } catch (IOException e) {
-        failWrites("a write to it fails: " + e.getMessage());
       }
+    } catch (IOException e) {
+      failWrites("a write to it fails: " + e.getMessage());
     }
   }
 
@@ -660,7 +679,7 @@ final class Disk implements ShardHost, AutoCloseable {
           id(),
           directory,
           why);
-      shards.keySet().forEach(shard -> listener.shardChanged(id(), shard));
+      giveUpShards(why);
     }
   }
 

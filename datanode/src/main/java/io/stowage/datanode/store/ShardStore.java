@@ -167,7 +167,8 @@ public final class ShardStore implements ShardService, AutoCloseable {
     int length = payload.readableBytes();
     boolean taken = false;
     try {
-      ShardFile shard = node.disk(request.getShard()).shard(ShardRequests.idOf(request.getShard()));
+      ShardFile shard =
+          node.disk(request.getShard()).shardToWrite(ShardRequests.idOf(request.getShard()));
       ShardRequests.checkWrite(request, payload);
       taken = writeMemory.tryTake(length);
       if (!taken) {

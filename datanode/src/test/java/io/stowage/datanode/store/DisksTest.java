@@ -38,6 +38,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Random;
+import java.util.concurrent.CompletableFuture;
 import java.util.function.BooleanSupplier;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -255,6 +256,41 @@ class DisksTest {
     }
     await(() -> !store.diskInfos().get(0).getFailed());
     assertEquals(4096, one.open(2, 2));
+  }
+
+  /** Else one disk that hangs takes the others of its node along. */
+  @Test
+  void whatWaitsForADiskWhoseWritesHangGivesItsMemoryBack() throws Exception {
+    ManualClock clock = new ManualClock(5_000_000);
+    StoreSettings settings = new StoreSettings(0, true, 8 * 4096);
+    store = ShardStore.open(List.of(D1, D2), disks, settings, clock);
+    Shard one = shardOn(D1, 1);
+    Shard two = shardOn(D2, 2);
+    one.open(1, 1);
+    two.open(1, 1);
+    disks.hangWrites(path -> path.startsWith(D1));
+    try {
+      CompletableFuture<?> begun = one.writeAsync(1, 0, Shard.bytes(1, 4096), 1);
+      look();
+      CompletableFuture<?> waits = one.writeAsync(1, 4096, Shard.bytes(2, 7 * 4096), 1);
+      two.expect(ErrorCode.OVERLOADED, () -> two.write(1, 0, Shard.bytes(3, 4096), 1));
+      clock.advance(Duration.ofSeconds(31));
+      look();
+      clock.advance(Duration.ofSeconds(61));
+      look();
+      assertTrue(store.diskInfos().get(0).getFailed());
+      assertEquals(ErrorCode.SHARD_FAILED, Shard.failure(waits).code());
+      two.write(1, 0, Shard.bytes(3, 7 * 4096), 1);
+      for (int i = 0; i < 9; i++) {
+        one.expect(ErrorCode.SHARD_FAILED, () -> one.write(1, 4096, Shard.bytes(2, 4096), 1));
+      }
+      assertFalse(begun.isDone());
+      disks.hangWrites(path -> false);
+      Shard.await(begun);
+      two.write(1, 7 * 4096, Shard.bytes(4, 8 * 4096), 1);
+    } finally {
+      disks.hangWrites(path -> false);
+    }
   }
 
   @Test
