@@ -499,7 +499,9 @@ public final class FakeDatanode {
           peer.shards.get(container + "/" + source.getIndex() + "/" + source.getGeneration());
       return shard == null
               || peer.down
-              || !(shard.report.getSealed() || shard.report.getReadable())
+              || !(shard.report.getSealed()
+                  || shard.report.getReadable()
+                  || peer.disks.get(shard.report.getDiskId()).getFailed())
               || shard.report.getQuarantined()
               || isGone(peer.disks.get(shard.report.getDiskId()))
           ? null

@@ -371,6 +371,29 @@ class RepairTest {
     }
   }
 
+  /** m+1 disks hang, or are remounted read-only, before their shards are sealed. */
+  @Test
+  void whatStandsOpenOnDisksThatTakeNoWritesIsRebuiltFrom() throws Exception {
+    ScmHarness h = new ScmHarness(8, null);
+    Lease lease = h.written(8192);
+    long id = lease.getContainer().getId();
+    List<FakeDatanode> hosts = hosts(h, id);
+    for (int i = 1; i < 4; i++) {
+      hosts.get(i).setDiskReadOnly(hosts.get(i).diskIds().get(0));
+    }
+    h.release(lease, LeaseOutcome.LEASE_DAMAGED, 8192, hosts.get(1));
+    h.pass(Duration.ofSeconds(100));
+    assertEquals(ContainerState.SEALED, h.container(id).getState());
+    assertEquals(1, h.container(id).getShards(1).getGeneration(), "a writer may still have it");
+    assertEquals(0, h.status().getUnavailableContainers());
+    h.pass(Duration.ofMinutes(2));
+    assertWhole(h, id);
+    assertEquals(8192, h.container(id).getEndOffset());
+    for (int i = 1; i < 4; i++) {
+      assertNotEquals(hosts.get(i).nodeId(), h.container(id).getShards(i).getNodeId());
+    }
+  }
+
   /** A disk that deletes nothing is waited for as one that is away. */
   @Test
   void aDeletedContainersRowWaitsForAReadOnlyDiskForAWeek() throws Exception {

@@ -35,7 +35,7 @@ import io.stowage.scm.cluster.ClusterMap.PlaceState;
  * @param leaving on a node that is to be emptied, which answers
  * @param away on a node that is in maintenance and silent
  * @param unheard this SCM does not know yet
- * @param unsealed present and open, not failed
+ * @param unsealed present and open, not failed; its disk may take no writes, so that it stays so
  * @param reported their node answers and has told all its shards
  * @param everOpened anything was ever seen of it: else nothing is in it that could be lost
  */
@@ -174,18 +174,19 @@ record Condition(
     return !everOpened && Integer.bitCount(reported) >= dataShards;
   }
 
-  /** The same, had it lost the shards that stand open. */
+  /** The same, had it lost the shards that stand open, but for those that nobody can write to. */
   Condition withoutUnsealed() {
+    int open = unsealed & ~failing;
     return new Condition(
         state,
         shards,
         dataShards,
-        present & ~unsealed,
-        missing | unsealed,
-        failing & ~unsealed,
-        damaged & ~unsealed,
-        lossy & ~unsealed,
-        leaving & ~unsealed,
+        present & ~open,
+        missing | open,
+        failing,
+        damaged & ~open,
+        lossy & ~open,
+        leaving & ~open,
         away,
         unheard,
         0,

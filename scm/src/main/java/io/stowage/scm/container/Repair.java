@@ -50,7 +50,10 @@ import org.slf4j.LoggerFactory;
  *   <li>An {@link Inspection} finds what is to be done, most endangered first. An open container is
  *       sealed first; nothing is rebuilt before every shard of it that is seen is sealed, or has
  *       failed, so that no source changes any more. One that is not sealed in time is replaced as
- *       soon as k are: no more can be acknowledged then. What can be read and not written (a force
+ *       soon as k are: no more can be acknowledged then. It counts as one of these itself if its
+ *       disk takes no writes: by then no writer has a lease either, nor waits for an answer. While
+ *       fewer than k are sealed and other disks hold the rest open, a stripe may still come to
+ *       those alone, so that nothing may be made of them. What can be read and not written (a force
  *       failed, a disk is read-only) is to be made elsewhere and a source like any other: m+1 such
  *       shards are no loss.
  *   <li><b>Intent</b>: the row's {@code last_generation} is raised by compare-and-set. No two
@@ -157,7 +160,7 @@ final class Repair {
   /** A target that is alive and tells no progress for as long has lost the order, or hangs. */
   private static final long SILENCE_NANOS = Duration.ofMinutes(10).toNanos();
 
-  /** What stands open for as long in spite of orders to seal is made anew from what is sealed. */
+  /** Least time for which what stands open in spite of orders to seal is waited for. */
   private static final long SEAL_PATIENCE_NANOS = Duration.ofMinutes(2).toNanos();
 
   private final LeaderEpoch leader;
@@ -170,6 +173,7 @@ final class Repair {
   private final Orders orders;
   private final Rebuilds rebuilds;
   private final long patienceNanos;
+  private final long sealPatienceNanos;
   private final StoreClock clock;
   private final RandomGenerator random;
 
@@ -209,7 +213,7 @@ final class Repair {
       Leases leases,
       Orders orders,
       Rebuilds rebuilds,
-      Duration patience,
+      Leases.Settings settings,
       StoreClock clock,
       RandomGenerator random) {
     this.leader = leader;
@@ -221,7 +225,8 @@ final class Repair {
     this.leases = leases;
     this.orders = orders;
     this.rebuilds = rebuilds;
-    this.patienceNanos = patience.toNanos();
+    this.patienceNanos = settings.patience().toNanos();
+    this.sealPatienceNanos = Math.max(SEAL_PATIENCE_NANOS, settings.duration().toNanos());
     this.clock = clock;
     this.random = random;
   }
@@ -496,7 +501,7 @@ final class Repair {
     if ((work | condition.toMend()) != 0 && condition.unsealed() != 0) {
       sealing.sealAllOf(row, condition.unsealed()); // first: sources stand still
       long now = clock.monotonicNanos();
-      if (now - unsealedSince.computeIfAbsent(id, key -> now) < SEAL_PATIENCE_NANOS) {
+      if (now - unsealedSince.computeIfAbsent(id, key -> now) < sealPatienceNanos) {
         return;
       }
       for (ShardPlace place : row.info().getShardsList()) {

@@ -153,7 +153,7 @@ public final class Term {
             leases,
             orders,
             rebuilds,
-            settings.leases.patience(),
+            settings.leases,
             clock,
             world.random);
     this.surplus =
