@@ -418,6 +418,40 @@ class RepairTest {
     assertNull(h.store.read(id), "it is not waited for for ever");
   }
 
+  /** A copy that was replaced is on a disk that is read-only, whose node may have died, too. */
+  @Test
+  void aCopyThatCannotBeDeletedHoldsADeletedContainersRowForAWeek() throws Exception {
+    for (boolean dies : List.of(false, true)) {
+      ScmHarness h = new ScmHarness(6, null);
+      long id = emptied(h);
+      List<FakeDatanode> hosts = hosts(h, id);
+      FakeDatanode node = h.nodes.stream().filter(n -> !hosts.contains(n)).findAny().orElseThrow();
+      ShardReport named = hosts.get(1).shard(id, 1);
+      String disk = node.diskIds().get(0);
+      node.setDiskReadOnly(disk);
+      node.plant(named.toBuilder().setGeneration(0).setDiskId(disk).build());
+      h.pass(Duration.ofSeconds(2));
+      FakeDatanode[] silent = dies ? new FakeDatanode[] {node} : new FakeDatanode[0];
+      h.pass(ScmHarness.DEAD.plus(A_LITTLE), silent);
+      assertEquals(1, h.status().getStaleShards());
+      h.clock.advance(ScmHarness.KEEP);
+      h.scm.tick();
+      h.pass(ScmHarness.DEAD.plus(A_LITTLE), silent);
+      assertTrue(hosts.stream().allMatch(host -> host.shard(id, 1) == null));
+      for (int day = 0; day < 6; day++) {
+        h.clock.advance(Duration.ofDays(1));
+        h.scm.tick();
+        h.pass(A_LITTLE, silent);
+      }
+      assertNotNull(h.store.read(id), "it may take writes again");
+      h.clock.advance(Duration.ofDays(1));
+      h.scm.tick();
+      h.pass(ScmHarness.DEAD.plus(A_LITTLE), silent);
+      assertNull(h.store.read(id), "it is not waited for for ever");
+      assertEquals(0, h.status().getDeletedContainers());
+    }
+  }
+
   @Test
   void aLostContainerIsThereAgainWithItsDisk() throws Exception {
     ScmHarness h = new ScmHarness(5, null);

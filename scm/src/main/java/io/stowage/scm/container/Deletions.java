@@ -36,13 +36,13 @@ import org.slf4j.LoggerFactory;
  *   <li>After the keep time, the row is read from the table, and every shard that its nodes have is
  *       ordered to be deleted, with the version of that row.
  *   <li>When every node that the row names has told all its shards and none of these is among them,
- *       the row is removed by compare-and-set. A decommissioned node is not asked. One that is
- *       dead, or whose disk is gone, is waited for a week beyond the keep time, for it may never
- *       come back, and a row that nobody removes is in every scan. Should it come back after that,
- *       what it has belongs to no row: it is put aside and deleted a week later, as by {@link
- *       Surplus}. Nothing in it can be missed: DELETED is final. Remembering such shards for good
- *       was rejected: it would be a list per dead node without an end, to save one week of their
- *       space.
+ *       nor a copy that the row does not name anywhere, the row is removed by compare-and-set. A
+ *       decommissioned node is not asked. One that is dead, or whose disk is gone or takes no
+ *       writes, is waited for a week beyond the keep time, for it may never come back, and a row
+ *       that nobody removes is in every scan. Should it come back after that, what it has belongs
+ *       to no row: it is put aside and deleted a week later, as by {@link Surplus}. Nothing in it
+ *       can be missed: DELETED is final. Remembering such shards for good was rejected: it would be
+ *       a list per dead node without an end, to save one week of their space.
  * </ol>
  *
  * What a crash leaves is a DELETED row, and the next leader goes on from what is reported.
@@ -152,7 +152,8 @@ final class Deletions {
     int failing = onFailingDisks(seen.info());
     int present = condition.present() & ~failing;
     boolean anyPresent = present != 0;
-    if (!anyPresent && !isConfirmed(seen.info(), condition, failing)) {
+    if (!anyPresent
+        && (!isConfirmed(seen.info(), condition, failing) || isCopyWaitedFor(seen.info()))) {
       return false; // a node that is to be asked is away
     }
     if (anyPresent && allOrdered(seen.info(), present)) {
@@ -170,9 +171,6 @@ final class Deletions {
     if (anyPresent) {
       order(row, present);
       return true;
-    }
-    if (!shards.strangers().of(id).isEmpty()) {
-      return true; // copies that no row names: Surplus has them deleted, by this row
     }
     AFTER_CONFIRM.reach();
     if (store.remove(leader, row)) {
@@ -198,9 +196,7 @@ final class Deletions {
   }
 
   private boolean isConfirmed(ContainerInfo info, Condition condition, int failing) {
-    long overMicros = clock.wallMicros() - info.getDeletedMicros() - keepMicros;
-    int givenUp =
-        overMicros >= DEAD_WAITED_FOR.toNanos() / 1_000 ? condition.missing() | failing : 0;
+    int givenUp = areDeadGivenUp(info) ? condition.missing() | failing : 0;
     for (ShardPlace place : info.getShardsList()) {
       boolean told = Condition.has((condition.reported() & ~failing) | givenUp, place.getIndex());
       if (!told && cluster.mode(place.getNodeId()) != DatanodeMode.DECOMMISSIONED) {
@@ -208,6 +204,23 @@ final class Deletions {
       }
     }
     return true;
+  }
+
+  private boolean areDeadGivenUp(ContainerInfo info) {
+    long overMicros = clock.wallMicros() - info.getDeletedMicros() - keepMicros;
+    return overMicros >= DEAD_WAITED_FOR.toNanos() / 1_000;
+  }
+
+  /** Whether there is a copy that no row names: {@link Surplus} has it deleted, by this row. */
+  private boolean isCopyWaitedFor(ContainerInfo info) {
+    for (Strangers.Stranger copy : shards.strangers().of(info.getId())) {
+      ClusterMap.PlaceState place = cluster.placeState(copy.nodeId(), copy.shard().getDiskId());
+      boolean mayNeverGo = place == ClusterMap.PlaceState.LOST || place.isFailing();
+      if (!mayNeverGo || !areDeadGivenUp(info)) {
+        return true;
+      }
+    }
+    return false;
   }
 
   private boolean allOrdered(ContainerInfo info, int present) {
