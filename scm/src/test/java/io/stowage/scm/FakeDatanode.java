@@ -70,6 +70,7 @@ public final class FakeDatanode {
   private List<FakeDatanode> peers = List.of();
   private boolean holding;
   private boolean queuing;
+  private long rebuiltBytes = 4_096;
   private boolean sealing = true;
   private boolean down;
 
@@ -126,6 +127,11 @@ public final class FakeDatanode {
   /** Whether rebuilds that are held wait for their turn; else they have begun and stand still. */
   public synchronized void queueRebuilds(boolean queue) {
     queuing = queue;
+  }
+
+  /** How far rebuilds that are held and have begun say that they are. */
+  public synchronized void setRebuiltBytes(long bytes) {
+    rebuiltBytes = bytes;
   }
 
   /** Has no order to seal end, as on a disk that hangs. */
@@ -292,7 +298,7 @@ public final class FakeDatanode {
         request.addProgress(
             OrderProgress.newBuilder()
                 .setOrderId(rebuild.order.getOrderId())
-                .setBytesDone(queuing ? 0 : 4_096)
+                .setBytesDone(queuing ? 0 : rebuiltBytes)
                 .setBytesTotal(queuing ? 0 : 8_192));
       }
       link.results.clear();

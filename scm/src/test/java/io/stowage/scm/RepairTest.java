@@ -680,6 +680,34 @@ class RepairTest {
   }
 
   @Test
+  void aRebuildThatARestartedTargetBeginsAnewDoesNotStandStill() throws Exception {
+    ScmHarness h = new ScmHarness(7, null);
+    FakeDatanode dead = hosts(h, sealed(h)).get(0);
+    h.nodes.forEach(node -> node.holdRebuilds(true));
+    die(dead);
+    h.pass(ScmHarness.DEAD.plus(A_LITTLE), dead);
+    FakeDatanode target =
+        h.nodes.stream().filter(n -> n.rebuildsUnderWay() == 1).findFirst().orElseThrow();
+    target.setRebuiltBytes(8_000);
+    h.pass(Duration.ofMinutes(9), dead);
+    target.restart();
+    for (int minute = 0; minute < 30; minute++) {
+      target.setRebuiltBytes(100 * minute);
+      h.pass(Duration.ofMinutes(1), dead);
+    }
+    assertEquals(0, h.status().getRepair().getShardsFailed());
+    assertEquals(1, target.rebuildsUnderWay());
+    for (int minute = 0; minute < 60; minute++) { // one that never gets far is begun elsewhere
+      target.restart();
+      target.setRebuiltBytes(100);
+      h.pass(Duration.ofSeconds(30), dead);
+      target.setRebuiltBytes(200);
+      h.pass(Duration.ofSeconds(30), dead);
+    }
+    assertTrue(h.status().getRepair().getShardsFailed() > 0);
+  }
+
+  @Test
   void whatCannotBeSealedIsMadeAnewWithWhatIsLost() throws Exception {
     ScmHarness h = new ScmHarness(7, null);
     Lease lease = h.written(8192);

@@ -46,7 +46,13 @@ final class Rebuild {
 
   final long bytesTotal;
 
+  /** The most that its target told: what the figures count. */
   long bytesDone;
+
+  /** What its target told since it began last. */
+  long bytesTold;
+
+  int begunAgain;
   long orderId;
   int orderedTimes = 1;
   long lastSignNanos;

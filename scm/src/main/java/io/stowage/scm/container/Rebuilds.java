@@ -39,6 +39,9 @@ final class Rebuilds {
   /** A disk is read for as many rebuilds at once as it is written for, times this. */
   private static final int READS_A_WRITE = 4;
 
+  /** Restarts of a target that are no fault of the rebuild. */
+  private static final int MOST_BEGUN_AGAIN = 5;
+
   private static final long RATE_WINDOW_NANOS = TimeUnit.MINUTES.toNanos(1);
   private static final int MOST_SAMPLES = 128;
 
@@ -132,13 +135,24 @@ final class Rebuilds {
     for (OrderProgress progress : told) {
       Rebuild rebuild = byOrder.get(progress.getOrderId());
       if (rebuild != null) {
-        if (progress.getBytesTotal() == 0 || progress.getBytesDone() > rebuild.bytesDone) {
-          rebuild.lastSignNanos = nowNanos; // it waits for its turn, or goes on
+        if (goesOn(rebuild, progress.getBytesDone()) || progress.getBytesTotal() == 0) {
+          rebuild.lastSignNanos = nowNanos; // or it waits for its turn
         }
         advance(rebuild, progress.getBytesDone());
       }
     }
     sample(nowNanos);
+  }
+
+  /** A target that was restarted begins anew and goes on; one that always is stands still. */
+  private static boolean goesOn(Rebuild rebuild, long bytesTold) {
+    if (bytesTold < rebuild.bytesTold && rebuild.begunAgain < MOST_BEGUN_AGAIN) {
+      rebuild.begunAgain++;
+      rebuild.bytesTold = 0;
+    }
+    boolean goesOn = bytesTold > rebuild.bytesTold;
+    rebuild.bytesTold = Math.max(rebuild.bytesTold, bytesTold);
+    return goesOn;
   }
 
   private void advance(Rebuild rebuild, long bytes) {
