@@ -33,6 +33,7 @@ import io.stowage.common.proto.ClusterStatusReply;
 import io.stowage.common.proto.ClusterStatusRequest;
 import io.stowage.common.proto.ContainerInfo;
 import io.stowage.common.proto.ContainerState;
+import io.stowage.common.proto.DatanodeInfo;
 import io.stowage.common.proto.DatanodeMode;
 import io.stowage.common.proto.FinishRepackRequest;
 import io.stowage.common.proto.HeartbeatReply;
@@ -125,6 +126,14 @@ class RepairTest {
     }
     assertEquals(0, h.status().getStaleShards());
     assertEquals(0, h.status().getUnknownShards());
+    assertAllCounted(h);
+  }
+
+  /** How many shards SCM says that each node has; by that it knows what is too many unknown. */
+  private static void assertAllCounted(ScmHarness h) {
+    for (FakeDatanode node : h.nodes) {
+      assertEquals(node.shards().size(), node(h, node).getShardCount(), node.nodeId());
+    }
   }
 
   @Test
@@ -809,6 +818,7 @@ class RepairTest {
       assertFalse(hosts(h, id).contains(node));
     }
     assertEquals(0, node.shards().size());
+    assertAllCounted(h);
     setMode(h, node, DatanodeMode.IN_SERVICE);
     assertEquals(DatanodeMode.IN_SERVICE, mode(h, node));
   }
@@ -994,6 +1004,7 @@ class RepairTest {
     h.pass(A_LITTLE);
     assertTrue(away.shards().isEmpty());
     assertNull(h.store.read(id));
+    assertAllCounted(h);
     assertEquals(0, h.status().getDeletedContainers());
     assertEquals(0, h.status().getUnknownShards());
   }
@@ -1120,6 +1131,7 @@ class RepairTest {
     node.setQuarantineClock(h.clock.wallMicros());
     h.pass(A_LITTLE);
     assertTrue(node.shard(77, 0).getQuarantined());
+    assertAllCounted(h);
     for (int day = 0; day < 6; day++) {
       h.clock.advance(Duration.ofDays(1));
       h.scm.tick();
@@ -1131,6 +1143,7 @@ class RepairTest {
     h.pass(A_LITTLE);
     assertNull(node.shard(77, 0));
     assertEquals(0, h.status().getUnknownShards());
+    assertAllCounted(h);
   }
 
   /** Has the table forget a container, so that its nodes put its shards into quarantine. */
@@ -1607,6 +1620,10 @@ class RepairTest {
   }
 
   private static DatanodeMode mode(ScmHarness h, FakeDatanode node) {
+    return node(h, node).getMode();
+  }
+
+  private static DatanodeInfo node(ScmHarness h, FakeDatanode node) {
     return h
         .scm
         .listDatanodes(ListDatanodesRequest.getDefaultInstance())
@@ -1614,7 +1631,6 @@ class RepairTest {
         .stream()
         .filter(info -> info.getNodeId().equals(node.nodeId()))
         .findFirst()
-        .orElseThrow()
-        .getMode();
+        .orElseThrow();
   }
 }

@@ -111,12 +111,34 @@ public final class ShardInventory {
   /** Takes in shards that changed and tells which are to be looked at: see {@link #reportPage}. */
   public List<ShardReport> report(String nodeId, List<ShardReport> shards) {
     List<ShardReport> unsealed = new ArrayList<>();
-    int more = 0;
     for (ShardReport shard : shards) {
-      more += take(nodeId, shard, unsealed) ? 1 : 0;
+      counted(nodeId, ShardId.of(shard), () -> take(nodeId, shard, unsealed));
     }
-    cluster.noteNewShards(nodeId, more);
     return unsealed;
+  }
+
+  /**
+   * Takes in what is news of a shard, and counts it at its node if it is there only by that, or no
+   * more. Else nothing but a full report, as after a restart, would ever count what is gone, and
+   * how many unknown shards are too many follows from how many there are.
+   */
+  private void counted(String nodeId, ShardId id, Runnable news) {
+    boolean before = isKnown(nodeId, id);
+    news.run();
+    boolean after = isKnown(nodeId, id);
+    if (before != after) {
+      cluster.noteNewShards(nodeId, after ? 1 : -1);
+    }
+  }
+
+  private boolean isKnown(String nodeId, ShardId id) {
+    if (strangers.find(nodeId, id) != null) {
+      return true;
+    }
+    ContainerRow row = map.get(id.container());
+    return row != null
+        && names(row.info(), nodeId, id)
+        && map.reported(id.container()).isPresent(id.index());
   }
 
   /**
@@ -163,15 +185,14 @@ public final class ShardInventory {
     return underWay.containsKey(nodeId);
   }
 
-  /** Says whether the shard was not known to be there before. */
-  private boolean take(String nodeId, ShardReport shard, List<ShardReport> unsealed) {
+  private void take(String nodeId, ShardReport shard, List<ShardReport> unsealed) {
     ContainerRow row = map.get(shard.getContainer());
     if (row != null) {
       compare(row, shard);
     }
     if (row == null || !isPlace(row.info(), nodeId, shard)) {
       addStranger(nodeId, shard, row);
-      return false;
+      return;
     }
     if (shard.getQuarantined()) {
       addStranger(nodeId, shard, row); // to be restored
@@ -179,7 +200,6 @@ public final class ShardInventory {
       strangers.forget(nodeId, ShardId.of(shard));
     }
     ContainerMap.Seen seen = ContainerMap.Seen.of(shard);
-    boolean before = map.reported(row.id()).isPresent(shard.getIndex());
     map.note(row.id(), shard.getIndex(), seen);
     if (shard.getEnd() > row.info().getEndOffset()) {
       ends.merge(row.id(), shard.getEnd(), Math::max);
@@ -187,7 +207,6 @@ public final class ShardInventory {
     if (seen != null && !seen.sealed() && !seen.failing() && isClosed(row.info().getState())) {
       unsealed.add(shard);
     }
-    return seen != null && !before;
   }
 
   private void compare(ContainerRow row, ShardReport shard) {
@@ -261,6 +280,10 @@ public final class ShardInventory {
 
   /** A datanode answered, or tells, that a shard is there and sealed. */
   void noteSealed(String nodeId, ShardId id, long end, long lostSectors) {
+    counted(nodeId, id, () -> takeSealed(nodeId, id, end, lostSectors));
+  }
+
+  private void takeSealed(String nodeId, ShardId id, long end, long lostSectors) {
     ContainerRow row = map.get(id.container());
     if (row == null || !names(row.info(), nodeId, id)) {
       return; // replaced meanwhile
@@ -274,11 +297,16 @@ public final class ShardInventory {
 
   /** A datanode answered that a shard file is not there, or no longer. */
   void noteGone(String nodeId, ShardId id) {
-    strangers.forget(nodeId, id);
-    ContainerRow row = map.get(id.container());
-    if (row != null && names(row.info(), nodeId, id)) {
-      map.note(id.container(), id.index(), null);
-    }
+    counted(
+        nodeId,
+        id,
+        () -> {
+          strangers.forget(nodeId, id);
+          ContainerRow row = map.get(id.container());
+          if (row != null && names(row.info(), nodeId, id)) {
+            map.note(id.container(), id.index(), null);
+          }
+        });
   }
 
   /** Whether a row names this shard; a node has no two of one generation on two disks. */
@@ -464,8 +492,7 @@ public final class ShardInventory {
         || !isPlace(row.info(), stranger.nodeId(), stranger.shard())) {
       return false;
     }
-    strangers.forget(stranger.nodeId(), stranger.id());
-    report(stranger.nodeId(), List.of(stranger.shard()));
+    report(stranger.nodeId(), List.of(stranger.shard())); // which takes it out of the strangers
     return true;
   }
 
