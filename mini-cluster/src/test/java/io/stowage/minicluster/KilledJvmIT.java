@@ -42,7 +42,7 @@ import software.amazon.awssdk.services.s3.model.S3Object;
  * acknowledged is there, whole; what was not is there whole or not at all.
  */
 class KilledJvmIT {
-  private static final int KILLS = Integer.getInteger("stowage.it.kills", 3);
+  private static final int KILLS = Integer.getInteger("stowage.it.kills", 2);
   private static final int WRITERS = 6;
   private static final String BUCKET = "killed";
 

@@ -172,7 +172,7 @@ class SyncedFilesIT {
   @Test
   void readersSeeALengthThatOnlyGrowsAndAllOfItsBytes() throws Exception {
     Path path = new Path("/read/while/written");
-    byte[] content = TestContent.of("grows", 8 << 20);
+    byte[] content = TestContent.of("grows", 5 << 20); // more than a stripe
     AtomicInteger synced = new AtomicInteger(-1);
     ExecutorService reader = Executors.newSingleThreadExecutor();
     Future<Integer> reads =

@@ -38,7 +38,7 @@ final class SyncingProcess {
         FSDataOutputStream out = files.create(new org.apache.hadoop.fs.Path(file))) {
       int done = 0;
       for (int i = 0; done < content.length; i++) {
-        int some = Math.min(content.length - done, 1 + (i * 7_919) % 9_000);
+        int some = Math.min(content.length - done, 1 + (i * 7_919) % 27_000);
         out.write(content, done, some);
         done += some;
         out.hsync();
