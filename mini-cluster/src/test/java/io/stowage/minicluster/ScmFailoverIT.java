@@ -17,6 +17,7 @@ package io.stowage.minicluster;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.stowage.common.conf.Keys;
@@ -29,6 +30,7 @@ import io.stowage.common.proto.ClusterStatusRequest;
 import io.stowage.common.proto.ContainerInfo;
 import io.stowage.common.proto.ContainerState;
 import io.stowage.common.proto.GetContainersRequest;
+import io.stowage.common.proto.GetObjectRequest;
 import io.stowage.common.proto.Lease;
 import io.stowage.common.proto.LeaseContainersRequest;
 import io.stowage.common.rpc.RpcClient;
@@ -36,25 +38,34 @@ import io.stowage.common.rpc.RpcProtocol;
 import io.stowage.common.scm.ContainerManager;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.HashSet;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Queue;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.apache.hadoop.conf.Configuration;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import software.amazon.awssdk.core.sync.RequestBody;
 import software.amazon.awssdk.services.s3.S3Client;
-import software.amazon.awssdk.services.s3.model.S3Exception;
 
 /**
  * Two SCM processes, each with a way to ZooKeeper of its own. The leader is paused past its
  * session, and goes on as if nothing had happened; then the leader is cut off from ZooKeeper, but
  * from nothing else; later the leader is killed. Containers are so small that writes need new
- * leases all the time.
+ * leases all the time, also while nobody leads. The client tries nothing twice: no put may fail, or
+ * take longer than the bound, but for what this machine stood still.
  */
 class ScmFailoverIT {
   private static final String BUCKET = "failover";
@@ -63,11 +74,22 @@ class ScmFailoverIT {
   private static final boolean LONG = Boolean.getBoolean("stowage.it.long");
 
   private static final Duration WITHIN = Duration.ofSeconds(10);
-  private static final int LENGTH = 900_000;
+
+  /** What has no bound of its own hangs after this. */
+  private static final Duration PATIENCE = Duration.ofSeconds(60);
+
+  /** Six fill a container of rs-3-2. */
+  private static final int LENGTH = 2_000_000;
+
+  private static final int WRITERS = 4;
+
+  /** Puts of each writer before its leader goes, and after there is another. */
+  private static final int PUTS = 3;
 
   @TempDir Path directory;
 
-  private final Map<String, Integer> written = new LinkedHashMap<>();
+  private final MachinePauses pauses = MachinePauses.begin();
+  private final Map<String, Integer> written = new ConcurrentHashMap<>();
   private final List<TcpProxy> ways = new ArrayList<>();
   private final List<ScmProcess> processes = new ArrayList<>();
   private final List<RpcClient<ContainerManager>> clients = new ArrayList<>();
@@ -77,7 +99,9 @@ class ScmFailoverIT {
     HBaseHome home = HBaseHome.shared();
     String namespace = HBaseHome.newNamespace();
     List<String> addresses = List.of("127.0.0.1:" + freePort(0), "127.0.0.1:" + freePort(1));
-    StowageConfig config = ScmProcess.config(home.zooKeeperQuorum(), namespace, addresses);
+    StowageConfig config =
+        ScmProcess.config(home.zooKeeperQuorum(), namespace, addresses)
+            .with(Keys.DEAD_INTERVAL, "30s"); // no datanode goes: a pause of this JVM's is no death
     try {
       Configuration hbase = home.configuration();
       for (int i = 0; i < 2; i++) {
@@ -97,18 +121,16 @@ class ScmFailoverIT {
                 Duration.ofSeconds(2),
                 Duration.ZERO));
       }
-      awaitLeader(-1, Duration.ofSeconds(30));
+      awaitLeader(-1);
       try (MiniStowageCluster cluster =
-              MiniStowageCluster.builder()
-                  .set(Keys.CONTAINER_CAPACITY, "4m")
-                  .externalScms(addresses, namespace)
-                  .start();
+              MiniStowageCluster.builder().externalScms(addresses, namespace).start();
           S3Client s3 =
               S3Clients.impatient(cluster.s3Endpoint(), cluster.accessKey(), cluster.secretKey())) {
         s3.createBucket(b -> b.bucket(BUCKET));
-        failOver(s3);
+        failOver(cluster, s3);
       }
     } finally {
+      pauses.close();
       for (RpcClient<ContainerManager> client : clients) {
         client.close();
       }
@@ -121,23 +143,19 @@ class ScmFailoverIT {
     }
   }
 
-  private void failOver(S3Client s3) throws Exception {
-    put(s3, "first", 8);
-    int paused = awaitLeader(-1, Duration.ofSeconds(10));
-    final long epoch = status(paused).getLeaderEpoch();
-
-    processes.get(paused).pause();
-    putsGoOn(s3, "while the leader is paused");
-    int second = awaitLeader(paused, WITHIN);
-    assertTrue(status(second).getLeaderEpoch() > epoch, "the new leader's epoch is higher");
-    put(s3, "second", 8);
+  private void failOver(MiniStowageCluster cluster, S3Client s3) throws Exception {
+    put(s3, "first", 4);
+    int paused = awaitLeader(-1);
+    int second = 1 - paused;
+    putsGoOn(cluster, s3, "paused", paused, () -> processes.get(paused).pause());
+    put(s3, "second", 4);
 
     processes.get(paused).resume();
     // It may believe for a moment that it leads; whoever asks it then must not be hurt.
     put(s3, "third", 8);
     List<String> say;
     List<String> expected = second == 0 ? List.of("leads", "follows") : List.of("follows", "leads");
-    long deadline = System.nanoTime() + WITHIN.toNanos();
+    long deadline = System.nanoTime() + PATIENCE.toNanos();
     do {
       say = List.of(says(0), says(1));
       Thread.sleep(50);
@@ -145,18 +163,16 @@ class ScmFailoverIT {
     assertEquals(expected, say, "the stale leader steps down, and the new one stays");
     verify(s3);
 
-    assertEquals(second, awaitLeader(-1, WITHIN));
     int last = second;
     if (LONG) {
       partition(s3, second);
-      assertEquals(paused, awaitLeader(second, WITHIN));
+      assertEquals(paused, awaitLeader(second));
       verify(s3);
       last = paused;
     }
-    processes.get(last).close(); // kill -9
-    putsGoOn(s3, "after the leader was killed");
-    assertEquals(1 - last, awaitLeader(last, WITHIN));
-    put(s3, "fourth", 8);
+    ScmProcess killed = processes.get(last);
+    putsGoOn(cluster, s3, "killed", last, killed::close); // kill -9
+    put(s3, "fourth", 4);
     verify(s3);
   }
 
@@ -172,7 +188,7 @@ class ScmFailoverIT {
     ways.get(leader).silence();
     int puts = 0;
     while (!status(other).getLeader()) {
-      assertTrue(System.nanoTime() - began < WITHIN.toNanos(), "nobody follows it");
+      assertTrue(System.nanoTime() - began < PATIENCE.toNanos(), "nobody follows it");
       askBoth(granted);
       put(s3, "cut off" + puts++, 1);
     }
@@ -229,34 +245,141 @@ class ScmFailoverIT {
     }
   }
 
-  /** Some puts may fail while nobody leads, but not for longer than the bound. */
-  private void putsGoOn(S3Client s3, String when) throws Exception {
-    long begin = System.nanoTime();
-    int refused = 0;
-    int inARow = 0;
-    for (int i = 0; inARow < 12; i++) {
-      try {
-        put(s3, when + i, 1);
-        inARow++;
-      } catch (S3Exception e) {
-        assertEquals(503, e.statusCode(), e::getMessage);
-        refused++;
-        inARow = 0;
-        assertTrue(System.nanoTime() - begin < WITHIN.toNanos(), () -> when + ": " + e);
+  private interface Fault {
+    void strike() throws Exception;
+  }
+
+  /**
+   * Several put one object after the other while the leader goes and until another leads. Some of
+   * them ask for a lease while nobody leads: else the leader would not have been needed.
+   */
+  private void putsGoOn(
+      MiniStowageCluster cluster, S3Client s3, String how, int leader, Fault fault)
+      throws Exception {
+    final long epoch = status(leader).getLeaderEpoch();
+    final int other = 1 - leader;
+    Queue<Done> puts = new ConcurrentLinkedQueue<>();
+    AtomicBoolean over = new AtomicBoolean();
+    ExecutorService writers = Executors.newFixedThreadPool(WRITERS);
+    List<Future<?>> running = new ArrayList<>();
+    try {
+      for (int writer = 0; writer < WRITERS; writer++) {
+        String name = how + "/" + writer;
+        running.add(
+            writers.submit(
+                () -> {
+                  for (int i = 0; !over.get(); i++) {
+                    puts.add(put(s3, name + "/" + i));
+                  }
+                  return null;
+                }));
       }
+      awaitPuts(puts, running, WRITERS * PUTS);
+      fault.strike();
+      Instant nobodyLed = null;
+      long began = System.nanoTime();
+      while (true) {
+        Instant asked = Instant.now();
+        if (status(other).getLeader()) {
+          break;
+        }
+        nobodyLed = asked;
+        assertTrue(System.nanoTime() - began < PATIENCE.toNanos(), how + ": nobody follows it");
+        Thread.sleep(20);
+      }
+      final long took = (System.nanoTime() - began) / 1_000_000;
+      assertTrue(status(other).getLeaderEpoch() > epoch, "the new leader's epoch is higher");
+      awaitPuts(puts, running, puts.size() + WRITERS * PUTS);
+      over.set(true);
+      for (Future<?> writer : running) {
+        writer.get(PATIENCE.toSeconds(), TimeUnit.SECONDS);
+      }
+      assertNotNull(nobodyLed, how + ": another led at once");
+      int waited = 0;
+      for (Done put : puts) {
+        boolean inBetween = put.began().isBefore(nobodyLed) && put.ended().isAfter(nobodyLed);
+        waited += inBetween && leased(cluster, other, put.key()).isAfter(nobodyLed) ? 1 : 0;
+      }
+      System.err.printf(
+          "%s: another led after %d ms; %d puts, none refused, the longest took %d ms; %d asked for"
+              + " a lease while nobody led%n",
+          how,
+          took,
+          puts.size(),
+          puts.stream().mapToLong(Done::tookMillis).max().orElseThrow(),
+          waited);
+      assertTrue(waited > 0, how + ": no put needed a lease while nobody led");
+    } finally {
+      over.set(true);
+      writers.shutdown();
     }
-    System.err.printf(
-        "%s: %d refused, 12 puts in a row after %d ms%n",
-        when, refused, (System.nanoTime() - begin) / 1_000_000);
+  }
+
+  /** A writer that ends before it is told to has failed. */
+  private static void awaitPuts(Queue<Done> puts, List<Future<?>> writers, int count)
+      throws Exception {
+    long deadline = System.nanoTime() + PATIENCE.toNanos();
+    while (puts.size() < count) {
+      for (Future<?> writer : writers) {
+        if (writer.isDone()) {
+          writer.get();
+        }
+      }
+      assertTrue(System.nanoTime() < deadline, () -> puts.size() + " puts, not " + count);
+      Thread.sleep(10);
+    }
+  }
+
+  /** When the lease was granted under which an object was written. */
+  private Instant leased(MiniStowageCluster cluster, int leader, String key) throws Exception {
+    long container =
+        cluster
+            .objectManager(0)
+            .getObject(
+                GetObjectRequest.newBuilder()
+                    .setBucket(BUCKET)
+                    .setKey(key)
+                    .setWantManifest(true)
+                    .build())
+            .getVersion()
+            .getManifest()
+            .getExtents(0)
+            .getContainer();
+    ContainerInfo row =
+        clients
+            .get(leader)
+            .api()
+            .getContainers(
+                GetContainersRequest.newBuilder().addIds(container).setFresh(true).build())
+            .getContainers(0);
+    return Instant.EPOCH.plus(row.getLeaseGrantedMicros(), ChronoUnit.MICROS);
+  }
+
+  private record Done(String key, Instant began, Instant ended) {
+    long tookMillis() {
+      return Duration.between(began, ended).toMillis();
+    }
   }
 
   private void put(S3Client s3, String name, int count) {
     for (int i = 0; i < count; i++) {
-      String key = name + "/" + i;
-      s3.putObject(
-          b -> b.bucket(BUCKET).key(key), RequestBody.fromBytes(TestContent.of(key, LENGTH)));
-      written.put(key, LENGTH);
+      put(s3, name + "/" + i);
     }
+  }
+
+  private Done put(S3Client s3, String key) {
+    byte[] bytes = TestContent.of(key, LENGTH);
+    final Instant began = Instant.now();
+    long pausedBefore = pauses.totalNanos();
+    long start = System.nanoTime();
+    s3.putObject(b -> b.bucket(BUCKET).key(key), RequestBody.fromBytes(bytes));
+    long took = System.nanoTime() - start;
+    long paused = pauses.totalNanos() - pausedBefore;
+    written.put(key, LENGTH);
+    assertTrue(
+        took - paused < WITHIN.toNanos(),
+        () -> key + " took " + took / 1_000_000 + " ms, of which " + paused / 1_000_000 + " stood");
+    return new Done(key, began, Instant.now());
   }
 
   private void verify(S3Client s3) {
@@ -276,8 +399,8 @@ class ScmFailoverIT {
     }
   }
 
-  private int awaitLeader(int other, Duration timeout) throws Exception {
-    long deadline = System.nanoTime() + timeout.toNanos();
+  private int awaitLeader(int other) throws Exception {
+    long deadline = System.nanoTime() + PATIENCE.toNanos();
     StoreException last = null;
     do {
       for (int i = 0; i < clients.size(); i++) {
@@ -297,7 +420,7 @@ class ScmFailoverIT {
     for (ScmProcess process : processes) {
       System.err.println(process.output());
     }
-    throw new AssertionError("nobody leads within " + timeout, last);
+    throw new AssertionError("nobody leads within " + PATIENCE, last);
   }
 
   private static int freePort(int which) {
