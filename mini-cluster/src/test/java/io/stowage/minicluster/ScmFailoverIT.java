@@ -78,8 +78,8 @@ class ScmFailoverIT {
   /** What has no bound of its own hangs after this. */
   private static final Duration PATIENCE = Duration.ofSeconds(60);
 
-  /** Six fill a container of rs-3-2. */
-  private static final int LENGTH = 2_000_000;
+  /** Three fill a container of rs-3-2. */
+  private static final int LENGTH = 3_900_000;
 
   private static final int WRITERS = 4;
 
