@@ -166,10 +166,7 @@ final class DirectStore {
   byte[] read(GetObjectReply reply) throws StoreException {
     byte[] bytes = new byte[(int) reply.getVersion().getLength()];
     try (ObjectReader reader =
-        data.get()
-            .read(
-                new DataPath.ReadSpec(
-                    reply.getVersion().getManifest(), reply.getContainersList()))) {
+        data.get().read(DataPath.ReadSpec.of(reply.getVersion(), reply.getContainersList()))) {
       for (int at = 0; at < bytes.length; at += reader.maxRead()) {
         int length = Math.min(reader.maxRead(), bytes.length - at);
         ByteBuf part = reader.read(at, length);

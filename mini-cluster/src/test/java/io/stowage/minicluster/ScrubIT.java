@@ -22,6 +22,7 @@ import io.stowage.common.conf.Keys;
 import io.stowage.common.proto.ClusterStatusReply;
 import io.stowage.common.proto.ContainerInfo;
 import io.stowage.common.proto.ContainerState;
+import io.stowage.common.proto.Extent;
 import io.stowage.common.proto.ListContainersRequest;
 import io.stowage.common.proto.ListShardsRequest;
 import io.stowage.common.proto.ShardPlace;
@@ -152,6 +153,44 @@ class ScrubIT {
       assertEquals(0, cluster.status().getRepair().getLostSectors());
       assertEquals(0, cluster.status().getUnknownShards());
       read(store, keys, random);
+    }
+  }
+
+  /**
+   * No scrubber comes by, and a datanode that is asked for a packed needle does not look at its
+   * bytes: what the reader reports is all that anybody hears.
+   */
+  @Test
+  void whatAReaderMeetsIsRepaired() throws Exception {
+    try (MiniStowageCluster cluster =
+        MiniStowageCluster.builder()
+            .datanodes(6)
+            .set(Keys.OPEN_TIME, "2s")
+            .set(Keys.DATANODE_SCRUB_INTERVAL, "30d")
+            .start()) {
+      DirectStore store = DirectStore.of(cluster, "bucket");
+      store.create("rs-3-2");
+      store.put("key", TestContent.of("key", 3_000));
+      Extent extent = store.head("key").getVersion().getManifest().getExtents(0);
+      assertTrue(extent.getPacked());
+      long id = extent.getContainer();
+      int index = extent.getFirstShard();
+      await(cluster, "its shards to be sealed", status -> sealedShards(cluster, id) == 5);
+      ContainerInfo before = container(cluster, id);
+      Damage.flip(
+          file(cluster, before, index),
+          SUPERBLOCKS + PAGES + extent.getOffset() + extent.getLength() - 100);
+      assertEquals(null, TestContent.mismatch("key", 3_000, store.get("key")));
+      await(
+          cluster,
+          "the shard to be made anew",
+          status ->
+              isNewer(before, container(cluster, id), index)
+                  && status.getEndangeredContainers() == 0
+                  && status.getStaleShards() == 0);
+      assertEquals(1, cluster.status().getRepair().getShardsDone());
+      assertEquals(0, cluster.status().getRepair().getLostSectors());
+      assertEquals(null, TestContent.mismatch("key", 3_000, store.get("key")));
     }
   }
 
