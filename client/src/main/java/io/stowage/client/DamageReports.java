@@ -53,6 +53,8 @@ final class DamageReports {
   private final Map<Shard, Long> reportedNanos = new ConcurrentHashMap<>();
   private final Map<Shard, String> waiting = new ConcurrentHashMap<>();
 
+  private volatile DamageListener listener = (container, shard, what) -> {};
+
   private record Shard(long container, int index) {}
 
   DamageReports(Containers containers, StoreClock clock) {
@@ -60,8 +62,13 @@ final class DamageReports {
     this.clock = clock;
   }
 
+  void tellAlso(DamageListener whom) {
+    listener = whom;
+  }
+
   /** Never blocks. */
   void report(long container, int shard, String what) {
+    listener.damaged(container, shard, what);
     long now = clock.monotonicNanos();
     Shard key = new Shard(container, shard);
     Long before = reportedNanos.get(key);

@@ -131,6 +131,11 @@ public final class StowageDataPath implements DataPath, ContainerAccess {
     return new ManifestReader(spec, reads);
   }
 
+  /** Has one more told of what reads find, in place of whom was told before. */
+  public void tellDamage(DamageListener listener) {
+    damage.tellAlso(listener);
+  }
+
   @Override
   public ContainerScan scan(ContainerInfo container) throws StoreException {
     return ContainerScan.of(container, directory);

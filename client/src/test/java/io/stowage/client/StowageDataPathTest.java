@@ -32,7 +32,9 @@ import io.stowage.common.time.StoreClock;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -183,7 +185,10 @@ class StowageDataPathTest extends DataPathContractTest {
             smallManifest.getExtents(0).getContainer(),
             smallManifest.getExtents(0).getFirstShard());
     cluster.memory(holder).corruptAll();
+    Set<Integer> heard = new HashSet<>(); // by this thread
+    path.tellDamage((container, shard, what) -> heard.add(shard));
     assertReads(small, smallManifest);
+    assertEquals(Set.of(smallManifest.getExtents(0).getFirstShard()), heard);
     assertReads(large, largeManifest);
     await(() -> !cluster.damage().isEmpty());
     assertEquals(smallManifest.getExtents(0).getFirstShard(), cluster.damage().get(0).getShards(0));

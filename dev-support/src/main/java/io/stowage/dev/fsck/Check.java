@@ -42,9 +42,11 @@ import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
 /**
@@ -71,6 +73,7 @@ public final class Check {
   private static final long SORTER_BYTES = 64L << 20;
   private static final int SCAN_PAGE = 1_000;
   private static final int READ_BYTES = 1 << 20;
+  private static final int MOST_DAMAGED = 100_000; // told apart
 
   /** What is to be done beside comparing. */
   public enum Option {
@@ -87,6 +90,7 @@ public final class Check {
   private final CheckReport report;
   private final Map<String, String> unreachable = new HashMap<>(); // node or disk id, and why
   private final ContainerTable table = new ContainerTable();
+  private final Set<String> damaged = new HashSet<>();
   private long containersExpected;
 
   /**
@@ -105,6 +109,7 @@ public final class Check {
   }
 
   public CheckReport run() throws IOException {
+    cluster.data().tellDamage(this::addDamaged); // by this thread, which reads
     try (SpillSorter shards = new SpillSorter(directory, "shards", SORTER_BYTES)) {
       listShards(shards);
       mergeContainers(shards);
@@ -504,6 +509,13 @@ public final class Check {
       return null;
     } catch (StoreException e) {
       return e.getMessage();
+    }
+  }
+
+  /** The data path has told SCM, which has the shard checked, and made anew. */
+  private void addDamaged(long container, int shard, String what) {
+    if (damaged.size() < MOST_DAMAGED && damaged.add(container + "/" + shard)) {
+      report.add(Finding.DAMAGED_SHARD, where(container), "shard " + shard + ": " + what);
     }
   }
 

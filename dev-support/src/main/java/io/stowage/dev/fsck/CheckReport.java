@@ -48,6 +48,8 @@ public final class CheckReport {
     BROKEN_ROW,
     /** A version's bytes cannot be read, or are not those that were stored. */
     CORRUPT_OBJECT,
+    /** A shard is gone or corrupt where a version was read, which may have been decoded around. */
+    DAMAGED_SHARD,
     /** Of a FILE_SYSTEM bucket: a directory has rows, and no entry leads to it. */
     LOST_DIRECTORY,
     /** A row says that a directory is there which is elsewhere, or was removed. */
