@@ -18,6 +18,10 @@ package io.stowage.minicluster;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.stowage.common.error.StoreException;
+import io.stowage.common.proto.ContainerInfo;
+import io.stowage.common.proto.ListContainersRequest;
+import io.stowage.common.proto.ShardPlace;
 import io.stowage.datanode.fault.SimulatedDisks;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -63,7 +67,7 @@ class FaultyDisksIT {
       s3.createBucket(b -> b.bucket(BUCKET));
       for (int round = 0; round < ROUNDS; round++) {
         Predicate<Path> faulty = shardsOfTwoNodes(cluster);
-        load(cluster, "force" + round, () -> disks.failForces(faulty));
+        load(cluster, "force" + round, PUTS, () -> disks.failForces(faulty));
         for (int node = 0; node < NODES; node++) {
           cluster.stopDatanode(node);
         }
@@ -88,13 +92,66 @@ class FaultyDisksIT {
       s3.createBucket(b -> b.bucket(BUCKET));
       for (int round = 0; round < ROUNDS; round++) {
         Predicate<Path> lying = shardsOfTwoNodes(cluster);
-        load(cluster, "lie" + round, () -> disks.lieOnRead(lying));
+        load(cluster, "lie" + round, PUTS, () -> disks.lieOnRead(lying));
         verify(s3); // while they lie
         disks.lieOnRead(path -> false);
         verify(s3);
       }
     }
     tell();
+  }
+
+  /** It answers always, and nearly always later than a writer waits. */
+  @Test
+  void aDiskWhoseForcesAreSlowFailsNoPutAndWearsOutNoContainers() throws Exception {
+    System.err.println("-Dstowage.it.seed=" + seed);
+    SimulatedDisks disks = new SimulatedDisks();
+    try (MiniStowageCluster cluster =
+            MiniStowageCluster.builder().datanodes(6).disks(real -> disks).start();
+        S3Client s3 = client(cluster)) {
+      s3.createBucket(b -> b.bucket(BUCKET));
+      SplittableRandom times = new SplittableRandom(random.nextLong());
+      AtomicInteger before = new AtomicInteger();
+      load(
+          cluster,
+          "slow",
+          5 * PUTS,
+          () -> {
+            List<ContainerInfo> all = containers(cluster);
+            before.set(all.size());
+            Path slow = disk(cluster, all.get(random.nextInt(all.size())).getShards(0));
+            disks.slowForces(
+                path ->
+                    path.startsWith(slow) && path.toString().endsWith(".shard")
+                        ? times.nextInt(300, 900)
+                        : 0);
+          });
+      int made = containers(cluster).size() - before.get();
+      System.err.println(made + " containers were made for the slow disk");
+      verify(s3);
+      assertEquals(0, refused.get());
+      assertTrue(made >= 1 && made <= 20, made + " containers");
+    }
+    tell();
+  }
+
+  private static Path disk(MiniStowageCluster cluster, ShardPlace place) {
+    int node = 0;
+    while (!cluster.datanodeId(node).equals(place.getNodeId())) {
+      node++;
+    }
+    return cluster.disk(node, 0);
+  }
+
+  private static List<ContainerInfo> containers(MiniStowageCluster cluster) {
+    try {
+      return cluster
+          .containerManager()
+          .listContainers(ListContainersRequest.getDefaultInstance())
+          .getContainersList();
+    } catch (StoreException e) {
+      throw new IllegalStateException(e);
+    }
   }
 
   private MiniStowageCluster start(SimulatedDisks disks) throws Exception {
@@ -115,8 +172,9 @@ class FaultyDisksIT {
   }
 
   /** Writes and reads; the fault comes when a third of the puts is done. */
-  private void load(MiniStowageCluster cluster, String name, Runnable fault) throws Exception {
-    CountDownLatch third = new CountDownLatch(THREADS * PUTS / 3);
+  private void load(MiniStowageCluster cluster, String name, int puts, Runnable fault)
+      throws Exception {
+    CountDownLatch third = new CountDownLatch(THREADS * puts / 3);
     AtomicBoolean wrong = new AtomicBoolean();
     List<Thread> threads = new ArrayList<>();
     for (int t = 0; t < THREADS; t++) {
@@ -126,7 +184,7 @@ class FaultyDisksIT {
           new Thread(
               () -> {
                 try (S3Client s3 = client(cluster)) {
-                  for (int i = 0; i < PUTS; i++) {
+                  for (int i = 0; i < puts; i++) {
                     putAndRead(s3, prefix + i, its);
                     third.countDown();
                   }

@@ -34,8 +34,11 @@ import java.util.Random;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
 import java.util.function.Predicate;
+import java.util.function.ToLongFunction;
 
 /**
  * File systems in memory that know, of each block of 512 bytes, what is durable and what is only in
@@ -50,6 +53,7 @@ import java.util.function.Predicate;
  *       {@link #flipByte} lets bits rot.
  *   <li>{@link #hang} lets operations wait for as long as the test likes, {@link #hangWrites} only
  *       writes and forces, as on a device whose queue stands still behind a page cache.
+ *   <li>{@link #slowForces} lets forces take their time, as on a disk that answers always and late.
  *   <li>{@link #setCapacity} fills the disks.
  * </ul>
  *
@@ -89,6 +93,7 @@ public final class SimulatedDisks implements DiskFiles {
   private Predicate<Path> hanging = path -> false;
   private Predicate<Path> hangingWrites = path -> false;
   private Predicate<Path> lyingReads = path -> false;
+  private ToLongFunction<Path> forceMillis = path -> 0;
   private final Set<Object> locks = new HashSet<>();
   private int locksTaken;
   private Path badFile;
@@ -180,6 +185,11 @@ public final class SimulatedDisks implements DiskFiles {
   public synchronized void hangWrites(Predicate<Path> which) {
     hangingWrites = which;
     notifyAll();
+  }
+
+  /** From now on each force of a file takes so many milliseconds. */
+  public synchronized void slowForces(ToLongFunction<Path> millis) {
+    forceMillis = millis;
   }
 
   /** From now on reads of these files return one wrong byte. */
@@ -515,6 +525,7 @@ public final class SimulatedDisks implements DiskFiles {
 
     @Override
     public void force() throws IOException {
+      LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(millisOfForce()));
       synchronized (SimulatedDisks.this) {
         awaitEnd(() -> hangingWrites.test(path), path);
         checkAlive();
@@ -531,6 +542,12 @@ public final class SimulatedDisks implements DiskFiles {
         node.dirty.clear();
         node.durableSize = Math.max(node.durableSize, node.size);
         forces++;
+      }
+    }
+
+    private long millisOfForce() {
+      synchronized (SimulatedDisks.this) {
+        return forceMillis.applyAsLong(path);
       }
     }
 
