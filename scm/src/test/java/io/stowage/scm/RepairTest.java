@@ -1432,6 +1432,27 @@ class RepairTest {
     assertEquals(200, h.status().getQuarantinedShards());
   }
 
+  /** Rows of containers that are DELETED do not wait for such a disk for good. */
+  @Test
+  void whatIsUnknownOnADiskThatTakesNoWritesHoldsUpNoDeletion() throws Exception {
+    ScmHarness h = new ScmHarness(7, null);
+    long id = sealed(h);
+    FakeDatanode dead = hosts(h, id).get(0);
+    FakeDatanode node = hosts(h, id).get(2);
+    for (int i = 1; i <= 200; i++) {
+      plant(node, i);
+    }
+    die(dead);
+    h.pass(ScmHarness.DEAD.plus(A_LITTLE), dead);
+    comeBack(dead);
+    node.setDiskReadOnly(node.diskIds().get(0));
+    h.pass(ScmHarness.DEAD.plus(A_LITTLE));
+    assertEquals("", h.status().getHeldBack());
+    assertEquals(200, h.status().getUnknownShards());
+    assertNull(dead.shard(id, 0), "a replaced copy");
+    assertTrue(node.shards().stream().noneMatch(ShardReport::getQuarantined));
+  }
+
   @Test
   void aReportInPagesConcludesNothingBeforeItsLastPage() throws Exception {
     ScmHarness h = new ScmHarness(5, null);

@@ -25,6 +25,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Predicate;
 
 /**
  * Shards that datanodes reported and that no row names there: replaced copies, surplus ones of
@@ -148,17 +149,15 @@ final class Strangers {
     return unknown + unlisted;
   }
 
-  /** Of the unknown ones those that were in quarantine by then. */
-  synchronized long unknownAsideBy(long micros) {
-    long aside = 0;
+  /** Of the unknown ones those that are so. */
+  synchronized long unknownCount(Predicate<Stranger> which) {
+    long count = 0;
     for (Map<Key, Stranger> copies : byContainer.values()) {
       for (Stranger copy : copies.values()) {
-        long since = copy.shard.getQuarantinedMicros();
-        boolean counts = copy.kin == Kin.UNKNOWN && copy.shard.getQuarantined();
-        aside += counts && since > 0 && since <= micros ? 1 : 0;
+        count += copy.kin == Kin.UNKNOWN && which.test(copy) ? 1 : 0;
       }
     }
-    return aside;
+    return count;
   }
 
   synchronized long staleCount() {

@@ -25,6 +25,8 @@ import io.stowage.common.time.StoreClock;
 import io.stowage.scm.cluster.ClusterMap;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.HashMap;
+import java.util.Map;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -53,7 +55,8 @@ import org.slf4j.LoggerFactory;
  * <p>While more than a thousandth of all shards are unknown, and more than a hundred, rather the
  * table is an old one than that many shards surplus: nothing is put aside or deleted then, not even
  * what looks harmless, unless an operator has said so. The word holds for a day, and for good for
- * what was put aside by its end: that is not counted any more.
+ * what was put aside by its end: that is not counted any more. Nor is what is on disks that take no
+ * writes, of which nothing is removed: rows that are DELETED go without waiting for these for good.
  */
 final class Surplus {
   private static final Logger LOG = LoggerFactory.getLogger(Surplus.class);
@@ -135,9 +138,14 @@ final class Surplus {
     if (areFew(unknown, known) || operator.areUnknownAccepted()) {
       return "";
     }
-    // What was put aside under an operator's word goes its way when that no longer holds.
+    // What was put aside under an operator's word goes its way when that no longer holds. Nothing
+    // is removed from a disk that takes no writes, and after a week there rows do not wait for it.
     long accepted = operator.latest().getUnknownAcceptedUntilMicros();
-    unknown -= accepted == 0 ? 0 : shards.strangers().unknownAsideBy(accepted);
+    Map<String, Boolean> failing = new HashMap<>(); // by disk
+    unknown -=
+        shards
+            .strangers()
+            .unknownCount(copy -> isAsideBy(accepted, copy) || isOnFailingDisk(copy, failing));
     if (areFew(unknown, known)) {
       return "";
     }
@@ -146,6 +154,16 @@ final class Surplus {
         + known
         + " belong to no container row: is the table an old one? Nothing is deleted or put aside"
         + " before an operator accepts that (stowage datanode quarantine --accept)";
+  }
+
+  private static boolean isAsideBy(long micros, Strangers.Stranger copy) {
+    long since = copy.shard().getQuarantinedMicros();
+    return copy.shard().getQuarantined() && since > 0 && since <= micros;
+  }
+
+  private boolean isOnFailingDisk(Strangers.Stranger copy, Map<String, Boolean> known) {
+    String disk = copy.shard().getDiskId();
+    return known.computeIfAbsent(disk, id -> cluster.placeState(copy.nodeId(), disk).isFailing());
   }
 
   private static boolean areFew(long unknown, long known) {
