@@ -58,8 +58,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Tells targets of what happened, at least once. Thread-safe. Owns a thread a target and one that
- * looks for what was left.
+ * Tells targets of what happened, at least once. Thread-safe. Owns a thread a target, one that
+ * looks for what was left, and for a while those that send test messages.
  *
  * <p>An event stands in the outbox of its row from the mutation that it is about until every target
  * has it. The gateway that served the request queues it at once, so that targets hear of it within
