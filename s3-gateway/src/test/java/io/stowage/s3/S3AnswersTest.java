@@ -120,6 +120,17 @@ class S3AnswersTest {
     }
   }
 
+  /** An action of 2025: without it these would make the bucket again, and list it. */
+  @Test
+  void tagsOfBucketsDecideNothing() throws IOException {
+    String bucket = "/" + newBucket();
+    assertEquals("Disabled", s3.call("GET", bucket + "?abac").send().element("Status"));
+    String document = "<AbacStatus><Status>Enabled</Status></AbacStatus>";
+    assertError(501, "NotImplemented", s3.call("PUT", bucket + "?abac").body(document).send());
+    assertError(501, "NotImplemented", s3.call("PUT", bucket + "-2?abac").body(document).send());
+    assertEquals(404, s3.call("HEAD", bucket + "-2").send().status());
+  }
+
   /** What a newer gateway or a damaged row left there: headers less, and nothing else. */
   @Test
   void rulesThatCannotBeReadCostTheirHeadersAlone() throws Exception {

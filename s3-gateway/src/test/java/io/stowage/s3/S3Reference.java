@@ -82,6 +82,8 @@ final class S3Reference {
           bucket("DeleteBucketWebsite", "DELETE", "website="),
           bucket("GetBucketAccelerateConfiguration", "GET", "accelerate="),
           bucket("PutBucketAccelerateConfiguration", "PUT", "accelerate="),
+          bucket("GetBucketAbac", "GET", "abac="),
+          bucket("PutBucketAbac", "PUT", "abac="),
           bucket("GetBucketReplication", "GET", "replication="),
           bucket("PutBucketReplication", "PUT", "replication="),
           bucket("DeleteBucketReplication", "DELETE", "replication="),

@@ -70,6 +70,19 @@ final class NotKept {
     }
   }
 
+  /** GetBucketAbac: no policy looks at a bucket's tags. */
+  record Abac() implements Operation {
+    @Override
+    public String action() {
+      return "s3:GetBucketAbac";
+    }
+
+    @Override
+    public Response handle(S3Call call) {
+      return Response.xml(200, XmlOut.document("AbacStatus").text("Status", "Disabled").finish());
+    }
+  }
+
   /** GetBucketReplication. */
   record Replication() implements Operation {
     @Override

@@ -35,6 +35,7 @@ public final class OperationTable {
   /** Query parameters that make a request another operation, whether we have that one or not. */
   private static final Set<String> SUB_RESOURCES =
       Set.of(
+          "abac",
           "accelerate",
           "acl",
           "analytics",
@@ -182,6 +183,7 @@ public final class OperationTable {
       row("GET", Level.BUCKET, new NotKept.ListOrGet(name, false), name);
       row("DELETE", Level.BUCKET, new NotKept.ListOrGet(name, true), name);
     }
+    row("GET", Level.BUCKET, new NotKept.Abac(), "abac");
     row("GET", Level.BUCKET, new NotKept.Replication(), "replication");
     row("DELETE", Level.BUCKET, new NotKept.DeleteReplication(), "replication");
     row(
