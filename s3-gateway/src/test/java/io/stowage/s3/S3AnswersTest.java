@@ -120,6 +120,30 @@ class S3AnswersTest {
     }
   }
 
+  /**
+   * As SDKs of 2026 send them: to take such a body unchecked would tell them that it was checked.
+   */
+  @ParameterizedTest
+  @ValueSource(strings = {"sha512", "md5", "xxhash64", "xxhash3", "xxhash128"})
+  void checksumsThatCannotBeComputedAreRefused(String kind) throws IOException {
+    String key = "/" + newBucket() + "/k";
+    String header = "x-amz-checksum-" + kind;
+    assertError(501, "NotImplemented", s3.call("PUT", key).header(header, "AA==").body("x").send());
+    assertEquals(404, s3.call("HEAD", key).send().status());
+    String id = s3.call("POST", key + "?uploads").send().element("UploadId");
+    String part = key + "?partNumber=1&uploadId=" + id;
+    assertError(
+        501, "NotImplemented", s3.call("PUT", part).header(header, "AA==").body("x").send());
+    String etag = s3.call("PUT", part).body("x").send().headers().get("etag");
+    String document =
+        "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>"
+            + etag.replace("\"", "")
+            + "</ETag></Part></CompleteMultipartUpload>";
+    RawS3.Call complete = s3.call("POST", key + "?uploadId=" + id).body(document);
+    assertError(501, "NotImplemented", complete.header(header, "AA==-1").send());
+    assertEquals(404, s3.call("HEAD", key).send().status());
+  }
+
   /** An action of 2025: without it these would make the bucket again, and list it. */
   @Test
   void tagsOfBucketsDecideNothing() throws IOException {

@@ -196,7 +196,11 @@ final class S3Reference {
     NOTES.put("SelectObjectContent", "as S3 does for new customers");
     NOTES.put("RestoreObject", "no object is archived, whatever its storage class is called");
     NOTES.put("CopyObject", "storage classes are kept and given back; all are stored alike");
-    NOTES.put("PutObject", "storage classes are kept and given back; all are stored alike");
+    NOTES.put(
+        "PutObject",
+        "storage classes are kept and given back; all are stored alike. Checksums are CRC32,"
+            + " CRC32C, CRC64NVME, SHA1 and SHA256; `x-amz-checksum-` headers of others are refused"
+            + " (501)");
   }
 
   private S3Reference() {}

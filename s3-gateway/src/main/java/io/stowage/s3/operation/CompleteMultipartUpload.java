@@ -27,6 +27,7 @@ import io.stowage.common.proto.UploadedPart;
 import io.stowage.s3.error.S3Error;
 import io.stowage.s3.error.S3Exception;
 import io.stowage.s3.http.Response;
+import io.stowage.s3.payload.DeclaredChecksum;
 import io.stowage.s3.payload.HashKind;
 import io.stowage.s3.payload.PartChecksums;
 import io.stowage.s3.xml.XmlElement;
@@ -273,6 +274,7 @@ final class CompleteMultipartUpload implements Operation {
   }
 
   private static void checkWhole(S3Call call, Checksum whole, int partCount) throws S3Exception {
+    DeclaredChecksum.refuseUnknown(call.headers());
     String type = call.header("x-amz-checksum-type");
     if (type != null && (whole == null || !type.equals(ObjectHeaders.checksumType(whole)))) {
       throw new S3Exception(

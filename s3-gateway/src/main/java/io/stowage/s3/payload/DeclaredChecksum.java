@@ -19,6 +19,8 @@ import io.netty.handler.codec.http.HttpHeaders;
 import io.stowage.s3.error.S3Error;
 import io.stowage.s3.error.S3Exception;
 import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
 /**
@@ -27,10 +29,31 @@ import org.apache.hadoop.thirdparty.protobuf.ByteString;
  * @param value null if it comes in the trailer
  */
 public record DeclaredChecksum(HashKind kind, ByteString value) {
+  private static final String PREFIX = "x-amz-checksum-";
   private static final String SDK_ALGORITHM = "x-amz-sdk-checksum-algorithm";
+
+  /** Headers that begin as those of checksums do and carry none. */
+  private static final Set<String> OTHERS =
+      Set.of(PREFIX + "algorithm", PREFIX + "mode", PREFIX + "type");
+
+  /**
+   * Refuses a checksum of a kind that S3 has and this store has not: to drop it would tell its
+   * sender that the bytes are as they were.
+   */
+  public static void refuseUnknown(HttpHeaders headers) throws S3Exception {
+    for (Map.Entry<String, String> header : headers) {
+      String name = header.getKey().toLowerCase(Locale.ROOT);
+      if (name.startsWith(PREFIX)
+          && !OTHERS.contains(name)
+          && HashKind.CHECKSUMS.stream().noneMatch(kind -> kind.header().equals(name))) {
+        throw new S3Exception(S3Error.NOT_IMPLEMENTED).with("Header", name);
+      }
+    }
+  }
 
   /** What the headers declare; null if nothing. */
   public static DeclaredChecksum of(HttpHeaders headers) throws S3Exception {
+    refuseUnknown(headers);
     DeclaredChecksum found = null;
     for (HashKind kind : HashKind.CHECKSUMS) {
       String text = headers.get(kind.header());
