@@ -20,6 +20,7 @@ import io.netty.buffer.PooledByteBufAllocator;
 import io.stowage.client.DataPath;
 import io.stowage.client.ObjectReader;
 import io.stowage.client.ObjectWriter;
+import io.stowage.client.RecordingNamespace;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
@@ -68,6 +69,13 @@ final class DirectStore {
     return new DirectStore(() -> cluster.objectManager(0), () -> cluster.dataPath(0), bucket);
   }
 
+  /** As gateways do it: what the headers of needles do not tell is recorded beside the data. */
+  static DirectStore recording(MiniStowageCluster cluster, String bucket) {
+    ObjectManager recording =
+        RecordingNamespace.over(cluster.objectManager(0), cluster.dataPath(0));
+    return new DirectStore(() -> recording, () -> cluster.dataPath(0), bucket);
+  }
+
   void create(String policy) throws StoreException {
     om.get()
         .createBucket(
@@ -114,6 +122,7 @@ final class DirectStore {
                 .setBucket(bucket)
                 .setKey(key)
                 .setWriteId(writeId)
+                .setClockMicros(written.clockMicros())
                 .setLength(bytes.length)
                 .setMd5(md5(bytes))
                 .setManifest(written.manifest())

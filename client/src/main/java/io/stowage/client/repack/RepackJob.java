@@ -56,6 +56,24 @@ import org.slf4j.LoggerFactory;
  * a whole pass found nothing alive, nothing undecided and no blind spot, and that pass began later
  * than any mutation can come of which the judge before might not have known: the second judgement.
  * All of it is judged by one table {@code object}, which SCM is told at both ends.
+ *
+ * <p><b>Records</b> are not judged: each is carried on and counts as alive. To drop one, all of
+ * this would have to hold at once:
+ *
+ * <ul>
+ *   <li>No needle of the version that it refutes, nor of an older one of its slot, is in any
+ *       container, be it one that nobody ever repacks, a twin of a stripe that was given up, or a
+ *       copy whose swap came too late.
+ *   <li>No older record of the slot is, either: it would be believed like a needle.
+ *   <li>None is on its way: other jobs carry on older records, and needles that a snapshot keeps,
+ *       from containers that were not looked at to those that were.
+ *   <li>None comes back: shards of a DELETED container that nodes bring back after it was given up
+ *       get a row again if a rebuild finds enough of them.
+ * </ul>
+ *
+ * The object manager knows none of it, since a row that was deleted is gone, and a job sees one
+ * container. docs/format/needle.md ("Repack and records") has what was tried on paper, and what
+ * records cost.
  */
 final class RepackJob {
   private static final Logger LOG = LoggerFactory.getLogger(RepackJob.class);
@@ -360,7 +378,7 @@ final class RepackJob {
             }));
   }
 
-  /** Facts are carried on once; one that is carried twice says the same twice. */
+  /** Facts are carried on once a job; one that is carried twice says the same twice. */
   private void lookAtRecord(NeedleWalk.Found needle, List<Mover> packed) {
     NeedleHeader header = needle.header();
     int length = (int) (header.encodedLength() + header.payloadLength());
