@@ -168,8 +168,7 @@ class StoppedDatanodeIT {
     return tooLong;
   }
 
-  private void writes(
-      MiniStowageCluster cluster, S3Client s3, ScmProcess sixth, List<Done> objects)
+  private void writes(MiniStowageCluster cluster, S3Client s3, ScmProcess sixth, List<Done> objects)
       throws Exception {
     long deadline = System.nanoTime() + SOON.toNanos();
     for (int round = 0; ; round++) {
