@@ -701,7 +701,7 @@ class RepairTest {
     h.pass(Duration.ofMinutes(9), dead);
     target.restart();
     for (int minute = 0; minute < 30; minute++) {
-      target.setRebuiltBytes(100 * minute);
+      target.setRebuiltBytes(100L * minute);
       h.pass(Duration.ofMinutes(1), dead);
     }
     assertEquals(0, h.status().getRepair().getShardsFailed());

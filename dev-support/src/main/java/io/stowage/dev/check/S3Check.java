@@ -25,12 +25,12 @@ import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-/** {@code S3Check sizes}: exit code 0 if everything was as it must be. */
+/** {@code S3Check sizes|uploads}: exit code 0 if everything was as it must be. */
 @Command(
     name = "s3-check",
     mixinStandardHelpOptions = true,
     description = "Checks a running S3 endpoint.",
-    subcommands = {SizesCheck.class})
+    subcommands = {SizesCheck.class, UploadsCheck.class})
 public final class S3Check {
   /** Where the endpoint is and who asks. */
   static final class Endpoint {
@@ -50,11 +50,18 @@ public final class S3Check {
       return bucket;
     }
 
-    S3Connection connect() throws IOException {
+    URI address() {
+      return endpoint;
+    }
+
+    /**
+     * @param signPayload whether bodies are hashed, too: reads them twice
+     */
+    S3Connection connect(boolean signPayload) throws IOException {
       return new S3Connection(
           endpoint,
           S3Credentials.read(credentials, "default", "us-east-1"),
-          true,
+          signPayload,
           InstantSource.system());
     }
   }

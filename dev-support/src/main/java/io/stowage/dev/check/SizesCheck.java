@@ -69,7 +69,7 @@ final class SizesCheck implements Callable<Integer> {
 
   @Override
   public Integer call() throws Exception {
-    try (S3Connection connection = endpoint.connect()) {
+    try (S3Connection connection = endpoint.connect(true)) {
       S3Response made = connection.createBucket(endpoint.bucket());
       if (!made.isSuccess() && !made.errorCode().startsWith("BucketAlready")) {
         throw new IOException("cannot make bucket " + endpoint.bucket() + ": " + made.errorCode());
