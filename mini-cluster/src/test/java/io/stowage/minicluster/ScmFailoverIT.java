@@ -78,8 +78,8 @@ class ScmFailoverIT {
   /** What has no bound of its own hangs after this. */
   private static final Duration PATIENCE = Duration.ofSeconds(60);
 
-  /** Three fill a container of rs-3-2. */
-  private static final int LENGTH = 3_900_000;
+  /** Six fill a container of rs-3-2. */
+  private static final int LENGTH = 2_000_000;
 
   private static final int WRITERS = 4;
 
@@ -123,7 +123,10 @@ class ScmFailoverIT {
       }
       awaitLeader(-1);
       try (MiniStowageCluster cluster =
-              MiniStowageCluster.builder().externalScms(addresses, namespace).start();
+              MiniStowageCluster.builder()
+                  .disksPerDatanode(2) // enough for rs-6-3
+                  .externalScms(addresses, namespace)
+                  .start();
           S3Client s3 =
               S3Clients.impatient(cluster.s3Endpoint(), cluster.accessKey(), cluster.secretKey())) {
         s3.createBucket(b -> b.bucket(BUCKET));
@@ -147,7 +150,7 @@ class ScmFailoverIT {
     put(s3, "first", 4);
     int paused = awaitLeader(-1);
     int second = 1 - paused;
-    putsGoOn(cluster, s3, "paused", paused, () -> processes.get(paused).pause());
+    putsGoOn(cluster, s3, "paused", "rs-1-2", paused, () -> processes.get(paused).pause());
     put(s3, "second", 4);
 
     processes.get(paused).resume();
@@ -171,7 +174,7 @@ class ScmFailoverIT {
       last = paused;
     }
     ScmProcess killed = processes.get(last);
-    putsGoOn(cluster, s3, "killed", last, killed::close); // kill -9
+    putsGoOn(cluster, s3, "killed", "rs-6-3", last, killed::close); // kill -9
     put(s3, "fourth", 4);
     verify(s3);
   }
@@ -245,22 +248,25 @@ class ScmFailoverIT {
     }
   }
 
-  private interface Fault {
-    void strike() throws Exception;
+  private interface Action {
+    void run() throws Exception;
   }
 
   /**
-   * Several put one object after the other while the leader goes and until another leads. Some of
-   * them ask for a lease while nobody leads: else the leader would not have been needed.
+   * Several put one object after the other while the leader goes and until another leads. As soon
+   * as it has gone one is put under a policy that nobody has a lease of: that needs a leader.
    */
   private void putsGoOn(
-      MiniStowageCluster cluster, S3Client s3, String how, int leader, Fault fault)
+      MiniStowageCluster cluster, S3Client s3, String how, String policy, int leader, Action fault)
       throws Exception {
+    DirectStore fresh = DirectStore.of(cluster, how);
+    fresh.create(policy);
+    byte[] content = TestContent.of(how, 10_000);
     final long epoch = status(leader).getLeaderEpoch();
     final int other = 1 - leader;
     Queue<Done> puts = new ConcurrentLinkedQueue<>();
     AtomicBoolean over = new AtomicBoolean();
-    ExecutorService writers = Executors.newFixedThreadPool(WRITERS);
+    ExecutorService writers = Executors.newFixedThreadPool(WRITERS + 1);
     List<Future<?>> running = new ArrayList<>();
     try {
       for (int writer = 0; writer < WRITERS; writer++) {
@@ -275,7 +281,8 @@ class ScmFailoverIT {
                 }));
       }
       awaitPuts(puts, running, WRITERS * PUTS);
-      fault.strike();
+      fault.run();
+      Future<Done> leaseless = writers.submit(() -> timed(how, () -> fresh.put(how, content)));
       Instant nobodyLed = null;
       long began = System.nanoTime();
       while (true) {
@@ -295,10 +302,11 @@ class ScmFailoverIT {
         writer.get(PATIENCE.toSeconds(), TimeUnit.SECONDS);
       }
       assertNotNull(nobodyLed, how + ": another led at once");
+      Done first = leaseless.get(PATIENCE.toSeconds(), TimeUnit.SECONDS);
+      assertEquals(null, TestContent.mismatch(how, content.length, fresh.get(how)));
       int waited = 0;
       for (Done put : puts) {
-        boolean inBetween = put.began().isBefore(nobodyLed) && put.ended().isAfter(nobodyLed);
-        waited += inBetween && leased(cluster, other, put.key()).isAfter(nobodyLed) ? 1 : 0;
+        waited += waited(cluster, BUCKET, put, other, nobodyLed) ? 1 : 0;
       }
       System.err.printf(
           "%s: another led after %d ms; %d puts, none refused, the longest took %d ms; %d asked for"
@@ -308,7 +316,7 @@ class ScmFailoverIT {
           puts.size(),
           puts.stream().mapToLong(Done::tookMillis).max().orElseThrow(),
           waited);
-      assertTrue(waited > 0, how + ": no put needed a lease while nobody led");
+      assertTrue(waited(cluster, how, first, other, nobodyLed), () -> first + " needed no leader");
     } finally {
       over.set(true);
       writers.shutdown();
@@ -330,14 +338,23 @@ class ScmFailoverIT {
     }
   }
 
-  /** When the lease was granted under which an object was written. */
-  private Instant leased(MiniStowageCluster cluster, int leader, String key) throws Exception {
+  /** Whether it began while nobody led, and was written under a lease that was granted after. */
+  private boolean waited(
+      MiniStowageCluster cluster, String bucket, Done put, int leader, Instant nobodyLed)
+      throws Exception {
+    return put.began().isBefore(nobodyLed)
+        && put.ended().isAfter(nobodyLed)
+        && leased(cluster, leader, bucket, put.key()).isAfter(nobodyLed);
+  }
+
+  private Instant leased(MiniStowageCluster cluster, int leader, String bucket, String key)
+      throws Exception {
     long container =
         cluster
             .objectManager(0)
             .getObject(
                 GetObjectRequest.newBuilder()
-                    .setBucket(BUCKET)
+                    .setBucket(bucket)
                     .setKey(key)
                     .setWantManifest(true)
                     .build())
@@ -361,21 +378,28 @@ class ScmFailoverIT {
     }
   }
 
-  private void put(S3Client s3, String name, int count) {
+  private void put(S3Client s3, String name, int count) throws Exception {
     for (int i = 0; i < count; i++) {
       put(s3, name + "/" + i);
     }
   }
 
-  private Done put(S3Client s3, String key) {
+  private Done put(S3Client s3, String key) throws Exception {
     byte[] bytes = TestContent.of(key, LENGTH);
+    Done done =
+        timed(
+            key, () -> s3.putObject(b -> b.bucket(BUCKET).key(key), RequestBody.fromBytes(bytes)));
+    written.put(key, LENGTH);
+    return done;
+  }
+
+  private Done timed(String key, Action put) throws Exception {
     final Instant began = Instant.now();
     long pausedBefore = pauses.totalNanos();
     long start = System.nanoTime();
-    s3.putObject(b -> b.bucket(BUCKET).key(key), RequestBody.fromBytes(bytes));
+    put.run();
     long took = System.nanoTime() - start;
     long paused = pauses.totalNanos() - pausedBefore;
-    written.put(key, LENGTH);
     assertTrue(
         took - paused < WITHIN.toNanos(),
         () -> key + " took " + took / 1_000_000 + " ms, of which " + paused / 1_000_000 + " stood");
