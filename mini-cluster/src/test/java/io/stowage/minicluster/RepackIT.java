@@ -103,7 +103,7 @@ class RepackIT {
    */
   private static final int SLOWNESS = Integer.getInteger("stowage.it.slowness", 1);
 
-  private static final Duration PATIENCE = Duration.ofSeconds(180).multipliedBy(SLOWNESS);
+  private static final Duration PATIENCE = Duration.ofMinutes(3).multipliedBy(SLOWNESS);
   private static final int OBJECTS = Integer.getInteger("stowage.it.repacked-objects", 3_000);
 
   /** Objects that are written again while the others go: little beside what lives. */

@@ -147,7 +147,7 @@ class DiskFaultTest {
     Path file = disks.find("-0-0.shard").get(0);
     for (int slot = 0; slot < 2; slot++) {
       start(D1); // nothing is in memory
-      long page = 32_768 + slot * 4_096;
+      long page = 32_768 + slot * 4_096L;
       disks.failReads(file, page + 4_000, page + 4_001);
       assertEquals(Collections.nCopies(700, SectorState.WRITTEN), states(one(), 700));
       scrub(one());
