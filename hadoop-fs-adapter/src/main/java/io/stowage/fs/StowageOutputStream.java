@@ -28,6 +28,7 @@ import io.stowage.common.id.WriteId;
 import io.stowage.common.needle.NeedleFacts;
 import io.stowage.common.om.ObjectManager;
 import io.stowage.common.proto.BucketInfo;
+import io.stowage.common.proto.ChecksumAlgorithm;
 import io.stowage.common.proto.Condition;
 import io.stowage.common.proto.Manifest;
 import io.stowage.common.proto.NeedleBlob;
@@ -291,7 +292,8 @@ final class StowageOutputStream extends OutputStream
             metadata,
             NeedleBlob.newBuilder()
                 .setConditional(isConditional())
-                .setCrc32C(cipher == null) // of the bytes that are stored
+                .setChecksum( // of the bytes that are stored
+                    cipher == null ? ChecksumAlgorithm.CRC32C : ChecksumAlgorithm.CHECKSUM_NONE)
                 .build());
     if (cipher == null) {
       return openWriter(writeId, lengthIfKnown, blob, releasedOnError);

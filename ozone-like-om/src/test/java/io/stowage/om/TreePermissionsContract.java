@@ -195,6 +195,21 @@ abstract class TreePermissionsContract {
   }
 
   @Test
+  void whatADirectoryGivesAFileIsRecorded() throws StoreException {
+    assertFalse(isRecorded("as-it-was-said"));
+    change("", metadata -> group(metadata, "staff"));
+    assertTrue(as(ANN, () -> isRecorded("with-more")));
+  }
+
+  /** Of a put whose needle's header tells all that its writer said. */
+  private boolean isRecorded(String path) throws StoreException {
+    PutObjectRequest.Builder put = tree.putRequest(path, "content", tree.place(path));
+    put.getManifestBuilder().getExtentsBuilder(0).setPacked(true);
+    put.setClockMicros(om.clock.wallMicros());
+    return om.om.putObject(put.build()).getWantsRecord();
+  }
+
+  @Test
   void theRootIsItsOwnersUntilHeSaysOtherwise() throws StoreException {
     TestTree other = TestTree.create(om, tree.bucket + "-closed");
     other.put("a", "content");

@@ -19,6 +19,7 @@ import io.stowage.common.error.CorruptDataException;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
+import io.stowage.common.proto.ChecksumAlgorithm;
 import io.stowage.common.proto.CommittedFact;
 import io.stowage.common.proto.Fact;
 import io.stowage.common.proto.NeedleBlob;
@@ -103,6 +104,14 @@ public final class NeedleFacts {
     } catch (InvalidProtocolBufferException e) {
       throw new CorruptDataException("Cannot read a needle's metadata: " + e.getMessage());
     }
+  }
+
+  /** Of which kind the version's checksum is, which is that of the bytes; none: it has none. */
+  public static ChecksumAlgorithm checksum(NeedleBlob blob) {
+    if (blob.getCrc64Nvme()) {
+      return ChecksumAlgorithm.CRC64NVME;
+    }
+    return blob.getCrc32C() ? ChecksumAlgorithm.CRC32C : blob.getChecksum();
   }
 
   /** What is of the needle only. */

@@ -23,6 +23,7 @@ import io.stowage.common.error.CorruptDataException;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.BucketInfo;
+import io.stowage.common.proto.ChecksumAlgorithm;
 import io.stowage.common.proto.CommittedFact;
 import io.stowage.common.proto.DeletedFact;
 import io.stowage.common.proto.Fact;
@@ -116,13 +117,27 @@ class NeedleFactsTest {
             .setUploadId(A)
             .setPartNumber(7)
             .setConditional(true)
-            .setCrc64Nvme(true)
+            .setChecksum(ChecksumAlgorithm.SHA256)
             .build();
     ByteString blob = NeedleFacts.blob(metadata, rest);
     assertEquals(metadata, NeedleFacts.metadata(blob));
     assertEquals(rest, NeedleFacts.rest(blob));
     assertEquals(metadata, NeedleFacts.metadata(metadata.toByteString()));
     assertEquals(NeedleBlob.getDefaultInstance(), NeedleFacts.rest(metadata.toByteString()));
+  }
+
+  @Test
+  void aBlobNamesTheChecksumInOneOfThreeWays() {
+    NeedleBlob none = NeedleBlob.getDefaultInstance();
+    assertEquals(ChecksumAlgorithm.CHECKSUM_NONE, NeedleFacts.checksum(none));
+    assertEquals(
+        ChecksumAlgorithm.CRC32,
+        NeedleFacts.checksum(none.toBuilder().setChecksum(ChecksumAlgorithm.CRC32).build()));
+    assertEquals(
+        ChecksumAlgorithm.CRC64NVME,
+        NeedleFacts.checksum(none.toBuilder().setCrc64Nvme(true).build()));
+    assertEquals(
+        ChecksumAlgorithm.CRC32C, NeedleFacts.checksum(none.toBuilder().setCrc32C(true).build()));
   }
 
   @Test

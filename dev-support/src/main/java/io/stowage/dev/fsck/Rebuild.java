@@ -479,8 +479,7 @@ public final class Rebuild {
     NeedleBlob blob = first.rest();
     NeedleHeader header = first.header();
     HashKind.Hasher md5 = HashKind.MD5.newHasher();
-    HashKind checksum =
-        blob.getCrc64Nvme() ? HashKind.CRC64NVME : blob.getCrc32C() ? HashKind.CRC32C : null;
+    HashKind checksum = HashKind.of(NeedleFacts.checksum(blob));
     HashKind.Hasher crc = checksum == null ? null : checksum.newHasher();
     try {
       read(

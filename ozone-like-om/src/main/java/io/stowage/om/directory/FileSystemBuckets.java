@@ -311,10 +311,9 @@ public final class FileSystemBuckets {
         reply =
             puts.put(
                     bucket,
-                    request.toBuilder()
+                    RecordNeedles.with(metadata, request).toBuilder()
                         .setKey(place.rowKey())
                         .setManifest(manifest)
-                        .setMetadata(metadata)
                         .build())
                 .reply();
       } catch (StoreException e) {

@@ -62,6 +62,7 @@ import io.stowage.common.proto.SyncFileRequest;
 import io.stowage.common.proto.UpdateBucketRequest;
 import io.stowage.common.time.StoreClock;
 import io.stowage.common.token.ShardGrants;
+import io.stowage.om.object.RecordNeedles;
 import io.stowage.om.bucket.Usage;
 import java.time.Duration;
 import java.time.Instant;
@@ -666,9 +667,8 @@ public final class Door {
      */
     private Message inHisName(Message request) {
       if (request instanceof PutObjectRequest put && isAnothers(put.getMetadata())) {
-        return put.toBuilder()
-            .setMetadata(put.getMetadata().toBuilder().setOwner(person.name()))
-            .build();
+        return RecordNeedles.with(
+            put.getMetadata().toBuilder().setOwner(person.name()).build(), put);
       }
       if (request instanceof CreateUploadRequest upload && isAnothers(upload.getMetadata())) {
         return upload.toBuilder()
@@ -685,7 +685,7 @@ public final class Door {
     /** What somebody makes in another's bucket is his own, whatever he says. */
     private Message ofHisOwn(Message request, Acting acting) {
       if (request instanceof PutObjectRequest put) {
-        return put.toBuilder().setMetadata(ofHisOwn(put.getMetadata())).build();
+        return RecordNeedles.with(ofHisOwn(put.getMetadata()), put);
       }
       if (request instanceof CreateUploadRequest upload) {
         return upload.toBuilder().setMetadata(ofHisOwn(upload.getMetadata())).build();

@@ -159,7 +159,8 @@ public final class Puts {
           .addRecords(
               RecordNeedles.putElsewhere(
                   bucket, request.getWriteId(), ObjectRowLayout.key(origin), committed.version()));
-    } else if (!RecordNeedles.headersTell(request, committed.above(), committed.version())) {
+    } else if (!RecordNeedles.headersTell(
+        request, bucket.getVersioning(), committed.above(), committed.version())) {
       reply
           .setWantsRecord(true)
           .addRecords(RecordNeedles.committed(bucket, request.getWriteId(), committed.version()));

@@ -19,7 +19,6 @@ import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.BucketDeletedFact;
 import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.Checksum;
-import io.stowage.common.proto.ChecksumAlgorithm;
 import io.stowage.common.proto.CommittedFact;
 import io.stowage.common.proto.Condition;
 import io.stowage.common.proto.DeletedFact;
@@ -27,9 +26,11 @@ import io.stowage.common.proto.Extent;
 import io.stowage.common.proto.Fact;
 import io.stowage.common.proto.HeadRecord;
 import io.stowage.common.proto.ObjectToDelete;
+import io.stowage.common.proto.ObjectMetadata;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.PutObjectRequest;
 import io.stowage.common.proto.RecordNeedle;
+import io.stowage.common.proto.Versioning;
 import io.stowage.om.table.Head;
 import java.time.Duration;
 import java.util.List;
@@ -55,16 +56,19 @@ public final class RecordNeedles {
    * Whether the headers tell all of a put: one packed needle, of a clock that lies between the
    * stamp of the head before it and its own.
    *
+   * @param versioning of the bucket. Where versions are kept, a version id is the commit's, which
+   *     the writer of the header did not know; and of a put that ran while they were suspended, the
+   *     records of the bucket, made when everybody knew, do not say that it was no version
    * @param above stamp of the head that it replaced; 0: there was none
    */
-  static boolean headersTell(PutObjectRequest put, long above, ObjectVersion version) {
+  static boolean headersTell(
+      PutObjectRequest put, Versioning versioning, long above, ObjectVersion version) {
     long clock = put.getClockMicros();
     long stamp = version.getStamp();
     List<Extent> extents = put.getManifest().getExtentsList();
     return clock > above
         && clock <= stamp
-        // its version id is the commit's, which the writer of the header did not know
-        && !version.getVersioned()
+        && versioning == Versioning.UNVERSIONED
         && stamp - clock <= LONGEST_UNRECORDED.toNanos() / 1_000
         && extents.size() == 1
         && extents.get(0).getPacked()
@@ -73,16 +77,19 @@ public final class RecordNeedles {
         // the header has the retention that the put asked for, not the bucket's default
         && put.getMetadata().getLock().equals(version.getMetadata().getLock())
         && put.getCondition().equals(Condition.getDefaultInstance())
-        && isUsual(put.getChecksumsList());
+        && areOfBytes(put.getChecksumsList());
   }
 
-  /** None, or one that a blob's flag stands for. */
-  private static boolean isUsual(List<Checksum> checksums) {
-    return checksums.isEmpty()
-        || (checksums.size() == 1
-            && (checksums.get(0).getAlgorithm() == ChecksumAlgorithm.CRC64NVME
-                || checksums.get(0).getAlgorithm() == ChecksumAlgorithm.CRC32C)
-            && !checksums.get(0).getComposite());
+  /** A put of other metadata than its writer wrote into the header, which it no longer tells. */
+  public static PutObjectRequest with(ObjectMetadata metadata, PutObjectRequest put) {
+    return metadata.equals(put.getMetadata())
+        ? put
+        : put.toBuilder().setMetadata(metadata).clearClockMicros().build();
+  }
+
+  /** None, or one that the header names and the bytes tell. */
+  private static boolean areOfBytes(List<Checksum> checksums) {
+    return checksums.isEmpty() || (checksums.size() == 1 && !checksums.get(0).getComposite());
   }
 
   /** That a row holds a version. */

@@ -27,6 +27,7 @@ import io.stowage.common.proto.Manifest;
 import io.stowage.common.proto.ObjectMetadata;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.PutObjectRequest;
+import io.stowage.common.proto.Versioning;
 import org.junit.jupiter.api.Test;
 
 /** Which puts are told by their needles alone: docs/format/needle.md, Replay. */
@@ -40,8 +41,13 @@ class RecordNeedlesTest {
   }
 
   private static boolean headersTell(PutObjectRequest.Builder put, long above, long stamp) {
+    return headersTell(put, Versioning.UNVERSIONED, above, stamp);
+  }
+
+  private static boolean headersTell(
+      PutObjectRequest.Builder put, Versioning versioning, long above, long stamp) {
     return RecordNeedles.headersTell(
-        put.build(), above, ObjectVersion.newBuilder().setStamp(stamp).build());
+        put.build(), versioning, above, ObjectVersion.newBuilder().setStamp(stamp).build());
   }
 
   @Test
@@ -71,8 +77,12 @@ class RecordNeedlesTest {
         "streamed: its digest came after its header");
     assertFalse(
         headersTell(put(100).setCondition(Condition.newBuilder().setMustBeAbsent(true)), 0, 101));
-    assertTrue(headersTell(put(100).addChecksums(checksum(ChecksumAlgorithm.CRC64NVME)), 0, 101));
-    assertFalse(headersTell(put(100).addChecksums(checksum(ChecksumAlgorithm.SHA256)), 0, 101));
+    Checksum sha = Checksum.newBuilder().setAlgorithm(ChecksumAlgorithm.SHA256).build();
+    assertTrue(headersTell(put(100).addChecksums(sha), 0, 101), "named, and told by the bytes");
+    assertFalse(
+        headersTell(put(100).addChecksums(sha.toBuilder().setComposite(true)), 0, 101),
+        "of parts, which the bytes do not tell");
+    assertFalse(headersTell(put(100).addChecksums(sha).addChecksums(sha), 0, 101));
     assertFalse(
         headersTell(
             put(100)
@@ -82,9 +92,20 @@ class RecordNeedlesTest {
             0,
             101),
         "the bytes do not tell their digest");
+    assertFalse(headersTell(put(100), Versioning.ENABLED, 0, 101), "a version's id");
+    assertFalse(headersTell(put(100), Versioning.SUSPENDED, 0, 101), "that it is no version");
   }
 
-  private static Checksum checksum(ChecksumAlgorithm algorithm) {
-    return Checksum.newBuilder().setAlgorithm(algorithm).build();
+  @Test
+  void aPutIsRecordedOnceOthersChangeWhatItSays() {
+    PutObjectRequest.Builder put =
+        put(100).setMetadata(ObjectMetadata.newBuilder().setOwner("ann"));
+    assertTrue(headersTell(with("ann", put), 0, 101));
+    assertFalse(headersTell(with("bob", put), 0, 101));
+  }
+
+  private static PutObjectRequest.Builder with(String owner, PutObjectRequest.Builder put) {
+    return RecordNeedles.with(ObjectMetadata.newBuilder().setOwner(owner).build(), put.build())
+        .toBuilder();
   }
 }

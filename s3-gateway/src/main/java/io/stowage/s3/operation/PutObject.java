@@ -21,6 +21,7 @@ import io.stowage.client.crypt.ObjectCipher;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.needle.NeedleFacts;
+import io.stowage.common.proto.ChecksumAlgorithm;
 import io.stowage.common.proto.Condition;
 import io.stowage.common.proto.EventNote;
 import io.stowage.common.proto.NeedleBlob;
@@ -94,7 +95,7 @@ final class PutObject implements Operation {
             call.bucket(),
             call.key(),
             writeId,
-            NeedleFacts.blob(metadata, blob(condition, cipher)),
+            NeedleFacts.blob(metadata, blob(condition, cipher, payload.checksumAlgorithm())),
             cipher,
             false,
             payload);
@@ -123,10 +124,14 @@ final class PutObject implements Operation {
     return reply.getVersion();
   }
 
-  private static NeedleBlob blob(Condition condition, ObjectCipher cipher) {
-    return NeedleBlob.newBuilder()
-        .setConditional(!condition.equals(Condition.getDefaultInstance()))
-        .setCrc64Nvme(cipher == null)
-        .build();
+  private static NeedleBlob blob(
+      Condition condition, ObjectCipher cipher, ChecksumAlgorithm checksum) {
+    NeedleBlob.Builder blob =
+        NeedleBlob.newBuilder()
+            .setConditional(!condition.equals(Condition.getDefaultInstance()));
+    if (cipher == null) { // else the bytes that are stored do not tell it
+      blob.setChecksum(checksum);
+    }
+    return blob.build();
   }
 }

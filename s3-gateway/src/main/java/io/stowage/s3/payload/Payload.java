@@ -19,6 +19,7 @@ import io.netty.buffer.ByteBuf;
 import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpHeaders;
 import io.stowage.common.proto.Checksum;
+import io.stowage.common.proto.ChecksumAlgorithm;
 import io.stowage.s3.auth.PayloadSigning;
 import io.stowage.s3.error.S3Error;
 import io.stowage.s3.error.S3Exception;
@@ -263,6 +264,11 @@ public final class Payload implements AutoCloseable {
   /** Value of a hash that was wanted, after the end. */
   public byte[] value(HashKind kind) {
     return values.get(kind);
+  }
+
+  /** Of which kind {@link #checksum} is, also before the end. */
+  public ChecksumAlgorithm checksumAlgorithm() {
+    return checksumKind.algorithm();
   }
 
   /** The checksum that the request declared or, without one, the fallback; after the end. */
