@@ -392,6 +392,17 @@ abstract class NamespaceContract {
                     .setUser(User.newBuilder().setName(name + "2"))
                     .setWriteId(WriteId.random())
                     .build()));
+    for (String noKey : List.of(" user root", "a b", "\0token-key/1", "\u00e4", "k".repeat(129))) {
+      fails(
+          ErrorCode.INVALID_ARGUMENT,
+          () ->
+              om.om.updateUser(
+                  UpdateUserRequest.newBuilder()
+                      .setName(name)
+                      .addAddKeys(Identity.newBuilder().setAccessKey(noKey).setSecretKey("s"))
+                      .build()));
+      fails(ErrorCode.ACCESS_DENIED, () -> identity(noKey));
+    }
     Identity identity = identity(key);
     assertEquals(user.getCanonicalId(), identity.getUser());
     assertEquals("s1", identity.getSecretKey());

@@ -34,7 +34,7 @@ import org.apache.hadoop.thirdparty.protobuf.ByteString;
  * leaves them as they are. Thread-safe.
  *
  * <p>A secret of an access key is bound to the access key itself; all others to a text that begins
- * with a zero character, which no access key does.
+ * with a zero character, which no access key does ({@link AccessKeyIds}).
  */
 public final class SecretSeal {
   public static final int PLAIN = 0;

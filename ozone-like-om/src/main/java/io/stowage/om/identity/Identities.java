@@ -29,6 +29,7 @@ import io.stowage.common.proto.ListUsersReply;
 import io.stowage.common.proto.ListUsersRequest;
 import io.stowage.common.proto.UpdateUserRequest;
 import io.stowage.common.proto.User;
+import io.stowage.common.secret.AccessKeyIds;
 import io.stowage.common.secret.SecretSeal;
 import io.stowage.om.identity.UserRows.SeenUser;
 import io.stowage.om.row.RowCommitter;
@@ -187,9 +188,11 @@ public final class Identities {
   }
 
   private void writeKey(Identity identity) throws StoreException {
-    if (identity.getAccessKey().isEmpty() || identity.getSecretKey().isEmpty()) {
+    if (!AccessKeyIds.isWellFormed(identity.getAccessKey()) || identity.getSecretKey().isEmpty()) {
       throw new StoreException(
-          ErrorCode.INVALID_ARGUMENT, "Cannot store an identity without access key and secret");
+          ErrorCode.INVALID_ARGUMENT,
+          "Cannot store an identity without access key and secret: an access key is 1 to 128"
+              + " visible ASCII characters");
     }
     writeKey(identity.getAccessKey(), recordOf(identity).build());
   }

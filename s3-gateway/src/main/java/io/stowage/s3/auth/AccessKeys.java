@@ -20,18 +20,22 @@ import io.stowage.common.error.StoreException;
 import io.stowage.common.om.ObjectManager;
 import io.stowage.common.proto.GetIdentityRequest;
 import io.stowage.common.proto.Identity;
+import io.stowage.common.secret.AccessKeyIds;
 import io.stowage.common.time.StoreClock;
 import java.time.Duration;
 
 /**
- * Identities by access key, and the signing keys made from their secrets. A change of an identity
- * is seen within {@link #FRESH}. Thread-safe.
+ * Identities by access key, the users and roles that sessions stand for by name, and the signing
+ * keys made from secrets. A change of an identity is seen within {@link #FRESH}. Thread-safe.
+ *
+ * <p>Users and roles are kept apart from access keys: they have no secret, and whoever could name
+ * one as an access key would be it by signing with the empty one.
  */
 public final class AccessKeys {
   /** How long an identity is believed without asking; also how long a removed key still works. */
   static final Duration FRESH = Duration.ofSeconds(5);
 
-  /** Far more keys than are in use at one gateway within seconds; about 1 KiB each. */
+  /** Far more of each kind than are in use at one gateway within seconds; about 1 KiB each. */
   private static final int CAPACITY = 4096;
 
   private record Known(Identity identity, long readAtNanos) {}
@@ -41,6 +45,8 @@ public final class AccessKeys {
   private final ObjectManager objectManager;
   private final StoreClock clock;
   private final BoundedCache<String, Known> identities = new BoundedCache<>(CAPACITY);
+  private final BoundedCache<String, Known> users = new BoundedCache<>(CAPACITY);
+  private final BoundedCache<String, Known> roles = new BoundedCache<>(CAPACITY);
   private final BoundedCache<KeyName, SigningKey> signingKeys = new BoundedCache<>(CAPACITY);
 
   public AccessKeys(ObjectManager objectManager, StoreClock clock) {
@@ -50,23 +56,26 @@ public final class AccessKeys {
 
   /** The identity of an access key; null if there is none. */
   Identity find(String accessKey) throws StoreException {
-    return find(accessKey, GetIdentityRequest.newBuilder().setAccessKey(accessKey).build());
+    return AccessKeyIds.isWellFormed(accessKey)
+        ? find(
+            identities, accessKey, GetIdentityRequest.newBuilder().setAccessKey(accessKey).build())
+        : null;
   }
 
   /** A user, without a key; null if there is none. */
   Identity findUser(String name) throws StoreException {
-    // No access key holds a space: the scope of a signature does not.
-    return find(" user " + name, GetIdentityRequest.newBuilder().setUserName(name).build());
+    return find(users, name, GetIdentityRequest.newBuilder().setUserName(name).build());
   }
 
   /** A role; null if there is none. */
   Identity findRole(String name) throws StoreException {
-    return find(" role " + name, GetIdentityRequest.newBuilder().setRoleName(name).build());
+    return find(roles, name, GetIdentityRequest.newBuilder().setRoleName(name).build());
   }
 
-  private Identity find(String cached, GetIdentityRequest request) throws StoreException {
+  private Identity find(BoundedCache<String, Known> cache, String name, GetIdentityRequest request)
+      throws StoreException {
     long now = clock.monotonicNanos();
-    Known known = identities.get(cached);
+    Known known = cache.get(name);
     if (known != null && now - known.readAtNanos < FRESH.toNanos()) {
       return known.identity;
     }
@@ -79,7 +88,7 @@ public final class AccessKeys {
       }
       identity = null; // remembered too, so that guessing does not become load on the store
     }
-    identities.put(cached, new Known(identity, now));
+    cache.put(name, new Known(identity, now));
     return identity;
   }
 

@@ -19,6 +19,7 @@ import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpHeaders;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.Identity;
+import io.stowage.common.secret.AccessKeyIds;
 import io.stowage.common.time.StoreClock;
 import io.stowage.s3.error.S3Error;
 import io.stowage.s3.error.S3Exception;
@@ -337,20 +338,32 @@ public final class Authenticator {
   }
 
   /**
-   * Whom an access key stands for.
+   * Whom an access key stands for, and with which secret: every signature is checked against what
+   * this answers.
    *
    * @param token of temporary credentials; null for others
    */
   private Sessions.Opened identity(String accessKey, String token)
       throws S3Exception, StoreException {
-    if (token != null) {
-      return sessions.open(accessKey, token);
+    if (!AccessKeyIds.isWellFormed(accessKey)) {
+      throw invalid(accessKey);
     }
-    Identity identity = keys.find(accessKey);
-    if (identity == null) {
-      throw new S3Exception(S3Error.INVALID_ACCESS_KEY_ID).with("AWSAccessKeyId", accessKey);
+    Sessions.Opened opened =
+        token == null
+            ? new Sessions.Opened(keys.find(accessKey), Session.NONE)
+            : sessions.open(accessKey, token);
+    Identity identity = opened.identity();
+    // Without a secret of its own it signs nothing: anybody can sign with the empty one.
+    if (identity == null
+        || identity.getSecretKey().isEmpty()
+        || !identity.getAccessKey().equals(accessKey)) {
+      throw invalid(accessKey);
     }
-    return new Sessions.Opened(identity, Session.NONE);
+    return opened;
+  }
+
+  private static S3Exception invalid(String accessKey) {
+    return new S3Exception(S3Error.INVALID_ACCESS_KEY_ID).with("AWSAccessKeyId", accessKey);
   }
 
   private static String token(RequestTarget target, HttpHeaders headers) {

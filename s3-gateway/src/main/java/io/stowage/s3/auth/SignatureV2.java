@@ -184,6 +184,7 @@ public final class SignatureV2 {
 
   /** The signature of a text, in base64. */
   public static String sign(String secret, String text) {
+    SigningKey.requireSecret(secret);
     try {
       Mac mac = Mac.getInstance("HmacSHA1");
       mac.init(new SecretKeySpec(secret.getBytes(StandardCharsets.UTF_8), "HmacSHA1"));

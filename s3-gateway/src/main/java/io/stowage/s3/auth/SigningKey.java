@@ -35,11 +35,19 @@ public final class SigningKey {
    * @param date {@code yyyyMMdd}
    */
   public static SigningKey derive(String secret, String date, String region, String service) {
+    requireSecret(secret);
     byte[] key = ("AWS4" + secret).getBytes(StandardCharsets.UTF_8);
     for (String step : new String[] {date, region, service, "aws4_request"}) {
       key = hmac(key, step);
     }
     return new SigningKey(key);
+  }
+
+  /** Everybody knows the empty one, so what it signs is signed by nobody. */
+  static void requireSecret(String secret) {
+    if (secret.isEmpty()) {
+      throw new IllegalArgumentException("an empty secret signs nothing");
+    }
   }
 
   /** Signature in lower-case hex. */
