@@ -348,6 +348,19 @@ class LeasesTest {
     assertEquals(5, fit(h), "it is given back");
   }
 
+  /** By an empty holder, anybody could else come by the last epoch of what nobody holds. */
+  @Test
+  void whatNobodyHoldsIsNobodysToRenewOrRelease() throws Exception {
+    ScmHarness h = new ScmHarness(6, null);
+    Lease lease = h.written(8192);
+    h.release(lease, LeaseOutcome.LEASE_IDLE, 8192);
+    Lease nobodys = lease.toBuilder().clearHolder().build();
+    assertFalse(h.renew(nobodys));
+    h.release(nobodys, LeaseOutcome.LEASE_FULL, 8192, h.nodes.toArray(new FakeDatanode[0]));
+    assertEquals(6, fit(h), "nobody is not believed");
+    assertEquals(lease.getContainer().getId(), h.lease().getContainer().getId(), "not sealed");
+  }
+
   /** A node that is well answers at once, and is used as before whatever users say of it. */
   @Test
   void aClaimHasANodeAskedAndNothingHeldAgainstIt() throws Exception {

@@ -421,10 +421,11 @@ public final class Leases {
         && clock.wallMicros() - info.getCreatedMicros() > settings.openTime.toNanos() / 1_000;
   }
 
-  /** The row of a lease if it still is this one; else null. */
+  /** The row of a lease if it still is this one; else null. Who names no holder holds none. */
   private ContainerInfo held(OpenContainer container, LeaseRef ref) {
     ContainerInfo info = map.get(container.id).info();
     return !container.gone
+            && !ref.getHolder().isEmpty() // as the holder of what nobody holds is
             && container.holder.equals(ref.getHolder())
             && info.getLeaseHolder().equals(ref.getHolder())
             && info.getLeaseEpoch() == ref.getEpoch()
