@@ -81,11 +81,11 @@ import org.apache.hadoop.thirdparty.protobuf.Message;
  * them the tokens that datanodes ask for. Callers in this process, which is a gateway, have asked
  * the same {@link Authorizer} about S3's requests and sign their own. Thread-safe.
  *
- * <p>Who may what: calls that show secrets or could lose data are administrators' alone. What is
- * done in buckets is asked for in S3's words ({@link Demand}), so owners, policies and lists count
- * as they do over S3; in FILE_SYSTEM buckets the permissions of files decide where nothing else
- * did, in the reads of the call itself. A call that is named nowhere here is refused, so that one
- * added later is closed until somebody thought about it.
+ * <p>Who may what: calls that show secrets or could lose data are administrators' alone, and not
+ * their jobs' or proxies'. What is done in buckets is asked for in S3's words ({@link Demand}), so
+ * owners, policies and lists count as they do over S3; in FILE_SYSTEM buckets the permissions of
+ * files decide where nothing else did, in the reads of the call itself. A call that is named
+ * nowhere here is refused, so that one added later is closed until somebody thought about it.
  *
  * <p>Whom to tell of a change the bucket's rules say. A gateway, which comes as an administrator,
  * has looked at them, and says so with its request; what anybody else says of events is taken out
@@ -326,10 +326,7 @@ public final class Door {
       }
       if (OF_ADMINISTRATORS.contains(name) || (visitor.administrator() && !isOfUsers(request))) {
         AccessRequest question = question("stowage:" + name, null);
-        Verdict verdict =
-            visitor.administrator()
-                ? Verdict.allowed("administrator")
-                : Verdict.denied("no administrator");
+        Verdict verdict = ofAdministrator();
         authorizer.note(visitor.origin(), question, verdict);
         require(question, verdict);
         return completed(call.with(request), visitor.user());
@@ -383,6 +380,16 @@ public final class Door {
       Message allowed = superuser ? request : owns ? inHisName(request) : ofHisOwn(request, acting);
       checkWritten(allowed);
       return completed(call.with(allowed), visitor.user());
+    }
+
+    /** What he is told or makes outlives what was lent, as {@link OwnSecrets} has it. */
+    private Verdict ofAdministrator() {
+      if (!visitor.administrator()) {
+        return Verdict.denied("no administrator");
+      }
+      return visitor.proof() == OwnSecrets.Proof.LENT
+          ? Verdict.denied("an administrator, who has shown no Kerberos ticket of his own")
+          : Verdict.allowed("administrator");
     }
 
     /** Whether a call is one that users make; others are closed to all but administrators. */
