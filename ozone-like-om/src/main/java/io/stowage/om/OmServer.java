@@ -328,7 +328,12 @@ public final class OmServer implements AutoCloseable {
             delegation);
     if (delegation != null) {
       rpc.add(
-          hadoop, RpcProtocol.DELEGATION_TOKENS, noted(new TokenDesk(delegation), door, visitors));
+          hadoop,
+          RpcProtocol.DELEGATION_TOKENS,
+          noted(
+              new TokenDesk(delegation, () -> door.meterToken(visitors.ofThisCall())),
+              door,
+              visitors));
     }
     rpc.start();
     LOG.info("Object manager serves RPC on {}", rpc.address());
@@ -391,7 +396,9 @@ public final class OmServer implements AutoCloseable {
         OmConfig.from(config).commitWindow(),
         clock,
         new Door.Rates(
-            config.get(Keys.LEASES_PER_MINUTE), config.get(Keys.DAMAGE_REPORTS_PER_MINUTE)));
+            config.get(Keys.LEASES_PER_MINUTE),
+            config.get(Keys.DAMAGE_REPORTS_PER_MINUTE),
+            config.get(Keys.TOKENS_PER_MINUTE)));
   }
 
   /** What the desk decides is written down as what the door does. */

@@ -556,6 +556,18 @@ public final class Keys {
               "Reports of damaged shards and silent datanodes that an object manager believes one"
                   + " user over RPC enough to look; others are dropped. 0: no bound."));
 
+  public static final ConfigKey<Integer> TOKENS_PER_MINUTE =
+      add(
+          ConfigKey.integer(
+              "stowage.om.delegation-tokens-per-minute",
+              120,
+              0,
+              1_000_000,
+              Tag.TUNING,
+              "Delegation tokens that one user gets of an object manager, himself or by a proxy,"
+                  + " and four minutes' worth at once: each is a row until its life ends. 0: no"
+                  + " bound."));
+
   public static final ConfigKey<Integer> LIFECYCLE_DAY_SECONDS =
       add(
           ConfigKey.integer(

@@ -40,15 +40,28 @@ import org.apache.hadoop.thirdparty.protobuf.ByteString;
  */
 public final class TokenDesk implements DelegationTokens {
   private final DelegationSecrets secrets;
+  private final Meter meter;
 
-  public TokenDesk(DelegationSecrets secrets) {
+  /** Counts the tokens that a caller who may have one asks for. */
+  public interface Meter {
+    /**
+     * Takes one.
+     *
+     * @throws StoreException OVERLOADED: too many
+     */
+    void take() throws StoreException;
+  }
+
+  public TokenDesk(DelegationSecrets secrets, Meter meter) {
     this.secrets = secrets;
+    this.meter = meter;
   }
 
   @Override
   public IssueTokenReply issueToken(IssueTokenRequest request) throws StoreException {
     UserGroupInformation caller = callerWithTicket("issue a delegation token");
     UserGroupInformation real = caller.getRealUser();
+    meter.take(); // not before: who may not have any takes none of his owner's
     DelegationSecrets.Issued issued =
         secrets.issue(
             caller.getUserName(), request.getRenewer(), real == null ? null : real.getUserName());

@@ -131,15 +131,19 @@ public final class Door {
   private final KnownUsers users;
   private final CallRates leases;
   private final CallRates reports;
+  private final CallRates tokens;
 
   /**
-   * How often one user may ask for leases and say bad of datanodes; 0: as often as he likes.
+   * How often one user may ask for leases and tokens and say bad of datanodes; 0: as often as he
+   * likes.
    *
    * @param leases a minute; four minutes' worth at once, for jobs whose tasks begin together
    * @param reports a minute
+   * @param tokens delegation tokens a minute; four minutes' worth at once, for what begins many
+   *     jobs together
    */
-  public record Rates(int leases, int reports) {
-    private static final int LEASE_MINUTES_AT_ONCE = 4;
+  public record Rates(int leases, int reports, int tokens) {
+    private static final int MINUTES_AT_ONCE = 4;
   }
 
   /**
@@ -158,8 +162,9 @@ public final class Door {
     this.commitWindow = commitWindow;
     this.clock = clock;
     this.users = new KnownUsers(namespace, clock);
-    this.leases = new CallRates(rates.leases(), Rates.LEASE_MINUTES_AT_ONCE, clock);
+    this.leases = new CallRates(rates.leases(), Rates.MINUTES_AT_ONCE, clock);
     this.reports = new CallRates(rates.reports(), 1, clock);
+    this.tokens = new CallRates(rates.tokens(), Rates.MINUTES_AT_ONCE, clock);
   }
 
   /** The call itself. */
@@ -265,6 +270,19 @@ public final class Door {
             + " within a minute");
   }
 
+  /**
+   * Takes one delegation token of those that a user may have.
+   *
+   * @throws StoreException OVERLOADED: too many; written down once a minute
+   */
+  public void meterToken(Visitor visitor) throws StoreException {
+    CallRates.Answer answer =
+        visitor.administrator() ? CallRates.Answer.YES : tokens.take(visitor.user());
+    if (answer != CallRates.Answer.YES) {
+      throw tooMany("issueToken", visitor, answer, "delegation tokens");
+    }
+  }
+
   private void writeDown(String name, Visitor visitor, Verdict verdict) throws StoreException {
     Passage passage = new Passage(name, visitor, users.find(visitor.user()));
     authorizer.note(visitor.origin(), passage.question("stowage:" + name, null), verdict);
@@ -285,7 +303,9 @@ public final class Door {
           visitor.origin(), question, Verdict.allowed("the rules of delegation tokens allow it"));
       return reply;
     } catch (StoreException e) {
-      authorizer.note(visitor.origin(), question, Verdict.denied(e.getMessage()));
+      if (e.code() != ErrorCode.OVERLOADED) { // each one would fill the log
+        authorizer.note(visitor.origin(), question, Verdict.denied(e.getMessage()));
+      }
       throw e;
     }
   }

@@ -163,7 +163,10 @@ class SecureTokensTest {
                                 RpcProtocol.OBJECT_MANAGER,
                                 naming(secrets),
                                 secrets)
-                            .add(site, RpcProtocol.DELEGATION_TOKENS, new TokenDesk(secrets))
+                            .add(
+                                site,
+                                RpcProtocol.DELEGATION_TOKENS,
+                                new TokenDesk(secrets, () -> {}))
                             .start());
     open.add(server);
     return "localhost:" + server.address().getPort();

@@ -194,7 +194,7 @@ class DoorTest {
             new ShardGrants(new ShardTokens(ring, clock), Duration.ofHours(1)),
             Duration.ofMinutes(15),
             clock,
-            new Door.Rates(3, 2));
+            new Door.Rates(3, 2, 1));
   }
 
   @AfterEach
@@ -407,6 +407,47 @@ class DoorTest {
     assertEquals(1, lines.size(), "once a minute, or it would fill the log");
     assertEquals("bob", lines.get(0).get("user").asText());
     assertFalse(lines.get(0).get("allowed").asBoolean());
+  }
+
+  /** Each token is a row for a week, and forced. */
+  @Test
+  void aUserGetsTokensAtABoundedRate() throws Exception {
+    for (int i = 0; i < 4; i++) {
+      assertEquals("token", issued("bob"));
+    }
+    for (int i = 0; i < 2; i++) {
+      StoreException e = assertThrows(StoreException.class, () -> issued("bob"));
+      assertEquals(ErrorCode.OVERLOADED, e.code(), e.getMessage());
+    }
+    assertEquals("token", issued("alice"), "others have their own");
+    for (int i = 0; i < 50; i++) {
+      assertEquals("token", issued("root"));
+    }
+    clock.advance(Duration.ofSeconds(61));
+    assertEquals("token", issued("bob"));
+    assertThrows(StoreException.class, () -> issued("bob"));
+    List<Boolean> ofBob =
+        lines().stream()
+            .filter(line -> line.get("user").asText().equals("bob"))
+            .map(line -> line.get("allowed").asBoolean())
+            .toList();
+    assertEquals(List.of(true, true, true, true, false, true, false), ofBob, "once a minute");
+  }
+
+  private Object issued(String user) throws StoreException {
+    try {
+      return door.note(
+          "issueToken",
+          visitor(user),
+          () -> {
+            door.meterToken(visitor(user));
+            return "token";
+          });
+    } catch (StoreException e) {
+      throw e;
+    } catch (Throwable e) {
+      throw new AssertionError(e);
+    }
   }
 
   @Test
