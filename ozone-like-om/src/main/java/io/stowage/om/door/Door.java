@@ -60,6 +60,7 @@ import io.stowage.common.proto.ReportDamageRequest;
 import io.stowage.common.proto.SetObjectMetadataRequest;
 import io.stowage.common.proto.SyncFileRequest;
 import io.stowage.common.proto.UpdateBucketRequest;
+import io.stowage.common.proto.Versioning;
 import io.stowage.common.time.StoreClock;
 import io.stowage.common.token.ShardGrants;
 import io.stowage.om.object.RecordNeedles;
@@ -68,6 +69,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -483,25 +485,32 @@ public final class Door {
     }
 
     private StoreException unknown() {
-      AccessRequest question = question("stowage:" + name, null);
-      Verdict verdict = Verdict.denied("no call of users");
-      authorizer.note(visitor.origin(), question, verdict);
-      return refusal(question, verdict);
+      return refused("stowage:" + name, "no call of users");
     }
 
-    /** Who owns a bucket does not say how much it may hold, nor has all its rows read. */
+    /**
+     * Who owns a bucket does not say how much it may hold, nor has all its rows read; and what S3
+     * sets of it he sets over S3, where each setting has an action of its own, and is looked at
+     * before it is kept.
+     */
     private void requireNoAdministrator(Message request) throws StoreException {
-      boolean quota =
-          (request instanceof CreateBucketRequest create && create.containsSettings(QUOTA))
-              || (request instanceof UpdateBucketRequest update
-                  && (update.containsPut(QUOTA) || update.getRemoveList().contains(QUOTA)));
-      boolean recount = request instanceof GetBucketUsageRequest usage && usage.getRecount();
-      if ((quota || recount) && !superuser) {
-        AccessRequest question = question(quota ? "stowage:SetQuota" : "stowage:CountAnew", null);
-        Verdict verdict = Verdict.denied("no administrator");
-        authorizer.note(visitor.origin(), question, verdict);
-        throw refusal(question, verdict);
+      Set<String> changed = settingsOf(request);
+      if (changed.contains(QUOTA) && !superuser) {
+        throw refused("stowage:SetQuota", "no administrator");
       }
+      if (!Set.of(QUOTA).containsAll(changed) && !visitor.administrator()) {
+        throw refused("stowage:SetBucketSettings", "what S3 sets of a bucket is set over S3");
+      }
+      if (request instanceof GetBucketUsageRequest usage && usage.getRecount() && !superuser) {
+        throw refused("stowage:CountAnew", "no administrator");
+      }
+    }
+
+    private StoreException refused(String action, String why) {
+      AccessRequest question = question(action, null);
+      Verdict verdict = Verdict.denied(why);
+      authorizer.note(visitor.origin(), question, verdict);
+      return refusal(question, verdict);
     }
 
     private void demand(AccessRequest question) throws StoreException {
@@ -801,6 +810,24 @@ public final class Door {
       return without.build();
     }
     return request;
+  }
+
+  /** Names of the settings that a request gives a bucket, or takes from it. */
+  private static Set<String> settingsOf(Message request) {
+    Set<String> names = new HashSet<>();
+    Versioning versioning = Versioning.UNVERSIONED;
+    if (request instanceof CreateBucketRequest create) {
+      names.addAll(create.getSettingsMap().keySet());
+      versioning = create.getVersioning();
+    } else if (request instanceof UpdateBucketRequest update) {
+      names.addAll(update.getPutMap().keySet());
+      names.addAll(update.getRemoveList());
+      versioning = update.getVersioning();
+    }
+    if (versioning != Versioning.UNVERSIONED) {
+      names.add("versioning");
+    }
+    return names;
   }
 
   /** The bucket that a request names; null: none. */

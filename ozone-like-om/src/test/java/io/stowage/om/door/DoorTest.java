@@ -76,6 +76,8 @@ import io.stowage.common.proto.SetObjectMetadataRequest;
 import io.stowage.common.proto.SyncFileRequest;
 import io.stowage.common.proto.TokenKey;
 import io.stowage.common.proto.TokenKeys;
+import io.stowage.common.proto.UpdateBucketRequest;
+import io.stowage.common.proto.Versioning;
 import io.stowage.common.time.ManualClock;
 import io.stowage.common.time.StoreClock;
 import io.stowage.common.token.ShardGrants;
@@ -499,6 +501,35 @@ class DoorTest {
       }
     }
     denied("listUsers", ListUsersRequest.getDefaultInstance(), "super");
+  }
+
+  /** Else what an administrator denies him of S3's settings he does over RPC, and unlooked at. */
+  @Test
+  void whatS3SetsOfABucketIsSetOverS3() throws Exception {
+    UpdateBucketRequest update = UpdateBucketRequest.newBuilder().setName("b").build();
+    CreateBucketRequest create = CreateBucketRequest.newBuilder().setName("new").build();
+    ByteString value = ByteString.copyFromUtf8("{}");
+    List<Message> settings =
+        List.of(
+            update.toBuilder().putPut("policy", value).build(),
+            update.toBuilder().putPut("quota", value).putPut("acl", value).build(),
+            update.toBuilder().putPut("notification.rules", value).build(),
+            update.toBuilder().addRemove("publicAccessBlock").build(),
+            update.toBuilder().setVersioning(Versioning.SUSPENDED).build(),
+            create.toBuilder().putSettings("policy", value).build(),
+            create.toBuilder().setVersioning(Versioning.ENABLED).build());
+    for (Message request : settings) {
+      String name = request instanceof UpdateBucketRequest ? "updateBucket" : "createBucket";
+      for (String user : List.of("alice", "super")) {
+        denied(name, request, user);
+      }
+      assertEquals(request, passed(name, request, "root"), "a gateway has asked and looked");
+    }
+    UpdateBucketRequest erasure = update.toBuilder().setPolicy("rs-3-2").build();
+    assertEquals(erasure, passed("updateBucket", erasure, "alice"));
+    UpdateBucketRequest quota = update.toBuilder().putPut("quota", value).build();
+    assertEquals(quota, passed("updateBucket", quota, "super"));
+    denied("updateBucket", quota, "alice");
   }
 
   @Test
