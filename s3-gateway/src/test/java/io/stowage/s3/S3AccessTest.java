@@ -863,6 +863,32 @@ class S3AccessTest {
     target = new InMemoryTarget(Map.of());
   }
 
+  /** Guesses at one key are seen, whichever service they are signed for. */
+  @Test
+  void guessesNameTheKeyThatTheyClaim() throws Exception {
+    target.close();
+    Path file = directory.resolve("audit.log");
+    try (InMemoryTarget audited = new InMemoryTarget(Map.of("stowage.s3.audit.file", file + ""))) {
+      target = audited;
+      raw = new RawS3(endpoint(), "none", "none", "us-east-1");
+      for (String service : List.of("iam", "sts", "s3")) {
+        RawS3.Reply reply =
+            raw.call("POST", "/")
+                .scope("us-east-1", service)
+                .as(InMemoryTarget.ACCESS_KEY, "guessed")
+                .body("Action=GetCallerIdentity&Version=2011-06-15")
+                .send();
+        assertEquals("SignatureDoesNotMatch", reply.code(), reply.text());
+      }
+    }
+    for (String line : Files.readAllLines(file)) {
+      assertEquals("null SigV4-header authenticate null false", inShort(line));
+      assertTrue(line.contains("\"accessKey\":\"" + InMemoryTarget.ACCESS_KEY + "\""), line);
+    }
+    assertEquals(3, Files.readAllLines(file).size());
+    target = new InMemoryTarget(Map.of());
+  }
+
   private static String inShort(String line) {
     try {
       com.fasterxml.jackson.databind.JsonNode json =

@@ -188,7 +188,13 @@ public final class QueryApi {
               origin.mechanism(),
               caller.identity().getAccessKey()));
     } catch (S3Exception e) {
-      authorizer.audit().refused(origin, "authenticate", e.error().code());
+      String claimed = e.facts().getOrDefault("AWSAccessKeyId", "");
+      authorizer
+          .audit()
+          .refused(
+              new Origin(origin.requestId(), origin.address(), origin.mechanism(), claimed),
+              "authenticate",
+              e.error().code());
       throw e;
     }
   }
