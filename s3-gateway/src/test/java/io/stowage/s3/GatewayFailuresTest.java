@@ -138,6 +138,24 @@ class GatewayFailuresTest {
     }
   }
 
+  /** HBase's words name regions by others' keys, and a key service's its hosts. */
+  @Test
+  void whatFailsInsideIsNotToldOutside() throws Exception {
+    try (InMemoryTarget gateway = new InMemoryTarget(Map.of())) {
+      RawS3 raw = raw(gateway);
+      raw.call("PUT", "/bucket").send();
+      String why = "Cannot read from HBase: region object,7-alices-secret,1 at rs-9.internal";
+      for (ErrorCode code :
+          List.of(ErrorCode.UNAVAILABLE, ErrorCode.TIMEOUT, ErrorCode.OVERLOADED)) {
+        gateway.namespace.refuseChanges(new StoreException(code, why));
+        Reply reply = raw.call("PUT", "/bucket/k").body("x").send();
+        assertEquals(503, reply.status());
+        assertFalse(reply.text().contains("secret"), reply.text());
+        assertFalse(reply.element("Message").isEmpty(), reply.text());
+      }
+    }
+  }
+
   @Test
   void bytesThatMovedAreFoundAgain() throws Exception {
     try (InMemoryTarget gateway = new InMemoryTarget(Map.of())) {

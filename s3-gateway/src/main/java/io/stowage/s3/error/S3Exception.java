@@ -15,10 +15,12 @@
  */
 package io.stowage.s3.error;
 
+import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.policy.MalformedPolicyException;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Set;
 
 /**
  * A request that is answered with an S3 error. It is ordinary control flow of a busy gateway, so it
@@ -26,6 +28,15 @@ import java.util.Map;
  */
 public final class S3Exception extends Exception {
   private static final long serialVersionUID = 1L;
+
+  /** Failures of which the store's own words are for whoever asked. */
+  private static final Set<ErrorCode> TELLING =
+      Set.of(
+          ErrorCode.INVALID_ARGUMENT,
+          ErrorCode.BAD_CHECKSUM,
+          ErrorCode.TOO_MANY_VERSIONS,
+          ErrorCode.NOT_ENOUGH_NODES,
+          ErrorCode.DATA_UNAVAILABLE);
 
   private final S3Error error;
   private final transient Map<String, String> facts;
@@ -57,19 +68,15 @@ public final class S3Exception extends Exception {
 
   /**
    * What a user is told of a failure of the store. The store's own words are passed on where they
-   * help the caller (a bad argument) or the operator (what is missing); internals stay inside.
+   * help the caller (a bad argument) or the operator (what is missing). All others stay inside, and
+   * in the log by the request's id: HBase's name a region by somebody's key, a key service's name
+   * hosts and principals.
    */
   public static S3Exception of(StoreException e) {
     S3Error error =
         e instanceof MalformedPolicyException ? S3Error.MALFORMED_POLICY : S3Error.of(e.code());
-    boolean telling =
-        error == S3Error.INVALID_ARGUMENT
-            || error == S3Error.MALFORMED_POLICY
-            || error == S3Error.SERVICE_UNAVAILABLE
-            || error == S3Error.SLOW_DOWN
-            || error == S3Error.BAD_DIGEST;
     String message =
-        telling && e.getMessage() != null && !e.getMessage().isBlank()
+        TELLING.contains(e.code()) && e.getMessage() != null && !e.getMessage().isBlank()
             ? e.getMessage()
             : error.message();
     S3Exception told = new S3Exception(error, message, e);
