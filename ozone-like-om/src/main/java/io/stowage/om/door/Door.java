@@ -28,6 +28,7 @@ import io.stowage.common.om.BucketEncryption;
 import io.stowage.common.om.ObjectManager;
 import io.stowage.common.policy.Question;
 import io.stowage.common.proto.BucketInfo;
+import io.stowage.common.proto.BucketLayout;
 import io.stowage.common.proto.CompleteUploadRequest;
 import io.stowage.common.proto.ContainerInfo;
 import io.stowage.common.proto.CreateBucketRequest;
@@ -45,9 +46,13 @@ import io.stowage.common.proto.Identity;
 import io.stowage.common.proto.Lease;
 import io.stowage.common.proto.LeaseContainersReply;
 import io.stowage.common.proto.LeaseContainersRequest;
+import io.stowage.common.proto.LegalHold;
 import io.stowage.common.proto.ListBucketsRequest;
+import io.stowage.common.proto.ListObjectsReply;
+import io.stowage.common.proto.ListVersionsReply;
 import io.stowage.common.proto.LocateContainersReply;
 import io.stowage.common.proto.Manifest;
+import io.stowage.common.proto.ObjectLock;
 import io.stowage.common.proto.ObjectMetadata;
 import io.stowage.common.proto.ObjectToDelete;
 import io.stowage.common.proto.ObjectVersion;
@@ -57,6 +62,7 @@ import io.stowage.common.proto.ReleaseLeaseRequest;
 import io.stowage.common.proto.RenewLeasesReply;
 import io.stowage.common.proto.RenewLeasesRequest;
 import io.stowage.common.proto.ReportDamageRequest;
+import io.stowage.common.proto.SetObjectMetadataReply;
 import io.stowage.common.proto.SetObjectMetadataRequest;
 import io.stowage.common.proto.SyncFileRequest;
 import io.stowage.common.proto.UpdateBucketRequest;
@@ -385,10 +391,12 @@ public final class Door {
         return delete(delete, bucket, call);
       }
       Demand ofBucket = Demand.ofBucketCall(name);
+      boolean hides = !superuser && bucket.getLayout() == BucketLayout.OBJECT;
+      Message whole = hides ? withUnseen(request, bucket) : request;
       List<Demand> demands =
           ofBucket != null
               ? List.of(ofBucket)
-              : demandsOf(request, bucket, superuser ? null : namespace);
+              : demandsOf(whole, bucket, superuser ? null : namespace);
       if (demands == null) {
         throw unknown();
       }
@@ -399,9 +407,94 @@ public final class Door {
       for (Decided one : decided) {
         conclude(one);
       }
-      Message allowed = superuser ? request : owns ? inHisName(request) : ofHisOwn(request, acting);
+      Message allowed = superuser ? whole : owns ? inHisName(whole) : ofHisOwn(whole, acting);
       checkWritten(allowed);
-      return completed(call.with(allowed), visitor.user());
+      Object reply = call.with(allowed);
+      return completed(hides ? withoutUnseen(reply, allowed, bucket) : reply, visitor.user());
+    }
+
+    /**
+     * An answer about a bucket in which no permissions of files decide, without what its caller may
+     * not know, over S3 either: listings tell what S3's tell.
+     */
+    private Object withoutUnseen(Object reply, Message request, BucketInfo bucket)
+        throws StoreException {
+      if (reply instanceof GetObjectReply got && request instanceof GetObjectRequest get) {
+        Seen at = new Seen(get.getKey(), get.getVersionId(), get.getSnapshot());
+        ObjectVersion version = got.getVersion();
+        boolean read = get.getWantManifest() || may(ofGet(at, ""), bucket, at);
+        return got.toBuilder()
+            .setVersion(unseenOf(version, bucket, at, read).leftOutOf(version))
+            .build();
+      }
+      if (reply instanceof SetObjectMetadataReply set
+          && request instanceof SetObjectMetadataRequest change) {
+        Seen at = new Seen(change.getKey(), change.getVersionId(), "");
+        ObjectVersion version = set.getVersion();
+        boolean read = may(ofGet(at, ""), bucket, at);
+        return set.toBuilder()
+            .setVersion(unseenOf(version, bucket, at, read).leftOutOf(version))
+            .build();
+      }
+      if (reply instanceof ListObjectsReply listed) {
+        ListObjectsReply.Builder out = listed.toBuilder();
+        out.getObjectsBuilderList().forEach(Door::asListed);
+        out.getMarkersBuilderList().forEach(Door::asListed);
+        return out.build();
+      }
+      if (reply instanceof ListVersionsReply listed) {
+        ListVersionsReply.Builder out = listed.toBuilder();
+        out.getVersionsBuilderList().forEach(one -> asListed(one.getVersionBuilder()));
+        return out.build();
+      }
+      return reply;
+    }
+
+    /**
+     * Asks about what there is alone.
+     *
+     * @param read whether he may read it
+     */
+    private Unseen unseenOf(ObjectVersion version, BucketInfo bucket, Seen at, boolean read)
+        throws StoreException {
+      ObjectMetadata metadata = version.getMetadata();
+      ObjectLock lock = metadata.getLock();
+      return new Unseen(
+          !read,
+          metadata.getTagsCount() > 0 && !may(ofGet(at, "Tagging"), bucket, at),
+          metadata.getGrantsCount() > 0 && !may(ofGet(at, "Acl"), bucket, at),
+          Unseen.isRetained(lock) && !may("s3:GetObjectRetention", bucket, at),
+          lock.getLegalHold() != LegalHold.HOLD_NEVER_SET
+              && !may("s3:GetObjectLegalHold", bucket, at));
+    }
+
+    private static String ofGet(Seen at, String what) {
+      boolean past = at.versionId() != 0 || !at.snapshot().isEmpty();
+      return "s3:GetObject" + (past ? "Version" : "") + what;
+    }
+
+    private boolean may(String action, BucketInfo bucket, Seen at) throws StoreException {
+      AccessRequest question =
+          question(action, bucket, at.key(), false, Map.of(), at.versionId(), at.snapshot());
+      return authorizer.decide(visitor.origin(), question).isAllowed();
+    }
+
+    /** Who changes what an object says of itself says all of it, and knows it as he was told. */
+    private Message withUnseen(Message request, BucketInfo bucket) throws StoreException {
+      if (!(request instanceof SetObjectMetadataRequest change)) {
+        return request;
+      }
+      Seen at = new Seen(change.getKey(), change.getVersionId(), "");
+      ObjectVersion before = looked(bucket, at);
+      if (before == null) {
+        return request;
+      }
+      ObjectMetadata after =
+          unseenOf(before, bucket, at, may(ofGet(at, ""), bucket, at))
+              .keptIn(change.getMetadata(), before.getMetadata());
+      return after.equals(change.getMetadata())
+          ? change
+          : change.toBuilder().setMetadata(after).build();
     }
 
     /** What he is told or makes outlives what was lent, as {@link OwnSecrets} has it. */
@@ -781,6 +874,11 @@ public final class Door {
       }
       throw e;
     }
+  }
+
+  private static void asListed(ObjectVersion.Builder version) {
+    ObjectVersion told = Unseen.BUT_LISTED.leftOutOf(version.build());
+    version.clear().mergeFrom(told);
   }
 
   /** Of a bucket of others one is told what it takes to use it. */

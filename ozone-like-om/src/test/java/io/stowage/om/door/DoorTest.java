@@ -34,6 +34,7 @@ import io.stowage.common.om.ObjectManager;
 import io.stowage.common.policy.Acl;
 import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.BucketLayout;
+import io.stowage.common.proto.Checksum;
 import io.stowage.common.proto.ContainerInfo;
 import io.stowage.common.proto.CreateBucketRequest;
 import io.stowage.common.proto.CreateSnapshotRequest;
@@ -42,6 +43,7 @@ import io.stowage.common.proto.DeleteObjectsReply;
 import io.stowage.common.proto.DeleteObjectsRequest;
 import io.stowage.common.proto.DeleteSnapshotRequest;
 import io.stowage.common.proto.DeletedObject;
+import io.stowage.common.proto.Encryption;
 import io.stowage.common.proto.EncryptionMode;
 import io.stowage.common.proto.EventNote;
 import io.stowage.common.proto.FileAttributes;
@@ -58,9 +60,16 @@ import io.stowage.common.proto.Identity;
 import io.stowage.common.proto.Lease;
 import io.stowage.common.proto.LeaseContainersRequest;
 import io.stowage.common.proto.LeaseGrant;
+import io.stowage.common.proto.LegalHold;
 import io.stowage.common.proto.ListBucketsRequest;
+import io.stowage.common.proto.ListObjectsReply;
 import io.stowage.common.proto.ListObjectsRequest;
 import io.stowage.common.proto.ListUsersRequest;
+import io.stowage.common.proto.ListVersionsReply;
+import io.stowage.common.proto.ListVersionsRequest;
+import io.stowage.common.proto.ListedVersion;
+import io.stowage.common.proto.LockMode;
+import io.stowage.common.proto.ObjectLock;
 import io.stowage.common.proto.ObjectMetadata;
 import io.stowage.common.proto.ObjectToDelete;
 import io.stowage.common.proto.ObjectVersion;
@@ -649,6 +658,108 @@ class DoorTest {
         SyncFileRequest.newBuilder().setBucket("b").setKey("shared/a").setRowKey("0").build();
     assertEquals("", ((SyncFileRequest) passed("syncFile", sync, "bob")).getRowKey());
     assertEquals("0", ((SyncFileRequest) passed("syncFile", sync, "alice")).getRowKey());
+  }
+
+  private static final ObjectMetadata TELLING =
+      ObjectMetadata.newBuilder()
+          .setOwner("alice")
+          .setFile(FileAttributes.newBuilder().setPermissionPlusOne(0640 + 1))
+          .putHeaders("content-type", "secret/type")
+          .putUser("project", "secret")
+          .putXattrs("user.x", ByteString.copyFromUtf8("secret"))
+          .putTags("secret", "tag")
+          .addGrants("READ id=secret")
+          .setLock(
+              ObjectLock.newBuilder()
+                  .setMode(LockMode.GOVERNANCE)
+                  .setRetainUntilMicros(7)
+                  .setLegalHold(LegalHold.HOLD_ON))
+          .setEncryption(Encryption.newBuilder().setMode(EncryptionMode.SSE_KMS).setKeyName("k"))
+          .build();
+
+  /** Parts of what there is that bob is told of it. */
+  private String told(String name, Message request, Message reply) throws Exception {
+    Message answer;
+    try {
+      answer = (Message) door.pass(name, request, visitor("bob"), allowed -> reply);
+    } catch (Exception e) {
+      throw e;
+    } catch (Throwable e) {
+      throw new AssertionError(e);
+    }
+    ObjectVersion version =
+        answer instanceof GetObjectReply got
+            ? got.getVersion()
+            : answer instanceof ListObjectsReply listed
+                ? listed.getObjects(0)
+                : ((ListVersionsReply) answer).getVersions(0).getVersion();
+    ObjectMetadata metadata = version.getMetadata();
+    assertEquals("alice", metadata.getOwner());
+    assertEquals(TELLING.getFile(), metadata.getFile());
+    assertEquals(5, version.getLength());
+    assertEquals(
+        metadata.getUserCount() > 0, version.getChecksumsCount() + metadata.getXattrsCount() == 2);
+    assertEquals(metadata.getUserCount() > 0, metadata.hasEncryption());
+    return (metadata.getUserCount() > 0 ? "content " : "")
+        + (metadata.getTagsCount() > 0 ? "tags " : "")
+        + (metadata.getGrantsCount() > 0 ? "grants " : "")
+        + (metadata.getLock().getMode() != LockMode.UNLOCKED ? "retention " : "")
+        + (metadata.getLock().getLegalHold() == LegalHold.HOLD_ON ? "hold" : "");
+  }
+
+  /** The same as over S3, where each has an action of its own and HEAD is to read. */
+  @Test
+  void aLookTellsWhatMayBeKnown() throws Exception {
+    object =
+        ObjectVersion.newBuilder()
+            .setKey("k")
+            .setStamp(7)
+            .setLength(5)
+            .addChecksums(Checksum.getDefaultInstance())
+            .setMetadata(TELLING)
+            .build();
+    GetObjectRequest look = GetObjectRequest.newBuilder().setBucket("b").setKey("k").build();
+    GetObjectReply got = GetObjectReply.newBuilder().setVersion(object).build();
+    ListObjectsRequest list = ListObjectsRequest.newBuilder().setBucket("b").build();
+    ListObjectsReply listed = ListObjectsReply.newBuilder().addObjects(object).build();
+    share("Allow", "\"s3:ListBucket\", \"s3:ListBucketVersions\"", "\"arn:aws:s3:::b\"");
+    assertEquals("", told("getObject", look, got));
+    assertEquals("", told("listObjects", list, listed));
+    assertEquals(
+        "",
+        told(
+            "listVersions",
+            ListVersionsRequest.newBuilder().setBucket("b").build(),
+            ListVersionsReply.newBuilder()
+                .addVersions(ListedVersion.newBuilder().setVersion(object))
+                .build()));
+    // What he changes from that leaves what he was not told.
+    share("Allow", "\"s3:PutObject\"", "\"arn:aws:s3:::b/*\"");
+    ObjectMetadata seen =
+        ObjectMetadata.newBuilder()
+            .setOwner("alice")
+            .setFile(TELLING.getFile().toBuilder().setModifiedMillisPlusOne(9))
+            .build();
+    SetObjectMetadataRequest change =
+        SetObjectMetadataRequest.newBuilder()
+            .setBucket("b")
+            .setKey("k")
+            .setStamp(7)
+            .setMetadata(seen)
+            .build();
+    assertEquals(
+        TELLING.toBuilder().setFile(seen.getFile()).build(),
+        ((SetObjectMetadataRequest) passed("setObjectMetadata", change, "bob")).getMetadata());
+    share("Allow", "\"s3:GetObject\"", "\"arn:aws:s3:::b/*\"");
+    assertEquals("content ", told("getObject", look, got));
+    assertEquals("content ", told("getObject", get("k"), got));
+    assertEquals("", told("listObjects", list, listed));
+    for (String part : List.of("Tagging", "Acl", "Retention", "LegalHold")) {
+      share("Allow", "\"s3:GetObject" + part + "\"", "\"arn:aws:s3:::b/*\"");
+    }
+    assertEquals("content tags grants retention hold", told("getObject", look, got));
+    share("Deny", "\"s3:GetObjectTagging\"", "\"arn:aws:s3:::b/*\"");
+    assertEquals("content grants retention hold", told("getObject", look, got));
   }
 
   @Test
