@@ -37,6 +37,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** A rename whose object manager died, met by another one in every way there is. */
 class RenameRecoveryTest {
@@ -209,6 +210,53 @@ class RenameRecoveryTest {
             .map(ObjectVersion::getKey)
             .toList());
     assertEquals(250, sweeper.list(BUCKET, "to/", "", "", 0).getObjectsCount());
+  }
+
+  private static TestOm leftLongAgo(String... keys) throws StoreException {
+    ManualClock clock = new ManualClock(StoreClock.system().wallMicros());
+    TestOm om = new TestOm(TestOm.Tables.inMemory(), new FakeContainers(), clock);
+    om.createBucket(BUCKET);
+    for (String key : keys) {
+      om.put(BUCKET, key, "source");
+    }
+    crashAt("om.rename-prefix.after-record", () -> renamePrefix(om, "from/", "to/"));
+    clock.advance(Duration.ofMinutes(1));
+    return om;
+  }
+
+  private static List<String> keys(TestOm om) throws StoreException {
+    return om.list(BUCKET, "", "", "", 0).getObjectsList().stream()
+        .map(ObjectVersion::getKey)
+        .toList();
+  }
+
+  /** The job whose rename died was run again, and had written its files when the sweep came. */
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void whoTakesARenameUpReplacesNothingAtTheTarget(boolean byTheSweep) throws StoreException {
+    TestOm om = leftLongAgo("from/a", "from/b");
+    om.put(BUCKET, "to/a", "new");
+    ((ManualClock) om.clock).advance(Duration.ofMinutes(2));
+    if (byTheSweep) {
+      om.om.sweepPrefixRenames(record -> {});
+    } else {
+      renamePrefix(om, "from/nothing/", "elsewhere/");
+    }
+    assertEquals(TestOm.md5("new"), om.get(BUCKET, "to/a").getMd5());
+    assertEquals(TestOm.md5("source"), om.get(BUCKET, "from/a").getMd5());
+    assertEquals(List.of("from/a", "to/a", "to/b"), keys(om));
+    om.delete(BUCKET, "to/a");
+    om.om.sweepPrefixRenames(record -> {});
+    assertEquals(List.of("from/a", "to/b"), keys(om), "the rename has come to its end");
+  }
+
+  @Test
+  void theSweepSparesWhatWasMovedUnderTheOldNameLater() throws StoreException {
+    TestOm om = leftLongAgo("from/a", "elsewhere");
+    om.rename(BUCKET, "elsewhere", "from/moved", false);
+    ((ManualClock) om.clock).advance(Duration.ofMinutes(2));
+    om.om.sweepPrefixRenames(record -> {});
+    assertEquals(List.of("from/moved", "to/a"), keys(om));
   }
 
   @Test

@@ -36,6 +36,7 @@ import io.stowage.om.table.BucketRowLayout;
 import io.stowage.om.table.Cell;
 import io.stowage.om.table.Check;
 import io.stowage.om.table.Column;
+import io.stowage.om.table.Head;
 import io.stowage.om.table.Row;
 import io.stowage.om.table.RowChange;
 import java.time.Duration;
@@ -56,10 +57,21 @@ import org.slf4j.LoggerFactory;
  * <p>Before the first key is moved, a record of the rename is written into the bucket's row ({@code
  * m:p}), and deleted after the last. A record whose author died is taken up by the next rename of a
  * prefix that overlaps with either name, or by {@link #sweep}. It may be taken up while its author
- * lives: a key that one of the two has moved is no longer there for the other. So that a straggler
- * does not carry off what users write under the old name once the rename was answered, who takes a
- * rename up leaves alone keys that were created after it began, and looks before each page whether
- * the record still stands.
+ * lives: a key that one of the two has moved is no longer there for the other.
+ *
+ * <p><b>Who takes a rename up</b> comes after users who know nothing of it, and destroys nothing of
+ * theirs:
+ *
+ * <ul>
+ *   <li><b>Under the old name</b> he leaves alone what came there after the rename began, be it
+ *       made there, which its version id tells, or moved there, which only its row tells: that is
+ *       asked of the very head that is then moved, between the steps of {@link Renames}. He looks
+ *       before each page whether the record still stands.
+ *   <li><b>Under the new name</b> he replaces nothing. A job that was run again after its rename
+ *       died has written there since; what the dead one meant to put there stays under its old
+ *       name, and the log says so. A target that was there before the rename began is not told from
+ *       one that came later: either way nothing is lost.
+ * </ul>
  */
 public final class PrefixRenames {
   static final CrashPoint AFTER_RECORD = CrashPoint.named("om.rename-prefix.after-record");
@@ -194,8 +206,17 @@ public final class PrefixRenames {
   private void takeUp(
       Buckets.Known bucket, ByteString row, Cell cell, PrefixRenameRecord record, Moves moves)
       throws StoreException {
-    long createdBefore = record.getStartedMicros() + clockBoundMicros;
-    run(bucket, row, cell.column(), cell.stamp(), record, createdBefore, TAKEN_UP_PAGE, moves);
+    long arrivedBefore = record.getStartedMicros() + clockBoundMicros;
+    run(bucket, row, cell.column(), cell.stamp(), record, arrivedBefore, TAKEN_UP_PAGE, moves);
+  }
+
+  /** What is to be moved came to its place after the rename began. */
+  private static final class Later extends StoreException {
+    private static final long serialVersionUID = 1;
+
+    Later(String key) {
+      super(ErrorCode.CONFLICT, "Cannot move " + key + ": it came after the rename began");
+    }
   }
 
   /** Keys moved by one call. Confined to it, but for {@link #add}. */
@@ -239,7 +260,7 @@ public final class PrefixRenames {
       Column column,
       long stamp,
       PrefixRenameRecord record,
-      long createdBefore,
+      long arrivedBefore,
       int pageSize,
       Moves moves)
       throws StoreException {
@@ -247,7 +268,7 @@ public final class PrefixRenames {
     String target = record.getTargetPrefix();
     String after = "";
     while (true) {
-      boolean takenUp = createdBefore != Long.MAX_VALUE;
+      boolean takenUp = arrivedBefore != Long.MAX_VALUE;
       if (takenUp && buckets.get(row, List.of(column)).value(column) == null) {
         return; // ended by its author
       }
@@ -262,14 +283,18 @@ public final class PrefixRenames {
       List<Future<?>> pending = new ArrayList<>();
       for (ObjectVersion version : page.getObjectsList()) {
         String key = version.getKey();
-        if (version.getVersionId() > createdBefore) {
+        if (version.getVersionId() > arrivedBefore) {
           continue;
         }
         String to = target + key.substring(source.length());
         pending.add(
             workers.submit(
                 () -> {
-                  move(bucket.bucket(), key, to, moves);
+                  if (takenUp) {
+                    moveTakenUp(bucket.bucket(), key, to, arrivedBefore, moves);
+                  } else {
+                    move(bucket.bucket(), key, to, true, moving -> {}, moves);
+                  }
                   return null;
                 }));
       }
@@ -288,10 +313,42 @@ public final class PrefixRenames {
     buckets.write(row, new RowChange(stamps.above(stamp)).delete(column));
   }
 
-  private void move(BucketInfo bucket, String from, String to, Moves moves) throws StoreException {
+  private void moveTakenUp(
+      BucketInfo bucket, String from, String to, long arrivedBefore, Moves moves)
+      throws StoreException {
+    try {
+      move(
+          bucket,
+          from,
+          to,
+          false,
+          moving -> {
+            if (Head.arrived(moving) > arrivedBefore) {
+              throw new Later(from);
+            }
+          },
+          moves);
+    } catch (Later e) {
+      LOG.info("Left {} where it is: it came after the rename to {} began", from, to);
+    } catch (StoreException e) {
+      if (e.code() != ErrorCode.KEY_EXISTS) {
+        throw e;
+      }
+      LOG.warn("Left {} where it is: somebody else's {} is there by now", from, to);
+    }
+  }
+
+  private void move(
+      BucketInfo bucket,
+      String from,
+      String to,
+      boolean overwrite,
+      Renames.Guard guard,
+      Moves moves)
+      throws StoreException {
     ByteString id = WriteId.random();
     try {
-      moves.add(from, id, renames.rename(bucket, from, to, id, true));
+      moves.add(from, id, renames.rename(bucket, from, to, id, overwrite, guard));
       AFTER_KEY.reach();
     } catch (StoreException e) {
       if (e.code() != ErrorCode.NO_SUCH_KEY) { // deleted or moved by others

@@ -20,6 +20,7 @@ import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.HeadRecord;
+import io.stowage.common.proto.ObjectVersion;
 import java.nio.ByteBuffer;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.apache.hadoop.thirdparty.protobuf.InvalidProtocolBufferException;
@@ -145,8 +146,13 @@ public final class Head {
 
   /** When it came into its row, be it as another row's version before. */
   public long arrived() {
-    long arrived = recordOrDefault.getVersion().getArrivedStamp();
-    return arrived == 0 ? versionId() : arrived;
+    return arrived(recordOrDefault.getVersion());
+  }
+
+  /** The same of a version as a head's record has it. */
+  public static long arrived(ObjectVersion stored) {
+    long arrived = stored.getArrivedStamp();
+    return arrived == 0 ? stored.getVersionId() : arrived;
   }
 
   /** Whether it is its key's null version: made while the bucket's versioning was not enabled. */
