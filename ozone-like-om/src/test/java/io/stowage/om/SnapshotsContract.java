@@ -290,6 +290,34 @@ abstract class SnapshotsContract {
     assertEquals(0, chunks("large"));
   }
 
+  /** An older version is in {@code v} and, as it was, in {@code g:d}: only one of them changes. */
+  @Test
+  void anOlderVersionThatIsRewrittenStaysToBeSeen() throws StoreException {
+    om.setVersioning(bucket, Versioning.ENABLED);
+    var put = om.putRequest(bucket, "large", "large");
+    om.om.putObject(put.setLength(900).setManifest(TestOm.manifest(900, 30)).build());
+    ObjectVersion large = om.get(bucket, "large");
+    snapshot(om, bucket, "s");
+    om.put(bucket, "large", "small");
+    ByteString row = ObjectRowLayout.row(om.bucketId(bucket), "large");
+    Extent from = large.getManifest().getExtents(3);
+    Extent to = TestOm.manifest(30, 1).getExtents(0);
+    assertEquals(
+        ReplaceExtentsReply.Outcome.REPLACED,
+        om.replaceVersion(row, large.getVersionId(), from, to));
+    assertEquals(to, get(bucket, "s", "large").getManifest().getExtents(3));
+    assertTrue(om.judge(row, from).getDead());
+    assertFalse(om.judge(row, to).getDead());
+    collect();
+    assertEquals(to, get(bucket, "s", "large").getManifest().getExtents(3));
+    om.deleteVersion(bucket, "large", large);
+    collect();
+    assertEquals(30, get(bucket, "s", "large").getManifest().getExtentsCount());
+    assertFalse(om.judge(row, to).getDead());
+    remove(bucket, "s");
+    assertTrue(om.judge(row, to).getDead());
+  }
+
   private int chunks(String key) throws StoreException {
     try {
       return om.chunks(ObjectRowLayout.row(om.bucketId(bucket), key));

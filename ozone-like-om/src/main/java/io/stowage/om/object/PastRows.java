@@ -32,7 +32,10 @@ import org.apache.hadoop.thirdparty.protobuf.ByteString;
  * <p>What a row has held is in its head, in {@code v} and in {@code g:d}: of those that had arrived
  * by then and were not superseded yet, the last one to arrive is what it held. The head is read
  * first, since what leaves it goes to the others, and {@code v} before {@code g}, since that is the
- * way of what leaves {@code v}.
+ * way of what leaves {@code v}. A cell of {@code g:d} whose version is in {@code v} as well ({@link
+ * ObjectRowLayout.Fate#KEPT}) counts for nothing: it is the version as it was then, and its
+ * manifest's chunks go when the version gets others; when the version leaves {@code v}, the same
+ * cell is written anew.
  */
 final class PastRows implements Look {
   /** Cells of each family that come with a row of a scan. */
@@ -66,7 +69,7 @@ final class PastRows implements Look {
       for (Cell cell : cells) {
         if (cell.column().family() == 'v') {
           add(Head.parse(cell.value()), Long.MAX_VALUE);
-        } else if (ObjectRowLayout.isSupersededHead(cell.column())) {
+        } else if (ObjectRowLayout.isOfPast(cell)) {
           add(ObjectRowLayout.supersededHead(cell.value()), ObjectRowLayout.supersededAt(cell));
         }
       }

@@ -103,9 +103,9 @@ public final class Snapshots {
       return false;
     }
 
-    /** Whether a cell of {@code g} is a head that one of them sees. */
+    /** Whether a cell of {@code g} is a head that one of them sees, and sees nowhere else. */
     public boolean holds(Cell garbage) throws StoreException {
-      if (stamps.isEmpty() || !ObjectRowLayout.isSupersededHead(garbage.column())) {
+      if (stamps.isEmpty() || !ObjectRowLayout.isOfPast(garbage)) {
         return false;
       }
       Head head = ObjectRowLayout.supersededHead(garbage.value());

@@ -293,6 +293,11 @@ public final class ObjectRowLayout {
     return column.family() == 'g' && isOfKind(column, 'd');
   }
 
+  /** Whether a cell is a superseded head that is nowhere else in its row. */
+  public static boolean isOfPast(Cell cell) throws StoreException {
+    return isSupersededHead(cell.column()) && fate(cell.value()) != Fate.KEPT;
+  }
+
   /** Behind the last superseded head, for ranges. */
   public static final ByteString BEHIND_SUPERSEDED = Column.letter('e');
 
