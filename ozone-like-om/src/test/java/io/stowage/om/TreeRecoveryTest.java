@@ -16,6 +16,7 @@
 package io.stowage.om;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -24,14 +25,24 @@ import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.fault.CrashPoint;
 import io.stowage.common.id.WriteId;
+import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.time.ManualClock;
 import io.stowage.common.time.StoreClock;
 import io.stowage.om.garbage.Collector;
 import io.stowage.om.row.Pause;
+import io.stowage.om.table.HookedRowStore;
 import io.stowage.om.table.ObjectRowLayout;
+import io.stowage.om.table.RowChange;
 import java.io.IOException;
 import java.time.Duration;
+import java.util.HexFormat;
 import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.junit.jupiter.api.AfterEach;
@@ -255,6 +266,78 @@ class TreeRecoveryTest {
       collector.round();
     }
     assertEquals(0, heads());
+  }
+
+  /** Who moves it had walked there before the removal, and stood still until the collector came. */
+  @Test
+  void whatIsMovedOutOfADirectoryThatIsBeingEmptiedStays() throws Exception {
+    author.put("d/c/f", "content");
+    author.makeDirectory("e");
+    ByteString anchor =
+        ObjectRowLayout.row(
+            author.om.bucketId("trees"),
+            HexFormat.of().toHexDigits(author.find("d/c").getVersion().getDirectoryId()));
+    HookedRowStore hooked = new HookedRowStore(tables.objects());
+    TestOm sweeper =
+        new TestOm(
+            TestOm.CONFIG,
+            tables.withObjects(hooked),
+            new FakeContainers(),
+            clock,
+            duration -> clock.advance(duration.plusNanos(1_000)));
+    Collector collector = sweeper.om.collector(tables.regions());
+    collector.round(); // in full, which ends every rename that stands still
+    CountDownLatch standsStill = new CountDownLatch(1);
+    CountDownLatch goesOn = new CountDownLatch(1);
+    meanwhile(
+        "om.rename.after-guard",
+        () -> {
+          standsStill.countDown();
+          awaitQuietly(goesOn);
+        });
+    ExecutorService pool = Executors.newSingleThreadExecutor();
+    try {
+      Future<ObjectVersion> moved =
+          pool.submit(() -> author.om.rename("trees", "d/c", "e/c", false));
+      awaitQuietly(standsStill);
+      assertTrue(other.deleteDirectory("d", true));
+      clock.advance(TRAIL);
+      hooked.before(
+          new HookedRowStore.Hook() {
+            @Override
+            public boolean matches(ByteString row, RowChange change) {
+              return row.equals(anchor);
+            }
+
+            @Override
+            public void act() throws IOException {
+              goesOn.countDown();
+              try {
+                assertNotNull(moved.get());
+              } catch (InterruptedException | ExecutionException e) {
+                throw new AssertionError(e);
+              }
+            }
+          });
+      for (int i = 0; i < 3; i++) {
+        collector.round();
+        clock.advance(TRAIL);
+      }
+      assertTrue(hooked.isDone());
+    } finally {
+      goesOn.countDown();
+      pool.shutdown();
+      sweeper.om.close();
+    }
+    assertEquals(List.of("e/", "e/c/f"), other.keys());
+  }
+
+  private static void awaitQuietly(CountDownLatch latch) {
+    try {
+      assertTrue(latch.await(1, TimeUnit.MINUTES));
+    } catch (InterruptedException e) {
+      throw new AssertionError(e);
+    }
   }
 
   private int heads() throws IOException {

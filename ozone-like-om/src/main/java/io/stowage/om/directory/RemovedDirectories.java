@@ -24,6 +24,7 @@ import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.om.object.Deletes;
 import io.stowage.om.object.ObjectRows;
+import io.stowage.om.object.Renames;
 import io.stowage.om.object.SeenRow;
 import io.stowage.om.table.Cell;
 import io.stowage.om.table.Head;
@@ -46,6 +47,13 @@ import org.apache.hadoop.thirdparty.protobuf.ByteString;
  * tells a removal from a rename. Directories below are removed in turn, each onto its own anchor,
  * and emptied at once; what arrives there meanwhile is found when the {@code g:d} of <i>their</i>
  * removal is old enough. Therefore an anchor is deleted only by who came for its own directory.
+ *
+ * <p><b>A directory below may be leaving</b>: somebody walked to it before the removal, stood
+ * still, and commits its rename to elsewhere only now, for nothing but the head of its entry is
+ * compared. Either the removal of the entry comes first, and the rename fails; or the rename does,
+ * and then the entry is not there any more though the page read before has it. So what is below is
+ * touched only where this removal happened, or the anchor says that another did: an anchor that is
+ * not there is that of a directory that lives elsewhere, or of one that was emptied.
  */
 public final class RemovedDirectories {
   static final CrashPoint AFTER_PAGE = CrashPoint.named("om.directory.after-emptied-page");
@@ -152,11 +160,15 @@ public final class RemovedDirectories {
       throws StoreException {
     Directories.Step child = new Directories.Step(ObjectRowLayout.key(row), entry);
     try {
-      directories.remove(
-          BucketInfo.newBuilder().setId(bucketId).build(),
-          child,
-          WriteId.random(),
-          Directories.Removal.RECURSIVE);
+      Renames.Renamed removed =
+          directories.remove(
+              BucketInfo.newBuilder().setId(bucketId).build(),
+              child,
+              WriteId.random(),
+              Directories.Removal.RECURSIVE);
+      if (removed == null && !directories.isRemoved(bucketId, entry.getDirectoryId())) {
+        return true; // it is elsewhere, or another collector has emptied it
+      }
     } catch (Directories.Changed e) {
       return true; // another is in its place: the next pass finds it
     }
