@@ -19,10 +19,12 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.fault.CrashPoint;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.CreateSnapshotRequest;
 import io.stowage.common.proto.DeleteBucketRequest;
@@ -38,7 +40,14 @@ import io.stowage.common.proto.ReplaceExtentsReply;
 import io.stowage.common.proto.Versioning;
 import io.stowage.om.garbage.Collector;
 import io.stowage.om.row.Pause;
+import io.stowage.om.table.Column;
+import io.stowage.om.table.ForwardingRowStore;
+import io.stowage.om.table.HookedRowStore;
 import io.stowage.om.table.ObjectRowLayout;
+import io.stowage.om.table.Row;
+import io.stowage.om.table.RowChange;
+import io.stowage.om.table.RowStore;
+import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -90,8 +99,12 @@ abstract class SnapshotsContract {
     om.createBucket(bucket);
   }
 
-  /** Waiting costs nothing: all clocks jump. */
   private TestOm newManager() {
+    return newManager(tables);
+  }
+
+  /** Waiting costs nothing: all clocks jump. */
+  private static TestOm newManager(TestOm.Tables tables) {
     Pause pause = duration -> JUMPED.addAndGet(duration.toNanos() + 1_000);
     return new TestOm(
         CONFIG, tables, new FakeContainers(), new JumpingClock(JUMPED, Duration.ZERO), pause);
@@ -316,6 +329,96 @@ abstract class SnapshotsContract {
     assertFalse(om.judge(row, to).getDead());
     remove(bucket, "s");
     assertTrue(om.judge(row, to).getDead());
+  }
+
+  private void append(TestOm by, String key, ByteString holder) throws StoreException {
+    by.om.openFile(
+        OpenFileRequest.newBuilder()
+            .setBucket(bucket)
+            .setKey(key)
+            .setHolder(holder)
+            .setLeaseMicros(1_000_000)
+            .build());
+  }
+
+  /** Who opens a file looks for snapshots, and stands still before he opens it. */
+  @Test
+  void aFileIsNotOpenedUnderASnapshotThatWasMadeMeanwhile() throws StoreException {
+    om.put(bucket, "a", "a");
+    PausedReads reads = new PausedReads(tables.objects());
+    TestOm slow = newManager(tables.withObjects(reads));
+    reads.afterLook = () -> snapshot(other, bucket, "s");
+    ByteString holder = WriteId.random();
+    assertEquals(ErrorCode.INVALID_ARGUMENT, TestTree.codeOf(() -> append(slow, "a", holder)));
+    ObjectVersion shown = get(bucket, "s", "a");
+    assertEquals(TestOm.md5("a"), shown.getMd5());
+    assertEquals(0, shown.getOpenEpoch(), "it is not left open");
+    remove(bucket, "s");
+    append(slow, "a", holder);
+    slow.om.close();
+  }
+
+  /** The same where he dies before his second look. */
+  @Test
+  void whoOpenedAFileUnderASnapshotIsRefusedWhenHeComesAgain() throws StoreException {
+    om.put(bucket, "a", "a");
+    om.put(bucket, "b", "b");
+    ByteString holder = WriteId.random();
+    append(om, "b", holder);
+    PausedReads reads = new PausedReads(tables.objects());
+    HookedRowStore hooked = new HookedRowStore(reads);
+    TestOm slow = newManager(tables.withObjects(hooked));
+    reads.afterLook = () -> snapshot(other, bucket, "s");
+    hooked.after(
+        hook(
+            ObjectRowLayout.LEASE,
+            () -> {
+              throw new CrashPoint.Crash("before the second look");
+            }));
+    assertThrows(CrashPoint.Crash.class, () -> append(slow, "a", holder));
+    slow.om.close();
+    assertEquals(ErrorCode.INVALID_ARGUMENT, TestTree.codeOf(() -> append(om, "a", holder)));
+    assertEquals(0, get(bucket, "s", "a").getOpenEpoch(), "it is not left open");
+    append(om, "b", holder); // it was open when the snapshot was made
+  }
+
+  private interface Act {
+    void run() throws StoreException;
+  }
+
+  /** Right before or after somebody changes a cell. */
+  private static HookedRowStore.Hook hook(Column column, Act act) {
+    return new HookedRowStore.Hook() {
+      @Override
+      public boolean matches(ByteString row, RowChange change) {
+        return change.puts().containsKey(column);
+      }
+
+      @Override
+      public void act() throws IOException {
+        act.run();
+      }
+    };
+  }
+
+  /** Something happens between two reads of one who stands still there, once. */
+  private static final class PausedReads extends ForwardingRowStore {
+    private Act afterLook; // for snapshots
+
+    PausedReads(RowStore inner) {
+      super(inner);
+    }
+
+    @Override
+    public Row get(ByteString row, List<Column> columns) throws IOException {
+      Row read = inner.get(row, columns);
+      Act act = afterLook;
+      if (act != null && columns.contains(ObjectRowLayout.SNAPSHOTS)) {
+        afterLook = null;
+        act.run();
+      }
+      return read;
+    }
   }
 
   private int chunks(String key) throws StoreException {

@@ -159,6 +159,7 @@ public final class FileLeases {
           if (version == null) {
             continue;
           }
+          requireUnseen(bucket, row, seen.head(), tail.epoch(), true);
           return opened(seen, seen.head(), version, lease(tail.stamp(), tail.record()));
         }
         requireLapsed(request.getKey(), tail);
@@ -170,7 +171,7 @@ public final class FileLeases {
         continue;
       }
       requireAppendable(bucket, request.getKey(), version);
-      requireUnseen(bucket, request.getKey(), seen.head());
+      requireUnseen(bucket, row, seen.head(), Long.MAX_VALUE, false);
       long stamp = rows.stamps().above(seen.stamp());
       TailRecord tail = Tail.opened(stamp, until(request.getLeaseMicros()), version.getLength());
       Head head =
@@ -189,6 +190,7 @@ public final class FileLeases {
       sent.mark();
       switch (rows.commit(seen, change)) {
         case APPLIED -> {
+          requireUnseen(bucket, row, head, Long.MAX_VALUE, true);
           return opened(seen, head, version, lease(stamp, tail));
         }
         case REFUSED -> rows.committer().pause().backOff(attempt);
@@ -225,12 +227,23 @@ public final class FileLeases {
     }
   }
 
-  /** A snapshot of the bucket shows the row's head, and an append would change it in place. */
-  private void requireUnseen(BucketInfo bucket, String key, Head head) throws StoreException {
-    if (snapshots.seen(bucket.getId()).sees(head.arrived(), Long.MAX_VALUE)) {
-      throw new StoreException(
-          ErrorCode.INVALID_ARGUMENT, "Cannot append to " + key + ": a snapshot shows it");
+  /**
+   * That no snapshot of a stamp below this shows the head, which an append would change in place.
+   *
+   * @param isOpen by us: if one does, the file is closed again
+   */
+  private void requireUnseen(
+      BucketInfo bucket, ByteString row, Head head, long below, boolean isOpen)
+      throws StoreException {
+    if (!snapshots.seen(bucket.getId()).sees(head.arrived(), below)) {
+      return;
     }
+    if (isOpen) {
+      files.close(row);
+    }
+    throw new StoreException(
+        ErrorCode.INVALID_ARGUMENT,
+        "Cannot append to " + ObjectRowLayout.key(row) + ": a snapshot shows it");
   }
 
   private static void requireAppendable(BucketInfo bucket, String key, ObjectVersion version)
