@@ -117,12 +117,16 @@ abstract class SnapshotsContract {
   }
 
   private void snapshot(TestOm by, String of, String name) throws StoreException {
-    by.om.createSnapshot(
-        CreateSnapshotRequest.newBuilder()
-            .setBucket(of)
-            .setName(name)
-            .setWriteId(WriteId.random())
-            .build());
+    snapshot(by, of, name, WriteId.random());
+  }
+
+  private static long snapshot(TestOm by, String of, String name, ByteString id)
+      throws StoreException {
+    return by.om
+        .createSnapshot(
+            CreateSnapshotRequest.newBuilder().setBucket(of).setName(name).setWriteId(id).build())
+        .getSnapshot()
+        .getStamp();
   }
 
   private void remove(String of, String name) throws StoreException {
@@ -380,6 +384,61 @@ abstract class SnapshotsContract {
     assertEquals(ErrorCode.INVALID_ARGUMENT, TestTree.codeOf(() -> append(om, "a", holder)));
     assertEquals(0, get(bucket, "s", "a").getOpenEpoch(), "it is not left open");
     append(om, "b", holder); // it was open when the snapshot was made
+  }
+
+  private void replacedAndDead(TestOm by) throws StoreException {
+    ObjectVersion before = by.get(bucket, "a");
+    by.put(bucket, "a", "after");
+    ByteString row = ObjectRowLayout.row(by.bucketId(bucket), "a");
+    assertTrue(by.judge(row, before.getManifest().getExtents(0)).getDead());
+  }
+
+  /** Its stamp is past when it is written down, and who wrote it dies: it is not the moment. */
+  @Test
+  void aSnapshotThatWasWrittenTooLateIsMadeAnewByWhoeverIsAsked() throws StoreException {
+    om.put(bucket, "a", "before");
+    HookedRowStore hooked = new HookedRowStore(tables.objects());
+    TestOm slow = newManager(tables.withObjects(hooked));
+    hooked.before(
+        hook(
+            ObjectRowLayout.SNAPSHOTS,
+            () -> {
+              JUMPED.addAndGet(Duration.ofSeconds(30).toNanos());
+              replacedAndDead(other);
+            }));
+    hooked.after(
+        hook(
+            ObjectRowLayout.SNAPSHOTS,
+            () -> {
+              throw new CrashPoint.Crash("before the answer");
+            }));
+    ByteString id = WriteId.random();
+    assertThrows(CrashPoint.Crash.class, () -> snapshot(slow, bucket, "s", id));
+    slow.om.close();
+    long moment = snapshot(om, bucket, "s", id);
+    assertEquals(Map.of("a", TestOm.md5("after")), content(bucket, "s"));
+    om.put(bucket, "a", "later");
+    assertEquals(moment, snapshot(other, bucket, "s", id), "once answered it stays");
+    assertEquals(Map.of("a", TestOm.md5("after")), content(bucket, "s"));
+  }
+
+  /** The same with a record that HBase kept back, of one attempt of a call, met by its next. */
+  @Test
+  void aSnapshotThatWasWrittenTooLateIsMadeAnewByItsAuthor() throws StoreException {
+    om.put(bucket, "a", "before");
+    HookedRowStore hooked = new HookedRowStore(tables.objects());
+    TestOm slow = newManager(tables.withObjects(hooked));
+    hooked.before(
+        hook(
+            ObjectRowLayout.SNAPSHOTS,
+            () -> {
+              JUMPED.addAndGet(Duration.ofSeconds(30).toNanos());
+              replacedAndDead(other);
+            }));
+    snapshot(slow, bucket, "s", WriteId.random());
+    assertTrue(hooked.isDone());
+    assertEquals(Map.of("a", TestOm.md5("after")), content(bucket, "s"));
+    slow.om.close();
   }
 
   private interface Act {

@@ -63,6 +63,12 @@ import org.apache.hadoop.thirdparty.protobuf.InvalidProtocolBufferException;
  * cells, has s, or it was read before s was written, and then s, which is ahead of all clocks when
  * it is written, is above every stamp seen. For that the row has to be written within {@link
  * #MOST_WRITING} of choosing s; else s is chosen anew.
+ *
+ * <p><b>Only who wrote it knows whether he was in time.</b> So he says it in the record, by a
+ * second mutation, before he waits and answers. Who finds a record of his request goes by that
+ * word, or chooses s anew: nobody was answered then, and its author, should he live, says his word
+ * by comparing a record that is not there any more. Once the word is said, s stays, however late
+ * the request comes again.
  */
 public final class Snapshots {
   private static final int FORMAT = 1;
@@ -176,7 +182,7 @@ public final class Snapshots {
   public Snapshot create(long bucketId, String name, ByteString writeId) throws StoreException {
     requireName(name);
     Puts.requireWriteId(writeId);
-    boolean late = false;
+    SnapshotRecord ours = null; // if it is there, it was written in time
     for (int attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
       Cell seen = cell(bucketId);
       SnapshotsRecord record = parse(seen);
@@ -185,35 +191,41 @@ public final class Snapshots {
         throw new StoreException(
             ErrorCode.KEY_EXISTS, "Cannot make snapshot " + name + ": there is one");
       }
-      if (there != null && !late) {
+      if (there != null && there.getInTime()) {
         awaitAllClocksPast(there.getStamp());
         return told(there);
       }
-      if (record.getSnapshotsCount() >= MOST_SNAPSHOTS) {
-        throw new StoreException(
-            ErrorCode.TOO_LARGE,
-            "Cannot make snapshot " + name + ": the bucket has " + MOST_SNAPSHOTS);
-      }
-      long begin = rows.nanos();
-      long ahead = micros(clockBound.plus(MOST_WRITING));
-      long last = record.getSnapshotsCount() == 0 ? 0 : newest(record);
-      SnapshotRecord made =
-          SnapshotRecord.newBuilder()
-              .setName(name)
-              .setStamp(Math.max(stamps.now() + ahead, last + 1))
-              .setWriteId(writeId)
-              .build();
       SnapshotsRecord.Builder next = SnapshotsRecord.newBuilder();
-      record.getSnapshotsList().stream()
-          .filter(one -> !one.getName().equals(name))
-          .forEach(next::addSnapshots);
-      Outcome outcome = write(bucketId, seen, next.addSnapshots(made));
-      late = rows.nanos() - begin > MOST_WRITING.toNanos();
-      if (outcome == Outcome.APPLIED && !late) {
-        awaitAllClocksPast(made.getStamp());
-        return told(made);
+      Outcome outcome;
+      if (there != null && there.equals(ours)) {
+        for (SnapshotRecord one : record.getSnapshotsList()) {
+          next.addSnapshots(one.equals(ours) ? one.toBuilder().setInTime(true).build() : one);
+        }
+        outcome = write(bucketId, seen, next);
+      } else {
+        record.getSnapshotsList().stream()
+            .filter(one -> !one.getName().equals(name))
+            .forEach(next::addSnapshots);
+        if (next.getSnapshotsCount() >= MOST_SNAPSHOTS) {
+          throw new StoreException(
+              ErrorCode.TOO_LARGE,
+              "Cannot make snapshot " + name + ": the bucket has " + MOST_SNAPSHOTS);
+        }
+        long begin = rows.nanos();
+        long ahead = micros(clockBound.plus(MOST_WRITING));
+        long last = record.getSnapshotsCount() == 0 ? 0 : newest(record);
+        SnapshotRecord made =
+            SnapshotRecord.newBuilder()
+                .setName(name)
+                .setStamp(Math.max(stamps.now() + ahead, last + 1))
+                .setWriteId(writeId)
+                .build();
+        outcome = write(bucketId, seen, next.addSnapshots(made));
+        ours = rows.nanos() - begin > MOST_WRITING.toNanos() ? null : made;
       }
-      rows.pause().backOff(attempt);
+      if (outcome != Outcome.APPLIED) {
+        rows.pause().backOff(attempt);
+      }
     }
     throw contended();
   }
