@@ -307,6 +307,39 @@ abstract class SnapshotsContract {
     assertEquals(0, chunks("large"));
   }
 
+  /** Its new chunks were written and, as nothing named them for long, removed. */
+  @Test
+  void aSwapThatStandsStillNamesNoChunksThatAreGone() throws StoreException {
+    ByteString row = ObjectRowLayout.row(om.bucketId(bucket), "large");
+    var put = om.putRequest(bucket, "large", "large");
+    om.om.putObject(put.setLength(900).setManifest(TestOm.manifest(900, 30)).build());
+    ObjectVersion large = om.get(bucket, "large");
+    snapshot(om, bucket, "s");
+    om.put(bucket, "large", "small");
+    HookedRowStore hooked = new HookedRowStore(tables.objects());
+    TestOm slow = newManager(tables.withObjects(hooked));
+    hooked.before(hook(ObjectRowLayout.superseded(large.getWriteId()), this::collect));
+    Extent from = large.getManifest().getExtents(3);
+    Extent to = TestOm.manifest(30, 1).getExtents(0);
+    ErrorCode refused =
+        TestTree.codeOf(
+            () ->
+                assertEquals(
+                    ReplaceExtentsReply.Outcome.CHANGED,
+                    slow.replaceVersion(row, large.getVersionId(), from, to)));
+    assertTrue(hooked.isDone());
+    slow.om.close();
+    assertNull(refused);
+    assertEquals(from, get(bucket, "s", "large").getManifest().getExtents(3));
+    assertFalse(om.judge(row, from).getDead());
+    assertEquals(
+        ReplaceExtentsReply.Outcome.REPLACED,
+        om.replaceVersion(row, large.getVersionId(), from, to));
+    assertEquals(to, get(bucket, "s", "large").getManifest().getExtents(3));
+    collect();
+    assertEquals(30, get(bucket, "s", "large").getManifest().getExtentsCount());
+  }
+
   /** An older version is in {@code v} and, as it was, in {@code g:d}: only one of them changes. */
   @Test
   void anOlderVersionThatIsRewrittenStaysToBeSeen() throws StoreException {

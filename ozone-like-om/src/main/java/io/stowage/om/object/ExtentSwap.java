@@ -106,7 +106,7 @@ public final class ExtentSwap {
       }
       fence.before(grants);
       ObjectVersion copied = version.toBuilder().setManifest(changed).build();
-      if (rows.rewriteSuperseded(row, cell, head, copied)) {
+      if (rows.rewriteSuperseded(row, cell, copied)) {
         fence.after(grants);
         done = true;
       }

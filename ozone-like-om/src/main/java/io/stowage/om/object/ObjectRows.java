@@ -27,7 +27,6 @@ import io.stowage.om.row.RowCommitter;
 import io.stowage.om.row.RowCommitter.Outcome;
 import io.stowage.om.row.Stamps;
 import io.stowage.om.table.Cell;
-import io.stowage.om.table.Check;
 import io.stowage.om.table.Column;
 import io.stowage.om.table.Details;
 import io.stowage.om.table.Head;
@@ -580,11 +579,22 @@ public final class ObjectRows {
   }
 
   /**
-   * Replaces a superseded head that a snapshot sees by the same with other details; false if the
-   * cell is no longer as it was.
+   * Replaces a superseded head that a snapshot sees by the same with other details; false if
+   * something changed in the row meanwhile, or a writer has it open: then nothing was replaced.
+   *
+   * <p>What is compared is not its own cell but the row's head, which was read together with that
+   * cell, and before the new chunks were written, and whose stamp rises: as whoever rewrites such a
+   * cell does this, the cell is what it was; and who removes chunks that nothing names in time
+   * raises the head, too, so that a late commit names no chunks that are gone. (Collectors remove
+   * the cell and leave the head: then it comes back, for the next full run.)
    */
-  boolean rewriteSuperseded(ByteString row, Cell cell, Head head, ObjectVersion version)
+  boolean rewriteSuperseded(ByteString row, Cell cell, ObjectVersion version)
       throws StoreException {
+    SeenRow seen = readLeavingOpen(row, List.of(cell.column()));
+    if (seen.isOpen() || !cell.value().equals(seen.cells().value(cell.column()))) {
+      return false;
+    }
+    Head head = ObjectRowLayout.supersededHead(cell.value());
     ByteString owner = WriteId.random();
     Details.Split split = Details.split(version, owner);
     long chunksStamp = 0;
@@ -598,7 +608,10 @@ public final class ObjectRows {
             .setChunkOwner(split.record().getChunkOwner())
             .setChunkCrc32C(split.record().getChunkCrc32C())
             .build();
-    RowChange change = new RowChange(stamps.above(Math.max(cell.stamp(), chunksStamp)));
+    long stamp = stamps.above(Math.max(seen.stamp(), Math.max(cell.stamp(), chunksStamp)));
+    Head raised =
+        seen.head() == null ? Head.absent(stamp, WriteId.random()) : seen.head().raisedTo(stamp);
+    RowChange change = new RowChange(stamp).put(ObjectRowLayout.HEAD, raised.cell());
     change.put(
         cell.column(),
         ObjectRowLayout.snapshotValue(
@@ -607,7 +620,7 @@ public final class ObjectRows {
       change.delete(ObjectRowLayout.pendingChunks(owner));
     }
     change.deleteAll(Details.chunkColumns(head.record()));
-    Outcome outcome = committer.commit(row, new Check.Equal(cell.column(), cell.value()), change);
+    Outcome outcome = committer.commit(row, seen.unchanged(), change);
     if (outcome == Outcome.UNKNOWN) {
       throw new StoreException(
           ErrorCode.UNAVAILABLE,
