@@ -18,6 +18,7 @@ package io.stowage.om;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -496,6 +497,7 @@ abstract class SnapshotsContract {
   /** Something happens between two reads of one who stands still there, once. */
   private static final class PausedReads extends ForwardingRowStore {
     private Act afterLook; // for snapshots
+    private Act beforeOlder;
 
     PausedReads(RowStore inner) {
       super(inner);
@@ -511,6 +513,34 @@ abstract class SnapshotsContract {
       }
       return read;
     }
+
+    @Override
+    public Row getRange(ByteString row, char family, ByteString from, ByteString to, int limit)
+        throws IOException {
+      Act act = beforeOlder;
+      if (act != null && family == 'v') {
+        beforeOlder = null;
+        act.run();
+      }
+      return inner.getRange(row, family, from, to, limit);
+    }
+  }
+
+  /** It leaves {@code v} for the head, which the reader has read. */
+  @Test
+  void aVersionThatBecomesTheCurrentOneMeanwhileIsSeen() throws StoreException {
+    om.setVersioning(bucket, Versioning.ENABLED);
+    om.put(bucket, "a", "seen");
+    snapshot(om, bucket, "s");
+    ObjectVersion newer = om.put(bucket, "a", "newer");
+    PausedReads reads = new PausedReads(tables.objects());
+    TestOm reader = newManager(tables.withObjects(reads));
+    reads.beforeOlder = () -> om.deleteVersion(bucket, "a", newer);
+    ObjectVersion seen = reader.getOfSnapshot(bucket, "s", "a");
+    assertNull(reads.beforeOlder);
+    assertNotNull(seen);
+    assertEquals(TestOm.md5("seen"), seen.getMd5());
+    reader.om.close();
   }
 
   private int chunks(String key) throws StoreException {

@@ -36,6 +36,12 @@ import org.apache.hadoop.thirdparty.protobuf.ByteString;
  * ObjectRowLayout.Fate#KEPT}) counts for nothing: it is the version as it was then, and its
  * manifest's chunks go when the version gets others; when the version leaves {@code v}, the same
  * cell is written anew.
+ *
+ * <p>One way leads back: when the head is deleted by its id, the newest in {@code v} becomes the
+ * head, and who read the head before and {@code v} after has missed it; so it is with a version
+ * that comes to {@code v} late ({@link LateChanges}). Both write the head. So where versions were
+ * in {@code v}, or are by what {@code g:d} says, the head is read once more behind all, and if it
+ * is another, all is read again.
  */
 final class PastRows implements Look {
   /** Cells of each family that come with a row of a scan. */
@@ -55,6 +61,7 @@ final class PastRows implements Look {
   /** The last of those that were there then. Confined to a look at one row. */
   private final class Last {
     private Head last;
+    private boolean kept; // one that came is in v
 
     void add(Head head, long superseded) {
       if (head.isVersion()
@@ -71,6 +78,8 @@ final class PastRows implements Look {
           add(Head.parse(cell.value()), Long.MAX_VALUE);
         } else if (ObjectRowLayout.isOfPast(cell)) {
           add(ObjectRowLayout.supersededHead(cell.value()), ObjectRowLayout.supersededAt(cell));
+        } else {
+          kept |= ObjectRowLayout.isSupersededHead(cell.column());
         }
       }
     }
@@ -98,16 +107,28 @@ final class PastRows implements Look {
   }
 
   private Head head(ByteString row) throws StoreException {
-    Last last = new Last();
-    Head now = rows.readLeavingOpen(row, List.of()).head(); // renames under way are ended first
-    if (now != null) {
-      last.add(now, Long.MAX_VALUE);
+    for (int attempt = 0; attempt < ObjectRows.MOST_ATTEMPTS; attempt++) {
+      Last last = new Last();
+      Head now = rows.readLeavingOpen(row, List.of()).head(); // ends renames under way first
+      if (now != null) {
+        last.add(now, Long.MAX_VALUE);
+      }
+      addOlder(last, row);
+      List<Cell> superseded = new ArrayList<>();
+      rows.forEachSuperseded(row, superseded::add);
+      last.addAll(superseded);
+      boolean versions = last.kept || (now != null && now.record().getOlderCount() > 0);
+      if (!versions || isStill(row, now)) {
+        return last.live();
+      }
+      rows.committer().pause().backOff(attempt);
     }
-    addOlder(last, row);
-    List<Cell> superseded = new ArrayList<>();
-    rows.forEachSuperseded(row, superseded::add);
-    last.addAll(superseded);
-    return last.live();
+    throw ObjectRows.contended(row);
+  }
+
+  private boolean isStill(ByteString row, Head seen) throws StoreException {
+    Head now = rows.read(row, List.of()).head();
+    return now == null || seen == null ? now == seen : now.cell().equals(seen.cell());
   }
 
   /** Newest first, so the first that had arrived is the last that did. */
