@@ -23,12 +23,18 @@ import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.BucketQuota;
+import io.stowage.common.proto.Extent;
+import io.stowage.common.proto.FileLease;
 import io.stowage.common.proto.GetBucketUsageReply;
 import io.stowage.common.proto.GetBucketUsageRequest;
 import io.stowage.common.proto.ObjectVersion;
+import io.stowage.common.proto.ReplaceExtentsReply;
+import io.stowage.common.proto.SetObjectMetadataRequest;
+import io.stowage.common.proto.SyncFileRequest;
 import io.stowage.common.proto.UpdateBucketRequest;
 import io.stowage.common.proto.Versioning;
 import io.stowage.common.time.StoreClock;
+import io.stowage.om.table.ObjectRowLayout;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
@@ -146,6 +152,58 @@ abstract class QuotasContract {
     om.setVersioning(bucket, Versioning.SUSPENDED);
     om.put(bucket, "a", "12345678"); // the null version in v goes
     assertHolds("3 with 13", bucket);
+  }
+
+  private FileLease sync(FileLease lease, long length, Extent... piece) throws StoreException {
+    return om.om
+        .syncFile(
+            SyncFileRequest.newBuilder()
+                .setBucket(bucket)
+                .setKey("open")
+                .setEpoch(lease.getEpoch())
+                .setLength(length)
+                .setFrom(length)
+                .addAllExtents(List.of(piece))
+                .addGrants(om.grant())
+                .setLeaseMicros(60_000_000)
+                .setCursor(lease.getCursor())
+                .setClose(piece.length == 0)
+                .build())
+        .getLease();
+  }
+
+  /** By its writer, by who changes what is said of it, and by who moves its bytes. */
+  @Test
+  void whatIsSyncedCountsWhenItIsFoldedByAnybody() throws StoreException {
+    FileLease lease =
+        om.om
+            .putObject(om.putRequest(bucket, "open", "12345").setLeaseMicros(60_000_000).build())
+            .getLease();
+    lease = sync(lease, 5, TestOm.manifest(10, 1).getExtents(0));
+    assertHolds("1 with 5", bucket);
+    ObjectVersion seen = om.get(bucket, "open");
+    var unused =
+        om.om.setObjectMetadata(
+            SetObjectMetadataRequest.newBuilder()
+                .setBucket(bucket)
+                .setKey("open")
+                .setStamp(seen.getStamp())
+                .setMetadata(seen.getMetadata().toBuilder().putHeaders("content-type", "x"))
+                .build());
+    assertHolds("1 with 15", bucket);
+    Extent last = TestOm.manifest(20, 1).getExtents(0);
+    lease = sync(lease, 15, last);
+    assertEquals(
+        ReplaceExtentsReply.Outcome.REPLACED,
+        om.replace(
+            ObjectRowLayout.row(om.bucketId(bucket), "open"),
+            last,
+            TestOm.manifest(20, 1).getExtents(0)));
+    assertHolds("1 with 35", bucket);
+    sync(lease, 35); // closes it
+    assertHolds("1 with 35", bucket);
+    om.delete(bucket, "open");
+    assertHolds("0 with 0", bucket);
   }
 
   @Test

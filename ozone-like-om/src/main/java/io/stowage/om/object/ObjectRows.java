@@ -692,7 +692,7 @@ public final class ObjectRows {
     }
     OpenFiles.Fold fold = openFiles.fold(seen, tail, version, tail.untilMicros(), Map.of());
     events.forEach(event -> Outbox.add(fold.change(), event, version));
-    Outcome outcome = openFiles.commit(seen.key(), tail, fold.change());
+    Outcome outcome = openFiles.commit(seen, tail, fold.change());
     return new Rewritten(outcome, fold.change().stamp());
   }
 

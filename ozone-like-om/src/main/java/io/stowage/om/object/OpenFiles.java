@@ -324,9 +324,14 @@ final class OpenFiles {
     return UploadedPart.newBuilder().setManifest(manifest).build().toByteString();
   }
 
-  /** Replaces what an open row was seen to hold. */
-  Outcome commit(ByteString row, Tail seen, RowChange change) throws StoreException {
-    return rows.committer().commit(row, Check.of(ObjectRowLayout.LEASE, seen.cell()), change);
+  /** Replaces an open head, and counts what is in the new one as its bucket's. */
+  Outcome commit(SeenRow seen, Tail tail, RowChange change) throws StoreException {
+    Outcome outcome =
+        rows.committer().commit(seen.key(), Check.of(ObjectRowLayout.LEASE, tail.cell()), change);
+    if (outcome == Outcome.APPLIED) {
+      rows.count(seen.key(), seen.head(), change);
+    }
+    return outcome;
   }
 
   /**
@@ -354,9 +359,8 @@ final class OpenFiles {
         continue;
       }
       Fold fold = fold(seen, tail, joined, tail.length(), List.of(), ByteString.EMPTY, 0);
-      switch (commit(row, tail, fold.change())) {
+      switch (commit(seen, tail, fold.change())) {
         case APPLIED -> {
-          rows.count(row, seen.head(), fold.change());
           return fold.head();
         }
         case REFUSED -> rows.committer().pause().backOff(attempt);
