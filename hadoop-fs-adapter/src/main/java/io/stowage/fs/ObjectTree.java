@@ -320,27 +320,45 @@ final class ObjectTree {
     }
   }
 
-  /** Makes sure that a directory has its marker. */
-  void keep(String key) throws StoreException {
-    if (!key.isEmpty() && findObject(key + SLASH).isEmpty()) {
-      mark(key, ObjectMetadata.getDefaultInstance());
-    }
-  }
-
-  /** Makes sure that a directory that is there has its marker; false if it is not. */
+  /**
+   * Makes sure that a directory that is there has its marker; false if it is not: then whoever
+   * removed it, with all that is above it maybe, is not to find it again. In a bucket of layout
+   * OBJECT one who removes it between our look and our marker still does.
+   */
   private boolean keepIfThere(String key) throws StoreException {
     if (key.isEmpty()) {
       return true;
     }
-    Optional<Entry> there = fileSystem ? findPath(key, 0, false) : findDirectory(key);
-    if (there.isEmpty() || !there.get().isDirectory()) {
-      return false;
+    for (int attempt = 1; ; attempt++) {
+      Optional<Entry> there = fileSystem ? findPath(key, 0, true) : findDirectory(key);
+      if (there.isEmpty() || !there.get().isDirectory()) {
+        return false;
+      }
+      ObjectVersion marker = there.get().object();
+      if (marker != null && !marker.getImplied()) {
+        return true;
+      }
+      if (marker == null) {
+        mark(key, ObjectMetadata.getDefaultInstance());
+        return true;
+      }
+      try {
+        // Of the very entry that was seen: a put would make its way there anew.
+        objectManager.setObjectMetadata(
+            SetObjectMetadataRequest.newBuilder()
+                .setBucket(bucket)
+                .setKey(key + SLASH)
+                .setStamp(marker.getStamp())
+                .setMetadata(marker.getMetadata())
+                .build());
+        return true;
+      } catch (StoreException e) {
+        boolean again = e.code() == ErrorCode.CONFLICT || e.code() == ErrorCode.NO_SUCH_KEY;
+        if (!again || attempt == CHANGE_ATTEMPTS) {
+          throw e;
+        }
+      }
     }
-    ObjectVersion marker = there.get().object();
-    if (marker == null || marker.getImplied()) {
-      mark(key, ObjectMetadata.getDefaultInstance());
-    }
-    return true;
   }
 
   /** Puts a directory's marker; false if one is there, which stays as it is. */
@@ -466,7 +484,7 @@ final class ObjectTree {
 
   /** Deletes one file; false if it was not there any more. */
   boolean deleteFile(String key) throws StoreException {
-    keep(parentOf(key));
+    keepIfThere(parentOf(key));
     return delete(List.of(key)).get(0).getStamp() != 0;
   }
 
@@ -482,7 +500,7 @@ final class ObjectTree {
    */
   boolean removeDirectory(String key, boolean recursive) throws StoreException {
     directories.clear();
-    keep(parentOf(key));
+    keepIfThere(parentOf(key));
     return objectManager
         .deleteDirectory(
             DeleteDirectoryRequest.newBuilder()
@@ -500,7 +518,7 @@ final class ObjectTree {
    */
   void deleteDirectory(String key) throws StoreException {
     directories.clear();
-    keep(parentOf(key));
+    keepIfThere(parentOf(key));
     deleteBelow(key + SLASH);
     delete(List.of(key + SLASH));
   }
@@ -541,7 +559,7 @@ final class ObjectTree {
 
   /** Renames a file, atomically; KEY_EXISTS if the target is there and may not be replaced. */
   void renameFile(String source, String target, boolean overwrite) throws StoreException {
-    keep(parentOf(source));
+    keepIfThere(parentOf(source));
     objectManager.renameObject(
         RenameObjectRequest.newBuilder()
             .setBucket(bucket)
@@ -558,7 +576,7 @@ final class ObjectTree {
    */
   void renameDirectory(String source, String target) throws StoreException {
     directories.clear();
-    keep(parentOf(source));
+    keepIfThere(parentOf(source));
     RenamePrefixRequest request =
         RenamePrefixRequest.newBuilder()
             .setBucket(bucket)

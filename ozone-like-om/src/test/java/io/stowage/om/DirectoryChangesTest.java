@@ -164,6 +164,22 @@ class DirectoryChangesTest {
     assertEquals(0711 + 1, look(other, "way").getMetadata().getFile().getPermissionPlusOne());
   }
 
+  /** As {@code stow://} does it before it takes the last of what is in it. */
+  @Test
+  void aDirectoryThatNobodyMadeStaysOfWhichTheSameIsSaidAgain() throws StoreException {
+    as(ANN, () -> tree.put("way/f", "content"));
+    as(ANN, () -> change(slow, "way", metadata -> metadata));
+    as(ANN, () -> assertNotNull(slow.delete("tree", "way/f")));
+    assertTrue(tree.isDirectory("way"));
+    as(ANN, () -> tree.put("gone/f", "content"));
+    beforeTheNextHead(() -> assertTrue(tree.by(other).deleteDirectory("gone", true)));
+    assertEquals(
+        ErrorCode.CONFLICT,
+        TestTree.codeOf(() -> as(ANN, () -> change(slow, "gone", metadata -> metadata))));
+    assertTrue(hooked.isDone());
+    assertFalse(tree.isDirectory("gone"), "it is not made again for that");
+  }
+
   @Test
   void ofTwoWhoMakeADirectoryIfItIsAbsentOneDoes() throws StoreException {
     as(ANN, () -> tree.put("way/f", "content"));
