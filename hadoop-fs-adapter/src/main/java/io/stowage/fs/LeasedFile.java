@@ -29,7 +29,6 @@ import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.FileLease;
 import io.stowage.common.proto.NeedleBlob;
 import io.stowage.common.proto.ObjectMetadata;
-import io.stowage.common.proto.SyncFileReply;
 import io.stowage.common.proto.SyncFileRequest;
 import java.util.ArrayList;
 import java.util.List;
@@ -68,6 +67,12 @@ final class LeasedFile {
 
   private static final long RENEWAL_SECONDS = 20;
 
+  /**
+   * A lease that was renewed so lately, by a sync, waits for the next turn: so it is renewed every
+   * 30 s at least, and of files that are synced all the time no renewal is ever sent.
+   */
+  private static final long FRESH_NANOS = TimeUnit.SECONDS.toNanos(RENEWAL_SECONDS / 2);
+
   private static final int BUFFER_BYTES = 1 << 20;
   private static final int FIRST_BUFFER_BYTES = 8 << 10;
 
@@ -88,6 +93,7 @@ final class LeasedFile {
   private final ReentrantLock lock = new ReentrantLock();
   private final List<ByteBuf> behind = new ArrayList<>(); // bytes from pieceStart on
   private FileLease lease;
+  private long renewedNanos; // when the lease was asked for
   private long pieceStart;
   private long synced;
   private long length;
@@ -122,6 +128,7 @@ final class LeasedFile {
     this.needleRowKey = needleRowKey;
     this.holder = holder;
     this.lease = lease;
+    this.renewedNanos = System.nanoTime() - FRESH_NANOS; // a while ago, maybe
     this.wholeBytes = wholeBytes(bucket.getPolicy());
     this.length = length;
     this.synced = length;
@@ -264,8 +271,14 @@ final class LeasedFile {
     if (piece != null) {
       request.addAllExtents(piece.manifest().getExtentsList()).addAllGrants(piece.grants());
     }
-    lease = objectManager.syncFile(request.build()).getLease();
+    sync(request.build());
     synced = length;
+  }
+
+  private void sync(SyncFileRequest request) throws StoreException {
+    long asked = System.nanoTime();
+    lease = objectManager.syncFile(request).getLease();
+    renewedNanos = asked;
   }
 
   private SyncFileRequest.Builder request() {
@@ -280,15 +293,14 @@ final class LeasedFile {
         .setRowKey(lease.getRowKey());
   }
 
-  /** On the renewal thread, which waits for nobody: a call under way renews the lease itself. */
+  /** On a renewal thread, which waits for nobody: a call under way renews the lease itself. */
   private void renew() {
     if (!lock.tryLock()) {
       return;
     }
     try {
-      if (!ended) {
-        SyncFileReply reply = objectManager.syncFile(request().build());
-        lease = reply.getLease();
+      if (!ended && System.nanoTime() - renewedNanos >= FRESH_NANOS) {
+        sync(request().build());
       }
     } catch (StoreException | RuntimeException e) {
       LOG.info("Cannot renew the lease of {}: {}", key, e.toString());
