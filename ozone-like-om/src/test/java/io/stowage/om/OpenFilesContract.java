@@ -222,6 +222,25 @@ abstract class OpenFilesContract {
   }
 
   @Test
+  void aRenameThatIsRefusedTakesNoFileFromItsWriter() throws Exception {
+    om.put(bucket, "closed", "closed");
+    Writer writer = new Writer("open").create("hello");
+    expect(ErrorCode.KEY_EXISTS, () -> om.rename(bucket, "closed", "open", false));
+    writer.sync(10);
+    expect(ErrorCode.KEY_EXISTS, () -> om.rename(bucket, "open", "closed", false));
+    writer.sync(10);
+    assertEquals(25, om.rename(bucket, "open", "open", false).getLength());
+    writer.sync(10);
+    om.rename(bucket, "closed", "open", true);
+    writer.assertFenced();
+    assertClosed("open", 6);
+    writer = new Writer("other").create("hello").sync(10);
+    om.rename(bucket, "other", "elsewhere", false);
+    writer.assertFenced();
+    assertClosed("elsewhere", 15);
+  }
+
+  @Test
   void whatIsSyncedIsThereForEverybody() throws Exception {
     Writer writer = new Writer("k").create("hello");
     assertHolds("k", 5);

@@ -162,7 +162,7 @@ public final class ObjectRows {
     throw contended(row);
   }
 
-  /** Reads rows by one call, each to be given to {@link #settled} before it is written. */
+  /** Reads rows by one call, each to be given to {@link #settledLeavingOpen} before it is used. */
   public List<SeenRow> readAll(List<ByteString> keys, List<Column> more) throws StoreException {
     List<SeenRow> all = new ArrayList<>(keys.size());
     for (Row cells : committer.getAll(keys, headAnd(more))) {
@@ -171,9 +171,9 @@ public final class ObjectRows {
     return all;
   }
 
-  /** As {@link #readSettled} of a row that was read just now, mostly without another look. */
-  SeenRow settled(SeenRow seen, List<Column> more) throws StoreException {
-    return recovery.isSettled(seen) && !seen.isOpen() ? seen : readSettled(seen.key(), more);
+  /** As {@link #readLeavingOpen} of a row that was read just now, mostly without another look. */
+  SeenRow settledLeavingOpen(SeenRow seen, List<Column> more) throws StoreException {
+    return recovery.isSettled(seen) ? seen : readLeavingOpen(seen.key(), more);
   }
 
   /** As {@link #readSettled}, but a file that is open is left to its writer. */

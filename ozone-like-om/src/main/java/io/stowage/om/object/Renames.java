@@ -156,7 +156,7 @@ public final class Renames {
     long begin = rows.committer().nanos();
     for (int attempt = 0; attempt < ObjectRows.MOST_ATTEMPTS; attempt++) {
       List<SeenRow> both = rows.readAll(List.of(source, target), idOnly);
-      SeenRow from = rows.settled(both.get(0), idOnly);
+      SeenRow from = rows.settledLeavingOpen(both.get(0), idOnly);
       if (isDone(from, id)) {
         return new Renamed(done(target, id), from.writtenBy(id));
       }
@@ -168,10 +168,10 @@ public final class Renames {
             ErrorCode.NO_SUCH_KEY, "Cannot rename " + sourceKey + ": there is no such key");
       }
       if (source.equals(target)) {
-        return new Renamed(SeenRow.withoutManifest(SeenRow.version(source, from.head())), null);
+        return new Renamed(SeenRow.withoutManifest(rows.told(source, from.head())), null);
       }
       Succession.requireUnlocked(source, from.head(), rows.stamps().now(), false);
-      SeenRow to = rows.settled(both.get(1), List.of());
+      SeenRow to = rows.settledLeavingOpen(both.get(1), List.of());
       if (to.isLive() && (!overwrite || isDirectory(from) || isDirectory(to))) {
         // Both must have been there at one moment: the target's second look is after the source's
         // first and before its second.
@@ -181,6 +181,11 @@ public final class Renames {
         throw new StoreException(
             ErrorCode.KEY_EXISTS,
             "Cannot rename " + sourceKey + " to " + targetKey + ": the target is there");
+      }
+      if (from.isOpen() || to.isOpen()) {
+        // Not before: who is refused takes no file from its writer.
+        rows.openFiles().close(from.isOpen() ? source : target);
+        continue;
       }
       Renamed renamed = Sent.track(sent -> attempt(bucket, from, to, id, guard, sent));
       if (renamed != null) {
