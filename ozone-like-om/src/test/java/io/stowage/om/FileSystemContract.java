@@ -19,6 +19,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.stowage.common.error.ErrorCode;
@@ -376,9 +377,13 @@ abstract class FileSystemContract {
     om.om.putPart(part.build());
     var uploads = om.om.listUploads(ListUploadsRequest.newBuilder().setBucket(tree.bucket).build());
     assertEquals("a/b/big", uploads.getUploads(0).getKey());
-    assertEquals(
-        ErrorCode.DIRECTORY_NOT_EMPTY, TestTree.codeOf(() -> tree.deleteDirectory("a/b", false)));
+    StoreException refused =
+        assertThrows(StoreException.class, () -> tree.deleteDirectory("a/b", false));
+    assertEquals(ErrorCode.DIRECTORY_NOT_EMPTY, refused.code());
+    assertTrue(refused.getMessage().contains("upload"), refused.getMessage()); // it lists nothing
     tree.put("a/b/other", "content");
+    refused = assertThrows(StoreException.class, () -> tree.deleteDirectory("a/b", false));
+    assertTrue(refused.getMessage().endsWith("it is not empty"), refused.getMessage());
     om.delete(tree.bucket, "a/b/other");
     tree.rename("a/b", "a/c");
     om.om.completeUpload(

@@ -123,6 +123,22 @@ final class Directories {
     }
   }
 
+  /** Something is in a directory that was to be removed as empty. */
+  static final class NotEmpty extends StoreException {
+    private static final long serialVersionUID = 1;
+
+    private final String why;
+
+    NotEmpty(String why) {
+      super(ErrorCode.DIRECTORY_NOT_EMPTY, "Cannot remove a directory: " + why);
+      this.why = why;
+    }
+
+    String why() {
+      return why;
+    }
+  }
+
   /**
    * A directory that a walk came through.
    *
@@ -596,7 +612,7 @@ final class Directories {
   /**
    * Removes a directory in one step; idempotent by the id.
    *
-   * @return null if there is no such directory any more; DIRECTORY_NOT_EMPTY, or {@link Changed}
+   * @return null if there is no such directory any more; {@link NotEmpty}, or {@link Changed},
    *     where it is not as the removal wants it
    */
   Renames.Renamed remove(BucketInfo bucket, Step directory, ByteString id, Removal how)
@@ -616,9 +632,8 @@ final class Directories {
             if (how == Removal.EMPTY_AND_IMPLIED && !moving.getImplied()) {
               throw new Changed("Cannot remove a directory that somebody made");
             }
-            if (how != Removal.RECURSIVE && !isEmpty(bucket.getId(), directoryId)) {
-              throw new StoreException(
-                  ErrorCode.DIRECTORY_NOT_EMPTY, "Cannot remove a directory: it is not empty");
+            if (how != Removal.RECURSIVE) {
+              requireEmpty(bucket.getId(), directoryId);
             }
           });
     } catch (StoreException e) {
@@ -629,14 +644,32 @@ final class Directories {
     }
   }
 
+  private void requireEmpty(long bucketId, long directoryId) throws StoreException {
+    // Before the entries: an upload that is completed between the two looks is seen by the second.
+    boolean uploads = hasUploads(bucketId, directoryId);
+    if (hasEntries(bucketId, directoryId)) {
+      throw new NotEmpty("it is not empty");
+    }
+    if (uploads) {
+      throw new NotEmpty(
+          "there is a multipart upload to a key in it that nobody has completed or aborted");
+    }
+  }
+
   /** Whether a directory has no entry, and no upload is under way to one. Settles renames. */
   boolean isEmpty(long bucketId, long directoryId) throws StoreException {
+    return !hasUploads(bucketId, directoryId) && !hasEntries(bucketId, directoryId);
+  }
+
+  private boolean hasUploads(long bucketId, long directoryId) throws StoreException {
     ByteString anchor = ObjectRowLayout.row(bucketId, EntryKeys.anchor(directoryId));
     ByteString end = ObjectRowLayout.behindPrefix(anchor);
-    // Before the heads: an upload that is completed between the two looks is seen by the second.
-    if (!rows.committer().scan(anchor, end, 'x', ObjectRowLayout.UPLOAD_HEADERS, 1).isEmpty()) {
-      return false;
-    }
+    return !rows.committer().scan(anchor, end, 'x', ObjectRowLayout.UPLOAD_HEADERS, 1).isEmpty();
+  }
+
+  private boolean hasEntries(long bucketId, long directoryId) throws StoreException {
+    ByteString anchor = ObjectRowLayout.row(bucketId, EntryKeys.anchor(directoryId));
+    ByteString end = ObjectRowLayout.behindPrefix(anchor);
     ByteString from = ObjectRowLayout.behind(anchor);
     int pageSize = SMALL_PAGE;
     while (true) {
@@ -650,11 +683,11 @@ final class Directories {
           head = rows.readSettled(row.key(), List.of()).head();
         }
         if (head != null && head.isVersion()) {
-          return false;
+          return true;
         }
       }
       if (page.size() < pageSize) {
-        return true;
+        return false;
       }
       pageSize = LARGE_PAGE;
     }
@@ -678,13 +711,8 @@ final class Directories {
           return;
         }
         record(bucket, id, step.entryKey(), removed, records);
-      } catch (Changed e) {
+      } catch (Changed | NotEmpty e) {
         return;
-      } catch (StoreException e) {
-        if (e.code() == ErrorCode.DIRECTORY_NOT_EMPTY) {
-          return;
-        }
-        throw e;
       }
     }
   }

@@ -551,12 +551,9 @@ public final class FileSystemBuckets {
         }
       } catch (Directories.Changed e) {
         rows.committer().pause().backOff(attempt);
-      } catch (StoreException e) {
-        if (e.code() == ErrorCode.DIRECTORY_NOT_EMPTY) {
-          throw new StoreException(
-              e.code(), "Cannot delete directory " + request.getPath() + ": it is not empty");
-        }
-        throw e;
+      } catch (Directories.NotEmpty e) {
+        throw new StoreException(
+            e.code(), "Cannot delete directory " + request.getPath() + ": " + e.why());
       }
     }
     throw Directories.contended(path);
