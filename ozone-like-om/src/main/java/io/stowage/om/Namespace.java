@@ -312,6 +312,7 @@ final class Namespace implements ObjectManager, AutoCloseable {
     this.uploadListing = new UploadListing(objectRows);
     this.judge = new NeedleJudge(objects, snapshots, clock);
     this.swap = new ExtentSwap(objects, fence, snapshots);
+    this.usage = new Usage(bucketRows, objects, clock);
     this.fileSystems =
         new FileSystemBuckets(
             bucketRows,
@@ -322,9 +323,9 @@ final class Namespace implements ObjectManager, AutoCloseable {
             metadataChanges,
             renames,
             uploads,
+            usage,
             config.mutationDeadline());
     buckets.emptinessOfTrees(fileSystems::isEmpty);
-    this.usage = new Usage(bucketRows, objects, clock);
   }
 
   /** What the one for whom this thread works may do in a bucket's tree. */
@@ -478,7 +479,15 @@ final class Namespace implements ObjectManager, AutoCloseable {
       BucketEncryption.requireGrowable(
           bucket.bucket(), "keep " + request.getKey() + " open", request.getMetadata());
     }
-    Usage.Room room = usage.require(bucket.bucket(), 1, request.getLength());
+    Usage.Room room;
+    try {
+      room = usage.require(bucket.bucket(), 1, request.getLength());
+    } catch (StoreException e) {
+      if (isFileSystem(bucket)) {
+        fileSystems.forsake(bucket.bucket(), request.getKey());
+      }
+      throw e;
+    }
     try {
       return put(bucket, request);
     } finally {

@@ -16,6 +16,7 @@
 package io.stowage.om;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -216,6 +217,28 @@ abstract class QuotasContract {
     assertHolds("4 with 5", tree.bucket);
     om.delete(tree.bucket, "c/b/f");
     assertHolds("2 with 0", tree.bucket); // a, c: b went with its last file
+  }
+
+  @Test
+  void whatIsRefusedLeavesNoDirectories() throws StoreException {
+    TestTree tree = TestTree.create(om, bucket + "-tree");
+    tree.put("a/f", "12345");
+    limit(tree.bucket, 0, 4);
+    assertEquals(ErrorCode.QUOTA_EXCEEDED, TestTree.codeOf(() -> tree.place("n/b/c/f")));
+    assertFalse(tree.isDirectory("n"));
+    tree.place("n/b/f");
+    assertEquals(
+        ErrorCode.QUOTA_EXCEEDED, TestTree.codeOf(() -> om.put(tree.bucket, "n/b/f", "1")));
+    assertFalse(tree.isDirectory("n"), "made for a file that was refused");
+    assertHolds("2 with 5", tree.bucket);
+    limit(tree.bucket, 8, 0);
+    assertEquals(ErrorCode.QUOTA_EXCEEDED, TestTree.codeOf(() -> tree.put("n/f", "12345")));
+    assertFalse(tree.isDirectory("n"));
+    tree.makeDirectory("made");
+    assertEquals(ErrorCode.QUOTA_EXCEEDED, TestTree.codeOf(() -> tree.put("made/n/f", "12345")));
+    assertTrue(tree.isDirectory("made"));
+    assertFalse(tree.isDirectory("made/n"));
+    assertHolds("3 with 5", tree.bucket);
   }
 
   @Test

@@ -27,6 +27,7 @@ import io.stowage.common.proto.ObjectMetadata;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.RecordNeedle;
 import io.stowage.common.proto.Versioning;
+import io.stowage.om.bucket.Usage;
 import io.stowage.om.object.DirectoryEntries;
 import io.stowage.om.object.Look;
 import io.stowage.om.object.ObjectRows;
@@ -101,16 +102,24 @@ final class Directories {
   private final Renames renames;
   private final DirectoryEntries entries;
   private final RenameSlot slot;
+  private final Usage usage;
   private final long mostWalkNanos;
   private final DirectoryGuesses known = new DirectoryGuesses();
   private final SecureRandom random = new SecureRandom();
 
-  Directories(ObjectRows rows, Puts puts, Renames renames, RenameSlot slot, Duration deadline) {
+  Directories(
+      ObjectRows rows,
+      Puts puts,
+      Renames renames,
+      RenameSlot slot,
+      Usage usage,
+      Duration deadline) {
     this.rows = rows;
     this.puts = puts;
     this.renames = renames;
     this.entries = new DirectoryEntries(rows);
     this.slot = slot;
+    this.usage = usage;
     this.mostWalkNanos = deadline.toNanos();
   }
 
@@ -369,35 +378,48 @@ final class Directories {
     long begin = rows.committer().nanos();
     List<Step> steps = new ArrayList<>();
     steps.add(Step.ROOT);
-    for (String name : path.parents()) {
-      requireThrough(steps, path.names(), guard);
-      Place place = new Place(List.copyOf(steps), name, begin);
-      ObjectVersion entry = entry(bucket.getId(), place.rowKey());
-      if (entry == null) {
-        String above = String.join("/", path.names().subList(0, steps.size() - 1));
-        guard.require(rows, place.parent(), above, FsAction.WRITE);
-        ObjectVersion made =
-            makeEntry(
-                bucket,
-                place,
-                WriteId.random(),
-                ObjectVersion.newBuilder()
-                    .setMd5(MD5_OF_NOTHING)
-                    .setImplied(true)
-                    .setMetadata(
-                        guard.ofNew(
-                            rows, place.parent(), ObjectMetadata.getDefaultInstance(), true))
-                    .build(),
-                records);
-        if (made == null) {
-          throw new Changed("Cannot make " + name + ": somebody else did");
+    Usage.Room room = Usage.ANY;
+    try {
+      for (String name : path.parents()) {
+        requireThrough(steps, path.names(), guard);
+        Place place = new Place(List.copyOf(steps), name, begin);
+        ObjectVersion entry = entry(bucket.getId(), place.rowKey());
+        if (entry == null) {
+          String above = String.join("/", path.names().subList(0, steps.size() - 1));
+          guard.require(rows, place.parent(), above, FsAction.WRITE);
+          if (room == Usage.ANY) { // for all that are missing: none is made for nothing
+            room = usage.require(bucket, path.parents().size() - steps.size() + 1, 0);
+          }
+          entry = makeImplied(bucket, place, records, guard);
         }
-        entry = made;
+        steps.add(new Step(place.rowKey(), requireDirectory(name, entry)));
       }
-      steps.add(new Step(place.rowKey(), requireDirectory(name, entry)));
+    } finally {
+      room.close();
     }
     requireThrough(steps, path.names(), guard);
     return new Place(List.copyOf(steps), path.name(), begin);
+  }
+
+  private ObjectVersion makeImplied(
+      BucketInfo bucket, Place place, List<RecordNeedle> records, TreeGuard guard)
+      throws StoreException {
+    ObjectVersion made =
+        makeEntry(
+            bucket,
+            place,
+            WriteId.random(),
+            ObjectVersion.newBuilder()
+                .setMd5(MD5_OF_NOTHING)
+                .setImplied(true)
+                .setMetadata(
+                    guard.ofNew(rows, place.parent(), ObjectMetadata.getDefaultInstance(), true))
+                .build(),
+            records);
+    if (made == null) {
+      throw new Changed("Cannot make " + place.name() + ": somebody else did");
+    }
+    return made;
   }
 
   /** Makes a directory where nothing is; null if something is there by now. */

@@ -51,6 +51,7 @@ import io.stowage.common.proto.RecordNeedle;
 import io.stowage.common.proto.SetObjectMetadataRequest;
 import io.stowage.common.proto.UploadInfo;
 import io.stowage.common.proto.UploadedPart;
+import io.stowage.om.bucket.Usage;
 import io.stowage.om.object.Deletes;
 import io.stowage.om.object.Gets;
 import io.stowage.om.object.Look;
@@ -70,6 +71,8 @@ import java.util.ArrayList;
 import java.util.List;
 import org.apache.hadoop.fs.permission.FsAction;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * What an object manager does in buckets of layout FILE_SYSTEM: finds the row that a path means,
@@ -83,6 +86,8 @@ import org.apache.hadoop.thirdparty.protobuf.ByteString;
  * that keys that are no paths are refused.
  */
 public final class FileSystemBuckets {
+  private static final Logger LOG = LoggerFactory.getLogger(FileSystemBuckets.class);
+
   private final Directories directories;
   private final TreeListing listing;
   private final ObjectRows rows;
@@ -101,9 +106,11 @@ public final class FileSystemBuckets {
       MetadataChanges metadataChanges,
       Renames renames,
       Uploads uploads,
+      Usage usage,
       Duration mutationDeadline) {
     this.directories =
-        new Directories(rows, puts, renames, new RenameSlot(buckets, rows), mutationDeadline);
+        new Directories(
+            rows, puts, renames, new RenameSlot(buckets, rows), usage, mutationDeadline);
     this.listing = new TreeListing(directories);
     this.rows = rows;
     this.puts = puts;
@@ -136,6 +143,22 @@ public final class FileSystemBuckets {
       guess = directories.make(bucket, path, records, guard).rowKey();
     }
     return PlaceObjectReply.newBuilder().setRowKey(guess).addAllRecords(records).build();
+  }
+
+  /**
+   * What was to be put at a key is not: directories go that were made on the way and hold nothing.
+   * Best effort: what stays is found empty, and goes with what is put there and deleted.
+   */
+  public void forsake(BucketInfo bucket, String key) {
+    try {
+      Directories.Place place =
+          directories.find(bucket.getId(), PathName.parseNew(key), TreeGuard.NOBODYS);
+      if (place != null) {
+        directories.prune(bucket, place.steps(), new ArrayList<>());
+      }
+    } catch (StoreException e) {
+      LOG.info("Left the directories of {} as they are: {}", key, e.toString());
+    }
   }
 
   public FindPathReply find(BucketInfo bucket, FindPathRequest request, TreeGuard guard)
