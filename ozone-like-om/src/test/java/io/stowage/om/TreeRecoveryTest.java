@@ -250,6 +250,26 @@ class TreeRecoveryTest {
     assertNull(other.find("a"));
   }
 
+  /** What one run does not reach, the removals that it made lead the next ones to. */
+  @Test
+  void aTreeThatIsDeeperThanOneRunGoesIsEmptiedByMore() throws StoreException, IOException {
+    StringBuilder path = new StringBuilder("a");
+    for (int i = 0; i < 120; i++) {
+      path.append("/d").append(i);
+    }
+    author.put(path + "/f", "content");
+    assertTrue(author.deleteDirectory("a", true));
+    Collector collector = other.om.om.collector(tables.regions());
+    clock.advance(TRAIL);
+    collector.round();
+    assertTrue(heads() > 60, "one run goes no deeper than it can keep in mind");
+    for (int i = 0; i < 8; i++) {
+      clock.advance(TRAIL);
+      collector.round();
+    }
+    assertEquals(0, heads());
+  }
+
   @Test
   void aCollectorThatDiesWhileItEmptiesADirectoryIsFollowedByAnother()
       throws StoreException, IOException {

@@ -32,6 +32,7 @@ import io.stowage.om.table.HeadState;
 import io.stowage.om.table.ObjectRowLayout;
 import io.stowage.om.table.Row;
 import io.stowage.om.upload.Uploads;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
@@ -61,9 +62,11 @@ public final class RemovedDirectories {
   private static final int PAGE = 500;
 
   /**
-   * Of directories in one another that are emptied by one call; deeper ones wait for their turn.
+   * Of directories in one another that are emptied by one call; deeper ones wait for their turn,
+   * which the {@code g:d} of their own removal brings. Each level keeps names and ids of a page's
+   * directories, 400 bytes each at most: 10 MB in all, whoever has made the tree.
    */
-  private static final int DEEPEST = 1_000;
+  private static final int DEEPEST = 50;
 
   private final Directories directories;
   private final Deletes deletes;
@@ -118,16 +121,10 @@ public final class RemovedDirectories {
     ByteString anchor = ObjectRowLayout.row(bucketId, EntryKeys.anchor(directoryId));
     ByteString end = ObjectRowLayout.behindPrefix(anchor);
     ByteString from = ObjectRowLayout.behind(anchor);
-    while (true) {
-      List<Row> page =
-          rows.committer().scanHeads(from, end, Set.of(HeadState.ABSENT), "c", 1, PAGE);
-      crew.each(page, row -> deleteFile(row));
-      for (Row row : page) {
-        from = ObjectRowLayout.behind(row.key());
-        ObjectVersion entry = rows.scanned(row);
-        if (entry != null
-            && entry.getDirectoryId() != 0
-            && !emptyChild(bucketId, row.key(), entry, crew, depth)) {
+    while (from != null) {
+      Page page = deleteFiles(from, end, crew);
+      for (Child child : page.directories()) {
+        if (!emptyChild(bucketId, child, crew, depth)) {
           return false;
         }
       }
@@ -135,11 +132,34 @@ public final class RemovedDirectories {
       if (!crew.goesOn()) {
         return false;
       }
-      if (page.size() < PAGE) {
-        break;
-      }
+      from = page.next();
     }
     return abortUploads(bucketId, anchor, end, crew);
+  }
+
+  /** A directory's entry as a page had it. */
+  private record Child(ByteString row, long directoryId) {}
+
+  /**
+   * What is kept of a page while its directories are emptied.
+   *
+   * @param next where the next page begins; null: this was the last
+   */
+  private record Page(List<Child> directories, ByteString next) {}
+
+  private Page deleteFiles(ByteString from, ByteString end, Crew crew) throws StoreException {
+    List<Row> page = rows.committer().scanHeads(from, end, Set.of(HeadState.ABSENT), "c", 1, PAGE);
+    crew.each(page, row -> deleteFile(row));
+    List<Child> directories = new ArrayList<>();
+    for (Row row : page) {
+      ObjectVersion entry = rows.scanned(row);
+      if (entry != null && entry.getDirectoryId() != 0) {
+        directories.add(new Child(row.key(), entry.getDirectoryId()));
+      }
+    }
+    boolean last = page.size() < PAGE;
+    return new Page(
+        directories, last ? null : ObjectRowLayout.behind(page.get(page.size() - 1).key()));
   }
 
   /** A rename that somebody left is ended first. */
@@ -155,24 +175,26 @@ public final class RemovedDirectories {
     }
   }
 
-  private boolean emptyChild(
-      long bucketId, ByteString row, ObjectVersion entry, Crew crew, int depth)
+  private boolean emptyChild(long bucketId, Child child, Crew crew, int depth)
       throws StoreException {
-    Directories.Step child = new Directories.Step(ObjectRowLayout.key(row), entry);
+    Directories.Step step =
+        new Directories.Step(
+            ObjectRowLayout.key(child.row()),
+            ObjectVersion.newBuilder().setDirectoryId(child.directoryId()).build());
     try {
       Renames.Renamed removed =
           directories.remove(
               BucketInfo.newBuilder().setId(bucketId).build(),
-              child,
+              step,
               WriteId.random(),
               Directories.Removal.RECURSIVE);
-      if (removed == null && !directories.isRemoved(bucketId, entry.getDirectoryId())) {
+      if (removed == null && !directories.isRemoved(bucketId, child.directoryId())) {
         return true; // it is elsewhere, or another collector has emptied it
       }
     } catch (Directories.Changed e) {
       return true; // another is in its place: the next pass finds it
     }
-    return depth >= DEEPEST || emptyBelow(bucketId, entry.getDirectoryId(), crew, depth + 1);
+    return depth >= DEEPEST || emptyBelow(bucketId, child.directoryId(), crew, depth + 1);
   }
 
   private boolean abortUploads(long bucketId, ByteString anchor, ByteString end, Crew crew)
