@@ -611,6 +611,60 @@ abstract class SnapshotsContract {
   }
 
   @Test
+  void whatWasRemovedWithItsDirectoryIsNotKeptForALaterSnapshot() throws StoreException {
+    TestTree tree = TestTree.create(om, bucket + "-tree");
+    tree.put("d/f", "f");
+    tree.put("d/c/b/g", "g");
+    Extent f = tree.get("d/f").getManifest().getExtents(0);
+    Extent g = tree.get("d/c/b/g").getManifest().getExtents(0);
+    ByteString rowOfF = tree.place("d/f");
+    ByteString rowOfG = tree.place("d/c/b/g");
+    snapshot(om, tree.bucket, "before");
+    assertTrue(tree.deleteDirectory("d", true));
+    snapshot(om, tree.bucket, "after");
+    collect();
+    assertEquals(List.of("d/c/b/g", "d/f"), list(tree.bucket, "before", "", "", 10));
+    assertEquals(TestOm.md5("g"), get(tree.bucket, "before", "d/c/b/g").getMd5());
+    assertFalse(om.judge(rowOfF, f).getDead());
+    assertFalse(om.judge(rowOfG, g).getDead());
+    assertEquals(List.of(), list(tree.bucket, "after", "", "", 10));
+    remove(tree.bucket, "before");
+    assertTrue(om.judge(rowOfF, f).getDead());
+    assertTrue(om.judge(rowOfG, g).getDead());
+  }
+
+  /** By one who had walked there before. It could be seen elsewhere until it came. */
+  @Test
+  void aDirectoryThatIsMovedIntoARemovedOneStaysToBeSeenWhereItWas() throws StoreException {
+    TestTree tree = TestTree.create(om, bucket + "-tree");
+    tree.put("e/c/f", "f");
+    tree.makeDirectory("d");
+    AtomicBoolean once = new AtomicBoolean();
+    CrashPoint.named("om.rename.after-guard")
+        .arm(
+            () -> {
+              if (once.compareAndSet(false, true)) {
+                try {
+                  assertTrue(tree.by(other).deleteDirectory("d", true));
+                  snapshot(other, tree.bucket, "s");
+                } catch (StoreException e) {
+                  throw new AssertionError(e);
+                }
+              }
+            });
+    try {
+      tree.rename("e/c", "d/c");
+    } finally {
+      CrashPoint.disarmAll();
+    }
+    assertEquals(List.of("e/c/f"), list(tree.bucket, "s", "", "", 10));
+    collect();
+    collect();
+    assertEquals(List.of("e/c/f"), list(tree.bucket, "s", "", "", 10));
+    assertEquals(TestOm.md5("f"), get(tree.bucket, "s", "e/c/f").getMd5());
+  }
+
+  @Test
   void snapshotsHaveNamesOfTheirOwn() throws StoreException {
     om.put(bucket, "a", "a");
     snapshot(om, bucket, "s");

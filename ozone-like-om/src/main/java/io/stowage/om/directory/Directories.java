@@ -639,6 +639,13 @@ final class Directories {
    */
   Renames.Renamed remove(BucketInfo bucket, Step directory, ByteString id, Removal how)
       throws StoreException {
+    return remove(bucket, directory, id, how, moving -> {});
+  }
+
+  /** The same where somebody wants to see the entry that is removed. */
+  Renames.Renamed remove(
+      BucketInfo bucket, Step directory, ByteString id, Removal how, Renames.Guard more)
+      throws StoreException {
     long directoryId = directory.id();
     try {
       return renames.rename(
@@ -657,6 +664,7 @@ final class Directories {
             if (how != Removal.RECURSIVE) {
               requireEmpty(bucket.getId(), directoryId);
             }
+            more.check(moving);
           });
     } catch (StoreException e) {
       if (e.code() == ErrorCode.NO_SUCH_KEY) {

@@ -68,6 +68,9 @@ public final class RemovedDirectories {
    */
   private static final int DEEPEST = 50;
 
+  /** For snapshots, too, what is deleted goes when it is deleted. */
+  private static final long NOW = Long.MAX_VALUE;
+
   private final Directories directories;
   private final Deletes deletes;
   private final Uploads uploads;
@@ -109,22 +112,23 @@ public final class RemovedDirectories {
     if (!seen.isLive()) {
       return true; // it was renamed
     }
-    if (!emptyBelow(bucketId, directoryId, crew, 0)) {
+    long said = seen.head().record().getVersion().getArrivedStamp(); // not of one put back by fsck
+    if (!emptyBelow(bucketId, directoryId, said == 0 ? NOW : said, crew, 0)) {
       return false;
     }
     deletes.deleteAll(anchor);
     return true;
   }
 
-  private boolean emptyBelow(long bucketId, long directoryId, Crew crew, int depth)
+  private boolean emptyBelow(long bucketId, long directoryId, long removed, Crew crew, int depth)
       throws StoreException {
     ByteString anchor = ObjectRowLayout.row(bucketId, EntryKeys.anchor(directoryId));
     ByteString end = ObjectRowLayout.behindPrefix(anchor);
     ByteString from = ObjectRowLayout.behind(anchor);
     while (from != null) {
-      Page page = deleteFiles(from, end, crew);
+      Page page = deleteFiles(from, end, removed, crew);
       for (Child child : page.directories()) {
-        if (!emptyChild(bucketId, child, crew, depth)) {
+        if (!emptyChild(bucketId, child, removed, crew, depth)) {
           return false;
         }
       }
@@ -147,9 +151,10 @@ public final class RemovedDirectories {
    */
   private record Page(List<Child> directories, ByteString next) {}
 
-  private Page deleteFiles(ByteString from, ByteString end, Crew crew) throws StoreException {
+  private Page deleteFiles(ByteString from, ByteString end, long removed, Crew crew)
+      throws StoreException {
     List<Row> page = rows.committer().scanHeads(from, end, Set.of(HeadState.ABSENT), "c", 1, PAGE);
-    crew.each(page, row -> deleteFile(row));
+    crew.each(page, row -> deleteFile(row, removed));
     List<Child> directories = new ArrayList<>();
     for (Row row : page) {
       ObjectVersion entry = rows.scanned(row);
@@ -163,7 +168,7 @@ public final class RemovedDirectories {
   }
 
   /** A rename that somebody left is ended first. */
-  private void deleteFile(Row row) throws StoreException {
+  private void deleteFile(Row row, long removed) throws StoreException {
     Head scanned = Head.parse(row.value(ObjectRowLayout.HEAD));
     SeenRow seen =
         scanned.isLive()
@@ -171,30 +176,35 @@ public final class RemovedDirectories {
             : rows.readSettled(row.key(), List.of());
     Head head = seen.head();
     if (head != null && head.isVersion() && head.record().getVersion().getDirectoryId() == 0) {
-      deletes.deleteAll(seen);
+      deletes.deleteAll(seen, removed);
     }
   }
 
-  private boolean emptyChild(long bucketId, Child child, Crew crew, int depth)
+  private boolean emptyChild(long bucketId, Child child, long removed, Crew crew, int depth)
       throws StoreException {
     Directories.Step step =
         new Directories.Step(
             ObjectRowLayout.key(child.row()),
             ObjectVersion.newBuilder().setDirectoryId(child.directoryId()).build());
+    long[] asOf = {NOW};
     try {
-      Renames.Renamed removed =
+      Renames.Renamed ours =
           directories.remove(
               BucketInfo.newBuilder().setId(bucketId).build(),
               step,
               WriteId.random(),
-              Directories.Removal.RECURSIVE);
-      if (removed == null && !directories.isRemoved(bucketId, child.directoryId())) {
-        return true; // it is elsewhere, or another collector has emptied it
+              Directories.Removal.RECURSIVE,
+              entry -> asOf[0] = Math.max(removed, Head.arrived(entry)));
+      if (ours == null) {
+        asOf[0] = NOW;
+        if (!directories.isRemoved(bucketId, child.directoryId())) {
+          return true; // it is elsewhere, or another collector has emptied it
+        }
       }
     } catch (Directories.Changed e) {
       return true; // another is in its place: the next pass finds it
     }
-    return depth >= DEEPEST || emptyBelow(bucketId, child.directoryId(), crew, depth + 1);
+    return depth >= DEEPEST || emptyBelow(bucketId, child.directoryId(), asOf[0], crew, depth + 1);
   }
 
   private boolean abortUploads(long bucketId, ByteString anchor, ByteString end, Crew crew)

@@ -173,13 +173,22 @@ public final class Deletes {
     }
   }
 
-  /** The same of a row that was seen just now: if it has one version, by one call of HBase. */
-  public void deleteAll(SeenRow seen) throws StoreException {
+  /**
+   * The same of a row that was seen just now: if it has one version, by one call of HBase.
+   *
+   * @param asOf from when on no snapshot is to see it, if that is before now
+   */
+  public void deleteAll(SeenRow seen, long asOf) throws StoreException {
     Head head = seen.head();
     if (seen.isLive() && !seen.isOpen() && head.record().getOlderCount() == 0) {
       RowChange change = new RowChange(rows.stamps().above(seen.stamp()));
       Head note = Succession.deletionNote(change.stamp(), head, WriteId.random());
-      if (rows.commit(seen, Succession.end(change, head, note)) == Outcome.APPLIED) {
+      if (asOf < change.stamp()) {
+        Succession.endAsOf(change, head, note, asOf);
+      } else {
+        Succession.end(change, head, note);
+      }
+      if (rows.commit(seen, change) == Outcome.APPLIED) {
         return;
       }
     }

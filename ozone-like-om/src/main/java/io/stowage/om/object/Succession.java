@@ -302,6 +302,13 @@ final class Succession {
     return put(change, old, fateOf(old));
   }
 
+  /** The same where snapshots are to see it no longer than until a stamp that is past. */
+  static RowChange endAsOf(RowChange change, Head old, Head note, long stamp) {
+    change.put(ObjectRowLayout.HEAD, note.cell());
+    return change.put(
+        ObjectRowLayout.superseded(old.writeId()), ObjectRowLayout.snapshotValue(stamp, old));
+  }
+
   /**
    * Leaves word in {@code g} that a request deleted a version for good, where the row's head is not
    * one that the request wrote.

@@ -93,7 +93,10 @@ public final class ObjectRowLayout {
     MOVED('M'),
     /** A version in {@code v} of this row names them; this cell only tells its author so. */
     KEPT('V'),
-    /** A snapshot may see the head. Behind the letter the stamp of the cell as it was, 8 bytes. */
+    /**
+     * As garbage, but that the head was superseded, as snapshots see it, at the stamp behind the
+     * letter, 8 bytes: the cell was written again, or the head's directory was removed then.
+     */
     SNAPSHOT('S');
 
     private final byte letter;
@@ -281,7 +284,7 @@ public final class ObjectRowLayout {
         : cell.stamp();
   }
 
-  /** Value of a {@code g:d} cell that a snapshot sees, and that had to be written again. */
+  /** Value of a {@code g:d} cell whose own stamp does not say when its head was superseded. */
   public static ByteString snapshotValue(long supersededAt, Head head) {
     ByteBuffer fixed = ByteBuffer.allocate(1 + Long.BYTES);
     fixed.put(Fate.SNAPSHOT.letter).putLong(supersededAt).flip();
