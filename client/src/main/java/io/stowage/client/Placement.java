@@ -37,15 +37,32 @@ public record Placement(ByteString rowKey, ByteString origin) {
   /** Where an object of this key is to be; makes directories on the way. */
   public static Placement of(ObjectManager objectManager, BucketInfo bucket, String key)
       throws StoreException {
+    return of(
+        objectManager,
+        bucket,
+        PlaceObjectRequest.newBuilder().setBucket(bucket.getName()).setKey(key).build());
+  }
+
+  /** The same, but NO_SUCH_KEY where a directory on the way is missing. */
+  public static Placement inExistingDirectory(
+      ObjectManager objectManager, BucketInfo bucket, String key) throws StoreException {
+    return of(
+        objectManager,
+        bucket,
+        PlaceObjectRequest.newBuilder()
+            .setBucket(bucket.getName())
+            .setKey(key)
+            .setInExistingDirectory(true)
+            .build());
+  }
+
+  private static Placement of(
+      ObjectManager objectManager, BucketInfo bucket, PlaceObjectRequest request)
+      throws StoreException {
     if (bucket.getLayout() != BucketLayout.FILE_SYSTEM) {
-      return new Placement(ByteString.copyFromUtf8(key), ByteString.EMPTY);
+      return new Placement(ByteString.copyFromUtf8(request.getKey()), ByteString.EMPTY);
     }
-    ByteString rowKey =
-        ByteString.copyFromUtf8(
-            objectManager
-                .placeObject(
-                    PlaceObjectRequest.newBuilder().setBucket(bucket.getName()).setKey(key).build())
-                .getRowKey());
+    ByteString rowKey = ByteString.copyFromUtf8(objectManager.placeObject(request).getRowKey());
     ByteString id =
         ByteString.copyFrom(ByteBuffer.allocate(Long.BYTES).putLong(bucket.getId()).flip());
     return new Placement(rowKey, id.concat(rowKey));

@@ -740,6 +740,9 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource, Counted
               path.toString(),
               key,
               file.condition(),
+              file.recursive()
+                  ? StowageOutputStream.Way.IS_MADE
+                  : StowageOutputStream.Way.HAS_TO_BE_THERE,
               all,
               cluster.cipherOfNew(fresh.get()),
               cluster.pieceMemory(),

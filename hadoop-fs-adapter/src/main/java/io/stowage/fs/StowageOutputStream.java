@@ -89,6 +89,13 @@ final class StowageOutputStream extends OutputStream
 
   private static final int FIRST_CHUNK_BYTES = 8 << 10;
 
+  /** Directories above a file that are missing when it is committed. */
+  enum Way {
+    IS_MADE,
+    /** Else the commit fails: whoever moved or removed one of them has taken the file away. */
+    HAS_TO_BE_THERE
+  }
+
   private enum State {
     OPEN,
     FAILED,
@@ -102,6 +109,7 @@ final class StowageOutputStream extends OutputStream
   private final String path;
   private final String key;
   private final Condition condition;
+  private final Way way;
   private final ObjectMetadata metadata;
   private final ObjectCipher cipher; // null: kept as it is
   private final Progressable progress;
@@ -124,6 +132,7 @@ final class StowageOutputStream extends OutputStream
    *
    * @param bucket as it was a moment ago: its default encryption counts
    * @param condition the commit fails if it does not hold by then
+   * @param way to the file, at the commit
    * @param cipher of the file's bytes; null: they are kept as they are
    */
   StowageOutputStream(
@@ -134,6 +143,7 @@ final class StowageOutputStream extends OutputStream
       String path,
       String key,
       Condition condition,
+      Way way,
       ObjectMetadata metadata,
       ObjectCipher cipher,
       PieceMemory memory,
@@ -146,6 +156,7 @@ final class StowageOutputStream extends OutputStream
     this.path = path;
     this.key = key;
     this.condition = condition;
+    this.way = way;
     this.metadata =
         cipher == null ? metadata : metadata.toBuilder().setEncryption(cipher.envelope()).build();
     this.cipher = cipher;
@@ -176,6 +187,7 @@ final class StowageOutputStream extends OutputStream
         path,
         key,
         Condition.getDefaultInstance(),
+        Way.HAS_TO_BE_THERE, // it is, and nothing is placed any more
         ObjectMetadata.getDefaultInstance(),
         null, // what is encrypted is not appended to
         memory,
@@ -307,7 +319,7 @@ final class StowageOutputStream extends OutputStream
       ByteString needleWriteId, long lengthIfKnown, ByteString blob, ByteBuf releasedOnError)
       throws StoreException {
     try {
-      placement = Placement.of(objectManager, bucket, key);
+      placement = place();
       return dataPath.write(
           new DataPath.WriteSpec(
               bucket.getId(),
@@ -320,6 +332,12 @@ final class StowageOutputStream extends OutputStream
       releasedOnError.release();
       throw e;
     }
+  }
+
+  private Placement place() throws StoreException {
+    return way == Way.HAS_TO_BE_THERE
+        ? Placement.inExistingDirectory(objectManager, bucket, key)
+        : Placement.of(objectManager, bucket, key);
   }
 
   private boolean isConditional() {
@@ -417,7 +435,7 @@ final class StowageOutputStream extends OutputStream
     }
     takeChunk();
     if (placement == null) {
-      placement = Placement.of(objectManager, bucket, key);
+      placement = place();
     }
     return new LeasedFile(
         objectManager,
@@ -492,6 +510,7 @@ final class StowageOutputStream extends OutputStream
         .setMetadata(metadata)
         .setEncryptionDecided(true)
         .setManifest(Manifest.getDefaultInstance())
+        .setInExistingDirectory(way == Way.HAS_TO_BE_THERE)
         .addChecksums(FileChecksums.stored(crc.getValue()))
         .setCondition(condition);
   }

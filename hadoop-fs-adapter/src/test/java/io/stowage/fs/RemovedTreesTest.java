@@ -22,9 +22,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.stowage.common.om.ObjectManager;
 import io.stowage.common.proto.GetObjectRequest;
 import io.stowage.common.proto.ListObjectsRequest;
+import io.stowage.common.proto.PutObjectRequest;
 import java.io.IOException;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
+import org.apache.hadoop.fs.FSDataOutputStream;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
@@ -48,6 +50,7 @@ class RemovedTreesTest {
   private FileSystem fs;
   private FileSystem other;
   private volatile Path found; // when this was, the tree is removed
+  private volatile PutObjectRequest lastPut;
 
   @BeforeEach
   void start() throws IOException {
@@ -83,6 +86,9 @@ class RemovedTreesTest {
             ObjectManager.class.getClassLoader(),
             new Class<?>[] {ObjectManager.class},
             (proxy, method, arguments) -> {
+              if (arguments != null && arguments[0] instanceof PutObjectRequest put) {
+                lastPut = put;
+              }
               Object answer;
               try {
                 answer = method.invoke(twins.objectManager, arguments);
@@ -138,6 +144,21 @@ class RemovedTreesTest {
     found = DIRECTORY;
     fs.rename(DIRECTORY, new Path("/j/task"));
     assertRemoved();
+  }
+
+  /** The object manager refuses a file whose directory is not there any more, where it is told. */
+  @Test
+  @SuppressWarnings("deprecation") // by Hadoop, for createFile
+  void whoCreatesWithoutParentsSaysSoAtTheCommit() throws IOException {
+    fs.createNonRecursive(FILE, true, 4_096, (short) 1, 1 << 20, null).close();
+    assertTrue(lastPut.getKey().endsWith("part") && lastPut.getInExistingDirectory());
+    try (FSDataOutputStream out = fs.createFile(FILE).overwrite(true).build()) {
+      out.write(1);
+      out.hsync();
+      assertTrue(lastPut.getInExistingDirectory());
+    }
+    fs.create(FILE).close();
+    assertFalse(lastPut.getInExistingDirectory());
   }
 
   /** Of a directory that is there only for what is in it the marker is still put. */

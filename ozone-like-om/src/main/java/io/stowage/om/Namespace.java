@@ -898,7 +898,7 @@ final class Namespace implements ObjectManager, AutoCloseable {
       ObjectRows.row(bucket.id(), request.getKey());
       return PlaceObjectReply.newBuilder().setRowKey(request.getKey()).build();
     }
-    PlaceObjectReply reply = fileSystems.place(bucket.bucket(), request.getKey(), guard(bucket));
+    PlaceObjectReply reply = fileSystems.place(bucket.bucket(), request, guard(bucket));
     buckets.recheck(bucket);
     return reply;
   }

@@ -28,6 +28,7 @@ import io.stowage.common.proto.FileAttributes;
 import io.stowage.common.proto.FindPathRequest;
 import io.stowage.common.proto.ObjectMetadata;
 import io.stowage.common.proto.ObjectVersion;
+import io.stowage.common.proto.PlaceObjectRequest;
 import io.stowage.common.proto.SetObjectMetadataRequest;
 import io.stowage.common.time.StoreClock;
 import io.stowage.om.table.CountingRowStore;
@@ -35,6 +36,7 @@ import io.stowage.om.table.HookedRowStore;
 import io.stowage.om.table.ObjectRowLayout;
 import io.stowage.om.table.RowChange;
 import java.io.IOException;
+import java.util.List;
 import java.util.Set;
 import java.util.function.UnaryOperator;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
@@ -178,6 +180,47 @@ class DirectoryChangesTest {
         TestTree.codeOf(() -> as(ANN, () -> change(slow, "gone", metadata -> metadata))));
     assertTrue(hooked.isDone());
     assertFalse(tree.isDirectory("gone"), "it is not made again for that");
+  }
+
+  private void putInExistingDirectory(String key, ByteString placed) throws StoreException {
+    var unused =
+        slow.om.putObject(
+            tree.putRequest(key, "content", placed).setInExistingDirectory(true).build());
+  }
+
+  private String placeInExistingDirectory(String key) throws StoreException {
+    return slow.om
+        .placeObject(
+            PlaceObjectRequest.newBuilder()
+                .setBucket("tree")
+                .setKey(key)
+                .setInExistingDirectory(true)
+                .build())
+        .getRowKey();
+  }
+
+  /** A region server that stood still while its log's directory was taken from it. */
+  @Test
+  void whoIsNotToMakeADirectoryFailsWhereItWasMoved() throws StoreException {
+    as(ANN, () -> tree.makeDirectory("wal"));
+    ByteString placed = tree.place("wal/one");
+    as(ANN, () -> putInExistingDirectory("wal/one", placed));
+    TestTree others = tree.by(other);
+    others.rename("wal", "splitting");
+    assertEquals(
+        ErrorCode.NO_SUCH_KEY,
+        TestTree.codeOf(() -> as(ANN, () -> putInExistingDirectory("wal/two", placed))));
+    assertEquals(
+        ErrorCode.NO_SUCH_KEY,
+        TestTree.codeOf(() -> as(ANN, () -> placeInExistingDirectory("wal/two"))));
+    assertEquals(List.of("splitting/", "splitting/one"), others.keys());
+    others.rename("splitting", "wal");
+    beforeTheNextHead(() -> others.rename("wal", "splitting"));
+    assertEquals(
+        ErrorCode.OUTCOME_UNKNOWN,
+        TestTree.codeOf(() -> as(ANN, () -> putInExistingDirectory("wal/three", placed))));
+    assertTrue(hooked.isDone());
+    assertFalse(others.isDirectory("wal"));
   }
 
   @Test

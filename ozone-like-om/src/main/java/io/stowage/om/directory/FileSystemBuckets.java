@@ -16,6 +16,7 @@
 package io.stowage.om.directory;
 
 import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.OutcomeUnknownException;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.AbortUploadRequest;
@@ -44,6 +45,7 @@ import io.stowage.common.proto.ObjectMetadata;
 import io.stowage.common.proto.ObjectToDelete;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.PlaceObjectReply;
+import io.stowage.common.proto.PlaceObjectRequest;
 import io.stowage.common.proto.PutObjectReply;
 import io.stowage.common.proto.PutObjectRequest;
 import io.stowage.common.proto.PutPartRequest;
@@ -133,16 +135,57 @@ public final class FileSystemBuckets {
     return first.getObjectsCount() == 0;
   }
 
-  public PlaceObjectReply place(BucketInfo bucket, String key, TreeGuard guard)
+  public PlaceObjectReply place(BucketInfo bucket, PlaceObjectRequest request, TreeGuard guard)
       throws StoreException {
     List<RecordNeedle> records = new ArrayList<>();
-    PathName path = PathName.parseNew(key);
+    PathName path = PathName.parseNew(request.getKey());
     // A guess that is wrong costs the put a name in the row guessed, no more.
     String guess = guard.isLimited() ? null : directories.guess(bucket.getId(), path);
     if (guess == null) {
-      guess = directories.make(bucket, path, records, guard).rowKey();
+      guess = way(bucket, path, request.getInExistingDirectory(), records, guard).rowKey();
     }
     return PlaceObjectReply.newBuilder().setRowKey(guess).addAllRecords(records).build();
+  }
+
+  /**
+   * Where something that is to be made belongs.
+   *
+   * @param there NO_SUCH_KEY where a directory on the way is missing; else it is made
+   */
+  private Directories.Place way(
+      BucketInfo bucket, PathName path, boolean there, List<RecordNeedle> records, TreeGuard guard)
+      throws StoreException {
+    if (!there) {
+      return directories.make(bucket, path, records, guard);
+    }
+    Directories.Place place = directories.find(bucket.getId(), path, guard);
+    if (place == null) {
+      throw noSuchWay(path);
+    }
+    guard.require(rows, place.parent(), path.parentText(), FsAction.WRITE);
+    return place;
+  }
+
+  private static StoreException noSuchWay(PathName path) {
+    return new StoreException(
+        ErrorCode.NO_SUCH_KEY,
+        "Cannot put " + path.text() + ": its directory is not there, or not any more");
+  }
+
+  /**
+   * After a file was put that is not to make its way: that the way still leads to it. A directory
+   * above may have been moved since the walk; the row knows nothing of that, and who looked into
+   * the directory at its new path may have missed the file. It stays where it is: it may have
+   * replaced another.
+   */
+  private void requireStillOnTheWay(BucketInfo bucket, PathName path, Directories.Place place)
+      throws StoreException {
+    Directories.Place now = directories.find(bucket.getId(), path, TreeGuard.NOBODYS);
+    if (now == null || !now.rowKey().equals(place.rowKey())) {
+      throw new OutcomeUnknownException(
+          "Cannot acknowledge " + path.text() + ": its directory was moved or removed meanwhile",
+          null);
+    }
   }
 
   /**
@@ -319,8 +362,9 @@ public final class FileSystemBuckets {
     if (path.directory()) {
       return putDirectory(bucket, path, request, records, guard);
     }
+    boolean there = request.getInExistingDirectory();
     for (int attempt = 0; attempt < ObjectRows.MOST_ATTEMPTS; attempt++) {
-      Directories.Place place = directories.make(bucket, path, records, guard);
+      Directories.Place place = way(bucket, path, there, records, guard);
       ByteString row = ObjectRowLayout.row(bucket.getId(), place.rowKey());
       requireReplaceable(bucket, place, path, request.getWriteId(), guard);
       ObjectMetadata metadata = guard.ofNew(rows, place.parent(), request.getMetadata(), false);
@@ -351,6 +395,9 @@ public final class FileSystemBuckets {
         withdraw(bucket, place, reply.getVersion());
         rows.committer().pause().backOff(attempt);
         continue;
+      }
+      if (there) {
+        requireStillOnTheWay(bucket, path, place);
       }
       PutObjectReply.Builder told =
           reply.toBuilder()
