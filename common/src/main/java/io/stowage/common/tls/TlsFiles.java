@@ -47,6 +47,9 @@ public final class TlsFiles {
   /** How often a new connection looks at the files' times. */
   private static final long LOOK_AGAIN_NANOS = TimeUnit.SECONDS.toNanos(1);
 
+  /** How often it is told that changed files cannot be used; they are tried at every look. */
+  private static final long WARN_AGAIN_NANOS = TimeUnit.MINUTES.toNanos(1);
+
   /** Certificates that end sooner are warned of when they are read. */
   private static final Duration WARN_BEFORE = Duration.ofDays(14);
 
@@ -63,7 +66,9 @@ public final class TlsFiles {
   private final Loader loader;
   private volatile SslContext context;
   private volatile long lookedAtNanos;
-  private List<Stamp> seen;
+  private List<Stamp> seen; // of the files that are in force
+  private boolean failing;
+  private long warnedAtNanos;
 
   private TlsFiles(List<Path> files, Loader loader) {
     this.files = List.copyOf(files);
@@ -108,13 +113,19 @@ public final class TlsFiles {
     try {
       List<Stamp> there = stamps();
       if (!there.equals(seen)) {
-        seen = there;
         context = load();
+        // Not before: files that could not be read may be made readable, which changes no stamp.
+        seen = there;
         LOG.info("New connections are encrypted with the changed {}", names());
       }
+      failing = false;
     } catch (IOException | RuntimeException e) {
-      LOG.warn(
-          "Cannot use the changed {}, going on with the ones before: {}", names(), e.toString());
+      if (!failing || now - warnedAtNanos >= WARN_AGAIN_NANOS) {
+        LOG.warn(
+            "Cannot use the changed {}, going on with the ones before: {}", names(), e.toString());
+        warnedAtNanos = now;
+      }
+      failing = true;
     }
   }
 
