@@ -26,15 +26,20 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.channels.WritableByteChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
+import java.nio.file.OpenOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFilePermission;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.TimeUnit;
@@ -69,6 +74,8 @@ public final class AuditLog implements AutoCloseable {
   /** Names a path, and who owns it. */
   private static final int LONGEST_WHY = 3_072;
 
+  private static final Set<PosixFilePermission> MODE = PosixFilePermissions.fromString("rw-r-----");
+
   private static final JsonFactory JSON = new JsonFactory();
 
   /** What became of a request. */
@@ -96,16 +103,20 @@ public final class AuditLog implements AutoCloseable {
   private final AtomicLong dropped = new AtomicLong();
   private final AtomicLong waited = new AtomicLong();
   private volatile boolean stalled;
-  private FileChannel channel;
+  private final Opener opener;
+  private WritableByteChannel channel;
   private long size;
+  private boolean endsWithinLine; // what comes next would go on there
   private long told;
   private boolean failing;
 
-  private AuditLog(StoreClock clock, Path file, long mostBytes, int mostFiles, int capacity) {
+  private AuditLog(
+      StoreClock clock, Path file, long mostBytes, int mostFiles, int capacity, Opener opener) {
     this.clock = clock;
     this.file = file;
     this.mostBytes = mostBytes;
     this.mostFiles = mostFiles;
+    this.opener = opener;
     this.queue = new ArrayBlockingQueue<>(capacity);
     this.writer = file == null ? null : new Thread(this::write, "audit-log");
   }
@@ -154,7 +165,7 @@ public final class AuditLog implements AutoCloseable {
 
   /** Keeps nothing. */
   public static AuditLog none() {
-    return new AuditLog(StoreClock.system(), null, 0, 0, 1);
+    return new AuditLog(StoreClock.system(), null, 0, 0, 1, AuditLog::append);
   }
 
   /**
@@ -170,7 +181,13 @@ public final class AuditLog implements AutoCloseable {
 
   static AuditLog to(StoreClock clock, Path file, long mostBytes, int mostFiles, int capacity)
       throws IOException {
-    AuditLog log = new AuditLog(clock, file, mostBytes, mostFiles, capacity);
+    return to(clock, file, mostBytes, mostFiles, capacity, AuditLog::append);
+  }
+
+  static AuditLog to(
+      StoreClock clock, Path file, long mostBytes, int mostFiles, int capacity, Opener opener)
+      throws IOException {
+    AuditLog log = new AuditLog(clock, file, mostBytes, mostFiles, capacity, opener);
     if (file.toAbsolutePath().getParent() != null) {
       Files.createDirectories(file.toAbsolutePath().getParent());
     }
@@ -284,6 +301,7 @@ public final class AuditLog implements AutoCloseable {
       queue.drainTo(batch, 255);
       stalled = false;
       closing = batch.remove(CLOSING);
+      ByteBuffer left = ByteBuffer.allocate(0);
       try {
         for (Line line : batch) {
           write(line, bytes);
@@ -292,12 +310,15 @@ public final class AuditLog implements AutoCloseable {
         if (missing != told) {
           writeMissing(missing - told, bytes);
         }
-        append(bytes.toByteArray());
+        left = ByteBuffer.wrap(bytes.toByteArray());
+        append(left);
         told = missing;
         written.addAndGet(batch.size());
         failing = false;
       } catch (IOException e) {
-        dropped.addAndGet(batch.size());
+        int whole = Math.min(batch.size(), wholeLines(left));
+        written.addAndGet(whole);
+        dropped.addAndGet(batch.size() - whole);
         if (!failing) {
           LOG.error("Cannot write the audit log {}; lines are being lost", file, e);
         }
@@ -307,25 +328,67 @@ public final class AuditLog implements AutoCloseable {
     closeChannel();
   }
 
-  private void append(byte[] bytes) throws IOException {
+  /** Appends; whatever of it is written, also when it fails, is behind the buffer's position. */
+  private void append(ByteBuffer left) throws IOException {
     if (channel == null || !channel.isOpen()) {
       open();
     }
-    if (size > 0 && size + bytes.length > mostBytes) {
+    if (size > 0 && size + left.remaining() > mostBytes) {
       rotate();
     }
-    ByteBuffer left = ByteBuffer.wrap(bytes);
-    while (left.hasRemaining()) {
-      channel.write(left);
+    if (endsWithinLine) { // where a disk was full: whoever reads lines loses that one alone
+      write(ByteBuffer.wrap(new byte[] {'\n'}));
     }
-    size += bytes.length;
+    write(left);
+  }
+
+  private void write(ByteBuffer left) throws IOException {
+    while (left.hasRemaining()) {
+      int count = channel.write(left);
+      if (count > 0) {
+        size += count;
+        endsWithinLine = left.get(left.position() - 1) != '\n';
+      }
+    }
+  }
+
+  /** Lines that are before a buffer's position. */
+  private static int wholeLines(ByteBuffer left) {
+    int lines = 0;
+    for (int i = 0; i < left.position(); i++) {
+      if (left.get(i) == '\n') {
+        lines++;
+      }
+    }
+    return lines;
   }
 
   private void open() throws IOException {
-    channel =
-        FileChannel.open(
-            file, StandardOpenOption.CREATE, StandardOpenOption.WRITE, StandardOpenOption.APPEND);
-    size = channel.size();
+    channel = opener.open(file);
+    size = 0;
+    endsWithinLine = false;
+    if (!Files.isRegularFile(file)) {
+      return; // a pipe
+    }
+    try (FileChannel there = FileChannel.open(file, StandardOpenOption.READ)) {
+      size = there.size();
+      ByteBuffer last = ByteBuffer.allocate(1);
+      endsWithinLine = size > 0 && there.read(last, size - 1) == 1 && last.get(0) != '\n';
+    }
+  }
+
+  /** What the writer appends to a file by. */
+  interface Opener {
+    WritableByteChannel open(Path file) throws IOException;
+  }
+
+  /** A new file is its owner's and his group's: it says who asked for what, and who may. */
+  private static WritableByteChannel append(Path file) throws IOException {
+    Set<OpenOption> how =
+        Set.of(StandardOpenOption.CREATE, StandardOpenOption.WRITE, StandardOpenOption.APPEND);
+    return file.getFileSystem().supportedFileAttributeViews().contains("posix")
+        ? FileChannel.open(file, how, PosixFilePermissions.asFileAttribute(MODE))
+        : FileChannel.open(file, how);
   }
 
   private void rotate() throws IOException {

@@ -24,12 +24,23 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import io.stowage.common.policy.Question;
 import io.stowage.common.time.StoreClock;
 import java.io.BufferedReader;
+import java.io.IOException;
 import java.io.InputStreamReader;
 import java.io.RandomAccessFile;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.channels.WritableByteChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFilePermission;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.List;
+import java.util.Set;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.BooleanSupplier;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -121,6 +132,94 @@ class AuditLogTest {
     assertTrue(Files.size(directory.resolve("audit.log.1")) <= 600);
     assertTrue(Files.exists(directory.resolve("audit.log.2")));
     assertFalse(Files.exists(directory.resolve("audit.log.3")));
+  }
+
+  @Test
+  void aNewFileIsNotForEverybody() throws Exception {
+    Path file = directory.resolve("audit.log");
+    for (int i = 0; i < 2; i++) { // the second is rotated to
+      try (AuditLog log = AuditLog.to(StoreClock.system(), file, 1, 2)) {
+        decide(log, "key");
+      }
+      Set<PosixFilePermission> mode = Files.getPosixFilePermissions(file);
+      mode.removeAll(PosixFilePermissions.fromString("rw-r-----"));
+      assertEquals(Set.of(), mode);
+    }
+    assertTrue(Files.exists(directory.resolve("audit.log.1")));
+  }
+
+  @Test
+  void aDiskThatWasFullLeavesOneLineAtMostThatCannotBeRead() throws Exception {
+    Path file = directory.resolve("audit.log");
+    AtomicLong room = new AtomicLong(Long.MAX_VALUE);
+    try (AuditLog log =
+        AuditLog.to(StoreClock.system(), file, 1 << 20, 1, 16, path -> new FullDisk(path, room))) {
+      decide(log, "first");
+      await(() -> log.written() == 1);
+      room.set(Files.size(file) * 3 / 2); // the second line finds half of its room
+      decide(log, "torn");
+      await(() -> log.dropped() == 1);
+      room.set(Long.MAX_VALUE);
+      decide(log, "after");
+      await(() -> log.written() == 2);
+    }
+    List<String> lines = Files.readAllLines(file);
+    assertEquals(4, lines.size(), lines::toString);
+    assertEquals("first", JSON.readTree(lines.get(0)).get("key").asText());
+    assertEquals("after", JSON.readTree(lines.get(2)).get("key").asText());
+    assertEquals(1, JSON.readTree(lines.get(3)).get("missing").asInt());
+  }
+
+  @Test
+  void whatAProcessLeftOfALineSpoilsNoneOfTheNext() throws Exception {
+    Path file = directory.resolve("audit.log");
+    Files.writeString(file, "{\"time\":\"2026-");
+    try (AuditLog log = AuditLog.to(StoreClock.system(), file, 1 << 20, 1)) {
+      decide(log, "after");
+    }
+    List<String> lines = Files.readAllLines(file);
+    assertEquals(2, lines.size(), lines::toString);
+    assertEquals("after", JSON.readTree(lines.get(1)).get("key").asText());
+  }
+
+  private static void await(BooleanSupplier condition) throws InterruptedException {
+    long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
+    while (!condition.getAsBoolean()) {
+      assertTrue(System.nanoTime() < end, "never");
+      Thread.sleep(1);
+    }
+  }
+
+  /** Takes what there is room for, and then fails, as a file system does. */
+  private static final class FullDisk implements WritableByteChannel {
+    private final FileChannel file;
+    private final AtomicLong room;
+
+    FullDisk(Path path, AtomicLong room) throws IOException {
+      this.file = FileChannel.open(path, StandardOpenOption.CREATE, StandardOpenOption.APPEND);
+      this.room = room;
+    }
+
+    @Override
+    public int write(ByteBuffer bytes) throws IOException {
+      int most = (int) Math.min(bytes.remaining(), room.get() - file.size());
+      if (most <= 0) {
+        throw new IOException("No space left on device");
+      }
+      int written = file.write(bytes.slice().limit(most));
+      bytes.position(bytes.position() + written);
+      return written;
+    }
+
+    @Override
+    public boolean isOpen() {
+      return file.isOpen();
+    }
+
+    @Override
+    public void close() throws IOException {
+      file.close();
+    }
   }
 
   /** The file is a pipe that nobody reads: a disk that stands still. */
