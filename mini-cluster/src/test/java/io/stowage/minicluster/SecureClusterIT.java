@@ -228,7 +228,6 @@ class SecureClusterIT {
                     "hbase/localhost@" + TestKdc.REALM,
                     kdc.keytab("hbase/localhost")))
             .set(Keys.SECURITY_ENABLED, "true")
-            .setHadoop("hadoop.rpc.protection", "privacy")
             .setHadoop("hadoop.proxyuser.oozie.users", "alice")
             .setHadoop("hadoop.proxyuser.oozie.hosts", "*")
             .setHadoop(CredentialProviderFactory.CREDENTIAL_PROVIDER_PATH, makePassword())
@@ -397,7 +396,6 @@ class SecureClusterIT {
   private static Configuration hadoop() {
     Configuration hadoop = cluster.hadoopConfiguration();
     RpcSecurity.turnOn(hadoop);
-    hadoop.set("hadoop.rpc.protection", "privacy");
     return hadoop;
   }
 

@@ -317,7 +317,7 @@ public final class OmServer implements AutoCloseable {
             Administrators.of(config),
             config.get(Keys.SUPERUSER_GROUP),
             tokens != null,
-            tokens != null && "privacy".equals(hadoop.get("hadoop.rpc.protection")));
+            tokens != null && RpcSecurity.isPrivate(hadoop));
     rpc =
         RpcServer.create(
             hadoop,

@@ -134,8 +134,7 @@ public final class RpcClient<T> implements AutoCloseable {
           ErrorCode.BAD_CONFIGURATION,
           "Cannot reach " + protocol.api().getSimpleName() + ": no address is configured");
     }
-    Configuration conf = new Configuration(hadoop);
-    RpcSecurity.turnOn(conf);
+    Configuration conf = RpcSecurity.ofClient(hadoop);
     conf.setInt("ipc.client.connect.timeout", CONNECT_TIMEOUT_MILLIS);
     conf.setInt("ipc.client.connect.max.retries", 0);
     conf.setInt("ipc.client.connect.max.retries.on.timeouts", 0);

@@ -21,8 +21,10 @@ import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.TreeSet;
+import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.CommonConfigurationKeysPublic;
 import org.apache.hadoop.security.HadoopKerberosName;
@@ -31,7 +33,8 @@ import org.apache.hadoop.security.authorize.Service;
 
 /**
  * What {@code stowage.security.enabled} means for Hadoop RPC: Kerberos or a delegation token on
- * every connection, and service ACLs checked on every one. Stateless.
+ * every connection, service ACLs checked on every one, and nothing said that others can read unless
+ * somebody wants it so. Stateless.
  *
  * <p>ACLs are Hadoop's ({@code security.stowage.….protocol.acl}, from {@code hadoop-policy.xml} or
  * beside our own settings). Who is not named elsewhere may reach object managers, which ask
@@ -42,6 +45,12 @@ public final class RpcSecurity {
   static final String OBJECT_MANAGER_ACL = "security.stowage.object-manager.protocol.acl";
   static final String CONTAINER_MANAGER_ACL = "security.stowage.container-manager.protocol.acl";
   static final String DATANODE_REPORTS_ACL = "security.stowage.datanode-reports.protocol.acl";
+
+  private static final String PROTECTION = CommonConfigurationKeysPublic.HADOOP_RPC_PROTECTION;
+  private static final String PRIVACY = "privacy";
+
+  /** Where settings come from that nobody made. */
+  private static final String HADOOPS_DEFAULTS = "core-default.xml";
 
   private RpcSecurity() {}
 
@@ -58,11 +67,71 @@ public final class RpcSecurity {
     hadoop.setBoolean(CommonConfigurationKeysPublic.HADOOP_SECURITY_AUTHORIZATION, true);
   }
 
-  /** A server's configuration, with the ACLs that nobody set. */
+  /**
+   * Whether nobody on the wire can read what is said to our servers: the keys that sign tokens are
+   * among it. So where security is on and nobody has said otherwise, they take nothing else, though
+   * Hadoop's default is less.
+   */
+  public static boolean isPrivate(Configuration hadoop) {
+    return isOn(hadoop)
+        && (!isProtectionSet(hadoop)
+            || Stream.of(hadoop.getTrimmedStrings(PROTECTION)).allMatch(PRIVACY::equalsIgnoreCase));
+  }
+
+  /** What people are told at every start, of servers or clients; empty if all is well. */
+  public static String warning(Configuration hadoop) {
+    return !isOn(hadoop) || isPrivate(hadoop)
+        ? ""
+        : "INSECURE: "
+            + PROTECTION
+            + " = "
+            + hadoop.get(PROTECTION)
+            + ", not "
+            + PRIVACY
+            + ": whoever listens on the network reads what is said over RPC, the keys of the data"
+            + " plane's tokens among it";
+  }
+
+  /**
+   * Whether somebody has set it; also where settings were handed on, as to a job's tasks, the first
+   * of its sources is where it came from.
+   */
+  private static boolean isProtectionSet(Configuration hadoop) {
+    if (hadoop.getTrimmed(PROTECTION, "").isEmpty()) {
+      return false;
+    }
+    String[] sources = hadoop.getPropertySources(PROTECTION);
+    return sources == null || sources.length == 0 || !sources[0].equals(HADOOPS_DEFAULTS);
+  }
+
+  /**
+   * A client's configuration. Of servers that offer several protections it takes privacy, and what
+   * somebody has set only of those that do not offer it: settings that are there for others than
+   * us, or that frameworks copied from Hadoop's defaults, do not lock a client out. The choice is
+   * the server's: one that wants privacy lets nobody in without. A copy, so that other systems'
+   * connections of this JVM are as they were.
+   */
+  static Configuration ofClient(Configuration hadoop) {
+    Configuration conf = new Configuration(hadoop);
+    turnOn(conf);
+    if (isOn(conf)) {
+      LinkedHashSet<String> offered = new LinkedHashSet<>(List.of(PRIVACY));
+      if (isProtectionSet(hadoop)) {
+        offered.addAll(List.of(hadoop.getTrimmedStrings(PROTECTION)));
+      }
+      conf.set(PROTECTION, String.join(",", offered));
+    }
+    return conf;
+  }
+
+  /** A server's configuration, with the protection and the ACLs that nobody set. */
   static Configuration ofServer(Configuration hadoop) throws StoreException {
     Configuration conf = new Configuration(hadoop);
     turnOn(conf);
     if (isOn(conf)) {
+      if (!isProtectionSet(hadoop)) {
+        conf.set(PROTECTION, PRIVACY);
+      }
       conf.setIfUnset(OBJECT_MANAGER_ACL, "*");
       conf.setIfUnset(CONTAINER_MANAGER_ACL, servicesAndAdministrators(conf));
       conf.setIfUnset(DATANODE_REPORTS_ACL, shortNames(conf, List.of(Keys.DATANODE_PRINCIPAL)));

@@ -62,6 +62,11 @@ public final class ServiceMain {
       if (!exposed.isEmpty()) {
         System.err.println("stowage " + name + ": " + Exposure.warning(exposed));
       }
+      String heard = RpcSecurity.warning(hadoop);
+      if (!heard.isEmpty()) {
+        LOG.warn(heard);
+        System.err.println("stowage " + name + ": " + heard);
+      }
       KerberosLogin login = KerberosLogin.login(role, config, hadoop).ofWholeProcess();
       AutoCloseable running = startOnce(name, service, config, hadoop, LATER_MILLIS);
       CountDownLatch stopped = new CountDownLatch(1);

@@ -352,31 +352,61 @@ class SecureRpcTest {
 
   @Test
   void privacyHidesWhatIsSaid() throws Exception {
-    String marker = "bucket-named-so-that-it-is-found";
     for (String protection : List.of("authentication", "privacy")) {
       Configuration conf = siteWith("hadoop.rpc.protection", protection);
-      String address = serveObjects(conf);
-      try (Listener listener = Listener.before(address)) {
-        assertEquals(
-            "alice",
-            client(kdc.logIn("alice"), conf, RpcProtocol.OBJECT_MANAGER, listener.address())
-                .getBucket(GetBucketRequest.newBuilder().setName(marker).build())
-                .getBucket()
-                .getOwner());
-        assertEquals(protection.equals("authentication"), listener.heard().contains(marker));
-      }
+      assertEquals(protection.equals("authentication"), isHeard(conf, serveObjects(conf)));
+    }
+  }
+
+  /**
+   * Whether somebody between alice, with this configuration, and a server can read what she says.
+   */
+  private boolean isHeard(Configuration conf, String address) throws Exception {
+    String marker = "bucket-named-so-that-it-is-found";
+    try (Listener listener = Listener.before(address)) {
+      assertEquals(
+          "alice",
+          client(kdc.logIn("alice"), conf, RpcProtocol.OBJECT_MANAGER, listener.address())
+              .getBucket(GetBucketRequest.newBuilder().setName(marker).build())
+              .getBucket()
+              .getOwner());
+      return listener.heard().contains(marker);
     }
   }
 
   @Test
+  void whereNobodySaysOtherwiseOthersCannotReadIt() throws Exception {
+    Configuration defaults = new Configuration(); // with what Hadoop itself says of it
+    site.forEach(setting -> defaults.set(setting.getKey(), setting.getValue()));
+    for (Configuration conf : List.of(site, defaults)) {
+      assertFalse(isHeard(conf, serveObjects(conf)), conf.toString());
+      assertTrue(RpcSecurity.isPrivate(conf));
+      assertEquals("", RpcSecurity.warning(conf));
+    }
+    assertEquals("authentication", defaults.get("hadoop.rpc.protection"), "to all others");
+  }
+
+  @Test
   void privacyIsNotNegotiatedAway() throws Exception {
-    String address = serveObjects(siteWith("hadoop.rpc.protection", "privacy"));
     Configuration weak = siteWith("hadoop.rpc.protection", "authentication");
-    UserGroupInformation alice = kdc.logIn("alice");
-    refusal(
-        () ->
-            client(alice, weak, RpcProtocol.OBJECT_MANAGER, address)
-                .getBucket(GetBucketRequest.newBuilder().setName("b").build()));
+    assertFalse(isHeard(weak, serveObjects(siteWith("hadoop.rpc.protection", "privacy"))));
+    assertFalse(isHeard(weak, serveObjects(site)));
+    String address = serveObjects(weak);
+    refusal(() -> callerSeen(kdc.logIn("alice"), address)); // who takes nothing less
+  }
+
+  @Test
+  void whoLetsOthersReadIsToldAtTheStart() {
+    for (String protection : List.of("authentication", "integrity", "privacy,authentication")) {
+      Configuration weak = siteWith("hadoop.rpc.protection", protection);
+      assertFalse(RpcSecurity.isPrivate(weak));
+      assertTrue(RpcSecurity.warning(weak).contains("hadoop.rpc.protection = " + protection));
+    }
+    for (String protection : List.of("privacy", "Privacy, privacy")) {
+      assertEquals("", RpcSecurity.warning(siteWith("hadoop.rpc.protection", protection)));
+    }
+    Configuration off = siteWith(Keys.SECURITY_ENABLED.name(), "false");
+    assertEquals("", RpcSecurity.warning(off), "Exposure speaks of that");
   }
 
   @Test
