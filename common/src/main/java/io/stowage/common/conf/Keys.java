@@ -240,7 +240,7 @@ public final class Keys {
               "stowage.s3.events.targets",
               "",
               Tag.BASIC,
-              "Where notification configurations may send events: ARN=http://host:port/path or"
+              "Where notification configurations may send events: ARN=http(s)://host:port/path or"
                   + " ARN=kafka://host:port;host:port/topic, the same at all gateways."));
   public static final ConfigKey<Duration> S3_EVENT_SCAN_INTERVAL =
       add(
