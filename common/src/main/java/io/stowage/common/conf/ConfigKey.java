@@ -146,7 +146,13 @@ public record ConfigKey<T>(
             Long.parseLong(text.substring(0, text.length() - 1)), 1L << (10 * (unit + 1)));
   }
 
-  private static Duration parseDuration(String text) {
+  /**
+   * What a setting says of a time, such as 30m.
+   *
+   * @throws IllegalArgumentException if it is no number with a unit
+   * @throws ArithmeticException if it is too long
+   */
+  public static Duration parseDuration(String text) {
     int digits = 0;
     while (digits < text.length() && Character.isDigit(text.charAt(digits))) {
       digits++;

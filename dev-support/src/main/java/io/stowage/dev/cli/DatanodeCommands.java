@@ -15,6 +15,7 @@
  */
 package io.stowage.dev.cli;
 
+import io.stowage.common.conf.ConfigKey;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
@@ -30,6 +31,7 @@ import io.stowage.common.proto.SetDatanodeModeReply;
 import io.stowage.common.proto.SetDatanodeModeRequest;
 import io.stowage.common.scm.ContainerManager;
 import io.stowage.dev.cli.Output.Bytes;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -37,8 +39,11 @@ import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Help.Visibility;
+import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
+import picocli.CommandLine.TypeConversionException;
 
 /** {@code stowage datanode …}. */
 @Command(
@@ -101,8 +106,8 @@ final class DatanodeCommands {
 
     abstract String sentence();
 
-    long seconds() {
-      return 0;
+    Duration duration() {
+      return Duration.ZERO;
     }
 
     @Override
@@ -115,7 +120,7 @@ final class DatanodeCommands {
                   SetDatanodeModeRequest.newBuilder()
                       .setNodeId(id)
                       .setMode(mode())
-                      .setDurationMicros(TimeUnit.SECONDS.toMicros(seconds()))
+                      .setDurationMicros(TimeUnit.MICROSECONDS.convert(duration()))
                       .build());
       StringBuilder done = new StringBuilder("datanode " + id + sentence());
       reply.getWarningsList().forEach(warning -> done.append("; ").append(warning));
@@ -163,9 +168,13 @@ final class DatanodeCommands {
   static final class Maintenance extends SetMode {
     @Option(
         names = "--for",
-        paramLabel = "MINUTES",
-        description = "then it is in service again; else when recommissioned")
-    private int minutes;
+        paramLabel = "TIME",
+        defaultValue = "0",
+        showDefaultValue = Visibility.NEVER,
+        converter = TimeConverter.class,
+        description =
+            "30m, 12h, …, or minutes; then it is in service again, else when recommissioned")
+    private Duration time;
 
     @Override
     DatanodeMode mode() {
@@ -173,13 +182,39 @@ final class DatanodeCommands {
     }
 
     @Override
-    long seconds() {
-      return TimeUnit.MINUTES.toSeconds(minutes);
+    Duration duration() {
+      return time;
     }
 
     @Override
     String sentence() {
-      return " may be away" + (minutes > 0 ? " for " + minutes + " minutes" : "");
+      return " may be away" + (time.isZero() ? "" : " for " + words(time));
+    }
+
+    private static String words(Duration time) {
+      return time.toSecondsPart() == 0
+          ? time.toMinutes() + " minutes"
+          : time.toSeconds() + " seconds";
+    }
+  }
+
+  /** As settings say it, 30m and the like; a number alone counts minutes. */
+  static final class TimeConverter implements ITypeConverter<Duration> {
+    private static final Duration LONGEST = Duration.ofDays(3_650);
+
+    @Override
+    public Duration convert(String text) {
+      boolean bare = !text.isEmpty() && text.chars().allMatch(Character::isDigit);
+      try {
+        Duration time = ConfigKey.parseDuration(bare ? text + "m" : text);
+        if (time.compareTo(LONGEST) <= 0 && time.toNanosPart() == 0) {
+          return time;
+        }
+      } catch (IllegalArgumentException | ArithmeticException e) {
+        // told below
+      }
+      throw new TypeConversionException(
+          text + " is no time: minutes, or a number with s, m, h or d, up to 3650d");
     }
   }
 

@@ -30,6 +30,7 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
@@ -39,6 +40,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import picocli.CommandLine;
+import picocli.CommandLine.ParseResult;
 
 /** The command line against an object manager in memory, behind a real RPC server. */
 class StowageCliTest {
@@ -121,6 +123,25 @@ class StowageCliTest {
     int column = lines.get(0).indexOf("bucket");
     assertEquals("a1b", lines.get(1).substring(column));
     assertEquals("another-bucket", lines.get(2).substring(column));
+  }
+
+  @Test
+  void aTimeIsSaidAsInSettingsOrInMinutes() {
+    assertEquals(Duration.ofMinutes(30), timeOfMaintenance("--for", "30m"));
+    assertEquals(Duration.ofMinutes(30), timeOfMaintenance("--for", "30"));
+    assertEquals(Duration.ofDays(1), timeOfMaintenance("--for=1d"));
+    assertEquals(Duration.ZERO, timeOfMaintenance());
+    for (String wrong : List.of("-5", "m", "", "30x", "1ms", "9999d", "99999999999999999999")) {
+      assertEquals(2, stowage("datanode", "maintenance", "node", "--for=" + wrong), wrong);
+      assertTrue(err.contains(wrong + " is no time"), err);
+    }
+  }
+
+  private static Duration timeOfMaintenance(String... options) {
+    String[] all = Arrays.copyOf(new String[] {"datanode", "maintenance", "n"}, 3 + options.length);
+    System.arraycopy(options, 0, all, 3, options.length);
+    ParseResult parsed = StowageCli.commandLine().parseArgs(all);
+    return parsed.subcommand().subcommand().commandSpec().findOption("--for").getValue();
   }
 
   @Test
