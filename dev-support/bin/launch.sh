@@ -24,9 +24,10 @@ die() {
   exit 1
 }
 
-# Sets JAVA to a java of a JDK 17 or newer, or ends with one line that says what was found.
+# need_jdk [LAST]: sets JAVA to a java of a JDK 17 or newer, of LAST at most, or ends with one line that says what was found.
 need_jdk() {
-  local where line version
+  local last="${1:-}" needed="JDK 17 or newer is needed" where line version
+  [ -z "$last" ] || needed="JDK 17 to $last is needed"
   if [ -n "${JAVA_HOME:-}" ]; then
     JAVA="$JAVA_HOME/bin/java"
     where="JAVA_HOME ($JAVA_HOME)"
@@ -34,13 +35,13 @@ need_jdk() {
     JAVA="$(command -v java || true)"
     where="PATH"
   fi
-  [ -n "$JAVA" ] && [ -x "$JAVA" ] || die "JDK 17 or newer is needed; there is no java on $where"
+  [ -n "$JAVA" ] && [ -x "$JAVA" ] || die "$needed; there is no java on $where"
   line="$("$JAVA" -version 2>&1 | grep -m1 ' version "' || true)"
   version="${line#*version \"}"
   version="${version#1.}" # 1.8.0 is 8
   version="${version%%[!0-9]*}"
-  [ -n "$version" ] || die "JDK 17 or newer is needed; $JAVA does not say what it is"
-  [ "$version" -ge 17 ] || die "JDK 17 or newer is needed; $where names Java $version"
+  [ -n "$version" ] || die "$needed; $JAVA does not say what it is"
+  [ "$version" -ge 17 ] && [ "$version" -le "${last:-$version}" ] || die "$needed; $where names Java $version"
 }
 
 # True if there is no build, or a source is newer than it.

@@ -46,7 +46,10 @@ public final class EmbeddedClusterMain {
   private static final String DEFAULT_DATA = "stowage-data";
   private static final int FIRST_JAVA = 17;
 
-  /** Java 24 took away the security manager's calls, which this Hadoop makes. */
+  /**
+   * Java 24 took away the security manager's calls, which this Hadoop makes. The quickstart's
+   * script asks for the same before it builds.
+   */
   private static final int LAST_JAVA = 23;
 
   /** Above Hadoop's own, which closes file systems that HBase still writes to. */

@@ -85,11 +85,15 @@ class QuickstartIT {
   }
 
   @Test
-  void aJavaThatIsTooOldIsOneLine() throws Exception {
-    Path java = Files.createDirectories(directory.resolve("jdk-11/bin")).resolve("java");
-    Files.writeString(java, "#!/bin/sh\necho 'openjdk version \"11.0.2\" 2019-01-15' >&2\n");
-    assertTrue(java.toFile().setExecutable(true));
-    refused(Map.of("JAVA_HOME", directory.resolve("jdk-11").toString()), "Java 11");
+  void aJavaThatIsTooOldOrTooNewIsOneLine() throws Exception {
+    for (String version : List.of("11", "24")) {
+      Path home = directory.resolve("jdk-" + version);
+      Path java = Files.createDirectories(home.resolve("bin")).resolve("java");
+      // Whatever it is asked, it only says what it is.
+      Files.writeString(java, "#!/bin/sh\necho 'openjdk version \"" + version + ".0.2\"' >&2\n");
+      assertTrue(java.toFile().setExecutable(true));
+      refused(Map.of("JAVA_HOME", home.toString()), "Java " + version);
+    }
   }
 
   @Test
