@@ -66,7 +66,7 @@ final class BucketCommands {
     @Option(names = "--policy", description = "rs-3-2, rs-6-3, …; default: the cluster's")
     private String policy = "";
 
-    @Option(names = "--layout", description = "${COMPLETION-CANDIDATES}")
+    @Option(names = "--layout", description = "OBJECT, the default, or FILE_SYSTEM")
     private BucketLayout layout = BucketLayout.OBJECT;
 
     @Option(names = "--owner", description = "default: you")
