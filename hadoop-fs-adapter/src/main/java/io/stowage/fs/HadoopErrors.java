@@ -28,12 +28,15 @@ import org.apache.hadoop.fs.PathIOException;
 import org.apache.hadoop.fs.PathIsNotEmptyDirectoryException;
 import org.apache.hadoop.security.AccessControlException;
 
-/** The one place where a StoreException becomes what callers of a FileSystem catch. Stateless. */
-final class HadoopErrors {
+/**
+ * The one place where a StoreException becomes what callers of a FileSystem catch. Public for the
+ * page of errors in docs. Stateless.
+ */
+public final class HadoopErrors {
   private HadoopErrors() {}
 
   /** The exception for a failed call, with the StoreException as its cause. */
-  static IOException of(StoreException e, String path) {
+  public static IOException of(StoreException e, String path) {
     if (Thread.currentThread().isInterrupted()) {
       return withCause(new InterruptedIOException(path + ": " + e.getMessage()), e);
     }
