@@ -17,7 +17,9 @@ package io.stowage.s3;
 
 import io.stowage.s3.suite.RawS3;
 import java.io.IOException;
+import java.lang.reflect.Field;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
@@ -203,6 +205,36 @@ final class S3Reference {
             + " (501)");
   }
 
+  /** One bound: the constant that holds it, so that the page cannot say another. */
+  private record Limit(String of, String type, String constant, boolean bytes) {}
+
+  private static final List<Limit> LIMITS =
+      List.of(
+          new Limit("an object", "om.upload.Completion", "LARGEST_OBJECT", true),
+          new Limit("a PUT, a part of an upload", "s3.operation.PutObject", "LARGEST_BODY", true),
+          new Limit("a part but the last, at least", "s3.operation.Uploads", "SMALLEST_PART", true),
+          new Limit("parts of an upload", "s3.operation.Uploads", "MOST_PARTS", false),
+          new Limit("a key, in UTF-8", "om.table.ObjectRowLayout", "MAX_KEY_BYTES", true),
+          new Limit(
+              "a name in a FILE_SYSTEM path", "om.directory.PathName", "MOST_NAME_BYTES", true),
+          new Limit("user metadata", "s3.operation.ObjectHeaders", "MOST_USER_BYTES", true),
+          new Limit("tags of an object", "s3.setting.Tags", "MOST_OF_AN_OBJECT", false),
+          new Limit("tags of a bucket", "s3.setting.Tags", "MOST_OF_A_BUCKET", false),
+          new Limit("a bucket's policy", "common.policy.Policy", "LONGEST", true),
+          new Limit("grants of a list", "s3.access.AclDocuments", "MOST_GRANTS", false),
+          new Limit("rules of CORS", "s3.setting.CorsRules", "MOST_RULES", false),
+          new Limit("rules of notifications", "s3.setting.NotificationRules", "MOST_RULES", false),
+          new Limit("rules of lifecycle", "s3.setting.LifecycleConfiguration", "MOST_RULES", false),
+          new Limit("keys of a DeleteObjects", "s3.operation.DeleteObjects", "MOST_KEYS", false),
+          new Limit("keys of a page of a listing", "om.object.Listing", "MOST_RESULTS", false),
+          new Limit("buckets of a page", "s3.operation.ListBuckets", "MOST_BUCKETS", false),
+          new Limit(
+              "versions and delete markers of a key, beside the current one",
+              "om.object.Succession",
+              "MOST_OLDER",
+              false),
+          new Limit("snapshots of a bucket", "om.object.Snapshots", "MOST_SNAPSHOTS", false));
+
   private S3Reference() {}
 
   private static Action bucket(String name, String method, String query) {
@@ -219,7 +251,7 @@ final class S3Reference {
   }
 
   /** The page, as a gateway answers now. */
-  static String render(RawS3 s3) throws IOException {
+  static String render(RawS3 s3) throws IOException, ReflectiveOperationException {
     StringBuilder out = new StringBuilder();
     out.append("# S3 actions\n\n");
     out.append(
@@ -234,6 +266,10 @@ final class S3Reference {
         effect. *refused*: is answered with the error that is named, and changes
         nothing. *not applicable*: belongs to another product behind the same API.
 
+        Buckets are addressed by path, or by host below `stowage.s3.domains` (default `localhost`: against 127.0.0.1 by path
+        only). More: [HTTP](HTTP.md), [versions and conditions](VERSIONS.md), [users, policies, IAM and STS](ACCESS.md),
+        [events](EVENTS.md), [errors](ERRORS.md), [limits](#limits).
+
         | action | state | note |
         |---|---|---|
         """);
@@ -246,7 +282,26 @@ final class S3Reference {
       out.append(note.isEmpty() ? " | |\n" : " | " + note + " |\n");
     }
     out.append("\n").append(served).append(" of ").append(ACTIONS.size()).append(" are served.\n");
+    out.append("\n## Limits\n\n| of | limit |\n|---|---|\n");
+    for (Limit limit : LIMITS) {
+      out.append("| ").append(limit.of).append(" | ").append(valueOf(limit)).append(" |\n");
+    }
     return out.toString();
+  }
+
+  private static String valueOf(Limit limit) throws ReflectiveOperationException {
+    Field field = Class.forName("io.stowage." + limit.type).getDeclaredField(limit.constant);
+    field.setAccessible(true);
+    long value = ((Number) field.get(null)).longValue();
+    int unit = 0;
+    while (limit.bytes && unit < 4 && value >= 2_048 && value % 1_024 == 0) {
+      value /= 1_024;
+      unit++;
+    }
+    String number = String.format(Locale.ROOT, "%,d", value);
+    return limit.bytes
+        ? number + " " + List.of("bytes", "KiB", "MiB", "GiB", "TiB").get(unit)
+        : number;
   }
 
   private static String state(RawS3 s3, Action action) throws IOException {
