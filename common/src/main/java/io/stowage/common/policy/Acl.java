@@ -64,7 +64,7 @@ public record Acl(String owner, List<Grant> grants) {
         return !who.anonymous() && grantee.equals(who.canonicalId());
       }
       if (grantee.equals(LOG_DELIVERY)) {
-        return who.canonicalId().equals(Question.Principal.SERVICE + "logging.s3.amazonaws.com");
+        return who.arns().contains(Question.Principal.SERVICE + "logging.s3.amazonaws.com");
       }
       return grantee.equals(ALL_USERS) || (grantee.equals(AUTHENTICATED_USERS) && !who.anonymous());
     }

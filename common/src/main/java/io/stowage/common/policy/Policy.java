@@ -138,16 +138,18 @@ public final class Policy {
         return false;
       }
       for (String id : ids) {
-        if (id.equals(who.canonicalId())
-            || (!id.isEmpty() && id.equals(who.userName()))
+        if (who.arns().contains(id)
+            || (!id.startsWith(SERVICE) && isCalled(id, who))
             || (id.equals(Question.ACCOUNT) && who.arns().contains(Question.ACCOUNT_ROOT))) {
-          return true;
-        }
-        if (who.arns().contains(id)) {
           return true;
         }
       }
       return false;
+    }
+
+    /** Of users: a service is none, whatever Hadoop's users are called. */
+    private static boolean isCalled(String id, Question.Principal who) {
+      return !id.isEmpty() && (id.equals(who.canonicalId()) || id.equals(who.userName()));
     }
   }
 

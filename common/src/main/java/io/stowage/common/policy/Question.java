@@ -39,7 +39,7 @@ public record Question(
       String canonicalId, String userName, boolean anonymous, List<String> names) {
     public static final Principal ANONYMOUS = new Principal("", "", true);
 
-    /** No user can be called so: names have no colon. */
+    /** Begins the one name among {@link #arns} of a service, as no user's begins. */
     public static final String SERVICE = "service:";
 
     /** A user. */

@@ -42,6 +42,9 @@ class PolicyTest {
               "arn:aws:iam::000000000000:root"));
   private static final Question.Principal LOGGING =
       Question.Principal.service("logging.s3.amazonaws.com");
+  private static final Question.Principal CALLED_LOGGING =
+      Question.Principal.user(
+          "service:logging.s3.amazonaws.com", "service:logging.s3.amazonaws.com", "");
   private static final Map<String, List<String>> NONE = Map.of();
 
   /** A statement's parts in short, with single quotes for double ones. */
@@ -150,6 +153,7 @@ class PolicyTest {
         of(toAccount + get + all, Question.Principal.ANONYMOUS, "s3:GetObject", "k", Answer.SILENT),
         of(toAccount + get + all, LOGGING, "s3:GetObject", "k", Answer.SILENT),
         of(toLogging + get + all, LOGGING, "s3:GetObject", "k", Answer.ALLOW),
+        of(toLogging + get + all, CALLED_LOGGING, "s3:GetObject", "k", Answer.SILENT),
         of(toLogging + get + all, ALICE, "s3:GetObject", "k", Answer.SILENT),
         of(
             toLogging.replace("'Service'", "'AWS'") + get + all,
