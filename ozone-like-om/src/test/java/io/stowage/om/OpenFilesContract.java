@@ -451,6 +451,21 @@ abstract class OpenFilesContract {
     assertHolds("k", 410);
   }
 
+  /** Who may write somewhere is else told of what he did not write, as of his own. */
+  @Test
+  void whatWasNeverOpenNobodyCloses() throws Exception {
+    om.om.putObject(om.putRequest(bucket, "k", "hello").build());
+    SyncFileRequest close =
+        SyncFileRequest.newBuilder()
+            .setBucket(bucket)
+            .setKey("k")
+            .setLength(5)
+            .setClose(true)
+            .addGrants(om.grant())
+            .build();
+    NamespaceContract.fails(ErrorCode.LEASE_LOST, () -> om.om.syncFile(close));
+  }
+
   @Test
   void whoeverChangesTheKeyFencesItsWriter() throws Exception {
     Writer writer = new Writer("k").create("hello").sync(10);

@@ -418,6 +418,7 @@ public final class FileLeases {
     HeadRecord record = seen.head().record();
     boolean closed =
         !seen.isOpen()
+            && request.getEpoch() != 0 // which all have that were never open
             && record.getClosedEpoch() == request.getEpoch()
             && record.getVersion().getLength() == to;
     if (closed && request.getClose()) {
