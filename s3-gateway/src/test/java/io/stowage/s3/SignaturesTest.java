@@ -201,6 +201,19 @@ class SignaturesTest {
     }
   }
 
+  /** A signing key is kept for each before the signature is looked at. */
+  @Test
+  void regionsOfServicesWithoutRegionsAreBounded() throws Exception {
+    for (int length : new int[] {0, 64, 65, 4_000}) {
+      Reply reply =
+          raw.call("POST", "/")
+              .scope("r".repeat(length), "sts")
+              .body("Action=GetCallerIdentity&Version=2011-06-15")
+              .send();
+      assertEquals(length > 64 ? "AuthorizationHeaderMalformed" : "", reply.code(), reply.text());
+    }
+  }
+
   @Test
   void everyAnswerNamesItsRequest() throws Exception {
     HttpHeaders seen = new DefaultHttpHeaders();

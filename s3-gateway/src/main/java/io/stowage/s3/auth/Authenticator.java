@@ -45,6 +45,10 @@ import java.util.Set;
 public final class Authenticator {
   private static final Duration MOST_SKEW = Duration.ofMinutes(15);
   private static final long LONGEST_EXPIRY_SECONDS = 604_800;
+
+  /** Twice as long as any; signing keys are kept by region, whoever asked for them. */
+  private static final int LONGEST_REGION = 64;
+
   private static final DateTimeFormatter TIMESTAMP =
       DateTimeFormatter.ofPattern("yyyyMMdd'T'HHmmss'Z'", Locale.ROOT);
 
@@ -593,7 +597,11 @@ public final class Authenticator {
             ? "The authorization header is malformed"
             : "Error parsing the X-Amz-Credential parameter";
     // Services without regions are signed for whichever the client believes they are in.
-    if (claim.scope.service.equals(S3) && !claim.scope.region.equals(region)) {
+    boolean wrong =
+        claim.scope.service.equals(S3)
+            ? !claim.scope.region.equals(region)
+            : claim.scope.region.length() > LONGEST_REGION;
+    if (wrong) {
       throw new S3Exception(
               error,
               where
