@@ -1,5 +1,6 @@
 # Sourced by the scripts of dev-support: finds the JDK, builds what is missing, knows the class path.
-# Defines STOWAGE_ROOT, STOWAGE_ETC and the functions die, need_jdk, build_if_needed, class_path.
+# Defines STOWAGE_ROOT, STOWAGE_ETC and the functions die, keep_from_others, need_jdk, build_if_needed,
+# class_path.
 # It is bin/launch.sh of a distribution (dev-support/dist), too: there nothing is built.
 
 STOWAGE_ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
@@ -22,6 +23,11 @@ JAVA=""
 die() {
   printf '%s: %s\n' "$STOWAGE_TOOL" "$*" >&2
   exit 1
+}
+
+# Of a server: what it writes (logs, data, dumps of its memory) is its user's and at most his group's.
+keep_from_others() {
+  umask "$(printf '%04o' $((0$(umask) | 027)))"
 }
 
 # need_jdk [LAST]: sets JAVA to a java of a JDK 17 or newer, of LAST at most, or ends with one line that says what was found.

@@ -101,7 +101,8 @@ public record DatanodeConfig(
             config.get(Keys.DATANODE_RESERVED),
             forces,
             config.get(Keys.DATANODE_WRITE_MEMORY),
-            config.get(Keys.DATANODE_REPAIR_RATE)),
+            config.get(Keys.DATANODE_REPAIR_RATE),
+            config.get(Keys.SECURITY_ENABLED)),
         new RepairSettings(
             config.get(Keys.DATANODE_REBUILDS_PER_DISK), config.get(Keys.DATANODE_REPAIR_MEMORY)),
         new ScrubSettings(

@@ -34,12 +34,22 @@ import io.stowage.common.proto.RegisterDatanodeRequest;
 import io.stowage.common.scm.DatanodeReports;
 import io.stowage.common.time.StoreClock;
 import io.stowage.common.tls.ClientTls;
+import io.stowage.datanode.disk.DiskFiles;
+import io.stowage.datanode.disk.LocalDiskFiles;
 import io.stowage.datanode.store.Shard;
+import io.stowage.datanode.store.ShardStore;
+import io.stowage.datanode.store.StoreSettings;
+import java.io.IOException;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Proxy;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -123,6 +133,54 @@ class DatanodeServerTest {
       assertEquals(bytes.length, shard.open(2, 2));
       assertArrayEquals(bytes, shard.read(1, 0, bytes.length));
     }
+  }
+
+  @Test
+  void nobodyElseOfTheMachineGetsAtItsDisks() throws Exception {
+    List<Path> paths =
+        Stream.of("a", "a/shards", "a/quarantine", "b", "b/shards", "b/quarantine")
+            .map(directory::resolve)
+            .toList();
+    for (int start = 0; start < 2; start++) {
+      DatanodeServer.start(config(), List.of(), StoreClock.system()).close();
+      for (Path path : paths) {
+        assertEquals(
+            "rwx------",
+            PosixFilePermissions.toString(Files.getPosixFilePermissions(path)),
+            path + " after start " + start);
+        Files.setPosixFilePermissions(path, PosixFilePermissions.fromString("rwxr-xr-x"));
+      }
+    }
+  }
+
+  @Test
+  void aDiskThatCannotBeClosedToOthersIsOutWithSecurityOn() throws Exception {
+    DiskFiles open =
+        (DiskFiles)
+            Proxy.newProxyInstance(
+                DiskFiles.class.getClassLoader(),
+                new Class<?>[] {DiskFiles.class},
+                (proxy, method, args) -> {
+                  if (method.getName().equals("makePrivate")) {
+                    throw new IOException("Operation not permitted");
+                  }
+                  try {
+                    return method.invoke(LocalDiskFiles.INSTANCE, args);
+                  } catch (InvocationTargetException e) {
+                    throw e.getCause();
+                  }
+                });
+    List<Path> disks = List.of(directory.resolve("a"));
+    ShardStore.open(disks, open, settings(false), StoreClock.system()).close();
+    StoreException refused =
+        assertThrows(
+            StoreException.class,
+            () -> ShardStore.open(disks, open, settings(true), StoreClock.system()).close());
+    assertTrue(refused.getMessage().contains("none of the disks"), refused::getMessage);
+  }
+
+  private static StoreSettings settings(boolean secure) {
+    return new StoreSettings(0, true, 64 << 20, 0, secure);
   }
 
   @Test

@@ -17,6 +17,7 @@ package io.stowage.minicluster;
 
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
+import io.stowage.datanode.disk.LocalDiskFiles;
 import java.io.IOException;
 import java.io.StringReader;
 import java.io.StringWriter;
@@ -44,6 +45,8 @@ import java.util.Properties;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Stream;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The directory that an embedded cluster lives in, and the lock on it. Confined to the thread that
@@ -63,6 +66,8 @@ import java.util.stream.Stream;
  * is killed leaves the old or the new one.
  */
 final class ClusterDirectory implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(ClusterDirectory.class);
+
   /** Version of the layout; what a later one writes is not for this code to read. */
   static final int FORMAT_VERSION = 1;
 
@@ -108,6 +113,7 @@ final class ClusterDirectory implements AutoCloseable {
       }
       FileChannel lockFile = lock(root);
       try {
+        makePrivate(root);
         Properties properties = ours ? read(root.resolve(PROPERTIES)) : new Properties();
         checkFormat(root, properties, ours);
         checkSpace(root);
@@ -345,6 +351,15 @@ final class ClusterDirectory implements AutoCloseable {
 
   private static String escape(String text) {
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;");
+  }
+
+  /** Objects lie here as they are, and what is said over HBase, besides keys. */
+  private static void makePrivate(Path root) {
+    try {
+      LocalDiskFiles.INSTANCE.makePrivate(root);
+    } catch (IOException e) {
+      LOG.warn("Other users of this machine may read {}: {}", root, e.toString());
+    }
   }
 
   private void save() throws IOException {

@@ -91,6 +91,12 @@ final class RemovableDisks implements DiskFiles {
   }
 
   @Override
+  public void makePrivate(Path directory) throws IOException {
+    check(directory);
+    files.makePrivate(directory);
+  }
+
+  @Override
   public void forceDirectory(Path directory) throws IOException {
     check(directory);
     files.forceDirectory(directory);

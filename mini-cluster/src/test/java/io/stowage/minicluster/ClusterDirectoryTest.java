@@ -53,6 +53,9 @@ class ClusterDirectoryTest {
       assertEquals(
           "rw-------",
           PosixFilePermissions.toString(Files.getPosixFilePermissions(directory.credentials())));
+      assertEquals(
+          "rwx------",
+          PosixFilePermissions.toString(Files.getPosixFilePermissions(directory.root())));
     }
   }
 

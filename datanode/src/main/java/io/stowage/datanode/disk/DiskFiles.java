@@ -43,6 +43,13 @@ public interface DiskFiles {
 
   void createDirectories(Path directory) throws IOException;
 
+  /**
+   * Lets nobody but the user who runs this into a directory, and so to nothing that is below it.
+   *
+   * @throws IOException also if it is not his to close, or its file system lets everybody in
+   */
+  void makePrivate(Path directory) throws IOException;
+
   /** Makes creations, renames and deletions in a directory durable. */
   void forceDirectory(Path directory) throws IOException;
 

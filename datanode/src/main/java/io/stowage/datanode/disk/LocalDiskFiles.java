@@ -23,7 +23,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFileAttributeView;
+import java.nio.file.attribute.PosixFilePermission;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.List;
+import java.util.Set;
 import java.util.stream.Stream;
 
 /**
@@ -34,6 +38,9 @@ import java.util.stream.Stream;
  */
 public final class LocalDiskFiles implements DiskFiles {
   public static final LocalDiskFiles INSTANCE = new LocalDiskFiles();
+
+  private static final Set<PosixFilePermission> PRIVATE =
+      PosixFilePermissions.fromString("rwx------");
 
   private LocalDiskFiles() {}
 
@@ -92,6 +99,21 @@ public final class LocalDiskFiles implements DiskFiles {
   @Override
   public void createDirectories(Path directory) throws IOException {
     Files.createDirectories(directory);
+  }
+
+  @Override
+  public void makePrivate(Path directory) throws IOException {
+    PosixFileAttributeView modes =
+        Files.getFileAttributeView(directory, PosixFileAttributeView.class);
+    if (modes == null) {
+      throw new IOException(directory + " is open to all: its file system has no permissions");
+    }
+    if (!modes.readAttributes().permissions().equals(PRIVATE)) {
+      modes.setPermissions(PRIVATE);
+      if (!modes.readAttributes().permissions().equals(PRIVATE)) {
+        throw new IOException(directory + " is open to all: its file system keeps no permissions");
+      }
+    }
   }
 
   @Override

@@ -326,6 +326,12 @@ public final class SimulatedDisks implements DiskFiles {
     addDirectory(directory);
   }
 
+  /** Nobody else is here. */
+  @Override
+  public synchronized void makePrivate(Path directory) throws IOException {
+    check(directory);
+  }
+
   @Override
   public synchronized void forceDirectory(Path directory) throws IOException {
     check(directory);

@@ -184,6 +184,9 @@ final class Disk implements ShardHost, AutoCloseable {
     Path root = shardRoot();
     files.createDirectories(root);
     quarantine.scan();
+    for (Path path : List.of(directory, root, quarantine.directory())) {
+      makePrivate(path);
+    }
     List<Path> groups = files.list(root);
     if (groups.size() < DIRECTORIES) {
       for (int i = 0; i < DIRECTORIES; i++) {
@@ -206,6 +209,21 @@ final class Disk implements ShardHost, AutoCloseable {
     }
     measureRoom();
     probe();
+  }
+
+  /**
+   * What is not encrypted is in these files as it is: tokens keep nobody from it who runs something
+   * on this machine. At every start, since earlier ones, or an umask, may have left it open.
+   */
+  private void makePrivate(Path path) throws IOException {
+    try {
+      files.makePrivate(path);
+    } catch (IOException e) {
+      if (settings.secure()) {
+        throw e;
+      }
+      LOG.warn("Other users of this machine may read {}: {}", path, e.toString());
+    }
   }
 
   /** One file that cannot be read is one failed shard, as long as the disk takes its probe. */

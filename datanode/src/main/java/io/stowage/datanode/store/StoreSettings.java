@@ -22,9 +22,14 @@ package io.stowage.datanode.store;
  * @param forcesData false: answered writes may be in the page cache only
  * @param writeMemoryBytes payload that may wait for its I/O, of the whole node
  * @param repairBytesPerSecond that rebuilds read from each disk and write to it; 0 for no limit
+ * @param secure whether a disk that cannot be closed to this machine's other users is out
  */
 public record StoreSettings(
-    long reservedBytes, boolean forcesData, long writeMemoryBytes, long repairBytesPerSecond) {
+    long reservedBytes,
+    boolean forcesData,
+    long writeMemoryBytes,
+    long repairBytesPerSecond,
+    boolean secure) {
   public StoreSettings {
     if (reservedBytes < 0 || writeMemoryBytes < 1 || repairBytesPerSecond < 0) {
       throw new IllegalArgumentException(
@@ -32,8 +37,8 @@ public record StoreSettings(
     }
   }
 
-  /** Without a limit to repair. */
+  /** Without a limit to repair, and without security. */
   public StoreSettings(long reservedBytes, boolean forcesData, long writeMemoryBytes) {
-    this(reservedBytes, forcesData, writeMemoryBytes, 0);
+    this(reservedBytes, forcesData, writeMemoryBytes, 0, false);
   }
 }

@@ -733,7 +733,7 @@ class RebuildTest {
     spare.stop();
     spare.start(
         container.network,
-        new StoreSettings(0, true, 64 << 20, bytesPerSecond),
+        new StoreSettings(0, true, 64 << 20, bytesPerSecond, false),
         ServerTls.OFF,
         clock);
     long began = clock.nanos.get();
@@ -784,7 +784,10 @@ class RebuildTest {
       TestContainer.Node source = container.nodes.get(1);
       source.stop();
       source.start(
-          container.network, new StoreSettings(0, true, 64 << 20, 1 << 20), ServerTls.OFF, clock);
+          container.network,
+          new StoreSettings(0, true, 64 << 20, 1 << 20, false),
+          ServerTls.OFF,
+          clock);
       ReadShardRequest users =
           ReadShardRequest.newBuilder()
               .setShard(container.shard(1).key())
