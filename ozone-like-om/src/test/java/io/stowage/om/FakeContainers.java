@@ -41,6 +41,8 @@ import io.stowage.common.proto.ListContainersReply;
 import io.stowage.common.proto.ListContainersRequest;
 import io.stowage.common.proto.ListDatanodesReply;
 import io.stowage.common.proto.ListDatanodesRequest;
+import io.stowage.common.proto.MoveDatanodeReply;
+import io.stowage.common.proto.MoveDatanodeRequest;
 import io.stowage.common.proto.ReleaseLeaseReply;
 import io.stowage.common.proto.ReleaseLeaseRequest;
 import io.stowage.common.proto.RenewClaimReply;
@@ -153,6 +155,11 @@ final class FakeContainers implements ContainerManager {
 
   @Override
   public SetDatanodeModeReply setDatanodeMode(SetDatanodeModeRequest request) {
+    throw new UnsupportedOperationException("no datanodes here");
+  }
+
+  @Override
+  public MoveDatanodeReply moveDatanode(MoveDatanodeRequest request) {
     throw new UnsupportedOperationException("no datanodes here");
   }
 

@@ -16,6 +16,7 @@
 package io.stowage.scm;
 
 import io.stowage.common.access.AuditLog;
+import io.stowage.common.access.Origin;
 import io.stowage.common.access.RefusedLogins;
 import io.stowage.common.conf.Exposure;
 import io.stowage.common.conf.Keys;
@@ -26,9 +27,11 @@ import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.fault.CrashPoint;
 import io.stowage.common.lifecycle.Lifecycle;
+import io.stowage.common.policy.Question;
 import io.stowage.common.proto.GetTokenKeysRequest;
 import io.stowage.common.rpc.CredentialSeal;
 import io.stowage.common.rpc.RpcProtocol;
+import io.stowage.common.rpc.RpcSecurity;
 import io.stowage.common.rpc.RpcServer;
 import io.stowage.common.scm.ContainerManager;
 import io.stowage.common.scm.DatanodeReports;
@@ -44,6 +47,7 @@ import io.stowage.scm.cluster.DataPlaneProbe;
 import io.stowage.scm.cluster.HadoopTopology;
 import io.stowage.scm.cluster.RackResolver;
 import io.stowage.scm.container.ContainerStore;
+import io.stowage.scm.container.NodeHosts;
 import io.stowage.scm.container.TokenKeyRolls;
 import io.stowage.scm.election.Election;
 import io.stowage.scm.table.HBaseContainerStore;
@@ -59,10 +63,12 @@ import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.CommonConfigurationKeysPublic;
+import org.apache.hadoop.ipc.Server;
 import org.apache.hadoop.net.CachedDNSToSwitchMapping;
 import org.apache.hadoop.net.DNSToSwitchMapping;
 import org.apache.hadoop.net.ScriptBasedMapping;
 import org.apache.hadoop.net.TableMapping;
+import org.apache.hadoop.security.SecurityUtil;
 import org.apache.hadoop.security.UserGroupInformation;
 import org.apache.hadoop.util.ReflectionUtils;
 import org.slf4j.Logger;
@@ -170,7 +176,10 @@ public final class ScmServer implements AutoCloseable {
       RpcServer rpc =
           RpcServer.create(
                   hadoopAndHBase, scm.bind(), RPC_HANDLERS, RpcProtocol.CONTAINER_MANAGER, manager)
-              .add(hadoopAndHBase, RpcProtocol.DATANODE_REPORTS, manager)
+              .add(
+                  hadoopAndHBase,
+                  RpcProtocol.DATANODE_REPORTS,
+                  secure ? ownReports(config, manager, store, audit) : manager)
               .start();
       server =
           new ScmServer(datanodes, keys, store, manager, rpc, audit, advertised(rpc.address()));
@@ -190,6 +199,43 @@ public final class ScmServer implements AutoCloseable {
       }
       throw e;
     }
+  }
+
+  /** What datanodes may report of what. */
+  private static DatanodeReports ownReports(
+      StowageConfig config, StorageContainerManager manager, ContainerStore store, AuditLog audit)
+      throws StoreException {
+    String principal = config.get(Keys.DATANODE_PRINCIPAL);
+    if (!principal.isEmpty() && !principal.contains(SecurityUtil.HOSTNAME_PATTERN)) {
+      LOG.warn(
+          "All datanodes are {}, so each is believed about every other: {} without {}",
+          principal,
+          Keys.DATANODE_PRINCIPAL.name(),
+          SecurityUtil.HOSTNAME_PATTERN);
+      return manager;
+    }
+    NodeHosts hosts = new NodeHosts(store, RpcSecurity::canonicalHost);
+    manager.bound(hosts);
+    return new OwnReports(manager, hosts, RpcSecurity::callersHost, why -> noteRefusal(audit, why));
+  }
+
+  private static void noteRefusal(AuditLog audit, String why) {
+    UserGroupInformation caller = Server.getRemoteUser();
+    InetAddress address = Server.getRemoteIp();
+    String name = caller.getUserName();
+    audit.add(
+        new Origin(
+            "",
+            address == null ? "" : address.getHostAddress(),
+            caller.getAuthenticationMethod().name(),
+            ""),
+        new Question.Principal(name, name, false),
+        "stowage:RegisterDatanode",
+        null,
+        null,
+        null,
+        false,
+        why);
   }
 
   /** With security off nobody is refused. */

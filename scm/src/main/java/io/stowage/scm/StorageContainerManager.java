@@ -46,6 +46,8 @@ import io.stowage.common.proto.ListContainersReply;
 import io.stowage.common.proto.ListContainersRequest;
 import io.stowage.common.proto.ListDatanodesReply;
 import io.stowage.common.proto.ListDatanodesRequest;
+import io.stowage.common.proto.MoveDatanodeReply;
+import io.stowage.common.proto.MoveDatanodeRequest;
 import io.stowage.common.proto.RegisterDatanodeReply;
 import io.stowage.common.proto.RegisterDatanodeRequest;
 import io.stowage.common.proto.ReleaseLeaseReply;
@@ -80,6 +82,7 @@ import io.stowage.scm.container.ContainerStore;
 import io.stowage.scm.container.Garbage;
 import io.stowage.scm.container.Inspector;
 import io.stowage.scm.container.LeaderEpoch;
+import io.stowage.scm.container.NodeHosts;
 import io.stowage.scm.container.OperatorWords;
 import io.stowage.scm.container.RowMutations;
 import io.stowage.scm.container.ShardInventory;
@@ -140,6 +143,7 @@ final class StorageContainerManager
   private final AtomicLong defeats = new AtomicLong();
 
   private volatile TokenKeyRolls tokenKeys; // null: security is off
+  private volatile NodeHosts hosts; // null: security is off, or datanodes are all one principal
   private volatile String scmId = "unbound";
   private volatile Term term; // null: standby
   private volatile Election election; // null: before the start
@@ -178,6 +182,11 @@ final class StorageContainerManager
   /** From now on there are keys of tokens. */
   void secured(TokenKeyRolls.Settings settings, SecretSeal seal) {
     tokenKeys = new TokenKeyRolls(operator, clock, settings, seal);
+  }
+
+  /** From now on each datanode is of one host. */
+  void bound(NodeHosts nodeHosts) {
+    hosts = nodeHosts;
   }
 
   /** Makes keys of tokens where that is due. Called periodically. */
@@ -550,6 +559,20 @@ final class StorageContainerManager
   }
 
   @Override
+  public MoveDatanodeReply moveDatanode(MoveDatanodeRequest request) throws StoreException {
+    NodeHosts known = hosts;
+    if (known == null) {
+      throw new StoreException(
+          ErrorCode.INVALID_ARGUMENT,
+          "Cannot move datanode "
+              + request.getNodeId()
+              + ": datanodes have no hosts of their own here, it may start wherever it is");
+    }
+    known.move(request.getNodeId(), request.getHost());
+    return MoveDatanodeReply.getDefaultInstance();
+  }
+
+  @Override
   public SetBalanceReply setBalance(SetBalanceRequest request) throws StoreException {
     return asLeader(now -> now.setBalance(request));
   }
@@ -644,7 +667,9 @@ final class StorageContainerManager
     if (!cluster.heartbeat(node, request.getDisksList(), request.getHeardLeaderEpoch())) {
       return HeartbeatReply.newBuilder().setRegister(true).build();
     }
-    clock.heard(node, request.getWallMicros()); // who is not registered has no say
+    NodeHosts known = hosts;
+    // Who is not registered has no say; and a host with many nodes no more than one with one.
+    clock.heard(known == null ? node : known.of(node), request.getWallMicros());
     List<ShardReport> unsealed =
         request.getFullReport()
             ? shards.reportPage(
@@ -669,7 +694,7 @@ final class StorageContainerManager
     // Nothing here waits for HBase: heartbeats come in while it is away.
     now.unsealed(node, unsealed);
     now.results(node, request.getResultsList());
-    now.progress(request.getProgressList());
+    now.progress(node, request.getProgressList());
     return reply.setLeaderEpoch(now.epoch().value()).addAllOrders(now.ordersFor(node)).build();
   }
 }

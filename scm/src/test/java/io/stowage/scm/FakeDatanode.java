@@ -157,6 +157,10 @@ public final class FakeDatanode {
     }
   }
 
+  public synchronized List<Order> rebuildsHeld() {
+    return held.stream().map(rebuild -> rebuild.order).toList();
+  }
+
   public synchronized int rebuildsUnderWay() {
     return held.size();
   }

@@ -42,6 +42,7 @@ import io.stowage.common.proto.Lease;
 import io.stowage.common.proto.LeaseOutcome;
 import io.stowage.common.proto.ListDatanodesRequest;
 import io.stowage.common.proto.Order;
+import io.stowage.common.proto.OrderProgress;
 import io.stowage.common.proto.RepackOutcome;
 import io.stowage.common.proto.RepackWork;
 import io.stowage.common.proto.ReportDamageRequest;
@@ -152,6 +153,37 @@ class RepairTest {
     assertEquals(0, h.status().getRepair().getContainersLeft());
     assertEquals(8192, h.status().getRepair().getBytesDone());
     assertEquals(0, h.status().getRepair().getShardsLeft());
+  }
+
+  @Test
+  void onlyWhoMakesAShardSaysHowFarItIs() throws Exception {
+    ScmHarness h = new ScmHarness(6, null);
+    List<FakeDatanode> hosts = hosts(h, sealed(h));
+    for (FakeDatanode node : h.nodes) {
+      node.holdRebuilds(true);
+      node.setRebuiltBytes(0);
+    }
+    die(hosts.get(1));
+    h.pass(ScmHarness.DEAD.plus(A_LITTLE), hosts.get(1));
+    FakeDatanode maker =
+        h.nodes.stream().filter(node -> node.rebuildsUnderWay() == 1).findFirst().orElseThrow();
+    FakeDatanode other = hosts.get(0);
+    HeartbeatReply unused =
+        h.scm.heartbeat(
+            HeartbeatRequest.newBuilder()
+                .setNodeId(other.nodeId())
+                .addAllDisks(other.disks())
+                .setHeardLeaderEpoch(other.heardEpoch())
+                .addProgress(
+                    OrderProgress.newBuilder()
+                        .setOrderId(maker.rebuildsHeld().get(0).getOrderId())
+                        .setBytesDone(4096)
+                        .setBytesTotal(8192))
+                .build());
+    assertEquals(0, h.status().getRepair().getBytesDone());
+    maker.setRebuiltBytes(4096);
+    maker.heartbeat(h.scm);
+    assertEquals(4096, h.status().getRepair().getBytesDone());
   }
 
   @Test

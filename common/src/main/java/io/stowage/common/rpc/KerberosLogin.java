@@ -84,10 +84,9 @@ public final class KerberosLogin implements AutoCloseable {
         name = bound.substring(0, Math.max(0, bound.lastIndexOf(':')));
       }
       try {
-        InetAddress address = InetAddress.getByName(name);
-        return name.isEmpty() || address.isAnyLocalAddress()
-            ? InetAddress.getLocalHost().getCanonicalHostName()
-            : address.getCanonicalHostName();
+        return name.isEmpty() || InetAddress.getByName(name).isAnyLocalAddress()
+            ? InetAddress.getLocalHost().getCanonicalHostName().toLowerCase(Locale.ROOT)
+            : RpcSecurity.canonicalHost(name);
       } catch (UnknownHostException e) {
         throw new StoreException(
             ErrorCode.BAD_CONFIGURATION,
@@ -125,8 +124,7 @@ public final class KerberosLogin implements AutoCloseable {
       UserGroupInformation.setConfiguration(hadoop);
       String principal =
           needed(role.principal, config)
-              .replace(
-                  SecurityUtil.HOSTNAME_PATTERN, role.hostName(config).toLowerCase(Locale.ROOT));
+              .replace(SecurityUtil.HOSTNAME_PATTERN, role.hostName(config));
       String keytab = needed(role.keytab, config);
       if (!Files.isReadable(Path.of(keytab))) {
         throw new StoreException(

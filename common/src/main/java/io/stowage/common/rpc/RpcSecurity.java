@@ -20,14 +20,20 @@ import io.stowage.common.conf.Keys;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import java.io.IOException;
+import java.net.InetAddress;
+import java.net.UnknownHostException;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.TreeSet;
 import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.CommonConfigurationKeysPublic;
+import org.apache.hadoop.ipc.Server;
 import org.apache.hadoop.security.HadoopKerberosName;
+import org.apache.hadoop.security.UserGroupInformation;
+import org.apache.hadoop.security.UserGroupInformation.AuthenticationMethod;
 import org.apache.hadoop.security.authorize.PolicyProvider;
 import org.apache.hadoop.security.authorize.Service;
 
@@ -172,6 +178,36 @@ public final class RpcSecurity {
       }
     }
     return List.copyOf(names);
+  }
+
+  /** What stands for _HOST in the principals of a host of which a name or an address is given. */
+  public static String canonicalHost(String host) throws UnknownHostException {
+    return InetAddress.getByName(host).getCanonicalHostName().toLowerCase(Locale.ROOT);
+  }
+
+  /**
+   * The host that the principal names of who makes the call that this thread serves; which Hadoop
+   * has compared with the address that the call comes from, where the protocol says whose callers'
+   * principals are.
+   *
+   * @throws StoreException ACCESS_DENIED of who comes without a ticket of its own, or is no host's
+   */
+  public static String callersHost() throws StoreException {
+    UserGroupInformation caller = Server.getRemoteUser();
+    String host = null;
+    if (caller != null
+        && caller.getRealUser() == null
+        && caller.getAuthenticationMethod() == AuthenticationMethod.KERBEROS) {
+      host = new HadoopKerberosName(caller.getUserName()).getHostName();
+    }
+    if (host == null) {
+      throw new StoreException(
+          ErrorCode.ACCESS_DENIED,
+          "Cannot tell of which host "
+              + caller
+              + " is: it comes without a ticket of a principal that names one");
+    }
+    return host.toLowerCase(Locale.ROOT);
   }
 
   /** Our services and the keys of their ACLs. */

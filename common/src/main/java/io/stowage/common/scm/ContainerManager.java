@@ -38,6 +38,8 @@ import io.stowage.common.proto.ListContainersReply;
 import io.stowage.common.proto.ListContainersRequest;
 import io.stowage.common.proto.ListDatanodesReply;
 import io.stowage.common.proto.ListDatanodesRequest;
+import io.stowage.common.proto.MoveDatanodeReply;
+import io.stowage.common.proto.MoveDatanodeRequest;
 import io.stowage.common.proto.ReleaseLeaseReply;
 import io.stowage.common.proto.ReleaseLeaseRequest;
 import io.stowage.common.proto.RenewClaimReply;
@@ -107,6 +109,9 @@ public interface ContainerManager {
    * @throws StoreException NOT_ENOUGH_NODES if redundancy could not be kept
    */
   SetDatanodeModeReply setDatanodeMode(SetDatanodeModeRequest request) throws StoreException;
+
+  /** Takes an operator's word that a datanode is on another host now. */
+  MoveDatanodeReply moveDatanode(MoveDatanodeRequest request) throws StoreException;
 
   /** (leader) Starts or stops balancing of disks. */
   SetBalanceReply setBalance(SetBalanceRequest request) throws StoreException;

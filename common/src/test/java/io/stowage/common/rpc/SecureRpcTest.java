@@ -34,6 +34,8 @@ import io.stowage.common.proto.GetBucketReply;
 import io.stowage.common.proto.GetBucketRequest;
 import io.stowage.common.proto.HeartbeatReply;
 import io.stowage.common.proto.HeartbeatRequest;
+import io.stowage.common.proto.RegisterDatanodeReply;
+import io.stowage.common.proto.RegisterDatanodeRequest;
 import io.stowage.common.scm.ContainerManager;
 import io.stowage.common.scm.DatanodeReports;
 import io.stowage.common.time.StoreClock;
@@ -294,6 +296,44 @@ class SecureRpcTest {
       assertTrue(why.contains("not authorized for protocol"), why);
       assertTrue(why.contains("datanode/localhost" + REALM), why);
     }
+  }
+
+  @Test
+  void aDatanodesHostIsKnownAndNobodyLendsItsName() throws Exception {
+    DatanodeReports answering =
+        new DatanodeReports() {
+          @Override
+          public RegisterDatanodeReply register(RegisterDatanodeRequest request)
+              throws StoreException {
+            return RegisterDatanodeReply.newBuilder()
+                .setClusterId(RpcSecurity.callersHost())
+                .build();
+          }
+
+          @Override
+          public HeartbeatReply heartbeat(HeartbeatRequest request) {
+            return HeartbeatReply.getDefaultInstance();
+          }
+        };
+    Configuration generous = siteWith("hadoop.proxyuser.s3.users", "*");
+    String address =
+        serve(
+            scm,
+            () ->
+                RpcServer.create(
+                    generous, "localhost:0", 2, RpcProtocol.DATANODE_REPORTS, answering));
+    RegisterDatanodeRequest ask = RegisterDatanodeRequest.getDefaultInstance();
+    String host =
+        client(datanode.user(), site, RpcProtocol.DATANODE_REPORTS, address)
+            .register(ask)
+            .getClusterId();
+    assertEquals(RpcSecurity.canonicalHost("127.0.0.1"), host);
+    UserGroupInformation lent =
+        UserGroupInformation.createProxyUser(
+            datanode.user().getUserName(), kdc.logIn("s3/localhost"));
+    String why =
+        refusal(() -> client(lent, site, RpcProtocol.DATANODE_REPORTS, address).register(ask));
+    assertTrue(why.contains("without a ticket of a principal that names one"), why);
   }
 
   @Test

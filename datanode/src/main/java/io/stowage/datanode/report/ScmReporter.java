@@ -133,6 +133,14 @@ public final class ScmReporter implements ShardListener {
         silent = true;
         return false;
       }
+      if (e.code() == ErrorCode.ACCESS_DENIED) {
+        if (!silent) {
+          LOG.error(
+              "{} refuses this datanode, until it is told otherwise: {}", name, e.getMessage());
+        }
+        silent = true;
+        return false;
+      }
       if (!silent) {
         LOG.warn("{} does not answer: {}; trying again with every heartbeat", name, e.toString());
         silent = true;

@@ -27,6 +27,7 @@ import io.stowage.common.proto.DatanodeMode;
 import io.stowage.common.proto.DiskInfo;
 import io.stowage.common.proto.JudgeNeedlesRequest;
 import io.stowage.common.proto.ListDatanodesRequest;
+import io.stowage.common.proto.MoveDatanodeRequest;
 import io.stowage.common.proto.SetDatanodeModeReply;
 import io.stowage.common.proto.SetDatanodeModeRequest;
 import io.stowage.common.scm.ContainerManager;
@@ -55,6 +56,7 @@ import picocli.CommandLine.TypeConversionException;
       DatanodeCommands.Decommission.class,
       DatanodeCommands.Maintenance.class,
       DatanodeCommands.Recommission.class,
+      DatanodeCommands.Move.class,
       DatanodeCommands.Quarantine.class
     })
 final class DatanodeCommands {
@@ -128,20 +130,53 @@ final class DatanodeCommands {
     }
 
     private static String find(ContainerManager scm, String node) throws StoreException {
-      List<String> found =
-          scm.listDatanodes(ListDatanodesRequest.getDefaultInstance()).getDatanodesList().stream()
-              .filter(
-                  info ->
-                      info.getNodeId().startsWith(node)
-                          || (info.getHost() + ":" + info.getPort()).equals(node))
-              .map(DatanodeInfo::getNodeId)
-              .toList();
+      List<String> found = called(scm, node);
       if (found.size() != 1) {
         throw new StoreException(
             ErrorCode.INVALID_ARGUMENT,
             "Cannot find datanode " + node + ": " + found.size() + " are called so");
       }
       return found.get(0);
+    }
+  }
+
+  /** Ids of the nodes that are called so. */
+  private static List<String> called(ContainerManager scm, String node) throws StoreException {
+    return scm.listDatanodes(ListDatanodesRequest.getDefaultInstance()).getDatanodesList().stream()
+        .filter(
+            info ->
+                info.getNodeId().startsWith(node)
+                    || (info.getHost() + ":" + info.getPort()).equals(node))
+        .map(DatanodeInfo::getNodeId)
+        .toList();
+  }
+
+  @Command(
+      name = "move",
+      mixinStandardHelpOptions = true,
+      description =
+          "Let a node's disks be another machine's: with security on no other host may speak for"
+              + " them.")
+  static final class Move extends ClusterCommand {
+    @Parameters(paramLabel = "NODE", description = "id as ls shows it, its beginning, or host:port")
+    private String node;
+
+    @Parameters(paramLabel = "HOST", description = "that its principal names from now on")
+    private String host;
+
+    @Override
+    void run(Session session, Output output) throws Exception {
+      List<String> found = called(session.containerManager(), node);
+      if (found.size() > 1) {
+        throw new StoreException(
+            ErrorCode.INVALID_ARGUMENT,
+            "Cannot find datanode " + node + ": " + found.size() + " are called so");
+      }
+      String id = found.isEmpty() ? node : found.get(0); // a new leader has not heard it yet
+      session
+          .containerManager()
+          .moveDatanode(MoveDatanodeRequest.newBuilder().setNodeId(id).setHost(host).build());
+      output.done("datanode " + id + " may start on " + host);
     }
   }
 

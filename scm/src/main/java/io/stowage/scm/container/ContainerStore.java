@@ -77,6 +77,16 @@ public interface ContainerStore extends AutoCloseable {
   /** Writes what operators have said, if that still is what the caller saw. */
   boolean writeOperatorWord(OperatorCell before, OperatorWord after) throws StoreException;
 
+  /** The host that a datanode is of; null: nobody has said. */
+  String hostOf(String nodeId) throws StoreException;
+
+  /**
+   * Writes whose a datanode is, if that still is what the caller saw.
+   *
+   * @param before null: nobody has said
+   */
+  boolean writeHost(String nodeId, String before, String host) throws StoreException;
+
   /**
    * Notes dead bytes of a container, unless this run has noted some before and they were not folded
    * since; durable when it returns.

@@ -131,10 +131,10 @@ final class Rebuilds {
     counts.computeIfPresent(disk, (key, count) -> count == 1 ? null : count - 1);
   }
 
-  synchronized void progress(List<OrderProgress> told, long nowNanos) {
+  synchronized void progress(String nodeId, List<OrderProgress> told, long nowNanos) {
     for (OrderProgress progress : told) {
       Rebuild rebuild = byOrder.get(progress.getOrderId());
-      if (rebuild != null) {
+      if (rebuild != null && rebuild.target.getNodeId().equals(nodeId)) {
         if (goesOn(rebuild, progress.getBytesDone()) || progress.getBytesTotal() == 0) {
           rebuild.lastSignNanos = nowNanos; // or it waits for its turn
         }

@@ -275,8 +275,8 @@ public final class Term {
   }
 
   /** How far a node is with orders that take long. */
-  public void progress(List<OrderProgress> progress) {
-    rebuilds.progress(progress, clock.monotonicNanos());
+  public void progress(String nodeId, List<OrderProgress> progress) {
+    rebuilds.progress(nodeId, progress, clock.monotonicNanos());
   }
 
   /** What to order a node now; nothing before every node has heard of this term. */

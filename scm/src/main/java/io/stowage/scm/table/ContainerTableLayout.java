@@ -34,6 +34,7 @@ import org.apache.hadoop.thirdparty.protobuf.InvalidProtocolBufferException;
  * 0xFF "cluster"       s:c  this cluster          stamp i64 | cluster id, UTF-8
  * 0xFF "leader"        s:e  leader epoch counter  stamp i64 | leader epoch i64 | id of the SCM, UTF-8
  * 0xFF "operator"      s:o  what operators said   stamp i64 | OperatorWord
+ * 0xFF "node/" id      s:n  a datanode's host     stamp i64 | name of the host, UTF-8
  * </pre>
  *
  * <p>Ids are 63 random bits, never 0: rows spread evenly over regions although containers are made
@@ -59,6 +60,7 @@ final class ContainerTableLayout {
   static final byte[] CLUSTER = {'c'};
   static final byte[] EPOCH = {'e'};
   static final byte[] OPERATOR = {'o'};
+  static final byte[] NODE_HOST = {'n'};
 
   /** The sum of what older runs noted; a run's id is longer. */
   static final byte[] FOLDED_BYTES = {'+'};
@@ -76,8 +78,12 @@ final class ContainerTableLayout {
   private ContainerTableLayout() {}
 
   private static byte[] special(String name) {
-    byte[] text = name.getBytes(StandardCharsets.US_ASCII);
+    byte[] text = name.getBytes(StandardCharsets.UTF_8);
     return ByteBuffer.allocate(1 + text.length).put((byte) 0xFF).put(text).array();
+  }
+
+  static byte[] nodeRow(String nodeId) {
+    return special("node/" + nodeId);
   }
 
   static byte[] key(long id) {
@@ -187,12 +193,13 @@ final class ContainerTableLayout {
     return ByteBuffer.wrap(value).getLong(Long.BYTES);
   }
 
-  static byte[] encodeCluster(long stamp, String clusterId) {
-    byte[] text = clusterId.getBytes(StandardCharsets.UTF_8);
-    return ByteBuffer.allocate(Long.BYTES + text.length).putLong(stamp).put(text).array();
+  /** Of the cluster's id, or of a datanode's host. */
+  static byte[] encodeText(long stamp, String text) {
+    byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
+    return ByteBuffer.allocate(Long.BYTES + bytes.length).putLong(stamp).put(bytes).array();
   }
 
-  static String clusterOf(byte[] value) {
+  static String textOf(byte[] value) {
     return new String(value, Long.BYTES, value.length - Long.BYTES, StandardCharsets.UTF_8);
   }
 }

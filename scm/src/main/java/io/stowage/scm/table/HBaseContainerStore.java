@@ -25,6 +25,7 @@ import static io.stowage.scm.table.ContainerTableLayout.FOLDED_BYTES;
 import static io.stowage.scm.table.ContainerTableLayout.FORMAT;
 import static io.stowage.scm.table.ContainerTableLayout.FORMAT_KEY;
 import static io.stowage.scm.table.ContainerTableLayout.LEADER_ROW;
+import static io.stowage.scm.table.ContainerTableLayout.NODE_HOST;
 import static io.stowage.scm.table.ContainerTableLayout.OPERATOR;
 import static io.stowage.scm.table.ContainerTableLayout.OPERATOR_ROW;
 import static io.stowage.scm.table.ContainerTableLayout.STATE_FAMILY;
@@ -44,6 +45,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
@@ -219,11 +221,11 @@ public final class HBaseContainerStore implements ContainerStore {
     byte[] value = cell(CLUSTER_ROW, CLUSTER);
     if (value == null) {
       long stamp = clock.wallMicros();
-      byte[] minted = ContainerTableLayout.encodeCluster(stamp, UUID.randomUUID().toString());
+      byte[] minted = ContainerTableLayout.encodeText(stamp, UUID.randomUUID().toString());
       checkAndPut(ifAbsent(CLUSTER_ROW, CLUSTER), put(CLUSTER_ROW, CLUSTER, stamp, minted));
       value = cell(CLUSTER_ROW, CLUSTER);
     }
-    return ContainerTableLayout.clusterOf(value);
+    return ContainerTableLayout.textOf(value);
   }
 
   @Override
@@ -347,6 +349,31 @@ public final class HBaseContainerStore implements ContainerStore {
                     ContainerTableLayout.encodeOperatorWord(before.stampMicros(), before.word()));
     return checkAndPut(check, put(OPERATOR_ROW, OPERATOR, stamp, value))
         || Arrays.equals(cell(OPERATOR_ROW, OPERATOR), value);
+  }
+
+  @Override
+  public String hostOf(String nodeId) throws StoreException {
+    byte[] value = cell(ContainerTableLayout.nodeRow(nodeId), NODE_HOST);
+    return value == null ? null : ContainerTableLayout.textOf(value);
+  }
+
+  @Override
+  public boolean writeHost(String nodeId, String before, String host) throws StoreException {
+    byte[] row = ContainerTableLayout.nodeRow(nodeId);
+    byte[] there = cell(row, NODE_HOST);
+    if (!Objects.equals(before, there == null ? null : ContainerTableLayout.textOf(there))) {
+      return false;
+    }
+    long stamp =
+        ContainerTableLayout.nextStamp(
+            there == null ? 0 : ContainerTableLayout.stampOf(there), clock.wallMicros());
+    byte[] value = ContainerTableLayout.encodeText(stamp, host);
+    CheckAndMutate.Builder check =
+        there == null
+            ? ifAbsent(row, NODE_HOST)
+            : CheckAndMutate.newBuilder(row).ifEquals(STATE_FAMILY, NODE_HOST, there);
+    return checkAndPut(check, put(row, NODE_HOST, stamp, value))
+        || Arrays.equals(cell(row, NODE_HOST), value);
   }
 
   private boolean isThere(byte[] key, byte[] value) {

@@ -146,6 +146,22 @@ public abstract class ContainerStoreContractTest {
     assertEquals(List.of(), containers);
   }
 
+  @Test
+  void keepsHostsOfNodesByCompareAndSet() throws Exception {
+    assertNull(store.hostOf("n1"));
+    assertFalse(store.writeHost("n1", "a", "b"));
+    assertTrue(store.writeHost("n1", null, "a"));
+    assertFalse(store.writeHost("n1", null, "b"));
+    assertFalse(store.writeHost("n1", "b", "c"));
+    assertEquals("a", store.hostOf("n1"));
+    assertTrue(store.writeHost("n1", "a", "b"));
+    assertEquals("b", store.hostOf("n1"));
+    assertNull(store.hostOf("n"));
+    List<Long> containers = new ArrayList<>();
+    store.scan(0, 0, row -> containers.add(row.id()));
+    assertEquals(List.of(), containers);
+  }
+
   private static ByteString run(int number) {
     return ByteString.copyFromUtf8("run-" + number);
   }

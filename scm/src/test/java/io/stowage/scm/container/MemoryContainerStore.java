@@ -26,6 +26,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.TreeMap;
 import java.util.UUID;
 import java.util.function.Predicate;
@@ -39,6 +40,7 @@ public final class MemoryContainerStore implements ContainerStore {
   private final StoreClock clock;
   private final TreeMap<Long, ContainerRow> rows = new TreeMap<>();
   private OperatorCell operator = new OperatorCell(0, OperatorWord.getDefaultInstance());
+  private final Map<String, String> nodeHosts = new HashMap<>();
   private String clusterId;
   private long epoch;
   private Fault fault = Fault.NONE;
@@ -73,12 +75,15 @@ public final class MemoryContainerStore implements ContainerStore {
   public synchronized Runnable copy() {
     Map<Long, ContainerRow> rowsThen = new TreeMap<>(rows);
     OperatorCell operatorThen = operator;
+    Map<String, String> nodeHostsThen = new HashMap<>(nodeHosts);
     long epochThen = epoch;
     return () -> {
       synchronized (this) {
         rows.clear();
         rows.putAll(rowsThen);
         operator = operatorThen;
+        nodeHosts.clear();
+        nodeHosts.putAll(nodeHostsThen);
         epoch = epochThen;
       }
     };
@@ -196,6 +201,20 @@ public final class MemoryContainerStore implements ContainerStore {
       return false;
     }
     operator = new OperatorCell(Math.max(before.stampMicros() + 1, clock.wallMicros()), after);
+    return true;
+  }
+
+  @Override
+  public synchronized String hostOf(String nodeId) {
+    return nodeHosts.get(nodeId);
+  }
+
+  @Override
+  public synchronized boolean writeHost(String nodeId, String before, String host) {
+    if (!Objects.equals(before, nodeHosts.get(nodeId))) {
+      return false;
+    }
+    nodeHosts.put(nodeId, host);
     return true;
   }
 

@@ -1,0 +1,153 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.scm.container;
+
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.StoreException;
+import java.net.UnknownHostException;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Which host each datanode is of, as Kerberos names hosts: with security on nobody speaks for
+ * another host's node. The table keeps it, for all SCMs; this knows, too, who has registered here.
+ * Thread-safe.
+ *
+ * <p>A node is of the host that registers it first, which nobody can do before it: its id is random
+ * and told with that registration. Disks that were put into another machine are that one's node by
+ * an operator's word alone, {@link #move}. Several nodes may be of one host, and are then believed
+ * about one another: they have one principal.
+ */
+public final class NodeHosts {
+  private static final Logger LOG = LoggerFactory.getLogger(NodeHosts.class);
+
+  /** Ids are UUIDs, hosts' names are no longer by the rules of DNS. */
+  private static final int LONGEST_ID = 64;
+
+  private static final int LONGEST_HOST = 255;
+
+  /** Only another operator makes a compare-and-set fail. */
+  private static final int MOST_ATTEMPTS = 8;
+
+  /** Says by which name Kerberos knows a host, of which a name or an address is given. */
+  public interface Names {
+    String canonical(String host) throws UnknownHostException;
+  }
+
+  private final ContainerStore store;
+  private final Names names;
+  private final Map<String, String> registered = new ConcurrentHashMap<>(); // as the cluster map
+
+  public NodeHosts(ContainerStore store, Names names) {
+    this.store = store;
+    this.names = names;
+  }
+
+  /**
+   * A node is about to register.
+   *
+   * @param said where it says that its data plane is
+   * @param caller the host of who says so
+   * @throws StoreException ACCESS_DENIED if that is another, or the node is another's
+   */
+  public void register(String nodeId, String said, String caller) throws StoreException {
+    if (nodeId.isEmpty() || nodeId.length() > LONGEST_ID) {
+      throw new StoreException(
+          ErrorCode.INVALID_ARGUMENT,
+          "Cannot register a datanode with an id of " + nodeId.length() + " characters");
+    }
+    String host = canonical(said);
+    if (!host.equals(caller)) {
+      throw denied(
+          nodeId, caller, "its data plane is said to be at " + said + ", which is " + host);
+    }
+    if (isOf(nodeId, caller)) {
+      return;
+    }
+    String owner = store.hostOf(nodeId);
+    if (owner == null) {
+      owner = store.writeHost(nodeId, null, caller) ? caller : store.hostOf(nodeId);
+    }
+    if (!caller.equals(owner)) {
+      throw denied(
+          nodeId,
+          caller,
+          "it is "
+              + owner
+              + "'s; if its disks are here now, say so: stowage datanode move "
+              + nodeId
+              + " "
+              + caller);
+    }
+    registered.put(nodeId, caller);
+  }
+
+  private static StoreException denied(String nodeId, String caller, String why) {
+    return new StoreException(
+        ErrorCode.ACCESS_DENIED,
+        "Cannot take " + caller + "'s word for datanode " + nodeId + ": " + why);
+  }
+
+  /** Whether that host has registered that node here, and nobody else since. */
+  public boolean isOf(String nodeId, String host) {
+    return host.equals(registered.get(nodeId));
+  }
+
+  /** The host that has registered a node here; of one that nobody has, its id. */
+  public String of(String nodeId) {
+    return registered.getOrDefault(nodeId, nodeId);
+  }
+
+  /**
+   * Gives a node to another host, by an operator's word. Who was believed about it is so at other
+   * SCMs until the new one has registered there.
+   */
+  public void move(String nodeId, String to) throws StoreException {
+    String host = canonical(to);
+    for (int attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
+      String before = store.hostOf(nodeId);
+      if (before == null) {
+        throw new StoreException(
+            ErrorCode.INVALID_ARGUMENT,
+            "Cannot move datanode " + nodeId + ": none of that id has ever registered");
+      }
+      if (before.equals(host) || store.writeHost(nodeId, before, host)) {
+        registered.remove(nodeId, before);
+        LOG.info("Datanode {} was {}'s and is {}'s: an operator said so", nodeId, before, host);
+        return;
+      }
+    }
+    throw new StoreException(
+        ErrorCode.UNAVAILABLE,
+        "Cannot move datanode " + nodeId + ": somebody else keeps moving it");
+  }
+
+  private String canonical(String host) throws StoreException {
+    if (host.isEmpty() || host.length() > LONGEST_HOST) {
+      throw new StoreException(
+          ErrorCode.INVALID_ARGUMENT,
+          "Cannot tell which host is meant by a name of " + host.length() + " characters");
+    }
+    try {
+      return names.canonical(host);
+    } catch (UnknownHostException e) {
+      throw new StoreException(
+          ErrorCode.INVALID_ARGUMENT, "Cannot tell which host " + host + " is: not known here", e);
+    }
+  }
+}

@@ -1,0 +1,237 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.scm;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.StoreException;
+import io.stowage.common.proto.DatanodeInfo;
+import io.stowage.common.proto.HeartbeatReply;
+import io.stowage.common.proto.HeartbeatRequest;
+import io.stowage.common.proto.Lease;
+import io.stowage.common.proto.LeaseOutcome;
+import io.stowage.common.proto.ListDatanodesRequest;
+import io.stowage.common.proto.MoveDatanodeReply;
+import io.stowage.common.proto.MoveDatanodeRequest;
+import io.stowage.common.proto.RegisterDatanodeReply;
+import io.stowage.common.proto.RegisterDatanodeRequest;
+import io.stowage.common.time.ManualClock;
+import io.stowage.scm.container.NodeHosts;
+import java.net.UnknownHostException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** What a datanode may say of others where each has its host's principal: nothing. */
+class OwnReportsTest {
+  private static final HeartbeatReply REGISTER =
+      HeartbeatReply.newBuilder().setRegister(true).build();
+
+  private final List<String> refused = new ArrayList<>();
+  private ScmHarness h;
+  private OwnReports reports;
+  private String caller;
+
+  /** Addresses are known besides names, and host0 by another name. */
+  private static String canonical(String host) throws UnknownHostException {
+    if (!host.matches("host[0-9]+|10[.]0[.]0[.][0-9]+|data0")) {
+      throw new UnknownHostException(host);
+    }
+    return host.equals("data0") ? "host0" : host.replace("10.0.0.", "host");
+  }
+
+  @BeforeEach
+  void start() throws Exception {
+    h = new ScmHarness(5, null);
+    reports = secured(restarted());
+  }
+
+  /** A new process over the same table; it leads. */
+  private StorageContainerManager restarted() throws StoreException {
+    h.scm.lost();
+    h.scm = h.newScm();
+    h.scm.won();
+    return h.scm;
+  }
+
+  private OwnReports secured(StorageContainerManager scm) {
+    NodeHosts hosts = new NodeHosts(h.store, OwnReportsTest::canonical);
+    scm.bound(hosts);
+    return new OwnReports(scm, hosts, () -> caller, refused::add);
+  }
+
+  private void beat(FakeDatanode node) throws StoreException {
+    caller = node.host();
+    node.heartbeat(reports);
+  }
+
+  private void heartbeats() throws StoreException {
+    for (FakeDatanode node : h.nodes) {
+      beat(node);
+    }
+  }
+
+  private RegisterDatanodeReply register(String as, String nodeId, String host)
+      throws StoreException {
+    caller = as;
+    return reports.register(
+        RegisterDatanodeRequest.newBuilder().setNodeId(nodeId).setHost(host).setPort(9).build());
+  }
+
+  private HeartbeatReply saysItHasNothing(String as, FakeDatanode node) throws StoreException {
+    caller = as;
+    return reports.heartbeat(
+        HeartbeatRequest.newBuilder()
+            .setNodeId(node.nodeId())
+            .addAllDisks(node.disks())
+            .setHeardLeaderEpoch(node.heardEpoch())
+            .setFullReport(true)
+            .build());
+  }
+
+  private String refusal(String as, String nodeId, String host) {
+    StoreException e = assertThrows(StoreException.class, () -> register(as, nodeId, host));
+    assertEquals(ErrorCode.ACCESS_DENIED, e.code(), e::toString);
+    assertEquals(e.getMessage(), refused.get(refused.size() - 1));
+    return e.getMessage();
+  }
+
+  private String address(FakeDatanode node) {
+    return h
+        .scm
+        .listDatanodes(ListDatanodesRequest.getDefaultInstance())
+        .getDatanodesList()
+        .stream()
+        .filter(info -> info.getNodeId().equals(node.nodeId()))
+        .map(DatanodeInfo::getHost)
+        .findFirst()
+        .orElseThrow();
+  }
+
+  private void move(FakeDatanode node, String host) throws StoreException {
+    MoveDatanodeReply unused =
+        h.scm.moveDatanode(
+            MoveDatanodeRequest.newBuilder().setNodeId(node.nodeId()).setHost(host).build());
+  }
+
+  @Test
+  void nobodySpeaksForAnotherHostsNode() throws Exception {
+    heartbeats();
+    heartbeats();
+    Lease lease = h.lease();
+    h.open(lease);
+    h.write(lease, 8192);
+    heartbeats();
+    h.release(lease, LeaseOutcome.LEASE_FULL, 8192);
+    heartbeats();
+    heartbeats();
+    assertEquals(0, h.status().getEndangeredContainers());
+    FakeDatanode victim = h.nodes.get(1);
+    assertEquals(REGISTER, saysItHasNothing("host2", victim), "no keys of tokens, no orders");
+    assertTrue(refusal("host2", victim.nodeId(), "host2").contains("it is host1's"));
+    assertTrue(refusal("host2", victim.nodeId(), "host1").contains("said to be at host1"));
+    assertEquals(REGISTER, saysItHasNothing("host2", victim));
+    assertEquals("host1", address(victim));
+    heartbeats();
+    assertEquals(0, h.status().getEndangeredContainers());
+    assertEquals(2, refused.size());
+    HeartbeatReply unused = saysItHasNothing("host1", victim);
+    assertEquals(1, h.status().getEndangeredContainers(), "its own word counts");
+  }
+
+  @Test
+  void whoseANodeIsOutlivesAnSCM() throws Exception {
+    heartbeats();
+    reports = secured(restarted());
+    FakeDatanode victim = h.nodes.get(1);
+    assertEquals(REGISTER, saysItHasNothing("host2", victim));
+    String why = refusal("host2", victim.nodeId(), "host2");
+    assertTrue(why.contains("it is host1's"), why);
+    heartbeats();
+    heartbeats();
+    assertEquals(5, h.status().getLiveDatanodes());
+  }
+
+  @Test
+  void anotherHostHasItByAnOperatorsWord() throws Exception {
+    heartbeats();
+    heartbeats();
+    FakeDatanode moved = h.nodes.get(1);
+    refusal("host7", moved.nodeId(), "host7");
+    move(moved, "10.0.0.7");
+    assertEquals(REGISTER, saysItHasNothing("host1", moved), "not believed any more");
+    assertTrue(refusal("host1", moved.nodeId(), "host1").contains("it is host7's"));
+    RegisterDatanodeReply unused = register("host7", moved.nodeId(), "host7");
+    assertEquals("host7", address(moved));
+    assertTrue(saysItHasNothing("host7", moved).getLeaderEpoch() > 0);
+    StoreException unknown =
+        assertThrows(
+            StoreException.class, () -> move(new FakeDatanode("host3", 1, 1, 1L << 30), "host3"));
+    assertEquals(ErrorCode.INVALID_ARGUMENT, unknown.code());
+  }
+
+  @Test
+  void withoutSecurityThereIsNothingToMove() throws Exception {
+    restarted();
+    StoreException e = assertThrows(StoreException.class, () -> move(h.nodes.get(0), "host1"));
+    assertEquals(ErrorCode.INVALID_ARGUMENT, e.code());
+  }
+
+  @Test
+  void aHostHasSeveralNodesAndNames() throws Exception {
+    for (Map.Entry<String, String> node :
+        Map.of("a", "host0", "b", "10.0.0.0", "c", "data0").entrySet()) {
+      assertEquals(
+          h.status().getClusterId(),
+          register("host0", node.getKey(), node.getValue()).getClusterId());
+    }
+    refusal("host1", "d", "data0");
+    refusal("host0", "d", "10.0.0.1");
+    for (String unknown : List.of("elsewhere", "", "x".repeat(256))) {
+      StoreException e = assertThrows(StoreException.class, () -> register("host0", "d", unknown));
+      assertEquals(ErrorCode.INVALID_ARGUMENT, e.code());
+    }
+    for (String id : List.of("", "x".repeat(65))) {
+      StoreException e = assertThrows(StoreException.class, () -> register("host0", id, "host0"));
+      assertEquals(ErrorCode.INVALID_ARGUMENT, e.code());
+    }
+  }
+
+  @Test
+  void aHostWithManyNodesHasOneClock() throws Exception {
+    long hour = Duration.ofHours(1).toNanos() / 1_000;
+    ManualClock wrong = new ManualClock(h.clock.wallMicros() + hour);
+    for (int i = 0; i < 8; i++) {
+      FakeDatanode node = new FakeDatanode("host0", 9_100 + i, 1, 100L << 30);
+      node.tells(wrong);
+      beat(node);
+      beat(node);
+    }
+    for (FakeDatanode node : h.nodes) {
+      node.tells(node.host().equals("host0") ? wrong : h.clock);
+    }
+    heartbeats();
+    heartbeats();
+    long granted = h.lease().getGrantedMicros();
+    assertTrue(Math.abs(granted - h.clock.wallMicros()) < hour / 2, () -> "" + granted);
+  }
+}
