@@ -23,11 +23,13 @@ import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelInitializer;
 import io.netty.handler.ssl.SslHandler;
+import io.stowage.common.conf.Keys;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.DataReply;
 import io.stowage.common.proto.DataRequest;
 import io.stowage.common.tls.ClientTls;
+import io.stowage.common.tls.ShownCertificate;
 import java.net.InetSocketAddress;
 import java.util.Iterator;
 import java.util.Map;
@@ -57,6 +59,9 @@ final class DataConnection {
   private final DataFrameQueue out;
   private final Map<Long, Call> calls = new ConcurrentHashMap<>();
   private final AtomicLong nextId = new AtomicLong(1);
+
+  /** What the datanode has shown. Confined to the event loop; null: nothing, or not yet. */
+  private ShownCertificate certificate;
 
   /** Why the connection has ended; null while it has not. */
   private volatile StoreException ended;
@@ -109,13 +114,13 @@ final class DataConnection {
 
   /** Nothing is sent, and waits in no buffer of TLS, before the other side is known. */
   private void openAfterHandshake() {
-    channel
-        .pipeline()
-        .get(SslHandler.class)
+    SslHandler encryption = channel.pipeline().get(SslHandler.class);
+    encryption
         .handshakeFuture()
         .addListener(
             done -> {
               if (done.isSuccess()) {
+                certificate = tls.shownBy(encryption);
                 out.open();
               } else {
                 LOG.warn(
@@ -182,6 +187,9 @@ final class DataConnection {
                     "Cannot wait longer for datanode %s: no answer after %d ms",
                     address, TimeUnit.NANOSECONDS.toMillis(timeoutNanos))));
       }
+    }
+    if (certificate != null && !certificate.isVouchedFor()) {
+      end("nobody in " + Keys.TLS_AUTHORITIES.name() + " vouches for its certificate any more");
     }
     if (ended == null) {
       var unused = channel.eventLoop().schedule(this::sweep, SWEEP_MILLIS, TimeUnit.MILLISECONDS);

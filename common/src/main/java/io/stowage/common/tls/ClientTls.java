@@ -16,6 +16,7 @@
 package io.stowage.common.tls;
 
 import io.netty.buffer.ByteBufAllocator;
+import io.netty.handler.ssl.SslContext;
 import io.netty.handler.ssl.SslContextBuilder;
 import io.netty.handler.ssl.SslHandler;
 import io.stowage.common.conf.Keys;
@@ -25,8 +26,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicReference;
 import javax.net.ssl.SSLEngine;
 import javax.net.ssl.SSLParameters;
+import javax.net.ssl.X509TrustManager;
 
 /**
  * How a client of datanodes encrypts: a datanode is believed if its certificate is vouched for by
@@ -34,15 +37,17 @@ import javax.net.ssl.SSLParameters;
  */
 public final class ClientTls {
   /** Nothing is encrypted. */
-  public static final ClientTls OFF = new ClientTls(null);
+  public static final ClientTls OFF = new ClientTls(null, new AtomicReference<>());
 
   /** Shorter than a call's patience, so that calls hear why and not only that nobody answered. */
   private static final long HANDSHAKE_MILLIS = 5_000;
 
   private final TlsFiles files; // null: off
+  private final AtomicReference<X509TrustManager> authorities; // those of the files in force
 
-  private ClientTls(TlsFiles files) {
+  private ClientTls(TlsFiles files, AtomicReference<X509TrustManager> authorities) {
     this.files = files;
+    this.authorities = authorities;
   }
 
   /**
@@ -64,7 +69,8 @@ public final class ClientTls {
       read.add(settings.certificate());
       read.add(settings.key());
     }
-    return new ClientTls(
+    AtomicReference<X509TrustManager> authorities = new AtomicReference<>();
+    TlsFiles files =
         TlsFiles.read(
             "reach datanodes by TLS",
             read,
@@ -73,8 +79,13 @@ public final class ClientTls {
               if (shows) {
                 builder.keyManager(settings.certificate().toFile(), settings.key().toFile());
               }
-              return builder.build();
-            }));
+              SslContext context = builder.build();
+              if (settings.authorities() != null) {
+                authorities.set(DataTls.trust(settings.authorities()));
+              }
+              return context;
+            });
+    return new ClientTls(files, authorities);
   }
 
   public boolean isOn() {
@@ -90,6 +101,17 @@ public final class ClientTls {
     engine.setSSLParameters(parameters);
     handler.setHandshakeTimeoutMillis(HANDSHAKE_MILLIS);
     return handler;
+  }
+
+  /** What a datanode has shown, to be judged as long as the connection to it lives. */
+  public ShownCertificate shownBy(SslHandler handler) {
+    return new ShownCertificate(
+        handler,
+        true,
+        () -> {
+          var unused = files.current(); // looks at the files
+          return authorities.get();
+        });
   }
 
   /** What to tell people of a connection that failed. */

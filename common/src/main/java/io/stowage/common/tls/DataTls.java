@@ -19,7 +19,18 @@ import io.netty.handler.ssl.ClientAuth;
 import io.netty.handler.ssl.SslContextBuilder;
 import io.netty.handler.ssl.SslProvider;
 import io.netty.handler.ssl.SupportedCipherSuiteFilter;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.GeneralSecurityException;
+import java.security.KeyStore;
+import java.security.cert.Certificate;
+import java.security.cert.CertificateFactory;
 import java.util.List;
+import javax.net.ssl.TrustManager;
+import javax.net.ssl.TrustManagerFactory;
+import javax.net.ssl.X509TrustManager;
 
 /**
  * What both sides of the data plane have in common: TLS 1.3 alone, since both are ours, by the
@@ -32,7 +43,8 @@ final class DataTls {
 
   /**
    * A connection that resumes a session shows no certificate again: what has been revoked, by
-   * taking it out of the authorities, is let in no longer than this.
+   * taking it out of the authorities, is let in no longer than this, and then judged again ({@link
+   * ShownCertificate}).
    */
   private static final long SESSION_SECONDS = 600;
 
@@ -47,6 +59,28 @@ final class DataTls {
         .protocols("TLSv1.3")
         .ciphers(CIPHERS, SupportedCipherSuiteFilter.INSTANCE)
         .sessionTimeout(SESSION_SECONDS);
+  }
+
+  /** Judges certificates by a file of authorities, as connections do when they are made. */
+  static X509TrustManager trust(Path authorities) throws IOException {
+    try (InputStream in = Files.newInputStream(authorities)) {
+      KeyStore trusted = KeyStore.getInstance(KeyStore.getDefaultType());
+      trusted.load(null, null);
+      for (Certificate each : CertificateFactory.getInstance("X.509").generateCertificates(in)) {
+        trusted.setCertificateEntry("authority " + trusted.size(), each);
+      }
+      TrustManagerFactory factory =
+          TrustManagerFactory.getInstance(TrustManagerFactory.getDefaultAlgorithm());
+      factory.init(trusted);
+      for (TrustManager manager : factory.getTrustManagers()) {
+        if (manager instanceof X509TrustManager judge) {
+          return judge;
+        }
+      }
+      throw new IOException("this JDK judges no certificates by " + factory.getAlgorithm());
+    } catch (GeneralSecurityException e) {
+      throw new IOException(authorities + ": " + e.getMessage(), e);
+    }
   }
 
   static ClientAuth clientAuth(TlsSettings.ClientCertificates clients) {

@@ -16,6 +16,7 @@
 package io.stowage.common.tls;
 
 import io.netty.buffer.ByteBufAllocator;
+import io.netty.handler.ssl.SslContext;
 import io.netty.handler.ssl.SslContextBuilder;
 import io.netty.handler.ssl.SslHandler;
 import io.stowage.common.conf.Keys;
@@ -24,21 +25,26 @@ import io.stowage.common.error.StoreException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicReference;
 import javax.net.ssl.SSLPeerUnverifiedException;
+import javax.net.ssl.X509TrustManager;
 
 /** What connections a datanode takes, and who has to show a certificate. Thread-safe. */
 public final class ServerTls {
   /** Nothing is encrypted. */
-  public static final ServerTls OFF = new ServerTls(null, null);
+  public static final ServerTls OFF = new ServerTls(null, null, new AtomicReference<>());
 
   private static final long HANDSHAKE_MILLIS = 10_000;
 
   private final TlsSettings settings;
   private final TlsFiles files; // null: off
+  private final AtomicReference<X509TrustManager> authorities; // those of the files in force
 
-  private ServerTls(TlsSettings settings, TlsFiles files) {
+  private ServerTls(
+      TlsSettings settings, TlsFiles files, AtomicReference<X509TrustManager> authorities) {
     this.settings = settings;
     this.files = files;
+    this.authorities = authorities;
   }
 
   /**
@@ -65,18 +71,25 @@ public final class ServerTls {
     if (settings.authorities() != null) {
       read.add(settings.authorities());
     }
-    return new ServerTls(
-        settings,
+    AtomicReference<X509TrustManager> authorities = new AtomicReference<>();
+    TlsFiles files =
         TlsFiles.read(
             "serve TLS",
             read,
-            () ->
-                DataTls.common(
-                        SslContextBuilder.forServer(
-                            settings.certificate().toFile(), settings.key().toFile()),
-                        settings)
-                    .clientAuth(DataTls.clientAuth(settings.clients()))
-                    .build()));
+            () -> {
+              SslContext context =
+                  DataTls.common(
+                          SslContextBuilder.forServer(
+                              settings.certificate().toFile(), settings.key().toFile()),
+                          settings)
+                      .clientAuth(DataTls.clientAuth(settings.clients()))
+                      .build();
+              if (settings.authorities() != null) {
+                authorities.set(DataTls.trust(settings.authorities()));
+              }
+              return context;
+            });
+    return new ServerTls(settings, files, authorities);
   }
 
   /** Whether connections may be encrypted. */
@@ -108,6 +121,17 @@ public final class ServerTls {
     } catch (SSLPeerUnverifiedException e) {
       return false;
     }
+  }
+
+  /** What the other end of a connection has shown, to be judged as long as it lives. */
+  public ShownCertificate shownBy(SslHandler handler) {
+    return new ShownCertificate(
+        handler,
+        false,
+        () -> {
+          var unused = files.current(); // looks at the files
+          return authorities.get();
+        });
   }
 
   /** What to tell people of a handshake that failed. */

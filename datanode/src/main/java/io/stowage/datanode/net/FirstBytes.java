@@ -22,6 +22,7 @@ import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelPipeline;
 import io.netty.handler.ssl.SslHandler;
 import io.netty.handler.ssl.SslHandshakeCompletionEvent;
+import io.netty.util.ReferenceCountUtil;
 import io.stowage.common.conf.Keys;
 import io.stowage.common.data.DataFrame;
 import io.stowage.common.data.DataFrameDecoder;
@@ -32,6 +33,7 @@ import io.stowage.common.error.ErrorCode;
 import io.stowage.common.proto.DataReply;
 import io.stowage.common.proto.DataRequest;
 import io.stowage.common.tls.ServerTls;
+import io.stowage.common.tls.ShownCertificate;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -130,7 +132,11 @@ final class FirstBytes extends ChannelInboundHandlerAdapter {
         var unused = context.close();
         return;
       }
-      ShardService to = ServerTls.isCertified(encryption) ? served.certified() : served.others();
+      boolean certified = ServerTls.isCertified(encryption);
+      if (certified) {
+        context.pipeline().addLast(new Vouched(tls.shownBy(encryption)));
+      }
+      ShardService to = certified ? served.certified() : served.others();
       speak(context.pipeline(), connection(context.pipeline(), to));
       context.pipeline().remove(this);
     }
@@ -138,6 +144,29 @@ final class FirstBytes extends ChannelInboundHandlerAdapter {
     @Override
     public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
       // told with the handshake's end
+      var unused = context.close();
+    }
+  }
+
+  /** Closes a connection when nobody vouches any more for what the other end has shown. */
+  private static final class Vouched extends ChannelInboundHandlerAdapter {
+    private final ShownCertificate certificate;
+
+    Vouched(ShownCertificate certificate) {
+      this.certificate = certificate;
+    }
+
+    @Override
+    public void channelRead(ChannelHandlerContext context, Object message) {
+      if (certificate.isVouchedFor()) {
+        context.fireChannelRead(message);
+        return;
+      }
+      LOG.warn(
+          "Closing the connection from {}: nobody in {} vouches for its certificate any more",
+          context.channel().remoteAddress(),
+          Keys.TLS_AUTHORITIES.name());
+      ReferenceCountUtil.release(message);
       var unused = context.close();
     }
   }

@@ -328,6 +328,72 @@ class DataTlsTest {
   }
 
   @Test
+  void anAuthorityThatIsTakenOutEndsOpenConnections() throws Exception {
+    TestAuthority other = new TestAuthority("other");
+    Pem stolen = other.issue(directory, "stolen", "127.0.0.1");
+    String alone = Files.readString(authorities);
+    Path believed =
+        Files.writeString(
+            directory.resolve("believed.pem"),
+            alone + Files.readString(other.write(directory.resolve("other.pem"))));
+    Map<ConfigKey<?>, String> settings = settings("only", good, believed);
+    settings.put(Keys.TLS_CLIENT_CERTIFICATES, "services");
+    settings.put(Keys.SECURITY_ENABLED, "true");
+    ShardTokens noKeys = new ShardTokens(new TokenKeyRing(), StoreClock.system());
+    try (DataServer server =
+            DataServer.start(
+                new InetSocketAddress(InetAddress.getLoopbackAddress(), 0),
+                ServerTls.from(config(settings)),
+                new DataServer.Served(store, new CheckedShards(store, new TokenChecks(noKeys))),
+                32 << 20);
+        NetworkDatanodes thief =
+            new NetworkDatanodes(ClientTls.from(config(settings("only", stolen, authorities))));
+        NetworkDatanodes gateway =
+            new NetworkDatanodes(ClientTls.from(config(settings("only", good, authorities))))) {
+      ShardService byThief = thief.datanode("127.0.0.1", server.port());
+      ShardService byGateway = gateway.datanode("127.0.0.1", server.port());
+      for (int i = 0; i < 4; i++) { // over each of their connections
+        assertEquals(null, failureOf(byThief, ByteString.EMPTY));
+        assertEquals(null, failureOf(byGateway, ByteString.EMPTY));
+      }
+      Files.writeString(directory.resolve("next.pem"), alone);
+      Files.move(directory.resolve("next.pem"), believed, StandardCopyOption.REPLACE_EXISTING);
+      long deadline = System.nanoTime() + 20_000_000_000L;
+      int refusals = 0;
+      while (refusals < 4 && System.nanoTime() < deadline) {
+        refusals = failureOf(byThief, ByteString.EMPTY) == null ? 0 : refusals + 1;
+        assertEquals(null, failureOf(byGateway, ByteString.EMPTY), "vouched for as ever");
+      }
+      assertEquals(4, refusals, "an open connection is a service's for ever");
+      // On new ones it is nobody.
+      refused(failureOf(byThief, ByteString.EMPTY), ErrorCode.ACCESS_DENIED, "");
+    }
+  }
+
+  @Test
+  void aClientLeavesADatanodeForWhichNobodyVouchesAnyMore() throws Exception {
+    String alone = Files.readString(authorities);
+    Path other = new TestAuthority("other").write(directory.resolve("other.pem"));
+    Path believed = Files.writeString(directory.resolve("believed.pem"), alone);
+    try (DataServer server = serve(settings("only", good, authorities));
+        NetworkDatanodes network =
+            new NetworkDatanodes(ClientTls.from(config(settings("only", null, believed))))) {
+      ShardService node = network.datanode("127.0.0.1", server.port());
+      for (int i = 0; i < 4; i++) { // over each of its connections
+        assertEquals(null, failureOf(node, ByteString.EMPTY));
+      }
+      Files.move(other, believed, StandardCopyOption.REPLACE_EXISTING);
+      long deadline = System.nanoTime() + 20_000_000_000L;
+      int refusals = 0;
+      while (refusals < 4 && System.nanoTime() < deadline) {
+        refusals = failureOf(node, ByteString.EMPTY) == null ? 0 : refusals + 1;
+      }
+      assertEquals(4, refusals, "an open connection is used on");
+      assertEquals(null, call(server, "127.0.0.1", client()), "who believes it as ever");
+    }
+  }
+
+  @Test
   void changedFilesAreReadAgainOnBothSides() throws Exception {
     TestAuthority next = new TestAuthority("next");
     Pem own = authority.issue(directory, "own", "127.0.0.1");
