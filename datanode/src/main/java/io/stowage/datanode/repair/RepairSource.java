@@ -41,6 +41,9 @@ final class RepairSource {
     SILENT
   }
 
+  /** Bad spots are smaller: a source that gives nothing of so many segments running is away. */
+  private static final int MAX_VAIN_SEGMENTS = 4;
+
   private final ShardPlace place;
   private final ShardKey key;
   private final ShardService service;
@@ -48,6 +51,8 @@ final class RepairSource {
   private EpochRanges epochs;
   private long end;
   private long lostSectors;
+  private int vainSegments;
+  private boolean gaveAny;
 
   RepairSource(long container, ShardPlace place, ShardService service) {
     this.place = place;
@@ -69,8 +74,25 @@ final class RepairSource {
     return condition == Condition.ANSWERS;
   }
 
+  /** Or as good as: its disk may be gone, and what it says of itself come from memory. */
   boolean isSilent() {
-    return condition == Condition.SILENT;
+    return condition == Condition.SILENT || vainSegments >= MAX_VAIN_SEGMENTS;
+  }
+
+  /** Asked in vain, of however few segments, and never otherwise. */
+  boolean gaveNothing() {
+    return vainSegments > 0 && !gaveAny;
+  }
+
+  /** Segments are told in order: it was asked for what could not be read, and gave nothing else. */
+  void askedInVain() {
+    vainSegments++;
+  }
+
+  /** It gave something of a segment, or was not asked. */
+  void gave() {
+    vainSegments = 0;
+    gaveAny = true;
   }
 
   /** Highest address that it says was written, one past. */

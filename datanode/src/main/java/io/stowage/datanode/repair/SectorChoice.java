@@ -17,6 +17,7 @@ package io.stowage.datanode.repair;
 
 import io.stowage.common.erasure.ErasurePolicy;
 import io.stowage.common.proto.SectorState;
+import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -106,6 +107,10 @@ final class SectorChoice {
 
   Kind kind(int sector) {
     return kinds[sector];
+  }
+
+  boolean isAnyLost() {
+    return Arrays.asList(kinds).contains(Kind.LOST);
   }
 
   int bitmap(int sector) {

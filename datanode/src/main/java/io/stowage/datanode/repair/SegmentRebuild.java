@@ -30,6 +30,7 @@ import io.stowage.datanode.shard.ShardFormat;
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.List;
 import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
@@ -45,7 +46,9 @@ import java.util.zip.CRC32C;
  *       cells give them; exactly those are asked for. Holes cost nothing.
  *   <li>{@link #complete}: CRCs are checked; where a source fails or lies, others are asked until
  *       none is left; then the segment is decoded. A source that cannot read what was asked is
- *       asked for less, down to a sector: a bad spot of its disk costs no more than that.
+ *       asked for less, down to a sector: a bad spot of its disk costs no more than that. One whose
+ *       page could not be read is surveyed once more before anything counts as lost, and each is
+ *       told whether it was asked in vain: a bad spot, or the end of its disk.
  * </ol>
  */
 final class SegmentRebuild {
@@ -85,6 +88,11 @@ final class SegmentRebuild {
   /** Not taken in yet. */
   private final Queue<Fetch> fetches = new ArrayDeque<>();
 
+  // Sources by whether something could be read of them. They answer, or did.
+  private final BitSet unsurveyed = new BitSet();
+  private final BitSet failed = new BitSet();
+  private final BitSet gave = new BitSet();
+
   SegmentRebuild(
       ErasurePolicy policy,
       int target,
@@ -107,34 +115,41 @@ final class SegmentRebuild {
 
   void survey() {
     for (RepairSource source : sources) {
-      surveys.add(source.answers() ? source.read(List.of(range(0, sectors)), true) : null);
+      surveys.add(source.answers() ? askStates(source) : null);
     }
+  }
+
+  private CompletableFuture<ShardBytes> askStates(RepairSource source) {
+    return source.read(List.of(range(0, sectors)), true);
   }
 
   void fetch() throws StoreException {
     for (int i = 0; i < sources.size(); i++) {
-      RepairSource source = sources.get(i);
       CompletableFuture<ShardBytes> survey = surveys.get(i);
-      if (survey == null) {
-        continue;
+      if (survey != null) {
+        surveys.set(i, null);
+        takeSurvey(i, survey);
       }
-      surveys.set(i, null);
-      ShardBytes said =
-          calls.await(source, () -> source.read(List.of(range(0, sectors)), true), survey);
-      if (said == null) {
-        continue;
-      }
-      said.payload().release();
-      int source0 = i;
-      forEachSector(
-          said.reply(),
-          0,
-          (sector, at, state) ->
-              choice.claim(
-                  source0, sector, ofEpoch(source, sector, state), said.reply().getUsedShards(at)));
     }
     choice.choose();
     sendFetches();
+  }
+
+  private void takeSurvey(int i, CompletableFuture<ShardBytes> survey) throws StoreException {
+    RepairSource source = sources.get(i);
+    ShardBytes said = calls.await(source, () -> askStates(source), survey);
+    unsurveyed.set(i, said == null && source.answers());
+    failed.set(i, said == null);
+    if (said == null) {
+      return;
+    }
+    said.payload().release();
+    forEachSector(
+        said.reply(),
+        0,
+        (sector, at, state) ->
+            choice.claim(
+                i, sector, ofEpoch(source, sector, state), said.reply().getUsedShards(at)));
   }
 
   /** A sector that another epoch wrote is none of this stripe's. */
@@ -182,14 +197,41 @@ final class SegmentRebuild {
 
   /** Takes in what was asked for, asks on where it was not good, and decodes. */
   RebuiltSegment complete(SegmentBuffers buffers) throws StoreException {
+    takeFetches(buffers);
+    if (!unsurveyed.isEmpty() && choice.isAnyLost()) {
+      for (int i : unsurveyed.stream().filter(i -> sources.get(i).answers()).toArray()) {
+        takeSurvey(i, askStates(sources.get(i)));
+      }
+      choice.choose();
+      sendFetches();
+      takeFetches(buffers);
+    }
+    for (int i = 0; i < sources.size(); i++) {
+      if (failed.get(i) && !gave.get(i)) {
+        sources.get(i).askedInVain();
+      } else {
+        sources.get(i).gave();
+      }
+    }
+    return decode(buffers);
+  }
+
+  /** Sources that answer and could not read something that they were asked for. */
+  List<RepairSource> failing() {
+    return failed.stream().mapToObj(sources::get).filter(RepairSource::answers).toList();
+  }
+
+  private void takeFetches(SegmentBuffers buffers) throws StoreException {
     while (!fetches.isEmpty()) {
       for (Fetch fetch = fetches.poll(); fetch != null; fetch = fetches.poll()) {
         RepairSource source = sources.get(fetch.source);
         ShardBytes got = calls.await(source, resend(source, fetch), fetch.answer);
         if (got == null) {
+          failed.set(fetch.source);
           askForLess(fetch, source);
           continue;
         }
+        gave.set(fetch.source);
         try {
           take(fetch, got, buffers.source(fetch.source));
         } finally {
@@ -199,7 +241,6 @@ final class SegmentRebuild {
       choice.choose();
       sendFetches();
     }
-    return decode(buffers);
   }
 
   /** A spot that cannot be read loses its own sectors; a source that failed all that it has. */

@@ -52,9 +52,11 @@ import org.slf4j.LoggerFactory;
  *
  * <p>Nothing is believed that was not verified: each source sector against its CRC after it left
  * disk and network. What cannot be decoded becomes lost in the new shard, never zeros; but only
- * once every source of the order has answered, since a silent one may still have it. A shard that
- * is there and lacks sectors is made anew only if fewer are lost in the new one. A crash at any
- * step leaves a file that start removes ({@link RebuiltShardFile}), or the whole shard.
+ * once every source of the order has answered, since a silent one may still have it. A source that
+ * answers and can read nothing, in the whole shard or in segments running, counts as silent: its
+ * disk may be gone behind a page cache. A shard that is there and lacks sectors is made anew only
+ * if fewer are lost in the new one. A crash at any step leaves a file that start removes ({@link
+ * RebuiltShardFile}), or the whole shard.
  */
 final class ShardRebuild {
   private static final Logger LOG = LoggerFactory.getLogger(ShardRebuild.class);
@@ -248,6 +250,7 @@ final class ShardRebuild {
           continue;
         }
         RebuiltSegment result = now.complete(buffers);
+        tellFailing(now, result);
         checkLost(result, all);
         lost += result.lostCount();
         checkMended(lost, mostLost);
@@ -262,6 +265,7 @@ final class ShardRebuild {
         }
         bytesDone = Math.min(end, (i + 1) * ShardFormat.SEGMENT_ADDRESSES);
       }
+      checkGave(lost, sources);
       force.join();
     } catch (CompletionException e) {
       throw e.getCause() instanceof IOException io ? io : new IOException(e.getCause());
@@ -313,6 +317,25 @@ final class ShardRebuild {
         result.segment());
   }
 
+  /** Of a short shard no bad spot takes all: see {@link RepairSource#isSilent}. */
+  private void checkGave(long lost, List<RepairSource> sources) throws StoreException {
+    for (RepairSource source : sources) {
+      if (lost > 0 && source.gaveNothing()) {
+        throw new StoreException(
+            ErrorCode.DATA_UNAVAILABLE,
+            String.format(
+                "Cannot rebuild %s: %d sectors cannot be decoded while nothing of %s can be read",
+                id(), lost, source));
+      }
+    }
+  }
+
+  private void tellFailing(SegmentRebuild done, RebuiltSegment result) {
+    for (RepairSource source : done.failing()) {
+      LOG.info("Rebuilding {}: {} cannot read all of segment {}", id(), source, result.segment());
+    }
+  }
+
   private void checkMended(long lost, long mostLost) throws StoreException {
     if (lost > 0 && lost > mostLost) {
       throw new StoreException(
@@ -358,7 +381,7 @@ final class ShardRebuild {
           SegmentRebuild.drop(answer);
         }
         if (e.code() == ErrorCode.SHARD_FAILED && isThere(source)) {
-          LOG.info("Rebuilding {} without something of {}: {}", id(), source, e.toString());
+          LOG.debug("Rebuilding {} without something of {}", id(), source, e);
           return null;
         }
         LOG.warn("Rebuilding {} on without {}: {}", id(), source, e.toString());

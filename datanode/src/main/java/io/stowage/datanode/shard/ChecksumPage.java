@@ -52,7 +52,9 @@ final class ChecksumPage {
     /** One slot holds bytes that are no page: newer entries may have been in it. */
     DOUBTFUL,
     /** Bytes in both or one, and no page: nothing is known of any sector. */
-    UNREADABLE
+    UNREADABLE,
+    /** The same because the disk gave neither slot: it may the next time. */
+    UNREAD
   }
 
   final int segment;
@@ -97,8 +99,7 @@ final class ChecksumPage {
 
   /** Nothing is known of a sector: its entry would have been in what cannot be read. */
   boolean isLost(int sector) {
-    return condition == Condition.UNREADABLE
-        || (condition == Condition.DOUBTFUL && crcs[sector] == 0);
+    return isUnreadable() || (condition == Condition.DOUBTFUL && crcs[sector] == 0);
   }
 
   boolean isSound() {
@@ -106,7 +107,11 @@ final class ChecksumPage {
   }
 
   boolean isUnreadable() {
-    return condition == Condition.UNREADABLE;
+    return condition == Condition.UNREADABLE || condition == Condition.UNREAD;
+  }
+
+  boolean isUnread() {
+    return condition == Condition.UNREAD;
   }
 
   /** One slot is damaged. */
@@ -129,7 +134,7 @@ final class ChecksumPage {
 
   /** Sectors up to the last written one; all of them if nothing is known. */
   int writtenSectors() {
-    if (condition == Condition.UNREADABLE) {
+    if (isUnreadable()) {
       return SEGMENT_SECTORS;
     }
     int count = SEGMENT_SECTORS;
@@ -206,7 +211,11 @@ final class ChecksumPage {
     boolean[] valid = {isValid(slot[0], id, segment), isValid(slot[1], id, segment)};
     boolean[] empty = {!valid[0] && isZero(slot[0]), !valid[1] && isZero(slot[1])};
     if (!valid[0] && !valid[1]) {
-      page.condition = empty[0] && empty[1] ? Condition.SOUND : Condition.UNREADABLE;
+      if (ShardFormat.isUnread(slot[0]) && ShardFormat.isUnread(slot[1])) {
+        page.condition = Condition.UNREAD;
+      } else {
+        page.condition = empty[0] && empty[1] ? Condition.SOUND : Condition.UNREADABLE;
+      }
       return page;
     }
     int winner = valid[0] && (!valid[1] || slot[0].getLong(32) > slot[1].getLong(32)) ? 0 : 1;

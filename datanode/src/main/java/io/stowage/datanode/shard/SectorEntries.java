@@ -23,6 +23,7 @@ final class SectorEntries {
   final int[] used;
   final boolean[] lost;
   private int count;
+  private boolean unread;
 
   SectorEntries(int capacity) {
     crcs = new int[capacity];
@@ -32,6 +33,7 @@ final class SectorEntries {
 
   /** Adds the entries of a run of sectors. */
   void copy(ChecksumPage page, int firstSector, int sectors) {
+    unread |= page.isUnread();
     for (int i = firstSector; i < firstSector + sectors; i++) {
       crcs[count] = page.crc(i);
       used[count] = page.used(i);
@@ -42,5 +44,10 @@ final class SectorEntries {
 
   int count() {
     return count;
+  }
+
+  /** Whether the disk did not give the page of any of them. */
+  boolean areUnread() {
+    return unread;
   }
 }

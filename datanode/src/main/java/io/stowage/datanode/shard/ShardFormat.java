@@ -83,8 +83,8 @@ public final class ShardFormat {
    */
   static final int LOST_MARK = 0x4C4F5354;
 
-  /** What neither a magic nor an empty slot begins with. */
-  private static final byte NO_SLOT = 1;
+  /** What neither a magic nor an empty slot begins with. "UNREAD!!". */
+  private static final long UNREAD = 0x554E524541442121L;
 
   private ShardFormat() {}
 
@@ -132,11 +132,16 @@ public final class ShardFormat {
         try {
           file.read(slot, position + at);
         } catch (IOException bad) {
-          slot.put(0, NO_SLOT);
+          slot.putLong(0, UNREAD);
         }
       }
     }
     return slots.clear();
+  }
+
+  /** Whether {@link #readSlots} could not read a slot. */
+  static boolean isUnread(ByteBuffer slot) {
+    return slot.getLong(0) == UNREAD;
   }
 
   /** First byte of the file behind the sectors below an address. */

@@ -117,6 +117,9 @@ final class ShardRead {
           entries);
     }
     if (request.getStatesOnly()) {
+      if (entries.areUnread()) {
+        throw new IOException("no checksum page of a segment can be read");
+      }
       for (int i = 0; i < sectors; i++) {
         long address = offset + (long) i * ShardFormat.SECTOR_BYTES;
         // Whether a marked sector's bytes have the mark for a CRC, only reading them would tell.
@@ -150,10 +153,15 @@ final class ShardRead {
     }
   }
 
-  /** A spot of the disk that cannot be read loses its own sectors, not all that were asked for. */
+  /**
+   * A spot of the disk that cannot be read loses its own sectors, not all that were asked for. A
+   * rebuild is told where nothing of that could be read: that is no word on what the sectors hold.
+   */
   private void readSingly(
       long offset, int sectors, SectorEntries entries, int at, IOException cause)
       throws IOException {
+    int mostFromStart =
+        request.getBackground() ? Math.min(sectors, MAX_BAD_FROM_START) : MAX_BAD_FROM_START;
     int failed = 0;
     for (int i = 0; i < sectors; i++) {
       into.writerIndex(at + i * ShardFormat.SECTOR_BYTES);
@@ -161,7 +169,7 @@ final class ShardRead {
         readBytes(offset + (long) i * ShardFormat.SECTOR_BYTES, ShardFormat.SECTOR_BYTES);
       } catch (IOException e) {
         entries.lost[i] = true;
-        if (++failed == MAX_BAD_FROM_START && failed == i + 1) {
+        if (++failed == mostFromStart && failed == i + 1) {
           throw cause; // the disk, not a spot of it
         }
         into.setZero(at + i * ShardFormat.SECTOR_BYTES, ShardFormat.SECTOR_BYTES);

@@ -647,6 +647,73 @@ class RebuildTest {
     }
   }
 
+  /** What it says of itself is in memory, its pages may be; nothing of its file can be read. */
+  @Test
+  void whatIsOnADeviceThatIsGoneIsNotGivenUp() throws Exception {
+    for (boolean remembered : List.of(true, false)) {
+      assertWaitsForItsDevice(1, remembered, 0, 3);
+    }
+    assertWaitsForItsDevice(6, false, 0, 5 * SEGMENT + 3);
+    assertWaitsForItsDevice(6, false, 1, 5 * SEGMENT + 3);
+  }
+
+  /**
+   * Rebuilds where one sector of another source is bad.
+   *
+   * @param remembered pages are
+   * @param from segment from which on the device gives nothing
+   */
+  private static void assertWaitsForItsDevice(
+      int segments, boolean remembered, int from, long badSector) throws Exception {
+    ErasurePolicy policy = ErasurePolicy.RS_3_2;
+    try (TestContainer container = new TestContainer(policy, 41)) {
+      container.open();
+      for (int i = 0; i < segments; i++) {
+        container.writeStripe(3, segments == 1 ? 20 : SEGMENT, false);
+      }
+      container.seal();
+      Damage damage = new Damage();
+      damage.sector(container, 1, badSector);
+      TestContainer.Node gone = container.nodes.get(4);
+      if (!remembered) {
+        gone.restart(container.network);
+      }
+      long first = from == 0 ? 0 : 32_768 + from * (8_192 + SEGMENT * 4_096L);
+      gone.disks.failReads(gone.file(container.id(4)), first, Long.MAX_VALUE);
+      OrderResult refused = container.rebuild(container.order(1, 0, 1, allBut(policy, 0)));
+      assertEquals(ErrorCode.DATA_UNAVAILABLE.number(), refused.getErrorCode());
+      String message = refused.getErrorMessage();
+      assertTrue(message.contains("shard 4 generation 0"), message);
+      assertEquals(List.of(), container.spare().disks.find(".new"));
+      gone.disks.failReads(null, 0, 0);
+      OrderResult whole = container.rebuild(container.order(2, 0, 2, allBut(policy, 0)));
+      assertEquals(0, whole.getErrorCode(), whole.getErrorMessage());
+      assertEquals(0, whole.getLostSectors());
+    }
+  }
+
+  /** Too many open files, say: it would have all the next time it is asked. */
+  @Test
+  void aSourceThatCannotBeOpenedOnceIsSurveyedAgain() throws Exception {
+    ErasurePolicy policy = ErasurePolicy.RS_3_2;
+    try (TestContainer container = new TestContainer(policy, 43)) {
+      container.open();
+      container.writeStripe(3, 20, false);
+      container.seal();
+      TestContainer.Node node = container.nodes.get(3);
+      node.restart(container.network);
+      AtomicLong failures = new AtomicLong(1);
+      node.disks.failEverything(
+          path -> path.toString().endsWith(".shard") && failures.getAndDecrement() > 0);
+      List<Integer> rest = List.of(1, 2, 3);
+      OrderResult result = container.rebuild(container.order(1, 0, 1, rest));
+      assertEquals(0, result.getErrorCode(), result.getErrorMessage());
+      assertTrue(failures.get() < 0);
+      assertEquals(0, result.getLostSectors());
+      check(container, 0, container.newKey(container.spare(), 0, 1), rest, new Damage());
+    }
+  }
+
   private static void awaitDisk(TestContainer.Node node, boolean failed) {
     long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(10);
     while (node.store.diskInfos().get(0).getFailed() != failed) {
