@@ -96,6 +96,7 @@ public final class SimulatedDisks implements DiskFiles {
   private ToLongFunction<Path> forceMillis = path -> 0;
   private final Set<Object> locks = new HashSet<>();
   private int locksTaken;
+  private Runnable beforeReadFails = () -> {};
   private Path badFile;
   private long badFrom;
   private long badTo;
@@ -202,6 +203,11 @@ public final class SimulatedDisks implements DiskFiles {
     badFile = path;
     badFrom = from;
     badTo = to;
+  }
+
+  /** What happens until such a read fails: real disks try for seconds. */
+  public synchronized void beforeReadFails(Runnable passes) {
+    beforeReadFails = passes;
   }
 
   /** From now on writes of all other files fail, as with a device error. */
@@ -501,6 +507,7 @@ public final class SimulatedDisks implements DiskFiles {
       synchronized (SimulatedDisks.this) {
         checkAlive();
         if (path.equals(badFile) && position < badTo && position + into.remaining() > badFrom) {
+          beforeReadFails.run();
           throw new IOException("Input/output error");
         }
         int before = into.position();

@@ -16,12 +16,15 @@
 package io.stowage.datanode.shard;
 
 import io.stowage.common.error.StoreException;
+import io.stowage.common.time.StoreClock;
 import io.stowage.datanode.disk.DiskFiles;
 import java.nio.file.Path;
 
 /** What a shard file needs of the disk that it is on. Thread-safe. */
 public interface ShardHost {
   DiskFiles files();
+
+  StoreClock clock();
 
   OpenFiles openFiles();
 

@@ -24,6 +24,7 @@ import io.stowage.common.proto.SectorState;
 import io.stowage.datanode.disk.DiskFile;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.util.concurrent.TimeUnit;
 import java.util.zip.CRC32C;
 
 /** One read of a shard file. Confined to its thread. */
@@ -31,12 +32,19 @@ final class ShardRead {
   /** A device that is gone may take long to say so, for each sector. */
   private static final int MAX_BAD_FROM_START = 16;
 
+  /**
+   * A disk tries for seconds before it gives a bad sector up. Who asked for many waits half a
+   * minute; he asks for less, and others want the disk's few threads as well.
+   */
+  private static final long MAX_TRYING_NANOS = TimeUnit.SECONDS.toNanos(5);
+
   private final ShardFile shard;
   private final Superblock superblock;
   private final DiskFile file;
   private final ReadShardRequest request;
   private final ByteBuf into;
   private final SectorStates states;
+  private final long beganNanos;
 
   /** Addresses that the epoch asked for may have written. */
   private final long rangeStart;
@@ -56,6 +64,7 @@ final class ShardRead {
     this.request = request;
     this.into = into;
     this.states = states;
+    this.beganNanos = shard.host().clock().monotonicNanos();
     boolean anyEpoch = request.getEpoch() == 0;
     this.rangeStart = anyEpoch ? 0 : superblock.startOf(request.getEpoch());
     this.rangeEnd = anyEpoch ? Long.MAX_VALUE : superblock.endOf(request.getEpoch());
@@ -164,6 +173,9 @@ final class ShardRead {
         request.getBackground() ? Math.min(sectors, MAX_BAD_FROM_START) : MAX_BAD_FROM_START;
     int failed = 0;
     for (int i = 0; i < sectors; i++) {
+      if (shard.host().clock().monotonicNanos() - beganNanos > MAX_TRYING_NANOS) {
+        throw cause;
+      }
       into.writerIndex(at + i * ShardFormat.SECTOR_BYTES);
       try {
         readBytes(offset + (long) i * ShardFormat.SECTOR_BYTES, ShardFormat.SECTOR_BYTES);

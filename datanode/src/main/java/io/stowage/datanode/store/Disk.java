@@ -746,6 +746,11 @@ final class Disk implements ShardHost, AutoCloseable {
   }
 
   @Override
+  public StoreClock clock() {
+    return clock;
+  }
+
+  @Override
   public OpenFiles openFiles() {
     return openFiles;
   }

@@ -27,6 +27,7 @@ import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.SectorState;
 import io.stowage.common.proto.WriteShardReply;
 import java.nio.ByteBuffer;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -115,6 +116,26 @@ class ShardFileTest {
     host.disks.losePower(new Random(1));
     host.restart();
     assertArrayEquals(TestHost.pattern(1, 1), host.read(1, 0, 1).bytes());
+  }
+
+  /** Who asks waits half a minute, for a bad spot of a disk that tries each sector for seconds. */
+  @Test
+  void aReadOverABadSpotEndsWhileItIsWaitedFor() throws Exception {
+    host.open(1, 1);
+    host.write(1, 0, TestHost.pattern(1, 300), 1);
+    long data = 32_768 + 8_192;
+    host.disks.failReads(TestHost.PATH, data + 100 * SECTOR, data + 110 * SECTOR);
+    assertEquals(SectorState.LOST, host.read(1, 0, 300).states().get(109)); // one that fails fast
+    host.disks.beforeReadFails(() -> host.clock.advance(Duration.ofSeconds(7)));
+    for (int count = 300; count >= 1; count /= 2) {
+      int sectors = count;
+      long before = host.clock.monotonicNanos();
+      expect(ErrorCode.SHARD_FAILED, () -> host.read(1, 100, Math.min(200, sectors)));
+      long took = host.clock.monotonicNanos() - before;
+      assertTrue(took < Duration.ofSeconds(30).toNanos(), took / 1_000_000_000 + " s");
+    }
+    assertEquals(Collections.nCopies(100, SectorState.WRITTEN), host.read(1, 0, 100).states());
+    assertEquals(Collections.nCopies(190, SectorState.WRITTEN), host.read(1, 110, 190).states());
   }
 
   @Test

@@ -28,6 +28,8 @@ import io.stowage.common.proto.SectorRun;
 import io.stowage.common.proto.SectorState;
 import io.stowage.common.proto.WriteShardReply;
 import io.stowage.common.proto.WriteShardRequest;
+import io.stowage.common.time.ManualClock;
+import io.stowage.common.time.StoreClock;
 import io.stowage.datanode.disk.DiskFiles;
 import io.stowage.datanode.fault.SimulatedDisks;
 import java.nio.file.Path;
@@ -52,6 +54,7 @@ final class TestHost implements ShardHost {
   static final long CAPACITY = 16L << 20;
 
   final SimulatedDisks disks = new SimulatedDisks();
+  final ManualClock clock = new ManualClock(1_700_000_000_000_000L);
   private final PageCache pageCache = new PageCache(8);
   private final MemoryBudget memory = new MemoryBudget(64 << 20);
   private OpenFiles openFiles = new OpenFiles(disks, 4);
@@ -207,6 +210,11 @@ final class TestHost implements ShardHost {
   @Override
   public DiskFiles files() {
     return disks;
+  }
+
+  @Override
+  public StoreClock clock() {
+    return clock;
   }
 
   @Override
