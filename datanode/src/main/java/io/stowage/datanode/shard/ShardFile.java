@@ -420,25 +420,39 @@ public final class ShardFile {
 
   private void submit(ShardOp op) {
     boolean start = false;
-    boolean full = false;
+    StoreException refusal;
     synchronized (queue) {
-      if (queue.size() >= MAX_QUEUED) {
-        full = true;
-      } else {
+      refusal = refusal(op);
+      if (refusal == null) {
         queue.add(op);
         start = !committing;
         committing = true;
       }
     }
-    if (full) {
-      op.fail(
-          new StoreException(
-              ErrorCode.OVERLOADED,
-              "Cannot write " + id + ": " + MAX_QUEUED + " operations wait for it"));
+    if (refusal != null) {
+      op.fail(refusal);
     }
     if (start) {
       startCommitter();
     }
+  }
+
+  /**
+   * Why an operation may not wait; null if it may. On a disk that takes no writes a write never
+   * does, since it keeps memory; others are tried, as long as none before hangs there. Asked with
+   * the queue's lock held: a disk says so before it calls {@link #failWaiting}, which finds what
+   * was added before.
+   */
+  private StoreException refusal(ShardOp op) {
+    StoreException refusal = host.refusal(id);
+    if (refusal != null && (committing || op instanceof ShardOp.Write)) {
+      return refusal;
+    }
+    return queue.size() < MAX_QUEUED
+        ? null
+        : new StoreException(
+            ErrorCode.OVERLOADED,
+            "Cannot write " + id + ": " + MAX_QUEUED + " operations wait for it");
   }
 
   private void startCommitter() {

@@ -33,6 +33,9 @@ public interface ShardHost {
   /** Bytes of payload that wait for their I/O, of the whole node. */
   MemoryBudget writeMemory();
 
+  /** Why nothing is to wait for the disk any more, for good; null while it takes writes. */
+  StoreException refusal(ShardId shard);
+
   /** False: durability is the page cache's; nothing is forced but superblocks. */
   boolean forcesData();
 

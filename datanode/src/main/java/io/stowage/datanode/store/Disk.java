@@ -298,7 +298,7 @@ final class Disk implements ShardHost, AutoCloseable {
     return shard;
   }
 
-  /** The same, to be written: nothing is to wait for a disk that takes no writes. */
+  /** The same, to be written: no bytes are to wait for a disk that takes no writes. */
   ShardFile shardToWrite(ShardId shardId) throws StoreException {
     checkNotFailed(shardId);
     checkTakesWrites(shardId);
@@ -332,6 +332,13 @@ final class Disk implements ShardHost, AutoCloseable {
 
   private void checkTakesWrites(ShardId shardId) throws StoreException {
     check(shardId, writeFailure);
+  }
+
+  @Override
+  public StoreException refusal(ShardId shardId) {
+    String out = failure;
+    String why = out != null ? out : writeFailure;
+    return why == null ? null : outException(shardId, why);
   }
 
   private void check(ShardId shardId, String why) throws StoreException {
@@ -448,9 +455,15 @@ final class Disk implements ShardHost, AutoCloseable {
     void run() throws IOException;
   }
 
-  /** Runs work that blocks on the disk, on its own threads. */
+  /** Runs work that blocks on the disk, on its own threads; not behind what hangs there. */
   private CompletableFuture<Void> run(DiskWork work) {
     CompletableFuture<Void> result = new CompletableFuture<>();
+    if (isFailed() && othersWait()) {
+      return CompletableFuture.failedFuture(
+          new StoreException(
+              ErrorCode.SHARD_FAILED,
+              "Cannot use disk " + id() + ": it takes no writes, and others wait for it"));
+    }
     try {
       writers.execute(
           () -> {

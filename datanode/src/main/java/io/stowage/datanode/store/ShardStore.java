@@ -22,6 +22,7 @@ import io.stowage.common.data.ShardService;
 import io.stowage.common.erasure.ErasurePolicy;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.fault.CrashPoint;
 import io.stowage.common.proto.DiskInfo;
 import io.stowage.common.proto.ListShardsReply;
 import io.stowage.common.proto.ListShardsRequest;
@@ -58,6 +59,8 @@ import java.util.concurrent.TimeUnit;
  * <p>A call is checked, CRCs included, on the caller's thread, then waits on the disk's.
  */
 public final class ShardStore implements ShardService, AutoCloseable {
+  private static final CrashPoint BEFORE_QUEUE = CrashPoint.named("datanode.write.before-queue");
+
   /**
    * Reads that wait hold memory of their connection: what takes longer is refused and asked again.
    */
@@ -180,6 +183,7 @@ public final class ShardStore implements ShardService, AutoCloseable {
                 + writeMemory.used()
                 + " bytes wait to be written on this datanode");
       }
+      BEFORE_QUEUE.reach();
       return shard.write(request, payload);
     } catch (StoreException e) {
       payload.release();

@@ -233,6 +233,11 @@ final class TestHost implements ShardHost {
   }
 
   @Override
+  public StoreException refusal(ShardId refused) {
+    return null;
+  }
+
+  @Override
   public boolean forcesData() {
     return true;
   }

@@ -23,6 +23,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.fault.CrashPoint;
 import io.stowage.common.proto.DiskInfo;
 import io.stowage.common.proto.ListShardsRequest;
 import io.stowage.common.proto.ShardReport;
@@ -289,6 +290,42 @@ class DisksTest {
       Shard.await(begun);
       two.write(1, 7 * 4096, Shard.bytes(4, 8 * 4096), 1);
     } finally {
+      disks.hangWrites(path -> false);
+    }
+  }
+
+  /** What comes by just then, or later, and what SCM orders again and again. */
+  @Test
+  void nothingGathersAtADiskOnceItsWritesAreFoundToHang() throws Exception {
+    ManualClock clock = new ManualClock(5_000_000);
+    StoreSettings settings = new StoreSettings(0, true, 8 * 4096);
+    store = ShardStore.open(List.of(D1, D2), disks, settings, clock);
+    Shard one = shardOn(D1, 1);
+    Shard two = shardOn(D2, 2);
+    one.open(1, 1);
+    two.open(1, 1);
+    disks.hangWrites(path -> path.startsWith(D1));
+    try {
+      CompletableFuture<?> begun = one.writeAsync(1, 0, Shard.bytes(1, 4096), 1);
+      look();
+      CrashPoint beforeQueue = CrashPoint.named("datanode.write.before-queue");
+      beforeQueue.arm(
+          () -> { // it was told that the disk takes writes
+            beforeQueue.arm(null);
+            clock.advance(Duration.ofSeconds(31));
+            look();
+            clock.advance(Duration.ofSeconds(61));
+            look();
+          });
+      CompletableFuture<?> late = one.writeAsync(1, 4096, Shard.bytes(2, 7 * 4096), 1);
+      assertTrue(store.diskInfos().get(0).getFailed());
+      assertEquals(ErrorCode.SHARD_FAILED, Shard.failure(late).code());
+      two.write(1, 0, Shard.bytes(3, 7 * 4096), 1);
+      one.expect(ErrorCode.SHARD_FAILED, () -> one.seal(1));
+      assertEquals(ErrorCode.SHARD_FAILED, Shard.failure(store.delete(one.key())).code());
+      assertFalse(begun.isDone());
+    } finally {
+      CrashPoint.disarmAll();
       disks.hangWrites(path -> false);
     }
   }
