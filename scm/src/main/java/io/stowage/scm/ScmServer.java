@@ -76,8 +76,9 @@ import org.slf4j.LoggerFactory;
 
 /**
  * A running storage container manager: its table, its RPC server, its part in the election, and
- * three threads: one looks at nodes and leases, one follows the table, one asks ZooKeeper who
- * leads, and may wait for it for as long as it is away. Thread-safe.
+ * four threads: one looks at nodes and waits for nobody, one looks at leases and containers, one
+ * follows the table, one asks ZooKeeper who leads; these may wait for as long as HBase or ZooKeeper
+ * are away. Thread-safe.
  */
 public final class ScmServer implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(ScmServer.class);
@@ -105,6 +106,7 @@ public final class ScmServer implements AutoCloseable {
   private final RefusedLogins refused;
   private final String address;
   private final CrashPoint work;
+  private final ScheduledExecutorService nodeLooker = thread("scm-nodes");
   private final ScheduledExecutorService ticker = thread("scm-ticker");
   private final ScheduledExecutorService follower = thread("scm-follower");
   private final ScheduledExecutorService looker = thread("scm-looker");
@@ -270,9 +272,15 @@ public final class ScmServer implements AutoCloseable {
     manager.named(address);
     long tickMillis = config.tickInterval().toMillis();
     // The jobs catch all that they throw: nothing is lost with the futures.
+    ScheduledFuture<?> unusedNodeLooks =
+        nodeLooker.scheduleWithFixedDelay(
+            () -> guarded("look at nodes", manager::lookAtNodes),
+            tickMillis,
+            tickMillis,
+            TimeUnit.MILLISECONDS);
     ScheduledFuture<?> unusedTicks =
         ticker.scheduleWithFixedDelay(
-            () -> guarded("look at nodes and leases", manager::tick),
+            () -> guarded("look at leases and containers", manager::tick),
             tickMillis,
             tickMillis,
             TimeUnit.MILLISECONDS);
@@ -427,11 +435,13 @@ public final class ScmServer implements AutoCloseable {
     rpc.close();
     refused.close();
     audit.close();
+    nodeLooker.shutdownNow();
     ticker.shutdownNow();
     follower.shutdownNow();
     looker.shutdownNow();
     try {
-      if (!ticker.awaitTermination(10, TimeUnit.SECONDS)
+      if (!nodeLooker.awaitTermination(10, TimeUnit.SECONDS)
+          || !ticker.awaitTermination(10, TimeUnit.SECONDS)
           || !follower.awaitTermination(10, TimeUnit.SECONDS)
           || !looker.awaitTermination(10, TimeUnit.SECONDS)) {
         LOG.warn("SCM's threads do not end");

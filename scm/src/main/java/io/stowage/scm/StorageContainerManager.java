@@ -363,10 +363,17 @@ final class StorageContainerManager
     return Math.max(1, Math.min(followedToMicros, byNow) - LATE_WRITE_MICROS - twoBoundsMicros);
   }
 
-  /** Looks at nodes, leases and its own leadership. Called periodically, by one thread. */
-  void tick() throws StoreException {
+  /**
+   * Looks at nodes and their clocks. Called periodically, by a thread that nothing else holds up:
+   * else the time of whatever did would be taken for a pause of this process.
+   */
+  void lookAtNodes() {
     clock.look();
     cluster.tick();
+  }
+
+  /** Looks at leases, containers and its own leadership. Called periodically, by one thread. */
+  void tick() throws StoreException {
     Term now = term;
     if (now == null) {
       return;

@@ -172,7 +172,7 @@ class LeasesTest {
     h.heartbeats();
     assertThrows(StoreException.class, () -> h.write(lease, 16384));
     h.heartbeats();
-    h.scm.tick();
+    h.tick();
     assertEquals(12288, h.store.read(lease.getContainer().getId()).info().getEndOffset());
     assertEquals(0, h.status().getEndangeredContainers());
     assertEquals(1, h.status().getSealedContainers());
@@ -251,7 +251,7 @@ class LeasesTest {
     h.clock.advance(ScmHarness.DEAD.plusSeconds(1));
     assertEquals(0, h.status().getDeadDatanodes());
     h.written(4096); // there is a place for all five
-    h.scm.tick();
+    h.tick();
     assertEquals(0, h.status().getDeadDatanodes());
     h.pass(ScmHarness.DEAD.plusSeconds(2), h.nodes.get(0));
     assertEquals(1, h.status().getDeadDatanodes());
@@ -292,7 +292,7 @@ class LeasesTest {
     h.write(lease, 4096);
     h.node(lease.getContainer().getShards(0)).heartbeat(h.scm); // the others report later
     h.release(lease, LeaseOutcome.LEASE_IDLE, 4096);
-    h.scm.tick();
+    h.tick();
     assertEquals(0, h.status().getEndangeredContainers());
     assertEquals(lease.getContainer().getId(), h.lease().getContainer().getId());
   }
@@ -469,7 +469,7 @@ class LeasesTest {
     assertEquals(ContainerState.OPEN, h.container(lease).getState()); // an object manager asks
     h.pass(ScmHarness.LEASE.plusSeconds(5));
     h.clock.advance(ScmHarness.OPEN_TIME);
-    h.scm.tick(); // that it stood still is held against nobody
+    h.tick(); // that it stood still is held against nobody
     h.pass(Duration.ofSeconds(5));
     assertEquals(ContainerState.SEALED, h.container(lease).getState());
   }

@@ -76,7 +76,7 @@ class RepacksTest {
   /** Time passes until needles of what is sealed may be judged. */
   private static void ripen(ScmHarness h) throws StoreException {
     h.clock.advance(ScmHarness.WINDOW.plusSeconds(11));
-    h.scm.tick(); // that it stood still is held against nobody
+    h.tick(); // that it stood still is held against nobody
     h.heartbeats();
     h.pass(A_SCAN);
   }
@@ -298,7 +298,7 @@ class RepacksTest {
       assertEquals(granted, Math.max(row.getSealedMicros(), row.getLeaseGrantedMicros()));
     }
     assertTrue(h.store.mutations() - mutations <= 5, "one mutation a quarter of the window");
-    h.scm.tick();
+    h.tick();
     h.heartbeats();
     h.scm = h.newScm(); // all that counts is in the row
     h.scm.follow();

@@ -443,18 +443,18 @@ class RepairTest {
     FakeDatanode node = hosts(h, id).get(1);
     node.setDiskReadOnly(node.diskIds().get(0));
     h.clock.advance(ScmHarness.KEEP);
-    h.scm.tick();
+    h.tick();
     h.pass(A_LITTLE);
     assertNotNull(node.shard(id, 1));
     assertNull(hosts(h, id).get(2).shard(id, 2));
     for (int day = 0; day < 6; day++) {
       h.clock.advance(Duration.ofDays(1));
-      h.scm.tick();
+      h.tick();
       h.pass(A_LITTLE);
     }
     assertNotNull(h.store.read(id), "it may take writes again");
     h.clock.advance(Duration.ofDays(1));
-    h.scm.tick();
+    h.tick();
     h.pass(A_LITTLE);
     assertNull(h.store.read(id), "it is not waited for for ever");
   }
@@ -476,17 +476,17 @@ class RepairTest {
       h.pass(ScmHarness.DEAD.plus(A_LITTLE), silent);
       assertEquals(1, h.status().getStaleShards());
       h.clock.advance(ScmHarness.KEEP);
-      h.scm.tick();
+      h.tick();
       h.pass(ScmHarness.DEAD.plus(A_LITTLE), silent);
       assertTrue(hosts.stream().allMatch(host -> host.shard(id, 1) == null));
       for (int day = 0; day < 6; day++) {
         h.clock.advance(Duration.ofDays(1));
-        h.scm.tick();
+        h.tick();
         h.pass(A_LITTLE, silent);
       }
       assertNotNull(h.store.read(id), "it may take writes again");
       h.clock.advance(Duration.ofDays(1));
-      h.scm.tick();
+      h.tick();
       h.pass(ScmHarness.DEAD.plus(A_LITTLE), silent);
       assertNull(h.store.read(id), "it is not waited for for ever");
       assertEquals(0, h.status().getDeletedContainers());
@@ -990,7 +990,7 @@ class RepairTest {
   private static long emptied(ScmHarness h) throws StoreException {
     long id = sealed(h);
     h.clock.advance(ScmHarness.WINDOW.plusMinutes(1));
-    h.scm.tick(); // that it stood still is held against nobody
+    h.tick(); // that it stood still is held against nobody
     h.heartbeats();
     ByteString worker = WriteId.random();
     assertEquals(
@@ -1025,7 +1025,7 @@ class RepairTest {
     h.pass(A_LITTLE);
     assertTrue(hosts.stream().allMatch(node -> node.shards().size() == 1), "kept for readers");
     h.clock.advance(ScmHarness.KEEP);
-    h.scm.tick();
+    h.tick();
     FakeDatanode away = hosts.get(2);
     h.pass(ScmHarness.DEAD.plus(A_LITTLE), away);
     assertTrue(hosts.stream().allMatch(node -> node == away || node.shards().isEmpty()));
@@ -1047,16 +1047,16 @@ class RepairTest {
     long id = emptied(h);
     FakeDatanode dead = hosts(h, id).get(2);
     h.clock.advance(ScmHarness.KEEP);
-    h.scm.tick();
+    h.tick();
     h.pass(ScmHarness.DEAD.plus(A_LITTLE), dead);
     for (int day = 0; day < 6; day++) {
       h.clock.advance(Duration.ofDays(1));
-      h.scm.tick();
+      h.tick();
       h.pass(A_LITTLE, dead);
     }
     assertNotNull(h.store.read(id), "the node may come back");
     h.clock.advance(Duration.ofDays(1));
-    h.scm.tick();
+    h.tick();
     h.pass(ScmHarness.DEAD.plus(A_LITTLE), dead);
     assertNull(h.store.read(id), "it is not waited for for ever");
     assertEquals(0, h.status().getDeletedContainers());
@@ -1066,7 +1066,7 @@ class RepairTest {
     h.pass(A_LITTLE);
     assertTrue(dead.shard(id, 2).getQuarantined());
     h.clock.advance(Duration.ofDays(8));
-    h.scm.tick();
+    h.tick();
     h.pass(A_LITTLE);
     assertTrue(dead.shards().isEmpty());
     assertEquals(0, h.status().getUnknownShards());
@@ -1079,7 +1079,7 @@ class RepairTest {
     FakeDatanode away = hosts(h, id).get(2);
     setMode(h, away, DatanodeMode.MAINTENANCE);
     h.clock.advance(ScmHarness.KEEP.plusDays(8));
-    h.scm.tick();
+    h.tick();
     h.pass(ScmHarness.DEAD.plus(A_LITTLE), away);
     assertNotNull(h.store.read(id), "its operator has said that it comes back");
     comeBack(away);
@@ -1166,12 +1166,12 @@ class RepairTest {
     assertAllCounted(h);
     for (int day = 0; day < 6; day++) {
       h.clock.advance(Duration.ofDays(1));
-      h.scm.tick();
+      h.tick();
       h.pass(Duration.ofSeconds(5));
     }
     assertEquals(1, h.status().getQuarantinedShards());
     h.clock.advance(Duration.ofDays(1));
-    h.scm.tick();
+    h.tick();
     h.pass(A_LITTLE);
     assertNull(node.shard(77, 0));
     assertEquals(0, h.status().getUnknownShards());
@@ -1215,7 +1215,7 @@ class RepairTest {
     assertNoCopiesButTheRows(h, id);
     for (int day = 0; day < 9; day++) {
       h.clock.advance(Duration.ofDays(1));
-      h.scm.tick();
+      h.tick();
       h.pass(A_LITTLE);
     }
     assertWhole(h, id);
@@ -1236,9 +1236,9 @@ class RepairTest {
                     .build())
             .getCreated());
     h.clock.advance(ScmHarness.WINDOW.plusMinutes(1));
-    h.scm.tick(); // that it stood still is held against nobody
+    h.tick(); // that it stood still is held against nobody
     h.heartbeats();
-    h.scm.tick();
+    h.tick();
     assertEquals(ContainerState.SEALED, h.container(id).getState());
     h.pass(A_LITTLE);
     assertWhole(h, id);
@@ -1297,11 +1297,11 @@ class RepairTest {
       }
       h.release(lease, LeaseOutcome.LEASE_FULL, 8192);
       h.clock.advance(ScmHarness.OPEN_TIME.plusHours(1)); // in the copy it is open for long
-      h.scm.tick();
+      h.tick();
       h.pass(A_LITTLE);
       assertEquals(ContainerState.SEALED, h.container(id).getState());
       restore(h, copy);
-      h.scm.tick(); // before anybody is heard
+      h.tick(); // before anybody is heard
       assertEquals(ContainerState.OPEN, h.container(id).getState());
       h.pass(A_LITTLE);
       assertHeldBack(h);
@@ -1310,7 +1310,7 @@ class RepairTest {
       assertWhole(h, id);
 
       h.clock.advance(ScmHarness.WINDOW.plusMinutes(1));
-      h.scm.tick();
+      h.tick();
       h.heartbeats();
       h.pass(A_LITTLE);
       ByteString worker = WriteId.random();
@@ -1440,7 +1440,7 @@ class RepairTest {
     assertNull(dead.shard(id, 0));
     assertEquals(200, h.status().getQuarantinedShards());
     h.clock.advance(Duration.ofDays(2));
-    h.scm.tick();
+    h.tick();
     h.pass(A_LITTLE);
     assertEquals("", h.status().getHeldBack(), "it was said of these");
     for (int i = 201; i <= 400; i++) {
@@ -1455,7 +1455,7 @@ class RepairTest {
     h.pass(Duration.ofSeconds(20));
     assertEquals(400, h.status().getQuarantinedShards());
     h.clock.advance(Duration.ofDays(5));
-    h.scm.tick();
+    h.tick();
     h.pass(Duration.ofSeconds(20));
     assertEquals("", h.status().getHeldBack());
     assertNull(node.shard(1, 0));

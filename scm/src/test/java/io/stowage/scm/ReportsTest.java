@@ -102,7 +102,7 @@ class ReportsTest {
     sealed(h);
     h.pass(Duration.ofSeconds(2));
     h.clock.advance(Duration.ofMinutes(5));
-    h.scm.tick();
+    h.tick();
     assertEquals(0, h.status().getDeadDatanodes());
     assertEquals(0, h.status().getEndangeredContainers());
     h.pass(ScmHarness.DEAD.plusSeconds(2), h.nodes.get(0));

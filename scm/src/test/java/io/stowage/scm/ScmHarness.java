@@ -149,8 +149,18 @@ final class ScmHarness {
           node.heartbeat(scm);
         }
       }
-      scm.tick();
+      tick();
     }
+  }
+
+  void tick() throws StoreException {
+    tick(scm);
+  }
+
+  /** What an SCM's threads do now and then. */
+  static void tick(StorageContainerManager scm) throws StoreException {
+    scm.lookAtNodes();
+    scm.tick();
   }
 
   Lease lease() throws StoreException {

@@ -24,6 +24,7 @@ import io.stowage.common.conf.Keys;
 import io.stowage.common.conf.StowageConfig;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.fault.CrashPoint;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.ClusterStatusReply;
 import io.stowage.common.proto.ClusterStatusRequest;
@@ -40,11 +41,13 @@ import io.stowage.common.proto.RenewLeasesRequest;
 import io.stowage.common.rpc.RpcClient;
 import io.stowage.common.rpc.RpcProtocol;
 import io.stowage.common.scm.ContainerManager;
+import io.stowage.common.time.ManualClock;
 import io.stowage.common.time.StoreClock;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CountDownLatch;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -52,6 +55,7 @@ import org.junit.jupiter.api.Test;
 
 /** One SCM as a process would run it: real HBase, real ZooKeeper, real RPC; datanodes are fakes. */
 class ScmServerTest {
+  private StowageConfig config;
   private ScmServer scm;
   private RpcClient<ContainerManager> client;
   private final List<FakeDatanode> nodes = new ArrayList<>();
@@ -60,7 +64,7 @@ class ScmServerTest {
   void start() throws Exception {
     EmbeddedHBase hbase = EmbeddedHBase.get();
     String name = EmbeddedHBase.freshName();
-    StowageConfig config =
+    config =
         StowageConfig.of(
             Map.of(
                 Keys.SCM_BIND.name(),
@@ -90,6 +94,7 @@ class ScmServerTest {
 
   @AfterEach
   void stop() {
+    CrashPoint.disarmAll();
     client.close();
     scm.close();
   }
@@ -182,6 +187,57 @@ class ScmServerTest {
     scm.close();
     scm.close(); // twice is once
     Await.until("all of SCM's threads to end", Duration.ofSeconds(10), () -> ourThreads() == 0);
+  }
+
+  /** Else a table that answers late would hide who is silent. */
+  @Test
+  void whoIsSilentIsDeadThoughLeasesWaitForTheTable() throws Exception {
+    scm.close();
+    ManualClock clock = new ManualClock(System.currentTimeMillis() * 1_000);
+    scm = ScmServer.start(config, EmbeddedHBase.get().configuration(), clock);
+    CountDownLatch slow = new CountDownLatch(1);
+    CrashPoint.named("scm.work@" + scm.address())
+        .arm(
+            () -> {
+              if (Thread.currentThread().getName().equals("scm-ticker")) {
+                awaitUninterruptibly(slow);
+              }
+            });
+    try {
+      heartbeats();
+      nodes.remove(4);
+      // A node is dead after 30 s, by looks that come every half of a second and more.
+      Await.until(
+          "the silent one to be dead",
+          Duration.ofSeconds(60),
+          () -> {
+            clock.advance(Duration.ofMillis(50));
+            heartbeats();
+            return deadNodes() == 1;
+          });
+    } finally {
+      slow.countDown();
+    }
+  }
+
+  private int deadNodes() throws StoreException {
+    return scm.containerManager()
+        .clusterStatus(ClusterStatusRequest.getDefaultInstance())
+        .getDeadDatanodes();
+  }
+
+  private static void awaitUninterruptibly(CountDownLatch latch) {
+    boolean interrupted = false;
+    while (latch.getCount() > 0) {
+      try {
+        latch.await();
+      } catch (InterruptedException e) {
+        interrupted = true;
+      }
+    }
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
   }
 
   private static long ourThreads() {

@@ -240,7 +240,7 @@ class TwoLeadersTest {
             underWay.clear();
           }
           case FOLLOW -> scm.follow();
-          case TICK -> scm.tick();
+          case TICK -> ScmHarness.tick(scm);
           case LOSE_SHARD -> loseShard();
           case SHARD_COMES_BACK -> {
             mislaid.forEach(
@@ -258,7 +258,7 @@ class TwoLeadersTest {
           case FINISH_LATEST -> finish(scm, workers.size() - 1);
           case CLAIM_LAPSES -> {
             h.clock.advance(ScmHarness.CLAIM);
-            scm.tick();
+            ScmHarness.tick(scm);
           }
         }
       } catch (StoreException e) {
@@ -369,7 +369,7 @@ class TwoLeadersTest {
       }
       assertTrue(deleted, "nobody may empty it any more");
       h.clock.advance(ScmHarness.KEEP);
-      last.tick();
+      ScmHarness.tick(last);
       h.pass(Duration.ofSeconds(20));
       check();
       long id = latest().getContainer().getId();

@@ -237,7 +237,7 @@ public final class ClusterMap {
     LOG.info("Datanode {} ({}) answers again", node.id, node.address());
   }
 
-  /** Called periodically. */
+  /** Called periodically; as often as this process gets to run, whatever else waits in it. */
   public void tick() {
     synchronized (this) {
       long now = clock.monotonicNanos();
