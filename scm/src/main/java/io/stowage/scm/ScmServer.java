@@ -52,6 +52,8 @@ import io.stowage.scm.container.TokenKeyRolls;
 import io.stowage.scm.election.Election;
 import io.stowage.scm.table.HBaseContainerStore;
 import java.io.IOException;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Proxy;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.UnknownHostException;
@@ -60,6 +62,7 @@ import java.time.Duration;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
+import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.CommonConfigurationKeysPublic;
@@ -85,6 +88,12 @@ public final class ScmServer implements AutoCloseable {
 
   /** Datanodes' heartbeats and object managers' leases wait on HBase, not on the processor. */
   private static final int RPC_HANDLERS = 32;
+
+  /**
+   * Of these, as many calls may wait on HBase: others are told to come again. A heartbeat that
+   * found no handler for half a minute would make its node dead.
+   */
+  private static final int MOST_WAITING = RPC_HANDLERS - 8;
 
   private static final long FOLLOW_MILLIS = 1_000;
 
@@ -177,7 +186,11 @@ public final class ScmServer implements AutoCloseable {
       }
       RpcServer rpc =
           RpcServer.create(
-                  hadoopAndHBase, scm.bind(), RPC_HANDLERS, RpcProtocol.CONTAINER_MANAGER, manager)
+                  hadoopAndHBase,
+                  scm.bind(),
+                  RPC_HANDLERS,
+                  RpcProtocol.CONTAINER_MANAGER,
+                  leavingHandlers(manager))
               .add(
                   hadoopAndHBase,
                   RpcProtocol.DATANODE_REPORTS,
@@ -238,6 +251,29 @@ public final class ScmServer implements AutoCloseable {
         null,
         false,
         why);
+  }
+
+  /** Refuses calls while {@link #MOST_WAITING} are under way; clients try again after a pause. */
+  private static ContainerManager leavingHandlers(ContainerManager manager) {
+    Semaphore free = new Semaphore(MOST_WAITING);
+    return (ContainerManager)
+        Proxy.newProxyInstance(
+            ContainerManager.class.getClassLoader(),
+            new Class<?>[] {ContainerManager.class},
+            (proxy, method, args) -> {
+              if (!free.tryAcquire()) {
+                throw new StoreException(
+                    ErrorCode.UNAVAILABLE,
+                    "Cannot " + method.getName() + ": " + MOST_WAITING + " calls are under way");
+              }
+              try {
+                return method.invoke(manager, args);
+              } catch (InvocationTargetException e) {
+                throw e.getCause();
+              } finally {
+                free.release();
+              }
+            });
   }
 
   /** With security off nobody is refused. */

@@ -41,13 +41,19 @@ import io.stowage.common.proto.RenewLeasesRequest;
 import io.stowage.common.rpc.RpcClient;
 import io.stowage.common.rpc.RpcProtocol;
 import io.stowage.common.scm.ContainerManager;
+import io.stowage.common.scm.DatanodeReports;
 import io.stowage.common.time.ManualClock;
 import io.stowage.common.time.StoreClock;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -238,6 +244,62 @@ class ScmServerTest {
     if (interrupted) {
       Thread.currentThread().interrupt();
     }
+  }
+
+  /** However many writers ask for leases while the table is slow. */
+  @Test
+  void callsThatWaitForTheTableLeaveHandlersToHeartbeats() throws Exception {
+    heartbeats();
+    ask(WriteId.random()); // it leads
+    // Of two with one lock the second would wait for it.
+    Map<Integer, ByteString> byLock = new HashMap<>();
+    while (byLock.size() < 40) {
+      ByteString holder = WriteId.random();
+      byLock.put(Math.floorMod(holder.hashCode(), 256), holder);
+    }
+    List<ByteString> holders = List.copyOf(byLock.values());
+    CountDownLatch slow = new CountDownLatch(1);
+    AtomicInteger waiting = new AtomicInteger();
+    CrashPoint.named("scm.lease.after-row")
+        .arm(
+            () -> {
+              waiting.incrementAndGet();
+              awaitUninterruptibly(slow);
+            });
+    ExecutorService writers = Executors.newFixedThreadPool(40);
+    try (RpcClient<DatanodeReports> reports =
+        RpcClient.create(
+            RpcProtocol.DATANODE_REPORTS,
+            EmbeddedHBase.get().configuration(),
+            List.of(scm.address()),
+            Duration.ofSeconds(20),
+            Duration.ZERO)) {
+      List<Future<Lease>> leases = new ArrayList<>();
+      for (int i = 0; i < 40; i++) {
+        ByteString holder = holders.get(i);
+        leases.add(writers.submit(() -> ask(holder)));
+      }
+      Await.until("many to wait", Duration.ofSeconds(20), () -> waiting.get() >= 24);
+      for (FakeDatanode node : nodes) {
+        node.heartbeat(reports.api());
+      }
+      assertEquals(24, waiting.get());
+      slow.countDown();
+      for (Future<Lease> lease : leases) {
+        lease.get(); // those that were told to come again, too
+      }
+    } finally {
+      slow.countDown();
+      writers.shutdownNow();
+    }
+  }
+
+  private Lease ask(ByteString holder) throws StoreException {
+    return client
+        .api()
+        .leaseContainer(
+            LeaseContainersRequest.newBuilder().setPolicy("rs-3-2").setHolder(holder).build())
+        .getLease();
   }
 
   private static long ourThreads() {
