@@ -63,8 +63,7 @@ public final class ShardInventory {
   private final Strangers strangers = new Strangers();
   private final Damage damage = new Damage();
 
-  /** Nodes in the midst of a full report in pages, and what they told so far. */
-  private final Map<String, PagedReport> underWay = new ConcurrentHashMap<>();
+  private final Map<String, Telling> tellings = new ConcurrentHashMap<>(); // by node
 
   public ShardInventory(ContainerMap map, ClusterMap cluster) {
     this.map = map;
@@ -72,11 +71,43 @@ public final class ShardInventory {
     map.onReplaced(this::replaced);
   }
 
-  /** What a node told in the pages before; confined to its heartbeats, which come one by one. */
+  /**
+   * What a node tells is counted under this, whoever says it: a shard that an answer and a
+   * heartbeat tell at once counts once. Guarded by itself; taken before any other lock.
+   */
+  private static final class Telling {
+    private PagedReport report; // null: none is under way
+  }
+
+  /** What a node told in the pages before, and what became known of its shards besides. */
   private static final class PagedReport {
-    private final Set<ShardId> told = new HashSet<>();
+    private final boolean again;
+    private final Set<ShardId> told = new HashSet<>(); // if it is told again
+    private final Set<ShardId> left = new HashSet<>();
+    private final Set<ShardId> came = new HashSet<>();
     private int pages;
     private int shards;
+
+    PagedReport(boolean again) {
+      this.again = again;
+    }
+
+    private void tell(ShardId id) {
+      came.remove(id);
+      shards++;
+      if (again) {
+        told.add(id);
+      }
+    }
+
+    /** A shard is there that was not, or is no more; else than by this report. */
+    private void changed(ShardId id, boolean there) {
+      if (there && !left.remove(id)) {
+        came.add(id);
+      } else if (!there && !came.remove(id) && (!again || told.contains(id))) {
+        left.add(id);
+      }
+    }
   }
 
   /**
@@ -123,12 +154,23 @@ public final class ShardInventory {
    * how many unknown shards are too many follows from how many there are.
    */
   private void counted(String nodeId, ShardId id, Runnable news) {
-    boolean before = isKnown(nodeId, id);
-    news.run();
-    boolean after = isKnown(nodeId, id);
-    if (before != after) {
+    Telling telling = telling(nodeId);
+    synchronized (telling) {
+      boolean before = isKnown(nodeId, id);
+      news.run();
+      boolean after = isKnown(nodeId, id);
+      if (before == after) {
+        return;
+      }
       cluster.noteNewShards(nodeId, after ? 1 : -1);
+      if (telling.report != null) {
+        telling.report.changed(id, after);
+      }
     }
+  }
+
+  private Telling telling(String nodeId) {
+    return tellings.computeIfAbsent(nodeId, node -> new Telling());
   }
 
   private boolean isKnown(String nodeId, ShardId id) {
@@ -150,39 +192,49 @@ public final class ShardInventory {
    */
   public List<ShardReport> reportPage(
       String nodeId, List<ShardReport> shards, int page, boolean more) {
+    Telling telling = telling(nodeId);
+    synchronized (telling) {
+      return reportPage(telling, nodeId, shards, page, more);
+    }
+  }
+
+  private List<ShardReport> reportPage(
+      Telling telling, String nodeId, List<ShardReport> shards, int page, boolean more) {
     List<ShardReport> unsealed = new ArrayList<>();
-    boolean again = cluster.everHadFullReport(nodeId);
     if (page == 0) {
       strangers.forgetNode(nodeId);
-      underWay.put(nodeId, new PagedReport());
+      telling.report = new PagedReport(cluster.everHadFullReport(nodeId));
     }
-    PagedReport report = underWay.get(nodeId);
+    PagedReport report = telling.report;
     boolean follows = report != null && report.pages == page;
     for (ShardReport shard : shards) {
-      if (again && follows) {
-        report.told.add(ShardId.of(shard));
+      if (follows) {
+        report.tell(ShardId.of(shard));
       }
       take(nodeId, shard, unsealed);
     }
     if (!follows) {
-      underWay.remove(nodeId);
+      telling.report = null;
       return unsealed;
     }
     report.pages++;
-    report.shards += shards.size();
     if (!more) {
-      underWay.remove(nodeId);
-      if (again) {
+      telling.report = null;
+      if (report.again) {
+        report.told.addAll(report.came);
         forgetUntold(nodeId, report.told);
       }
-      cluster.noteFullReport(nodeId, report.shards);
+      cluster.noteFullReport(nodeId, report.shards + report.came.size() - report.left.size());
     }
     return unsealed;
   }
 
   /** Whether a node is in the midst of a report in pages. */
   public boolean isReportUnderWay(String nodeId) {
-    return underWay.containsKey(nodeId);
+    Telling telling = telling(nodeId);
+    synchronized (telling) {
+      return telling.report != null;
+    }
   }
 
   private void take(String nodeId, ShardReport shard, List<ShardReport> unsealed) {
