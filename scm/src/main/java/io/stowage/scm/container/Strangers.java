@@ -53,6 +53,13 @@ final class Strangers {
 
   private record Key(String nodeId, ShardInventory.ShardId id) {}
 
+  /** Where some are. */
+  record Disk(String nodeId, String diskId) {
+    static Disk of(Stranger stranger) {
+      return new Disk(stranger.nodeId, stranger.shard.getDiskId());
+    }
+  }
+
   /** By container; whoever was looked at goes to the end. */
   private final Map<Long, Map<Key, Stranger>> byContainer = new LinkedHashMap<>();
 
@@ -61,6 +68,7 @@ final class Strangers {
   private long unlisted;
   private long unknown;
   private long quarantined;
+  private final Map<Disk, Long> unknownByDisk = new HashMap<>();
 
   synchronized void add(String nodeId, ShardReport shard, Kin kin) {
     long container = shard.getContainer();
@@ -70,17 +78,24 @@ final class Strangers {
       unlisted++;
       return;
     }
-    byContainer
-        .computeIfAbsent(container, id -> new LinkedHashMap<>())
-        .put(key, new Stranger(nodeId, shard, kin));
+    Stranger stranger = new Stranger(nodeId, shard, kin);
+    byContainer.computeIfAbsent(container, id -> new LinkedHashMap<>()).put(key, stranger);
     containersOf.computeIfAbsent(nodeId, id -> new HashSet<>()).add(container);
-    count(shard, kin, 1);
+    count(stranger, 1);
   }
 
-  private void count(ShardReport shard, Kin kin, int more) {
+  private void count(Stranger stranger, int more) {
     listed += more;
-    unknown += kin == Kin.UNKNOWN ? more : 0;
-    quarantined += shard.getQuarantined() ? more : 0;
+    quarantined += stranger.shard.getQuarantined() ? more : 0;
+    if (stranger.kin == Kin.UNKNOWN) {
+      unknown += more;
+      unknownByDisk.compute(
+          Disk.of(stranger),
+          (disk, before) -> {
+            long now = (before == null ? 0 : before) + more;
+            return now == 0 ? null : now;
+          });
+    }
   }
 
   /** Says whether it was there. */
@@ -95,7 +110,7 @@ final class Strangers {
     if (gone == null) {
       return false;
     }
-    count(gone.shard, gone.kin, -1);
+    count(gone, -1);
     if (copies.isEmpty()) {
       byContainer.remove(container);
     }
@@ -149,7 +164,18 @@ final class Strangers {
     return unknown + unlisted;
   }
 
-  /** Of the unknown ones those that are so. */
+  /** The same where they are, but for what is not listed. */
+  synchronized Map<Disk, Long> unknownByDisk() {
+    return Map.copyOf(unknownByDisk);
+  }
+
+  /** All unknown ones that are not on these disks. */
+  synchronized long unknownCountBut(Set<Disk> disks) {
+    return unknownCount()
+        - disks.stream().mapToLong(disk -> unknownByDisk.getOrDefault(disk, 0L)).sum();
+  }
+
+  /** Of the unknown ones those that are so. Walks all: not for what is asked each second. */
   synchronized long unknownCount(Predicate<Stranger> which) {
     long count = 0;
     for (Map<Key, Stranger> copies : byContainer.values()) {

@@ -25,8 +25,8 @@ import io.stowage.common.time.StoreClock;
 import io.stowage.scm.cluster.ClusterMap;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.HashMap;
-import java.util.Map;
+import java.util.HashSet;
+import java.util.Set;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -140,12 +140,21 @@ final class Surplus {
     }
     // What was put aside under an operator's word goes its way when that no longer holds. Nothing
     // is removed from a disk that takes no writes, and after a week there rows do not wait for it.
+    Set<Strangers.Disk> failing = new HashSet<>();
+    for (Strangers.Disk disk : shards.strangers().unknownByDisk().keySet()) {
+      if (cluster.placeState(disk.nodeId(), disk.diskId()).isFailing()) {
+        failing.add(disk);
+      }
+    }
+    unknown = shards.strangers().unknownCountBut(failing);
     long accepted = operator.latest().getUnknownAcceptedUntilMicros();
-    Map<String, Boolean> failing = new HashMap<>(); // by disk
-    unknown -=
-        shards
-            .strangers()
-            .unknownCount(copy -> isAsideBy(accepted, copy) || isOnFailingDisk(copy, failing));
+    if (accepted > 0) {
+      unknown -=
+          shards
+              .strangers()
+              .unknownCount(
+                  copy -> isAsideBy(accepted, copy) && !failing.contains(Strangers.Disk.of(copy)));
+    }
     if (areFew(unknown, known)) {
       return "";
     }
@@ -159,11 +168,6 @@ final class Surplus {
   private static boolean isAsideBy(long micros, Strangers.Stranger copy) {
     long since = copy.shard().getQuarantinedMicros();
     return copy.shard().getQuarantined() && since > 0 && since <= micros;
-  }
-
-  private boolean isOnFailingDisk(Strangers.Stranger copy, Map<String, Boolean> known) {
-    String disk = copy.shard().getDiskId();
-    return known.computeIfAbsent(disk, id -> cluster.placeState(copy.nodeId(), disk).isFailing());
   }
 
   private static boolean areFew(long unknown, long known) {

@@ -25,10 +25,12 @@ import io.stowage.scm.cluster.FailureDomains;
 import io.stowage.scm.cluster.RackResolver;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
 import java.util.stream.LongStream;
 import org.junit.jupiter.api.Test;
 
-/** How many shards a node has. */
+/** How many shards a node has, and how many of them no row explains. */
 class ShardInventoryTest {
   private static final String NODE = "n1";
   private final ClusterMap cluster =
@@ -88,5 +90,23 @@ class ShardInventoryTest {
       gone(51, 61);
       assertEquals(43, cluster.shardCount());
     }
+  }
+
+  @Test
+  void unknownOnesAreCountedByDisk() {
+    page(0, false, 1, 11);
+    Strangers.Disk even = new Strangers.Disk(NODE, "d0");
+    Strangers.Disk odd = new Strangers.Disk(NODE, "d1");
+    assertEquals(Map.of(even, 5L, odd, 5L), shards.strangers().unknownByDisk());
+    gone(1, 4);
+    shards.noteQuarantined(NODE, ShardInventory.ShardId.of(shard(4)), 7);
+    Strangers.Stranger one = shards.strangers().find(NODE, ShardInventory.ShardId.of(shard(5)));
+    shards.strangers().add(NODE, one.shard(), Strangers.Kin.STALE);
+    assertEquals(Map.of(even, 4L, odd, 2L), shards.strangers().unknownByDisk());
+    assertEquals(2, shards.strangers().unknownCountBut(Set.of(even)));
+    page(0, false, 20, 22);
+    assertEquals(Map.of(even, 1L, odd, 1L), shards.strangers().unknownByDisk());
+    gone(20, 22);
+    assertEquals(Map.of(), shards.strangers().unknownByDisk());
   }
 }
