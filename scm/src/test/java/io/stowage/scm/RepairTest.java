@@ -584,6 +584,18 @@ class RepairTest {
     assertEquals(0, waiting);
   }
 
+  /** Stripes of which a sector is lost have no more to lose. */
+  @Test
+  void shardsThatLackSectorsCountAsLostWhenOthersAre() throws Exception {
+    ScmHarness h = new ScmHarness(8, null);
+    long id = sealed(h);
+    List<FakeDatanode> hosts = withLostSectors(h, id);
+    h.nodes.forEach(node -> node.holdRebuilds(true));
+    die(hosts.get(3));
+    h.pass(ScmHarness.DEAD.plusSeconds(3), hosts.get(0), hosts.get(1), hosts.get(3));
+    assertEquals(List.of(1L), h.status().getRepair().getEndangeredList());
+  }
+
   /** Rows like another, with lower ids; only the shards that {@code onDisk} says are planted. */
   private static void addLike(ScmHarness h, ContainerInfo like, int count, boolean onDisk)
       throws StoreException {

@@ -130,11 +130,11 @@ record Condition(
   }
 
   /**
-   * Shards that it can still lose before something cannot be read, those that fail counted as lost;
-   * negative: it may be that something cannot be read now.
+   * Shards that it can still lose before something cannot be read, those that fail or lack sectors
+   * counted as lost; negative: it may be that something cannot be read now.
    */
   int spare() {
-    return shards - Integer.bitCount(missing | failing | damaged | away) - dataShards;
+    return shards - Integer.bitCount(missing | failing | damaged | lossy | away) - dataShards;
   }
 
   /** Fewer than k shards can be read. */
