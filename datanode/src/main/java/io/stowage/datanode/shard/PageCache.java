@@ -20,7 +20,8 @@ import java.util.Map;
 
 /**
  * Checksum pages of segments that nobody writes to any more, least recently used out first. Pages
- * in here never change; one that was not read whole is not kept, since the next try may tell more.
+ * in here never change; one that was not read whole is not kept, since the next try may tell more:
+ * that costs each read of its segment one more of the disk, until the shard is made anew.
  * Thread-safe.
  */
 public final class PageCache {

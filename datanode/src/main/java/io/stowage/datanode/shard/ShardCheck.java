@@ -133,7 +133,7 @@ public final class ShardCheck {
     }
   }
 
-  private void checkSuperblocks(DiskFile file) throws IOException {
+  private void checkSuperblocks(DiskFile file) throws StoreException {
     ByteBuffer slots = ShardFormat.readSlots(file, 0, ShardFormat.SUPERBLOCK_BYTES);
     for (int slot = 0; slot < 2; slot++) {
       Superblock found =
@@ -183,8 +183,7 @@ public final class ShardCheck {
     }
   }
 
-  private void readEntries(DiskFile file, int segment, int count, SectorEntries entries)
-      throws IOException {
+  private void readEntries(DiskFile file, int segment, int count, SectorEntries entries) {
     if (shard.isBeingWritten(segment)) {
       shard.copyEntries(file, segment, 0, count, entries);
       return;

@@ -174,7 +174,7 @@ record Condition(
     return !everOpened && Integer.bitCount(reported) >= dataShards;
   }
 
-  /** The same, had it lost the shards that stand open, but for those that nobody can write to. */
+  /** This, had it lost the shards that stand open, but for those that nobody can write to. */
   Condition withoutUnsealed() {
     int open = unsealed & ~failing;
     return new Condition(

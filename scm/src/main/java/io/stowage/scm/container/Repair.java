@@ -688,7 +688,7 @@ final class Repair {
 
   /** Whether k shards can be seen, or a copy of the very shard. */
   private boolean canBeMade(int index, Condition condition, List<Strangers.Stranger> copies) {
-    int indices = condition.present(); // all sealed, or failed: they stand still
+    int indices = condition.present(); // sealed, failed, or where no write comes: they stand still
     for (Strangers.Stranger copy : copies) {
       if (isSource(copy)) {
         indices |= 1 << copy.shard().getIndex();
