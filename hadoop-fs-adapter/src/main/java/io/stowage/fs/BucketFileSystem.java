@@ -115,12 +115,6 @@ import org.slf4j.LoggerFactory;
  * on the cluster until close. Thread-safe.
  */
 class BucketFileSystem extends FileSystem implements IOStatisticsSource, CountedElsewhere {
-  static {
-    // As HDFS does with hdfs-site.xml: jobs find the cluster with no more than that file on the
-    // classpath.
-    Configuration.addDefaultResource("stowage-site.xml");
-  }
-
   private static final Logger LOGGER = LoggerFactory.getLogger(BucketFileSystem.class);
 
   /**

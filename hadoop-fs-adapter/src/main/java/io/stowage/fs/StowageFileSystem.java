@@ -42,6 +42,14 @@ import org.apache.hadoop.security.token.Token;
 public class StowageFileSystem extends FilterFileSystem implements IOStatisticsSource {
   static final String SCHEME = "stow";
 
+  static {
+    // As HDFS does with hdfs-default.xml and hdfs-site.xml, as soon as any FileSystem is looked
+    // for: FileContext finds stow://, and jobs find the cluster with no more than the second file
+    // on the classpath.
+    Configuration.addDefaultResource("stowage-default.xml");
+    Configuration.addDefaultResource("stowage-site.xml");
+  }
+
   private static final int OLDEST_JAVA = 17;
   private static final String REAL_CLASS = "io.stowage.fs.BucketFileSystem";
   private static final String REAL_CLASS_OF_NEWER_HADOOP = "io.stowage.fs.NewerBucketFileSystem";

@@ -80,6 +80,7 @@ class ShadedJarIT {
             "io/stowage/fs/StowageFileSystem.class",
             "io/stowage/fs/StowageFs.class",
             "io/stowage/fs/BucketFileSystem.class",
+            "stowage-default.xml",
             "io/stowage/client/DataPath.class",
             "io/stowage/common/proto/Manifest.class",
             RELOCATED + "io/netty/buffer/ByteBuf.class",

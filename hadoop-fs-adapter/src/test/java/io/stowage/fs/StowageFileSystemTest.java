@@ -561,10 +561,16 @@ class StowageFileSystemTest {
     }
   }
 
+  /** As a user has it who says where the cluster is, and nothing else. */
+  private Configuration withDefaults() {
+    Configuration conf = new Configuration();
+    twins.settings().forEach(conf::set);
+    return conf;
+  }
+
   @Test
   void fileContextFindsItToo() throws IOException {
-    Configuration conf = twins.configuration();
-    conf.set("fs.AbstractFileSystem.stow.impl", StowageFs.class.getName());
+    Configuration conf = withDefaults();
     FileContext context = FileContext.getFileContext(URI.create("stow://b"), conf);
     Path file = new Path("stow://b/c/f");
     try (FSDataOutputStream out =
@@ -604,8 +610,7 @@ class StowageFileSystemTest {
 
   @Test
   void aFileContextDoesWhatItSaysThatItCan() throws Exception {
-    Configuration conf = twins.configuration();
-    conf.set("fs.AbstractFileSystem.stow.impl", StowageFs.class.getName());
+    Configuration conf = withDefaults();
     FileContext context = FileContext.getFileContext(URI.create("stow://b"), conf);
     StowageFs ours = (StowageFs) context.getDefaultFileSystem();
     FileSystem.Statistics statistics = ours.getStatistics();

@@ -826,7 +826,6 @@ public final class MiniStowageCluster implements AutoCloseable {
    */
   Map<String, String> coreSite() {
     Map<String, String> core = new TreeMap<>();
-    core.put("fs.AbstractFileSystem.stow.impl", "io.stowage.fs.StowageFs");
     if (shape.gateway) {
       core.put("fs.s3a.endpoint", s3Endpoint().toString());
       core.put("fs.s3a.endpoint.region", "us-east-1");
