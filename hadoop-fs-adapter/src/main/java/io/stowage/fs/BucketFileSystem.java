@@ -94,6 +94,7 @@ import org.apache.hadoop.fs.impl.OpenFileParameters;
 import org.apache.hadoop.fs.permission.AclEntry;
 import org.apache.hadoop.fs.permission.AclStatus;
 import org.apache.hadoop.fs.permission.FsAction;
+import org.apache.hadoop.fs.permission.FsCreateModes;
 import org.apache.hadoop.fs.permission.FsPermission;
 import org.apache.hadoop.fs.statistics.IOStatistics;
 import org.apache.hadoop.fs.statistics.IOStatisticsSource;
@@ -748,7 +749,11 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource, Counted
     }
   }
 
-  /** With the permission asked for, or as far as the parent's default entries allow it. */
+  /**
+   * With the permission asked for, or as far as the parent's default entries allow it. The umask
+   * bounds it in the first case only, once: FileContext and {@code create} without a permission
+   * have taken theirs already, and say what it was before.
+   */
   private ObjectMetadata inherited(
       Path path,
       ObjectMetadata child,
@@ -756,7 +761,7 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource, Counted
       boolean directory,
       FsPermission permission)
       throws IOException {
-    FsPermission umask = FsPermission.getUMask(getConf());
+    FsPermission masked = FsCreateModes.applyUMask(permission, FsPermission.getUMask(getConf()));
     String group = parent.map(above -> above.metadata().getFile().getGroup()).orElse("");
     if (!group.isEmpty()) { // as in HDFS, what is made is of its directory's group
       child = Attributes.withOwner(child, null, group);
@@ -764,12 +769,12 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource, Counted
     try {
       if (parent.isPresent() && parent.get().metadata().getFile().getHasAcl()) {
         ObjectMetadata all = tree.metadata(parent.get());
-        return FileAcls.inherit(child, all, directory, permission, umask);
+        return FileAcls.inherit(child, all, directory, masked);
       }
     } catch (StoreException e) {
       throw HadoopErrors.of(e, path.toString());
     }
-    return FileAcls.withPermission(child, permission.applyUMask(umask));
+    return FileAcls.withPermission(child, masked);
   }
 
   @Override

@@ -24,7 +24,7 @@ import org.apache.hadoop.util.Progressable;
 /**
  * How a file is to be created. Immutable.
  *
- * @param permission before the umask; null: all bits
+ * @param permission as asked for, which tells whether its umask was taken; null: all bits
  * @param overwrite false: only if there is nothing, when asked and when committed
  * @param etag overwritten only if the file there has this ETag when committed; null: whatever it is
  * @param contentType for S3; null: not said

@@ -18,17 +18,23 @@ package io.stowage.fs;
 import java.io.IOException;
 import java.lang.reflect.Constructor;
 import java.net.URI;
+import java.util.EnumSet;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.ContentSummary;
+import org.apache.hadoop.fs.CreateFlag;
+import org.apache.hadoop.fs.FSDataOutputStream;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.FilterFileSystem;
 import org.apache.hadoop.fs.MultipartUploaderBuilder;
 import org.apache.hadoop.fs.Options;
 import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.fs.QuotaUsage;
+import org.apache.hadoop.fs.permission.FsCreateModes;
+import org.apache.hadoop.fs.permission.FsPermission;
 import org.apache.hadoop.fs.statistics.IOStatistics;
 import org.apache.hadoop.fs.statistics.IOStatisticsSource;
 import org.apache.hadoop.security.token.Token;
+import org.apache.hadoop.util.Progressable;
 
 /**
  * The class that a Hadoop configuration names for {@code stow://}. Compiled for Java 8, so that an
@@ -124,6 +130,44 @@ public class StowageFileSystem extends FilterFileSystem implements IOStatisticsS
     } catch (ReflectiveOperationException e) {
       throw new IOException("Cannot load " + name + ": is the jar complete?", e);
     }
+  }
+
+  // As FileContext makes files and directories: with its own umask taken already.
+
+  @Override
+  @SuppressWarnings("deprecation")
+  protected FSDataOutputStream primitiveCreate(
+      Path path,
+      FsPermission absolute,
+      EnumSet<CreateFlag> flags,
+      int bufferSize,
+      short replication,
+      long blockSize,
+      Progressable progress,
+      Options.ChecksumOpt checksum)
+      throws IOException {
+    return super.primitiveCreate(
+        path, masked(absolute), flags, bufferSize, replication, blockSize, progress, checksum);
+  }
+
+  @Override
+  @SuppressWarnings("deprecation")
+  protected boolean primitiveMkdir(Path path, FsPermission absolute) throws IOException {
+    return super.primitiveMkdir(path, masked(absolute));
+  }
+
+  @Override
+  @SuppressWarnings("deprecation")
+  protected void primitiveMkdir(Path path, FsPermission absolute, boolean createParent)
+      throws IOException {
+    super.primitiveMkdir(path, masked(absolute), createParent);
+  }
+
+  /** A permission that no umask bounds any more. */
+  private static FsPermission masked(FsPermission absolute) {
+    return absolute == null || absolute.getUnmasked() != null
+        ? absolute
+        : FsCreateModes.create(absolute, absolute);
   }
 
   // What FilterFileSystem does not hand on.

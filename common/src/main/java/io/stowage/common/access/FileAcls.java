@@ -227,15 +227,11 @@ public final class FileAcls {
    * the permission alone.
    *
    * @param parent all metadata of the directory
-   * @param permission as asked for, before the umask
-   * @param umask counts only where there are no default entries
+   * @param permission as asked for; where it tells what it was before its umask ({@link
+   *     FsPermission#getUnmasked}), that is what counts beside default entries
    */
   public static ObjectMetadata inherit(
-      ObjectMetadata child,
-      ObjectMetadata parent,
-      boolean directory,
-      FsPermission permission,
-      FsPermission umask)
+      ObjectMetadata child, ObjectMetadata parent, boolean directory, FsPermission permission)
       throws IOException {
     Map<Name, FsAction> all = new TreeMap<>();
     for (String text : parent.getAclList()) {
@@ -249,14 +245,15 @@ public final class FileAcls {
       }
     }
     if (all.isEmpty()) {
-      return withPermission(child, permission.applyUMask(umask));
+      return withPermission(child, permission);
     }
+    FsPermission asked = permission.getUnmasked() == null ? permission : permission.getUnmasked();
     Name group = access(AclEntryType.GROUP);
     Name mask = access(AclEntryType.MASK);
-    all.computeIfPresent(access(AclEntryType.USER), (n, a) -> a.and(permission.getUserAction()));
-    all.computeIfPresent(access(AclEntryType.OTHER), (n, a) -> a.and(permission.getOtherAction()));
+    all.computeIfPresent(access(AclEntryType.USER), (n, a) -> a.and(asked.getUserAction()));
+    all.computeIfPresent(access(AclEntryType.OTHER), (n, a) -> a.and(asked.getOtherAction()));
     all.computeIfPresent(
-        all.containsKey(mask) ? mask : group, (n, a) -> a.and(permission.getGroupAction()));
+        all.containsKey(mask) ? mask : group, (n, a) -> a.and(asked.getGroupAction()));
     List<AclEntry> given = all.containsKey(mask) ? List.of(mask.with(all.get(mask))) : List.of();
     return store(child, directory, all, given);
   }

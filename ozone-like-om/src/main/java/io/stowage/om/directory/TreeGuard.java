@@ -347,7 +347,7 @@ public final class TreeGuard {
     }
     try {
       FsPermission said = directory ? NEW_DIRECTORY : NEW_FILE;
-      return FileAcls.inherit(made.build(), in, directory, said, new FsPermission((short) 0));
+      return FileAcls.inherit(made.build(), in, directory, said);
     } catch (IOException e) {
       throw new StoreException(ErrorCode.INVALID_ARGUMENT, e.getMessage(), e);
     }
