@@ -400,10 +400,28 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource, Counted
         StowageFileStatus status = next;
         next = null;
         return new StowageLocatedFileStatus(
-            status,
-            status.isDirectory() ? null : getFileBlockLocations(status, 0, status.getLen()));
+            status, status.isDirectory() ? null : blockLocations(status));
       }
     };
+  }
+
+  /**
+   * Of a file as it was listed. HDFS tells both in one call; here the file may be another by now,
+   * gone, or one that whoever may list it may not read: then it is said to be anywhere, since that
+   * is no reason for a listing to fail.
+   */
+  private BlockLocation[] blockLocations(StowageFileStatus listed) throws IOException {
+    try {
+      BlockLocation[] blocks = getFileBlockLocations(listed, 0, listed.getLen());
+      long end = 0;
+      for (BlockLocation block : blocks) {
+        end = block.getOffset() + block.getLength();
+      }
+      return end == listed.getLen() ? blocks : anywhere(listed.getLen());
+    } catch (FileNotFoundException | AccessControlException e) {
+      LOGGER.debug("Cannot tell where {} is, which was listed", listed.getPath(), e);
+      return anywhere(listed.getLen());
+    }
   }
 
   private RemoteIterator<StowageFileStatus> iterate(Path path) throws IOException {
@@ -1114,13 +1132,17 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource, Counted
     statistics.incrementWriteOps(1);
     counters.count(FsStatistics.BULK_DELETE);
     Map<String, Path> byKey = new LinkedHashMap<>();
+    Map<Path, String> failed = new LinkedHashMap<>();
     for (Path path : paths) {
-      String key = keyOf(path);
-      if (!key.isEmpty()) { // the root is no file
-        byKey.put(key, path);
+      try {
+        String key = keyOf(path);
+        if (!key.isEmpty()) { // the root is no file
+          byKey.put(key, path);
+        }
+      } catch (AccessControlException e) {
+        failed.put(path, e.getMessage()); // what a snapshot shows
       }
     }
-    Map<Path, String> failed = new LinkedHashMap<>();
     try {
       tree.deleteFiles(List.copyOf(byKey.keySet()))
           .forEach((key, reason) -> failed.put(byKey.get(key), reason));

@@ -456,30 +456,62 @@ final class ObjectTree {
   /**
    * Deletes files, in one call for all of one page. Directories stay.
    *
-   * @return those that could not be deleted, with the reason: directories that are not empty, too,
-   *     while what was not there counts as deleted
+   * @return those that could not be deleted, with the reason: directories that are not empty, and
+   *     what the caller may not reach, too, while what was not there counts as deleted
    */
   Map<String, String> deleteFiles(List<String> keys) throws StoreException {
     Set<String> absent = new HashSet<>(); // directories in which nothing can be
+    Map<String, String> closed = new HashMap<>(); // directories that may not be looked at
     for (String parent : keys.stream().map(ObjectTree::parentOf).distinct().toList()) {
-      if (!keepIfThere(parent)) {
-        absent.add(parent);
+      try {
+        if (!keepIfThere(parent)) {
+          absent.add(parent);
+        }
+      } catch (StoreException e) {
+        closed.put(parent, denial(e));
       }
     }
     Map<String, String> failed = new LinkedHashMap<>();
-    for (int from = 0; from < keys.size(); from += PAGE) {
+    List<String> open = new ArrayList<>();
+    for (String key : keys) {
+      String why = closed.get(parentOf(key));
+      if (why == null) {
+        open.add(key);
+      } else {
+        failed.put(key, why);
+      }
+    }
+    for (int from = 0; from < open.size(); from += PAGE) {
       for (DeletedObject deleted :
-          deleted(keys.subList(from, Math.min(keys.size(), from + PAGE)))) {
+          deleted(open.subList(from, Math.min(open.size(), from + PAGE)))) {
         if (deleted.getErrorCode() != 0) {
           failed.put(deleted.getKey(), deleted.getErrorMessage());
-        } else if (deleted.getStamp() == 0
-            && !absent.contains(parentOf(deleted.getKey()))
-            && !isEmpty(deleted.getKey())) {
-          failed.put(deleted.getKey(), "a directory that is not empty");
+        } else if (deleted.getStamp() == 0 && !absent.contains(parentOf(deleted.getKey()))) {
+          String why = whyNothingWasDeleted(deleted.getKey());
+          if (why != null) {
+            failed.put(deleted.getKey(), why);
+          }
         }
       }
     }
     return failed;
+  }
+
+  /** Null: there is nothing of that name, or an empty directory. */
+  private String whyNothingWasDeleted(String key) throws StoreException {
+    try {
+      return isEmpty(key) ? null : "a directory that is not empty";
+    } catch (StoreException e) {
+      return denial(e);
+    }
+  }
+
+  /** In words, what concerns one name of several; what else went wrong concerns all of them. */
+  private static String denial(StoreException e) throws StoreException {
+    if (e.code() != ErrorCode.ACCESS_DENIED) {
+      throw e;
+    }
+    return e.getMessage();
   }
 
   /** Deletes one file; false if it was not there any more. */

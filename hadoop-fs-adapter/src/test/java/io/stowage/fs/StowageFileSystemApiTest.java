@@ -40,11 +40,15 @@ import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.Set;
+import java.util.TreeMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 import java.util.zip.CRC32C;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.BlockLocation;
 import org.apache.hadoop.fs.BulkDelete;
 import org.apache.hadoop.fs.CommonPathCapabilities;
 import org.apache.hadoop.fs.EtagSource;
@@ -56,18 +60,21 @@ import org.apache.hadoop.fs.FileRange;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.InvalidPathHandleException;
+import org.apache.hadoop.fs.LocatedFileStatus;
 import org.apache.hadoop.fs.Options;
 import org.apache.hadoop.fs.ParentNotDirectoryException;
 import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.fs.PathHandle;
 import org.apache.hadoop.fs.PathIOException;
 import org.apache.hadoop.fs.RawPathHandle;
+import org.apache.hadoop.fs.RemoteIterator;
 import org.apache.hadoop.fs.StreamCapabilities;
 import org.apache.hadoop.fs.Trash;
 import org.apache.hadoop.fs.XAttrSetFlag;
 import org.apache.hadoop.fs.permission.AclEntry;
 import org.apache.hadoop.fs.permission.FsPermission;
 import org.apache.hadoop.fs.statistics.IOStatisticsSupport;
+import org.apache.hadoop.security.AccessControlException;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -313,6 +320,61 @@ class StowageFileSystemApiTest {
       assertThrows(IllegalArgumentException.class, () -> bulk.bulkDelete(List.of(elsewhere)));
     }
     assertEquals(2, fs.listStatus(new Path("/d")).length);
+  }
+
+  /** As a directory that the caller may not look at: the twins ask nobody. */
+  @Test
+  void whatMayNotBeReachedFailsByItselfInABulk() throws IOException {
+    write(new Path("/open/f"), bytes(1, 1));
+    write(new Path("/closed/f"), bytes(1, 1));
+    Path snapshot = fs.createSnapshot(new Path("/"), "then");
+    twins.closed = "closed/";
+    Path open = new Path(fs.getUri() + "/open/f");
+    List<Path> closed = List.of(new Path(fs.getUri() + "/closed/f"), new Path(snapshot, "open/f"));
+    try (BulkDelete bulk = fs.createBulkDelete(new Path("/"))) {
+      List<Map.Entry<Path, String>> failed =
+          bulk.bulkDelete(List.of(closed.get(0), open, closed.get(1)));
+      assertEquals(
+          Set.copyOf(closed), failed.stream().map(Map.Entry::getKey).collect(Collectors.toSet()));
+    } finally {
+      twins.closed = null;
+    }
+    assertFalse(fs.exists(open));
+    assertTrue(fs.exists(closed.get(0)));
+  }
+
+  @Test
+  void listingsWithPlacesOutliveFilesThatGoOrMayNotBeRead() throws IOException {
+    Configuration conf = twins.configuration();
+    conf.set("stowage.fs.block-size", "1m");
+    try (FileSystem blocks = FileSystem.newInstance(URI.create("stow://b"), conf)) {
+      for (String name : List.of("gone", "moved", "replaced", "stays", "unreadable")) {
+        write(new Path("/large/" + name), bytes(3 * MIB, 1));
+      }
+      RemoteIterator<LocatedFileStatus> listed = blocks.listLocatedStatus(new Path("/large"));
+      assertTrue(fs.delete(new Path("/large/gone"), false));
+      assertTrue(fs.rename(new Path("/large/moved"), new Path("/elsewhere")));
+      write(new Path("/large/replaced"), bytes(10, 2));
+      twins.closed = "large/unreadable";
+      Map<String, Integer> places = new TreeMap<>();
+      while (listed.hasNext()) {
+        LocatedFileStatus one = listed.next();
+        BlockLocation[] all = one.getBlockLocations();
+        BlockLocation last = all[all.length - 1];
+        assertEquals(3 * MIB, last.getOffset() + last.getLength(), one.getPath().toString());
+        places.put(one.getPath().getName(), all.length);
+      }
+      assertEquals(
+          Map.of("gone", 1, "moved", 1, "replaced", 1, "stays", 3, "unreadable", 1), places);
+      FileStatus unreadable =
+          new FileStatus(3 * MIB, false, 1, MIB, 0, new Path("stow://b/large/unreadable"));
+      assertThrows(
+          AccessControlException.class,
+          () -> blocks.getFileBlockLocations(unreadable, 0, 3 * MIB),
+          "who asks for them alone is told");
+    } finally {
+      twins.closed = null;
+    }
   }
 
   @Test

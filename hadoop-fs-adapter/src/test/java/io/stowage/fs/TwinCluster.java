@@ -19,11 +19,17 @@ import io.stowage.client.crypt.KeyService;
 import io.stowage.client.crypt.MemoryKeys;
 import io.stowage.client.twin.InMemoryDataPath;
 import io.stowage.client.twin.InMemoryObjectManager;
+import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
+import io.stowage.common.om.ObjectManager;
 import io.stowage.common.proto.CreateBucketRequest;
+import io.stowage.common.proto.GetObjectRequest;
+import io.stowage.common.proto.ListObjectsRequest;
 import io.stowage.common.time.StoreClock;
 import java.io.IOException;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Proxy;
 import java.net.URI;
 import java.util.Map;
 import java.util.UUID;
@@ -46,6 +52,9 @@ final class TwinCluster implements AutoCloseable {
 
   final AtomicInteger connected = new AtomicInteger();
 
+  /** Keys that begin so may not be looked at one by one; null: all may. */
+  volatile String closed;
+
   /** Keeps FileSystems of an earlier twin, which Hadoop may cache, apart. */
   private final String address = UUID.randomUUID() + ":1";
 
@@ -60,12 +69,37 @@ final class TwinCluster implements AutoCloseable {
             (config, hadoop) -> {
               twins.connected.incrementAndGet();
               return new ClusterConnector.Connected(
-                  twins.objectManager,
+                  twins.guarded(),
                   twins.dataPath,
                   () -> twins.keysFound,
                   twins.connected::decrementAndGet);
             });
     return twins;
+  }
+
+  /** The object manager, which refuses what is {@link #closed}. */
+  private ObjectManager guarded() {
+    return (ObjectManager)
+        Proxy.newProxyInstance(
+            ObjectManager.class.getClassLoader(),
+            new Class<?>[] {ObjectManager.class},
+            (proxy, method, arguments) -> {
+              String key = null;
+              Object request = arguments == null ? null : arguments[0];
+              if (request instanceof GetObjectRequest get) {
+                key = get.getKey();
+              } else if (request instanceof ListObjectsRequest list) {
+                key = list.getPrefix();
+              }
+              if (closed != null && key != null && key.startsWith(closed)) {
+                throw new StoreException(ErrorCode.ACCESS_DENIED, "Permission denied: " + key);
+              }
+              try {
+                return method.invoke(objectManager, arguments);
+              } catch (InvocationTargetException e) {
+                throw e.getCause();
+              }
+            });
   }
 
   void createBucket(String name) throws StoreException {
