@@ -786,7 +786,7 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource, Counted
     }
     try {
       if (parent.isPresent() && parent.get().metadata().getFile().getHasAcl()) {
-        ObjectMetadata all = tree.metadata(parent.get());
+        ObjectMetadata all = tree.metadata(parent.get(), 0);
         return FileAcls.inherit(child, all, directory, masked);
       }
     } catch (StoreException e) {
@@ -1175,11 +1175,16 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource, Counted
     }
   }
 
-  private ObjectMetadata allOf(Path path, Entry entry) throws IOException {
+  /**
+   * All that is said of what is there.
+   *
+   * @param wanted AccessControlException if the caller may not do that with it
+   */
+  private ObjectMetadata allOf(Path path, Entry entry, FsAction wanted) throws IOException {
     try {
       return SnapshotPath.isWithin(entry.key())
-          ? treeOf(entry.key()).metadata(entry.at(keyInTree(entry.key())))
-          : tree.metadata(entry);
+          ? treeOf(entry.key()).metadata(entry.at(keyInTree(entry.key())), 0)
+          : tree.metadata(entry, bitsOf(wanted));
     } catch (StoreException e) {
       throw HadoopErrors.of(e, path.toString());
     }
@@ -1215,17 +1220,20 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource, Counted
       Entry unused = require(path, key);
       return;
     }
-    int bits =
-        (mode.implies(FsAction.READ) ? 4 : 0)
-            | (mode.implies(FsAction.WRITE) ? 2 : 0)
-            | (mode.implies(FsAction.EXECUTE) ? 1 : 0);
     try {
-      if (!tree.access(key, bits)) {
+      if (!tree.access(key, bitsOf(mode))) {
         throw new FileNotFoundException("No such file or directory: " + path);
       }
     } catch (StoreException e) {
       throw HadoopErrors.of(e, path.toString());
     }
+  }
+
+  /** As object managers are asked: POSIX's bits. */
+  private static int bitsOf(FsAction action) {
+    return (action.implies(FsAction.READ) ? 4 : 0)
+        | (action.implies(FsAction.WRITE) ? 2 : 0)
+        | (action.implies(FsAction.EXECUTE) ? 1 : 0);
   }
 
   @Override
@@ -1296,7 +1304,10 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource, Counted
     Entry entry = require(path, anyKeyOf(path));
     StowageFileStatus status = statusOf(entry);
     return FileAcls.status(
-        allOf(path, entry), entry.isDirectory(), status.getOwner(), status.getGroup());
+        allOf(path, entry, FsAction.NONE),
+        entry.isDirectory(),
+        status.getOwner(),
+        status.getGroup());
   }
 
   @Override
@@ -1315,10 +1326,11 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource, Counted
     return value;
   }
 
+  /** For whom may read what they are of; in a bucket of layout OBJECT that is the bucket's say. */
   @Override
   public Map<String, byte[]> getXAttrs(Path path) throws IOException {
     counters.count(StoreStatisticNames.OP_XATTR_GET_MAP);
-    return Attributes.xattrs(allOf(path, require(path, anyKeyOf(path))));
+    return Attributes.xattrs(allOf(path, require(path, anyKeyOf(path)), FsAction.READ));
   }
 
   @Override

@@ -384,17 +384,24 @@ final class ObjectTree {
     }
   }
 
-  /** All that is said of a file or directory, which is there. */
-  ObjectMetadata metadata(Entry entry) throws StoreException {
-    return look(entry).map(ObjectVersion::getMetadata).orElse(ObjectMetadata.getDefaultInstance());
+  /**
+   * All that is said of a file or directory, which is there.
+   *
+   * @param wanted in a bucket of layout FILE_SYSTEM, bits of what the caller has to be allowed;
+   *     ACCESS_DENIED if he is not
+   */
+  ObjectMetadata metadata(Entry entry, int wanted) throws StoreException {
+    return look(entry, wanted)
+        .map(ObjectVersion::getMetadata)
+        .orElse(ObjectMetadata.getDefaultInstance());
   }
 
   /** The object that says what is said of a file or directory; nothing if there is none. */
-  private Optional<ObjectVersion> look(Entry entry) throws StoreException {
+  private Optional<ObjectVersion> look(Entry entry, int wanted) throws StoreException {
     if (!fileSystem) {
       return findObject(objectKey(entry));
     }
-    return findPath(entry.key(), 0, true)
+    return findPath(entry.key(), wanted, true)
         .filter(found -> found.isDirectory() == entry.isDirectory())
         .map(Entry::object);
   }
@@ -413,7 +420,7 @@ final class ObjectTree {
     directories.clear();
     String key = objectKey(entry);
     for (int attempt = 1; ; attempt++) {
-      Optional<ObjectVersion> seen = look(entry);
+      Optional<ObjectVersion> seen = look(entry, 0);
       if (seen.isEmpty() && (fileSystem || !entry.isDirectory())) {
         throw new StoreException(ErrorCode.NO_SUCH_KEY, "Cannot change " + key + ": it is gone");
       }

@@ -17,6 +17,7 @@ package io.stowage.minicluster;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -36,19 +37,24 @@ import java.security.PrivilegedExceptionAction;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
+import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ExecutionException;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.CreateFlag;
 import org.apache.hadoop.fs.FSDataInputStream;
 import org.apache.hadoop.fs.FSDataOutputStream;
+import org.apache.hadoop.fs.FileContext;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.LocatedFileStatus;
 import org.apache.hadoop.fs.MultipartUploader;
 import org.apache.hadoop.fs.PartHandle;
 import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.fs.PathHandle;
+import org.apache.hadoop.fs.RemoteIterator;
 import org.apache.hadoop.fs.UploadHandle;
 import org.apache.hadoop.fs.permission.AclEntry;
 import org.apache.hadoop.fs.permission.FsAction;
@@ -116,8 +122,13 @@ class PermissionsIT {
   }
 
   private static FileSystem files(String user, String bucket, String umask) throws Exception {
+    return files(user, bucket, Map.of("fs.permissions.umask-mode", umask));
+  }
+
+  private static FileSystem files(String user, String bucket, Map<String, String> settings)
+      throws Exception {
     Configuration conf = new Configuration(cluster.hadoopConfiguration());
-    conf.set("fs.permissions.umask-mode", umask);
+    settings.forEach(conf::set);
     FileSystem fs =
         UserGroupInformation.createRemoteUser(user)
             .doAs(
@@ -352,6 +363,118 @@ class PermissionsIT {
           heir);
     }
     write(bob, "/shared/day=4/bobs");
+  }
+
+  @Test
+  void whoADefaultEntryNamesWritesWhateverTheUmask() throws Exception {
+    createBucket("umasks", "owner", BucketLayout.FILE_SYSTEM);
+    files("owner", "umasks").setPermission(new Path("/"), new FsPermission((short) 0777));
+    FileSystem bob = files("bob", "umasks");
+    for (String umask : List.of("022", "077")) {
+      FileSystem ann = files("ann", "umasks", umask);
+      Path shared = new Path("/shared-" + umask);
+      assertTrue(ann.mkdirs(shared));
+      ann.modifyAclEntries(
+          shared, AclEntry.parseAclSpec("user:bob:rwx,default:user:bob:rwx", true));
+      write(ann, shared + "/file");
+      Configuration conf = new Configuration(cluster.hadoopConfiguration());
+      conf.set("fs.permissions.umask-mode", umask);
+      FileContext context =
+          UserGroupInformation.createRemoteUser("ann")
+              .doAs(
+                  (PrivilegedExceptionAction<FileContext>)
+                      () -> FileContext.getFileContext(URI.create("stow://umasks/"), conf));
+      context.create(new Path(shared, "by-context"), EnumSet.of(CreateFlag.CREATE)).close();
+      context.mkdir(new Path(shared, "directory"), null, false);
+      for (String name : List.of("file", "by-context")) {
+        Path file = new Path(shared, name);
+        try (FSDataOutputStream out = bob.append(file)) {
+          out.write(CONTENT);
+        }
+        write(bob, file.toString());
+        assertArrayEquals(CONTENT, read(bob, file.toString()));
+      }
+      write(bob, shared + "/directory/bobs");
+    }
+  }
+
+  @Test
+  void attributesAreToldToWhoMayReadAndTrustedOnesToAdministrators() throws Exception {
+    createBucket("attributes", "owner", BucketLayout.FILE_SYSTEM);
+    FileSystem owner = files("owner", "attributes");
+    owner.setPermission(new Path("/"), new FsPermission((short) 0777));
+    FileSystem ann = files("ann", "attributes");
+    FileSystem bob = files("bob", "attributes");
+    Path directory = new Path("/d");
+    Path file = new Path("/d/file");
+    assertTrue(ann.mkdirs(directory));
+    write(ann, file.toString());
+    ann.setPermission(directory, new FsPermission((short) 0711));
+    ann.setPermission(file, new FsPermission((short) 0600));
+    for (Path path : List.of(directory, file)) {
+      ann.setXAttr(path, "user.secret", CONTENT);
+      assertArrayEquals(CONTENT, ann.getXAttr(path, "user.secret"));
+      assertEquals("ann", bob.getFileStatus(path).getOwner());
+      refused(() -> bob.getXAttrs(path));
+      refused(() -> bob.getXAttr(path, "user.secret"));
+      refused(() -> bob.listXAttrs(path));
+      ann.setPermission(path, new FsPermission((short) 0755));
+      assertArrayEquals(CONTENT, bob.getXAttr(path, "user.secret"));
+    }
+    String administrator = UserGroupInformation.getCurrentUser().getShortUserName();
+    for (Map.Entry<String, BucketLayout> layout :
+        Map.of("attributes", BucketLayout.FILE_SYSTEM, "flat-attributes", BucketLayout.OBJECT)
+            .entrySet()) {
+      if (layout.getValue() == BucketLayout.OBJECT) {
+        createBucket(layout.getKey(), "ann", layout.getValue());
+      }
+      FileSystem hers = files("ann", layout.getKey());
+      FileSystem all = files(administrator, layout.getKey());
+      Path seen = new Path("/seen");
+      write(hers, "/seen");
+      hers.setXAttr(seen, "user.a", CONTENT);
+      all.setXAttr(seen, "trusted.seal", CONTENT);
+      assertTrue(all.listXAttrs(seen).contains("trusted.seal"));
+      assertFalse(hers.listXAttrs(seen).contains("trusted.seal"));
+      refused(
+          () -> {
+            hers.setXAttr(seen, "trusted.seal", new byte[0]);
+            return null;
+          });
+      hers.setPermission(seen, new FsPermission((short) 0640));
+      hers.removeXAttr(seen, "user.a");
+      assertEquals("rw-r-----", bits(all, "/seen"));
+      assertArrayEquals(CONTENT, all.getXAttr(seen, "trusted.seal"));
+      all.removeXAttr(seen, "trusted.seal");
+      assertFalse(all.listXAttrs(seen).contains("trusted.seal"));
+    }
+  }
+
+  @Test
+  void filesThatMayNotBeReadAreListedWithoutTheirPlaces() throws Exception {
+    createBucket("places", "owner", BucketLayout.FILE_SYSTEM);
+    files("owner", "places").setPermission(new Path("/"), new FsPermission((short) 0777));
+    FileSystem ann = files("ann", "places");
+    try (FSDataOutputStream out = ann.create(new Path("/d/large"))) {
+      out.write(new byte[3 << 20]);
+    }
+    ann.setPermission(new Path("/d/large"), new FsPermission((short) 0600));
+    write(ann, "/d/small");
+    FileSystem bob = files("bob", "places", Map.of("stowage.fs.block-size", "1m"));
+    FileSystem blocks = files("ann", "places", Map.of("stowage.fs.block-size", "1m"));
+    assertEquals(3, places(blocks).get("large"));
+    assertEquals(Map.of("large", 1, "small", 1), places(bob));
+  }
+
+  /** Of the files in a directory, how many places each has. */
+  private static Map<String, Integer> places(FileSystem fs) throws Exception {
+    Map<String, Integer> places = new LinkedHashMap<>();
+    RemoteIterator<LocatedFileStatus> files = fs.listFiles(new Path("/d"), true);
+    while (files.hasNext()) {
+      LocatedFileStatus file = files.next();
+      places.put(file.getPath().getName(), file.getBlockLocations().length);
+    }
+    return places;
   }
 
   @Test

@@ -361,6 +361,48 @@ abstract class TreePermissionsContract {
     assertEquals(1, look("d/pin").getMetadata().getXattrsCount());
   }
 
+  @Test
+  void attributesOfADirectoryAreToldToWhoMayReadIt() throws StoreException {
+    makeDirectory(ANN, "d", 0711);
+    UnaryOperator<ObjectMetadata> secret =
+        metadata ->
+            metadata.toBuilder()
+                .putXattrs("user.secret", ByteString.copyFromUtf8("four digits"))
+                .putTags("secret", "four digits")
+                .build();
+    change("d", secret);
+    for (Person who : List.of(ANN, EVE)) {
+      List<ObjectVersion> told = new ArrayList<>();
+      may(
+          who,
+          () -> {
+            told.add(tree.find("d").getVersion());
+            told.add(look("d"));
+            told.add(
+                om.om
+                    .listObjects(
+                        ListObjectsRequest.newBuilder()
+                            .setBucket(tree.bucket)
+                            .setDelimiter("/")
+                            .setWantMarkers(true)
+                            .build())
+                    .getMarkers(0));
+          });
+      for (ObjectVersion version : told) {
+        int count = who.equals(ANN) ? 1 : 0;
+        assertEquals(count, version.getMetadata().getXattrsCount(), version::toString);
+        assertEquals(count, version.getMetadata().getTagsCount(), version::toString);
+      }
+    }
+    change("d", metadata -> bits(metadata, 0755));
+    may(EVE, () -> assertEquals(1, look("d").getMetadata().getXattrsCount()));
+
+    change("", secret);
+    may(EVE, () -> assertEquals(1, look("").getMetadata().getXattrsCount()));
+    change("", metadata -> bits(metadata, 0711));
+    may(EVE, () -> assertEquals(0, look("").getMetadata().getXattrsCount()));
+  }
+
   private String assertDenied(Person who, TestTree.Call call) {
     try {
       may(who, call);

@@ -15,6 +15,8 @@
  */
 package io.stowage.common.access;
 
+import io.stowage.common.proto.ObjectMetadata;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.TreeMap;
@@ -35,11 +37,45 @@ public final class ExtendedAttributes {
     Map<String, ByteString> all = new TreeMap<>(before);
     all.putAll(after);
     for (String name : all.keySet()) {
-      if (!name.regionMatches(true, 0, OF_USERS, 0, OF_USERS.length())
-          && !Objects.equals(before.get(name), after.get(name))) {
+      if (isTrusted(name) && !Objects.equals(before.get(name), after.get(name))) {
         return name;
       }
     }
     return null;
+  }
+
+  private static boolean isTrusted(String name) {
+    return !name.regionMatches(true, 0, OF_USERS, 0, OF_USERS.length());
+  }
+
+  /** What somebody is told who is no superuser: nothing of what is outside of "user.". */
+  public static ObjectMetadata untrusted(ObjectMetadata metadata) {
+    ObjectMetadata.Builder told = metadata.toBuilder();
+    trusted(metadata).forEach(told::removeXattrs);
+    return told.build();
+  }
+
+  public static boolean hasTrusted(ObjectMetadata metadata) {
+    return !trusted(metadata).isEmpty();
+  }
+
+  /**
+   * A change by somebody who was told {@link #untrusted} of what it is made from: what he was not
+   * told, and so has not said, stays.
+   */
+  public static ObjectMetadata withTrustedOf(ObjectMetadata before, ObjectMetadata change) {
+    ObjectMetadata.Builder whole = change.toBuilder();
+    for (String name : trusted(before)) {
+      if (!change.containsXattrs(name)) {
+        whole.putXattrs(name, before.getXattrsOrThrow(name));
+      }
+    }
+    return whole.build();
+  }
+
+  private static List<String> trusted(ObjectMetadata metadata) {
+    return metadata.getXattrsCount() == 0
+        ? List.of()
+        : metadata.getXattrsMap().keySet().stream().filter(ExtendedAttributes::isTrusted).toList();
   }
 }

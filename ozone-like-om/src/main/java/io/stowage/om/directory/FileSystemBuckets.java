@@ -215,7 +215,7 @@ public final class FileSystemBuckets {
           .setDirectory(true)
           .setVersion(
               ObjectVersion.newBuilder()
-                  .setMetadata(root)
+                  .setMetadata(guard.shownRoot(root))
                   .setStamp(stampOfRoot(bucket))
                   .setModifiedMicros(bucket.getCreatedMicros())
                   .setImplied(true))

@@ -199,25 +199,29 @@ public final class TreeGuard {
   }
 
   /**
-   * What is told of an entry to one who looks at it: of a file that he may not read, nothing that
-   * tells what is in it; a digest is as good as a short secret itself. Who may change what the file
-   * says of itself sees all of that, since he hands it back.
+   * What is told of an entry to one who looks at it: of a file or directory that he may not read,
+   * nothing that tells what is in it, nor its attributes; a digest is as good as a short secret
+   * itself. Who may change what it says of itself sees all of that, since he hands it back.
    */
   ObjectVersion shown(ObjectRows rows, String rowKey, ObjectVersion entry, String path)
       throws StoreException {
-    if (!limited || entry.getDirectoryId() != 0) {
+    if (!limited) {
       return entry;
     }
-    return mayKnow(of(path, whole(rows, rowKey, entry), false)) ? entry : withoutContent(entry);
+    boolean directory = entry.getDirectoryId() != 0;
+    if (directory && !saysMore(entry.getMetadata())) {
+      return entry; // most do not, and their long lists need not be read
+    }
+    return mayKnow(of(path, whole(rows, rowKey, entry), directory)) ? entry : withoutContent(entry);
   }
 
   /** The same of what an operation has read: where its list is not with it, nobody is on that. */
   public ObjectVersion told(ObjectVersion entry, String path) {
-    if (!limited || entry.getDirectoryId() != 0) {
+    if (!limited) {
       return entry;
     }
     ObjectMetadata metadata = entry.getMetadata();
-    FilePermissions file = of(path, metadata, false);
+    FilePermissions file = of(path, metadata, entry.getDirectoryId() != 0);
     boolean whole = !metadata.getFile().getHasAcl() || metadata.getAclCount() > 0;
     return isOwner(file) || (whole && mayKnow(file)) ? entry : withoutContent(entry);
   }
@@ -226,13 +230,26 @@ public final class TreeGuard {
     return isOwner(file) || file.allow(who(), FsAction.READ) || file.allow(who(), FsAction.WRITE);
   }
 
+  private static boolean saysMore(ObjectMetadata metadata) {
+    return metadata.getXattrsCount() + metadata.getUserCount() + metadata.getTagsCount() > 0;
+  }
+
   private static ObjectVersion withoutContent(ObjectVersion entry) {
     return entry.toBuilder()
         .clearMd5()
         .clearChecksums()
         .clearPartChecksums()
-        .setMetadata(entry.getMetadata().toBuilder().clearXattrs().clearUser().clearTags())
+        .setMetadata(withoutAttributes(entry.getMetadata()))
         .build();
+  }
+
+  private static ObjectMetadata withoutAttributes(ObjectMetadata metadata) {
+    return metadata.toBuilder().clearXattrs().clearUser().clearTags().build();
+  }
+
+  /** The same of the bucket's root. */
+  ObjectMetadata shownRoot(ObjectMetadata root) {
+    return !limited || mayKnow(of("", root, true)) ? root : withoutAttributes(root);
   }
 
   /** That the one owns the file, or may write it. */

@@ -181,7 +181,7 @@ final class TreeListing {
           }
         } else {
           boolean listed = item.isWhole() && !item.entry().getImplied();
-          if (listed && !add(item.path(), item.entry())) {
+          if (listed && !add(item.path(), shown(item))) {
             return null;
           }
           requireReadable(item);
@@ -190,8 +190,8 @@ final class TreeListing {
       }
     }
 
-    private ObjectVersion shown(TreeWalk.Item file) throws StoreException {
-      return guard.shown(directories.rows(), file.rowKey(), file.entry(), file.path());
+    private ObjectVersion shown(TreeWalk.Item item) throws StoreException {
+      return guard.shown(directories.rows(), item.rowKey(), item.entry(), item.path());
     }
 
     /** Who lists what is below lists it whole or not at all. */
@@ -228,7 +228,7 @@ final class TreeListing {
       return true;
     }
 
-    private boolean addCommon(String common, TreeWalk.Item item) {
+    private boolean addCommon(String common, TreeWalk.Item item) throws StoreException {
       if (found == limit) {
         reply.setMore(true);
         return false;
@@ -237,7 +237,7 @@ final class TreeListing {
       reply.addCommonPrefixes(common).setLast(common);
       // Of one that nobody made, too, which is no key: it has an owner, bits and a time as well.
       if (wantMarkers && item.isDirectory() && common.equals(item.path())) {
-        reply.addMarkers(told(common, item.entry()));
+        reply.addMarkers(told(common, shown(item)));
       }
       return true;
     }

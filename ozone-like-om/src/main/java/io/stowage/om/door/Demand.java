@@ -132,10 +132,9 @@ record Demand(
   /**
    * What a call demands, all of it; null: the call is none that a user makes.
    *
-   * @param namespace to look at what a change would change; null: whoever asks may change all
+   * <p>Of a change of metadata by anybody but a superuser: {@link #changed}.
    */
-  static List<Demand> of(Message request, BucketInfo bucket, ObjectManager namespace)
-      throws StoreException {
+  static List<Demand> of(Message request, BucketInfo bucket) throws StoreException {
     boolean tree = bucket.getLayout() == BucketLayout.FILE_SYSTEM;
     if (request instanceof GetObjectRequest get) {
       boolean past = get.getVersionId() != 0 || !get.getSnapshot().isEmpty();
@@ -216,9 +215,7 @@ record Demand(
       return List.of(below(DELETE, pathOf(delete.getPath(), tree) + "/"));
     }
     if (request instanceof SetObjectMetadataRequest change) {
-      return namespace == null
-          ? List.of(of(PUT, change.getKey()))
-          : changed(change, tree, namespace);
+      return List.of(of(PUT, change.getKey())); // of a superuser: others' changes are looked at
     }
     return null;
   }
@@ -349,12 +346,14 @@ record Demand(
     }
   }
 
-  /** By what of the metadata is another than what it is now. */
-  private static List<Demand> changed(
-      SetObjectMetadataRequest change, boolean tree, ObjectManager namespace)
+  /**
+   * By what of the metadata is another than what it is now.
+   *
+   * @param before what it is now
+   */
+  static List<Demand> changed(SetObjectMetadataRequest change, ObjectMetadata before)
       throws StoreException {
     String key = change.getKey();
-    ObjectMetadata before = before(change, tree, namespace);
     ObjectMetadata after = change.getMetadata();
     boolean past = change.getVersionId() != 0;
     List<Demand> all = new ArrayList<>();
@@ -393,11 +392,12 @@ record Demand(
     return all;
   }
 
-  private static ObjectMetadata before(
-      SetObjectMetadataRequest change, boolean tree, ObjectManager namespace)
+  /** What is said now, all of it, of what a change was made from; CONFLICT if it is another. */
+  static ObjectMetadata before(
+      SetObjectMetadataRequest change, BucketInfo bucket, ObjectManager namespace)
       throws StoreException {
     String key = change.getKey();
-    if (tree) {
+    if (bucket.getLayout() == BucketLayout.FILE_SYSTEM) {
       String path = pathOf(key, true);
       ObjectVersion found =
           namespace

@@ -18,6 +18,7 @@ package io.stowage.om.door;
 import io.stowage.common.access.AccessRequest;
 import io.stowage.common.access.Acting;
 import io.stowage.common.access.Authorizer;
+import io.stowage.common.access.ExtendedAttributes;
 import io.stowage.common.access.Origin;
 import io.stowage.common.access.Person;
 import io.stowage.common.access.Verdict;
@@ -36,6 +37,7 @@ import io.stowage.common.proto.CreateUploadRequest;
 import io.stowage.common.proto.DeleteObjectsReply;
 import io.stowage.common.proto.DeleteObjectsRequest;
 import io.stowage.common.proto.DeletedObject;
+import io.stowage.common.proto.FindPathReply;
 import io.stowage.common.proto.FindPathRequest;
 import io.stowage.common.proto.GetBucketReply;
 import io.stowage.common.proto.GetBucketRequest;
@@ -50,15 +52,18 @@ import io.stowage.common.proto.LegalHold;
 import io.stowage.common.proto.ListBucketsRequest;
 import io.stowage.common.proto.ListObjectsReply;
 import io.stowage.common.proto.ListVersionsReply;
+import io.stowage.common.proto.ListedVersion;
 import io.stowage.common.proto.LocateContainersReply;
 import io.stowage.common.proto.Manifest;
 import io.stowage.common.proto.ObjectLock;
 import io.stowage.common.proto.ObjectMetadata;
 import io.stowage.common.proto.ObjectToDelete;
 import io.stowage.common.proto.ObjectVersion;
+import io.stowage.common.proto.OpenFileReply;
 import io.stowage.common.proto.PutObjectRequest;
 import io.stowage.common.proto.PutPartRequest;
 import io.stowage.common.proto.ReleaseLeaseRequest;
+import io.stowage.common.proto.RenameObjectReply;
 import io.stowage.common.proto.RenewLeasesReply;
 import io.stowage.common.proto.RenewLeasesRequest;
 import io.stowage.common.proto.ReportDamageRequest;
@@ -393,10 +398,17 @@ public final class Door {
       Demand ofBucket = Demand.ofBucketCall(name);
       boolean hides = !superuser && bucket.getLayout() == BucketLayout.OBJECT;
       Message whole = hides ? withUnseen(request, bucket) : request;
-      List<Demand> demands =
-          ofBucket != null
-              ? List.of(ofBucket)
-              : demandsOf(whole, bucket, superuser ? null : namespace);
+      List<Demand> demands;
+      if (ofBucket != null) {
+        demands = List.of(ofBucket);
+      } else if (!superuser && whole instanceof SetObjectMetadataRequest change) {
+        ObjectMetadata before = before(change, bucket);
+        SetObjectMetadataRequest changed = withTrustedOf(before, change);
+        demands = Demand.changed(changed, before);
+        whole = changed;
+      } else {
+        demands = Demand.of(whole, bucket);
+      }
       if (demands == null) {
         throw unknown();
       }
@@ -410,7 +422,8 @@ public final class Door {
       Message allowed = superuser ? whole : owns ? inHisName(whole) : ofHisOwn(whole, acting);
       checkWritten(allowed);
       Object reply = call.with(allowed);
-      return completed(hides ? withoutUnseen(reply, allowed, bucket) : reply, visitor.user());
+      Object told = hides ? withoutUnseen(reply, allowed, bucket) : reply;
+      return completed(superuser ? told : withoutTrusted(told), visitor.user());
     }
 
     /**
@@ -514,17 +527,15 @@ public final class Door {
           || request instanceof GetBucketRequest
           || request instanceof DeleteObjectsRequest
           || Demand.ofBucketCall(name) != null
-          || Demand.of(request, BucketInfo.getDefaultInstance(), null) != null;
+          || Demand.of(request, BucketInfo.getDefaultInstance()) != null;
     }
 
-    private List<Demand> demandsOf(Message request, BucketInfo bucket, ObjectManager looking)
+    private ObjectMetadata before(SetObjectMetadataRequest change, BucketInfo bucket)
         throws StoreException {
       try {
-        return Demand.of(request, bucket, looking);
+        return Demand.before(change, bucket, namespace);
       } catch (StoreException e) {
-        if (request instanceof SetObjectMetadataRequest change) {
-          requireMayKnow(change, bucket);
-        }
+        requireMayKnow(change, bucket);
         throw e;
       }
     }
@@ -937,6 +948,66 @@ public final class Door {
       }
     }
     return null;
+  }
+
+  /** What its maker was not shown, and so did not say, stays. */
+  private static SetObjectMetadataRequest withTrustedOf(
+      ObjectMetadata before, SetObjectMetadataRequest change) {
+    return ExtendedAttributes.hasTrusted(before)
+        ? change.toBuilder()
+            .setMetadata(ExtendedAttributes.withTrustedOf(before, change.getMetadata()))
+            .build()
+        : change;
+  }
+
+  /**
+   * Extended attributes of superusers are shown to them alone, as HDFS shows them; what others
+   * change of an object leaves them as they are.
+   */
+  private static Object withoutTrusted(Object reply) {
+    if (reply instanceof FindPathReply found && found.hasVersion()) {
+      return found.toBuilder().setVersion(withoutTrusted(found.getVersion())).build();
+    }
+    if (reply instanceof GetObjectReply object) {
+      return object.toBuilder().setVersion(withoutTrusted(object.getVersion())).build();
+    }
+    if (reply instanceof SetObjectMetadataReply changed) {
+      return changed.toBuilder().setVersion(withoutTrusted(changed.getVersion())).build();
+    }
+    if (reply instanceof RenameObjectReply renamed) {
+      return renamed.toBuilder().setVersion(withoutTrusted(renamed.getVersion())).build();
+    }
+    if (reply instanceof OpenFileReply opened) {
+      return opened.toBuilder().setVersion(withoutTrusted(opened.getVersion())).build();
+    }
+    if (reply instanceof ListObjectsReply list) {
+      ListObjectsReply.Builder told = list.toBuilder();
+      for (int i = 0; i < list.getObjectsCount(); i++) {
+        told.setObjects(i, withoutTrusted(list.getObjects(i)));
+      }
+      for (int i = 0; i < list.getMarkersCount(); i++) {
+        told.setMarkers(i, withoutTrusted(list.getMarkers(i)));
+      }
+      return told.build();
+    }
+    if (reply instanceof ListVersionsReply list) {
+      ListVersionsReply.Builder told = list.toBuilder();
+      for (int i = 0; i < list.getVersionsCount(); i++) {
+        ListedVersion one = list.getVersions(i);
+        if (ExtendedAttributes.hasTrusted(one.getVersion().getMetadata())) {
+          told.setVersions(i, one.toBuilder().setVersion(withoutTrusted(one.getVersion())));
+        }
+      }
+      return told.build();
+    }
+    return reply;
+  }
+
+  private static ObjectVersion withoutTrusted(ObjectVersion version) {
+    ObjectMetadata metadata = version.getMetadata();
+    return ExtendedAttributes.hasTrusted(metadata)
+        ? version.toBuilder().setMetadata(ExtendedAttributes.untrusted(metadata)).build()
+        : version;
   }
 
   /** Tokens for what an answer shows the way to; nobody is told who holds what. */

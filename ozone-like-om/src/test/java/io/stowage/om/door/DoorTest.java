@@ -73,14 +73,17 @@ import io.stowage.common.proto.ObjectLock;
 import io.stowage.common.proto.ObjectMetadata;
 import io.stowage.common.proto.ObjectToDelete;
 import io.stowage.common.proto.ObjectVersion;
+import io.stowage.common.proto.OpenFileReply;
 import io.stowage.common.proto.OpenFileRequest;
 import io.stowage.common.proto.PutObjectRequest;
 import io.stowage.common.proto.ReleaseLeaseRequest;
+import io.stowage.common.proto.RenameObjectReply;
 import io.stowage.common.proto.RenameObjectRequest;
 import io.stowage.common.proto.RenamePrefixRequest;
 import io.stowage.common.proto.RenewLeasesReply;
 import io.stowage.common.proto.RenewLeasesRequest;
 import io.stowage.common.proto.ReportDamageRequest;
+import io.stowage.common.proto.SetObjectMetadataReply;
 import io.stowage.common.proto.SetObjectMetadataRequest;
 import io.stowage.common.proto.SyncFileRequest;
 import io.stowage.common.proto.TokenKey;
@@ -99,6 +102,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
@@ -1039,6 +1043,67 @@ class DoorTest {
     object = object.toBuilder().setMetadata(trusted).build();
     SetObjectMetadataRequest both = change(trusted.clone().mergeFrom(own.build()));
     assertEquals(both, passed("setObjectMetadata", both, "bob")); // they stay as they are
+  }
+
+  private Message told(String name, Message request, String user, Message reply) throws Exception {
+    try {
+      return (Message) door.pass(name, request, visitor(user), allowed -> reply);
+    } catch (Exception e) {
+      throw e;
+    } catch (Throwable e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  @Test
+  void attributesOfAdministratorsAreShownToThemAloneAndKeptByOthers() throws Exception {
+    share("Allow", "\"s3:*\"", "\"arn:aws:s3:::b/*\", \"arn:aws:s3:::b\"");
+    ObjectMetadata own =
+        ObjectMetadata.newBuilder().putXattrs("user.a", ByteString.copyFromUtf8("x")).build();
+    ObjectMetadata all =
+        own.toBuilder()
+            .putXattrs("trusted.a", ByteString.copyFromUtf8("hidden"))
+            .putXattrs("security.a", ByteString.copyFromUtf8("hidden"))
+            .build();
+    ObjectVersion version = ObjectVersion.newBuilder().setStamp(7).setMetadata(all).build();
+    Map<Message, Message> replies =
+        Map.of(
+            FindPathRequest.newBuilder().setBucket("b").setPath("k").build(),
+            FindPathReply.newBuilder().setVersion(version).build(),
+            GetObjectRequest.newBuilder().setBucket("b").setKey("k").build(),
+            GetObjectReply.newBuilder().setVersion(version).build(),
+            ListObjectsRequest.newBuilder().setBucket("b").build(),
+            ListObjectsReply.newBuilder().addObjects(version).addMarkers(version).build(),
+            ListVersionsRequest.newBuilder().setBucket("b").build(),
+            ListVersionsReply.newBuilder()
+                .addVersions(ListedVersion.newBuilder().setVersion(version))
+                .build(),
+            OpenFileRequest.newBuilder().setBucket("b").setKey("k").build(),
+            OpenFileReply.newBuilder().setVersion(version).build(),
+            RenameObjectRequest.newBuilder().setBucket("b").setSource("k").setTarget("l").build(),
+            RenameObjectReply.newBuilder().setVersion(version).build(),
+            change(ObjectMetadata.newBuilder()),
+            SetObjectMetadataReply.newBuilder().setVersion(version).build());
+    for (Map.Entry<Message, Message> call : replies.entrySet()) {
+      String name = call.getKey().getDescriptorForType().getName().replace("Request", "");
+      name = Character.toLowerCase(name.charAt(0)) + name.substring(1);
+      for (String user : List.of("alice", "bob")) {
+        String told = told(name, call.getKey(), user, call.getValue()).toString();
+        assertTrue(told.contains("user.a") && !told.contains("hidden"), name + ": " + told);
+      }
+      for (String user : List.of("super", "root")) {
+        assertEquals(call.getValue(), told(name, call.getKey(), user, call.getValue()), name);
+      }
+    }
+    object = version;
+    ObjectMetadata.Builder mode = own.toBuilder();
+    mode.getFileBuilder().setPermissionPlusOne(0601);
+    ObjectMetadata.Builder kept = all.toBuilder();
+    kept.getFileBuilder().setPermissionPlusOne(0601);
+    for (String user : List.of("alice", "bob")) {
+      assertEquals(change(kept), passed("setObjectMetadata", change(mode), user));
+    }
+    assertEquals(change(mode), passed("setObjectMetadata", change(mode), "super"));
   }
 
   /** A list or a tag is asked for in one place, by facts as S3's headers are. */
