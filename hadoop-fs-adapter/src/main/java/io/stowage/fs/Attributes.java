@@ -44,6 +44,9 @@ final class Attributes {
   /** What S3 knows of an object is shown under this, as over S3A, and cannot be set. */
   private static final String HEADER = "header.";
 
+  private static final String USER = "user.";
+  private static final String TRUSTED = "trusted.";
+
   private Attributes() {}
 
   /**
@@ -94,6 +97,12 @@ final class Attributes {
     return all;
   }
 
+  /** As a name is kept: HDFS's name spaces are the same in small letters and in capitals. */
+  static String xattrName(String name) {
+    int dot = name.indexOf('.');
+    return dot < 0 ? name : name.substring(0, dot).toLowerCase(Locale.ROOT) + name.substring(dot);
+  }
+
   /** "content-type" to "Content-Type", as S3A spells it. */
   private static String headerName(String name) {
     StringBuilder spelled = new StringBuilder(name);
@@ -110,9 +119,9 @@ final class Attributes {
   }
 
   static ObjectMetadata withXattr(
-      ObjectMetadata before, String name, byte[] value, EnumSet<XAttrSetFlag> flags)
+      ObjectMetadata before, String given, byte[] value, EnumSet<XAttrSetFlag> flags)
       throws IOException {
-    requireSettable(name);
+    String name = settable(given);
     XAttrSetFlag.validate(name, before.containsXattrs(name), flags);
     ObjectMetadata after =
         before.toBuilder()
@@ -139,26 +148,29 @@ final class Attributes {
     return after;
   }
 
-  static ObjectMetadata withoutXattr(ObjectMetadata before, String name) throws IOException {
-    requireSettable(name);
+  static ObjectMetadata withoutXattr(ObjectMetadata before, String given) throws IOException {
+    String name = settable(given);
     if (!before.containsXattrs(name)) {
       throw new IOException("No matching attributes found for remove operation: " + name);
     }
     return before.toBuilder().removeXattrs(name).build();
   }
 
-  /** HDFS's name spaces but "system" and "security", which are its own. */
-  private static void requireSettable(String name) {
-    int dot = name.indexOf('.');
-    String space = dot < 0 ? "" : name.substring(0, dot).toLowerCase(Locale.ROOT);
-    boolean ours = space.equals("user") || space.equals("trusted") || space.equals("raw");
-    if (!ours || dot == name.length() - 1) {
+  /**
+   * The name that one is kept under. Of HDFS's name spaces those that any path may have: "system"
+   * and "security" are its own, and "raw" is of its raw paths, which there are none of here.
+   */
+  private static String settable(String given) {
+    String name = xattrName(given);
+    boolean ours = name.startsWith(USER) || name.startsWith(TRUSTED);
+    if (!ours || name.equals(USER) || name.equals(TRUSTED)) {
       throw new HadoopIllegalArgumentException(
           "Cannot set extended attribute "
-              + name
-              + ": a name begins with user., trusted. or raw., and what begins with "
+              + given
+              + ": a name begins with user. or trusted., and what begins with "
               + HEADER
               + " is S3's");
     }
+    return name;
   }
 }

@@ -64,6 +64,7 @@ import java.util.NoSuchElementException;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import org.apache.hadoop.HadoopIllegalArgumentException;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.BlockLocation;
 import org.apache.hadoop.fs.CommonPathCapabilities;
@@ -1319,11 +1320,7 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource, Counted
 
   @Override
   public byte[] getXAttr(Path path, String name) throws IOException {
-    byte[] value = getXAttrs(path).get(name);
-    if (value == null) {
-      throw new IOException("At least one of the attributes provided was not found: " + name);
-    }
-    return value;
+    return getXAttrs(path, List.of(name)).values().iterator().next();
   }
 
   /** For whom may read what they are of; in a bucket of layout OBJECT that is the bucket's say. */
@@ -1335,10 +1332,13 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource, Counted
 
   @Override
   public Map<String, byte[]> getXAttrs(Path path, List<String> names) throws IOException {
+    if (names == null || names.isEmpty()) {
+      throw new HadoopIllegalArgumentException("Cannot tell extended attributes: none is named");
+    }
     Map<String, byte[]> all = getXAttrs(path);
     Map<String, byte[]> wanted = new LinkedHashMap<>();
     for (String name : names) {
-      byte[] value = all.get(name);
+      byte[] value = all.get(Attributes.xattrName(name));
       if (value == null) {
         throw new IOException("At least one of the attributes provided was not found: " + name);
       }

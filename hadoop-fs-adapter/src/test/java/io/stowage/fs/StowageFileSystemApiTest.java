@@ -543,6 +543,29 @@ class StowageFileSystemApiTest {
     assertThrows(IOException.class, () -> fs.setXAttr(new Path("/"), "user.a", new byte[1]));
   }
 
+  @Test
+  void theNameSpaceOfAnAttributeIsOneInSmallLettersAndCapitals() throws IOException {
+    write(FILE, bytes(1, 1));
+    fs.setXAttr(FILE, "USER.Colour", new byte[] {1});
+    assertEquals(List.of("user.Colour"), fs.listXAttrs(FILE));
+    for (String name : List.of("user.Colour", "User.Colour", "USER.Colour")) {
+      assertArrayEquals(new byte[] {1}, fs.getXAttr(FILE, name));
+      assertEquals(1, fs.getXAttrs(FILE, List.of(name)).size());
+      assertThrows(
+          IOException.class,
+          () -> fs.setXAttr(FILE, name, new byte[] {2}, EnumSet.of(XAttrSetFlag.CREATE)));
+    }
+    assertThrows(IOException.class, () -> fs.getXAttr(FILE, "user.colour"), "the rest is not");
+    fs.setXAttr(FILE, "Trusted.a", new byte[] {3});
+    fs.removeXAttr(FILE, "uSER.Colour");
+    assertEquals(List.of("trusted.a"), fs.listXAttrs(FILE));
+    for (String name : List.of("raw.a", "system.a", "security.a", "user.", "user", "userx.a")) {
+      assertThrows(
+          IllegalArgumentException.class, () -> fs.setXAttr(FILE, name, new byte[1]), name);
+    }
+    assertThrows(IllegalArgumentException.class, () -> fs.getXAttrs(FILE, List.of()));
+  }
+
   private List<String> acl(Path path) throws IOException {
     return fs.getAclStatus(path).getEntries().stream().map(AclEntry::toString).toList();
   }
