@@ -77,6 +77,7 @@ import org.apache.hadoop.fs.FileAlreadyExistsException;
 import org.apache.hadoop.fs.FileChecksum;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.FsStatus;
 import org.apache.hadoop.fs.InvalidPathHandleException;
 import org.apache.hadoop.fs.LocatedFileStatus;
 import org.apache.hadoop.fs.MultipartUploaderBuilder;
@@ -1451,6 +1452,21 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource, Counted
         .quota(orNone(quota.getObjects()))
         .spaceQuota(orNone(quota.getBytes()))
         .build();
+  }
+
+  /** How much the bucket holds and may hold, for whom may know; no store has an end of its own. */
+  @Override
+  public FsStatus getStatus(Path path) throws IOException {
+    statistics.incrementReadOps(1);
+    GetBucketUsageReply usage;
+    try {
+      usage = usage(path == null ? new Path("/") : path);
+    } catch (AccessControlException e) {
+      return super.getStatus(path); // that there is room, as far as he is told
+    }
+    long quota = usage.getQuota().getBytes();
+    long capacity = quota == 0 ? Long.MAX_VALUE : quota;
+    return new FsStatus(capacity, usage.getBytes(), Math.max(0, capacity - usage.getBytes()));
   }
 
   private GetBucketUsageReply usage(Path path) throws IOException {

@@ -40,11 +40,10 @@ record NewFile(
     Progressable progress) {
   private static final String CONDITIONAL = "fs.option.create.conditional.overwrite";
   private static final String CONDITIONAL_ETAG = "fs.option.create.conditional.overwrite.etag";
-  private static final String IN_CLOSE = "fs.option.create.in.close";
   private static final String CONTENT_TYPE = "fs.option.create.content.type";
 
   /** What a builder of this FileSystem understands where it must; Hadoop's names of 3.4.2. */
-  static final Set<String> OPTIONS = Set.of(CONDITIONAL, CONDITIONAL_ETAG, IN_CLOSE, CONTENT_TYPE);
+  static final Set<String> OPTIONS = Set.of(CONDITIONAL, CONDITIONAL_ETAG, CONTENT_TYPE);
 
   /** As create asks for it. */
   static NewFile of(FsPermission permission, boolean overwrite, Progressable progress) {

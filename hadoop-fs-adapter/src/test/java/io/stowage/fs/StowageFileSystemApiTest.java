@@ -378,6 +378,18 @@ class StowageFileSystemApiTest {
   }
 
   @Test
+  void roomIsWhatTheQuotaLeaves() throws IOException {
+    write(FILE, bytes(1_000, 1));
+    assertEquals(1_000, fs.getStatus().getUsed());
+    assertEquals(Long.MAX_VALUE, fs.getStatus(FILE).getCapacity());
+    fs.setQuota(new Path("/"), Long.MAX_VALUE, 5_000);
+    assertEquals(5_000, fs.getStatus(FILE).getCapacity());
+    assertEquals(4_000, fs.getStatus(FILE).getRemaining());
+    fs.setQuota(new Path("/"), Long.MAX_VALUE, 600);
+    assertEquals(0, fs.getStatus().getRemaining());
+  }
+
+  @Test
   void theClassForOlderHadoopsDeletesOneByOne() throws IOException {
     assertInstanceOf(NewerStowageFileSystem.class, fs);
     try (StowageFileSystem older = new StowageFileSystem()) {
@@ -427,6 +439,10 @@ class StowageFileSystemApiTest {
     assertThrows(
         IllegalArgumentException.class,
         () -> fs.createFile(FILE).must("fs.option.create.magic", true).build());
+    assertThrows(
+        IllegalArgumentException.class,
+        () -> fs.createFile(FILE).must("fs.option.create.in.close", true).build(),
+        "it looks, and refuses, before");
   }
 
   @Test
@@ -676,6 +692,7 @@ class StowageFileSystemApiTest {
     }
     for (String no :
         List.of(
+            "fs.option.create.in.close",
             CommonPathCapabilities.FS_CONCAT,
             CommonPathCapabilities.FS_TRUNCATE,
             CommonPathCapabilities.FS_SYMLINKS,

@@ -15,8 +15,6 @@
  */
 package io.stowage.fs.contract;
 
-import static org.junit.Assert.assertEquals;
-import static org.junit.Assert.assertTrue;
 import static org.junit.Assume.assumeTrue;
 
 import java.io.IOException;
@@ -112,16 +110,6 @@ public abstract class FileContextSuites {
       fc1 = context();
       fc2 = fc1;
       super.setUp();
-    }
-
-    /** Without "something is used": nobody adds up what is in a bucket. */
-    @Override
-    public void testFileStatus() throws IOException {
-      Path file = qualifiedPath("testModificationTime", fc2);
-      FileContextTestHelper.createFile(fc1, file);
-      assertTrue(fc2.getFsStatus(file).getCapacity() > 0);
-      assertTrue(fc2.getFsStatus(file).getRemaining() > 0);
-      assertEquals(0, fc2.getFsStatus(file).getUsed());
     }
   }
 
