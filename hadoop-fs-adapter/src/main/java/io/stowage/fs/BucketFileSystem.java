@@ -181,7 +181,7 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource, Counted
       cluster.close();
       throw HadoopErrors.of(e, uri.toString());
     }
-    objectManager = counters.counting(cluster.objectManager());
+    objectManager = counters.counting(cluster.objectManager(), cluster);
     fresh = new FreshBucket(objectManager, bucket, StoreClock.system());
     tree = new ObjectTree(objectManager, bucket);
   }

@@ -34,6 +34,8 @@ import io.stowage.common.rpc.RpcSecurity;
 import io.stowage.common.time.StoreClock;
 import java.io.IOException;
 import java.io.InterruptedIOException;
+import java.lang.ref.Cleaner;
+import java.security.PrivilegedAction;
 import java.security.PrivilegedExceptionAction;
 import java.util.HashMap;
 import java.util.List;
@@ -41,7 +43,6 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.ExecutorService;
-import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.SynchronousQueue;
@@ -58,8 +59,14 @@ import org.apache.hadoop.security.token.Token;
 /**
  * A FileSystem's hold on a cluster. All FileSystems of a process with the same settings and user
  * share one namespace client, one data path (whose leases and stripes only pay if writers share
- * them), threads that read ahead and renew leases, and one client of the key service; the last one
- * to close it ends them. Thread-safe.
+ * them), the thread that renews leases, and one client of the key service; the last one to close it
+ * ends them. Threads that read ahead, and the bound of what streams keep, are the process's,
+ * whoever its users are.
+ *
+ * <p>A FileContext has no close, and services make one for each of their users. So a hold is given
+ * back, too, when it can no longer be reached: a FileSystem reaches it, and each of its streams,
+ * uploads and listings, by the object manager that they ask ({@link FsStatistics#counting}).
+ * Thread-safe.
  */
 final class ClusterConnection implements AutoCloseable {
   /**
@@ -84,7 +91,14 @@ final class ClusterConnection implements AutoCloseable {
   /** Of direct memory, what pieces may take that streams keep between reads. */
   private static final int PIECE_MEMORY_SHARE = 4;
 
+  private static final ExecutorService READ_AHEAD = readAheadThreads();
+  private static final ExecutorService RANGE_READS = rangeReadThreads();
+  private static final PieceMemory PIECE_MEMORY =
+      new PieceMemory(PlatformDependent.maxDirectMemory() / PIECE_MEMORY_SHARE);
+
   private static final Map<Key, Shared> OPEN = new HashMap<>(); // guarded by itself
+  private static final Cleaner FORGOTTEN = Cleaner.create();
+  private static final ThreadFactory ENDS = daemons("stowage-end-of-forgotten-");
 
   private static volatile ClusterConnector connector = new NetworkConnector();
 
@@ -92,12 +106,9 @@ final class ClusterConnection implements AutoCloseable {
 
   private static final class Shared {
     final ClusterConnector.Connected cluster;
-    final ExecutorService readAhead = readAheadThreads();
-    final ExecutorService rangeReads = rangeReadThreads();
     final ScheduledExecutorService leaseRenewals = leaseRenewalThreads();
-    final PieceMemory pieceMemory =
-        new PieceMemory(PlatformDependent.maxDirectMemory() / PIECE_MEMORY_SHARE);
-    int holders;
+    int holders; // guarded by OPEN
+    volatile boolean closed;
     private KeyService keys; // null: not needed yet
     private ClientCiphers ciphers; // with the keys
 
@@ -109,7 +120,7 @@ final class ClusterConnection implements AutoCloseable {
       return ciphers;
     }
 
-    synchronized void closeKeys() {
+    private synchronized void closeKeys() {
       if (keys != null) {
         keys.close();
       }
@@ -118,14 +129,70 @@ final class ClusterConnection implements AutoCloseable {
     Shared(ClusterConnector.Connected cluster) {
       this.cluster = cluster;
     }
+
+    void end() {
+      closed = true;
+      leaseRenewals.shutdown(); // what was to be renewed again is not
+      cluster.close().run();
+      closeKeys();
+    }
+  }
+
+  /**
+   * What is to be given back once, apart from the connection, which may be out of reach by then.
+   */
+  private static final class Hold {
+    private final Key key;
+    private final Shared shared;
+    private final AtomicBoolean given = new AtomicBoolean();
+
+    Hold(Key key, Shared shared) {
+      this.key = key;
+      this.shared = shared;
+    }
+
+    /** Whether nobody holds the cluster any more; who is told so ends it. */
+    private boolean giveBack() {
+      if (!given.compareAndSet(false, true)) {
+        return false;
+      }
+      synchronized (OPEN) {
+        if (--shared.holders > 0) {
+          return false;
+        }
+        OPEN.remove(key);
+        return true;
+      }
+    }
+
+    void close() {
+      if (giveBack()) {
+        shared.end();
+      }
+    }
+
+    /** In a thread of its own, as its user: the end asks servers, and others are to be cleaned. */
+    void forget() {
+      if (giveBack()) {
+        PrivilegedAction<Void> end =
+            () -> {
+              shared.end();
+              return null;
+            };
+        Thread thread = ENDS.newThread(() -> key.user().doAs(end));
+        thread.setContextClassLoader(
+            ClusterConnection.class.getClassLoader()); // cleaners have none
+        thread.start();
+      }
+    }
   }
 
   private final Key key;
   private final Shared shared;
+  private final Hold hold;
   private final StowageConfig config;
   private final Configuration hadoop;
   private final List<String> objectManagers; // addresses
-  private final AtomicBoolean closed = new AtomicBoolean();
 
   private ClusterConnection(
       Key key,
@@ -138,6 +205,8 @@ final class ClusterConnection implements AutoCloseable {
     this.shared = shared;
     this.config = config;
     this.objectManagers = objectManagers;
+    this.hold = new Hold(key, shared);
+    var unused = FORGOTTEN.register(this, hold::forget);
   }
 
   private static Map<String, String> settings(Configuration hadoop) {
@@ -214,12 +283,7 @@ final class ClusterConnection implements AutoCloseable {
             TimeUnit.SECONDS,
             new ArrayBlockingQueue<>(RANGE_READ_QUEUE),
             daemons("stowage-range-read-"),
-            (task, pool) -> {
-              if (pool.isShutdown()) {
-                throw new RejectedExecutionException("the FileSystem is closed");
-              }
-              task.run();
-            });
+            new ThreadPoolExecutor.CallerRunsPolicy());
     threads.allowCoreThreadTimeOut(true);
     return threads;
   }
@@ -264,11 +328,11 @@ final class ClusterConnection implements AutoCloseable {
   }
 
   ExecutorService readAhead() {
-    return shared.readAhead;
+    return READ_AHEAD;
   }
 
   ExecutorService rangeReads() {
-    return shared.rangeReads;
+    return RANGE_READS;
   }
 
   /**
@@ -280,7 +344,12 @@ final class ClusterConnection implements AutoCloseable {
   }
 
   PieceMemory pieceMemory() {
-    return shared.pieceMemory;
+    return PIECE_MEMORY;
+  }
+
+  /** Whether the last of those that share the cluster has closed it. */
+  boolean isClosed() {
+    return shared.closed;
   }
 
   boolean isSecure() {
@@ -311,19 +380,6 @@ final class ClusterConnection implements AutoCloseable {
 
   @Override
   public void close() {
-    if (!closed.compareAndSet(false, true)) {
-      return;
-    }
-    synchronized (OPEN) {
-      if (--shared.holders > 0) {
-        return;
-      }
-      OPEN.remove(key);
-    }
-    shared.readAhead.shutdown();
-    shared.rangeReads.shutdown();
-    shared.leaseRenewals.shutdown(); // what was to be renewed again is not
-    shared.cluster.close().run();
-    shared.closeKeys();
+    hold.close();
   }
 }

@@ -16,6 +16,7 @@
 package io.stowage.fs;
 
 import io.stowage.common.om.ObjectManager;
+import java.lang.ref.Reference;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
 import java.util.ArrayList;
@@ -113,8 +114,12 @@ final class FsStatistics implements IOStatisticsSource {
     stream.counters().forEach(store::incrementCounter);
   }
 
-  /** The same object manager, each call of it counted. */
-  ObjectManager counting(ObjectManager objectManager) {
+  /**
+   * The same object manager, each call of it counted.
+   *
+   * @param held stays reachable as long as this object manager is, and while it is called
+   */
+  ObjectManager counting(ObjectManager objectManager, Object held) {
     return (ObjectManager)
         Proxy.newProxyInstance(
             FsStatistics.class.getClassLoader(),
@@ -126,6 +131,8 @@ final class FsStatistics implements IOStatisticsSource {
                 return method.invoke(objectManager, arguments);
               } catch (InvocationTargetException e) {
                 throw e.getCause();
+              } finally {
+                Reference.reachabilityFence(held);
               }
             });
   }

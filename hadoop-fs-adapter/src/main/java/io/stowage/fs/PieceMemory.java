@@ -107,8 +107,10 @@ final class PieceMemory {
     return bytes;
   }
 
-  /** Tests only: another bound from now on. */
-  void limit(long bound) {
+  /** Tests only: another bound from now on; returns the one before. */
+  long limit(long bound) {
+    long before = mostBytes;
     mostBytes = bound;
+    return before;
   }
 }

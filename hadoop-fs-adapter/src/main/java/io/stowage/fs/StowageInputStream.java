@@ -408,6 +408,9 @@ final class StowageInputStream extends FSInputStream
   // Bytes of the version.
 
   private ByteBuf fetch(long from, int count) throws IOException {
+    if (cluster.isClosed()) {
+      throw new PathIOException(path, "Cannot read: the FileSystem is closed");
+    }
     for (int relocations = 0; ; relocations++) {
       Source used = source;
       try {

@@ -24,7 +24,6 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
-import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 import java.util.function.IntFunction;
@@ -204,15 +203,7 @@ final class VectoredRead {
   void begin(Source source, Executor threads) {
     ranges.forEach(range -> range.promise.accept(range.data));
     empty.forEach(range -> range.data.complete(range.allocate.apply(0)));
-    for (Piece piece : pieces) {
-      try {
-        threads.execute(() -> read(source, piece));
-      } catch (RejectedExecutionException e) {
-        // The promises are made: who waits for them would wait for ever.
-        IOException closed = new IOException("Cannot read: the FileSystem is closed", e);
-        piece.ranges().forEach(range -> range.data.completeExceptionally(closed));
-      }
-    }
+    pieces.forEach(piece -> threads.execute(() -> read(source, piece)));
   }
 
   private static void read(Source source, Piece piece) {

@@ -34,6 +34,7 @@ import java.io.IOException;
 import java.net.URI;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.security.PrivilegedExceptionAction;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.EnumSet;
@@ -75,6 +76,7 @@ import org.apache.hadoop.fs.permission.AclEntry;
 import org.apache.hadoop.fs.permission.FsPermission;
 import org.apache.hadoop.fs.statistics.IOStatisticsSupport;
 import org.apache.hadoop.security.AccessControlException;
+import org.apache.hadoop.security.UserGroupInformation;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -738,7 +740,7 @@ class StowageFileSystemApiTest {
     // This process's pieces may take a few MiB only.
     ClusterConnection cluster = ClusterConnection.open(twins.configuration());
     PieceMemory memory = cluster.pieceMemory();
-    memory.limit(8L * MIB);
+    long bound = memory.limit(8L * MIB);
     int threads = Thread.activeCount();
     List<FSDataInputStream> streams = new ArrayList<>();
     try {
@@ -760,6 +762,7 @@ class StowageFileSystemApiTest {
         in.close();
       }
       cluster.close();
+      memory.limit(bound);
     }
     assertEquals(0, memory.bytes(), "bytes kept of streams that are closed");
   }
@@ -770,7 +773,7 @@ class StowageFileSystemApiTest {
     byte[] content = bytes(3 * StowageOutputStream.SHORT_CHUNK_BYTES, 1);
     ClusterConnection cluster = ClusterConnection.open(twins.configuration());
     PieceMemory memory = cluster.pieceMemory();
-    memory.limit(8L * MIB);
+    long bound = memory.limit(8L * MIB);
     List<FSDataOutputStream> streams = new ArrayList<>();
     try {
       for (int i = 0; i < count; i++) {
@@ -793,6 +796,7 @@ class StowageFileSystemApiTest {
         out.close();
       }
       cluster.close();
+      memory.limit(bound);
     }
     assertEquals(0, memory.bytes(), "bytes kept of streams that are closed");
     for (int i = 2; i < count; i++) {
@@ -804,6 +808,48 @@ class StowageFileSystemApiTest {
     try (FSDataInputStream in = fs.open(FILE)) {
       assertArrayEquals(bytes(5 * MIB, 2), in.readAllBytes());
     }
+  }
+
+  @Test
+  void allUsersOfAProcessShareOneBound() throws Exception {
+    ClusterConnection cluster = ClusterConnection.open(twins.configuration());
+    PieceMemory memory = cluster.pieceMemory();
+    long bound = memory.limit(8L * MIB);
+    byte[] content = bytes(3 * StowageOutputStream.SHORT_CHUNK_BYTES, 1);
+    write(FILE, bytes(16 << 10, 2));
+    List<FileSystem> users = new ArrayList<>();
+    List<AutoCloseable> streams = new ArrayList<>();
+    try {
+      for (int user = 0; user < 5; user++) {
+        FileSystem files =
+            UserGroupInformation.createRemoteUser("user" + user)
+                .doAs((PrivilegedExceptionAction<FileSystem>) () -> twins.open("b"));
+        users.add(files);
+        for (int i = 0; i < 4; i++) {
+          FSDataOutputStream out = files.create(new Path("/shared/" + user + "-" + i));
+          streams.add(out);
+          out.write(content);
+        }
+        for (int i = 0; i < 400; i++) {
+          FSDataInputStream in = files.open(FILE);
+          streams.add(in);
+          assertTrue(in.read() >= 0);
+        }
+        assertTrue(memory.bytes() <= 10L * MIB, () -> memory.bytes() + " bytes are kept");
+      }
+      // Each would have had these for his own four streams.
+      assertEquals(20 - 4, twins.dataPath.openWriters());
+    } finally {
+      for (AutoCloseable stream : streams) {
+        stream.close();
+      }
+      for (FileSystem files : users) {
+        files.close();
+      }
+      cluster.close();
+      memory.limit(bound);
+    }
+    assertEquals(0, memory.bytes(), "bytes kept of streams that are closed");
   }
 
   /** Of files that are written, some of them synced, so that their leases have to be renewed. */
