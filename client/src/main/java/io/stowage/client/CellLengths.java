@@ -16,12 +16,11 @@
 package io.stowage.client;
 
 import io.stowage.common.erasure.ErasurePolicy;
-import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * How long the cells of streamed stripes are: the configured length while few objects are being
- * written, less when many share the budget, so that each can have a stripe filling and others in
- * flight. Thread-safe.
+ * written, less when many, of this data path or another, share the budget, so that each can have a
+ * stripe filling and others in flight. Thread-safe.
  */
 final class CellLengths {
   /** Below this a disk seeks more than it writes. */
@@ -29,7 +28,6 @@ final class CellLengths {
 
   private final StripeMemory memory;
   private final int maxCellBytes;
-  private final AtomicInteger openStreams = new AtomicInteger();
 
   CellLengths(StripeMemory memory, int maxCellBytes) {
     this.memory = memory;
@@ -37,16 +35,16 @@ final class CellLengths {
   }
 
   void streamOpened() {
-    openStreams.incrementAndGet();
+    memory.streamOpened();
   }
 
   void streamClosed() {
-    openStreams.decrementAndGet();
+    memory.streamClosed();
   }
 
   /** Longest cell of a run that begins now. Two stripes of it always fit the budget. */
   int longest(ErasurePolicy policy, int stripesPerStream) {
-    long perStream = memory.limitBytes() / Math.max(1, openStreams.get());
+    long perStream = memory.limitBytes() / Math.max(1, memory.openStreams());
     return longest(policy, perStream / ((long) stripesPerStream * policy.shards()));
   }
 

@@ -15,7 +15,6 @@
  */
 package io.stowage.client;
 
-import io.netty.buffer.PooledByteBufAllocator;
 import io.stowage.common.conf.StowageConfig;
 import io.stowage.common.data.DatanodeDirectory;
 import io.stowage.common.erasure.ErasurePolicy;
@@ -54,12 +53,10 @@ public final class StowageDataPath implements DataPath, ContainerAccess {
   /** A lease's margin at its end is an eighth of at least a second. */
   private static final long MAINTENANCE_MILLIS = 100;
 
-  /** Small stripes have a part of the budget that slow uploads of large objects cannot hold. */
-  private static final int PACKING_DIVISOR = 4;
-
   private static final long CLOSE_SECONDS = 3;
 
   private final ClientConfig config;
+  private final StripeBudget budget;
   private final Containers containers;
   private final DatanodeDirectory directory;
   private final StoreClock clock;
@@ -89,15 +86,19 @@ public final class StowageDataPath implements DataPath, ContainerAccess {
   private record PathKey(String policy, long bucketId) {}
 
   private StowageDataPath(
-      ClientConfig config, Containers containers, DatanodeDirectory directory, StoreClock clock) {
+      ClientConfig config,
+      Containers containers,
+      DatanodeDirectory directory,
+      StoreClock clock,
+      StripeBudget budget) {
     this.config = config;
+    this.budget = budget;
     this.containers = containers;
     this.directory = directory;
     this.clock = clock;
     timeouts = new StripeTimeouts(clock);
-    long packing = config.stripeMemoryBytes() / PACKING_DIVISOR;
-    packingMemory = new StripeMemory(packing, PooledByteBufAllocator.DEFAULT);
-    streamMemory = new StripeMemory(config.stripeMemoryBytes() - packing, StripeMemory.aligned());
+    packingMemory = new StripeMemory(budget.packing());
+    streamMemory = new StripeMemory(budget.streams());
     cellLengths = new CellLengths(streamMemory, config.maxCellBytes());
     health = new NodeHealth(clock);
     damage = new DamageReports(containers, clock);
@@ -105,16 +106,35 @@ public final class StowageDataPath implements DataPath, ContainerAccess {
     reads = new RangeReads(containers, directory, health, damage, stale);
   }
 
-  /** Starts a data path; asks nobody for anything yet. */
+  /** Starts a data path with a budget of its own; asks nobody for anything yet. */
   public static StowageDataPath create(
       StowageConfig config, ObjectManager om, DatanodeDirectory directory, StoreClock clock)
       throws StoreException {
     return create(ClientConfig.from(config), Containers.of(om), directory, clock);
   }
 
+  /** The same in a process that may have many of them, for its users: they share a budget. */
+  public static StowageDataPath createOfMany(
+      StowageConfig config, ObjectManager om, DatanodeDirectory directory, StoreClock clock)
+      throws StoreException {
+    ClientConfig client = ClientConfig.from(config);
+    StripeBudget shared = StripeBudget.ofProcess(client.stripeMemoryBytes());
+    return create(client, Containers.of(om), directory, clock, shared);
+  }
+
   static StowageDataPath create(
       ClientConfig config, Containers containers, DatanodeDirectory directory, StoreClock clock) {
-    StowageDataPath path = new StowageDataPath(config, containers, directory, clock);
+    StripeBudget own = StripeBudget.of(config.stripeMemoryBytes());
+    return create(config, containers, directory, clock, own);
+  }
+
+  static StowageDataPath create(
+      ClientConfig config,
+      Containers containers,
+      DatanodeDirectory directory,
+      StoreClock clock,
+      StripeBudget budget) {
+    StowageDataPath path = new StowageDataPath(config, containers, directory, clock, budget);
     path.lifecycle.moveTo(Lifecycle.State.RUNNING);
     Executors.every(path.timer, path::check, StripeTimeouts.CHECK_MILLIS);
     Executors.later(path.timer, path::maintainInBackground, MAINTENANCE_MILLIS);
@@ -321,6 +341,10 @@ public final class StowageDataPath implements DataPath, ContainerAccess {
       Thread.currentThread().interrupt();
     }
     timer.shutdownNow();
+    if (budget.isShared()) {
+      packingMemory.end();
+      streamMemory.end();
+    }
     lifecycle.moveTo(Lifecycle.State.STOPPED);
   }
 }

@@ -25,14 +25,16 @@ import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 
 /**
- * The budget of direct memory for stripes, of one data path. Who begins a stripe reserves all its
- * cells at once and blocks until they are to be had: since whoever holds a part of the budget holds
- * a whole stripe, everybody who holds some can finish, as long as a thread is at work on it. A
- * cell's bytes go back when the last reference to its buffer is released, which may be a datanode's
- * or a socket's, long after the stripe was given up. Thread-safe.
+ * What one data path takes of a budget of direct memory for stripes, which it may share with others
+ * ({@link StripeBudget}). Who begins a stripe reserves all its cells at once and blocks until they
+ * are to be had: since whoever holds a part of the budget holds a whole stripe, everybody who holds
+ * some can finish, as long as a thread is at work on it. A cell's bytes go back when the last
+ * reference to its buffer is released, which may be a datanode's or a socket's, long after the
+ * stripe was given up. Thread-safe.
  *
  * <p>A stream between two calls of its user is <b>dormant</b>, and what it holds comes back when
  * the user goes on with it: perhaps the very thread that waits here, for memory of another of its
@@ -45,6 +47,9 @@ import java.util.concurrent.atomic.AtomicLong;
  * waiting for it while holding the failed ones could wait for ever. That is at most what the failed
  * stripes hold. The bound of all is twice the budget, and a stripe of {@link CellLengths#shortest}
  * cells for each open stream (rs-3-2: 80 KiB; rs-10-4: 224 KiB).
+ *
+ * <p>A data path that ends gives back what is still out, of streams that nobody closed: those that
+ * share the budget would miss it for ever.
  */
 final class StripeMemory {
   /** Semaphores count with ints: in sectors they reach 8 TiB. */
@@ -69,16 +74,33 @@ final class StripeMemory {
   /** A wait in vain is a twentieth of this. */
   private static final long SPARED_NANOS = TimeUnit.SECONDS.toNanos(10);
 
-  private final long limitBytes;
-  private final Budget budget;
-  private final AtomicLong dormantBytes = new AtomicLong();
-  private final AtomicLong sparedUntilNanos = new AtomicLong(System.nanoTime());
-  private final ByteBufAllocator allocator;
+  /** Of {@link #heldSectors}: whatever comes back was given back before. */
+  private static final long ENDED = Long.MIN_VALUE;
 
-  StripeMemory(long limitBytes, ByteBufAllocator allocator) {
-    this.limitBytes = limitBytes;
-    this.budget = new Budget((int) Math.min(Integer.MAX_VALUE, limitBytes / Sectors.BYTES));
-    this.allocator = allocator;
+  /** A budget, and how it is used by all who share it. */
+  static final class Pool {
+    private final long limitBytes;
+    private final Budget budget;
+    private final AtomicLong dormantBytes = new AtomicLong();
+    private final AtomicLong sparedUntilNanos = new AtomicLong(System.nanoTime());
+    private final AtomicInteger openStreams = new AtomicInteger();
+    private final ByteBufAllocator allocator;
+
+    Pool(long limitBytes, ByteBufAllocator allocator) {
+      this.limitBytes = limitBytes;
+      this.budget = new Budget((int) Math.min(Integer.MAX_VALUE, limitBytes / Sectors.BYTES));
+      this.allocator = allocator;
+    }
+  }
+
+  private final Pool pool;
+  private final AtomicLong heldSectors = new AtomicLong();
+  private long dormantBytes; // of this path; guarded by this
+  private int openStreams; // of this path; guarded by this
+  private boolean ended; // guarded by this
+
+  StripeMemory(Pool pool) {
+    this.pool = pool;
   }
 
   /**
@@ -99,17 +121,72 @@ final class StripeMemory {
   }
 
   long limitBytes() {
-    return limitBytes;
+    return pool.limitBytes;
   }
 
+  /** Of the whole budget. */
   long freeBytes() {
-    return (long) budget.availablePermits() * Sectors.BYTES;
+    return (long) pool.budget.availablePermits() * Sectors.BYTES;
+  }
+
+  /** Streams that are open by now, of all who share the budget. */
+  int openStreams() {
+    return pool.openStreams.get();
+  }
+
+  synchronized void streamOpened() {
+    if (!ended) {
+      openStreams++;
+      pool.openStreams.incrementAndGet();
+    }
+  }
+
+  synchronized void streamClosed() {
+    if (!ended) {
+      openStreams--;
+      pool.openStreams.decrementAndGet();
+    }
+  }
+
+  /** Gives back what is still out; what comes later is nobody's. */
+  void end() {
+    synchronized (this) {
+      ended = true;
+      pool.dormantBytes.addAndGet(-dormantBytes);
+      pool.openStreams.addAndGet(-openStreams);
+      dormantBytes = 0;
+      openStreams = 0;
+    }
+    long held = heldSectors.getAndSet(ENDED);
+    if (held > 0) {
+      pool.budget.release((int) held);
+    }
+  }
+
+  /** Counts sectors that were taken of the budget; who comes after the end keeps none. */
+  private void hold(int sectors) {
+    if (!addHeld(sectors)) {
+      pool.budget.release(sectors);
+    }
+  }
+
+  /** False if this has ended. */
+  private boolean addHeld(long sectors) {
+    long held;
+    do {
+      held = heldSectors.get();
+      if (held == ENDED) {
+        return false;
+      }
+    } while (!heldSectors.compareAndSet(held, held + sectors));
+    return true;
   }
 
   /** Reserves memory for cells of whole sectors. Blocks. */
   void reserve(long bytes) throws StoreException {
     try {
-      budget.acquire(sectors(bytes));
+      pool.budget.acquire(sectors(bytes));
+      hold(sectors(bytes));
     } catch (InterruptedException e) {
       throw interrupted(bytes, e);
     }
@@ -124,8 +201,11 @@ final class StripeMemory {
   }
 
   /** A stream that holds so many bytes begins to be dormant; or ends, if the number is negative. */
-  void addDormant(long bytes) {
-    dormantBytes.addAndGet(bytes);
+  synchronized void addDormant(long bytes) {
+    if (!ended) {
+      dormantBytes += bytes;
+      pool.dormantBytes.addAndGet(bytes);
+    }
   }
 
   /**
@@ -137,16 +217,17 @@ final class StripeMemory {
   boolean reserveOfThoseAtWork(long bytes) throws StoreException {
     try {
       int looks = 0;
-      while (!budget.tryAcquire(sectors(bytes), looks == 0 ? 0 : LOOK_MILLIS, MILLISECONDS)) {
-        if (limitBytes - dormantBytes.get() >= bytes) {
+      while (!pool.budget.tryAcquire(sectors(bytes), looks == 0 ? 0 : LOOK_MILLIS, MILLISECONDS)) {
+        if (pool.limitBytes - pool.dormantBytes.get() >= bytes) {
           looks = 1;
-        } else if (sparedUntilNanos.get() - System.nanoTime() > 0) {
+        } else if (pool.sparedUntilNanos.get() - System.nanoTime() > 0) {
           return false;
         } else if (looks++ > MOST_LOOKS) {
-          sparedUntilNanos.set(System.nanoTime() + SPARED_NANOS);
+          pool.sparedUntilNanos.set(System.nanoTime() + SPARED_NANOS);
           return false;
         }
       }
+      hold(sectors(bytes));
       return true;
     } catch (InterruptedException e) {
       throw interrupted(bytes, e);
@@ -155,7 +236,11 @@ final class StripeMemory {
 
   /** Reserves memory if it is there now. */
   boolean tryReserve(long bytes) {
-    return budget.tryAcquire(sectors(bytes));
+    if (!pool.budget.tryAcquire(sectors(bytes))) {
+      return false;
+    }
+    hold(sectors(bytes));
+    return true;
   }
 
   /**
@@ -163,18 +248,22 @@ final class StripeMemory {
    * one of a stream that could not wait.
    */
   void overdraw(long bytes) {
-    budget.takeBeyond(sectors(bytes));
+    pool.budget.takeBeyond(sectors(bytes));
+    hold(sectors(bytes));
   }
 
   /** Gives back what was reserved and not made into cells. */
   void release(long bytes) {
-    budget.release(sectors(bytes));
+    int sectors = sectors(bytes);
+    if (addHeld(-sectors)) {
+      pool.budget.release(sectors);
+    }
   }
 
   /** A cell out of reserved memory, its content undefined; releasing it gives the memory back. */
   ByteBuf cell(int bytes) {
-    ByteBuf pooled = allocator.directBuffer(bytes, bytes);
-    return new Cell(allocator, pooled, bytes);
+    ByteBuf pooled = pool.allocator.directBuffer(bytes, bytes);
+    return new Cell(pool.allocator, pooled, bytes);
   }
 
   private static int sectors(long bytes) {

@@ -56,7 +56,7 @@ final class NetworkConnector implements ClusterConnector {
     NetworkDatanodes datanodes = new NetworkDatanodes(tls);
     try {
       StowageDataPath dataPath =
-          StowageDataPath.create(config, client.api(), datanodes, StoreClock.system());
+          StowageDataPath.createOfMany(config, client.api(), datanodes, StoreClock.system());
       return new Connected(
           RecordingNamespace.over(client.api(), dataPath),
           dataPath,
