@@ -39,6 +39,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.LongAdder;
 import java.util.concurrent.locks.ReentrantLock;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.slf4j.Logger;
@@ -106,6 +107,7 @@ final class LeasePool {
   private StoreException failure; // of the last try, guarded by asking
   private long failedNanos;
   private volatile boolean closed;
+  private final LongAdder granted = new LongAdder();
 
   LeasePool(
       ErasurePolicy policy,
@@ -126,6 +128,16 @@ final class LeasePool {
 
   ErasurePolicy policy() {
     return policy;
+  }
+
+  /** Leases that writers use now. */
+  int openLeases() {
+    return open.size();
+  }
+
+  /** Leases that were granted and whose shards could be opened, since the start. */
+  long granted() {
+    return granted.sum();
   }
 
   /**
@@ -297,6 +309,7 @@ final class LeasePool {
           new ContainerLease(
               granted, places, directory, asked, opened.end(), timeouts, this::giveBack);
       unreleased.add(lease);
+      this.granted.increment();
       LOG.info("Writing to {} from {} on", lease, opened.end());
       return lease;
     }

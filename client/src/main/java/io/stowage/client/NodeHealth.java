@@ -107,6 +107,11 @@ final class NodeHealth {
     return nodes.computeIfAbsent(nodeId, id -> new Node());
   }
 
+  /** Nodes that reads go around. */
+  int suspects() {
+    return (int) nodes.values().stream().filter(node -> node.suspect).count();
+  }
+
   /** How long a read of so many bytes waits for the node before others are asked. */
   long patienceNanos(String nodeId, long bytes) {
     long least = TimeUnit.MILLISECONDS.toNanos(LEAST_PATIENCE_MILLIS);

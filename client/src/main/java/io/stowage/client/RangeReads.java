@@ -29,6 +29,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.LongAdder;
 import java.util.function.IntPredicate;
 
 /**
@@ -61,6 +62,9 @@ final class RangeReads {
   private final NodeHealth health;
   private final DamageReports damage;
   private final StalePlaces stale;
+  private final LongAdder hedged = new LongAdder();
+  private final LongAdder aroundSuspects = new LongAdder();
+  private final LongAdder decoded = new LongAdder();
 
   RangeReads(
       Containers containers,
@@ -73,6 +77,19 @@ final class RangeReads {
     this.health = health;
     this.damage = damage;
     this.stale = stale;
+  }
+
+  /**
+   * Ranges that were not just read from their shard.
+   *
+   * @param hedged others were asked beside a shard that was late
+   * @param aroundSuspects others were asked in place of a shard whose node is suspect
+   * @param decoded came of other shards
+   */
+  record Figures(long hedged, long aroundSuspects, long decoded) {}
+
+  Figures figures() {
+    return new Figures(hedged.sum(), aroundSuspects.sum(), decoded.sum());
   }
 
   /** Where a container is: as the caller was told, or by asking. */
@@ -157,6 +174,7 @@ final class RangeReads {
         return;
       }
       stale.add(range.container());
+      aroundSuspects.increment();
       askOthers(range);
       if (health.takeProbe(node)) {
         long due = range.dueNanos();
@@ -193,7 +211,9 @@ final class RangeReads {
           range.setDueNanos(now + HELD_UP_NANOS / 2);
           continue;
         }
-        if (!askOthers(range)) {
+        if (askOthers(range)) {
+          hedged.increment();
+        } else {
           range.setDueNanos(start + GIVE_UP_NANOS);
         }
       }
@@ -292,6 +312,9 @@ final class RangeReads {
         askOthers(range);
       }
       range.tryDecode();
+      if (range.isDone()) {
+        decoded.increment();
+      }
       if (range.wasOutrun(TIMES_OUTRUN, System.nanoTime())) {
         health.late(range.places().nodeId(range.shard()));
       }

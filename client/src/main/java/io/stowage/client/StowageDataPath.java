@@ -21,6 +21,7 @@ import io.stowage.common.erasure.ErasurePolicy;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.lifecycle.Lifecycle;
+import io.stowage.common.metrics.MetricSystem;
 import io.stowage.common.needle.NeedleCodec;
 import io.stowage.common.needle.NeedleFacts;
 import io.stowage.common.needle.NeedleHeader;
@@ -222,6 +223,11 @@ public final class StowageDataPath implements DataPath, ContainerAccess {
     }
   }
 
+  /** What a process that serves others tells of this; whoever registers it ends that. */
+  public MetricSystem.Source metrics() {
+    return new DataPathMetrics(this, reads, health, pools.values());
+  }
+
   /** What was sent to shards until now. */
   public StripeFigures figures() {
     return timeouts.figures();
@@ -300,7 +306,7 @@ public final class StowageDataPath implements DataPath, ContainerAccess {
     }
   }
 
-  /** Bytes of stripe memory that are not in use; all of it once nothing is in flight. For tests. */
+  /** Bytes of stripe memory that are not in use; all of it once nothing is in flight. */
   long freeStripeMemory() {
     return packingMemory.freeBytes() + streamMemory.freeBytes();
   }

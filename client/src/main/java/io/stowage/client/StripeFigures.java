@@ -21,12 +21,16 @@ package io.stowage.client;
  * @param stripes sent, those that were written again included
  * @param dataCells of all of them; over {@code stripes} it is their mean width
  * @param cellBytes data and parity, whole sectors
+ * @param failed of the stripes: refused, or late, and written again if somebody waits for them
  */
-public record StripeFigures(long stripes, long dataCells, long cellBytes) {
+public record StripeFigures(long stripes, long dataCells, long cellBytes, long failed) {
   /** What came since an earlier time. */
   public StripeFigures since(StripeFigures earlier) {
     return new StripeFigures(
-        stripes - earlier.stripes, dataCells - earlier.dataCells, cellBytes - earlier.cellBytes);
+        stripes - earlier.stripes,
+        dataCells - earlier.dataCells,
+        cellBytes - earlier.cellBytes,
+        failed - earlier.failed);
   }
 
   public double meanWidth() {

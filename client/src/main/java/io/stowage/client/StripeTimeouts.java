@@ -59,6 +59,7 @@ final class StripeTimeouts {
   private final LongAdder stripes = new LongAdder();
   private final LongAdder dataCells = new LongAdder();
   private final LongAdder cellBytes = new LongAdder();
+  private final LongAdder failed = new LongAdder();
 
   private final SmoothedTime smoothed = new SmoothedTime(50, 50);
 
@@ -83,13 +84,16 @@ final class StripeTimeouts {
 
   void ended(StripeWrite stripe) {
     if (inFlight.remove(stripe)) {
+      if (stripe.hasFailed()) {
+        failed.increment();
+      }
       bytesInFlight.add(-stripe.bytes());
       smoothed.add(clock.monotonicNanos() - stripe.startNanos());
     }
   }
 
   StripeFigures figures() {
-    return new StripeFigures(stripes.sum(), dataCells.sum(), cellBytes.sum());
+    return new StripeFigures(stripes.sum(), dataCells.sum(), cellBytes.sum(), failed.sum());
   }
 
   void check() {

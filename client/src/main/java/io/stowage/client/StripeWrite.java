@@ -37,6 +37,7 @@ final class StripeWrite {
   private int unanswered; // bitmap of shards
   private boolean anyAcknowledgement;
   private boolean ended;
+  private boolean failed;
 
   StripeWrite(ContainerLease lease, int shards, int bytes) {
     this.lease = lease;
@@ -130,7 +131,14 @@ final class StripeWrite {
     fail(late);
   }
 
+  synchronized boolean hasFailed() {
+    return failed;
+  }
+
   private void fail(StoreException cause) {
+    synchronized (this) {
+      failed = true;
+    }
     lease.stripeEnded(this);
     done.completeExceptionally(cause);
   }

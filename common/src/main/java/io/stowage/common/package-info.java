@@ -15,7 +15,7 @@
  */
 
 /**
- * The contract that every module shares: ids, ranges, erasure policies, errors, configuration, and
- * the wire types.
+ * The contract that every module shares: ids, ranges, erasure policies, errors, configuration, what
+ * processes tell those who watch them, and the wire types.
  */
 package io.stowage.common;

@@ -40,7 +40,7 @@ public final class DatanodeMain {
     ServiceMain.run("datanode", KerberosLogin.Role.DATANODE, args, DatanodeMain::start);
   }
 
-  private static AutoCloseable start(StowageConfig config, Configuration hadoop)
+  private static ServiceMain.Running start(StowageConfig config, Configuration hadoop)
       throws StoreException {
     List<RpcClient<DatanodeReports>> scms = new ArrayList<>();
     for (String address : config.get(Keys.SCM_ADDRESSES)) {
@@ -52,9 +52,11 @@ public final class DatanodeMain {
     DatanodeServer server =
         DatanodeServer.start(
             config, scms.stream().map(RpcClient::api).toList(), StoreClock.system());
-    return () -> {
-      server.close();
-      scms.forEach(RpcClient::close);
-    };
+    return new ServiceMain.Running(
+        () -> {
+          server.close();
+          scms.forEach(RpcClient::close);
+        },
+        List.of(server));
   }
 }

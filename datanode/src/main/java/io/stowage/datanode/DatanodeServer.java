@@ -22,6 +22,10 @@ import io.stowage.common.data.NetworkDatanodes;
 import io.stowage.common.data.ShardService;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.lifecycle.Lifecycle;
+import io.stowage.common.metrics.HealthCheck;
+import io.stowage.common.metrics.MetricSystem;
+import io.stowage.common.metrics.RoleHealth;
+import io.stowage.common.proto.DiskInfo;
 import io.stowage.common.scm.DatanodeReports;
 import io.stowage.common.time.StoreClock;
 import io.stowage.datanode.disk.DiskFiles;
@@ -33,6 +37,7 @@ import io.stowage.datanode.report.Orders;
 import io.stowage.datanode.scrub.Scrubber;
 import io.stowage.datanode.store.ShardStore;
 import java.util.List;
+import java.util.Map;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -40,7 +45,7 @@ import org.slf4j.LoggerFactory;
  * A running datanode: its disks, its data server, its repair, its heartbeats. Owns all of them.
  * Thread-safe.
  */
-public final class DatanodeServer implements AutoCloseable {
+public final class DatanodeServer implements AutoCloseable, HealthCheck {
   private static final Logger LOG = LoggerFactory.getLogger(DatanodeServer.class);
 
   private final Lifecycle lifecycle = new Lifecycle("datanode");
@@ -51,6 +56,7 @@ public final class DatanodeServer implements AutoCloseable {
   private final Orders orders;
   private final Scrubber scrubber;
   private final Heartbeats heartbeats;
+  private final MetricSystem.Registration metrics;
 
   private DatanodeServer(
       ShardStore store,
@@ -75,6 +81,7 @@ public final class DatanodeServer implements AutoCloseable {
             server.port(),
             config.heartbeatInterval(),
             clock);
+    this.metrics = MetricSystem.register("Datanode", new DatanodeMetrics(store));
     lifecycle.moveTo(Lifecycle.State.RUNNING);
   }
 
@@ -146,12 +153,42 @@ public final class DatanodeServer implements AutoCloseable {
     return store.clusterId();
   }
 
+  /** Ready while an SCM knows of it and one of its disks works. */
+  @Override
+  public RoleHealth health() {
+    List<DiskInfo> disks = store.diskInfos();
+    int serving = (int) disks.stream().filter(disk -> !disk.getFailed()).count();
+    int answering = heartbeats.answering();
+    String state = "serving";
+    if (!lifecycle.isRunning()) {
+      state = "stopping";
+    } else if (answering == 0) {
+      state = "not registered";
+    } else if (serving == 0) {
+      state = "no disk works";
+    }
+    return new RoleHealth(
+        "datanode",
+        state.equals("serving"),
+        state,
+        Map.of(
+            "disks",
+            disks.size(),
+            "disks_serving",
+            serving,
+            "scms",
+            heartbeats.scms(),
+            "scms_answering",
+            answering));
+  }
+
   /** Heartbeats and repair end first, then requests are finished, then the disks are closed. */
   @Override
   public void close() {
     if (!lifecycle.beginStop()) {
       return;
     }
+    metrics.close();
     heartbeats.close();
     orders.close();
     scrubber.close();

@@ -27,6 +27,7 @@ import io.stowage.common.conf.StowageConfig;
 import io.stowage.common.data.NetworkDatanodes;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.metrics.RoleHealth;
 import io.stowage.common.proto.HeartbeatReply;
 import io.stowage.common.proto.HeartbeatRequest;
 import io.stowage.common.proto.RegisterDatanodeReply;
@@ -125,6 +126,13 @@ class DatanodeServerTest {
         later = scm.next();
       }
       assertEquals("c-1", server.clusterId());
+      assertEquals(
+          new RoleHealth(
+              "datanode",
+              true,
+              "serving",
+              Map.of("disks", 2, "disks_serving", 2, "scms", 2, "scms_answering", 1)),
+          server.health());
     }
     try (DatanodeServer again = DatanodeServer.start(config(), List.of(scm), StoreClock.system())) {
       assertEquals(node, again.nodeId());
@@ -181,6 +189,23 @@ class DatanodeServerTest {
 
   private static StoreSettings settings(boolean secure) {
     return new StoreSettings(0, true, 64 << 20, 0, secure);
+  }
+
+  @Test
+  void isNotReadyBeforeAnScmKnowsIt() throws Exception {
+    DatanodeServer server =
+        DatanodeServer.start(config(), List.of(new Dead()), StoreClock.system());
+    try (server) {
+      assertEquals(
+          new RoleHealth(
+              "datanode",
+              false,
+              "not registered",
+              Map.of("disks", 2, "disks_serving", 2, "scms", 1, "scms_answering", 0)),
+          server.health());
+    }
+    assertEquals("stopping", server.health().state());
+    assertFalse(server.health().ready());
   }
 
   @Test

@@ -186,7 +186,10 @@ import io.stowage.om.row.Duties;
 import io.stowage.om.row.Pause;
 import io.stowage.om.row.RowCommitter;
 import io.stowage.om.row.Stamps;
+import io.stowage.om.table.BucketRowLayout;
 import io.stowage.om.table.Head;
+import io.stowage.om.table.IdentityRowLayout;
+import io.stowage.om.table.ObjectRowLayout;
 import io.stowage.om.table.Regions;
 import io.stowage.om.table.RowStore;
 import io.stowage.om.upload.UploadListing;
@@ -258,6 +261,7 @@ final class Namespace implements ObjectManager, AutoCloseable {
   private final Usage usage;
   private final Snapshots snapshots;
   private final TableIdentity objectTable;
+  private final Map<String, RowCommitter> tables;
 
   Namespace(
       OmConfig config,
@@ -276,6 +280,11 @@ final class Namespace implements ObjectManager, AutoCloseable {
         new RowCommitter(objectTable, clock, pause, config.mutationDeadline());
     RowCommitter identityRows =
         new RowCommitter(identityTable, clock, pause, config.mutationDeadline());
+    this.tables =
+        Map.of(
+            BucketRowLayout.TABLE, bucketRows,
+            ObjectRowLayout.TABLE, objectRows,
+            IdentityRowLayout.TABLE, identityRows);
     this.objects = new ObjectRows(objectRows, stamps);
     this.snapshots = new Snapshots(objects, config.clockBound());
     this.objectTable = new TableIdentity(objects);
@@ -1291,6 +1300,11 @@ final class Namespace implements ObjectManager, AutoCloseable {
   @Override
   public ListEntitiesReply listEntities(ListEntitiesRequest request) throws StoreException {
     return entities.list(request);
+  }
+
+  /** Who mutates each table, by its name. */
+  Map<String, RowCommitter> tables() {
+    return tables;
   }
 
   @Override

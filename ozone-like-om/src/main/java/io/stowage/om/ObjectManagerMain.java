@@ -24,6 +24,7 @@ import io.stowage.common.rpc.ServiceMain;
 import io.stowage.common.scm.ContainerManager;
 import io.stowage.common.time.StoreClock;
 import java.time.Duration;
+import java.util.List;
 import org.apache.hadoop.conf.Configuration;
 
 /** An object manager as a process of its own. */
@@ -39,7 +40,8 @@ public final class ObjectManagerMain {
     ServiceMain.run("om", KerberosLogin.Role.OBJECT_MANAGER, args, ObjectManagerMain::start);
   }
 
-  private static AutoCloseable start(StowageConfig config, Configuration hadoop) throws Exception {
+  private static ServiceMain.Running start(StowageConfig config, Configuration hadoop)
+      throws Exception {
     RpcClient<ContainerManager> scm =
         RpcClient.create(
             RpcProtocol.CONTAINER_MANAGER,
@@ -55,12 +57,14 @@ public final class ObjectManagerMain {
       scm.close();
       throw e;
     }
-    return () -> {
-      try {
-        server.close();
-      } finally {
-        scm.close();
-      }
-    };
+    return new ServiceMain.Running(
+        () -> {
+          try {
+            server.close();
+          } finally {
+            scm.close();
+          }
+        },
+        List.of(server));
   }
 }

@@ -28,6 +28,9 @@ import io.stowage.common.error.StoreException;
 import io.stowage.common.expiry.DayLength;
 import io.stowage.common.fault.CrashPoint;
 import io.stowage.common.lifecycle.Lifecycle;
+import io.stowage.common.metrics.HealthCheck;
+import io.stowage.common.metrics.MetricSystem;
+import io.stowage.common.metrics.RoleHealth;
 import io.stowage.common.om.ObjectManager;
 import io.stowage.common.proto.RecordNeedle;
 import io.stowage.common.rpc.Administrators;
@@ -63,7 +66,6 @@ import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
-import java.util.concurrent.atomic.LongAdder;
 import java.util.function.Consumer;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.ipc.Server;
@@ -77,7 +79,7 @@ import org.slf4j.LoggerFactory;
  * object managers that died, one that collects garbage, one that applies rules of lifecycle, one
  * that writes down what buckets hold, and with security on one that fetches keys. Thread-safe.
  */
-public final class OmServer implements AutoCloseable {
+public final class OmServer implements AutoCloseable, HealthCheck {
   private static final Logger LOG = LoggerFactory.getLogger(OmServer.class);
 
   /** Calls block on HBase for a millisecond or few; so many in one process keep two cores busy. */
@@ -102,7 +104,7 @@ public final class OmServer implements AutoCloseable {
   private ScheduledFuture<?> collections;
   private final ScheduledExecutorService expiring;
   private final ScheduledExecutorService counting;
-  private final LongAdder collected = new LongAdder();
+  private volatile Collector.Tally collected = Collector.Tally.NOTHING; // by its thread alone
   private volatile Consumer<RecordNeedle> records = OmServer::nobody;
   private final ServiceTokens tokens; // null: security is off
   private final DelegationSecrets delegation; // null: security is off
@@ -110,6 +112,8 @@ public final class OmServer implements AutoCloseable {
   private Authorizer authorizer; // null: callers over RPC are not asked about
   private RefusedLogins refused; // with it
   private RpcServer rpc;
+  private final TableCheck tableCheck;
+  private final MetricSystem.Registration metrics;
 
   private OmServer(
       StowageConfig config,
@@ -130,6 +134,8 @@ public final class OmServer implements AutoCloseable {
     this.collecting = thread("om-collector");
     this.expiring = thread("om-lifecycle");
     this.counting = thread("om-usage");
+    this.tableCheck = new TableCheck(tables::check);
+    this.metrics = MetricSystem.register("Om", new OmMetrics(namespace.tables(), () -> collected));
   }
 
   private static ScheduledExecutorService thread(String name) {
@@ -271,7 +277,7 @@ public final class OmServer implements AutoCloseable {
   private void collect(Collector collector) {
     try {
       Collector.Tally round = collector.round();
-      collected.add(round.cleared() + round.removed());
+      collected = collected.plus(round);
     } catch (StoreException | RuntimeException e) {
       LOG.warn("Cannot collect garbage; trying again later: {}", e.toString());
     } catch (CrashPoint.Crash e) {
@@ -281,7 +287,8 @@ public final class OmServer implements AutoCloseable {
 
   /** Cells and heads that this object manager's collector has cleared since the start. */
   public long collected() {
-    return collected.sum();
+    Collector.Tally now = collected;
+    return now.cleared() + now.removed();
   }
 
   /** Of a process without a data path. */
@@ -444,11 +451,23 @@ public final class OmServer implements AutoCloseable {
     counting.shutdownNow();
   }
 
+  /** Ready while its tables answer; who asks waits two seconds for them at most. */
+  @Override
+  public RoleHealth health() {
+    if (!lifecycle.isRunning()) {
+      return new RoleHealth("om", false, "stopping");
+    }
+    boolean answers = tableCheck.answers();
+    return new RoleHealth("om", answers, answers ? "serving" : "tables do not answer");
+  }
+
   @Override
   public void close() throws StoreException {
     if (!lifecycle.beginStop()) {
       return;
     }
+    metrics.close();
+    tableCheck.close();
     sweeps.cancel(true);
     sweeper.shutdownNow();
     collections.cancel(true);

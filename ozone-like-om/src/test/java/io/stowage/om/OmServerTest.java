@@ -24,6 +24,7 @@ import io.stowage.common.conf.StowageConfig;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
+import io.stowage.common.metrics.RoleHealth;
 import io.stowage.common.om.ObjectManager;
 import io.stowage.common.proto.CreateBucketRequest;
 import io.stowage.common.proto.GetIdentityRequest;
@@ -76,6 +77,7 @@ class OmServerTest {
               Duration.ofSeconds(10),
               Duration.ofSeconds(10));
       try (client) {
+        assertEquals(new RoleHealth("om", true, "serving"), server.health());
         ObjectManager remote = client.api();
         remote.createBucket(
             CreateBucketRequest.newBuilder()

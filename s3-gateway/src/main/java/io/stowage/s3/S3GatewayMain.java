@@ -24,6 +24,8 @@ import io.stowage.common.conf.Keys;
 import io.stowage.common.conf.StowageConfig;
 import io.stowage.common.data.DatanodeDirectory;
 import io.stowage.common.data.NetworkDatanodes;
+import io.stowage.common.metrics.HealthCheck;
+import io.stowage.common.metrics.MetricSystem;
 import io.stowage.common.rpc.KerberosLogin;
 import io.stowage.common.rpc.RpcClient;
 import io.stowage.common.rpc.RpcProtocol;
@@ -34,7 +36,9 @@ import io.stowage.common.tls.ClientTls;
 import io.stowage.om.OmServer;
 import java.time.Duration;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Deque;
+import java.util.List;
 import org.apache.hadoop.conf.Configuration;
 
 /**
@@ -54,8 +58,10 @@ public final class S3GatewayMain {
     ServiceMain.run("s3g", KerberosLogin.Role.GATEWAY, args, S3GatewayMain::start);
   }
 
-  private static AutoCloseable start(StowageConfig config, Configuration hadoop) throws Exception {
+  private static ServiceMain.Running start(StowageConfig config, Configuration hadoop)
+      throws Exception {
     Deque<AutoCloseable> parts = new ArrayDeque<>(); // the last started is first
+    List<HealthCheck> roles = new ArrayList<>();
     try {
       RpcClient<ContainerManager> scm =
           RpcClient.create(
@@ -67,6 +73,7 @@ public final class S3GatewayMain {
       parts.push(scm);
       OmServer objectManager = OmServer.start(config, hadoop, scm.api(), StoreClock.system());
       parts.push(objectManager);
+      roles.add(objectManager);
       DatanodeDirectory datanodes =
           objectManager.signing(new NetworkDatanodes(ClientTls.from(config)));
       parts.push(datanodes);
@@ -74,6 +81,7 @@ public final class S3GatewayMain {
           StowageDataPath.create(
               config, objectManager.objectManager(), datanodes, StoreClock.system());
       parts.push(data);
+      parts.push(MetricSystem.register("Client", data.metrics()));
       parts.push(objectManager.recordTo(RecordingNamespace.recordsTo(data)));
       parts.push(
           Repacker.start(
@@ -85,20 +93,24 @@ public final class S3GatewayMain {
               config.get(Keys.REPACK_WORKERS)));
       KeyService keys = HadoopKeys.open(config, hadoop);
       parts.push(keys);
-      parts.push(
+      S3GatewayServer gateway =
           S3GatewayServer.start(
-              config, objectManager.objectManager(), data, keys, StoreClock.system()));
+              config, objectManager.objectManager(), data, keys, StoreClock.system());
+      parts.push(gateway);
+      roles.add(gateway);
     } catch (Exception e) {
       closeAll(parts, e);
       throw e;
     }
-    return () -> {
-      Exception failure = new Exception("the gateway did not stop cleanly");
-      closeAll(parts, failure);
-      if (failure.getSuppressed().length > 0) {
-        throw failure;
-      }
-    };
+    return new ServiceMain.Running(
+        () -> {
+          Exception failure = new Exception("the gateway did not stop cleanly");
+          closeAll(parts, failure);
+          if (failure.getSuppressed().length > 0) {
+            throw failure;
+          }
+        },
+        roles);
   }
 
   /** Closes all of them, whatever one of them says; what they say is added to a failure. */

@@ -26,6 +26,9 @@ import io.stowage.common.access.AuditLog;
 import io.stowage.common.conf.Keys;
 import io.stowage.common.conf.StowageConfig;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.metrics.HealthCheck;
+import io.stowage.common.metrics.MetricSystem;
+import io.stowage.common.metrics.RoleHealth;
 import io.stowage.common.om.ObjectManager;
 import io.stowage.common.time.StoreClock;
 import io.stowage.s3.access.Authorizer;
@@ -57,7 +60,7 @@ import org.slf4j.LoggerFactory;
  * An S3 endpoint over a namespace and a data path, which it does not own. Keeps nothing: start as
  * many as there is traffic for. Thread-safe.
  */
-public final class S3GatewayServer implements AutoCloseable {
+public final class S3GatewayServer implements AutoCloseable, HealthCheck {
   private static final Logger LOG = LoggerFactory.getLogger(S3GatewayServer.class);
 
   private final HttpServer http;
@@ -66,6 +69,8 @@ public final class S3GatewayServer implements AutoCloseable {
   private final io.stowage.common.access.Authorizer decisions;
   private final EventDelivery events;
   private final AccessLogs accessLogs;
+  private final MetricSystem.Registration metrics;
+  private volatile boolean draining;
 
   private S3GatewayServer(
       HttpServer http,
@@ -80,6 +85,7 @@ public final class S3GatewayServer implements AutoCloseable {
     this.decisions = decisions;
     this.events = events;
     this.accessLogs = accessLogs;
+    this.metrics = MetricSystem.register("Gateway", new GatewayMetrics(http));
   }
 
   /** Serves from the moment that this returns; without SSE-S3 and SSE-KMS. */
@@ -239,9 +245,17 @@ public final class S3GatewayServer implements AutoCloseable {
     return decisions.audit();
   }
 
+  /** Ready until it is told to stop; it then answers what is at work, for a while. */
+  @Override
+  public RoleHealth health() {
+    boolean serving = !draining;
+    return new RoleHealth("s3g", serving, serving ? "serving" : "draining");
+  }
+
   /** Answers what is at work, then stops. */
   @Override
   public void close() {
+    draining = true;
     if (console != null) {
       console.close();
     }
@@ -250,5 +264,6 @@ public final class S3GatewayServer implements AutoCloseable {
     events.close();
     hashThreads.shutdownNow();
     decisions.close();
+    metrics.close();
   }
 }

@@ -128,6 +128,7 @@ class OverloadTest {
           }
         }
         assertEquals(200, refused);
+        assertEquals(200, gateway.http().figures().refusedRequests());
         letGo.countDown();
         int answered = 0;
         for (Socket socket : flood) {
@@ -169,9 +170,11 @@ class OverloadTest {
         }
         InMemoryTarget.await(
             () -> target.gateway.http().connectionCount() == 1030, "the last connections");
+        assertEquals(0, target.gateway.http().figures().refusedConnections());
         try (Socket tooMany = raw.open()) {
           assertEquals(-1, tooMany.getInputStream().read());
         }
+        assertEquals(1, target.gateway.http().figures().refusedConnections());
       } finally {
         for (Socket socket : idle) {
           socket.close();

@@ -28,6 +28,7 @@ public final class ScmMain {
         "scm",
         KerberosLogin.Role.SCM,
         args,
-        (config, hadoop) -> ScmServer.start(config, hadoop, StoreClock.system()));
+        (config, hadoop) ->
+            ServiceMain.Running.of(ScmServer.start(config, hadoop, StoreClock.system())));
   }
 }

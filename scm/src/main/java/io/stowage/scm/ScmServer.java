@@ -27,6 +27,9 @@ import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.fault.CrashPoint;
 import io.stowage.common.lifecycle.Lifecycle;
+import io.stowage.common.metrics.HealthCheck;
+import io.stowage.common.metrics.MetricSystem;
+import io.stowage.common.metrics.RoleHealth;
 import io.stowage.common.policy.Question;
 import io.stowage.common.proto.GetTokenKeysRequest;
 import io.stowage.common.rpc.CredentialSeal;
@@ -83,7 +86,7 @@ import org.slf4j.LoggerFactory;
  * follows the table, one asks ZooKeeper who leads; these may wait for as long as HBase or ZooKeeper
  * are away. Thread-safe.
  */
-public final class ScmServer implements AutoCloseable {
+public final class ScmServer implements AutoCloseable, HealthCheck {
   private static final Logger LOG = LoggerFactory.getLogger(ScmServer.class);
 
   /** Datanodes' heartbeats and object managers' leases wait on HBase, not on the processor. */
@@ -119,6 +122,7 @@ public final class ScmServer implements AutoCloseable {
   private final ScheduledExecutorService ticker = thread("scm-ticker");
   private final ScheduledExecutorService follower = thread("scm-follower");
   private final ScheduledExecutorService looker = thread("scm-looker");
+  private final MetricSystem.Registration metrics;
   private Election election;
 
   private ScmServer(
@@ -139,6 +143,7 @@ public final class ScmServer implements AutoCloseable {
     this.address = address;
     // Of this SCM alone, so that a test pauses one of two in a JVM: its own threads all come by.
     this.work = CrashPoint.named("scm.work@" + address);
+    this.metrics = MetricSystem.register("Scm", new ScmMetrics(manager));
   }
 
   /**
@@ -459,11 +464,24 @@ public final class ScmServer implements AutoCloseable {
     return manager.isLeader();
   }
 
+  /** Ready while it leads, or knows who does. */
+  @Override
+  public RoleHealth health() {
+    String state = "leader";
+    if (!lifecycle.isRunning()) {
+      state = lifecycle.state() == Lifecycle.State.STARTING ? "starting" : "stopping";
+    } else if (!manager.isLeader()) {
+      state = manager.leaderAddress().isEmpty() ? "no leader" : "follower";
+    }
+    return new RoleHealth("scm", state.equals("leader") || state.equals("follower"), state);
+  }
+
   @Override
   public void close() {
     if (!lifecycle.beginStop()) {
       return;
     }
+    metrics.close();
     if (election != null) {
       election.close(); // first, so that another SCM leads while this one ends
     }

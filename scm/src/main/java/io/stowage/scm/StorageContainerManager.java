@@ -295,7 +295,8 @@ final class StorageContainerManager
     return now;
   }
 
-  private String leaderAddress() {
+  /** Empty if nobody is known to lead. */
+  String leaderAddress() {
     Election stood = election;
     return isLeader() || stood == null ? scmId : stood.leaderAddress();
   }

@@ -26,6 +26,7 @@ import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.fault.CrashPoint;
 import io.stowage.common.id.WriteId;
+import io.stowage.common.metrics.RoleHealth;
 import io.stowage.common.proto.ClusterStatusReply;
 import io.stowage.common.proto.ClusterStatusRequest;
 import io.stowage.common.proto.ContainerInfo;
@@ -118,6 +119,7 @@ class ScmServerTest {
     LeaseContainersRequest ask =
         LeaseContainersRequest.newBuilder().setPolicy("rs-3-2").setHolder(holder).build();
     Lease lease = client.api().leaseContainer(ask).getLease(); // waits for the election
+    assertEquals(new RoleHealth("scm", true, "leader"), scm.health());
     ContainerInfo container = lease.getContainer();
     assertEquals(5, container.getShardsCount());
     assertEquals(5, container.getShardsList().stream().map(s -> s.getDiskId()).distinct().count());

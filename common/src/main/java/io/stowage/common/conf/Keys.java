@@ -95,6 +95,16 @@ public final class Keys {
               Tag.BASIC,
               "URL at which others reach S3, for links that the console shares; empty: this"
                   + " gateway's own port."));
+  public static final ConfigKey<String> METRICS_BIND =
+      add(
+          ConfigKey.text(
+              "stowage.metrics.bind",
+              "",
+              Tag.BASIC,
+              "host:port at which this process tells how it is: GET /metrics for Prometheus, GET"
+                  + " /health for load balancers; over TLS if there is a stowage.tls.certificate;"
+                  + " empty: nowhere. Beyond loopback /metrics needs the token that the credential"
+                  + " provider has under the name stowage.metrics.token."));
   public static final ConfigKey<Integer> S3_WORKERS =
       add(
           ConfigKey.integer(

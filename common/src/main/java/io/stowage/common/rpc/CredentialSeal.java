@@ -15,13 +15,10 @@
  */
 package io.stowage.common.rpc;
 
-import io.stowage.common.conf.KeyStores;
 import io.stowage.common.conf.Keys;
 import io.stowage.common.conf.StowageConfig;
-import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.secret.SecretSeal;
-import java.io.IOException;
 import org.apache.hadoop.conf.Configuration;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -40,16 +37,7 @@ public final class CredentialSeal {
 
   /** By the provider's password; none: secrets are stored as they are. */
   public static SecretSeal of(StowageConfig config, Configuration hadoop) throws StoreException {
-    char[] password;
-    KeyStores.letHadoopReadItsKeys();
-    try {
-      password = hadoop.getPasswordFromCredentialProviders(ALIAS);
-    } catch (IOException e) {
-      throw new StoreException(
-          ErrorCode.BAD_CONFIGURATION,
-          "Cannot read " + ALIAS + " from the credential provider: " + e.getMessage(),
-          e);
-    }
+    char[] password = Credentials.read(hadoop, ALIAS);
     if (password != null) {
       return SecretSeal.of(password);
     }

@@ -20,6 +20,10 @@ import io.stowage.common.conf.Keys;
 import io.stowage.common.conf.StowageConfig;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.metrics.HealthCheck;
+import io.stowage.common.metrics.MetricSystem;
+import io.stowage.common.metrics.MetricsServer;
+import io.stowage.common.metrics.ProcessHealth;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
@@ -29,11 +33,11 @@ import org.slf4j.LoggerFactory;
 
 /**
  * What every role's {@code main} does around its own: reads {@code [--conf DIR] [--insecure]}, logs
- * in to Kerberos if security is on, starts the role, stops it on SIGTERM or Ctrl-C, and turns a
- * failure into one line on standard error and exit code 1. The JVM is ended by force after a
- * failure, since threads of ZooKeeper and Hadoop would keep it. A role whose HBase, ZooKeeper or
- * disks are not there is no failure: it waits for them, and says so, so that the roles of a cluster
- * may be started in any order. Stateless.
+ * in to Kerberos if security is on, tells how the process is, starts the role, stops it on SIGTERM
+ * or Ctrl-C, and turns a failure into one line on standard error and exit code 1. The JVM is ended
+ * by force after a failure, since threads of ZooKeeper and Hadoop would keep it. A role whose
+ * HBase, ZooKeeper or disks are not there is no failure: it waits for them, and says so, so that
+ * the roles of a cluster may be started in any order. Stateless.
  */
 public final class ServiceMain {
   private static final Logger LOG = LoggerFactory.getLogger(ServiceMain.class);
@@ -43,8 +47,21 @@ public final class ServiceMain {
 
   /** A role. */
   public interface Service {
-    /** Starts the role and returns what stops it. */
-    AutoCloseable start(StowageConfig config, Configuration hadoop) throws Exception;
+    /** Starts the role. */
+    Running start(StowageConfig config, Configuration hadoop) throws Exception;
+  }
+
+  /**
+   * A role that runs.
+   *
+   * @param stop ends it
+   * @param roles who tell how ready it is; several if it hosts others
+   */
+  public record Running(AutoCloseable stop, List<HealthCheck> roles) {
+    /** A role alone. */
+    public static <T extends AutoCloseable & HealthCheck> Running of(T role) {
+      return new Running(role, List.of(role));
+    }
   }
 
   private ServiceMain() {}
@@ -68,13 +85,23 @@ public final class ServiceMain {
         System.err.println("stowage " + name + ": " + heard);
       }
       KerberosLogin login = KerberosLogin.login(role, config, hadoop).ofWholeProcess();
-      AutoCloseable running = startOnce(name, service, config, hadoop, LATER_MILLIS);
+      MetricSystem.start("stowage-" + name);
+      ProcessHealth health = new ProcessHealth(name);
+      MetricsServer metrics =
+          MetricsServer.start(
+              config, () -> Credentials.read(hadoop, Credentials.METRICS_TOKEN), health);
+      Running running = startOnce(name, service, config, hadoop, LATER_MILLIS);
+      health.serves(running.roles());
       CountDownLatch stopped = new CountDownLatch(1);
       Runtime.getRuntime()
           .addShutdownHook(
               new Thread(
                   () -> {
-                    stop(name, running);
+                    health.stops();
+                    stop(name, running.stop());
+                    if (metrics != null) {
+                      metrics.close(); // last: who looks is told that it stops
+                    }
                     login.close();
                     stopped.countDown();
                   },
@@ -90,7 +117,7 @@ public final class ServiceMain {
   }
 
   /** Starts the role as soon as what it needs can be reached. */
-  static AutoCloseable startOnce(
+  static Running startOnce(
       String role, Service service, StowageConfig config, Configuration hadoop, long laterMillis)
       throws Exception {
     while (true) {

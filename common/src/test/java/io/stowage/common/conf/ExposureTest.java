@@ -39,6 +39,7 @@ class ExposureTest {
     assertEquals(
         List.of(
             "stowage.datanode.bind",
+            "stowage.metrics.bind",
             "stowage.om.bind",
             "stowage.s3.bind",
             "stowage.s3.console.bind",

@@ -22,13 +22,14 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import io.stowage.common.conf.StowageConfig;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.hadoop.conf.Configuration;
 import org.junit.jupiter.api.Test;
 
 class ServiceMainTest {
-  private static AutoCloseable start(ServiceMain.Service service) throws Exception {
+  private static ServiceMain.Running start(ServiceMain.Service service) throws Exception {
     return ServiceMain.startOnce(
         "test", service, StowageConfig.of(Map.of()), new Configuration(false), 1);
   }
@@ -36,7 +37,7 @@ class ServiceMainTest {
   @Test
   void aRoleWaitsForWhatItNeeds() throws Exception {
     AtomicInteger attempts = new AtomicInteger();
-    AutoCloseable running = () -> {};
+    ServiceMain.Running running = new ServiceMain.Running(() -> {}, List.of());
     assertSame(
         running,
         start(

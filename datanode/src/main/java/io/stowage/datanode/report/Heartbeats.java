@@ -91,6 +91,16 @@ public final class Heartbeats implements AutoCloseable {
             TimeUnit.NANOSECONDS);
   }
 
+  /** SCMs that are told of this node. */
+  public int scms() {
+    return reporters.size();
+  }
+
+  /** Those of them that took the last heartbeat. */
+  public int answering() {
+    return (int) reporters.stream().filter(ScmReporter::answers).count();
+  }
+
   private void checkDisks() {
     try {
       if (store.checkDisks()) {

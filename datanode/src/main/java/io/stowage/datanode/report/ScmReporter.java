@@ -66,6 +66,7 @@ public final class ScmReporter implements ShardListener {
   /** Guarded by itself. As many as orders were sent. */
   private final List<OrderResult> results = new ArrayList<>();
 
+  private volatile boolean answers;
   private boolean registered;
   private boolean fullReportDue;
   private boolean silent;
@@ -114,6 +115,16 @@ public final class ScmReporter implements ShardListener {
    * @return whether the SCM answered
    */
   public boolean beat() {
+    answers = tell();
+    return answers;
+  }
+
+  /** Whether the SCM took the last heartbeat: this node is registered there. Any thread. */
+  boolean answers() {
+    return answers;
+  }
+
+  private boolean tell() {
     try {
       if (!registered) {
         register();

@@ -135,6 +135,7 @@ public final class RebuiltShardFile implements AutoCloseable {
     long address = segment * ShardFormat.SEGMENT_ADDRESSES + (long) from * ShardFormat.SECTOR_BYTES;
     file.write(
         data.slice(from * ShardFormat.SECTOR_BYTES, length), ShardFormat.filePosition(address));
+    host.figures().rebuilt(length);
   }
 
   /** Makes durable what was written so far, so that the last force is short. */

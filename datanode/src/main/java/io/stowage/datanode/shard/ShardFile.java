@@ -573,6 +573,7 @@ public final class ShardFile {
 
   private void commit(List<ShardOp> group) {
     List<ShardOp.Write> placed = new ArrayList<>(group.size());
+    long bytes = 0;
     try (OpenFiles.Handle handle = acquireForWriting()) {
       DiskFile file = handle.file();
       for (ShardOp op : group) {
@@ -580,6 +581,7 @@ public final class ShardFile {
         try {
           place(write, file);
           placed.add(write);
+          bytes += write.length;
         } catch (StoreException e) {
           write.fail(e);
         } finally {
@@ -603,7 +605,9 @@ public final class ShardFile {
       }
       AFTER_PAGES.reach();
       if (host.forcesData()) {
+        long begin = System.nanoTime();
         file.force();
+        host.figures().forced(System.nanoTime() - begin);
       }
       becameDurable(written);
       if (mirrored) {
@@ -619,6 +623,7 @@ public final class ShardFile {
       group.forEach(op -> op.fail(why));
       return;
     }
+    host.figures().wrote(placed.size(), bytes);
     host.changed(this);
     for (ShardOp.Write write : placed) {
       write.result.complete(WriteShardReply.getDefaultInstance());

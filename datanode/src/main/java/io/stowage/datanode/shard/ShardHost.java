@@ -36,6 +36,9 @@ public interface ShardHost {
   /** Why nothing is to wait for the disk any more, for good; null while it takes writes. */
   StoreException refusal(ShardId shard);
 
+  /** What is done on the disk is counted here. */
+  DiskFigures figures();
+
   /** False: durability is the page cache's; nothing is forced but superblocks. */
   boolean forcesData();
 

@@ -27,6 +27,7 @@ import io.stowage.datanode.disk.DiskFiles;
 import io.stowage.datanode.disk.DiskFullException;
 import io.stowage.datanode.disk.DiskIdentity;
 import io.stowage.datanode.disk.SmallFile;
+import io.stowage.datanode.shard.DiskFigures;
 import io.stowage.datanode.shard.MemoryBudget;
 import io.stowage.datanode.shard.OpenFiles;
 import io.stowage.datanode.shard.PageCache;
@@ -105,6 +106,8 @@ final class Disk implements ShardHost, AutoCloseable {
 
   /** What rebuilds read from here for anybody, and write here. */
   private final RateLimit repairRate;
+
+  private final DiskFigures figures = new DiskFigures();
 
   private volatile DiskIdentity identity;
 
@@ -490,7 +493,12 @@ final class Disk implements ShardHost, AutoCloseable {
   /** Checks a shard on the caller's thread; what is found is told to SCM. */
   void check(ShardId shardId, ShardCheck.Pace pace, ByteBuffer memory) throws IOException {
     ShardFile shard = shards.get(shardId);
-    ShardCheck.Finding finding = shard == null ? null : ShardCheck.check(shard, pace, memory);
+    ShardCheck.Pace counted =
+        bytes -> {
+          pace.take(bytes);
+          figures.scrubbed(bytes);
+        };
+    ShardCheck.Finding finding = shard == null ? null : ShardCheck.check(shard, counted, memory);
     damaged.found(id(), shardId, finding);
     if (finding != null && !finding.isSound()) {
       LOG.error("{} on disk {} is damaged: {}", shardId, id(), finding.what());
@@ -761,6 +769,11 @@ final class Disk implements ShardHost, AutoCloseable {
   @Override
   public StoreClock clock() {
     return clock;
+  }
+
+  @Override
+  public DiskFigures figures() {
+    return figures;
   }
 
   @Override

@@ -24,6 +24,7 @@ import io.stowage.common.proto.ShardReport;
 import io.stowage.common.time.StoreClock;
 import io.stowage.datanode.disk.DiskFiles;
 import io.stowage.datanode.disk.DiskIdentity;
+import io.stowage.datanode.shard.DiskFigures;
 import io.stowage.datanode.shard.MemoryBudget;
 import io.stowage.datanode.shard.PageCache;
 import io.stowage.datanode.shard.ShardId;
@@ -414,6 +415,13 @@ final class NodeDisks implements AutoCloseable {
 
   List<DiskInfo> diskInfos() {
     return disks.values().stream().map(Disk::info).toList();
+  }
+
+  /** What was done on each disk, by its id. */
+  Map<String, DiskFigures> diskFigures() {
+    Map<String, DiskFigures> all = new HashMap<>();
+    disks.forEach((id, disk) -> all.put(id, disk.figures()));
+    return all;
   }
 
   /** Reports of all shards of all disks. */

@@ -39,6 +39,7 @@ import io.stowage.common.proto.WriteShardReply;
 import io.stowage.common.proto.WriteShardRequest;
 import io.stowage.common.time.StoreClock;
 import io.stowage.datanode.disk.DiskFiles;
+import io.stowage.datanode.shard.DiskFigures;
 import io.stowage.datanode.shard.MemoryBudget;
 import io.stowage.datanode.shard.RebuiltShardFile;
 import io.stowage.datanode.shard.SectorStates;
@@ -49,6 +50,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 
@@ -129,6 +131,16 @@ public final class ShardStore implements ShardService, AutoCloseable {
 
   public List<DiskInfo> diskInfos() {
     return node.diskInfos();
+  }
+
+  /** What was done on each disk since it was opened, by its id. */
+  public Map<String, DiskFigures> diskFigures() {
+    return node.diskFigures();
+  }
+
+  /** Bytes of payload that wait for their I/O. */
+  public long writeMemoryUsed() {
+    return writeMemory.used();
   }
 
   /** Reports of all shards of all disks. */
@@ -256,6 +268,7 @@ public final class ShardStore implements ShardService, AutoCloseable {
               : PooledByteBufAllocator.DEFAULT.directBuffer(length, length);
       SectorStates states = new SectorStates();
       shard.read(request, payload, states);
+      disk.figures().read(payload.readableBytes(), states.isDamaged());
       if (states.isDamaged()) {
         damaged.suspect(disk.id(), shard.id());
       }

@@ -56,6 +56,7 @@ final class TestHost implements ShardHost {
   final SimulatedDisks disks = new SimulatedDisks();
   final ManualClock clock = new ManualClock(1_700_000_000_000_000L);
   private final PageCache pageCache = new PageCache(8);
+  private final DiskFigures figures = new DiskFigures();
   private final MemoryBudget memory = new MemoryBudget(64 << 20);
   private OpenFiles openFiles = new OpenFiles(disks, 4);
   final ArrayDeque<Runnable> work = new ArrayDeque<>();
@@ -215,6 +216,11 @@ final class TestHost implements ShardHost {
   @Override
   public StoreClock clock() {
     return clock;
+  }
+
+  @Override
+  public DiskFigures figures() {
+    return figures;
   }
 
   @Override

@@ -163,7 +163,10 @@ public final class Collector {
 
   /** What a round did. */
   public record Tally(int runs, long cleared, long removed, long deadBytes) {
-    Tally plus(Tally other) {
+    public static final Tally NOTHING = new Tally(0, 0, 0, 0);
+
+    /** Both together. */
+    public Tally plus(Tally other) {
       return new Tally(
           runs + other.runs,
           cleared + other.cleared,
@@ -214,7 +217,7 @@ public final class Collector {
       order.add(i);
     }
     Collections.shuffle(order); // or all object managers would try the same one first
-    Tally tally = new Tally(0, 0, 0, 0);
+    Tally tally = Tally.NOTHING;
     for (int i : order) {
       ByteString end = i + 1 < starts.size() ? starts.get(i + 1) : ObjectRowLayout.END;
       Run run = claim(starts.get(i), end);

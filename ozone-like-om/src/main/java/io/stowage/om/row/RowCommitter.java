@@ -29,6 +29,7 @@ import java.io.IOException;
 import java.time.Duration;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.atomic.LongAdder;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -60,6 +61,10 @@ public final class RowCommitter {
   private final StoreClock clock;
   private final Pause pause;
   private final Duration deadline;
+  private final LongAdder applied = new LongAdder();
+  private final LongAdder refused = new LongAdder();
+  private final LongAdder unknown = new LongAdder();
+  private final LongAdder resent = new LongAdder();
 
   public RowCommitter(RowStore store, StoreClock clock, Pause pause, Duration deadline) {
     this.store = store;
@@ -76,8 +81,30 @@ public final class RowCommitter {
     return pause;
   }
 
+  /**
+   * What came of conditional changes since the start.
+   *
+   * @param resent sendings beyond the first of each
+   */
+  public record Figures(long applied, long refused, long unknown, long resent) {}
+
+  public Figures figures() {
+    return new Figures(applied.sum(), refused.sum(), unknown.sum(), resent.sum());
+  }
+
   /** Makes a change if the check holds. */
   public Outcome commit(ByteString row, Check check, RowChange change)
+      throws OutcomeUnknownException {
+    Outcome outcome = decide(row, check, change);
+    switch (outcome) {
+      case APPLIED -> applied.increment();
+      case REFUSED -> refused.increment();
+      case UNKNOWN -> unknown.increment();
+    }
+    return outcome;
+  }
+
+  private Outcome decide(ByteString row, Check check, RowChange change)
       throws OutcomeUnknownException {
     long begin = clock.monotonicNanos();
     for (int attempt = 0; ; attempt++) {
@@ -94,6 +121,7 @@ public final class RowCommitter {
         return inTime ? Outcome.APPLIED : Outcome.UNKNOWN;
       } catch (IOException e) {
         LOG.info("No answer to a mutation, sending it again: {}", e.toString());
+        resent.increment();
         pause.backOff(attempt);
       }
     }

@@ -249,6 +249,12 @@ public final class HBaseTables implements AutoCloseable {
     }
   }
 
+  /** Reads a row of each table that requests need; throws if one does not answer. */
+  public void check() throws IOException {
+    Row unused = buckets.get(BucketRowLayout.PROBE, List.of(BucketRowLayout.HEAD));
+    unused = objects.get(BucketRowLayout.PROBE, List.of(ObjectRowLayout.HEAD));
+  }
+
   public RowStore buckets() {
     return buckets;
   }

@@ -52,6 +52,7 @@ final class Connection extends ChannelInboundHandlerAdapter {
     if (server.admit(this)) {
       context.fireChannelActive();
     } else {
+      server.figures().refusedConnection();
       context.close();
     }
   }

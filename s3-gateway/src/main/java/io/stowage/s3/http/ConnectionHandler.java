@@ -74,6 +74,7 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
     final String requestId;
     final HttpRequest head;
     final boolean keepAlive;
+    final Course course;
     GatheredBody gathered;
     StreamedBody streamed;
     long reservedBytes;
@@ -88,10 +89,11 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
     /** What the operation knows of its answer's headers, for a head that goes ahead. */
     HttpHeaders knownHeaders;
 
-    Exchange(String requestId, HttpRequest head, boolean keepAlive) {
+    Exchange(String requestId, HttpRequest head, boolean keepAlive, Course course) {
       this.requestId = requestId;
       this.head = head;
       this.keepAlive = keepAlive;
+      this.course = course;
     }
   }
 
@@ -212,7 +214,7 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
   private void begin(HttpRequest head) {
     bodyOpen = true;
     boolean keepAlive = HttpUtil.isKeepAlive(head) && !awaitsContinueInVain(head);
-    current = new Exchange(server.newRequestId(), head, keepAlive);
+    current = new Exchange(server.newRequestId(), head, keepAlive, new Course(server.figures()));
     paceBytes = 0;
     if (head.decoderResult().isFailure()) {
       refuse(decoderFailure(head.decoderResult().cause()));
@@ -299,6 +301,7 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
       bodyOpen = false;
     }
     ByteBuf bytes = content.content();
+    server.figures().received(bytes.readableBytes());
     if (current.streamed != null) {
       current.streamed.offer(bytes);
       if (last) {
@@ -401,7 +404,8 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
             body,
             remoteAddress(),
             tlsVersion,
-            known -> ctx.executor().execute(() -> bePatient(exchange, known)));
+            known -> ctx.executor().execute(() -> bePatient(exchange, known)),
+            exchange.course);
     long since = System.nanoTime();
     if (!server.submitRequest(() -> run(exchange, request, since))) {
       body.close();
@@ -422,6 +426,7 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
     try {
       if (System.nanoTime() - sinceNanos > HttpLimits.LONGEST_WAIT.toNanos()) {
         // Its client has likely asked again: answering the old ones first would never end.
+        server.figures().refusedRequest();
         throw new S3Exception(S3Error.SLOW_DOWN);
       }
       response = handler.handle(request);
@@ -458,6 +463,7 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
       Response beginning = handler.beginning(exchange.requestId);
       exchange.sentAhead = Unpooled.copiedBuffer(beginning.content());
       HttpResponse head = head(exchange, beginning);
+      exchange.course.answering(beginning.status());
       head.headers().add(exchange.knownHeaders);
       head.headers().remove(HttpHeaderNames.CONTENT_LENGTH);
       HttpUtil.setTransferEncodingChunked(head, true);
@@ -472,6 +478,7 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
   private void sendRest(Exchange exchange, Response response) {
     ByteBuf content = response.content();
     int ahead = exchange.sentAhead.readableBytes();
+    sent(content.readableBytes());
     if (content.readableBytes() >= ahead
         && ByteBufUtil.equals(content, content.readerIndex(), exchange.sentAhead, 0, ahead)) {
       content.skipBytes(ahead);
@@ -495,6 +502,7 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
             server.responseMemory(),
             head(exchange, response),
             response.stream(),
+            exchange.course,
             end -> streamed(exchange, end))
         .run();
   }
@@ -521,6 +529,7 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
         ctx.executor()
             .execute(
                 () -> {
+                  exchange.course.cut();
                   release(exchange);
                   current = null;
                   ctx.close();
@@ -536,6 +545,8 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
       return;
     }
     HttpResponse head = head(exchange, response);
+    exchange.course.answering(response.status());
+    sent(response.content().readableBytes());
     ctx.writeAndFlush(
         new DefaultFullHttpResponse(
             head.protocolVersion(),
@@ -565,6 +576,7 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
 
   /** The answer is with the channel: on to the next request, or to the end. */
   private void answered(Exchange exchange) {
+    exchange.course.ended();
     release(exchange);
     if (current != exchange) {
       return; // the channel went away meanwhile
@@ -585,6 +597,9 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
   /** On the event loop: answers a request that reached no worker. */
   private void refuse(S3Exception why) {
     Exchange exchange = current;
+    if (why.error() == S3Error.SLOW_DOWN) {
+      server.figures().refusedRequest();
+    }
     if (exchange.gathered != null) {
       exchange.gathered.close();
     }
@@ -632,6 +647,11 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
   }
 
   // ---- for the response pump and the server
+
+  /** Bytes of an answer's body go out. */
+  void sent(int bytes) {
+    server.figures().sent(bytes);
+  }
 
   void pieceSent() {
     piecesOnTheirWay.incrementAndGet();

@@ -87,6 +87,7 @@ public final class HttpServer implements AutoCloseable {
   private final EventLoopGroup loops;
   private final Set<Connection> connections = ConcurrentHashMap.newKeySet();
   private final AtomicInteger streaming = new AtomicInteger();
+  private final RequestFigures figures = new RequestFigures();
   private volatile SecondText date = new SecondText(Long.MIN_VALUE, "");
   private final List<Channel> listeners = new CopyOnWriteArrayList<>();
 
@@ -230,6 +231,26 @@ public final class HttpServer implements AutoCloseable {
   /** Bytes of bodies and responses held now. */
   public long memoryInUse() {
     return requestMemory.used() + responseMemory.used() + bodyMemory.used();
+  }
+
+  /** Bytes of bodies and responses that may be held. */
+  public long memoryBound() {
+    return limits.memoryBytes();
+  }
+
+  /** Threads that run operations now. */
+  public int busyWorkers() {
+    return workers.getActiveCount();
+  }
+
+  /** Requests, and answers to be gone on with, that wait for a worker. */
+  public int waitingRequests() {
+    return workers.getQueue().size();
+  }
+
+  /** What was answered so far. */
+  public RequestFigures figures() {
+    return figures;
   }
 
   /** Streamed bodies being received now. */

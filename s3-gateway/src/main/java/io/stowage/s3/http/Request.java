@@ -29,6 +29,7 @@ import java.util.function.Consumer;
  * @param tlsVersion of the connection, "1.3"; null: it is not encrypted
  * @param patience by which the operation says that its answer may take long, and which headers it
  *     will have as far as they are known
+ * @param course told what it turns out to be
  */
 public record Request(
     String id,
@@ -38,7 +39,8 @@ public record Request(
     BodySource body,
     String remoteAddress,
     String tlsVersion,
-    Consumer<HttpHeaders> patience) {
+    Consumer<HttpHeaders> patience,
+    Course course) {
 
   /** Whether it came over TLS. */
   public boolean secure() {

@@ -49,6 +49,7 @@ final class ResponsePump implements Runnable {
   private final MemoryBudget budget;
   private final ResponseBody body;
   private final Consumer<PumpEnd> whenDone;
+  private final Course course;
   private HttpResponse head;
 
   /**
@@ -62,12 +63,14 @@ final class ResponsePump implements Runnable {
       MemoryBudget budget,
       HttpResponse head,
       ResponseBody body,
+      Course course,
       Consumer<PumpEnd> whenDone) {
     this.connection = connection;
     this.channel = channel;
     this.budget = budget;
     this.head = head;
     this.body = body;
+    this.course = course;
     this.whenDone = whenDone;
   }
 
@@ -113,6 +116,10 @@ final class ResponsePump implements Runnable {
   private ChannelFuture send(ByteBuf piece, boolean last) {
     HttpResponse first = head;
     head = null;
+    connection.sent(piece.readableBytes());
+    if (first != null) {
+      course.answering(first.status().code());
+    }
     if (first == null) {
       return channel.writeAndFlush(
           last ? new DefaultLastHttpContent(piece) : new DefaultHttpContent(piece));

@@ -35,6 +35,7 @@ import io.stowage.s3.auth.PayloadSigning;
 import io.stowage.s3.error.S3Error;
 import io.stowage.s3.error.S3Exception;
 import io.stowage.s3.http.BodySource;
+import io.stowage.s3.http.Course;
 import io.stowage.s3.http.Request;
 import io.stowage.s3.http.Response;
 import io.stowage.s3.log.AccessLogs;
@@ -183,7 +184,15 @@ final class BucketLogging {
     headers.set("content-md5", md5(lines)); // which a bucket with default retention asks for
     Request request =
         new Request(
-            "", "PUT", "/", headers, new Bytes(lines), Origin.INSIDE.address(), null, known -> {});
+            "",
+            "PUT",
+            "/",
+            headers,
+            new Bytes(lines),
+            Origin.INSIDE.address(),
+            null,
+            known -> {},
+            Course.UNTOLD);
     Caller owner =
         new Caller(
             Identity.newBuilder().setAccessKey("inside").setUser(target.getOwner()).build(),

@@ -143,9 +143,11 @@ public final class Dispatcher implements RequestHandler {
   private Response answer(Request request, Access access) throws S3Exception, StoreException {
     RequestTarget target = RequestTarget.parse(request.target());
     if (request.method().equals("OPTIONS")) {
+      request.course().is("Preflight");
       return preflight(request, target);
     }
     if (QueryApi.isFor(request)) {
+      request.course().is("Iam");
       return queryApi.handle(request, target);
     }
     String host = request.headers().get(HttpHeaderNames.HOST);
@@ -162,6 +164,7 @@ public final class Dispatcher implements RequestHandler {
     Level level = address.level();
     Operation operation =
         operations.find(request.method(), level, target.query(), request.headers());
+    request.course().is(operations.nameOf(operation));
     BucketInfo bucket = null;
     if (level != Level.SERVICE) {
       BucketNames.check(address.bucket());

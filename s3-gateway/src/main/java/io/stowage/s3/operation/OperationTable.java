@@ -23,7 +23,9 @@ import io.stowage.s3.operation.S3Address.Level;
 import io.stowage.s3.setting.BucketSetting;
 import io.stowage.s3.setting.BucketSettings;
 import java.util.ArrayList;
+import java.util.IdentityHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 
@@ -102,6 +104,7 @@ public final class OperationTable {
   }
 
   private final List<Row> rows = new ArrayList<>();
+  private final Map<Operation, String> names = new IdentityHashMap<>();
 
   public OperationTable(Backend backend, Authenticator authenticator) {
     row("GET", Level.SERVICE, new ListBuckets(backend));
@@ -208,10 +211,38 @@ public final class OperationTable {
 
   private void row(String method, Level level, Operation operation, String... query) {
     rows.add(new Row(method, level, Set.of(query), false, operation));
+    names.put(operation, nameOf(method, level, operation, query));
   }
 
   private void copyRow(String method, Level level, Operation operation, String... query) {
     rows.add(new Row(method, level, Set.of(query), true, operation));
+    names.put(operation, nameOf(method, level, operation, query));
+  }
+
+  /** As S3 calls it: its class, or for one of several in a class what is asked for how. */
+  private static String nameOf(String method, Level level, Operation operation, String... query) {
+    Class<?> type = operation.getClass();
+    String own = type.getSimpleName();
+    if (type.getEnclosingClass() == null && type != GetObject.class && !own.startsWith("Bucket")) {
+      return own;
+    }
+    StringBuilder name = new StringBuilder(capitalized(method.toLowerCase(Locale.ROOT)));
+    name.append(level == Level.BUCKET ? "Bucket" : "Object");
+    if (query.length > 0) {
+      for (String word : query[0].split("-")) {
+        name.append(capitalized(word));
+      }
+    }
+    return name.toString();
+  }
+
+  private static String capitalized(String word) {
+    return Character.toUpperCase(word.charAt(0)) + word.substring(1);
+  }
+
+  /** One of few names, for metrics. */
+  String nameOf(Operation found) {
+    return names.get(found);
   }
 
   /** The operation, or NotImplemented for one of S3's that is not here. */

@@ -206,7 +206,8 @@ final class PostObject implements Operation {
             file,
             request.remoteAddress(),
             request.tlsVersion(),
-            request.patience());
+            request.patience(),
+            request.course());
     return call.asPutBy(
         signer, key, described, RequestFacts.ofForm(backend, described, fields, signer));
   }
