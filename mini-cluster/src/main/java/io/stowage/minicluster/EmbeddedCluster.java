@@ -48,6 +48,9 @@ public final class EmbeddedCluster implements AutoCloseable {
   /** Of the console; another one if this is taken, which matters to nobody but bookmarks. */
   private static final int CONSOLE_PORT = 9879;
 
+  /** Of metrics and health; another one if this is taken. */
+  private static final int METRICS_PORT = 9880;
+
   private static final Duration DISKS_TIMEOUT = Duration.ofSeconds(10);
   private static final Logger LOG = LoggerFactory.getLogger(EmbeddedCluster.class);
 
@@ -97,6 +100,7 @@ public final class EmbeddedCluster implements AutoCloseable {
             "Cannot serve S3 on 127.0.0.1:" + s3Port + ": the port is in use");
       }
       boolean anyPort = s3Port == 0 || !ClusterDirectory.isFree(CONSOLE_PORT);
+      boolean anyMetricsPort = s3Port == 0 || !ClusterDirectory.isFree(METRICS_PORT);
       cluster =
           MiniStowageCluster.builder()
               .datanodes(1)
@@ -104,6 +108,7 @@ public final class EmbeddedCluster implements AutoCloseable {
               .policy(POLICY)
               .set(Keys.CONTAINER_CAPACITY, "256m")
               .set(Keys.S3_CONSOLE_BIND, edge.host() + ":" + (anyPort ? 0 : CONSOLE_PORT))
+              .set(Keys.METRICS_BIND, "127.0.0.1:" + (anyMetricsPort ? 0 : METRICS_PORT))
               .set(Keys.INSECURE, Boolean.toString(edge.insecure()))
               .set(Keys.DATANODE_RESERVED, "128m")
               .set(Keys.ZOOKEEPER_SESSION_TIMEOUT, "60s")
@@ -151,6 +156,11 @@ public final class EmbeddedCluster implements AutoCloseable {
   /** The page for browsers. */
   public URI console() {
     return cluster.console();
+  }
+
+  /** Of metrics and health. */
+  public URI metrics() {
+    return cluster.metrics();
   }
 
   public String accessKey() {

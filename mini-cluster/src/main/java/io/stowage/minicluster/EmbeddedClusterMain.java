@@ -180,6 +180,7 @@ public final class EmbeddedClusterMain {
     out.printf("Stowage is serving (started in %.1f s).%n%n", startMillis / 1_000.0);
     out.printf("  S3 endpoint  %s%n", cluster.s3Endpoint());
     out.printf("  console      %s%n", cluster.console());
+    out.printf("  metrics      %s/metrics, %<s/health%n", cluster.metrics());
     out.printf("  access key   %s%n", cluster.accessKey());
     out.printf("  secret key   %s%n", cluster.secretKey());
     out.printf("  data         %s%n", cluster.root());

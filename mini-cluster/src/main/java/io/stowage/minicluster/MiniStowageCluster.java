@@ -28,6 +28,10 @@ import io.stowage.common.conf.StowageConfig;
 import io.stowage.common.data.NetworkDatanodes;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.metrics.HealthCheck;
+import io.stowage.common.metrics.MetricSystem;
+import io.stowage.common.metrics.MetricsServer;
+import io.stowage.common.metrics.ProcessHealth;
 import io.stowage.common.om.ObjectManager;
 import io.stowage.common.proto.ClusterStatusReply;
 import io.stowage.common.proto.ClusterStatusRequest;
@@ -35,6 +39,7 @@ import io.stowage.common.proto.Identity;
 import io.stowage.common.proto.PolicyStatus;
 import io.stowage.common.proto.PutIdentityRequest;
 import io.stowage.common.rpc.CredentialSeal;
+import io.stowage.common.rpc.Credentials;
 import io.stowage.common.rpc.KerberosLogin;
 import io.stowage.common.rpc.RpcClient;
 import io.stowage.common.rpc.RpcProtocol;
@@ -62,6 +67,7 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.UnaryOperator;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileSystem;
@@ -286,6 +292,7 @@ public final class MiniStowageCluster implements AutoCloseable {
     OmServer server;
     DirectDatanodes datanodes;
     StowageDataPath dataPath;
+    AutoCloseable dataPathMetrics;
     AutoCloseable records;
     Repacker repacker;
     KeyService keys;
@@ -303,6 +310,8 @@ public final class MiniStowageCluster implements AutoCloseable {
   private HBaseHome hbase;
   private StowageConfig config;
   private RpcClient<ContainerManager> containerManager;
+  private final List<HealthCheck> roles = new CopyOnWriteArrayList<>();
+  private MetricsServer metrics; // null if there is none
 
   private MiniStowageCluster(Builder shape) {
     this.shape = shape;
@@ -357,6 +366,13 @@ public final class MiniStowageCluster implements AutoCloseable {
     if (shape.awaitWritable) {
       awaitWritable(WRITABLE_TIMEOUT);
     }
+    ProcessHealth health = new ProcessHealth("cluster");
+    health.serves(roles);
+    metrics =
+        MetricsServer.start(
+            config,
+            () -> Credentials.read(roleConfiguration(), Credentials.METRICS_TOKEN),
+            health);
     LOG.info("cluster up in {} ms", (System.nanoTime() - begin) / 1_000_000);
   }
 
@@ -483,11 +499,13 @@ public final class MiniStowageCluster implements AutoCloseable {
                     roleConfiguration(),
                     shape.scmClocks.getOrDefault(scm, shape.clock)));
     node.port = node.server.port();
+    roles.add(node.server);
   }
 
   public void stopScm(int scm) {
     Scm node = scms.get(scm);
     if (node.server != null) {
+      roles.remove(node.server);
       node.server.close();
       node.server = null;
     }
@@ -580,6 +598,7 @@ public final class MiniStowageCluster implements AutoCloseable {
             removable);
     node.port = node.server.port();
     node.id = node.server.nodeId();
+    roles.add(node.server);
     for (Manager manager : managers) {
       introduce(manager, node);
     }
@@ -618,6 +637,7 @@ public final class MiniStowageCluster implements AutoCloseable {
         manager.datanodes.remove(node.id);
       }
     }
+    roles.remove(node.server);
     node.server.close();
     node.server = null;
     node.reports.forEach(RpcClient::close);
@@ -671,6 +691,7 @@ public final class MiniStowageCluster implements AutoCloseable {
                     roleConfiguration(),
                     containerManager(),
                     clock));
+    roles.add(manager.server);
     manager.port = as(KerberosLogin.Role.OBJECT_MANAGER, () -> manager.server.serveRpc().getPort());
     if (!shape.gateway) {
       return;
@@ -682,6 +703,7 @@ public final class MiniStowageCluster implements AutoCloseable {
     }
     ObjectManager hosted = manager.server.objectManager();
     manager.dataPath = StowageDataPath.create(config, hosted, manager.datanodes, clock);
+    manager.dataPathMetrics = MetricSystem.register("Client", manager.dataPath.metrics());
     manager.records = manager.server.recordTo(RecordingNamespace.recordsTo(manager.dataPath));
     manager.repacker =
         Repacker.start(
@@ -700,10 +722,13 @@ public final class MiniStowageCluster implements AutoCloseable {
             manager.keys,
             clock);
     manager.s3Port = manager.gateway.port();
+    roles.add(manager.gateway);
   }
 
   public void stopObjectManager(int objectManager) {
     Manager manager = managers.get(objectManager);
+    roles.remove(manager.gateway);
+    roles.remove(manager.server);
     closeIfThere(manager.gateway);
     manager.gateway = null;
     closeIfThere(manager.keys);
@@ -712,6 +737,8 @@ public final class MiniStowageCluster implements AutoCloseable {
     manager.repacker = null;
     closeIfThere(manager.records);
     manager.records = null;
+    closeIfThere(manager.dataPathMetrics);
+    manager.dataPathMetrics = null;
     closeIfThere(manager.dataPath);
     manager.dataPath = null;
     closeIfThere(manager.datanodes);
@@ -766,6 +793,13 @@ public final class MiniStowageCluster implements AutoCloseable {
   /** The first gateway's page for browsers; it has to be configured. */
   public URI console() {
     return URI.create(s3Scheme() + s3Name() + ":" + managers.get(0).gateway.consolePort() + "/");
+  }
+
+  /**
+   * Where metrics and health of all roles are served; {@code stowage.metrics.bind} has to be set.
+   */
+  public URI metrics() {
+    return URI.create(metrics.url());
   }
 
   /** Endpoint of the first gateway; path style, region us-east-1; TLS if it has a certificate. */
@@ -919,6 +953,7 @@ public final class MiniStowageCluster implements AutoCloseable {
   /** Stops everything, users first. */
   @Override
   public void close() {
+    closeIfThere(metrics);
     for (int i = 0; i < managers.size(); i++) {
       stopObjectManager(i);
     }

@@ -19,8 +19,13 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.stowage.common.metrics.PrometheusPage;
 import java.net.InetAddress;
 import java.net.ServerSocket;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -56,6 +61,10 @@ class EmbeddedClusterMainIT {
         s3.putObject(b -> b.bucket("demo").key("a"), RequestBody.fromBytes(content));
       }
       assertEquals(List.of(), listeningBeyondLoopback(first.pid()));
+      assertEquals(200, get(first.metrics() + "/health").statusCode());
+      assertEquals(
+          List.of(0.0, 0.0, 0.0, 0.0, 0.0),
+          awaitMetric(first.metrics() + "/metrics", "stowage_datanode_disk_failed"));
       System.err.printf("launch to first put: %d ms%n", (System.nanoTime() - begin) / 1_000_000);
       secret = first.secretKey();
       site = Files.readAllBytes(data.resolve("conf/stowage-site.xml"));
@@ -73,6 +82,25 @@ class EmbeddedClusterMainIT {
         assertArrayEquals(
             content, s3.getObjectAsBytes(b -> b.bucket("demo").key("a")).asByteArray());
       }
+    }
+  }
+
+  private static HttpResponse<String> get(String address) throws Exception {
+    return HttpClient.newHttpClient()
+        .send(
+            HttpRequest.newBuilder(URI.create(address)).build(),
+            HttpResponse.BodyHandlers.ofString());
+  }
+
+  /** HBase, in the same process, starts the metrics anew now and then. */
+  private static List<Double> awaitMetric(String address, String name) throws Exception {
+    long deadline = System.nanoTime() + 60_000_000_000L;
+    while (true) {
+      List<Double> values = PrometheusPage.parse(get(address).body()).values(name);
+      if (!values.isEmpty() || System.nanoTime() > deadline) {
+        return values;
+      }
+      Thread.sleep(50);
     }
   }
 

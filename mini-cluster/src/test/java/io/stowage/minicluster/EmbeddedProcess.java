@@ -114,6 +114,11 @@ final class EmbeddedProcess implements AutoCloseable {
     throw new IllegalStateException("no " + label + " in: " + output());
   }
 
+  /** Where /metrics and /health are. */
+  URI metrics() {
+    return URI.create(printed("metrics").replaceFirst("/metrics,.*", ""));
+  }
+
   URI s3Endpoint() {
     return URI.create(printed("S3 endpoint"));
   }
