@@ -40,7 +40,7 @@ final class DatanodeMetrics implements MetricSystem.Source {
         .gauge("DamagedShards", "Shards known to be damaged", store.damaged().count());
     Map<String, DiskFigures> figures = store.diskFigures();
     for (DiskInfo disk : store.diskInfos()) {
-      MetricSystem.Record record =
+      MetricSystem.Group record =
           records
               .add("DatanodeDisk")
               .label("disk", disk.getDiskId())
@@ -59,7 +59,7 @@ final class DatanodeMetrics implements MetricSystem.Source {
     }
   }
 
-  private static void addWork(MetricSystem.Record record, DiskFigures done) {
+  private static void addWork(MetricSystem.Group record, DiskFigures done) {
     record
         .counter("Reads", "Reads of shards that were answered", done.reads())
         .counter("ReadBytes", "Bytes of those", done.bytesRead())

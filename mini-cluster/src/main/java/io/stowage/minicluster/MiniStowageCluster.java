@@ -370,9 +370,7 @@ public final class MiniStowageCluster implements AutoCloseable {
     health.serves(roles);
     metrics =
         MetricsServer.start(
-            config,
-            () -> Credentials.read(roleConfiguration(), Credentials.METRICS_TOKEN),
-            health);
+            config, () -> Credentials.read(roleConfiguration(), Credentials.METRICS_TOKEN), health);
     LOG.info("cluster up in {} ms", (System.nanoTime() - begin) / 1_000_000);
   }
 

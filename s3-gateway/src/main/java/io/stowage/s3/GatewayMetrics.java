@@ -18,6 +18,7 @@ package io.stowage.s3;
 import io.stowage.common.metrics.MetricSystem;
 import io.stowage.s3.http.HttpServer;
 import io.stowage.s3.http.RequestFigures;
+import java.util.List;
 
 /** What a gateway tells in metrics. Stateless. */
 final class GatewayMetrics implements MetricSystem.Source {
@@ -67,14 +68,17 @@ final class GatewayMetrics implements MetricSystem.Source {
                     .label("operation", operation)
                     .label("class", status)
                     .counter("Requests", "Requests that ended", count));
-    long[] firstBytes = counted.firstBytes();
-    for (int i = 0; i < firstBytes.length; i++) {
-      boolean last = i == RequestFigures.BUCKET_MILLIS.length;
+    List<Integer> bounds = RequestFigures.BUCKET_MILLIS;
+    for (int i = 0; i <= bounds.size(); i++) {
+      String bound = i == bounds.size() ? "+Inf" : Double.toString(bounds.get(i) / 1_000.0);
       records
           .add("Gateway")
           .label("operation", operation)
-          .label("le", last ? "+Inf" : Double.toString(RequestFigures.BUCKET_MILLIS[i] / 1_000.0))
-          .counter("FirstByteSecondsBucket", "Answers that began within this time", firstBytes[i]);
+          .label("le", bound)
+          .counter(
+              "FirstByteSecondsBucket",
+              "Answers that began within this time",
+              counted.firstBytes().get(i));
     }
   }
 }

@@ -44,7 +44,7 @@ final class ScmMetrics implements MetricSystem.Source {
   @Override
   public void addTo(MetricSystem.Records records) {
     ClusterStatusReply status = manager.clusterStatus(ClusterStatusRequest.getDefaultInstance());
-    MetricSystem.Record record =
+    MetricSystem.Group record =
         records
             .add("Scm")
             .gauge("Leader", "1: this SCM leads", status.getLeader() ? 1 : 0)
@@ -98,7 +98,7 @@ final class ScmMetrics implements MetricSystem.Source {
     }
   }
 
-  private static void addRepair(MetricSystem.Record record, ClusterStatusReply status) {
+  private static void addRepair(MetricSystem.Group record, ClusterStatusReply status) {
     RepairStatus repair = status.getRepair();
     record
         .gauge(
@@ -118,7 +118,7 @@ final class ScmMetrics implements MetricSystem.Source {
             repair.getLostSectors());
   }
 
-  private void addRepack(MetricSystem.Record record) {
+  private void addRepack(MetricSystem.Group record) {
     RepackStatusReply repack;
     try {
       repack = manager.repackStatus(RepackStatusRequest.getDefaultInstance());

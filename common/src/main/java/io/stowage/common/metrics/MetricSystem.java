@@ -86,34 +86,34 @@ public final class MetricSystem {
      *
      * @param name in words with capitals; "stowage" is put before it
      */
-    public Record add(String name) {
-      Record record = new Record(collector.addRecord("Stowage" + name).setContext(CONTEXT));
-      return number == 1 ? record : record.label("source", Integer.toString(number));
+    public Group add(String name) {
+      Group group = new Group(collector.addRecord("Stowage" + name).setContext(CONTEXT));
+      return number == 1 ? group : group.label("source", Integer.toString(number));
     }
   }
 
   /** Metrics under the same labels. Confined to the thread that makes the snapshot. */
-  public static final class Record {
+  public static final class Group {
     private final MetricsRecordBuilder builder;
 
-    private Record(MetricsRecordBuilder builder) {
+    private Group(MetricsRecordBuilder builder) {
       this.builder = builder;
     }
 
     /** Of few values: each is a series of its own. */
-    public Record label(String name, String value) {
+    public Group label(String name, String value) {
       builder.tag(Interns.info(name, name), value);
       return this;
     }
 
     /** What only grows while the process lives. */
-    public Record counter(String name, String description, long value) {
+    public Group counter(String name, String description, long value) {
       builder.addCounter(info(name, description), value);
       return this;
     }
 
     /** What is now. */
-    public Record gauge(String name, String description, long value) {
+    public Group gauge(String name, String description, long value) {
       builder.addGauge(info(name, description), value);
       return this;
     }

@@ -27,6 +27,7 @@ import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.tls.TestAuthority;
 import java.io.IOException;
+import java.net.InetAddress;
 import java.net.Socket;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -285,7 +286,7 @@ class MetricsServerTest {
       assertThrows(
           IOException.class,
           () -> HttpClient.newHttpClient().send(request, HttpResponse.BodyHandlers.ofString()));
-      try (Socket plain = new Socket("127.0.0.1", server.port())) {
+      try (Socket plain = new Socket(InetAddress.getLoopbackAddress(), server.port())) {
         plain
             .getOutputStream()
             .write("GET /health HTTP/1.0\r\n\r\n".getBytes(StandardCharsets.US_ASCII));

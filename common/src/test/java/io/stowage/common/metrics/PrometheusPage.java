@@ -17,6 +17,7 @@ package io.stowage.common.metrics;
 
 import java.util.ArrayList;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -51,13 +52,13 @@ public final class PrometheusPage {
 
   /** Fails with the first line that is wrong. */
   public static PrometheusPage parse(String text) {
-    Map<Series, Double> samples = new java.util.LinkedHashMap<>();
+    Map<Series, Double> samples = new LinkedHashMap<>();
     Set<String> typed = new HashSet<>();
     String current = "";
     if (!text.isEmpty() && !text.endsWith("\n")) {
       throw new AssertionError("the last line does not end");
     }
-    for (String line : text.split("\n")) {
+    for (String line : text.lines().toList()) {
       Matcher type = TYPE.matcher(line);
       Matcher sample = SAMPLE.matcher(line);
       if (type.matches()) {

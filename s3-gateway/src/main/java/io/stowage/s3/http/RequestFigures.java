@@ -15,6 +15,8 @@
  */
 package io.stowage.s3.http;
 
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
@@ -24,9 +26,8 @@ import java.util.concurrent.atomic.LongAdder;
 /** What a server has answered since it was started, for metrics. Thread-safe. */
 public final class RequestFigures {
   /** Upper bounds of the buckets of times to the first byte; beyond the last there is one more. */
-  public static final long[] BUCKET_MILLIS = {
-    1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000
-  };
+  public static final List<Integer> BUCKET_MILLIS =
+      List.of(1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000);
 
   /** How a request ended; the first: before its answer was out. */
   private static final String[] CLASSES = {"cut", "1xx", "2xx", "3xx", "4xx", "5xx"};
@@ -42,7 +43,7 @@ public final class RequestFigures {
   /** Requests of one operation. */
   private static final class OfOperation {
     final LongAdder[] classes = adders(CLASSES.length);
-    final LongAdder[] firstBytes = adders(BUCKET_MILLIS.length + 1);
+    final LongAdder[] firstBytes = adders(BUCKET_MILLIS.size() + 1);
     final LongAdder firstByteMicros = new LongAdder();
     final LongAdder micros = new LongAdder();
 
@@ -65,7 +66,7 @@ public final class RequestFigures {
    * @param micros sum of the times until the whole answer was with the socket
    */
   public record Counted(
-      Map<String, Long> byClass, long[] firstBytes, long firstByteMicros, long micros) {}
+      Map<String, Long> byClass, List<Long> firstBytes, long firstByteMicros, long micros) {}
 
   /**
    * A request is over.
@@ -80,8 +81,8 @@ public final class RequestFigures {
     if (firstByteNanos >= 0) {
       of.firstByteMicros.add(TimeUnit.NANOSECONDS.toMicros(firstByteNanos));
       int bucket = 0;
-      while (bucket < BUCKET_MILLIS.length
-          && firstByteNanos > TimeUnit.MILLISECONDS.toNanos(BUCKET_MILLIS[bucket])) {
+      while (bucket < BUCKET_MILLIS.size()
+          && firstByteNanos > TimeUnit.MILLISECONDS.toNanos(BUCKET_MILLIS.get(bucket))) {
         bucket++;
       }
       of.firstBytes[bucket].increment();
@@ -118,11 +119,11 @@ public final class RequestFigures {
               byClass.put(CLASSES[i], count);
             }
           }
-          long[] firstBytes = new long[of.firstBytes.length];
+          List<Long> firstBytes = new ArrayList<>();
           long upTo = 0;
-          for (int i = 0; i < firstBytes.length; i++) {
-            upTo += of.firstBytes[i].sum();
-            firstBytes[i] = upTo;
+          for (LongAdder bucket : of.firstBytes) {
+            upTo += bucket.sum();
+            firstBytes.add(upTo);
           }
           all.put(
               name, new Counted(byClass, firstBytes, of.firstByteMicros.sum(), of.micros.sum()));

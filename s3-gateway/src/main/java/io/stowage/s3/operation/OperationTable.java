@@ -104,7 +104,7 @@ public final class OperationTable {
   }
 
   private final List<Row> rows = new ArrayList<>();
-  private final Map<Operation, String> names = new IdentityHashMap<>();
+  private final IdentityHashMap<Operation, String> names = new IdentityHashMap<>();
 
   public OperationTable(Backend backend, Authenticator authenticator) {
     row("GET", Level.SERVICE, new ListBuckets(backend));
@@ -229,7 +229,7 @@ public final class OperationTable {
     StringBuilder name = new StringBuilder(capitalized(method.toLowerCase(Locale.ROOT)));
     name.append(level == Level.BUCKET ? "Bucket" : "Object");
     if (query.length > 0) {
-      for (String word : query[0].split("-")) {
+      for (String word : query[0].split("-", -1)) {
         name.append(capitalized(word));
       }
     }
