@@ -128,7 +128,7 @@ final class PastRows implements Look {
 
   private boolean isStill(ByteString row, Head seen) throws StoreException {
     Head now = rows.read(row, List.of()).head();
-    return now == null || seen == null ? now == seen : now.cell().equals(seen.cell());
+    return (now == null || seen == null) ? now == seen : now.cell().equals(seen.cell());
   }
 
   /** Newest first, so the first that had arrived is the last that did. */
