@@ -59,7 +59,7 @@ import org.apache.hadoop.thirdparty.protobuf.ByteString;
  * root by "".
  *
  * <p>A directory must not vanish when its last child does. So before a child goes, the marker of
- * its parent is put if it is not there yet ({@link #keep}). S3A does that afterwards, which a crash
+ * its parent is put if it is not there yet ({@link #keepIfThere}). S3A does that afterwards, which a crash
  * in between turns into a lost directory, and removes markers when files are created, which races
  * with whoever deletes these files; here markers stay. The price is one look-up a delete or rename,
  * and one object of 0 bytes a directory.

@@ -90,13 +90,13 @@ public final class ScmServer implements AutoCloseable, HealthCheck {
   private static final Logger LOG = LoggerFactory.getLogger(ScmServer.class);
 
   /** Datanodes' heartbeats and object managers' leases wait on HBase, not on the processor. */
-  private static final int RPC_HANDLERS = 32;
+  private static final int RPC_HANDLERS = 64;
 
   /**
    * Of these, as many calls may wait on HBase: others are told to come again. A heartbeat that
    * found no handler for half a minute would make its node dead.
    */
-  private static final int MOST_WAITING = RPC_HANDLERS - 8;
+  private static final int MOST_WAITING = RPC_HANDLERS - 16;
 
   private static final long FOLLOW_MILLIS = 1_000;
 

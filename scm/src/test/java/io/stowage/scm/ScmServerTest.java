@@ -255,7 +255,7 @@ class ScmServerTest {
     ask(WriteId.random()); // it leads
     // Of two with one lock the second would wait for it.
     Map<Integer, ByteString> byLock = new HashMap<>();
-    while (byLock.size() < 40) {
+    while (byLock.size() < 60) {
       ByteString holder = WriteId.random();
       byLock.put(Math.floorMod(holder.hashCode(), 256), holder);
     }
@@ -268,7 +268,7 @@ class ScmServerTest {
               waiting.incrementAndGet();
               awaitUninterruptibly(slow);
             });
-    ExecutorService writers = Executors.newFixedThreadPool(40);
+    ExecutorService writers = Executors.newFixedThreadPool(60);
     try (RpcClient<DatanodeReports> reports =
         RpcClient.create(
             RpcProtocol.DATANODE_REPORTS,
@@ -277,15 +277,15 @@ class ScmServerTest {
             Duration.ofSeconds(20),
             Duration.ZERO)) {
       List<Future<Lease>> leases = new ArrayList<>();
-      for (int i = 0; i < 40; i++) {
+      for (int i = 0; i < 60; i++) {
         ByteString holder = holders.get(i);
         leases.add(writers.submit(() -> ask(holder)));
       }
-      Await.until("many to wait", Duration.ofSeconds(20), () -> waiting.get() >= 24);
+      Await.until("many to wait", Duration.ofSeconds(20), () -> waiting.get() >= 48);
       for (FakeDatanode node : nodes) {
         node.heartbeat(reports.api());
       }
-      assertEquals(24, waiting.get());
+      assertEquals(48, waiting.get());
       slow.countDown();
       for (Future<Lease> lease : leases) {
         lease.get(); // those that were told to come again, too
