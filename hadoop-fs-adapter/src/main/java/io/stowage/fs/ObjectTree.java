@@ -59,10 +59,10 @@ import org.apache.hadoop.thirdparty.protobuf.ByteString;
  * root by "".
  *
  * <p>A directory must not vanish when its last child does. So before a child goes, the marker of
- * its parent is put if it is not there yet ({@link #keepIfThere}). S3A does that afterwards, which a crash
- * in between turns into a lost directory, and removes markers when files are created, which races
- * with whoever deletes these files; here markers stay. The price is one look-up a delete or rename,
- * and one object of 0 bytes a directory.
+ * its parent is put if it is not there yet ({@link #keepIfThere}). S3A does that afterwards, which
+ * a crash in between turns into a lost directory, and removes markers when files are created, which
+ * races with whoever deletes these files; here markers stay. The price is one look-up a delete or
+ * rename, and one object of 0 bytes a directory.
  *
  * <p>Nothing here is atomic over several keys: a file and a directory of one name can be made by
  * two clients at once, and are both listed then; the file is what its name finds. Thread-safe.

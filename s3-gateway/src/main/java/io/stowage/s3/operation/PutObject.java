@@ -127,8 +127,7 @@ final class PutObject implements Operation {
   private static NeedleBlob blob(
       Condition condition, ObjectCipher cipher, ChecksumAlgorithm checksum) {
     NeedleBlob.Builder blob =
-        NeedleBlob.newBuilder()
-            .setConditional(!condition.equals(Condition.getDefaultInstance()));
+        NeedleBlob.newBuilder().setConditional(!condition.equals(Condition.getDefaultInstance()));
     if (cipher == null) { // else the bytes that are stored do not tell it
       blob.setChecksum(checksum);
     }
