@@ -17,6 +17,7 @@ package io.stowage.minicluster;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.netty.buffer.PooledByteBufAllocator;
 import io.netty.util.ResourceLeakDetector;
@@ -94,6 +95,9 @@ class LeaksIT {
           "idle-connection-timeout-thread",
           "java-sdk-http");
 
+  /** Of open files, from one use to the next. */
+  private static final int MOST_GROWTHS = 3;
+
   private final List<String> leaks = new ArrayList<>(); // guarded by itself
 
   @Test
@@ -125,9 +129,19 @@ class LeaksIT {
       useAndClose(); // what is made once a JVM is made here
       Set<String> threads = threads();
       int files = mostOpenFiles();
-      useAndClose();
-      awaitNoMoreThan(threads);
-      assertEquals(files, awaitNoMoreFilesThan(files), "open files");
+      List<Integer> grown = new ArrayList<>();
+      do {
+        useAndClose();
+        awaitNoMoreThan(threads);
+        int now = awaitNoMoreFilesThan(files);
+        if (now <= files) {
+          break;
+        }
+        // HBase, which is shared, makes event loops as it needs them; a leak comes with each use.
+        grown.add(now - files);
+        files = now;
+      } while (grown.size() < MOST_GROWTHS);
+      assertTrue(grown.size() < MOST_GROWTHS, () -> "open files more with each use: " + grown);
       collect();
       synchronized (leaks) {
         assertEquals(List.of(), leaks);
@@ -207,13 +221,13 @@ class LeaksIT {
   }
 
   private static int awaitNoMoreFilesThan(int limit) throws InterruptedException {
-    long deadline = System.nanoTime() + 60_000_000_000L;
+    long deadline = System.nanoTime() + 30_000_000_000L;
     int now = openFiles();
     while (now > limit && System.nanoTime() < deadline) {
       Thread.sleep(50);
       now = openFiles();
     }
-    return Math.min(now, limit) == now ? limit : now;
+    return now;
   }
 
   /** Leaks are found when a lost buffer was collected and another one is taken. */
