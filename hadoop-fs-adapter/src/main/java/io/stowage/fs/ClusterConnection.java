@@ -59,13 +59,15 @@ import org.apache.hadoop.security.token.Token;
 /**
  * A FileSystem's hold on a cluster. All FileSystems of a process with the same settings and user
  * share one namespace client, one data path (whose leases and stripes only pay if writers share
- * them), the thread that renews leases, and one client of the key service; the last one to close it
+ * them), the threads that renew leases, and one client of the key service; the last one to close it
  * ends them. Threads that read ahead, and the bound of what streams keep, are the process's,
  * whoever its users are.
  *
  * <p>A FileContext has no close, and services make one for each of their users. So a hold is given
  * back, too, when it can no longer be reached: a FileSystem reaches it, and each of its streams,
- * uploads and listings, by the object manager that they ask ({@link FsStatistics#counting}).
+ * uploads and listings, by the object manager that they ask ({@link FsStatistics#counting}). An
+ * input stream that has read and was never closed is reached by {@link PieceMemory}, and keeps its
+ * hold until others need the memory of its piece; one that was synced, by its lease's renewal.
  * Thread-safe.
  */
 final class ClusterConnection implements AutoCloseable {

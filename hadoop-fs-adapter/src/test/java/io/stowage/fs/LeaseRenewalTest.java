@@ -45,25 +45,14 @@ class LeaseRenewalTest {
   private final Semaphore lively = new Semaphore(0); // of the one
 
   private TwinCluster twins;
-  private ClusterConnector before;
   private FileSystem fs;
   private ClusterConnection cluster;
   private ScheduledThreadPoolExecutor renewals;
 
   @BeforeEach
   void start() throws IOException {
-    twins = TwinCluster.start();
+    twins = TwinCluster.start(by -> watched());
     twins.createBucket("b");
-    before =
-        ClusterConnection.replaceConnector(
-            (config, hadoop) -> {
-              twins.connected.incrementAndGet();
-              return new ClusterConnector.Connected(
-                  watched(),
-                  twins.dataPath,
-                  () -> twins.keysFound,
-                  twins.connected::decrementAndGet);
-            });
     fs = twins.open("b");
     cluster = ClusterConnection.open(twins.configuration());
     renewals = (ScheduledThreadPoolExecutor) cluster.leaseRenewals();
@@ -74,7 +63,6 @@ class LeaseRenewalTest {
     answers.countDown();
     cluster.close();
     fs.close();
-    ClusterConnection.replaceConnector(before);
     twins.close();
   }
 

@@ -46,7 +46,6 @@ class RemovedTreesTest {
   private static final Path DIRECTORY = new Path(TREE, "0/task");
 
   private TwinCluster twins;
-  private ClusterConnector before;
   private FileSystem fs;
   private FileSystem other;
   private volatile Path found; // when this was, the tree is removed
@@ -54,18 +53,8 @@ class RemovedTreesTest {
 
   @BeforeEach
   void start() throws IOException {
-    twins = TwinCluster.start();
+    twins = TwinCluster.start(by -> watched());
     twins.createBucket("b");
-    before =
-        ClusterConnection.replaceConnector(
-            (config, hadoop) -> {
-              twins.connected.incrementAndGet();
-              return new ClusterConnector.Connected(
-                  watched(),
-                  twins.dataPath,
-                  () -> twins.keysFound,
-                  twins.connected::decrementAndGet);
-            });
     fs = twins.open("b");
     other = twins.open("b");
     other.mkdirs(new Path("/j"));
@@ -76,7 +65,6 @@ class RemovedTreesTest {
   void stop() throws IOException {
     fs.close();
     other.close();
-    ClusterConnection.replaceConnector(before);
     twins.close();
   }
 

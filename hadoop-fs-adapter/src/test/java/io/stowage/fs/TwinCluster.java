@@ -34,6 +34,7 @@ import java.net.URI;
 import java.util.Map;
 import java.util.UUID;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Function;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileSystem;
 
@@ -63,13 +64,22 @@ final class TwinCluster implements AutoCloseable {
   private TwinCluster() {}
 
   static TwinCluster start() {
+    return start(TwinCluster::guarded);
+  }
+
+  /**
+   * Starts twins that are asked by another object manager.
+   *
+   * @param asked makes one for each client that connects
+   */
+  static TwinCluster start(Function<TwinCluster, ObjectManager> asked) {
     TwinCluster twins = new TwinCluster();
     twins.before =
         ClusterConnection.replaceConnector(
             (config, hadoop) -> {
               twins.connected.incrementAndGet();
               return new ClusterConnector.Connected(
-                  twins.guarded(),
+                  asked.apply(twins),
                   twins.dataPath,
                   () -> twins.keysFound,
                   twins.connected::decrementAndGet);

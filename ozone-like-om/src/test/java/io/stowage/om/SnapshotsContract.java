@@ -427,12 +427,8 @@ abstract class SnapshotsContract {
     assertTrue(by.judge(row, before.getManifest().getExtents(0)).getDead());
   }
 
-  /** Its stamp is past when it is written down, and who wrote it dies: it is not the moment. */
-  @Test
-  void aSnapshotThatWasWrittenTooLateIsMadeAnewByWhoeverIsAsked() throws StoreException {
-    om.put(bucket, "a", "before");
-    HookedRowStore hooked = new HookedRowStore(tables.objects());
-    TestOm slow = newManager(tables.withObjects(hooked));
+  /** The record of a snapshot reaches the table half a minute after its stamp was chosen. */
+  private void writeSnapshotTooLate(HookedRowStore hooked) {
     hooked.before(
         hook(
             ObjectRowLayout.SNAPSHOTS,
@@ -440,6 +436,15 @@ abstract class SnapshotsContract {
               JUMPED.addAndGet(Duration.ofSeconds(30).toNanos());
               replacedAndDead(other);
             }));
+  }
+
+  /** Its stamp is past when it is written down, and who wrote it dies: it is not the moment. */
+  @Test
+  void aSnapshotThatWasWrittenTooLateIsMadeAnewByWhoeverIsAsked() throws StoreException {
+    om.put(bucket, "a", "before");
+    HookedRowStore hooked = new HookedRowStore(tables.objects());
+    TestOm slow = newManager(tables.withObjects(hooked));
+    writeSnapshotTooLate(hooked);
     hooked.after(
         hook(
             ObjectRowLayout.SNAPSHOTS,
@@ -462,13 +467,7 @@ abstract class SnapshotsContract {
     om.put(bucket, "a", "before");
     HookedRowStore hooked = new HookedRowStore(tables.objects());
     TestOm slow = newManager(tables.withObjects(hooked));
-    hooked.before(
-        hook(
-            ObjectRowLayout.SNAPSHOTS,
-            () -> {
-              JUMPED.addAndGet(Duration.ofSeconds(30).toNanos());
-              replacedAndDead(other);
-            }));
+    writeSnapshotTooLate(hooked);
     snapshot(slow, bucket, "s", WriteId.random());
     assertTrue(hooked.isDone());
     assertEquals(Map.of("a", TestOm.md5("after")), content(bucket, "s"));
