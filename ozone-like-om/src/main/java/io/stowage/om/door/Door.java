@@ -50,27 +50,23 @@ import io.stowage.common.proto.LeaseContainersReply;
 import io.stowage.common.proto.LeaseContainersRequest;
 import io.stowage.common.proto.LegalHold;
 import io.stowage.common.proto.ListBucketsRequest;
-import io.stowage.common.proto.ListObjectsReply;
-import io.stowage.common.proto.ListVersionsReply;
-import io.stowage.common.proto.ListedVersion;
+import io.stowage.common.proto.ListPartsRequest;
 import io.stowage.common.proto.LocateContainersReply;
 import io.stowage.common.proto.Manifest;
 import io.stowage.common.proto.ObjectLock;
 import io.stowage.common.proto.ObjectMetadata;
 import io.stowage.common.proto.ObjectToDelete;
 import io.stowage.common.proto.ObjectVersion;
-import io.stowage.common.proto.OpenFileReply;
 import io.stowage.common.proto.PutObjectRequest;
 import io.stowage.common.proto.PutPartRequest;
 import io.stowage.common.proto.ReleaseLeaseRequest;
-import io.stowage.common.proto.RenameObjectReply;
 import io.stowage.common.proto.RenewLeasesReply;
 import io.stowage.common.proto.RenewLeasesRequest;
 import io.stowage.common.proto.ReportDamageRequest;
-import io.stowage.common.proto.SetObjectMetadataReply;
 import io.stowage.common.proto.SetObjectMetadataRequest;
 import io.stowage.common.proto.SyncFileRequest;
 import io.stowage.common.proto.UpdateBucketRequest;
+import io.stowage.common.proto.UploadInfo;
 import io.stowage.common.proto.Versioning;
 import io.stowage.common.time.StoreClock;
 import io.stowage.common.token.ShardGrants;
@@ -375,7 +371,7 @@ public final class Door {
         return call.with(
             superuser ? list : list.toBuilder().setOwner(person.canonicalId()).build());
       }
-      String bucketName = bucketOf(request);
+      String bucketName = textOf(request, List.of("bucket", "name"));
       if (bucketName == null) {
         throw unknown();
       }
@@ -396,8 +392,7 @@ public final class Door {
         return delete(delete, bucket, call);
       }
       Demand ofBucket = Demand.ofBucketCall(name);
-      boolean hides = !superuser && bucket.getLayout() == BucketLayout.OBJECT;
-      Message whole = hides ? withUnseen(request, bucket) : request;
+      Message whole = hides(bucket) ? withUnseen(request, bucket) : request;
       List<Demand> demands;
       if (ofBucket != null) {
         demands = List.of(ofBucket);
@@ -421,46 +416,90 @@ public final class Door {
       }
       Message allowed = superuser ? whole : owns ? inHisName(whole) : ofHisOwn(whole, acting);
       checkWritten(allowed);
-      Object reply = call.with(allowed);
-      Object told = hides ? withoutUnseen(reply, allowed, bucket) : reply;
-      return completed(superuser ? told : withoutTrusted(told), visitor.user());
+      Message reply = (Message) call.with(allowed);
+      return completed(told(reply, allowed, bucket), visitor.user());
+    }
+
+    /** An answer as its caller is told it. */
+    private Message told(Message reply, Message request, BucketInfo bucket) throws StoreException {
+      Message told = hides(bucket) ? withoutUnseen(reply, request, bucket) : reply;
+      return superuser ? told : withoutTrusted(told);
+    }
+
+    /** Whether no permissions of files decide there what of an object he may know. */
+    private boolean hides(BucketInfo bucket) {
+      return !superuser && bucket.getLayout() == BucketLayout.OBJECT;
     }
 
     /**
      * An answer about a bucket in which no permissions of files decide, without what its caller may
-     * not know, over S3 either: listings tell what S3's tell.
+     * not know, over S3 either: of one object it tells what HEAD does, of many what listings do.
      */
-    private Object withoutUnseen(Object reply, Message request, BucketInfo bucket)
+    private Message withoutUnseen(Message reply, Message request, BucketInfo bucket)
         throws StoreException {
-      if (reply instanceof GetObjectReply got && request instanceof GetObjectRequest get) {
-        Seen at = new Seen(get.getKey(), get.getVersionId(), get.getSnapshot());
-        ObjectVersion version = got.getVersion();
-        boolean read = get.getWantManifest() || may(ofGet(at, ""), bucket, at);
-        return got.toBuilder()
-            .setVersion(unseenOf(version, bucket, at, read).leftOutOf(version))
-            .build();
+      Message told =
+          Answers.with(
+              reply,
+              UploadInfo.getDescriptor(),
+              upload -> ofUpload((UploadInfo) upload, request, bucket));
+      Seen at = about(request, reply);
+      return Answers.with(
+          told,
+          ObjectVersion.getDescriptor(),
+          version ->
+              at == null
+                  ? Unseen.BUT_LISTED.leftOutOf((ObjectVersion) version)
+                  : ofObject((ObjectVersion) version, request, bucket, at));
+    }
+
+    /** The one object that the answer to a request tells of; null: it tells of several. */
+    private static Seen about(Message request, Message reply) {
+      if (request instanceof GetObjectRequest get) {
+        return new Seen(get.getKey(), get.getVersionId(), get.getSnapshot());
       }
-      if (reply instanceof SetObjectMetadataReply set
-          && request instanceof SetObjectMetadataRequest change) {
-        Seen at = new Seen(change.getKey(), change.getVersionId(), "");
-        ObjectVersion version = set.getVersion();
-        boolean read = may(ofGet(at, ""), bucket, at);
-        return set.toBuilder()
-            .setVersion(unseenOf(version, bucket, at, read).leftOutOf(version))
-            .build();
+      if (request instanceof FindPathRequest find) {
+        boolean marker = reply instanceof FindPathReply found && found.getDirectory();
+        return new Seen(find.getPath() + (marker ? "/" : ""), 0, find.getSnapshot());
       }
-      if (reply instanceof ListObjectsReply listed) {
-        ListObjectsReply.Builder out = listed.toBuilder();
-        out.getObjectsBuilderList().forEach(Door::asListed);
-        out.getMarkersBuilderList().forEach(Door::asListed);
-        return out.build();
+      if (request instanceof SetObjectMetadataRequest change) {
+        return new Seen(change.getKey(), change.getVersionId(), "");
       }
-      if (reply instanceof ListVersionsReply listed) {
-        ListVersionsReply.Builder out = listed.toBuilder();
-        out.getVersionsBuilderList().forEach(one -> asListed(one.getVersionBuilder()));
-        return out.build();
+      String key = textOf(request, List.of("key", "target"));
+      return key == null ? null : new Seen(key, 0, "");
+    }
+
+    private ObjectVersion ofObject(
+        ObjectVersion version, Message request, BucketInfo bucket, Seen at) throws StoreException {
+      if (request instanceof GetObjectRequest || request instanceof FindPathRequest) {
+        boolean read =
+            (request instanceof GetObjectRequest get && get.getWantManifest())
+                || may(ofGet(at, ""), bucket, at);
+        return unseenOf(version, bucket, at, read).leftOutOf(version);
       }
-      return reply;
+      seen = at;
+      object = version; // as the change has made it, or moved it there
+      try {
+        return unseenOf(version, bucket, at, may(ofGet(at, ""), bucket, at)).leftOutOf(version);
+      } catch (StoreException e) { // which is no failure of the change
+        return Unseen.BUT_LISTED.leftOutOf(version);
+      }
+    }
+
+    /** Who may add parts encrypts them under the upload's envelope. */
+    private UploadInfo ofUpload(UploadInfo upload, Message request, BucketInfo bucket)
+        throws StoreException {
+      UploadInfo told = Unseen.ofUpload(upload);
+      boolean adds =
+          request instanceof ListPartsRequest parts
+              && upload.getMetadata().hasEncryption()
+              && may("s3:PutObject", bucket, new Seen(parts.getKey(), 0, ""));
+      return adds
+          ? told.toBuilder()
+              .setMetadata(
+                  told.getMetadata().toBuilder()
+                      .setEncryption(upload.getMetadata().getEncryption()))
+              .build()
+          : told;
     }
 
     /**
@@ -797,7 +836,7 @@ public final class Door {
           }
         }
       }
-      return reply.addAllObjects(List.of(replies)).build();
+      return told(reply.addAllObjects(List.of(replies)).build(), request, bucket);
     }
 
     /**
@@ -887,11 +926,6 @@ public final class Door {
     }
   }
 
-  private static void asListed(ObjectVersion.Builder version) {
-    ObjectVersion told = Unseen.BUT_LISTED.leftOutOf(version.build());
-    version.clear().mergeFrom(told);
-  }
-
   /** Of a bucket of others one is told what it takes to use it. */
   private static GetBucketReply withoutSettings(GetBucketReply reply) {
     BucketInfo bucket = reply.getBucket();
@@ -939,9 +973,9 @@ public final class Door {
     return names;
   }
 
-  /** The bucket that a request names; null: none. */
-  private static String bucketOf(Message request) {
-    for (String name : List.of("bucket", "name")) {
+  /** What a request says in the first of these fields that it has; null: it has none. */
+  private static String textOf(Message request, List<String> fields) {
+    for (String name : fields) {
       FieldDescriptor field = request.getDescriptorForType().findFieldByName(name);
       if (field != null && field.getJavaType() == FieldDescriptor.JavaType.STRING) {
         return (String) request.getField(field);
@@ -964,50 +998,11 @@ public final class Door {
    * Extended attributes of superusers are shown to them alone, as HDFS shows them; what others
    * change of an object leaves them as they are.
    */
-  private static Object withoutTrusted(Object reply) {
-    if (reply instanceof FindPathReply found && found.hasVersion()) {
-      return found.toBuilder().setVersion(withoutTrusted(found.getVersion())).build();
-    }
-    if (reply instanceof GetObjectReply object) {
-      return object.toBuilder().setVersion(withoutTrusted(object.getVersion())).build();
-    }
-    if (reply instanceof SetObjectMetadataReply changed) {
-      return changed.toBuilder().setVersion(withoutTrusted(changed.getVersion())).build();
-    }
-    if (reply instanceof RenameObjectReply renamed) {
-      return renamed.toBuilder().setVersion(withoutTrusted(renamed.getVersion())).build();
-    }
-    if (reply instanceof OpenFileReply opened) {
-      return opened.toBuilder().setVersion(withoutTrusted(opened.getVersion())).build();
-    }
-    if (reply instanceof ListObjectsReply list) {
-      ListObjectsReply.Builder told = list.toBuilder();
-      for (int i = 0; i < list.getObjectsCount(); i++) {
-        told.setObjects(i, withoutTrusted(list.getObjects(i)));
-      }
-      for (int i = 0; i < list.getMarkersCount(); i++) {
-        told.setMarkers(i, withoutTrusted(list.getMarkers(i)));
-      }
-      return told.build();
-    }
-    if (reply instanceof ListVersionsReply list) {
-      ListVersionsReply.Builder told = list.toBuilder();
-      for (int i = 0; i < list.getVersionsCount(); i++) {
-        ListedVersion one = list.getVersions(i);
-        if (ExtendedAttributes.hasTrusted(one.getVersion().getMetadata())) {
-          told.setVersions(i, one.toBuilder().setVersion(withoutTrusted(one.getVersion())));
-        }
-      }
-      return told.build();
-    }
-    return reply;
-  }
-
-  private static ObjectVersion withoutTrusted(ObjectVersion version) {
-    ObjectMetadata metadata = version.getMetadata();
-    return ExtendedAttributes.hasTrusted(metadata)
-        ? version.toBuilder().setMetadata(ExtendedAttributes.untrusted(metadata)).build()
-        : version;
+  private static Message withoutTrusted(Message reply) throws StoreException {
+    return Answers.with(
+        reply,
+        ObjectMetadata.getDescriptor(),
+        metadata -> ExtendedAttributes.untrusted((ObjectMetadata) metadata));
   }
 
   /** Tokens for what an answer shows the way to; nobody is told who holds what. */

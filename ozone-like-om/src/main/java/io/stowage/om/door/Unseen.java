@@ -20,6 +20,7 @@ import io.stowage.common.proto.LockMode;
 import io.stowage.common.proto.ObjectLock;
 import io.stowage.common.proto.ObjectMetadata;
 import io.stowage.common.proto.ObjectVersion;
+import io.stowage.common.proto.UploadInfo;
 
 /**
  * What of an object somebody may not know, by the actions that read it over S3: it is left out of
@@ -59,6 +60,22 @@ record Unseen(boolean content, boolean tags, boolean grants, boolean retention, 
       }
     }
     return version.hasMetadata() ? told.setMetadata(metadata).build() : told.build();
+  }
+
+  /**
+   * An upload under way as it is told: whose it is and in what mode it is encrypted; what the
+   * object is to say of itself whoever may read it will be told.
+   */
+  static UploadInfo ofUpload(UploadInfo upload) {
+    ObjectMetadata metadata = upload.getMetadata();
+    ObjectMetadata.Builder told =
+        ObjectMetadata.newBuilder()
+            .setOwner(metadata.getOwner())
+            .setStorageClass(metadata.getStorageClass());
+    if (metadata.hasEncryption()) {
+      told.getEncryptionBuilder().setMode(metadata.getEncryption().getMode());
+    }
+    return upload.hasMetadata() ? upload.toBuilder().setMetadata(told).build() : upload;
   }
 
   /** What somebody made from that, with what he could not know as it was. */
