@@ -185,7 +185,7 @@ public final class Door {
    * Who stands before the door.
    *
    * @param user Hadoop's short name
-   * @param administrator of the services: may make every call
+   * @param administrator of the services: may make every call, unless what he shows was lent
    * @param superuser may do everything with buckets and files
    * @param proof how he has shown who he is
    * @param secure whether nobody on the way can read what is said
@@ -197,7 +197,15 @@ public final class Door {
       boolean superuser,
       OwnSecrets.Proof proof,
       boolean secure,
-      Origin origin) {}
+      Origin origin) {
+    /**
+     * Whether he may what administrators alone may. What he does outlives what was lent, as {@link
+     * OwnSecrets} has it; so one who speaks for an administrator, or has his token, may not.
+     */
+    boolean administers() {
+      return administrator && proof != OwnSecrets.Proof.LENT;
+    }
+  }
 
   /** Whether a call is one of administrators, with or without a door. */
   public static boolean isOfAdministrators(String call) {
@@ -215,7 +223,7 @@ public final class Door {
         // He is given a newer token for each, by which he may name what was written under it.
         grants.checkWritten(visitor.user(), Manifest.getDefaultInstance(), renewal.getKeptList());
       }
-      Message allowed = visitor.administrator() ? request : ofUsers(name, request, visitor);
+      Message allowed = visitor.administers() ? request : ofUsers(name, request, visitor);
       return completed(call.with(allowed), visitor.user());
     }
     Passage passage = new Passage(name, visitor, users.find(visitor.user()));
@@ -286,7 +294,7 @@ public final class Door {
    */
   public void meterToken(Visitor visitor) throws StoreException {
     CallRates.Answer answer =
-        visitor.administrator() ? CallRates.Answer.YES : tokens.take(visitor.user());
+        visitor.administers() ? CallRates.Answer.YES : tokens.take(visitor.user());
     if (answer != CallRates.Answer.YES) {
       throw tooMany("issueToken", visitor, answer, "delegation tokens");
     }
@@ -349,7 +357,7 @@ public final class Door {
     }
 
     Object pass(Message asked, Acting acting, Call call) throws Throwable {
-      Message request = visitor.administrator() ? asked : withoutEvents(asked);
+      Message request = visitor.administers() ? asked : withoutEvents(asked);
       if (OwnSecrets.isOne(request)) {
         return call.with(ofOwnSecret(request));
       }
@@ -549,14 +557,13 @@ public final class Door {
           : change.toBuilder().setMetadata(after).build();
     }
 
-    /** What he is told or makes outlives what was lent, as {@link OwnSecrets} has it. */
     private Verdict ofAdministrator() {
       if (!visitor.administrator()) {
         return Verdict.denied("no administrator");
       }
-      return visitor.proof() == OwnSecrets.Proof.LENT
-          ? Verdict.denied("an administrator, who has shown no Kerberos ticket of his own")
-          : Verdict.allowed("administrator");
+      return visitor.administers()
+          ? Verdict.allowed("administrator")
+          : Verdict.denied("an administrator, who has shown no Kerberos ticket of his own");
     }
 
     /** Whether a call is one that users make; others are closed to all but administrators. */
@@ -641,7 +648,7 @@ public final class Door {
       if (changed.contains(QUOTA) && !superuser) {
         throw refused("stowage:SetQuota", "no administrator");
       }
-      if (!Set.of(QUOTA).containsAll(changed) && !visitor.administrator()) {
+      if (!Set.of(QUOTA).containsAll(changed) && !visitor.administers()) {
         throw refused("stowage:SetBucketSettings", "what S3 sets of a bucket is set over S3");
       }
       if (request instanceof GetBucketUsageRequest usage && usage.getRecount() && !superuser) {
@@ -888,7 +895,7 @@ public final class Door {
 
     /** That he names no bytes as his that he did not write. */
     private void checkWritten(Message request) throws StoreException {
-      if (grants == null || visitor.administrator()) {
+      if (grants == null || visitor.administers()) {
         return;
       }
       String user = visitor.user();
