@@ -22,8 +22,8 @@ import io.stowage.common.proto.HeartbeatRequest;
 import io.stowage.common.proto.RegisterDatanodeReply;
 import io.stowage.common.proto.RegisterDatanodeRequest;
 import io.stowage.common.scm.DatanodeReports;
+import io.stowage.common.time.StoreClock;
 import io.stowage.scm.container.NodeHosts;
-import java.util.function.Consumer;
 
 /**
  * What datanodes report over RPC with security on: of each caller what is of its own host's nodes.
@@ -31,10 +31,11 @@ import java.util.function.Consumer;
  * of others, takes none of their orders, and sends none of their readers elsewhere. Thread-safe.
  */
 final class OwnReports implements DatanodeReports {
-  private final DatanodeReports reports;
+  private final StorageContainerManager manager;
   private final NodeHosts hosts;
   private final Caller caller;
-  private final Consumer<String> refused;
+  private final Refused refused;
+  private final RefusalRate refusals;
 
   /** Who makes the call that this thread serves. */
   interface Caller {
@@ -42,34 +43,65 @@ final class OwnReports implements DatanodeReports {
     String host() throws StoreException;
   }
 
-  /**
-   * @param refused told why somebody was, for the audit log
-   */
-  OwnReports(DatanodeReports reports, NodeHosts hosts, Caller caller, Consumer<String> refused) {
-    this.reports = reports;
+  /** Told which call was refused, and why, for the audit log. */
+  interface Refused {
+    void note(String call, String why);
+  }
+
+  OwnReports(
+      StorageContainerManager manager,
+      NodeHosts hosts,
+      Caller caller,
+      Refused refused,
+      StoreClock clock) {
+    this.manager = manager;
     this.hosts = hosts;
     this.caller = caller;
     this.refused = refused;
+    this.refusals = new RefusalRate(clock);
   }
 
   @Override
   public RegisterDatanodeReply register(RegisterDatanodeRequest request) throws StoreException {
-    try {
-      hosts.register(request.getNodeId(), request.getHost(), caller.host());
-    } catch (StoreException e) {
-      if (e.code() == ErrorCode.ACCESS_DENIED) {
-        refused.accept(e.getMessage());
-      }
-      throw e;
-    }
-    return reports.register(request);
+    return judged(
+        "RegisterDatanode",
+        request.getNodeId(),
+        host -> {
+          manager.checkRegistration(request); // first: another cluster's node gets no row
+          hosts.register(request.getNodeId(), request.getHost(), host);
+          return manager.register(request);
+        });
   }
 
   /** Whoever has not registered the node is asked to, which is where it is judged. */
   @Override
   public HeartbeatReply heartbeat(HeartbeatRequest request) throws StoreException {
-    return hosts.isOf(request.getNodeId(), caller.host())
-        ? reports.heartbeat(request)
-        : HeartbeatReply.newBuilder().setRegister(true).build();
+    return judged(
+        "Heartbeat",
+        request.getNodeId(),
+        host ->
+            hosts.isOf(request.getNodeId(), host)
+                ? manager.heartbeat(request)
+                : HeartbeatReply.newBuilder().setRegister(true).build());
+  }
+
+  /** What is done for a caller of some host. */
+  private interface Call<T> {
+    T of(String host) throws StoreException;
+  }
+
+  private <T> T judged(String name, String nodeId, Call<T> call) throws StoreException {
+    String host = ""; // of one that is none's
+    String node = "";
+    try {
+      host = caller.host();
+      node = nodeId;
+      return call.of(host);
+    } catch (StoreException e) {
+      if (e.code() == ErrorCode.ACCESS_DENIED && refusals.isToTell(host, node)) {
+        refused.note(name, e.getMessage());
+      }
+      throw e;
+    }
   }
 }

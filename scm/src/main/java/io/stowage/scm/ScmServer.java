@@ -94,7 +94,8 @@ public final class ScmServer implements AutoCloseable, HealthCheck {
 
   /**
    * Of these, as many calls may wait on HBase: others are told to come again. A heartbeat that
-   * found no handler for half a minute would make its node dead.
+   * found no handler for half a minute would make its node dead. Of registrations, which come in
+   * beside heartbeats, {@link NodeHosts} lets as few wait as leaves these half of the rest.
    */
   private static final int MOST_WAITING = RPC_HANDLERS - 16;
 
@@ -199,7 +200,7 @@ public final class ScmServer implements AutoCloseable, HealthCheck {
               .add(
                   hadoopAndHBase,
                   RpcProtocol.DATANODE_REPORTS,
-                  secure ? ownReports(config, manager, store, audit) : manager)
+                  secure ? ownReports(config, manager, store, audit, machine) : manager)
               .start();
       server =
           new ScmServer(datanodes, keys, store, manager, rpc, audit, advertised(rpc.address()));
@@ -223,7 +224,11 @@ public final class ScmServer implements AutoCloseable, HealthCheck {
 
   /** What datanodes may report of what. */
   private static DatanodeReports ownReports(
-      StowageConfig config, StorageContainerManager manager, ContainerStore store, AuditLog audit)
+      StowageConfig config,
+      StorageContainerManager manager,
+      ContainerStore store,
+      AuditLog audit,
+      StoreClock clock)
       throws StoreException {
     String principal = config.get(Keys.DATANODE_PRINCIPAL);
     if (!principal.isEmpty() && !principal.contains(SecurityUtil.HOSTNAME_PATTERN)) {
@@ -236,10 +241,15 @@ public final class ScmServer implements AutoCloseable, HealthCheck {
     }
     NodeHosts hosts = new NodeHosts(store, RpcSecurity::canonicalHost);
     manager.bound(hosts);
-    return new OwnReports(manager, hosts, RpcSecurity::callersHost, why -> noteRefusal(audit, why));
+    return new OwnReports(
+        manager,
+        hosts,
+        RpcSecurity::callersHost,
+        (call, why) -> noteRefusal(audit, call, why),
+        clock);
   }
 
-  private static void noteRefusal(AuditLog audit, String why) {
+  private static void noteRefusal(AuditLog audit, String call, String why) {
     UserGroupInformation caller = Server.getRemoteUser();
     InetAddress address = Server.getRemoteIp();
     String name = caller.getUserName();
@@ -250,7 +260,7 @@ public final class ScmServer implements AutoCloseable, HealthCheck {
             caller.getAuthenticationMethod().name(),
             ""),
         new Question.Principal(name, name, false),
-        "stowage:RegisterDatanode",
+        "stowage:" + call,
         null,
         null,
         null,

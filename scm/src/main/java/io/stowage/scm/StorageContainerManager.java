@@ -138,6 +138,7 @@ final class StorageContainerManager
   private final OperatorWords operator;
   private final StatusReport status;
   private final Garbage garbage;
+  private final RefusalRate refusals; // that are told in the log
 
   /** Counts defeats, so that a term which was lost while it was being prepared does not begin. */
   private final AtomicLong defeats = new AtomicLong();
@@ -171,6 +172,8 @@ final class StorageContainerManager
     this.operator = new OperatorWords(store, cluster, clock);
     this.status = new StatusReport(map, shards, cluster, inspector, config.defaultPolicy());
     this.clusterId = store.clusterId();
+    this.refusals = new RefusalRate(clock);
+    checkEpoch(); // before heartbeats come: what they claim is held against it
     follow();
   }
 
@@ -232,10 +235,10 @@ final class StorageContainerManager
   public void won() throws StoreException {
     long defeatsBefore = defeats.get();
     long heard = cluster.highestHeardEpoch();
-    long highest = store.leaderEpoch().value(); // read later: see TableAge
-    if (heard > highest) {
+    LeaderEpoch highest = store.leaderEpoch(); // read later: see TableAge
+    if (heard > highest.value() && highest.allowsHeard(heard)) { // else nothing is raised either
       operator.noteTableOlder(
-          "datanodes have heard of leader epoch " + heard + ", the highest was " + highest);
+          "datanodes have heard of leader epoch " + heard + ", the highest was " + highest.value());
     }
     LeaderEpoch epoch = store.raiseLeaderEpoch(scmId, heard);
     synchronized (following) { // what the deposed one writes meanwhile is followed by the new term
@@ -647,6 +650,17 @@ final class StorageContainerManager
 
   @Override
   public RegisterDatanodeReply register(RegisterDatanodeRequest request) throws StoreException {
+    checkRegistration(request);
+    cluster.register(request);
+    Term now = term;
+    return RegisterDatanodeReply.newBuilder()
+        .setClusterId(clusterId)
+        .setLeaderEpoch(now == null ? 0 : now.epoch().value())
+        .build();
+  }
+
+  /** Refuses a node that is another cluster's, or nobody's; nothing is noted of it yet. */
+  void checkRegistration(RegisterDatanodeRequest request) throws StoreException {
     if (!request.getClusterId().isEmpty() && !request.getClusterId().equals(clusterId)) {
       throw new StoreException(
           ErrorCode.WRONG_CLUSTER,
@@ -661,17 +675,12 @@ final class StorageContainerManager
       throw new StoreException(
           ErrorCode.INVALID_ARGUMENT, "Cannot register a datanode without node id or host");
     }
-    cluster.register(request);
-    Term now = term;
-    return RegisterDatanodeReply.newBuilder()
-        .setClusterId(clusterId)
-        .setLeaderEpoch(now == null ? 0 : now.epoch().value())
-        .build();
   }
 
   @Override
-  public HeartbeatReply heartbeat(HeartbeatRequest request) {
+  public HeartbeatReply heartbeat(HeartbeatRequest request) throws StoreException {
     String node = request.getNodeId();
+    checkHeard(node, request.getHeardLeaderEpoch());
     if (!cluster.heartbeat(node, request.getDisksList(), request.getHeardLeaderEpoch())) {
       return HeartbeatReply.newBuilder().setRegister(true).build();
     }
@@ -704,5 +713,27 @@ final class StorageContainerManager
     now.results(node, request.getResultsList());
     now.progress(node, request.getProgressList());
     return reply.setLeaderEpoch(now.epoch().value()).addAllOrders(now.ordersFor(node)).build();
+  }
+
+  /**
+   * Refuses a leader epoch that nobody can have led under: the next term would begin above it. The
+   * table's may have risen since it was read, but then by no more than elections within a second.
+   */
+  private void checkHeard(String node, long heard) throws StoreException {
+    LeaderEpoch highest = latestEpoch;
+    if (highest.allowsHeard(heard)) {
+      return;
+    }
+    String why =
+        "Cannot take datanode "
+            + printable(node)
+            + "'s word for leader epoch "
+            + Long.toUnsignedString(heard)
+            + ": nobody can have led under it, the highest is "
+            + highest.value();
+    if (refusals.isToTell("", printable(node))) {
+      LOG.warn(why);
+    }
+    throw new StoreException(ErrorCode.ACCESS_DENIED, why);
   }
 }

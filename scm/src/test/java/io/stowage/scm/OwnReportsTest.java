@@ -16,6 +16,7 @@
 package io.stowage.scm;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -38,6 +39,11 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
@@ -76,7 +82,8 @@ class OwnReportsTest {
   private OwnReports secured(StorageContainerManager scm) {
     NodeHosts hosts = new NodeHosts(h.store, OwnReportsTest::canonical);
     scm.bound(hosts);
-    return new OwnReports(scm, hosts, () -> caller, refused::add);
+    return new OwnReports(
+        scm, hosts, () -> caller, (call, why) -> refused.add(call + ": " + why), h.clock);
   }
 
   private void beat(FakeDatanode node) throws StoreException {
@@ -97,6 +104,16 @@ class OwnReportsTest {
         RegisterDatanodeRequest.newBuilder().setNodeId(nodeId).setHost(host).setPort(9).build());
   }
 
+  private HeartbeatReply saysItHeard(long epoch, FakeDatanode node) throws StoreException {
+    caller = node.host();
+    return reports.heartbeat(
+        HeartbeatRequest.newBuilder()
+            .setNodeId(node.nodeId())
+            .addAllDisks(node.disks())
+            .setHeardLeaderEpoch(epoch)
+            .build());
+  }
+
   private HeartbeatReply saysItHasNothing(String as, FakeDatanode node) throws StoreException {
     caller = as;
     return reports.heartbeat(
@@ -111,7 +128,6 @@ class OwnReportsTest {
   private String refusal(String as, String nodeId, String host) {
     StoreException e = assertThrows(StoreException.class, () -> register(as, nodeId, host));
     assertEquals(ErrorCode.ACCESS_DENIED, e.code(), e::toString);
-    assertEquals(e.getMessage(), refused.get(refused.size() - 1));
     return e.getMessage();
   }
 
@@ -147,13 +163,14 @@ class OwnReportsTest {
     assertEquals(0, h.status().getEndangeredContainers());
     FakeDatanode victim = h.nodes.get(1);
     assertEquals(REGISTER, saysItHasNothing("host2", victim), "no keys of tokens, no orders");
-    assertTrue(refusal("host2", victim.nodeId(), "host2").contains("it is host1's"));
+    String why = refusal("host2", victim.nodeId(), "host2");
+    assertTrue(why.contains("it is host1's"), why);
     assertTrue(refusal("host2", victim.nodeId(), "host1").contains("said to be at host1"));
     assertEquals(REGISTER, saysItHasNothing("host2", victim));
     assertEquals("host1", address(victim));
     heartbeats();
     assertEquals(0, h.status().getEndangeredContainers());
-    assertEquals(2, refused.size());
+    assertEquals(List.of("RegisterDatanode: " + why), refused);
     HeartbeatReply unused = saysItHasNothing("host1", victim);
     assertEquals(1, h.status().getEndangeredContainers(), "its own word counts");
   }
@@ -233,5 +250,141 @@ class OwnReportsTest {
     heartbeats();
     long granted = h.lease().getGrantedMicros();
     assertTrue(Math.abs(granted - h.clock.wallMicros()) < hour / 2, () -> "" + granted);
+  }
+
+  @Test
+  void refusalsAreWrittenDownOnceAMinuteANode() throws Exception {
+    heartbeats();
+    String victim = h.nodes.get(1).nodeId();
+    for (int beat = 0; beat < 20; beat++) {
+      refusal("host2", victim, "host2");
+      h.clock.advance(Duration.ofSeconds(1));
+    }
+    assertEquals(1, refused.size());
+    refusal("host2", h.nodes.get(0).nodeId(), "host2");
+    refusal("host3", victim, "host3");
+    assertEquals(3, refused.size());
+    h.clock.advance(Duration.ofSeconds(40));
+    refusal("host2", victim, "host2");
+    assertEquals(4, refused.size(), "a minute later");
+    for (int i = 0; i < 200; i++) {
+      refusal("host4", "made-up-" + i, "host1");
+    }
+    assertEquals(4 + 64, refused.size());
+    refusal("host2", h.nodes.get(3).nodeId(), "host2");
+    assertEquals(4 + 64 + 1, refused.size(), "another host's are written down");
+  }
+
+  @Test
+  void aHostMakesUpSoManyNodesAndNoMore() throws Exception {
+    beat(h.nodes.get(0));
+    for (int i = 1; i < 64; i++) {
+      RegisterDatanodeReply unused = register("host0", "made-up-" + i, "host0");
+    }
+    String why = refusal("host0", "one-more", "host0");
+    assertTrue(why.contains("64 others"), why);
+    assertNull(h.store.hostOf("one-more"));
+    heartbeats();
+    RegisterDatanodeReply unused = register("host0", h.nodes.get(0).nodeId(), "host0");
+    assertEquals(5 + 63, h.status().getLiveDatanodes());
+  }
+
+  @Test
+  void anotherClustersNodeGetsNoRow() {
+    caller = "host0";
+    RegisterDatanodeRequest stray =
+        RegisterDatanodeRequest.newBuilder()
+            .setNodeId("stray")
+            .setHost("host0")
+            .setPort(9)
+            .setClusterId("another")
+            .build();
+    StoreException e = assertThrows(StoreException.class, () -> reports.register(stray));
+    assertEquals(ErrorCode.WRONG_CLUSTER, e.code());
+    assertNull(h.store.hostOf("stray"));
+  }
+
+  @Test
+  void aLeaderEpochThatNobodyCanHaveIsRefusedAndWrittenDown() throws Exception {
+    heartbeats();
+    heartbeats();
+    FakeDatanode liar = h.nodes.get(1);
+    for (int beat = 0; beat < 3; beat++) {
+      StoreException e =
+          assertThrows(StoreException.class, () -> saysItHeard(Long.MAX_VALUE, liar));
+      assertEquals(ErrorCode.ACCESS_DENIED, e.code());
+      assertEquals(List.of("Heartbeat: " + e.getMessage()), refused);
+    }
+    h.tick();
+    assertTrue(h.scm.isLeader());
+    assertEquals(
+        h.status().getLeaderEpoch(), saysItHeard(liar.heardEpoch(), liar).getLeaderEpoch());
+  }
+
+  /** Handlers of heartbeats are few, and a name service may be slow. */
+  @Test
+  void fewRegistrationsWaitAndOneOfAHost() throws Exception {
+    CountDownLatch slow = new CountDownLatch(1);
+    AtomicInteger asked = new AtomicInteger();
+    NodeHosts hosts =
+        new NodeHosts(
+            h.store,
+            host -> {
+              asked.incrementAndGet();
+              if (host.startsWith("10.")) {
+                awaitUninterruptibly(slow);
+              }
+              return canonical(host);
+            });
+    hosts.register("known", "HOST20", "host20");
+    assertEquals(0, asked.get(), "it is its principal's own name");
+    ExecutorService handlers = Executors.newFixedThreadPool(8);
+    try {
+      List<Future<?>> waiting = new ArrayList<>();
+      for (int i = 0; i < 8; i++) {
+        String host = String.valueOf(i);
+        waiting.add(
+            handlers.submit(
+                () -> {
+                  hosts.register("node" + host, "10.0.0." + host, "host" + host);
+                  return null;
+                }));
+        int so = i + 1;
+        Await.until("it to wait", Duration.ofSeconds(20), () -> asked.get() == so);
+        assertComesAgain(hosts, "other" + host, "host" + host);
+      }
+      assertComesAgain(hosts, "ninth", "host9"); // the table would be asked
+      hosts.register("known", "host20", "host20"); // waits for nobody
+      slow.countDown();
+      for (Future<?> each : waiting) {
+        each.get();
+      }
+      hosts.register("ninth", "host9", "host9");
+      hosts.register("other0", "host0", "host0");
+      assertTrue(hosts.isOf("node7", "host7") && hosts.isOf("ninth", "host9"));
+    } finally {
+      slow.countDown();
+      handlers.shutdownNow();
+    }
+  }
+
+  private void assertComesAgain(NodeHosts hosts, String nodeId, String host) {
+    StoreException e = assertThrows(StoreException.class, () -> hosts.register(nodeId, host, host));
+    assertEquals(ErrorCode.UNAVAILABLE, e.code());
+    assertNull(h.store.hostOf(nodeId));
+  }
+
+  private static void awaitUninterruptibly(CountDownLatch latch) {
+    boolean interrupted = false;
+    while (latch.getCount() > 0) {
+      try {
+        latch.await();
+      } catch (InterruptedException e) {
+        interrupted = true;
+      }
+    }
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
   }
 }

@@ -16,6 +16,7 @@
 package io.stowage.scm;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -23,12 +24,15 @@ import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.ContainerState;
 import io.stowage.common.proto.DatanodeState;
+import io.stowage.common.proto.HeartbeatReply;
+import io.stowage.common.proto.HeartbeatRequest;
 import io.stowage.common.proto.Lease;
 import io.stowage.common.proto.LeaseOutcome;
 import io.stowage.common.proto.ListDatanodesRequest;
 import io.stowage.common.proto.RegisterDatanodeRequest;
 import io.stowage.common.proto.ShardPlace;
 import io.stowage.common.proto.ShardReport;
+import io.stowage.scm.container.LeaderEpoch;
 import java.time.Duration;
 import org.junit.jupiter.api.Test;
 
@@ -226,5 +230,72 @@ class ReportsTest {
           h.node(place).shard(lease.getContainer().getId(), place.getIndex()).getSealed();
       assertEquals(h.node(place) != deaf, sealed);
     }
+  }
+
+  private static HeartbeatReply saysItHeard(
+      StorageContainerManager scm, FakeDatanode node, long epoch) throws StoreException {
+    return scm.heartbeat(
+        HeartbeatRequest.newBuilder()
+            .setNodeId(node.nodeId())
+            .addAllDisks(node.disks())
+            .setHeardLeaderEpoch(epoch)
+            .build());
+  }
+
+  /** Else the next term would have it, and none could come after the highest. */
+  @Test
+  void aLeaderEpochThatNobodyCanHaveEndsNoTerm() throws Exception {
+    ScmHarness h = new ScmHarness(5, null);
+    FakeDatanode liar = h.nodes.get(0);
+    for (long madeUp :
+        new long[] {-1, Long.MIN_VALUE, Long.MAX_VALUE, (1L << 62) + 1, (1L << 32) + 2}) {
+      StoreException e = assertThrows(StoreException.class, () -> saysItHeard(h.scm, liar, madeUp));
+      assertEquals(ErrorCode.ACCESS_DENIED, e.code());
+      assertTrue(e.getMessage().contains(Long.toUnsignedString(madeUp)), e::getMessage);
+    }
+    h.tick();
+    assertTrue(h.scm.isLeader());
+    h.scm.lost();
+    h.scm = h.newScm(); // nor is it believed by one that has just started
+    liar.register(h.scm);
+    assertThrows(StoreException.class, () -> saysItHeard(h.scm, liar, Long.MAX_VALUE));
+    h.scm.won();
+    assertEquals(2, h.status().getLeaderEpoch());
+    h.pass(Duration.ofSeconds(4));
+    assertEquals("", h.status().getHeldBack());
+  }
+
+  /** A copy of the table may be behind by all elections that there were since. */
+  @Test
+  void aLeaderEpochThatACopyOfTheTableIsBehindIsBelieved() throws Exception {
+    ScmHarness h = new ScmHarness(5, null);
+    h.scm.lost();
+    h.scm = h.newScm();
+    h.heartbeats();
+    long heard = 1 + (1L << 32);
+    HeartbeatReply unused = saysItHeard(h.scm, h.nodes.get(0), heard);
+    h.scm.won();
+    assertEquals(heard + 1, h.status().getLeaderEpoch());
+    assertTrue(h.store.operatorWord().word().getTableOlderSinceMicros() > 0);
+    h.pass(Duration.ofSeconds(4));
+    assertTrue(h.scm.isLeader());
+  }
+
+  /** It was possible when it was heard, and the table is an older one since. */
+  @Test
+  void noTermBeginsAboveALeaderEpochThatNobodyCanHave() throws Exception {
+    ScmHarness h = new ScmHarness(5, null);
+    h.scm.lost();
+    Runnable copy = h.store.copy();
+    LeaderEpoch high = h.store.raiseLeaderEpoch("another", 1L << 32);
+    h.scm = h.newScm();
+    h.heartbeats();
+    HeartbeatReply unused = saysItHeard(h.scm, h.nodes.get(0), high.value() + 5);
+    copy.run();
+    StoreException e = assertThrows(StoreException.class, () -> h.scm.won());
+    assertEquals(ErrorCode.INVALID_ARGUMENT, e.code());
+    assertFalse(h.scm.isLeader());
+    assertEquals(new LeaderEpoch(1), h.store.leaderEpoch());
+    assertEquals(0, h.store.operatorWord().word().getTableOlderSinceMicros());
   }
 }

@@ -34,6 +34,8 @@ public interface ContainerStore extends AutoCloseable {
    * Raises the leader epoch and returns it: nobody else ever gets the same.
    *
    * @param heard it shall be above this, too
+   * @throws StoreException INVALID_ARGUMENT if nobody can have heard of that ({@link
+   *     LeaderEpoch#next}); nothing is written then
    */
   LeaderEpoch raiseLeaderEpoch(String scmId, long heard) throws StoreException;
 

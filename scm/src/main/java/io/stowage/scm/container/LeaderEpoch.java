@@ -15,6 +15,9 @@
  */
 package io.stowage.scm.container;
 
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.StoreException;
+
 /**
  * Fencing number of one term of leadership, raised by compare-and-set in HBase when a term begins.
  * No two terms share one. A parameter of every mutation that leadership permits. Immutable.
@@ -23,10 +26,43 @@ public record LeaderEpoch(long value) implements Comparable<LeaderEpoch> {
   /** Before anybody ever led; also what a standby tells datanodes. */
   public static final LeaderEpoch NONE = new LeaderEpoch(0);
 
+  /** An election a second takes 136 years to this: a copy of the table is never further behind. */
+  private static final long MOST_BEHIND = 1L << 32;
+
+  /** Nobody comes so far, by made-up epochs either: it would take as many elections as steps. */
+  private static final long MOST = 1L << 62;
+
   public LeaderEpoch {
     if (value < 0) {
       throw new IllegalArgumentException("leader epoch " + value);
     }
+  }
+
+  /**
+   * Whether a datanode may have heard of an epoch while the table says that this is the highest: a
+   * table that was restored from a copy is behind by the elections since then, and by no more.
+   */
+  public boolean allowsHeard(long heard) {
+    return heard >= 0 && heard <= MOST && heard - value <= MOST_BEHIND;
+  }
+
+  /**
+   * The one of the next term, above what datanodes have heard of, too.
+   *
+   * @throws StoreException INVALID_ARGUMENT if no datanode can have heard of that; whoever took it
+   *     for true would raise the epoch to where none is left for those who lead later
+   */
+  public LeaderEpoch next(long heard) throws StoreException {
+    long highest = Math.max(value, heard);
+    if (!allowsHeard(heard) || highest >= MOST) {
+      throw new StoreException(
+          ErrorCode.INVALID_ARGUMENT,
+          "Cannot begin a term after "
+              + this
+              + ": nobody can have heard of leader epoch "
+              + Long.toUnsignedString(heard));
+    }
+    return new LeaderEpoch(highest + 1);
   }
 
   @Override

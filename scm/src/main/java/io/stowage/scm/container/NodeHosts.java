@@ -18,7 +18,10 @@ package io.stowage.scm.container;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import java.net.UnknownHostException;
+import java.util.Collections;
+import java.util.HashSet;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -31,10 +34,20 @@ import org.slf4j.LoggerFactory;
  * <p>A node is of the host that registers it first, which nobody can do before it: its id is random
  * and told with that registration. Disks that were put into another machine are that one's node by
  * an operator's word alone, {@link #move}. Several nodes may be of one host, and are then believed
- * about one another: they have one principal.
+ * about one another: they have one principal. Nobody can tell a node that there is from one that
+ * somebody with that principal made up, so a host has no more than {@link #MOST_OF_A_HOST}.
  */
 public final class NodeHosts {
   private static final Logger LOG = LoggerFactory.getLogger(NodeHosts.class);
+
+  /** Far more than anybody starts on a machine; each is a row of the table and is watched. */
+  public static final int MOST_OF_A_HOST = 64;
+
+  /**
+   * Hosts whose nodes' registrations wait for DNS or HBase at a time: each waits on a handler of
+   * those that are there for heartbeats. One of a host, so that none takes all the places.
+   */
+  static final int MOST_WAITING = 8;
 
   /** Ids are UUIDs, hosts' names are no longer by the rules of DNS. */
   private static final int LONGEST_ID = 64;
@@ -52,6 +65,7 @@ public final class NodeHosts {
   private final ContainerStore store;
   private final Names names;
   private final Map<String, String> registered = new ConcurrentHashMap<>(); // as the cluster map
+  private final Set<String> waiting = new HashSet<>(); // hosts; guarded by itself
 
   public NodeHosts(ContainerStore store, Names names) {
     this.store = store;
@@ -59,11 +73,12 @@ public final class NodeHosts {
   }
 
   /**
-   * A node is about to register.
+   * A node is about to register. Waits for nobody if it is known here and says the host's name.
    *
    * @param said where it says that its data plane is
    * @param caller the host of who says so
-   * @throws StoreException ACCESS_DENIED if that is another, or the node is another's
+   * @throws StoreException ACCESS_DENIED if that is another, the node is another's, or the host has
+   *     too many; UNAVAILABLE if too many wait: to be tried again
    */
   public void register(String nodeId, String said, String caller) throws StoreException {
     if (nodeId.isEmpty() || nodeId.length() > LONGEST_ID) {
@@ -71,13 +86,60 @@ public final class NodeHosts {
           ErrorCode.INVALID_ARGUMENT,
           "Cannot register a datanode with an id of " + nodeId.length() + " characters");
     }
+    boolean byName = said.equalsIgnoreCase(caller);
+    if (byName && isOf(nodeId, caller)) {
+      return;
+    }
+    beginWait(nodeId, caller);
+    try {
+      if (!byName) {
+        requireAt(said, nodeId, caller);
+      }
+      if (!isOf(nodeId, caller)) {
+        bind(nodeId, caller);
+      }
+    } finally {
+      endWait(caller);
+    }
+  }
+
+  private void beginWait(String nodeId, String caller) throws StoreException {
+    synchronized (waiting) {
+      if (waiting.size() < MOST_WAITING && waiting.add(caller)) {
+        return;
+      }
+    }
+    throw new StoreException(
+        ErrorCode.UNAVAILABLE,
+        "Cannot register datanode "
+            + nodeId
+            + " now: "
+            + caller
+            + "'s others, or those of "
+            + MOST_WAITING
+            + " hosts, are being registered");
+  }
+
+  private void endWait(String caller) {
+    synchronized (waiting) {
+      waiting.remove(caller);
+    }
+  }
+
+  private void requireAt(String said, String nodeId, String caller) throws StoreException {
     String host = canonical(said);
     if (!host.equals(caller)) {
       throw denied(
           nodeId, caller, "its data plane is said to be at " + said + ", which is " + host);
     }
-    if (isOf(nodeId, caller)) {
-      return;
+  }
+
+  private void bind(String nodeId, String caller) throws StoreException {
+    if (Collections.frequency(registered.values(), caller) >= MOST_OF_A_HOST) {
+      throw denied(
+          nodeId,
+          caller,
+          MOST_OF_A_HOST + " others of that host have registered since this SCM started");
     }
     String owner = store.hostOf(nodeId);
     if (owner == null) {

@@ -232,20 +232,21 @@ public final class HBaseContainerStore implements ContainerStore {
   public LeaderEpoch raiseLeaderEpoch(String scmId, long heard) throws StoreException {
     while (true) {
       byte[] before = cell(LEADER_ROW, EPOCH);
-      long highest = before == null ? 0 : ContainerTableLayout.epochOf(before);
-      long epoch = Math.max(highest, heard) + 1;
+      LeaderEpoch highest =
+          before == null ? LeaderEpoch.NONE : new LeaderEpoch(ContainerTableLayout.epochOf(before));
+      LeaderEpoch next = highest.next(heard);
       long stamp =
           ContainerTableLayout.nextStamp(
               before == null ? 0 : ContainerTableLayout.stampOf(before), clock.wallMicros());
       byte[] after =
-          ContainerTableLayout.encodeEpoch(stamp, epoch, scmId + " " + UUID.randomUUID());
+          ContainerTableLayout.encodeEpoch(stamp, next.value(), scmId + " " + UUID.randomUUID());
       CheckAndMutate.Builder check =
           before == null
               ? ifAbsent(LEADER_ROW, EPOCH)
               : CheckAndMutate.newBuilder(LEADER_ROW).ifEquals(STATE_FAMILY, EPOCH, before);
       if (checkAndPut(check, put(LEADER_ROW, EPOCH, stamp, after))
           || Arrays.equals(cell(LEADER_ROW, EPOCH), after)) {
-        return new LeaderEpoch(epoch);
+        return next;
       }
     }
   }

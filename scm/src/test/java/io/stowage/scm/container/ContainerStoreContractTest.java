@@ -22,6 +22,7 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.NotLeaderException;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
@@ -347,6 +348,20 @@ public abstract class ContainerStoreContractTest {
     assertEquals(new LeaderEpoch(12), store.raiseLeaderEpoch("scm", 11));
     assertEquals(new LeaderEpoch(13), store.raiseLeaderEpoch("scm", 0));
     assertEquals(new LeaderEpoch(42), store.raiseLeaderEpoch("scm", 41));
+  }
+
+  @Test
+  void raisesNoLeaderEpochAboveOneThatNobodyCanHave() throws Exception {
+    LeaderEpoch first = store.raiseLeaderEpoch("scm", 0);
+    for (long heard :
+        new long[] {-1, Long.MIN_VALUE, Long.MAX_VALUE, 1L << 62, (1L << 62) + 1, (1L << 32) + 2}) {
+      StoreException e =
+          assertThrows(StoreException.class, () -> store.raiseLeaderEpoch("scm", heard));
+      assertEquals(ErrorCode.INVALID_ARGUMENT, e.code());
+      assertEquals(first, store.leaderEpoch());
+    }
+    assertEquals(new LeaderEpoch((1L << 32) + 2), store.raiseLeaderEpoch("scm", (1L << 32) + 1));
+    assertEquals(new LeaderEpoch((1L << 32) + 3), store.raiseLeaderEpoch("scm", 0));
   }
 
   @Test

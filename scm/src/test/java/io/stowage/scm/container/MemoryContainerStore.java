@@ -103,9 +103,10 @@ public final class MemoryContainerStore implements ContainerStore {
   }
 
   @Override
-  public synchronized LeaderEpoch raiseLeaderEpoch(String scmId, long heard) {
-    epoch = Math.max(epoch, heard) + 1;
-    return new LeaderEpoch(epoch);
+  public synchronized LeaderEpoch raiseLeaderEpoch(String scmId, long heard) throws StoreException {
+    LeaderEpoch next = new LeaderEpoch(epoch).next(heard);
+    epoch = next.value();
+    return next;
   }
 
   @Override
