@@ -79,7 +79,9 @@ public final class RecordingNamespace {
     try {
       reply = method.invoke(namespace, arguments);
     } catch (InvocationTargetException e) {
-      // Only what was surely refused: a version that this calls abandoned is lost to a rebuild.
+      // Only what was surely refused: a version that this calls abandoned is lost to a rebuild. Of
+      // what was sent twice an RPC client says that the outcome is unknown, as the first may have
+      // been done.
       if (e.getCause() instanceof StoreException failure
           && failure.code().blame() == ErrorCode.Blame.CALLER) {
         recordAbandoned(arguments[0]);

@@ -353,7 +353,11 @@ final class ObjectTree {
                 .build());
         return true;
       } catch (StoreException e) {
-        boolean again = e.code() == ErrorCode.CONFLICT || e.code() == ErrorCode.NO_SUCH_KEY;
+        boolean again =
+            switch (e.code()) {
+              case CONFLICT, NO_SUCH_KEY, OUTCOME_UNKNOWN -> true; // the next look tells
+              default -> false;
+            };
         if (!again || attempt == CHANGE_ATTEMPTS) {
           throw e;
         }

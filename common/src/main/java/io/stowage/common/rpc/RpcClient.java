@@ -58,7 +58,9 @@ import org.apache.hadoop.thirdparty.protobuf.ServiceException;
  * round and round with a growing pause, until the deadline. Every RPC may be repeated (its comment
  * in the proto file says how), so a call whose reply was lost is repeated, too; if none of its
  * repetitions is answered it ends in {@link OutcomeUnknownException}, which for a read just says
- * that nobody answered. After close a call fails at once. Owns its proxies. Thread-safe.
+ * that nobody answered. So does a mutation of which a repetition is refused: its first sending may
+ * have been done ({@link RpcProtocol#isAnsweredAlike}). After close a call fails at once. Owns its
+ * proxies. Thread-safe.
  *
  * @param <T> our interface
  */
@@ -267,13 +269,12 @@ public final class RpcClient<T> implements AutoCloseable {
         continue;
       }
       if (!elsewhere) {
-        throw failure;
+        throw maybeExecuted && !protocol.isAnsweredAlike(name) ? unknown(name, failure) : failure;
       }
       current.compareAndSet(server, (server + 1) % addresses.size());
       if (System.nanoTime() - start + TimeUnit.MILLISECONDS.toNanos(pauseMillis) > deadlineNanos) {
         throw maybeExecuted && !(failure instanceof OutcomeUnknownException)
-            ? new OutcomeUnknownException(
-                "Cannot tell whether " + name + " happened: " + failure.getMessage(), failure)
+            ? unknown(name, failure)
             : failure;
       }
       if (attempt % addresses.size() == 0) {
@@ -281,6 +282,12 @@ public final class RpcClient<T> implements AutoCloseable {
         pauseMillis = Math.min(2 * pauseMillis, LONGEST_PAUSE_MILLIS);
       }
     }
+  }
+
+  /** Of a call that an earlier sending may have done, whatever the last one was answered. */
+  private static StoreException unknown(String name, StoreException lastAnswer) {
+    return new OutcomeUnknownException(
+        "Cannot tell whether " + name + " happened: " + lastAnswer.getMessage(), lastAnswer);
   }
 
   private StoreException closed(String name, boolean maybeExecuted) {

@@ -29,6 +29,7 @@ import org.apache.hadoop.ipc.ProtocolInfo;
 import org.apache.hadoop.security.KerberosInfo;
 import org.apache.hadoop.security.token.TokenInfo;
 import org.apache.hadoop.thirdparty.protobuf.BlockingService;
+import org.apache.hadoop.thirdparty.protobuf.Descriptors.ServiceDescriptor;
 
 /**
  * One service of the control plane: our interface, the interface that Hadoop RPC wants, and how to
@@ -46,30 +47,40 @@ public final class RpcProtocol<T, P> {
       new RpcProtocol<>(
           ObjectManager.class,
           ObjectManagerPb.class,
+          ObjectManagerService.getDescriptor(),
           ObjectManagerService::newReflectiveBlockingService);
   public static final RpcProtocol<DelegationTokens, DelegationTokensPb> DELEGATION_TOKENS =
       new RpcProtocol<>(
           DelegationTokens.class,
           DelegationTokensPb.class,
+          DelegationTokenService.getDescriptor(),
           DelegationTokenService::newReflectiveBlockingService);
   public static final RpcProtocol<ContainerManager, ContainerManagerPb> CONTAINER_MANAGER =
       new RpcProtocol<>(
           ContainerManager.class,
           ContainerManagerPb.class,
+          ContainerManagerService.getDescriptor(),
           ContainerManagerService::newReflectiveBlockingService);
   public static final RpcProtocol<DatanodeReports, DatanodeReportsPb> DATANODE_REPORTS =
       new RpcProtocol<>(
           DatanodeReports.class,
           DatanodeReportsPb.class,
+          DatanodeReportService.getDescriptor(),
           DatanodeReportService::newReflectiveBlockingService);
 
   private final Class<T> api;
   private final Class<P> pb;
+  private final ServiceDescriptor descriptor;
   private final Function<P, BlockingService> service;
 
-  private RpcProtocol(Class<T> api, Class<P> pb, Function<P, BlockingService> service) {
+  private RpcProtocol(
+      Class<T> api,
+      Class<P> pb,
+      ServiceDescriptor descriptor,
+      Function<P, BlockingService> service) {
     this.api = api;
     this.pb = pb;
+    this.descriptor = descriptor;
     this.service = service;
   }
 
@@ -79,6 +90,18 @@ public final class RpcProtocol<T, P> {
 
   Class<P> pb() {
     return pb;
+  }
+
+  /**
+   * Whether what a repetition of a call is answered holds for its first sending, too. Where the
+   * proto file does not say so of a method, it does not: the first may have been done, and the
+   * repetition be refused for what changed since, or for what the first itself did.
+   */
+  boolean isAnsweredAlike(String method) {
+    return switch (descriptor.findMethodByName(method).getOptions().getIdempotencyLevel()) {
+      case NO_SIDE_EFFECTS, IDEMPOTENT -> true;
+      case IDEMPOTENCY_UNKNOWN -> false;
+    };
   }
 
   /** Whether a delegation token will do instead of a ticket. */

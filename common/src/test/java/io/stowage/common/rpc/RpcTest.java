@@ -24,15 +24,24 @@ import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.NotLeaderException;
 import io.stowage.common.error.OutcomeUnknownException;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.om.ObjectManager;
+import io.stowage.common.proto.GetObjectRequest;
 import io.stowage.common.proto.HeartbeatReply;
 import io.stowage.common.proto.HeartbeatRequest;
+import io.stowage.common.proto.PutObjectRequest;
 import io.stowage.common.proto.RegisterDatanodeReply;
 import io.stowage.common.proto.RegisterDatanodeRequest;
+import io.stowage.common.scm.ContainerManager;
 import io.stowage.common.scm.DatanodeReports;
+import java.lang.reflect.Method;
+import java.lang.reflect.Proxy;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.hadoop.conf.Configuration;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -170,5 +179,86 @@ class RpcTest {
         OutcomeUnknownException.class,
         () -> reports.heartbeat(HeartbeatRequest.getDefaultInstance()));
     release.countDown();
+  }
+
+  /**
+   * An object manager that does not know what became of the first call, and refuses each that comes
+   * after it.
+   */
+  private ObjectManager forgetful() throws StoreException {
+    AtomicInteger calls = new AtomicInteger();
+    ObjectManager manager =
+        (ObjectManager)
+            Proxy.newProxyInstance(
+                ObjectManager.class.getClassLoader(),
+                new Class<?>[] {ObjectManager.class},
+                (proxy, method, arguments) -> {
+                  throw calls.getAndIncrement() == 0
+                      ? new OutcomeUnknownException("Cannot tell", null)
+                      : new StoreException(ErrorCode.NO_SUCH_KEY, "Cannot find its directory");
+                });
+    RpcServer server =
+        RpcServer.create(hadoop, "127.0.0.1:0", 2, RpcProtocol.OBJECT_MANAGER, manager).start();
+    open.add(server);
+    RpcClient<ObjectManager> client =
+        RpcClient.create(
+            RpcProtocol.OBJECT_MANAGER,
+            hadoop,
+            List.of("127.0.0.1:" + server.address().getPort()),
+            Duration.ofSeconds(30),
+            Duration.ofSeconds(60));
+    open.add(client);
+    return client.api();
+  }
+
+  /** The first may have been done, and then its bytes are those of a version that is there. */
+  @Test
+  void aMutationOfWhichARepetitionIsRefusedHasAnUnknownOutcome() throws Exception {
+    ObjectManager manager = forgetful();
+    OutcomeUnknownException e =
+        assertThrows(
+            OutcomeUnknownException.class,
+            () -> manager.putObject(PutObjectRequest.getDefaultInstance()));
+    assertEquals(ErrorCode.NO_SUCH_KEY, ((StoreException) e.getCause()).code());
+    StoreException refused =
+        assertThrows(
+            StoreException.class, () -> manager.putObject(PutObjectRequest.getDefaultInstance()));
+    assertEquals(ErrorCode.NO_SUCH_KEY, refused.code(), "sent once, and surely not done");
+  }
+
+  @Test
+  void aReadOfWhichARepetitionIsRefusedIsRefused() throws Exception {
+    ObjectManager manager = forgetful();
+    StoreException e =
+        assertThrows(
+            StoreException.class, () -> manager.getObject(GetObjectRequest.getDefaultInstance()));
+    assertEquals(ErrorCode.NO_SUCH_KEY, e.code());
+  }
+
+  /** Who adds a method says in the proto file what a refusal of its repetition means. */
+  @Test
+  void repetitionsThatAreAnsweredAlikeAreThoseThatReadOrAreMadeForIt() {
+    Set<String> alike = new TreeSet<>();
+    for (Method method : ObjectManager.class.getMethods()) {
+      if (RpcProtocol.OBJECT_MANAGER.isAnsweredAlike(method.getName())) {
+        alike.add(method.getName());
+      }
+    }
+    alike.removeIf(name -> name.matches("(get|list|find|scan)(?!Secret).*"));
+    assertEquals(
+        Set.of(
+            "claimDuty",
+            "judgeNeedles",
+            "leaseContainer",
+            "lifecycleStatus",
+            "locateContainers",
+            "placeObject",
+            "releaseLease",
+            "renewLeases",
+            "reportDamage"),
+        alike);
+    for (Method method : ContainerManager.class.getMethods()) {
+      assertTrue(RpcProtocol.CONTAINER_MANAGER.isAnsweredAlike(method.getName()), method::getName);
+    }
   }
 }
