@@ -492,6 +492,9 @@ final class Namespace implements ObjectManager, AutoCloseable {
     try {
       room = usage.require(bucket.bucket(), 1, request.getLength());
     } catch (StoreException e) {
+      if (e.code() == ErrorCode.QUOTA_EXCEEDED && isDone(bucket, request)) {
+        return put(bucket, request); // an earlier sending did it, and what it put counts already
+      }
       if (isFileSystem(bucket)) {
         fileSystems.forsake(bucket.bucket(), request.getKey());
       }
@@ -502,6 +505,12 @@ final class Namespace implements ObjectManager, AutoCloseable {
     } finally {
       room.close();
     }
+  }
+
+  private boolean isDone(Buckets.Known bucket, PutObjectRequest request) throws StoreException {
+    return isFileSystem(bucket)
+        ? fileSystems.isDone(bucket.bucket(), request)
+        : puts.isDone(ObjectRows.row(bucket.id(), request.getKey()), request.getWriteId());
   }
 
   private PutObjectReply put(Buckets.Known bucket, PutObjectRequest request) throws StoreException {

@@ -29,6 +29,7 @@ import io.stowage.common.proto.FileLease;
 import io.stowage.common.proto.GetBucketUsageReply;
 import io.stowage.common.proto.GetBucketUsageRequest;
 import io.stowage.common.proto.ObjectVersion;
+import io.stowage.common.proto.PutObjectRequest;
 import io.stowage.common.proto.ReplaceExtentsReply;
 import io.stowage.common.proto.SetObjectMetadataRequest;
 import io.stowage.common.proto.SyncFileRequest;
@@ -268,6 +269,26 @@ abstract class QuotasContract {
   }
 
   /** Several fill a bucket at once, and none goes beyond its quota. */
+  @Test
+  void aPutThatIsSentAgainFindsWhatItPutInABucketThatItFilled() throws StoreException {
+    limit(bucket, 5, 1);
+    assertIsPutOnce(om.putRequest(bucket, "a", "12345").build());
+    assertHolds("1 with 5", bucket);
+    TestTree tree = TestTree.create(om, bucket + "-tree");
+    tree.makeDirectory("d");
+    limit(tree.bucket, 5, 2);
+    assertIsPutOnce(tree.putRequest("d/f", "12345", tree.place("d/f")).build());
+    assertHolds("2 with 5", tree.bucket);
+  }
+
+  private void assertIsPutOnce(PutObjectRequest put) throws StoreException {
+    long stamp = om.om.putObject(put).getVersion().getStamp();
+    assertEquals(stamp, om.om.putObject(put).getVersion().getStamp());
+    assertEquals(stamp, other.om.putObject(put).getVersion().getStamp());
+    PutObjectRequest another = put.toBuilder().setWriteId(WriteId.random()).build();
+    assertEquals(ErrorCode.QUOTA_EXCEEDED, TestTree.codeOf(() -> om.om.putObject(another)));
+  }
+
   @Test
   void manyWhoFillABucketDoNotExceedItsQuota() throws Exception {
     int size = 10;

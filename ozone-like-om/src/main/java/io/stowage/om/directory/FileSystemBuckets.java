@@ -412,6 +412,15 @@ public final class FileSystemBuckets {
   }
 
   /**
+   * Whether an earlier sending of a put did it, as far as the row tells that its needles name: what
+   * was put elsewhere, or has no needles, is not found.
+   */
+  public boolean isDone(BucketInfo bucket, PutObjectRequest request) throws StoreException {
+    ByteString origin = request.getManifest().getOriginRow();
+    return isRowOf(bucket, origin) && puts.isDone(origin, request.getWriteId());
+  }
+
+  /**
    * That what stands at a place, if anything, may be written. What the same request has made before
    * its answer was lost need not be: it may have made it read-only.
    *
@@ -443,14 +452,18 @@ public final class FileSystemBuckets {
     if (manifest.getExtentsCount() == 0 || origin.equals(row)) {
       return manifest.toBuilder().clearOriginRow().build();
     }
-    if (origin.size() < ObjectRowLayout.BUCKET_ID_BYTES + EntryKeys.ID_DIGITS
-        || ObjectRowLayout.bucketId(origin) != bucket.getId()) {
+    if (!isRowOf(bucket, origin)) {
       throw new StoreException(
           ErrorCode.INVALID_ARGUMENT,
           "Cannot put into a bucket of layout FILE_SYSTEM: it was not asked where the object is to"
               + " be");
     }
     return manifest;
+  }
+
+  private static boolean isRowOf(BucketInfo bucket, ByteString row) {
+    return row.size() >= ObjectRowLayout.BUCKET_ID_BYTES + EntryKeys.ID_DIGITS
+        && ObjectRowLayout.bucketId(row) == bucket.getId();
   }
 
   /** What was put into a directory that is no more would be collected with it; so it is sooner. */

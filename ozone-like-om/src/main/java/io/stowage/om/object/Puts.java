@@ -168,6 +168,17 @@ public final class Puts {
     return new Put(reply.build(), committed.lost());
   }
 
+  /**
+   * Whether a request put a version into a row, be it superseded since, as long as it is not
+   * collected.
+   */
+  public boolean isDone(ByteString row, ByteString writeId) throws StoreException {
+    requireWriteId(writeId);
+    Head own =
+        rows.readLeavingOpen(row, List.of(ObjectRowLayout.superseded(writeId))).writtenBy(writeId);
+    return own != null && own.isLive();
+  }
+
   /** A put whose version stays open: the first sync of a new file. */
   private Put putOpen(
       BucketInfo bucket, ByteString row, PutObjectRequest request, ObjectVersion version)
