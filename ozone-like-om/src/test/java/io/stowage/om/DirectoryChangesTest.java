@@ -29,6 +29,7 @@ import io.stowage.common.proto.FindPathRequest;
 import io.stowage.common.proto.ObjectMetadata;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.PlaceObjectRequest;
+import io.stowage.common.proto.PutObjectRequest;
 import io.stowage.common.proto.SetObjectMetadataRequest;
 import io.stowage.common.time.StoreClock;
 import io.stowage.om.table.CountingRowStore;
@@ -221,6 +222,38 @@ class DirectoryChangesTest {
         TestTree.codeOf(() -> as(ANN, () -> putInExistingDirectory("wal/three", placed))));
     assertTrue(hooked.isDone());
     assertFalse(others.isDirectory("wal"));
+  }
+
+  private PutObjectRequest putInDirectory() throws StoreException {
+    tree.makeDirectory("wal");
+    return tree.putRequest("wal/one", "content", tree.place("wal/one"))
+        .setInExistingDirectory(true)
+        .build();
+  }
+
+  /** Its first answer was lost, and who took the directory has the file in what he took. */
+  @Test
+  void whatIsSentAgainIsNotPutIntoTheDirectoryThatIsThereInstead() throws StoreException {
+    PutObjectRequest put = putInDirectory();
+    var unused = slow.om.putObject(put);
+    tree.by(other).rename("wal", "splitting");
+    tree.by(other).makeDirectory("wal");
+    assertEquals(ErrorCode.NO_SUCH_KEY, TestTree.codeOf(() -> slow.om.putObject(put)));
+    assertEquals(List.of("splitting/", "splitting/one", "wal/"), tree.keys());
+    assertNotNull(tree.put("splitting/one", "replaced"));
+    assertEquals(ErrorCode.NO_SUCH_KEY, TestTree.codeOf(() -> slow.om.putObject(put)));
+    assertEquals(List.of("splitting/", "splitting/one", "wal/"), tree.keys());
+  }
+
+  /** What was put before went with the directory that it was put into. */
+  @Test
+  void whatIsSentAgainIsPutWhereItsDirectoryWasRemovedAndMadeAnew() throws StoreException {
+    PutObjectRequest put = putInDirectory();
+    ObjectVersion first = slow.om.putObject(put).getVersion();
+    assertTrue(tree.by(other).deleteDirectory("wal", true));
+    tree.by(other).makeDirectory("wal");
+    assertTrue(slow.om.putObject(put).getVersion().getStamp() > first.getStamp());
+    assertEquals(List.of("wal/", "wal/one"), tree.keys());
   }
 
   @Test

@@ -371,6 +371,9 @@ public final class FileSystemBuckets {
       Manifest manifest = inRow(bucket, row, request.getManifest());
       ByteString origin = manifest.getOriginRow();
       if (!origin.isEmpty()) {
+        if (there && isDoneInAnother(bucket, origin, request.getWriteId())) {
+          throw noSuchWay(path);
+        }
         rows.noteForwarding(origin, row);
       }
       PutObjectReply reply;
@@ -409,6 +412,22 @@ public final class FileSystemBuckets {
       return told.build();
     }
     throw Directories.contended(path);
+  }
+
+  /**
+   * Whether an earlier sending of a put did it in another directory, which was there and was moved
+   * since: then it is not done again in the one that is in its place by now. What went with a
+   * directory that was removed was not done, as {@link Directories#requireStillThere} has it.
+   */
+  private boolean isDoneInAnother(BucketInfo bucket, ByteString origin, ByteString writeId)
+      throws StoreException {
+    if (!puts.isDone(origin, writeId)) {
+      return false;
+    }
+    Long directory = EntryKeys.directoryOf(ObjectRowLayout.key(origin));
+    return directory == null
+        || directory == EntryKeys.ROOT
+        || !directories.isRemoved(bucket.getId(), directory);
   }
 
   /**
