@@ -18,6 +18,7 @@ package io.stowage.om;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.stowage.common.access.Acting;
@@ -25,12 +26,14 @@ import io.stowage.common.access.Person;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.FileAttributes;
+import io.stowage.common.proto.FileLease;
 import io.stowage.common.proto.FindPathRequest;
 import io.stowage.common.proto.ObjectMetadata;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.PlaceObjectRequest;
 import io.stowage.common.proto.PutObjectRequest;
 import io.stowage.common.proto.SetObjectMetadataRequest;
+import io.stowage.common.proto.SyncFileRequest;
 import io.stowage.common.time.StoreClock;
 import io.stowage.om.table.CountingRowStore;
 import io.stowage.om.table.HookedRowStore;
@@ -254,6 +257,37 @@ class DirectoryChangesTest {
     tree.by(other).makeDirectory("wal");
     assertTrue(slow.om.putObject(put).getVersion().getStamp() > first.getStamp());
     assertEquals(List.of("wal/", "wal/one"), tree.keys());
+  }
+
+  @Test
+  void whoMayNotRenameAFileDoesNotCloseIt() throws StoreException {
+    as(ANN, () -> tree.makeDirectory("tmp"));
+    change(other, "tmp", 01777);
+    PutObjectRequest open =
+        tree.putRequest("tmp/log", "content", tree.place("tmp/log"))
+            .setLeaseMicros(60_000_000)
+            .build();
+    FileLease[] lease = new FileLease[1];
+    as(ANN, () -> lease[0] = slow.om.putObject(open).getLease());
+    assertEquals(
+        ErrorCode.ACCESS_DENIED,
+        TestTree.codeOf(() -> as(BOB, () -> tree.rename("tmp/log", "tmp/mine"))));
+    SyncFileRequest renewal =
+        SyncFileRequest.newBuilder()
+            .setBucket("tree")
+            .setKey("tmp/log")
+            .setRowKey(lease[0].getRowKey())
+            .setEpoch(lease[0].getEpoch())
+            .setCursor(lease[0].getCursor())
+            .setFrom(7)
+            .setLength(7)
+            .setLeaseMicros(60_000_000)
+            .build();
+    assertNull(TestTree.codeOf(() -> as(ANN, () -> assertNotNull(slow.om.syncFile(renewal)))));
+    as(ANN, () -> tree.rename("tmp/log", "tmp/mine"));
+    assertEquals(
+        ErrorCode.NO_SUCH_KEY,
+        TestTree.codeOf(() -> as(ANN, () -> assertNotNull(slow.om.syncFile(renewal)))));
   }
 
   @Test

@@ -125,7 +125,8 @@ public final class Renames {
   /**
    * What else has to hold for the rename to happen: asked for between steps 1 and 2, in each
    * attempt after the source's head was read and T says PENDING. Throws if it does not; then the
-   * attempt is rolled back and nothing has happened.
+   * attempt is rolled back and nothing has happened. Asked for before a file is closed for the
+   * rename, too.
    */
   @FunctionalInterface
   public interface Guard {
@@ -184,7 +185,11 @@ public final class Renames {
       }
       if (from.isOpen() || to.isOpen()) {
         // Not before: who is refused takes no file from its writer.
-        rows.openFiles().close(from.isOpen() ? source : target);
+        ObjectVersion moving = rows.details(from);
+        if (moving != null) {
+          guard.check(moving);
+          rows.openFiles().close(from.isOpen() ? source : target);
+        }
         continue;
       }
       Renamed renamed = Sent.track(sent -> attempt(bucket, from, to, id, guard, sent));
