@@ -34,10 +34,12 @@ import io.stowage.common.proto.Extent;
 import io.stowage.common.proto.FindPathRequest;
 import io.stowage.common.proto.ListObjectsReply;
 import io.stowage.common.proto.ListObjectsRequest;
+import io.stowage.common.proto.ListSnapshotsRequest;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.OpenFileRequest;
 import io.stowage.common.proto.RenameSnapshotRequest;
 import io.stowage.common.proto.ReplaceExtentsReply;
+import io.stowage.common.proto.Snapshot;
 import io.stowage.common.proto.Versioning;
 import io.stowage.om.garbage.Collector;
 import io.stowage.om.row.Pause;
@@ -474,6 +476,51 @@ abstract class SnapshotsContract {
     slow.om.close();
   }
 
+  private List<String> names() throws StoreException {
+    return other
+        .om
+        .listSnapshots(ListSnapshotsRequest.newBuilder().setBucket(bucket).build())
+        .getSnapshotsList()
+        .stream()
+        .map(Snapshot::getName)
+        .toList();
+  }
+
+  private void renameSnapshot(String from, String to) throws StoreException {
+    om.om.renameSnapshot(
+        RenameSnapshotRequest.newBuilder().setBucket(bucket).setName(from).setNewName(to).build());
+  }
+
+  /** Its moment may yet become another: only who destroys, and who wants the name, goes by it. */
+  @Test
+  void aSnapshotWhoseAuthorDiedIsNotShownUntilItIsMadeAgain() throws StoreException {
+    om.put(bucket, "a", "before");
+    Extent before = om.get(bucket, "a").getManifest().getExtents(0);
+    HookedRowStore hooked = new HookedRowStore(tables.objects());
+    TestOm slow = newManager(tables.withObjects(hooked));
+    hooked.after(
+        hook(
+            ObjectRowLayout.SNAPSHOTS,
+            () -> {
+              throw new CrashPoint.Crash("before it is said to be in time");
+            }));
+    ByteString id = WriteId.random();
+    assertThrows(CrashPoint.Crash.class, () -> snapshot(slow, bucket, "s", id));
+    slow.om.close();
+    JUMPED.addAndGet(Duration.ofSeconds(30).toNanos()); // past the moment
+    om.put(bucket, "a", "after");
+    assertEquals(List.of(), names());
+    assertEquals(ErrorCode.NO_SUCH_KEY, TestTree.codeOf(() -> list(bucket, "s", "", "", 1)));
+    assertEquals(ErrorCode.NO_SUCH_KEY, TestTree.codeOf(() -> renameSnapshot("s", "t")));
+    assertEquals(ErrorCode.KEY_EXISTS, TestTree.codeOf(() -> snapshot(om, bucket, "s")));
+    assertFalse(om.judge(ObjectRowLayout.row(om.bucketId(bucket), "a"), before).getDead());
+    snapshot(om, bucket, "s", id);
+    assertEquals(List.of("s"), names());
+    assertEquals(Map.of("a", TestOm.md5("after")), content(bucket, "s"));
+    renameSnapshot("s", "t");
+    assertEquals(List.of("t"), names());
+  }
+
   private interface Act {
     void run() throws StoreException;
   }
@@ -669,8 +716,7 @@ abstract class SnapshotsContract {
     snapshot(om, bucket, "s");
     assertEquals(ErrorCode.KEY_EXISTS, TestTree.codeOf(() -> snapshot(other, bucket, "s")));
     assertEquals(ErrorCode.INVALID_ARGUMENT, TestTree.codeOf(() -> snapshot(om, bucket, "a/b")));
-    om.om.renameSnapshot(
-        RenameSnapshotRequest.newBuilder().setBucket(bucket).setName("s").setNewName("t").build());
+    renameSnapshot("s", "t");
     assertEquals(1, content(bucket, "t").size());
     assertEquals(ErrorCode.NO_SUCH_KEY, TestTree.codeOf(() -> list(bucket, "s", "", "", 1)));
     assertEquals(

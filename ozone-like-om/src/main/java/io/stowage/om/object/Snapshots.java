@@ -68,7 +68,8 @@ import org.apache.hadoop.thirdparty.protobuf.InvalidProtocolBufferException;
  * second mutation, before he waits and answers. Who finds a record of his request goes by that
  * word, or chooses s anew: nobody was answered then, and its author, should he live, says his word
  * by comparing a record that is not there any more. Once the word is said, s stays, however late
- * the request comes again.
+ * the request comes again. Until then the snapshot is one to those who destroy, and to who takes
+ * its name or gives it up, but nobody looks into it: what it shows may become another moment's.
  */
 public final class Snapshots {
   private static final int FORMAT = 1;
@@ -161,19 +162,16 @@ public final class Snapshots {
 
   /** The moment of a snapshot. */
   public long stampOf(long bucketId, String name) throws StoreException {
-    for (SnapshotRecord snapshot : parse(cell(bucketId)).getSnapshotsList()) {
-      if (snapshot.getName().equals(name)) {
-        return snapshot.getStamp();
-      }
-    }
-    throw noSuchSnapshot(name);
+    return requireMade(parse(cell(bucketId)), name).getStamp();
   }
 
+  /** Those whose moment stays as it is. */
   public List<Snapshot> list(long bucketId) throws StoreException {
     List<Snapshot> all = new ArrayList<>();
     for (SnapshotRecord snapshot : parse(cell(bucketId)).getSnapshotsList()) {
-      all.add(
-          Snapshot.newBuilder().setName(snapshot.getName()).setStamp(snapshot.getStamp()).build());
+      if (snapshot.getInTime()) {
+        all.add(told(snapshot));
+      }
     }
     return all;
   }
@@ -281,13 +279,15 @@ public final class Snapshots {
     for (int attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
       Cell seen = cell(bucketId);
       SnapshotsRecord record = parse(seen);
-      if (find(record, name) == null) {
+      if (newName != null) {
+        requireMade(record, name);
+        if (find(record, newName) != null) {
+          throw new StoreException(
+              ErrorCode.KEY_EXISTS,
+              "Cannot rename snapshot " + name + " to " + newName + ": there is one");
+        }
+      } else if (find(record, name) == null) {
         throw noSuchSnapshot(name);
-      }
-      if (newName != null && find(record, newName) != null) {
-        throw new StoreException(
-            ErrorCode.KEY_EXISTS,
-            "Cannot rename snapshot " + name + " to " + newName + ": there is one");
       }
       Outcome outcome = write(bucketId, seen, change.apply(record).toBuilder());
       if (outcome == Outcome.APPLIED) {
@@ -320,6 +320,15 @@ public final class Snapshots {
       }
     }
     return null;
+  }
+
+  private static SnapshotRecord requireMade(SnapshotsRecord record, String name)
+      throws StoreException {
+    SnapshotRecord found = find(record, name);
+    if (found == null || !found.getInTime()) {
+      throw noSuchSnapshot(name);
+    }
+    return found;
   }
 
   private static void requireName(String name) throws StoreException {
