@@ -250,6 +250,11 @@ final class ClusterConnection implements AutoCloseable {
     }
   }
 
+  /** Runs something short when an object can no longer be reached, or by the answer's clean. */
+  static Cleaner.Cleanable whenForgotten(Object object, Runnable end) {
+    return FORGOTTEN.register(object, end);
+  }
+
   /** Tests only: from now on, connections are made by this; returns what made them before. */
   static ClusterConnector replaceConnector(ClusterConnector replacement) {
     ClusterConnector before = connector;

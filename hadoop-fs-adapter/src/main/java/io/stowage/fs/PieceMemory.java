@@ -32,7 +32,7 @@ import java.util.Set;
  * <p>Thread-safe. Holders are called without the lock.
  */
 final class PieceMemory {
-  /** A stream. */
+  /** What a stream keeps; not the stream, or nobody who leaves one open would ever be forgotten. */
   interface Holder {
     /** Gives back what it keeps and is not using just now; it tells so by {@link #gave}. */
     void dropPieces();

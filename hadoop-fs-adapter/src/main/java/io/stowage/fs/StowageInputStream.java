@@ -28,6 +28,7 @@ import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.io.UncheckedIOException;
+import java.lang.ref.Cleaner;
 import java.nio.ByteBuffer;
 import java.util.List;
 import java.util.Locale;
@@ -36,7 +37,6 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicLong;
-import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.IntFunction;
 import org.apache.hadoop.fs.ByteBufferPositionedReadable;
 import org.apache.hadoop.fs.ByteBufferReadable;
@@ -69,8 +69,7 @@ final class StowageInputStream extends FSInputStream
         ByteBufferPositionedReadable,
         CanUnbuffer,
         StreamCapabilities,
-        IOStatisticsSource,
-        PieceMemory.Holder {
+        IOStatisticsSource {
   /** Holds most files of the kind that is packed, and costs no more than its round trip. */
   private static final int FIRST_PIECE_BYTES = 128 << 10;
 
@@ -103,20 +102,11 @@ final class StowageInputStream extends FSInputStream
   private long nextInSequence; // where the last piece ended
   private int nextPieceBytes;
 
-  // Who takes one out owns it: a read under the stream's lock, which puts it back, or PieceMemory.
-  private final AtomicReference<Piece> piece = new AtomicReference<>();
-  private final AtomicReference<Ahead> ahead = new AtomicReference<>();
+  private final KeptPieces kept;
+  private final Cleaner.Cleanable forgotten; // ends what is kept, once, also of a stream left open
 
   /** Where the version's bytes are, as last heard. */
   private record Source(ObjectVersion version, ObjectReader reader) {}
-
-  private record Piece(long start, ByteBuf bytes) {
-    boolean has(long position) {
-      return position >= start && position < start + bytes.readableBytes();
-    }
-  }
-
-  private record Ahead(long start, CompletableFuture<ByteBuf> bytes) {}
 
   /**
    * Opens a version.
@@ -145,6 +135,8 @@ final class StowageInputStream extends FSInputStream
     this.source = sourceOf(object);
     this.largestPiece = Math.min(readAheadBytes, source.reader().maxRead());
     this.nextPieceBytes = firstPieceBytes();
+    this.kept = new KeptPieces(cluster.pieceMemory());
+    this.forgotten = ClusterConnection.whenForgotten(this, kept::close);
   }
 
   private Source sourceOf(GetObjectReply object) throws StoreException {
@@ -189,15 +181,15 @@ final class StowageInputStream extends FSInputStream
     if (position >= length) {
       return -1;
     }
-    Piece current = piece.getAndSet(null);
+    KeptPieces.Piece current = kept.piece.getAndSet(null);
     if (current == null || !current.has(position)) {
-      release(current);
+      kept.release(current);
       current = fetchPiece();
     }
     int inPiece = (int) (position - current.start());
     int count = Math.min(target.remaining(), current.bytes().readableBytes() - inPiece);
     copy(current.bytes(), inPiece, count, target);
-    piece.set(current);
+    kept.piece.set(current);
     position += count;
     countRead(count);
     return count;
@@ -209,7 +201,7 @@ final class StowageInputStream extends FSInputStream
     reads.incrementAndGet();
   }
 
-  private Piece fetchPiece() throws IOException {
+  private KeptPieces.Piece fetchPiece() throws IOException {
     if (position != nextInSequence) {
       nextPieceBytes = firstPieceBytes();
     }
@@ -217,7 +209,7 @@ final class StowageInputStream extends FSInputStream
     if (bytes == null) {
       bytes = fetchToKeep(position, (int) Math.min(nextPieceBytes, length - position));
     }
-    Piece fetched = new Piece(position, bytes);
+    KeptPieces.Piece fetched = new KeptPieces.Piece(position, bytes);
     nextInSequence = position + bytes.readableBytes();
     if (policy != ReadPolicy.RANDOM) {
       nextPieceBytes = (int) Math.min(2L * nextPieceBytes, largestPiece);
@@ -228,9 +220,9 @@ final class StowageInputStream extends FSInputStream
 
   /** What was fetched ahead, if it is what is wanted now. */
   private ByteBuf takeAhead() throws IOException {
-    Ahead fetched = ahead.getAndSet(null);
+    KeptPieces.Ahead fetched = kept.ahead.getAndSet(null);
     if (fetched == null || fetched.start() != position) {
-      release(fetched);
+      kept.release(fetched);
       return null;
     }
     try {
@@ -238,7 +230,7 @@ final class StowageInputStream extends FSInputStream
     } catch (ExecutionException e) {
       return null; // the reader's own attempt tells what is wrong
     } catch (InterruptedException e) {
-      release(fetched);
+      kept.release(fetched);
       Thread.currentThread().interrupt();
       InterruptedIOException interrupted = new InterruptedIOException(path + ": interrupted");
       interrupted.initCause(e);
@@ -254,13 +246,13 @@ final class StowageInputStream extends FSInputStream
     }
     int count = (int) Math.min(nextPieceBytes, length - start);
     try {
-      ahead.set(
-          new Ahead(
+      kept.ahead.set(
+          new KeptPieces.Ahead(
               start,
               CompletableFuture.supplyAsync(
                   () -> fetchUnchecked(start, count), cluster.readAhead())));
     } catch (RejectedExecutionException e) {
-      ahead.set(null); // all threads are busy
+      kept.ahead.set(null); // all threads are busy
     }
   }
 
@@ -274,36 +266,8 @@ final class StowageInputStream extends FSInputStream
 
   private ByteBuf fetchToKeep(long start, int count) throws IOException {
     ByteBuf bytes = fetch(start, count);
-    cluster.pieceMemory().took(this, bytes.readableBytes());
+    kept.took(bytes);
     return bytes;
-  }
-
-  private void release(Piece dropped) {
-    if (dropped != null) {
-      release(dropped.bytes());
-    }
-  }
-
-  private void release(Ahead dropped) {
-    if (dropped != null) {
-      CompletableFuture<Void> unused =
-          dropped.bytes().thenAccept(this::release); // now, or when it comes
-    }
-  }
-
-  private void release(ByteBuf bytes) {
-    cluster.pieceMemory().gave(bytes.readableBytes());
-    bytes.release();
-    if (closed) {
-      cluster.pieceMemory().forget(this); // what came late has told of this stream again
-    }
-  }
-
-  /** Takes away what no read uses just now. Called by any thread. */
-  @Override
-  public void dropPieces() {
-    release(piece.getAndSet(null));
-    release(ahead.getAndSet(null));
   }
 
   // Positioned reads.
@@ -507,7 +471,7 @@ final class StowageInputStream extends FSInputStream
   /** Gives back the pieces; the next read fetches again. */
   @Override
   public synchronized void unbuffer() {
-    dropPieces();
+    kept.dropPieces();
     nextPieceBytes = firstPieceBytes();
   }
 
@@ -534,8 +498,7 @@ final class StowageInputStream extends FSInputStream
   public synchronized void close() {
     if (!closed) {
       closed = true;
-      unbuffer();
-      cluster.pieceMemory().forget(this);
+      forgotten.clean();
       fsStatistics.add(counters);
       synchronized (relocation) {
         source.reader().close();
