@@ -41,10 +41,13 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
-import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.Executor;
 import java.util.concurrent.ExecutorService;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.RejectedExecutionHandler;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
+import java.util.concurrent.Semaphore;
 import java.util.concurrent.SynchronousQueue;
 import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.ThreadPoolExecutor;
@@ -77,11 +80,15 @@ final class ClusterConnection implements AutoCloseable {
    */
   private static final int READ_AHEAD_THREADS = 16;
 
-  /** Pieces of vectored reads in flight, of the whole process; each has one buffer. */
+  /**
+   * Pieces of vectored reads in flight, of the whole process; each has one buffer. Beyond it
+   * whoever asks reads some itself: nothing waits for reads of others, whose cluster may not
+   * answer.
+   */
   private static final int RANGE_READ_THREADS = 16;
 
-  /** Pieces of vectored reads that wait; beyond it whoever asks reads some itself. */
-  private static final int RANGE_READ_QUEUE = 1_024;
+  /** Of these threads, for one cluster and user. */
+  private static final int RANGE_READS_OF_ONE = 12;
 
   /**
    * Leases renewed at a time. A renewal is a forced mutation, 5 to 15 ms, so these do a thousand a
@@ -89,6 +96,12 @@ final class ClusterConnection implements AutoCloseable {
    * HBase moves while the others are renewed.
    */
   private static final int LEASE_RENEWAL_THREADS = 16;
+
+  /**
+   * Forgotten clusters that are ended at a time; the others wait. A service that forgets many at
+   * once, as a long pause for the garbage collector finds them, would else have a thread for each.
+   */
+  private static final int ENDING_THREADS = 4;
 
   /** Of direct memory, what pieces may take that streams keep between reads. */
   private static final int PIECE_MEMORY_SHARE = 4;
@@ -100,7 +113,7 @@ final class ClusterConnection implements AutoCloseable {
 
   private static final Map<Key, Shared> OPEN = new HashMap<>(); // guarded by itself
   private static final Cleaner FORGOTTEN = Cleaner.create();
-  private static final ThreadFactory ENDS = daemons("stowage-end-of-forgotten-");
+  private static final ExecutorService ENDS = endingThreads();
 
   private static volatile ClusterConnector connector = new NetworkConnector();
 
@@ -109,6 +122,7 @@ final class ClusterConnection implements AutoCloseable {
   private static final class Shared {
     final ClusterConnector.Connected cluster;
     final ScheduledExecutorService leaseRenewals = leaseRenewalThreads();
+    private final Semaphore rangeReads = new Semaphore(RANGE_READS_OF_ONE);
     int holders; // guarded by OPEN
     volatile boolean closed;
     private KeyService keys; // null: not needed yet
@@ -132,11 +146,30 @@ final class ClusterConnection implements AutoCloseable {
       this.cluster = cluster;
     }
 
+    /** Reads a piece on a thread for it, or here. */
+    void readRange(Runnable read) {
+      if (!rangeReads.tryAcquire()) {
+        read.run();
+        return;
+      }
+      RANGE_READS.execute(
+          () -> {
+            try {
+              read.run();
+            } finally {
+              rangeReads.release();
+            }
+          });
+    }
+
     void end() {
       closed = true;
       leaseRenewals.shutdown(); // what was to be renewed again is not
-      cluster.close().run();
-      closeKeys();
+      try {
+        cluster.close().run();
+      } finally {
+        closeKeys();
+      }
     }
   }
 
@@ -173,7 +206,7 @@ final class ClusterConnection implements AutoCloseable {
       }
     }
 
-    /** In a thread of its own, as its user: the end asks servers, and others are to be cleaned. */
+    /** Elsewhere, and as its user: the end asks servers, and others are to be cleaned. */
     void forget() {
       if (giveBack()) {
         PrivilegedAction<Void> end =
@@ -181,10 +214,7 @@ final class ClusterConnection implements AutoCloseable {
               shared.end();
               return null;
             };
-        Thread thread = ENDS.newThread(() -> key.user().doAs(end));
-        thread.setContextClassLoader(
-            ClusterConnection.class.getClassLoader()); // cleaners have none
-        thread.start();
+        ENDS.execute(() -> key.user().doAs(end));
       }
     }
   }
@@ -270,27 +300,37 @@ final class ClusterConnection implements AutoCloseable {
   }
 
   private static ExecutorService readAheadThreads() {
-    // No queue: a read that finds no thread is not made ahead, and its reader makes it when it
-    // comes to it.
-    return new ThreadPoolExecutor(
-        0,
-        READ_AHEAD_THREADS,
-        30,
-        TimeUnit.SECONDS,
-        new SynchronousQueue<>(),
-        daemons("stowage-read-ahead-"));
+    // A read that finds no thread is not made ahead, and its reader makes it when it comes to it.
+    return unqueued(
+        READ_AHEAD_THREADS, "stowage-read-ahead-", new ThreadPoolExecutor.AbortPolicy());
   }
 
   private static ExecutorService rangeReadThreads() {
+    return unqueued(
+        RANGE_READ_THREADS, "stowage-range-read-", new ThreadPoolExecutor.CallerRunsPolicy());
+  }
+
+  private static ExecutorService unqueued(
+      int most, String name, RejectedExecutionHandler whenAllAreBusy) {
+    return new ThreadPoolExecutor(
+        0, most, 30, TimeUnit.SECONDS, new SynchronousQueue<>(), daemons(name), whenAllAreBusy);
+  }
+
+  private static ExecutorService endingThreads() {
+    ThreadFactory daemons = daemons("stowage-end-of-forgotten-");
     ThreadPoolExecutor threads =
         new ThreadPoolExecutor(
-            RANGE_READ_THREADS,
-            RANGE_READ_THREADS,
-            30,
+            ENDING_THREADS,
+            ENDING_THREADS,
+            10,
             TimeUnit.SECONDS,
-            new ArrayBlockingQueue<>(RANGE_READ_QUEUE),
-            daemons("stowage-range-read-"),
-            new ThreadPoolExecutor.CallerRunsPolicy());
+            new LinkedBlockingQueue<>(), // of clusters that were open
+            task -> {
+              Thread thread = daemons.newThread(task);
+              // The cleaner that asks for it has none.
+              thread.setContextClassLoader(ClusterConnection.class.getClassLoader());
+              return thread;
+            });
     threads.allowCoreThreadTimeOut(true);
     return threads;
   }
@@ -338,8 +378,9 @@ final class ClusterConnection implements AutoCloseable {
     return READ_AHEAD;
   }
 
-  ExecutorService rangeReads() {
-    return RANGE_READS;
+  /** For pieces of vectored reads; those that find no thread are read by who brings them. */
+  Executor rangeReads() {
+    return shared::readRange;
   }
 
   /**

@@ -199,7 +199,10 @@ final class VectoredRead {
     return wantedBytes;
   }
 
-  /** Promises every range its bytes and begins to read. Waits only while all threads are busy. */
+  /**
+   * Promises every range its bytes and begins to read. While all threads are busy, pieces are read
+   * here.
+   */
   void begin(Source source, Executor threads) {
     ranges.forEach(range -> range.promise.accept(range.data));
     empty.forEach(range -> range.data.complete(range.allocate.apply(0)));
