@@ -51,8 +51,11 @@ public class StowageFileSystem extends FilterFileSystem implements IOStatisticsS
   static {
     // As HDFS does with hdfs-default.xml and hdfs-site.xml, as soon as any FileSystem is looked
     // for: FileContext finds stow://, and jobs find the cluster with no more than the second file
-    // on the classpath.
-    Configuration.addDefaultResource("stowage-default.xml");
+    // on the classpath. Files that are added later win, over core-site.xml, too: what that says is
+    // not to be hidden by a default.
+    if (new Configuration().get("fs.AbstractFileSystem.stow.impl") == null) {
+      Configuration.addDefaultResource("stowage-default.xml");
+    }
     Configuration.addDefaultResource("stowage-site.xml");
   }
 
