@@ -68,10 +68,8 @@ import org.apache.hadoop.security.token.Token;
  *
  * <p>A FileContext has no close, and services make one for each of their users. So a hold is given
  * back, too, when it can no longer be reached: a FileSystem reaches it, and each of its streams,
- * uploads and listings, by the object manager that they ask ({@link FsStatistics#counting}). An
- * input stream that has read and was never closed is reached by {@link PieceMemory}, and keeps its
- * hold until others need the memory of its piece; one that was synced, by its lease's renewal.
- * Thread-safe.
+ * uploads and listings, by the object manager that they ask ({@link FsStatistics#counting}). A file
+ * that was synced and never closed is reached by its lease's renewal. Thread-safe.
  */
 final class ClusterConnection implements AutoCloseable {
   /**

@@ -70,6 +70,7 @@ class ForgottenFileContextTest {
   private FileContext context() throws Exception {
     Configuration conf = new Configuration();
     twins.settings().forEach(conf::set);
+    conf.set("fs.AbstractFileSystem.stow.impl", StowageFs.class.getName());
     return UserGroupInformation.createRemoteUser("yarn")
         .doAs(
             (PrivilegedExceptionAction<FileContext>)
