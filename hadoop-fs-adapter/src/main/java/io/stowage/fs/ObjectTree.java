@@ -381,11 +381,22 @@ final class ObjectTree {
               .build());
       return true;
     } catch (StoreException e) {
-      if (e.code() != ErrorCode.PRECONDITION_FAILED) {
+      if (!isRefused(e, ErrorCode.PRECONDITION_FAILED)) {
         throw e;
       }
       return false;
     }
+  }
+
+  /**
+   * Whether a mutation was refused so, be it at a repetition, of which it is not known whether an
+   * earlier sending was done. For refusals that say of what is there all that the caller asks.
+   */
+  private static boolean isRefused(StoreException e, ErrorCode code) {
+    return e.code() == code
+        || (e instanceof OutcomeUnknownException
+            && e.getCause() instanceof StoreException refusal
+            && refusal.code() == code);
   }
 
   /**
@@ -627,6 +638,7 @@ final class ObjectTree {
             .setTargetPrefix(target + SLASH)
             .setWriteId(WriteId.random())
             .build();
+    OutcomeUnknownException unanswered = null; // the first call that was
     for (int attempt = 1; ; attempt++) {
       try {
         while (objectManager.renamePrefix(request).getMore()) {
@@ -637,6 +649,17 @@ final class ObjectTree {
         if (attempt == RENAME_ATTEMPTS) {
           throw e;
         }
+        unanswered = unanswered == null ? e : unanswered;
+      } catch (StoreException e) {
+        if (unanswered == null) {
+          throw e;
+        }
+        // Refused maybe because the call without an answer was done.
+        OutcomeUnknownException unknown =
+            new OutcomeUnknownException(
+                "Cannot tell whether " + source + SLASH + " was renamed: " + e.getMessage(), e);
+        unknown.addSuppressed(unanswered);
+        throw unknown;
       }
     }
   }

@@ -575,14 +575,9 @@ final class Namespace implements ObjectManager, AutoCloseable {
       added += extent.getLength() - extent.getHeaderLength();
     }
     long replaced = request.getLength() - request.getFrom();
-    Usage.Room room =
-        added <= replaced ? Usage.ANY : usage.require(bucket.bucket(), 0, added - replaced);
-    SyncFileReply.Builder reply;
-    try {
-      reply = fileLeases.sync(bucket.bucket(), request.toBuilder().setKey(row).build()).toBuilder();
-    } finally {
-      room.close();
-    }
+    SyncFileReply.Builder reply =
+        sync(bucket, request.toBuilder().setKey(row).build(), Math.max(0, added - replaced))
+            .toBuilder();
     buckets.recheck(bucket);
     if (isFileSystem(bucket) && reply.hasLease()) {
       reply.getLeaseBuilder().setRowKey(row);
@@ -591,6 +586,29 @@ final class Namespace implements ObjectManager, AutoCloseable {
       reply.getVersionBuilder().setKey(request.getKey());
     }
     return reply.build();
+  }
+
+  /** Of its row, with room for these bytes more. */
+  private SyncFileReply sync(Buckets.Known bucket, SyncFileRequest request, long bytes)
+      throws StoreException {
+    Usage.Room room;
+    try {
+      room = bytes == 0 ? Usage.ANY : usage.require(bucket.bucket(), 0, bytes);
+    } catch (StoreException e) {
+      SyncFileReply done =
+          e.code() == ErrorCode.QUOTA_EXCEEDED
+              ? fileLeases.doneBefore(bucket.bucket(), request)
+              : null; // an earlier sending did it, and what it added counts already
+      if (done == null) {
+        throw e;
+      }
+      return done;
+    }
+    try {
+      return fileLeases.sync(bucket.bucket(), request);
+    } finally {
+      room.close();
+    }
   }
 
   @Override
@@ -1022,10 +1040,13 @@ final class Namespace implements ObjectManager, AutoCloseable {
   @Override
   public CompleteUploadReply completeUpload(CompleteUploadRequest request) throws StoreException {
     Buckets.Known bucket = buckets.require(request.getBucket());
-    Usage.Room room =
-        Usage.isLimited(bucket.bucket())
-            ? usage.require(bucket.bucket(), 1, bytesOf(request))
-            : Usage.ANY;
+    Usage.Room room = Usage.ANY;
+    if (Usage.isLimited(bucket.bucket())) {
+      long bytes = bytesOf(request);
+      if (bytes >= 0) { // else it can only be found that it is done, and counts already
+        room = usage.require(bucket.bucket(), 1, bytes);
+      }
+    }
     try {
       return complete(bucket, request);
     } finally {
@@ -1033,7 +1054,7 @@ final class Namespace implements ObjectManager, AutoCloseable {
     }
   }
 
-  /** Of the parts of an upload; 0 if it is completed already. */
+  /** Of the parts of an upload; -1 if it is completed already, or was never there. */
   private long bytesOf(CompleteUploadRequest request) throws StoreException {
     ListPartsRequest.Builder page =
         ListPartsRequest.newBuilder()
@@ -1054,7 +1075,7 @@ final class Namespace implements ObjectManager, AutoCloseable {
       }
     } catch (StoreException e) {
       if (e.code() == ErrorCode.NO_SUCH_UPLOAD) {
-        return 0;
+        return -1;
       }
       throw e;
     }

@@ -225,6 +225,16 @@ class DirectoryChangesTest {
         TestTree.codeOf(() -> as(ANN, () -> putInExistingDirectory("wal/three", placed))));
     assertTrue(hooked.isDone());
     assertFalse(others.isDirectory("wal"));
+    others.rename("splitting", "wal");
+    beforeTheNextHead(
+        () -> {
+          others.rename("wal", "splitting");
+          var unused = others.put("wal", "a file");
+        });
+    assertEquals(
+        ErrorCode.OUTCOME_UNKNOWN,
+        TestTree.codeOf(() -> as(ANN, () -> putInExistingDirectory("wal/four", placed))));
+    assertTrue(hooked.isDone());
   }
 
   private PutObjectRequest putInDirectory() throws StoreException {
@@ -246,6 +256,17 @@ class DirectoryChangesTest {
     assertNotNull(tree.put("splitting/one", "replaced"));
     assertEquals(ErrorCode.NO_SUCH_KEY, TestTree.codeOf(() -> slow.om.putObject(put)));
     assertEquals(List.of("splitting/", "splitting/one", "wal/"), tree.keys());
+  }
+
+  /** As what a task wrote, whose directory its job has taken since. */
+  @Test
+  void whatIsSentAgainDoesNotMakeItsWayASecondTime() throws StoreException {
+    PutObjectRequest put = tree.putRequest("task/one", "content", tree.place("task/one")).build();
+    var unused = slow.om.putObject(put);
+    tree.by(other).rename("task", "done");
+    assertEquals(ErrorCode.NO_SUCH_KEY, TestTree.codeOf(() -> slow.om.putObject(put)));
+    assertFalse(tree.isDirectory("task"));
+    assertEquals(List.of("done/one"), tree.keys());
   }
 
   /** What was put before went with the directory that it was put into. */

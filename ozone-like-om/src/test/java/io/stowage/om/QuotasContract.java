@@ -268,7 +268,6 @@ abstract class QuotasContract {
     assertHolds("2 with 9000025", bucket);
   }
 
-  /** Several fill a bucket at once, and none goes beyond its quota. */
   @Test
   void aPutThatIsSentAgainFindsWhatItPutInABucketThatItFilled() throws StoreException {
     limit(bucket, 5, 1);
@@ -277,8 +276,42 @@ abstract class QuotasContract {
     TestTree tree = TestTree.create(om, bucket + "-tree");
     tree.makeDirectory("d");
     limit(tree.bucket, 5, 2);
-    assertIsPutOnce(tree.putRequest("d/f", "12345", tree.place("d/f")).build());
+    PutObjectRequest last = tree.putRequest("d/f", "12345", tree.place("d/f")).build();
+    assertIsPutOnce(last);
+    PutObjectRequest byItsId = last.toBuilder().setKey("d/g").build();
+    assertEquals(ErrorCode.QUOTA_EXCEEDED, TestTree.codeOf(() -> om.om.putObject(byItsId)));
     assertHolds("2 with 5", tree.bucket);
+  }
+
+  @Test
+  void whatFilledABucketIsFoundDoneWhenItIsSentAgain() throws StoreException {
+    limit(bucket, 9_000_025, 2);
+    PutObjectRequest open =
+        om.putRequest(bucket, "open", "12345").setLeaseMicros(60_000_000).build();
+    FileLease lease = om.om.putObject(open).getLease();
+    ByteString upload = om.createUpload(bucket, "parts");
+    om.putPart(bucket, "parts", upload, 1, "part", 9_000_000);
+    om.putPart(bucket, "parts", upload, 2, "rest", 10);
+    complete(upload);
+    complete(upload);
+    SyncFileRequest closing =
+        SyncFileRequest.newBuilder()
+            .setBucket(bucket)
+            .setKey("open")
+            .setEpoch(lease.getEpoch())
+            .setLength(5)
+            .setFrom(5)
+            .addExtents(TestOm.manifest(10, 1).getExtents(0))
+            .setPieceWriteId(WriteId.random())
+            .addGrants(om.grant())
+            .setClose(true)
+            .build();
+    long stamp = om.om.syncFile(closing).getVersion().getStamp();
+    assertEquals(stamp, om.om.syncFile(closing).getVersion().getStamp());
+    assertHolds("2 with 9000025", bucket);
+    SyncFileRequest longer =
+        closing.toBuilder().clearExtents().addExtents(TestOm.manifest(11, 1).getExtents(0)).build();
+    assertEquals(ErrorCode.QUOTA_EXCEEDED, TestTree.codeOf(() -> om.om.syncFile(longer)));
   }
 
   private void assertIsPutOnce(PutObjectRequest put) throws StoreException {
@@ -289,6 +322,7 @@ abstract class QuotasContract {
     assertEquals(ErrorCode.QUOTA_EXCEEDED, TestTree.codeOf(() -> om.om.putObject(another)));
   }
 
+  /** Several fill a bucket at once, and none goes beyond its quota. */
   @Test
   void manyWhoFillABucketDoNotExceedItsQuota() throws Exception {
     int size = 10;

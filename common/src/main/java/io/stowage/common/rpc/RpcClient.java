@@ -44,6 +44,7 @@ import org.apache.hadoop.ipc.RPC;
 import org.apache.hadoop.ipc.RemoteException;
 import org.apache.hadoop.ipc.RetriableException;
 import org.apache.hadoop.ipc.StandbyException;
+import org.apache.hadoop.net.ConnectTimeoutException;
 import org.apache.hadoop.net.NetUtils;
 import org.apache.hadoop.security.AccessControlException;
 import org.apache.hadoop.security.KerberosAuthException;
@@ -324,6 +325,7 @@ public final class RpcClient<T> implements AutoCloseable {
           remote);
     }
     if (cause instanceof ConnectException
+        || cause instanceof ConnectTimeoutException
         || cause instanceof UnknownHostException
         || cause instanceof NoRouteToHostException) {
       return new StoreException(

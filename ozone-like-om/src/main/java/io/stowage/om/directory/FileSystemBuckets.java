@@ -180,12 +180,25 @@ public final class FileSystemBuckets {
    */
   private void requireStillOnTheWay(BucketInfo bucket, PathName path, Directories.Place place)
       throws StoreException {
-    Directories.Place now = directories.find(bucket.getId(), path, TreeGuard.NOBODYS);
+    Directories.Place now;
+    try {
+      now = directories.find(bucket.getId(), path, TreeGuard.NOBODYS);
+    } catch (StoreException e) {
+      throw unacknowledged(path, e);
+    }
     if (now == null || !now.rowKey().equals(place.rowKey())) {
       throw new OutcomeUnknownException(
           "Cannot acknowledge " + path.text() + ": its directory was moved or removed meanwhile",
           null);
     }
+  }
+
+  /** Of what was put: an error that says no more than that would be taken for a refusal. */
+  private static OutcomeUnknownException unacknowledged(PathName path, StoreException why) {
+    return why instanceof OutcomeUnknownException unknown
+        ? unknown
+        : new OutcomeUnknownException(
+            "Cannot acknowledge " + path.text() + ": " + why.getMessage(), why);
   }
 
   /**
@@ -371,7 +384,10 @@ public final class FileSystemBuckets {
       Manifest manifest = inRow(bucket, row, request.getManifest());
       ByteString origin = manifest.getOriginRow();
       if (!origin.isEmpty()) {
-        if (there && isDoneInAnother(bucket, origin, request.getWriteId())) {
+        if (isDoneInAnother(bucket, origin, request.getWriteId())) {
+          if (!there) {
+            forsake(bucket, request.getKey());
+          }
           throw noSuchWay(path);
         }
         rows.noteForwarding(origin, row);
@@ -389,15 +405,17 @@ public final class FileSystemBuckets {
       } catch (StoreException e) {
         throw inWordsOf(request.getKey(), place, e);
       }
-      if (!origin.isEmpty()) {
-        rows.noteForwarding(origin, row); // it may have been trimmed before there was a head
-      }
       try {
+        if (!origin.isEmpty()) {
+          rows.noteForwarding(origin, row); // it may have been trimmed before there was a head
+        }
         directories.requireStillThere(bucket.getId(), place);
       } catch (Directories.Changed e) {
         withdraw(bucket, place, reply.getVersion());
         rows.committer().pause().backOff(attempt);
         continue;
+      } catch (StoreException e) {
+        throw unacknowledged(path, e);
       }
       if (there) {
         requireStillOnTheWay(bucket, path, place);
@@ -431,12 +449,15 @@ public final class FileSystemBuckets {
   }
 
   /**
-   * Whether an earlier sending of a put did it, as far as the row tells that its needles name: what
-   * was put elsewhere, or has no needles, is not found.
+   * Whether an earlier sending of a put did it, as far as the row tells that the way leads to: of
+   * what was moved since nothing is found. By what the needles name, who has no room left could put
+   * any number of files under the write id of one.
    */
   public boolean isDone(BucketInfo bucket, PutObjectRequest request) throws StoreException {
-    ByteString origin = request.getManifest().getOriginRow();
-    return isRowOf(bucket, origin) && puts.isDone(origin, request.getWriteId());
+    Directories.Place place =
+        directories.find(bucket.getId(), PathName.parseNew(request.getKey()), TreeGuard.NOBODYS);
+    return place != null
+        && puts.isDone(ObjectRowLayout.row(bucket.getId(), place.rowKey()), request.getWriteId());
   }
 
   /**

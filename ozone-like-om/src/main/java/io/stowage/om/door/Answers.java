@@ -17,8 +17,10 @@ package io.stowage.om.door;
 
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.RecordNeedle;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import org.apache.hadoop.thirdparty.protobuf.Descriptors.Descriptor;
 import org.apache.hadoop.thirdparty.protobuf.Descriptors.FieldDescriptor;
@@ -31,9 +33,9 @@ import org.apache.hadoop.thirdparty.protobuf.Message;
  * <p>Records stay as they are: a rebuild needs them whole.
  */
 final class Answers {
-  private static final Map<Way, Boolean> WAYS = new ConcurrentHashMap<>();
+  private static final Map<Way, List<FieldDescriptor>> WAYS = new ConcurrentHashMap<>();
 
-  /** Whether messages of one type may hold one of another. */
+  /** From messages of one type to those of another in them. */
   private record Way(Descriptor from, Descriptor to) {}
 
   private Answers() {}
@@ -43,50 +45,56 @@ final class Answers {
     Message of(Message said) throws StoreException;
   }
 
-  /** The answer with every message of this type in it changed; never its records. */
+  /**
+   * The answer with every message of this type in it changed; never its records. The same, if what
+   * is told instead is the same.
+   */
   static Message with(Message answer, Descriptor type, Change change) throws StoreException {
     if (answer.getDescriptorForType() == type) {
       return change.of(answer);
     }
-    if (!leads(answer.getDescriptorForType(), type)) {
-      return answer;
-    }
-    Message.Builder told = answer.toBuilder();
-    for (Map.Entry<FieldDescriptor, Object> said : answer.getAllFields().entrySet()) {
-      FieldDescriptor field = said.getKey();
-      if (!leads(field, type)) {
-        continue;
-      }
-      if (field.isRepeated()) {
-        List<?> all = (List<?>) said.getValue();
-        for (int i = 0; i < all.size(); i++) {
-          told.setRepeatedField(field, i, with((Message) all.get(i), type, change));
+    Message.Builder told = null;
+    for (FieldDescriptor field : fields(answer.getDescriptorForType(), type)) {
+      int count =
+          field.isRepeated()
+              ? answer.getRepeatedFieldCount(field)
+              : (answer.hasField(field) ? 1 : 0);
+      for (int i = 0; i < count; i++) {
+        Message said =
+            (Message)
+                (field.isRepeated() ? answer.getRepeatedField(field, i) : answer.getField(field));
+        Message instead = with(said, type, change);
+        if (instead == said) {
+          continue;
         }
-      } else {
-        told.setField(field, with((Message) said.getValue(), type, change));
+        told = told == null ? answer.toBuilder() : told;
+        if (field.isRepeated()) {
+          told.setRepeatedField(field, i, instead);
+        } else {
+          told.setField(field, instead);
+        }
       }
     }
-    return told.build();
+    return told == null ? answer : told.build();
   }
 
-  private static boolean leads(FieldDescriptor field, Descriptor to) {
-    return field.getJavaType() == FieldDescriptor.JavaType.MESSAGE
-        && leads(field.getMessageType(), to);
+  /** Those of a message in which there may be one of another type. */
+  private static List<FieldDescriptor> fields(Descriptor from, Descriptor to) {
+    return WAYS.computeIfAbsent(
+        new Way(from, to),
+        way -> from.getFields().stream().filter(f -> leads(f, to, new HashSet<>())).toList());
   }
 
-  private static boolean leads(Descriptor from, Descriptor to) {
+  private static boolean leads(FieldDescriptor field, Descriptor to, Set<Descriptor> passed) {
+    if (field.getJavaType() != FieldDescriptor.JavaType.MESSAGE) {
+      return false;
+    }
+    Descriptor from = field.getMessageType();
     if (from == to) {
       return true;
     }
-    if (from == RecordNeedle.getDescriptor()) {
-      return false;
-    }
-    Way way = new Way(from, to);
-    Boolean known = WAYS.get(way);
-    if (known == null) {
-      known = from.getFields().stream().anyMatch(field -> leads(field, to));
-      WAYS.put(way, known);
-    }
-    return known;
+    return from != RecordNeedle.getDescriptor()
+        && passed.add(from)
+        && from.getFields().stream().anyMatch(next -> leads(next, to, passed));
   }
 }

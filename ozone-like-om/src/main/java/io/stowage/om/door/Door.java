@@ -1009,7 +1009,10 @@ public final class Door {
     return Answers.with(
         reply,
         ObjectMetadata.getDescriptor(),
-        metadata -> ExtendedAttributes.untrusted((ObjectMetadata) metadata));
+        metadata ->
+            ExtendedAttributes.hasTrusted((ObjectMetadata) metadata)
+                ? ExtendedAttributes.untrusted((ObjectMetadata) metadata)
+                : metadata);
   }
 
   /** Tokens for what an answer shows the way to; nobody is told who holds what. */

@@ -270,11 +270,10 @@ public final class FileLeases {
   private SyncFileReply sync(BucketInfo bucket, SyncFileRequest request, Sent sent)
       throws StoreException {
     ByteString row = ObjectRows.row(bucket.getId(), request.getKey());
-    List<Extent> piece = request.getExtentsList().stream().map(TailExtents::normal).toList();
+    List<Extent> piece = piece(request);
     fence.checkGrants(Manifest.newBuilder().addAllExtents(piece).build(), request.getGrantsList());
-    long added = piece.stream().mapToLong(OpenFiles::payload).sum();
-    long from = piece.isEmpty() ? request.getLength() : request.getFrom();
-    long to = from + added;
+    long from = from(request);
+    long to = to(request, piece);
     if (from > request.getLength() || to < request.getLength()) {
       throw new StoreException(
           ErrorCode.INVALID_ARGUMENT,
@@ -408,7 +407,29 @@ public final class FileLeases {
             + why);
   }
 
+  private static List<Extent> piece(SyncFileRequest request) {
+    return request.getExtentsList().stream().map(TailExtents::normal).toList();
+  }
+
+  private static long from(SyncFileRequest request) {
+    return request.getExtentsCount() == 0 ? request.getLength() : request.getFrom();
+  }
+
+  /** How long the file is then. */
+  private static long to(SyncFileRequest request, List<Extent> piece) {
+    return from(request) + piece.stream().mapToLong(OpenFiles::payload).sum();
+  }
+
   /** The answer to a call whose first answer was lost; null if it did not count. */
+  public SyncFileReply doneBefore(BucketInfo bucket, SyncFileRequest request)
+      throws StoreException {
+    List<Extent> piece = piece(request);
+    SeenRow seen =
+        rows.readLeavingOpen(
+            ObjectRows.row(bucket.getId(), request.getKey()), List.of(ObjectRowLayout.LEASE));
+    return doneBefore(bucket, seen, request, piece, to(request, piece));
+  }
+
   private SyncFileReply doneBefore(
       BucketInfo bucket, SeenRow seen, SyncFileRequest request, List<Extent> piece, long to)
       throws StoreException {

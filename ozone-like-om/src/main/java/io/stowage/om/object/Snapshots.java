@@ -80,6 +80,7 @@ public final class Snapshots {
   private static final int MOST_NAME_BYTES = 255;
   private static final int MOST_ATTEMPTS = 1_000;
   private static final Duration MOST_WRITING = Duration.ofSeconds(1);
+  private static final Duration FORGOTTEN = Duration.ofHours(1);
 
   private final RowCommitter rows;
   private final Stamps stamps;
@@ -202,7 +203,7 @@ public final class Snapshots {
         outcome = write(bucketId, seen, next);
       } else {
         record.getSnapshotsList().stream()
-            .filter(one -> !one.getName().equals(name))
+            .filter(one -> !one.getName().equals(name) && !isForgotten(one))
             .forEach(next::addSnapshots);
         if (next.getSnapshotsCount() >= MOST_SNAPSHOTS) {
           throw new StoreException(
@@ -226,6 +227,14 @@ public final class Snapshots {
       }
     }
     throw contended();
+  }
+
+  /**
+   * Whether its moment was never decided and its author is gone: it is in no listing, so nobody
+   * would delete it. If he lives, he begins anew.
+   */
+  private boolean isForgotten(SnapshotRecord one) {
+    return !one.getInTime() && one.getStamp() < stamps.now() - micros(FORGOTTEN);
   }
 
   private static long newest(SnapshotsRecord record) {
