@@ -68,8 +68,8 @@ final class OwnReports implements DatanodeReports {
         request.getNodeId(),
         host -> {
           manager.checkRegistration(request); // first: another cluster's node gets no row
-          hosts.register(request.getNodeId(), request.getHost(), host);
-          return manager.register(request);
+          return hosts.register(
+              request.getNodeId(), request.getHost(), host, () -> manager.register(request));
         });
   }
 

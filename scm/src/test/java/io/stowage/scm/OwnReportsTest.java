@@ -336,7 +336,7 @@ class OwnReportsTest {
               }
               return canonical(host);
             });
-    hosts.register("known", "HOST20", "host20");
+    register(hosts, "known", "HOST20", "host20");
     assertEquals(0, asked.get(), "it is its principal's own name");
     ExecutorService handlers = Executors.newFixedThreadPool(8);
     try {
@@ -346,7 +346,7 @@ class OwnReportsTest {
         waiting.add(
             handlers.submit(
                 () -> {
-                  hosts.register("node" + host, "10.0.0." + host, "host" + host);
+                  register(hosts, "node" + host, "10.0.0." + host, "host" + host);
                   return null;
                 }));
         int so = i + 1;
@@ -354,13 +354,13 @@ class OwnReportsTest {
         assertComesAgain(hosts, "other" + host, "host" + host);
       }
       assertComesAgain(hosts, "ninth", "host9"); // the table would be asked
-      hosts.register("known", "host20", "host20"); // waits for nobody
+      register(hosts, "known", "host20", "host20"); // waits for nobody
       slow.countDown();
       for (Future<?> each : waiting) {
         each.get();
       }
-      hosts.register("ninth", "host9", "host9");
-      hosts.register("other0", "host0", "host0");
+      register(hosts, "ninth", "host9", "host9");
+      register(hosts, "other0", "host0", "host0");
       assertTrue(hosts.isOf("node7", "host7") && hosts.isOf("ninth", "host9"));
     } finally {
       slow.countDown();
@@ -368,8 +368,14 @@ class OwnReportsTest {
     }
   }
 
+  private static void register(NodeHosts hosts, String nodeId, String said, String caller)
+      throws StoreException {
+    assertTrue(hosts.register(nodeId, said, caller, () -> true));
+  }
+
   private void assertComesAgain(NodeHosts hosts, String nodeId, String host) {
-    StoreException e = assertThrows(StoreException.class, () -> hosts.register(nodeId, host, host));
+    StoreException e =
+        assertThrows(StoreException.class, () -> register(hosts, nodeId, host, host));
     assertEquals(ErrorCode.UNAVAILABLE, e.code());
     assertNull(h.store.hostOf(nodeId));
   }

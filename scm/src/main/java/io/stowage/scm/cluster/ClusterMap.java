@@ -33,6 +33,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -61,6 +62,7 @@ public final class ClusterMap {
 
   static final int HEARTBEATS_TO_CLEAR = 2;
   private static final long FIRST_SHUN_NANOS = TimeUnit.SECONDS.toNanos(2);
+  private static final int MOST_ASKING_AGAIN = 4;
   private static final int MOST_STRIKES = 8; // two seconds doubled eight times: nine minutes
   private static final long STRIKES_FORGOTTEN_NANOS = TimeUnit.MINUTES.toNanos(20);
 
@@ -73,6 +75,7 @@ public final class ClusterMap {
   private final long listeningSinceNanos;
 
   private final Map<String, Node> nodes = new TreeMap<>();
+  private final Semaphore askingAgain = new Semaphore(MOST_ASKING_AGAIN);
   private Map<String, NodeMode> modes = Map.of(); // of nodes that are not IN_SERVICE
   private long lastTickNanos;
   private long stoodStillUntilNanos;
@@ -110,7 +113,7 @@ public final class ClusterMap {
 
   /** A node started, or meets this SCM for the first time. */
   public void register(RegisterDatanodeRequest request) {
-    String rack = racks.rackOf(request.getHost()); // may run a script: outside the lock
+    String rack = rackOf(request); // outside the lock
     synchronized (this) {
       Node node = nodes.computeIfAbsent(request.getNodeId(), Node::new);
       node.host = request.getHost();
@@ -134,6 +137,35 @@ public final class ClusterMap {
         request.getPort(),
         rack,
         request.getDisksCount());
+  }
+
+  /**
+   * Of a node; asking may run a script or wait for DNS, on a handler that heartbeats need. One that
+   * is known there keeps the rack that was told once; one of which none was told is asked about
+   * again, unless as many are as may.
+   */
+  private String rackOf(RegisterDatanodeRequest request) {
+    String known = null;
+    synchronized (this) {
+      Node node = nodes.get(request.getNodeId());
+      if (node != null && request.getHost().equalsIgnoreCase(node.host)) {
+        if (!node.hasNoRack()) {
+          return node.rack;
+        }
+        known = node.rack;
+      }
+    }
+    if (known == null) {
+      return racks.rackOf(request.getHost());
+    }
+    if (!askingAgain.tryAcquire()) {
+      return known;
+    }
+    try {
+      return racks.rackOf(request.getHost());
+    } finally {
+      askingAgain.release();
+    }
   }
 
   /** Takes a heartbeat in; false: the node is to register. */

@@ -26,7 +26,10 @@ public record LeaderEpoch(long value) implements Comparable<LeaderEpoch> {
   /** Before anybody ever led; also what a standby tells datanodes. */
   public static final LeaderEpoch NONE = new LeaderEpoch(0);
 
-  /** An election a second takes 136 years to this: a copy of the table is never further behind. */
+  /**
+   * An election a second takes 136 years to this: no copy of the table is further behind, but where
+   * somebody made epochs up since.
+   */
   private static final long MOST_BEHIND = 1L << 32;
 
   /** Nobody comes so far, by made-up epochs either: it would take as many elections as steps. */
@@ -43,7 +46,7 @@ public record LeaderEpoch(long value) implements Comparable<LeaderEpoch> {
    * table that was restored from a copy is behind by the elections since then, and by no more.
    */
   public boolean allowsHeard(long heard) {
-    return heard >= 0 && heard <= MOST && heard - value <= MOST_BEHIND;
+    return heard >= 0 && heard < MOST && heard - value <= MOST_BEHIND;
   }
 
   /**

@@ -72,15 +72,23 @@ public final class NodeHosts {
     this.names = names;
   }
 
+  /** What there is to do for a registration that is believed. */
+  public interface Rest<T> {
+    T done() throws StoreException;
+  }
+
   /**
-   * A node is about to register. Waits for nobody if it is known here and says the host's name.
+   * A node registers. Waits for nobody if it is known here and says the host's name; else the rest
+   * may wait, too, and counts as this does.
    *
    * @param said where it says that its data plane is
    * @param caller the host of who says so
+   * @return the rest's answer
    * @throws StoreException ACCESS_DENIED if that is another, the node is another's, or the host has
    *     too many; UNAVAILABLE if too many wait: to be tried again
    */
-  public void register(String nodeId, String said, String caller) throws StoreException {
+  public <T> T register(String nodeId, String said, String caller, Rest<T> rest)
+      throws StoreException {
     if (nodeId.isEmpty() || nodeId.length() > LONGEST_ID) {
       throw new StoreException(
           ErrorCode.INVALID_ARGUMENT,
@@ -88,7 +96,7 @@ public final class NodeHosts {
     }
     boolean byName = said.equalsIgnoreCase(caller);
     if (byName && isOf(nodeId, caller)) {
-      return;
+      return rest.done();
     }
     beginWait(nodeId, caller);
     try {
@@ -98,6 +106,7 @@ public final class NodeHosts {
       if (!isOf(nodeId, caller)) {
         bind(nodeId, caller);
       }
+      return rest.done();
     } finally {
       endWait(caller);
     }
