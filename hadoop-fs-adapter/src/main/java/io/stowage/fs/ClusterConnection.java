@@ -150,14 +150,26 @@ final class ClusterConnection implements AutoCloseable {
         read.run();
         return;
       }
-      RANGE_READS.execute(
+      AtomicBoolean begun = new AtomicBoolean();
+      Runnable once =
           () -> {
+            if (begun.getAndSet(true)) {
+              return;
+            }
             try {
               read.run();
             } finally {
               rangeReads.release();
             }
-          });
+          };
+      try {
+        RANGE_READS.execute(once);
+      } catch (OutOfMemoryError e) {
+        if (begun.get()) {
+          throw e; // the read's own
+        }
+        once.run(); // no thread can be made
+      }
     }
 
     void end() {

@@ -188,8 +188,11 @@ final class StowageInputStream extends FSInputStream
     }
     int inPiece = (int) (position - current.start());
     int count = Math.min(target.remaining(), current.bytes().readableBytes() - inPiece);
-    copy(current.bytes(), inPiece, count, target);
-    kept.piece.set(current);
+    try {
+      copy(current.bytes(), inPiece, count, target);
+    } finally {
+      kept.piece.set(current); // also if the target cannot be written
+    }
     position += count;
     countRead(count);
     return count;
@@ -251,8 +254,8 @@ final class StowageInputStream extends FSInputStream
               start,
               CompletableFuture.supplyAsync(
                   () -> fetchUnchecked(start, count), cluster.readAhead())));
-    } catch (RejectedExecutionException e) {
-      kept.ahead.set(null); // all threads are busy
+    } catch (RejectedExecutionException | OutOfMemoryError e) {
+      kept.ahead.set(null); // all threads are busy, or no more can be made
     }
   }
 
@@ -333,8 +336,11 @@ final class StowageInputStream extends FSInputStream
   private static void copy(ByteBuf from, int index, int count, ByteBuffer target) {
     int limit = target.limit();
     target.limit(target.position() + count); // getBytes fills what remains
-    from.getBytes(from.readerIndex() + index, target);
-    target.limit(limit);
+    try {
+      from.getBytes(from.readerIndex() + index, target);
+    } finally {
+      target.limit(limit);
+    }
   }
 
   /** Of this size and nearer, ranges are joined. */

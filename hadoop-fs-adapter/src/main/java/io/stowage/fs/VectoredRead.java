@@ -22,7 +22,9 @@ import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
@@ -30,13 +32,14 @@ import java.util.function.IntFunction;
 
 /**
  * Many ranges of one file at once. Ranges that lie near one another are joined, what is long is
- * cut, and each piece is one read of the shards that hold it, several at a time on the process's
- * threads for it. A range's future completes when its last piece has come.
+ * cut, and each piece is one read of the shards that hold it, several at a time on threads for it
+ * and, when these are busy, one on the caller's. A range's future completes when its last piece has
+ * come.
  *
- * <p>Memory: a piece in flight has one buffer of at most {@link #largestPiece}, so threads times
- * that in all; beside it there is only what the caller's own allocator gave for ranges that have
- * begun. Ranges may overlap or be the same. Confined to the call that made it, except for what the
- * reads do.
+ * <p>Memory: a piece in flight has one buffer of at most {@link #largestPiece}, one for each thread
+ * of the process and one for each caller who reads a piece himself; beside it there is only what
+ * the caller's own allocator gave for ranges that have begun. Ranges may overlap or be the same.
+ * Confined to the call that made it, except for what the reads do.
  */
 final class VectoredRead {
   /**
@@ -201,12 +204,28 @@ final class VectoredRead {
 
   /**
    * Promises every range its bytes and begins to read. While all threads are busy, pieces are read
-   * here.
+   * here. A thread goes on as long as there are pieces that nobody has begun, so that a slow one
+   * that is read here holds up no others; and after each one here a thread is asked for again.
    */
   void begin(Source source, Executor threads) {
     ranges.forEach(range -> range.promise.accept(range.data));
     empty.forEach(range -> range.data.complete(range.allocate.apply(0)));
-    pieces.forEach(piece -> threads.execute(() -> read(source, piece)));
+    Queue<Piece> left = new ConcurrentLinkedQueue<>(pieces);
+    Thread caller = Thread.currentThread();
+    for (int tasks = 0; tasks < pieces.size() && !left.isEmpty(); tasks++) {
+      threads.execute(() -> read(source, left, caller));
+    }
+  }
+
+  /** Reads what is left, or, on the thread of the caller, who hands on the rest, one piece. */
+  private static void read(Source source, Queue<Piece> left, Thread caller) {
+    Piece piece;
+    do {
+      piece = left.poll();
+      if (piece != null) {
+        read(source, piece);
+      }
+    } while (piece != null && Thread.currentThread() != caller);
   }
 
   private static void read(Source source, Piece piece) {
@@ -217,7 +236,7 @@ final class VectoredRead {
       } finally {
         bytes.release();
       }
-    } catch (IOException | RuntimeException | OutOfMemoryError e) {
+    } catch (IOException | RuntimeException | Error e) { // others' pieces are still to be read
       piece.ranges().forEach(range -> range.data.completeExceptionally(e));
     }
   }

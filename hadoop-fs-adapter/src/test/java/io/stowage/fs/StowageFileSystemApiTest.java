@@ -33,6 +33,7 @@ import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.net.URI;
 import java.nio.ByteBuffer;
+import java.nio.ReadOnlyBufferException;
 import java.nio.charset.StandardCharsets;
 import java.security.PrivilegedExceptionAction;
 import java.util.ArrayList;
@@ -765,6 +766,27 @@ class StowageFileSystemApiTest {
       memory.limit(bound);
     }
     assertEquals(0, memory.bytes(), "bytes kept of streams that are closed");
+  }
+
+  @Test
+  void aReadIntoWhatCannotBeWrittenLosesNothing() throws IOException {
+    byte[] content = bytes(2 * MIB, 1);
+    write(FILE, content);
+    try (ClusterConnection cluster = ClusterConnection.open(twins.configuration())) {
+      PieceMemory memory = cluster.pieceMemory();
+      try (FSDataInputStream in = fs.open(FILE)) {
+        ByteBuffer target = ByteBuffer.allocate(100).asReadOnlyBuffer();
+        assertThrows(ReadOnlyBufferException.class, () -> in.read(target)); // its first piece
+        assertEquals(content[0] & 0xff, in.read());
+        long kept = memory.bytes();
+        assertThrows(ReadOnlyBufferException.class, () -> in.read(target));
+        assertEquals(100, target.remaining());
+        assertEquals(1, in.getPos());
+        assertEquals(kept, memory.bytes());
+        assertArrayEquals(Arrays.copyOfRange(content, 1, content.length), in.readAllBytes());
+      }
+      assertEquals(0, memory.bytes(), "bytes kept of streams that are closed");
+    }
   }
 
   @Test
