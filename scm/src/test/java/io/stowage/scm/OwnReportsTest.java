@@ -368,6 +368,40 @@ class OwnReportsTest {
     }
   }
 
+  /** As while a script that tells racks hangs: who calls again does not take another handler. */
+  @Test
+  void aRegistrationIsSettledWhenItsRestIsDone() throws Exception {
+    NodeHosts hosts = new NodeHosts(h.store, OwnReportsTest::canonical);
+    CountDownLatch slow = new CountDownLatch(1);
+    AtomicInteger begun = new AtomicInteger();
+    ExecutorService handlers = Executors.newFixedThreadPool(1);
+    try {
+      Future<Boolean> first =
+          handlers.submit(
+              () ->
+                  hosts.register(
+                      "node",
+                      "host1",
+                      "host1",
+                      () -> {
+                        begun.incrementAndGet();
+                        awaitUninterruptibly(slow);
+                        return true;
+                      }));
+      Await.until("it to wait", Duration.ofSeconds(20), () -> begun.get() == 1);
+      StoreException e =
+          assertThrows(StoreException.class, () -> register(hosts, "node", "host1", "host1"));
+      assertEquals(ErrorCode.UNAVAILABLE, e.code());
+      assertTrue(hosts.isOf("node", "host1"), "its heartbeats are heard");
+      slow.countDown();
+      assertTrue(first.get());
+      register(hosts, "node", "HOST1", "host1");
+    } finally {
+      slow.countDown();
+      handlers.shutdownNow();
+    }
+  }
+
   private static void register(NodeHosts hosts, String nodeId, String said, String caller)
       throws StoreException {
     assertTrue(hosts.register(nodeId, said, caller, () -> true));

@@ -116,9 +116,12 @@ public final class ClusterMap {
     String rack = rackOf(request); // outside the lock
     synchronized (this) {
       Node node = nodes.computeIfAbsent(request.getNodeId(), Node::new);
+      boolean elsewhere = !request.getHost().equalsIgnoreCase(node.host);
+      if (elsewhere || !rack.equals(RackResolver.DEFAULT_RACK)) { // else one that was slow to fail
+        node.rack = rack;
+      }
       node.host = request.getHost();
       node.port = request.getPort();
-      node.rack = rack;
       node.fullReport = false;
       node.takeDisks(request.getDisksList());
       heard(node);

@@ -65,6 +65,8 @@ public final class NodeHosts {
   private final ContainerStore store;
   private final Names names;
   private final Map<String, String> registered = new ConcurrentHashMap<>(); // as the cluster map
+  private final Map<String, String> settled =
+      new ConcurrentHashMap<>(); // as they say it of themselves
   private final Set<String> waiting = new HashSet<>(); // hosts; guarded by itself
 
   public NodeHosts(ContainerStore store, Names names) {
@@ -78,8 +80,8 @@ public final class NodeHosts {
   }
 
   /**
-   * A node registers. Waits for nobody if it is known here and says the host's name; else the rest
-   * may wait, too, and counts as this does.
+   * A node registers. Waits for nobody if it has registered here before, by the host's name both
+   * times; else the rest may wait, too, and counts as this does.
    *
    * @param said where it says that its data plane is
    * @param caller the host of who says so
@@ -95,7 +97,7 @@ public final class NodeHosts {
           "Cannot register a datanode with an id of " + nodeId.length() + " characters");
     }
     boolean byName = said.equalsIgnoreCase(caller);
-    if (byName && isOf(nodeId, caller)) {
+    if (byName && isOf(nodeId, caller) && said.equalsIgnoreCase(settled.get(nodeId))) {
       return rest.done();
     }
     beginWait(nodeId, caller);
@@ -106,7 +108,9 @@ public final class NodeHosts {
       if (!isOf(nodeId, caller)) {
         bind(nodeId, caller);
       }
-      return rest.done();
+      T done = rest.done();
+      settled.put(nodeId, said);
+      return done;
     } finally {
       endWait(caller);
     }

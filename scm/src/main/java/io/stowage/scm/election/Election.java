@@ -18,6 +18,7 @@ package io.stowage.scm.election;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.ExecutorService;
@@ -49,6 +50,11 @@ import org.slf4j.LoggerFactory;
  * A process that was paused learns of its defeat late, or in the middle of something; nothing
  * depends on that, since its row mutations and orders carry its old epoch.
  *
+ * <p>Curator's latch can lose track of a node that it made while connections came and went, as seen
+ * after a pause in which the session expired and a resignation at once: then everybody waits for a
+ * leader who does not know that he is first. Who {@link #look looks} and finds himself first again
+ * and again without leading puts that right.
+ *
  * <p>With a {@link Login} the session is authenticated by SASL and all nodes belong to the SCMs'
  * principal alone: whoever else could delete the latch's nodes decided who leads, or that nobody
  * does. Nodes of before are taken over by the first leader.
@@ -56,6 +62,7 @@ import org.slf4j.LoggerFactory;
 public final class Election implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(Election.class);
   private static final int RETRY_MILLIS = 200;
+  private static final int LOOKS_UNTIL_RESIGNED = 6;
 
   /** Told of victories and defeats; defeats may come without a victory, or twice. */
   public interface Listener {
@@ -87,6 +94,8 @@ public final class Election implements AutoCloseable {
           });
 
   private LeaderLatch latch; // guarded by this
+  private LeaderLatch passedOver; // first when last looked, and did not lead
+  private int looksPassedOver; // one after the other
   private boolean closed; // guarded by this
   private volatile String leaderAddress = "";
 
@@ -249,10 +258,14 @@ public final class Election implements AutoCloseable {
               latch = null;
             }
             close(old);
-            try {
-              contest();
-            } catch (StoreException e) {
-              LOG.error("Cannot stand for election again: {}", e.toString());
+            while (!Thread.currentThread().isInterrupted()) {
+              try {
+                contest();
+                return;
+              } catch (StoreException e) {
+                LOG.warn("Cannot stand for election again yet: {}", e.toString());
+                pause();
+              }
             }
           });
     } catch (RejectedExecutionException e) {
@@ -265,7 +278,10 @@ public final class Election implements AutoCloseable {
     return leaderAddress;
   }
 
-  /** Asks ZooKeeper who leads. Called periodically; may block while ZooKeeper is away. */
+  /**
+   * Asks ZooKeeper who leads. Called periodically, by one thread; may block while ZooKeeper is
+   * away.
+   */
   public void look() {
     LeaderLatch asked;
     synchronized (this) {
@@ -276,9 +292,39 @@ public final class Election implements AutoCloseable {
     }
     try {
       leaderAddress = asked.getLeader().getId();
+      if (!leaderAddress.equals(address) || asked.hasLeadership()) {
+        passedOver = null;
+      } else if (asked != passedOver) { // it may be told just now
+        passedOver = asked;
+        looksPassedOver = 1;
+      } else if (++looksPassedOver >= LOOKS_UNTIL_RESIGNED) {
+        LOG.warn("First to lead, and not told so: standing for election again");
+        passedOver = null;
+        resign();
+      } else {
+        removeForgotten(asked);
+      }
     } catch (Exception e) {
       LOG.debug("cannot ask for the leader", e);
       leaderAddress = "";
+    }
+  }
+
+  /**
+   * ZooKeeper says that we lead, and the latch does not: a node of our address that the latch has
+   * lost track of, or one of a process before this one, is before its own. All wait for that, and
+   * its session may be this one, which does not end. Nobody else serves at our address, so such
+   * nodes go.
+   */
+  private void removeForgotten(LeaderLatch standing) throws Exception {
+    for (String child : zooKeeper.getChildren().forPath(path)) {
+      String node = path + "/" + child;
+      boolean ours =
+          address.equals(new String(zooKeeper.getData().forPath(node), StandardCharsets.UTF_8));
+      if (ours && !node.equals(standing.getOurPath())) {
+        zooKeeper.delete().forPath(node);
+        LOG.warn("ZooKeeper's node {} was ours and nobody's any more: removed", node);
+      }
     }
   }
 
