@@ -1040,21 +1040,30 @@ final class Namespace implements ObjectManager, AutoCloseable {
   @Override
   public CompleteUploadReply completeUpload(CompleteUploadRequest request) throws StoreException {
     Buckets.Known bucket = buckets.require(request.getBucket());
-    Usage.Room room = Usage.ANY;
-    if (Usage.isLimited(bucket.bucket())) {
-      long bytes = bytesOf(request);
-      if (bytes >= 0) { // else it can only be found that it is done, and counts already
-        room = usage.require(bucket.bucket(), 1, bytes);
+    if (!Usage.isLimited(bucket.bucket())) {
+      return complete(bucket, request, false);
+    }
+    long bytes = bytesOf(request);
+    if (bytes < 0) {
+      return complete(bucket, request, true); // what an earlier call made counts already
+    }
+    Usage.Room room;
+    try {
+      room = usage.require(bucket.bucket(), 1, bytes);
+    } catch (StoreException e) {
+      if (e.code() == ErrorCode.QUOTA_EXCEEDED && bytesOf(request) < 0) {
+        return complete(bucket, request, true); // meanwhile
       }
+      throw e;
     }
     try {
-      return complete(bucket, request);
+      return complete(bucket, request, false);
     } finally {
       room.close();
     }
   }
 
-  /** Of the parts of an upload; -1 if it is completed already, or was never there. */
+  /** Of the parts of an upload; -1 if it is completed already, or not there. */
   private long bytesOf(CompleteUploadRequest request) throws StoreException {
     ListPartsRequest.Builder page =
         ListPartsRequest.newBuilder()
@@ -1081,15 +1090,16 @@ final class Namespace implements ObjectManager, AutoCloseable {
     }
   }
 
-  private CompleteUploadReply complete(Buckets.Known bucket, CompleteUploadRequest request)
+  private CompleteUploadReply complete(
+      Buckets.Known bucket, CompleteUploadRequest request, boolean onlyFound)
       throws StoreException {
     if (isFileSystem(bucket)) {
       CompleteUploadReply reply =
-          fileSystems.completeUpload(bucket.bucket(), request, guard(bucket));
+          fileSystems.completeUpload(bucket.bucket(), request, onlyFound, guard(bucket));
       buckets.recheck(bucket);
       return reply;
     }
-    Uploads.Completed completed = uploads.complete(bucket.bucket(), request);
+    Uploads.Completed completed = uploads.complete(bucket.bucket(), request, onlyFound);
     Buckets.Known now = buckets.recheck(bucket);
     if (isLate(bucket, now, completed.lost())) {
       late.keep(

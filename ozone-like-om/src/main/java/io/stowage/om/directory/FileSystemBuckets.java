@@ -1001,14 +1001,21 @@ public final class FileSystemBuckets {
     directories.prune(bucket, place.steps(), new ArrayList<>());
   }
 
+  /**
+   * Makes the parts of an upload a file.
+   *
+   * @param onlyFound there is no room for it: it may be found done, by an earlier call
+   */
   public CompleteUploadReply completeUpload(
-      BucketInfo bucket, CompleteUploadRequest request, TreeGuard guard) throws StoreException {
+      BucketInfo bucket, CompleteUploadRequest request, boolean onlyFound, TreeGuard guard)
+      throws StoreException {
     Directories.Place place = requireUpload(bucket, request.getKey(), request.getUploadId(), guard);
     PathName path = PathName.parseOrRoot(request.getKey());
     requireReplaceable(bucket, place, path, request.getWriteId(), guard);
     Uploads.Completed completed;
     try {
-      completed = uploads.complete(bucket, request.toBuilder().setKey(place.rowKey()).build());
+      completed =
+          uploads.complete(bucket, request.toBuilder().setKey(place.rowKey()).build(), onlyFound);
     } catch (StoreException e) {
       throw inWordsOf(request.getKey(), place, e);
     }

@@ -364,12 +364,18 @@ public final class Uploads {
    */
   public record Completed(ObjectVersion version, ByteString partWriteIds, List<Head> lost) {}
 
-  public Completed complete(BucketInfo bucket, CompleteUploadRequest request)
+  /**
+   * Makes the parts a version.
+   *
+   * @param onlyFound there is no room for it: it may be found done, by an earlier call
+   */
+  public Completed complete(BucketInfo bucket, CompleteUploadRequest request, boolean onlyFound)
       throws StoreException {
-    return Sent.track(sent -> complete(bucket, request, sent));
+    return Sent.track(sent -> complete(bucket, request, onlyFound, sent));
   }
 
-  private Completed complete(BucketInfo bucket, CompleteUploadRequest request, Sent sent)
+  private Completed complete(
+      BucketInfo bucket, CompleteUploadRequest request, boolean onlyFound, Sent sent)
       throws StoreException {
     ByteString row = ObjectRows.row(bucket.getId(), request.getKey());
     ByteString uploadId = uploadId(request.getUploadId());
@@ -386,7 +392,8 @@ public final class Uploads {
         sent.mark(); // by an earlier call
         return new Completed(completedBefore(row, by, request), ByteString.EMPTY, List.of());
       }
-      Cell found = requireUpload(seen.cells().cell(generation), request.getKey());
+      Cell found =
+          requireUpload(onlyFound ? null : seen.cells().cell(generation), request.getKey());
       ByteString completing = generation(found).getCompleting();
       if (!completing.isEmpty() && !completing.equals(writeId)) {
         if (attempt < ATTEMPTS_BEFORE_TAKEOVER) {
