@@ -139,6 +139,10 @@ class ScmFailoverIT {
       }
     } catch (Exception | AssertionError e) {
       for (ScmProcess process : processes) {
+        if (process.isAlive()) {
+          process.tellThreads();
+          Thread.sleep(1_000);
+        }
         System.err.println(process.output());
       }
       throw e;

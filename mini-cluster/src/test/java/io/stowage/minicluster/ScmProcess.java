@@ -127,6 +127,11 @@ final class ScmProcess implements AutoCloseable {
     return process.isAlive();
   }
 
+  /** SIGQUIT: what its threads do is in its output a moment later. */
+  void tellThreads() throws Exception {
+    signal("QUIT");
+  }
+
   String output() throws IOException {
     return Files.readString(output);
   }
