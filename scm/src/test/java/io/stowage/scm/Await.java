@@ -17,6 +17,7 @@ package io.stowage.scm;
 
 import java.time.Duration;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
 
 /** Waits for what other threads will do, with a deadline. */
 public final class Await {
@@ -31,6 +32,21 @@ public final class Await {
         throw new AssertionError("waited " + deadline + " for " + what);
       }
       Thread.sleep(5);
+    }
+  }
+
+  /** Returns once the latch is open, as what hangs does: whoever interrupts it. */
+  public static void uninterruptibly(CountDownLatch latch) {
+    boolean interrupted = false;
+    while (latch.getCount() > 0) {
+      try {
+        latch.await();
+      } catch (InterruptedException e) {
+        interrupted = true;
+      }
+    }
+    if (interrupted) {
+      Thread.currentThread().interrupt();
     }
   }
 }

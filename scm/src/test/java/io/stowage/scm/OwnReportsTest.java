@@ -332,7 +332,7 @@ class OwnReportsTest {
             host -> {
               asked.incrementAndGet();
               if (host.startsWith("10.")) {
-                awaitUninterruptibly(slow);
+                Await.uninterruptibly(slow);
               }
               return canonical(host);
             });
@@ -385,7 +385,7 @@ class OwnReportsTest {
                       "host1",
                       () -> {
                         begun.incrementAndGet();
-                        awaitUninterruptibly(slow);
+                        Await.uninterruptibly(slow);
                         return true;
                       }));
       Await.until("it to wait", Duration.ofSeconds(20), () -> begun.get() == 1);
@@ -412,19 +412,5 @@ class OwnReportsTest {
         assertThrows(StoreException.class, () -> register(hosts, nodeId, host, host));
     assertEquals(ErrorCode.UNAVAILABLE, e.code());
     assertNull(h.store.hostOf(nodeId));
-  }
-
-  private static void awaitUninterruptibly(CountDownLatch latch) {
-    boolean interrupted = false;
-    while (latch.getCount() > 0) {
-      try {
-        latch.await();
-      } catch (InterruptedException e) {
-        interrupted = true;
-      }
-    }
-    if (interrupted) {
-      Thread.currentThread().interrupt();
-    }
   }
 }

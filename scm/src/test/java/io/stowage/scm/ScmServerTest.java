@@ -208,7 +208,7 @@ class ScmServerTest {
         .arm(
             () -> {
               if (Thread.currentThread().getName().equals("scm-ticker")) {
-                awaitUninterruptibly(slow);
+                Await.uninterruptibly(slow);
               }
             });
     try {
@@ -234,20 +234,6 @@ class ScmServerTest {
         .getDeadDatanodes();
   }
 
-  private static void awaitUninterruptibly(CountDownLatch latch) {
-    boolean interrupted = false;
-    while (latch.getCount() > 0) {
-      try {
-        latch.await();
-      } catch (InterruptedException e) {
-        interrupted = true;
-      }
-    }
-    if (interrupted) {
-      Thread.currentThread().interrupt();
-    }
-  }
-
   /** However many writers ask for leases while the table is slow. */
   @Test
   void callsThatWaitForTheTableLeaveHandlersToHeartbeats() throws Exception {
@@ -266,7 +252,7 @@ class ScmServerTest {
         .arm(
             () -> {
               waiting.incrementAndGet();
-              awaitUninterruptibly(slow);
+              Await.uninterruptibly(slow);
             });
     ExecutorService writers = Executors.newFixedThreadPool(60);
     try (RpcClient<DatanodeReports> reports =

@@ -44,8 +44,9 @@ public final class NodeHosts {
   public static final int MOST_OF_A_HOST = 64;
 
   /**
-   * Hosts whose nodes' registrations wait for DNS or HBase at a time: each waits on a handler of
-   * those that are there for heartbeats. One of a host, so that none takes all the places.
+   * Hosts whose nodes' registrations wait for DNS, HBase or racks at a time: each waits on a
+   * handler of those that are there for heartbeats. One of a host, so that none takes all the
+   * places.
    */
   static final int MOST_WAITING = 8;
 
@@ -65,8 +66,10 @@ public final class NodeHosts {
   private final ContainerStore store;
   private final Names names;
   private final Map<String, String> registered = new ConcurrentHashMap<>(); // as the cluster map
-  private final Map<String, String> settled =
-      new ConcurrentHashMap<>(); // as they say it of themselves
+
+  /** Nodes that have registered to the end, by the host that they said they are at. */
+  private final Map<String, String> settled = new ConcurrentHashMap<>();
+
   private final Set<String> waiting = new HashSet<>(); // hosts; guarded by itself
 
   public NodeHosts(ContainerStore store, Names names) {
