@@ -75,14 +75,13 @@ public final class ClientTls {
             "reach datanodes by TLS",
             read,
             () -> {
-              SslContextBuilder builder = DataTls.common(SslContextBuilder.forClient(), settings);
+              X509TrustManager trusted = DataTls.trust(settings.authorities());
+              SslContextBuilder builder = DataTls.common(SslContextBuilder.forClient(), trusted);
               if (shows) {
                 builder.keyManager(settings.certificate().toFile(), settings.key().toFile());
               }
               SslContext context = builder.build();
-              if (settings.authorities() != null) {
-                authorities.set(DataTls.trust(settings.authorities()));
-              }
+              authorities.set(trusted);
               return context;
             });
     return new ClientTls(files, authorities);

@@ -15,19 +15,22 @@
  */
 package io.stowage.common.tls;
 
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
+
 import io.netty.handler.ssl.ClientAuth;
 import io.netty.handler.ssl.SslContextBuilder;
 import io.netty.handler.ssl.SslProvider;
 import io.netty.handler.ssl.SupportedCipherSuiteFilter;
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
-import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.GeneralSecurityException;
 import java.security.KeyStore;
-import java.security.cert.Certificate;
 import java.security.cert.CertificateFactory;
 import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import javax.net.ssl.TrustManager;
 import javax.net.ssl.TrustManagerFactory;
 import javax.net.ssl.X509TrustManager;
@@ -48,26 +51,54 @@ final class DataTls {
    */
   private static final long SESSION_SECONDS = 600;
 
+  /** As OpenSSL finds it, who writes most such files; what begins and does not end, too. */
+  private static final Pattern CERTIFICATE =
+      Pattern.compile(
+          "^-----BEGIN ((?:X509 )?CERTIFICATE)-----[^-]*(-----END \\1-----)?", Pattern.MULTILINE);
+
+  private static final int END = 2; // a group of it
+
   private DataTls() {}
 
-  static SslContextBuilder common(SslContextBuilder builder, TlsSettings settings) {
-    if (settings.authorities() != null) {
-      builder.trustManager(settings.authorities().toFile());
-    }
+  /**
+   * @param authorities null: those that the JDK trusts
+   */
+  static SslContextBuilder common(SslContextBuilder builder, X509TrustManager authorities) {
     return builder
+        .trustManager(authorities)
         .sslProvider(SslProvider.JDK)
         .protocols("TLSv1.3")
         .ciphers(CIPHERS, SupportedCipherSuiteFilter.INSTANCE)
         .sessionTimeout(SESSION_SECONDS);
   }
 
-  /** Judges certificates by a file of authorities, as connections do when they are made. */
+  /**
+   * Judges certificates by a PEM file of authorities, of which nothing else is read: bundles have
+   * comments, lists of what is revoked, and now and then a key.
+   *
+   * @param authorities null: nobody is named
+   * @return null for null
+   */
   static X509TrustManager trust(Path authorities) throws IOException {
-    try (InputStream in = Files.newInputStream(authorities)) {
+    if (authorities == null) {
+      return null;
+    }
+    try {
       KeyStore trusted = KeyStore.getInstance(KeyStore.getDefaultType());
       trusted.load(null, null);
-      for (Certificate each : CertificateFactory.getInstance("X.509").generateCertificates(in)) {
-        trusted.setCertificateEntry("authority " + trusted.size(), each);
+      CertificateFactory certificates = CertificateFactory.getInstance("X.509");
+      Matcher each = CERTIFICATE.matcher(Files.readString(authorities, ISO_8859_1));
+      while (each.find()) {
+        if (each.group(END) == null) { // nor are those before it all that there are to be
+          throw new IOException(authorities + " ends, or has something else, within a certificate");
+        }
+        trusted.setCertificateEntry(
+            "authority " + trusted.size(),
+            certificates.generateCertificate(
+                new ByteArrayInputStream(each.group().getBytes(ISO_8859_1))));
+      }
+      if (trusted.size() == 0) {
+        throw new IOException(authorities + " has no certificate");
       }
       TrustManagerFactory factory =
           TrustManagerFactory.getInstance(TrustManagerFactory.getDefaultAlgorithm());

@@ -77,16 +77,15 @@ public final class ServerTls {
             "serve TLS",
             read,
             () -> {
+              X509TrustManager trusted = DataTls.trust(settings.authorities());
               SslContext context =
                   DataTls.common(
                           SslContextBuilder.forServer(
                               settings.certificate().toFile(), settings.key().toFile()),
-                          settings)
+                          trusted)
                       .clientAuth(DataTls.clientAuth(settings.clients()))
                       .build();
-              if (settings.authorities() != null) {
-                authorities.set(DataTls.trust(settings.authorities()));
-              }
+              authorities.set(trusted);
               return context;
             });
     return new ServerTls(settings, files, authorities);
