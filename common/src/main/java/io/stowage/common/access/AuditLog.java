@@ -28,6 +28,7 @@ import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.channels.WritableByteChannel;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.OpenOption;
@@ -370,16 +371,28 @@ public final class AuditLog implements AutoCloseable {
     if (!Files.isRegularFile(file)) {
       return; // a pipe
     }
-    try (FileChannel there = FileChannel.open(file, StandardOpenOption.READ)) {
-      size = there.size();
+    size = Files.size(file);
+    endsWithinLine = size > 0 && !endsLine();
+  }
+
+  private boolean endsLine() throws IOException {
+    try (FileChannel there = opener.read(file)) {
       ByteBuffer last = ByteBuffer.allocate(1);
-      endsWithinLine = size > 0 && there.read(last, size - 1) == 1 && last.get(0) != '\n';
+      return there.read(last, size - 1) == 1 && last.get(0) == '\n';
+    } catch (AccessDeniedException e) {
+      return false; // ours to write, not to read: an empty line is no harm, half of one may be
     }
   }
 
-  /** What the writer appends to a file by. */
+  /** How the writer comes to a file. */
   interface Opener {
+    /** To append to it. */
     WritableByteChannel open(Path file) throws IOException;
+
+    /** To see how it ends. */
+    default FileChannel read(Path file) throws IOException {
+      return FileChannel.open(file, StandardOpenOption.READ);
+    }
   }
 
   /** A new file is its owner's and his group's: it says who asked for what, and who may. */

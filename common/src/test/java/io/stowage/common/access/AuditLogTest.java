@@ -31,6 +31,7 @@ import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.channels.WritableByteChannel;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -180,6 +181,42 @@ class AuditLogTest {
     List<String> lines = Files.readAllLines(file);
     assertEquals(2, lines.size(), lines::toString);
     assertEquals("after", JSON.readTree(lines.get(1)).get("key").asText());
+  }
+
+  /** Where what was decided is for auditors alone to read. */
+  @Test
+  void aFileThatMayBeWrittenAndNotReadIsWritten() throws Exception {
+    Path file = directory.resolve("audit.log");
+    Files.writeString(file, "{\"time\":\"2026-");
+    Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("-w-------"));
+    for (String key : List.of("first", "second")) {
+      try (AuditLog log =
+          AuditLog.to(StoreClock.system(), file, 1 << 20, 1, 16, new AsPermitted())) {
+        decide(log, key);
+      }
+    }
+    Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rw-------"));
+    List<String> lines = Files.readAllLines(file);
+    lines.removeIf(String::isEmpty);
+    assertEquals(3, lines.size(), lines::toString);
+    assertEquals("first", JSON.readTree(lines.get(1)).get("key").asText());
+    assertEquals("second", JSON.readTree(lines.get(2)).get("key").asText());
+  }
+
+  /** As the operating system does it, root or not: who may not read a file is refused. */
+  private static final class AsPermitted implements AuditLog.Opener {
+    @Override
+    public WritableByteChannel open(Path file) throws IOException {
+      return FileChannel.open(file, StandardOpenOption.APPEND);
+    }
+
+    @Override
+    public FileChannel read(Path file) throws IOException {
+      if (!Files.getPosixFilePermissions(file).contains(PosixFilePermission.OWNER_READ)) {
+        throw new AccessDeniedException(file.toString());
+      }
+      return AuditLog.Opener.super.read(file);
+    }
   }
 
   private static void await(BooleanSupplier condition) throws InterruptedException {
