@@ -200,7 +200,7 @@ public final class ScmServer implements AutoCloseable, HealthCheck {
               .add(
                   hadoopAndHBase,
                   RpcProtocol.DATANODE_REPORTS,
-                  secure ? ownReports(config, manager, store, audit, machine) : manager)
+                  secure ? ownReports(config, manager, audit, machine) : manager)
               .start();
       server =
           new ScmServer(datanodes, keys, store, manager, rpc, audit, advertised(rpc.address()));
@@ -224,11 +224,7 @@ public final class ScmServer implements AutoCloseable, HealthCheck {
 
   /** What datanodes may report of what. */
   private static DatanodeReports ownReports(
-      StowageConfig config,
-      StorageContainerManager manager,
-      ContainerStore store,
-      AuditLog audit,
-      StoreClock clock)
+      StowageConfig config, StorageContainerManager manager, AuditLog audit, StoreClock clock)
       throws StoreException {
     String principal = config.get(Keys.DATANODE_PRINCIPAL);
     if (!principal.isEmpty() && !principal.contains(SecurityUtil.HOSTNAME_PATTERN)) {
@@ -239,11 +235,9 @@ public final class ScmServer implements AutoCloseable, HealthCheck {
           SecurityUtil.HOSTNAME_PATTERN);
       return manager;
     }
-    NodeHosts hosts = new NodeHosts(store, RpcSecurity::canonicalHost);
-    manager.bound(hosts);
     return new OwnReports(
         manager,
-        hosts,
+        manager.bound(RpcSecurity::canonicalHost),
         RpcSecurity::callersHost,
         (call, why) -> noteRefusal(audit, call, why),
         clock);

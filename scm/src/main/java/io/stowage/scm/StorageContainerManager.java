@@ -188,8 +188,10 @@ final class StorageContainerManager
   }
 
   /** From now on each datanode is of one host. */
-  void bound(NodeHosts nodeHosts) {
-    hosts = nodeHosts;
+  NodeHosts bound(NodeHosts.Names names) {
+    NodeHosts bound = new NodeHosts(store, cluster, names);
+    hosts = bound;
+    return bound;
   }
 
   /** Makes keys of tokens where that is due. Called periodically. */

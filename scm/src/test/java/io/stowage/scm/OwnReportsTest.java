@@ -80,10 +80,12 @@ class OwnReportsTest {
   }
 
   private OwnReports secured(StorageContainerManager scm) {
-    NodeHosts hosts = new NodeHosts(h.store, OwnReportsTest::canonical);
-    scm.bound(hosts);
     return new OwnReports(
-        scm, hosts, () -> caller, (call, why) -> refused.add(call + ": " + why), h.clock);
+        scm,
+        scm.bound(OwnReportsTest::canonical),
+        () -> caller,
+        (call, why) -> refused.add(call + ": " + why),
+        h.clock);
   }
 
   private void beat(FakeDatanode node) throws StoreException {
@@ -289,6 +291,30 @@ class OwnReportsTest {
     assertEquals(5 + 63, h.status().getLiveDatanodes());
   }
 
+  /** Disks were emptied, or replaced with all that was on them. */
+  @Test
+  void aDatanodeThatBeganAnewTakesTheRoomOfItsDeadId() throws Exception {
+    heartbeats();
+    int ids = 1;
+    for (; ids < 64; ids++) {
+      RegisterDatanodeReply unused = register("host0", "made-up-" + ids, "host0");
+    }
+    while (ids < 1_024) {
+      refusal("host0", "one-more", "host0");
+      h.pass(ScmHarness.DEAD.plusSeconds(2));
+      for (int alive = 1; alive < 64 && ids < 1_024; alive++, ids++) {
+        RegisterDatanodeReply unused = register("host0", "made-up-" + ids, "host0");
+      }
+    }
+    h.pass(ScmHarness.DEAD.plusSeconds(2));
+    String why = refusal("host0", "one-more", "host0");
+    assertTrue(why.contains("1024 others"), why);
+    assertNull(h.store.hostOf("one-more"));
+    RegisterDatanodeReply unused = register("host0", h.nodes.get(0).nodeId(), "host0");
+    heartbeats();
+    assertEquals(5, h.status().getLiveDatanodes());
+  }
+
   @Test
   void anotherClustersNodeGetsNoRow() {
     caller = "host0";
@@ -327,8 +353,7 @@ class OwnReportsTest {
     CountDownLatch slow = new CountDownLatch(1);
     AtomicInteger asked = new AtomicInteger();
     NodeHosts hosts =
-        new NodeHosts(
-            h.store,
+        h.scm.bound(
             host -> {
               asked.incrementAndGet();
               if (host.startsWith("10.")) {

@@ -325,6 +325,12 @@ public final class ClusterMap {
     }
   }
 
+  /** Whether a node was heard here, and is silent since for the dead interval. */
+  public synchronized boolean isDead(String nodeId) {
+    Node node = nodes.get(nodeId);
+    return node != null && state(node) == DatanodeState.DEAD;
+  }
+
   private DatanodeState state(Node node) {
     if (isSilence(node.lastHeardNanos)) {
       return DatanodeState.DEAD;

@@ -17,8 +17,8 @@ package io.stowage.scm.container;
 
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
+import io.stowage.scm.cluster.ClusterMap;
 import java.net.UnknownHostException;
-import java.util.Collections;
 import java.util.HashSet;
 import java.util.Map;
 import java.util.Set;
@@ -35,13 +35,20 @@ import org.slf4j.LoggerFactory;
  * and told with that registration. Disks that were put into another machine are that one's node by
  * an operator's word alone, {@link #move}. Several nodes may be of one host, and are then believed
  * about one another: they have one principal. Nobody can tell a node that there is from one that
- * somebody with that principal made up, so a host has no more than {@link #MOST_OF_A_HOST}.
+ * somebody with that principal made up, so a host gets no more once it has {@link #MOST_OF_A_HOST}
+ * that are not dead, or {@link #MOST_IDS_OF_A_HOST} with those that are.
  */
 public final class NodeHosts {
   private static final Logger LOG = LoggerFactory.getLogger(NodeHosts.class);
 
-  /** Far more than anybody starts on a machine; each is a row of the table and is watched. */
+  /** Far more than anybody starts on a machine, of which each is watched. */
   public static final int MOST_OF_A_HOST = 64;
+
+  /**
+   * Ids since this SCM started. A datanode whose disks were emptied has a new one; each is a row of
+   * the table for ever, and may come to life again.
+   */
+  static final int MOST_IDS_OF_A_HOST = 1_024;
 
   /**
    * Hosts whose nodes' registrations wait for DNS, HBase or racks at a time: each waits on a
@@ -64,6 +71,7 @@ public final class NodeHosts {
   }
 
   private final ContainerStore store;
+  private final ClusterMap cluster;
   private final Names names;
   private final Map<String, String> registered = new ConcurrentHashMap<>(); // as the cluster map
 
@@ -72,8 +80,12 @@ public final class NodeHosts {
 
   private final Set<String> waiting = new HashSet<>(); // hosts; guarded by itself
 
-  public NodeHosts(ContainerStore store, Names names) {
+  /**
+   * @param cluster says who is dead
+   */
+  public NodeHosts(ContainerStore store, ClusterMap cluster, Names names) {
     this.store = store;
+    this.cluster = cluster;
     this.names = names;
   }
 
@@ -151,12 +163,7 @@ public final class NodeHosts {
   }
 
   private void bind(String nodeId, String caller) throws StoreException {
-    if (Collections.frequency(registered.values(), caller) >= MOST_OF_A_HOST) {
-      throw denied(
-          nodeId,
-          caller,
-          MOST_OF_A_HOST + " others of that host have registered since this SCM started");
-    }
+    requireRoom(nodeId, caller);
     String owner = store.hostOf(nodeId);
     if (owner == null) {
       owner = store.writeHost(nodeId, null, caller) ? caller : store.hostOf(nodeId);
@@ -173,6 +180,24 @@ public final class NodeHosts {
               + caller);
     }
     registered.put(nodeId, caller);
+  }
+
+  private void requireRoom(String nodeId, String caller) throws StoreException {
+    int ids = 0;
+    int alive = 0;
+    for (Map.Entry<String, String> other : registered.entrySet()) {
+      if (other.getValue().equals(caller)) {
+        ids++;
+        alive += cluster.isDead(other.getKey()) ? 0 : 1;
+      }
+    }
+    if (alive >= MOST_OF_A_HOST) {
+      throw denied(nodeId, caller, alive + " others of that host are not dead");
+    }
+    if (ids >= MOST_IDS_OF_A_HOST) {
+      throw denied(
+          nodeId, caller, ids + " others of that host have registered since this SCM started");
+    }
   }
 
   private static StoreException denied(String nodeId, String caller, String why) {
