@@ -39,6 +39,9 @@ final class OwnReports implements DatanodeReports {
 
   /** Who makes the call that this thread serves. */
   interface Caller {
+    /** Its principal, also of one that is no host's. */
+    String principal();
+
     /** The host that its principal names. */
     String host() throws StoreException;
   }
@@ -91,14 +94,13 @@ final class OwnReports implements DatanodeReports {
   }
 
   private <T> T judged(String name, String nodeId, Call<T> call) throws StoreException {
-    String host = ""; // of one that is none's
-    String node = "";
+    String node = ""; // whichever is said to be meant by a caller who is no host's
     try {
-      host = caller.host();
+      String host = caller.host();
       node = nodeId;
       return call.of(host);
     } catch (StoreException e) {
-      if (e.code() == ErrorCode.ACCESS_DENIED && refusals.isToTell(host, node)) {
+      if (e.code() == ErrorCode.ACCESS_DENIED && refusals.isToTell(caller.principal(), node)) {
         refused.note(name, e.getMessage());
       }
       throw e;

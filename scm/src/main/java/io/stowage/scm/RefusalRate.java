@@ -23,25 +23,25 @@ import java.util.concurrent.TimeUnit;
 
 /**
  * Which refusals of datanodes are written down: of each node one a minute, since it comes again
- * with every heartbeat, and of a host no more than it may have nodes, since its ids may be made up.
- * Guarded by itself.
+ * with every heartbeat, and of a caller no more than a host may have nodes, since ids may be made
+ * up. Guarded by itself.
  */
 final class RefusalRate {
   private static final long MINUTE_NANOS = TimeUnit.MINUTES.toNanos(1);
 
   private final StoreClock clock;
-  private final Map<String, Map<String, Long>> toldNanos = new HashMap<>(); // by host and node
+  private final Map<String, Map<String, Long>> toldNanos = new HashMap<>(); // by caller and node
 
   RefusalRate(StoreClock clock) {
     this.clock = clock;
   }
 
   /**
-   * @param host as its principal names it, which bounds how many there are
+   * @param caller a principal: who hands them out bounds how many there are
    */
-  synchronized boolean isToTell(String host, String nodeId) {
+  synchronized boolean isToTell(String caller, String nodeId) {
     long now = clock.monotonicNanos();
-    Map<String, Long> nodes = toldNanos.computeIfAbsent(host, h -> new HashMap<>());
+    Map<String, Long> nodes = toldNanos.computeIfAbsent(caller, c -> new HashMap<>());
     nodes.values().removeIf(told -> now - told >= MINUTE_NANOS);
     return nodes.size() < NodeHosts.MOST_OF_A_HOST && nodes.putIfAbsent(nodeId, now) == null;
   }

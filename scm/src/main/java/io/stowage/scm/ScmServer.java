@@ -238,9 +238,21 @@ public final class ScmServer implements AutoCloseable, HealthCheck {
     return new OwnReports(
         manager,
         manager.bound(RpcSecurity::canonicalHost),
-        RpcSecurity::callersHost,
+        new RpcCaller(),
         (call, why) -> noteRefusal(audit, call, why),
         clock);
+  }
+
+  private static final class RpcCaller implements OwnReports.Caller {
+    @Override
+    public String principal() {
+      return RpcSecurity.callersPrincipal();
+    }
+
+    @Override
+    public String host() throws StoreException {
+      return RpcSecurity.callersHost();
+    }
   }
 
   private static void noteRefusal(AuditLog audit, String call, String why) {

@@ -83,9 +83,25 @@ class OwnReportsTest {
     return new OwnReports(
         scm,
         scm.bound(OwnReportsTest::canonical),
-        () -> caller,
+        new Ticket(),
         (call, why) -> refused.add(call + ": " + why),
         h.clock);
+  }
+
+  /** Of a host, which names its principal here, or of somebody who is none's. */
+  private final class Ticket implements OwnReports.Caller {
+    @Override
+    public String principal() {
+      return caller;
+    }
+
+    @Override
+    public String host() throws StoreException {
+      if (caller.startsWith("host")) {
+        return caller;
+      }
+      throw new StoreException(ErrorCode.ACCESS_DENIED, "Cannot tell of which host " + caller);
+    }
   }
 
   private void beat(FakeDatanode node) throws StoreException {
@@ -275,6 +291,19 @@ class OwnReportsTest {
     assertEquals(4 + 64, refused.size());
     refusal("host2", h.nodes.get(3).nodeId(), "host2");
     assertEquals(4 + 64 + 1, refused.size(), "another host's are written down");
+  }
+
+  @Test
+  void whoIsNoHostsHidesNobodyElsesRefusals() {
+    for (int i = 0; i < 20; i++) {
+      refusal("alice", "made-up-" + i, "host1");
+      refusal("bob", "made-up-" + i, "host1");
+      refusal("host4", "made-up", "host1");
+    }
+    assertEquals(3, refused.size(), refused::toString);
+    h.clock.advance(Duration.ofMinutes(1));
+    refusal("alice", "made-up", "host1");
+    assertEquals(4, refused.size(), "a minute later");
   }
 
   @Test

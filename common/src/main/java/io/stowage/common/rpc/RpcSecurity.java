@@ -210,6 +210,13 @@ public final class RpcSecurity {
     return host.toLowerCase(Locale.ROOT);
   }
 
+  /** Whose ticket the call that this thread serves comes by, whoever it is made for. */
+  public static String callersPrincipal() {
+    UserGroupInformation caller = Server.getRemoteUser();
+    UserGroupInformation real = caller.getRealUser();
+    return (real == null ? caller : real).getUserName();
+  }
+
   /** Our services and the keys of their ACLs. */
   static PolicyProvider policy() {
     List<Service> services = new ArrayList<>();
