@@ -99,7 +99,7 @@ public final class TwinCluster implements Containers, DatanodeDirectory {
   }
 
   /** A cluster of datanodes in memory. */
-  static TwinCluster inMemory(int count, StoreClock clock) {
+  public static TwinCluster inMemory(int count, StoreClock clock) {
     ExecutorService io = Executors.newFixedThreadPool(4);
     List<InMemoryShards> nodes = new ArrayList<>();
     List<String> disks = new ArrayList<>();
@@ -140,7 +140,7 @@ public final class TwinCluster implements Containers, DatanodeDirectory {
     forgettingLeases = true;
   }
 
-  synchronized List<ReleaseLeaseRequest> releases() {
+  public synchronized List<ReleaseLeaseRequest> releases() {
     return List.copyOf(releases);
   }
 

@@ -20,6 +20,7 @@ import io.stowage.client.StowageDataPath;
 import io.stowage.client.keys.HadoopKeys;
 import io.stowage.common.conf.Keys;
 import io.stowage.common.conf.StowageConfig;
+import io.stowage.common.data.DatanodeDirectory;
 import io.stowage.common.data.NetworkDatanodes;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.om.ObjectManager;
@@ -28,10 +29,11 @@ import io.stowage.common.rpc.RpcProtocol;
 import io.stowage.common.time.StoreClock;
 import io.stowage.common.tls.ClientTls;
 import java.time.Duration;
+import java.util.function.Function;
 import org.apache.hadoop.conf.Configuration;
 
 /**
- * Object managers by Hadoop RPC, as the user of the moment; datanodes by the network. Stateless.
+ * Object managers by Hadoop RPC, as the user of the moment; datanodes by the network. Immutable.
  */
 final class NetworkConnector implements ClusterConnector {
   /**
@@ -43,6 +45,23 @@ final class NetworkConnector implements ClusterConnector {
   /** All attempts together: longer than a failover of HBase's region servers takes. */
   private static final Duration DEADLINE = Duration.ofSeconds(90);
 
+  /**
+   * All calls of a close together. What is not given back by then lapses; whoever ends clusters
+   * that were forgotten has others to end, and a process that ends is killed if it takes long.
+   */
+  private static final Duration END = Duration.ofSeconds(10);
+
+  private final Function<ClientTls, DatanodeDirectory> reach;
+
+  NetworkConnector() {
+    this(NetworkDatanodes::new);
+  }
+
+  /** Tests only: datanodes that are elsewhere. */
+  NetworkConnector(Function<ClientTls, DatanodeDirectory> reach) {
+    this.reach = reach;
+  }
+
   @Override
   public Connected connect(StowageConfig config, Configuration hadoop) throws StoreException {
     ClientTls tls = ClientTls.from(config);
@@ -53,7 +72,7 @@ final class NetworkConnector implements ClusterConnector {
             config.get(Keys.OM_ADDRESSES),
             CALL_TIMEOUT,
             DEADLINE);
-    NetworkDatanodes datanodes = new NetworkDatanodes(tls);
+    DatanodeDirectory datanodes = reach.apply(tls);
     try {
       StowageDataPath dataPath =
           StowageDataPath.createOfMany(config, client.api(), datanodes, StoreClock.system());
@@ -62,6 +81,7 @@ final class NetworkConnector implements ClusterConnector {
           dataPath,
           () -> HadoopKeys.openExisting(config, hadoop),
           () -> {
+            client.finish(END);
             dataPath.close(); // releases its leases through the client
             datanodes.close();
             client.close();

@@ -21,14 +21,31 @@ import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.netty.buffer.PooledByteBufAllocator;
+import io.stowage.client.DataPath;
+import io.stowage.client.ObjectWriter;
 import io.stowage.client.crypt.KeyService;
+import io.stowage.common.conf.Keys;
+import io.stowage.common.data.DatanodeDirectory;
+import io.stowage.common.data.ShardService;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.id.WriteId;
 import io.stowage.common.om.BucketEncryption;
+import io.stowage.common.om.ObjectManager;
 import io.stowage.common.proto.BucketInfo;
+import io.stowage.common.proto.LeaseContainersRequest;
+import io.stowage.common.proto.ReleaseLeaseRequest;
+import io.stowage.common.proto.RenewLeasesRequest;
+import io.stowage.common.proto.ShardPlace;
+import io.stowage.common.rpc.RpcProtocol;
+import io.stowage.common.rpc.RpcServer;
+import io.stowage.common.time.StoreClock;
 import java.io.IOException;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
 import java.security.PrivilegedExceptionAction;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Executor;
@@ -37,6 +54,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
+import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.security.UserGroupInformation;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.junit.jupiter.api.AfterEach;
@@ -102,10 +120,12 @@ class ClusterConnectionTest {
   }
 
   private ClusterConnection openAs(String user) throws Exception {
+    return openAs(user, twins.configuration());
+  }
+
+  private static ClusterConnection openAs(String user, Configuration conf) throws Exception {
     return UserGroupInformation.createRemoteUser(user)
-        .doAs(
-            (PrivilegedExceptionAction<ClusterConnection>)
-                () -> ClusterConnection.open(twins.configuration()));
+        .doAs((PrivilegedExceptionAction<ClusterConnection>) () -> ClusterConnection.open(conf));
   }
 
   private static void await(BooleanSupplier done, String what) {
@@ -169,6 +189,78 @@ class ClusterConnectionTest {
 
   private void forget(String user) throws Exception {
     assertTrue(!openAs(user).isClosed());
+  }
+
+  /** The users of a cluster that is gone, each with leases that nobody takes back, and others'. */
+  @Test
+  void clustersThatDoNotAnswerHoldUpTheEndOfOthersForSeconds() throws Exception {
+    int open = ClusterConnection.openClusters();
+    try (io.stowage.client.TwinCluster leases =
+        io.stowage.client.TwinCluster.inMemory(5, StoreClock.system())) {
+      DatanodeDirectory datanodes =
+          new DatanodeDirectory() {
+            @Override
+            public ShardService datanode(ShardPlace place) {
+              return leases.datanode(place);
+            }
+
+            @Override
+            public void close() {} // others' still
+          };
+      ClusterConnection.replaceConnector(new NetworkConnector(tls -> datanodes));
+      try (RpcServer alive = serve(leases)) {
+        List<ClusterConnection> forgotten = new ArrayList<>();
+        try (RpcServer gone = serve(leases)) {
+          for (int i = 0; i < 5; i++) { // one more than are ended at a time
+            forgotten.add(writeAs("user" + i, gone));
+          }
+        }
+        List<ClusterConnection> after = new ArrayList<>(List.of(writeAs("other", alive)));
+        assertEquals(open + 6, ClusterConnection.openClusters());
+        forgotten.clear();
+        await(() -> ClusterConnection.openClusters() == open + 1, "clusters are still held");
+        assertEquals(List.of(), leases.releases());
+        after.clear();
+        await(() -> leases.releases().size() == 2, "they are waited for as jobs wait");
+      }
+    }
+  }
+
+  /** Leaves a lease of each of two policies behind. */
+  private ClusterConnection writeAs(String user, RpcServer server) throws Exception {
+    Configuration conf = new Configuration(false);
+    conf.set(Keys.OM_ADDRESSES.name(), "127.0.0.1:" + server.address().getPort());
+    ClusterConnection cluster = openAs(user, conf);
+    for (String policy : List.of("rs-3-2", "rs-1-2")) {
+      DataPath.WriteSpec spec =
+          new DataPath.WriteSpec(
+              7, ByteString.copyFromUtf8("key"), WriteId.random(), policy, 1_000, ByteString.EMPTY);
+      try (ObjectWriter writer = cluster.dataPath().write(spec)) {
+        writer.write(PooledByteBufAllocator.DEFAULT.directBuffer(1_000).writeZero(1_000));
+        assertEquals(1, writer.finish().grants().size());
+      }
+    }
+    return cluster;
+  }
+
+  private static RpcServer serve(io.stowage.client.TwinCluster leases) throws StoreException {
+    ObjectManager manager =
+        (ObjectManager)
+            Proxy.newProxyInstance(
+                ObjectManager.class.getClassLoader(),
+                new Class<?>[] {ObjectManager.class},
+                (proxy, method, arguments) ->
+                    switch (method.getName()) {
+                      case "leaseContainer" ->
+                          leases.leaseContainer((LeaseContainersRequest) arguments[0]);
+                      case "renewLeases" -> leases.renewLeases((RenewLeasesRequest) arguments[0]);
+                      case "releaseLease" ->
+                          leases.releaseLease((ReleaseLeaseRequest) arguments[0]);
+                      default -> throw new UnsupportedOperationException(method.getName());
+                    });
+    return RpcServer.create(
+            new Configuration(false), "127.0.0.1:0", 4, RpcProtocol.OBJECT_MANAGER, manager)
+        .start();
   }
 
   @Test

@@ -60,8 +60,8 @@ import org.apache.hadoop.thirdparty.protobuf.ServiceException;
  * in the proto file says how), so a call whose reply was lost is repeated, too; if none of its
  * repetitions is answered it ends in {@link OutcomeUnknownException}, which for a read just says
  * that nobody answered. So does a mutation of which a repetition is refused: its first sending may
- * have been done ({@link RpcProtocol#isAnsweredAlike}). After close a call fails at once. Owns its
- * proxies. Thread-safe.
+ * have been done ({@link RpcProtocol#isAnsweredAlike}). After close, or once the time of {@link
+ * #finish} is over, a call fails at once. Owns its proxies. Thread-safe.
  *
  * @param <T> our interface
  */
@@ -83,6 +83,7 @@ public final class RpcClient<T> implements AutoCloseable {
 
   private volatile Connected connected;
   private volatile boolean closed;
+  private volatile Long endNanos; // null: as long as calls may take
 
   /**
    * Proxies of all servers, in the order of their addresses.
@@ -243,7 +244,7 @@ public final class RpcClient<T> implements AutoCloseable {
     long pauseMillis = FIRST_PAUSE_MILLIS;
     boolean maybeExecuted = false;
     for (int attempt = 1; ; attempt++) {
-      if (closed) { // else Hadoop's "client is stopped" would count as a server without an answer
+      if (isOver()) { // else Hadoop's "client is stopped" would count as a server without an answer
         throw closed(name, maybeExecuted);
       }
       int server = current.get();
@@ -402,6 +403,19 @@ public final class RpcClient<T> implements AutoCloseable {
             + ": "
             + why,
         cause);
+  }
+
+  private boolean isOver() {
+    Long end = endNanos;
+    return closed || (end != null && System.nanoTime() - end > 0);
+  }
+
+  /**
+   * From now on all calls together, those under way among them, have so long, and then what is left
+   * of an attempt: for what is said before the close, which is not worth a job's patience.
+   */
+  public void finish(Duration most) {
+    endNanos = System.nanoTime() + most.toNanos();
   }
 
   @Override

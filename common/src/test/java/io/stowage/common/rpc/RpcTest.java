@@ -45,6 +45,8 @@ import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.hadoop.conf.Configuration;
 import org.junit.jupiter.api.AfterEach;
@@ -178,6 +180,50 @@ class RpcTest {
                     () -> reports.heartbeat(HeartbeatRequest.getDefaultInstance())));
     assertEquals(ErrorCode.UNAVAILABLE, e.code());
     assertTrue(e.getMessage().contains("closed"), e.getMessage());
+  }
+
+  /** A call that goes from one server that is not there to the next. */
+  @Test
+  void callsEndWithTheTimeThatIsLeftToFinish() throws Exception {
+    RpcClient<DatanodeReports> client =
+        RpcClient.create(
+            RpcProtocol.DATANODE_REPORTS,
+            hadoop,
+            List.of("127.0.0.1:1"),
+            Duration.ofSeconds(30),
+            Duration.ofHours(1));
+    open.add(client);
+    CountDownLatch begun = new CountDownLatch(1);
+    FutureTask<StoreException> underWay =
+        new FutureTask<>(
+            () -> {
+              begun.countDown();
+              return assertThrows(
+                  StoreException.class,
+                  () -> client.api().heartbeat(HeartbeatRequest.getDefaultInstance()));
+            });
+    Thread caller = new Thread(underWay);
+    caller.setDaemon(true);
+    caller.start();
+    begun.await();
+    client.finish(Duration.ofMillis(100));
+    StoreException e = underWay.get(60, TimeUnit.SECONDS);
+    assertEquals(ErrorCode.UNAVAILABLE, e.code());
+    assertTrue(e.getMessage().contains("closed"), e.getMessage());
+  }
+
+  @Test
+  void whatIsSaidInTheTimeThatIsLeftIsHeard() throws Exception {
+    RpcClient<DatanodeReports> client =
+        RpcClient.create(
+            RpcProtocol.DATANODE_REPORTS,
+            hadoop,
+            List.of(serve(new Reports(2, null))),
+            Duration.ofSeconds(30),
+            Duration.ZERO);
+    open.add(client);
+    client.finish(Duration.ofMinutes(10));
+    assertEquals(2, client.api().heartbeat(HeartbeatRequest.getDefaultInstance()).getLeaderEpoch());
   }
 
   @Test
