@@ -26,8 +26,8 @@ import io.stowage.common.proto.UploadInfo;
  * What of an object somebody may not know, by the actions that read it over S3: it is left out of
  * what he is told, and stays as it is in what he changes from that. Immutable.
  *
- * @param content headers, user metadata, attributes, checksums, how it is encrypted: all that a
- *     listing does not tell, and has no action of its own
+ * @param content headers, user metadata, attributes, parts, checksums, how it is encrypted: all
+ *     that a listing does not tell, and has no action of its own
  */
 record Unseen(boolean content, boolean tags, boolean grants, boolean retention, boolean hold) {
   /** Of what a listing tells. */
@@ -39,7 +39,7 @@ record Unseen(boolean content, boolean tags, boolean grants, boolean retention, 
     ObjectVersion.Builder told = version.toBuilder();
     if (content) {
       metadata.clearHeaders().clearUser().clearXattrs().clearAcl().clearEncryption();
-      told.clearChecksums().clearPartChecksums().clearPartWriteIds();
+      told.clearPartLengths().clearChecksums().clearPartChecksums().clearPartWriteIds();
     }
     if (tags) {
       metadata.clearTags();

@@ -749,6 +749,8 @@ class DoorTest {
     assertEquals(
         metadata.getUserCount() > 0, version.getChecksumsCount() + metadata.getXattrsCount() == 2);
     assertEquals(metadata.getUserCount() > 0, metadata.hasEncryption());
+    assertEquals(metadata.getUserCount() > 0, version.getPartLengthsCount() == 2);
+    assertEquals(2, version.getPartCount()); // which its ETag tells, too
     return (metadata.getUserCount() > 0 ? "content " : "")
         + (metadata.getTagsCount() > 0 ? "tags " : "")
         + (metadata.getGrantsCount() > 0 ? "grants " : "")
@@ -783,6 +785,8 @@ class DoorTest {
             .setKey("k")
             .setStamp(7)
             .setLength(5)
+            .setPartCount(2)
+            .addAllPartLengths(List.of(2L, 3L))
             .addChecksums(Checksum.getDefaultInstance())
             .setMetadata(TELLING)
             .build();
@@ -845,6 +849,8 @@ class DoorTest {
             .setKey("k")
             .setStamp(7)
             .setLength(5)
+            .setPartCount(2)
+            .addAllPartLengths(List.of(2L, 3L))
             .addChecksums(Checksum.getDefaultInstance())
             .setMetadata(TELLING)
             .build();
