@@ -491,11 +491,8 @@ abstract class SnapshotsContract {
         RenameSnapshotRequest.newBuilder().setBucket(bucket).setName(from).setNewName(to).build());
   }
 
-  /** Its moment may yet become another: only who destroys, and who wants the name, goes by it. */
-  @Test
-  void aSnapshotWhoseAuthorDiedIsNotShownUntilItIsMadeAgain() throws StoreException {
-    om.put(bucket, "a", "before");
-    Extent before = om.get(bucket, "a").getManifest().getExtents(0);
+  /** Somebody makes a snapshot and dies. */
+  private void leaveUndecided(ByteString id) throws StoreException {
     HookedRowStore hooked = new HookedRowStore(tables.objects());
     TestOm slow = newManager(tables.withObjects(hooked));
     hooked.after(
@@ -504,9 +501,49 @@ abstract class SnapshotsContract {
             () -> {
               throw new CrashPoint.Crash("before it is said to be in time");
             }));
-    ByteString id = WriteId.random();
     assertThrows(CrashPoint.Crash.class, () -> snapshot(slow, bucket, "s", id));
     slow.om.close();
+  }
+
+  /** It is in no listing, so nobody could delete it first. */
+  @Test
+  void aSnapshotThatIsForgottenKeepsNoBucket() throws StoreException {
+    leaveUndecided(WriteId.random());
+    JUMPED.addAndGet(Duration.ofMinutes(50).toNanos());
+    assertEquals(ErrorCode.BUCKET_NOT_EMPTY, TestTree.codeOf(() -> deleteBucket()));
+    JUMPED.addAndGet(Duration.ofMinutes(11).toNanos());
+    deleteBucket();
+  }
+
+  @Test
+  void whoSaysHisWordAfterTheBucketWasDeletedIsToldThatItIsGone() throws StoreException {
+    HookedRowStore hooked = new HookedRowStore(tables.objects());
+    TestOm slow = newManager(tables.withObjects(hooked));
+    hooked.after(
+        hook(
+            ObjectRowLayout.SNAPSHOTS,
+            () ->
+                hooked.before( // the word
+                    hook(
+                        ObjectRowLayout.SNAPSHOTS,
+                        () -> {
+                          JUMPED.addAndGet(Duration.ofHours(2).toNanos());
+                          deleteBucket();
+                        }))));
+    assertEquals(
+        ErrorCode.NO_SUCH_BUCKET,
+        TestTree.codeOf(() -> snapshot(slow, bucket, "s", WriteId.random())));
+    assertTrue(hooked.isDone());
+    slow.om.close();
+  }
+
+  /** Its moment may yet become another: only who destroys, and who wants the name, goes by it. */
+  @Test
+  void aSnapshotWhoseAuthorDiedIsNotShownUntilItIsMadeAgain() throws StoreException {
+    om.put(bucket, "a", "before");
+    Extent before = om.get(bucket, "a").getManifest().getExtents(0);
+    ByteString id = WriteId.random();
+    leaveUndecided(id);
     JUMPED.addAndGet(Duration.ofSeconds(30).toNanos()); // past the moment
     om.put(bucket, "a", "after");
     assertEquals(List.of(), names());

@@ -517,7 +517,7 @@ public final class Buckets {
    * the bucket.
    */
   private boolean isEmpty(BucketInfo bucket) throws StoreException {
-    if (snapshots.hasAny(bucket.getId())) {
+    if (snapshots.keepsBucket(bucket.getId())) {
       return false;
     }
     if (bucket.getLayout() == BucketLayout.FILE_SYSTEM) {

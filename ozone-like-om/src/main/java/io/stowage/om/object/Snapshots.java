@@ -156,9 +156,17 @@ public final class Snapshots {
     return new Seen(record.getSnapshotsList().stream().map(SnapshotRecord::getStamp).toList());
   }
 
-  /** Whether a bucket has a snapshot. */
+  /** Whether a bucket has a snapshot, for those who destroy. */
   public boolean hasAny(long bucketId) throws StoreException {
     return !seen(bucketId).isEmpty();
+  }
+
+  /**
+   * Whether a bucket has a snapshot that somebody may have been told of, or will be. The author of
+   * one that is forgotten, should he live, is told that the bucket is gone, if it is.
+   */
+  public boolean keepsBucket(long bucketId) throws StoreException {
+    return parse(cell(bucketId)).getSnapshotsList().stream().anyMatch(one -> !isForgotten(one));
   }
 
   /** The moment of a snapshot. */
