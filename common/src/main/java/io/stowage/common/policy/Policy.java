@@ -23,6 +23,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.stowage.common.error.StoreException;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
@@ -75,9 +76,11 @@ public final class Policy {
   /**
    * One statement. Lists are of patterns; {@code not…} turns a list around.
    *
+   * @param sid what its author calls it; empty: nothing
    * @param principals null in policies of users, which mean the user
    */
   private record Statement(
+      String sid,
       boolean allows,
       Principals principals,
       boolean notPrincipals,
@@ -181,12 +184,12 @@ public final class Policy {
   }
 
   /**
-   * The same of one that is to be kept: its actions must be some, and of its resources; what its
-   * conditions ask for there must be; and nothing is allowed to whoever is not somebody, which
-   * would be the whole world.
+   * The same of one that is to be kept: statements that have names have different ones; its actions
+   * must be some, and of its resources; what its conditions ask for there must be; and nothing is
+   * allowed to whoever is not somebody, which would be the whole world.
    */
   public static Policy newOfBucket(String json, String bucket) throws MalformedPolicyException {
-    Policy policy = ofBucket(json, bucket);
+    Policy policy = ofBucket(json, bucket).withDifferentSids();
     String whole = Question.resourceOf(bucket, null);
     for (Statement statement : policy.statements) {
       if (statement.allows && statement.notPrincipals) {
@@ -265,9 +268,29 @@ public final class Policy {
     return parse(json, false);
   }
 
+  /** The same of one that is to be kept: statements that have names have different ones. */
+  public static Policy newOfUser(String json) throws MalformedPolicyException {
+    return ofUser(json).withDifferentSids();
+  }
+
   /** Reads the policy of a role that says who may assume it: no resource, always a principal. */
   public static Policy ofTrust(String json) throws MalformedPolicyException {
     return parse(json, true, false);
+  }
+
+  /** The same of one that is to be kept: statements that have names have different ones. */
+  public static Policy newOfTrust(String json) throws MalformedPolicyException {
+    return ofTrust(json).withDifferentSids();
+  }
+
+  private Policy withDifferentSids() throws MalformedPolicyException {
+    Set<String> sids = new HashSet<>();
+    for (Statement statement : statements) {
+      if (!statement.sid.isEmpty() && !sids.add(statement.sid)) {
+        throw malformed("Statement IDs (SID) in a single policy must be unique.");
+      }
+    }
+    return this;
   }
 
   private static Policy parse(String json, boolean withPrincipals) throws MalformedPolicyException {
@@ -356,6 +379,7 @@ public final class Policy {
       }
     }
     return new Statement(
+        node.path("Sid").asText(),
         effect.equals("Allow"),
         principals,
         notPrincipals,

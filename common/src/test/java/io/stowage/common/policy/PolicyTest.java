@@ -375,6 +375,41 @@ class PolicyTest {
             .answer(new Question(ALICE, "s3:GetObject", Question.resourceOf("b", "k"), unknown)));
   }
 
+  private interface Reading {
+    Policy of(String json) throws MalformedPolicyException;
+  }
+
+  private static void refusesEqualSids(Reading toKeep, Reading kept, String statement)
+      throws MalformedPolicyException {
+    String called = "'Sid':'%s'," + statement;
+    for (String other : List.of("B", "a")) { // by case, too
+      toKeep.of(json(called.formatted("A"), called.formatted(other)));
+    }
+    toKeep.of(json(called.formatted(""), called.formatted(""))); // as Terraform wrote them
+    toKeep.of(json(statement, statement));
+    String same = json(called.formatted("A"), called.formatted("A"));
+    MalformedPolicyException refused =
+        assertThrows(MalformedPolicyException.class, () -> toKeep.of(same));
+    assertEquals("Statement IDs (SID) in a single policy must be unique.", refused.getMessage());
+    kept.of(same); // one that was taken before goes on
+  }
+
+  @Test
+  void statementsOfAPolicyThatIsToBeKeptHaveDifferentNames() throws MalformedPolicyException {
+    refusesEqualSids(
+        Policy::newOfUser,
+        Policy::ofUser,
+        "'Effect':'Allow','Action':'s3:GetObject','Resource':'*'");
+    refusesEqualSids(
+        Policy::newOfTrust,
+        Policy::ofTrust,
+        "'Effect':'Allow','Action':'sts:AssumeRole','Principal':'*'");
+    refusesEqualSids(
+        json -> Policy.newOfBucket(json, "b"),
+        json -> Policy.ofBucket(json, "b"),
+        "'Effect':'Allow','Action':'s3:GetObject','Principal':'*','Resource':'arn:aws:s3:::b/*'");
+  }
+
   /** A key that no request ever has would make a denial say nothing, and nobody would know. */
   @ParameterizedTest
   @ValueSource(

@@ -97,7 +97,7 @@ final class Actions {
   /** A policy's text, checked. */
   static String policy(String json) throws IamException {
     try {
-      Policy.ofUser(json);
+      Policy.newOfUser(json);
     } catch (MalformedPolicyException e) {
       throw IamException.malformedPolicy(e.getMessage());
     }
@@ -106,7 +106,7 @@ final class Actions {
 
   static String trustPolicy(String json) throws IamException {
     try {
-      Policy.ofTrust(json);
+      Policy.newOfTrust(json);
     } catch (MalformedPolicyException e) {
       throw IamException.malformedPolicy(e.getMessage());
     }

@@ -211,6 +211,21 @@ public abstract class S3IamTest {
     fails(
         "MalformedPolicyDocument",
         () -> iam.putUserPolicy(b -> b.userName(name).policyName("p").policyDocument("{")));
+    String statement =
+        "{\"Sid\":\"A\",\"Effect\":\"Allow\",\"Action\":\"s3:GetObject\",\"Resource\":\"*\"}";
+    fails(
+        "MalformedPolicyDocument",
+        () ->
+            iam.putUserPolicy(
+                b ->
+                    b.userName(name)
+                        .policyName("p")
+                        .policyDocument(
+                            "{\"Version\":\"2012-10-17\",\"Statement\":["
+                                + statement
+                                + ","
+                                + statement
+                                + "]}")));
     fails(
         "LimitExceeded",
         () ->

@@ -627,6 +627,16 @@ public abstract class S3RefusalsTest {
             "PUT",
             "/" + bucket + "?policy",
             policy("\"NotPrincipal\":\"*\"", "\"arn:aws:s3:::" + bucket + "/*\"")));
+    String named = "{\"Sid\":\"A\",\"Effect\":\"Deny\",\"Principal\":\"*\",";
+    String rest = "\"Action\":\"s3:GetObject\",\"Resource\":\"arn:aws:s3:::" + bucket + "/*\"}";
+    refuses(
+        400,
+        "MalformedPolicy",
+        "Statement IDs (SID) in a single policy must be unique.",
+        send(
+            "PUT",
+            "/" + bucket + "?policy",
+            "{\"Statement\":[" + named + rest + "," + named + rest + "]}"));
     for (String resource : List.of("*/*", bucket.substring(0, 3) + "*/x*")) {
       succeeds(
           204,
