@@ -794,6 +794,20 @@ abstract class NamespaceContract {
             .putPutGroups(name, "AGPA1")
             .putPutGroups("gone", "AGPA2")
             .build());
+    UpdateUserRequest leave =
+        UpdateUserRequest.newBuilder().setName("u" + name).addRemoveGroups(name).build();
+    for (Map<String, String> other :
+        List.of(Map.of(name, "AGPA9"), Map.of("never", "AGPA1"), Map.of(name, "AGPA1", "x", ""))) {
+      assertEquals(
+          ErrorCode.PRECONDITION_FAILED,
+          codeOf(() -> om.om.updateUser(leave.toBuilder().putAllOnlyIfGroups(other).build())));
+    }
+    om.om.updateUser(
+        UpdateUserRequest.newBuilder()
+            .setName("u" + name)
+            .putOnlyIfGroups("gone", "AGPA2")
+            .addRemoveGroups("gone")
+            .build());
     Identity identity = identity("AK" + name);
     assertEquals(
         Set.of("group/" + name + "/p", "group/" + name + "/q"), identity.getPoliciesMap().keySet());

@@ -1250,6 +1250,10 @@ public final class InMemoryObjectManager implements ObjectManager {
   @Override
   public synchronized UpdateUserReply updateUser(UpdateUserRequest request) throws StoreException {
     User seen = user(request.getName());
+    if (!seen.getGroupsMap().entrySet().containsAll(request.getOnlyIfGroupsMap().entrySet())) {
+      throw new StoreException(
+          ErrorCode.PRECONDITION_FAILED, "Cannot change user " + request.getName());
+    }
     List<String> keys = new ArrayList<>(seen.getAccessKeysList());
     for (String removed : request.getRemoveKeysList()) {
       if (keys.remove(removed)) {

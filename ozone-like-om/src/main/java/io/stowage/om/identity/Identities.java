@@ -330,6 +330,7 @@ public final class Identities {
     }
     for (int attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
       SeenUser seen = renames.require(request.getName());
+      requireGroups(seen.record().getUser(), request);
       List<String> keys = new ArrayList<>(seen.record().getUser().getAccessKeysList());
       keys.removeAll(request.getRemoveKeysList());
       for (Identity added : request.getAddKeysList()) {
@@ -375,6 +376,14 @@ public final class Identities {
       rows.pause().backOff(attempt);
     }
     throw contended(request.getName());
+  }
+
+  private static void requireGroups(User user, UpdateUserRequest request) throws StoreException {
+    if (!user.getGroupsMap().entrySet().containsAll(request.getOnlyIfGroupsMap().entrySet())) {
+      throw new StoreException(
+          ErrorCode.PRECONDITION_FAILED,
+          "Cannot change user " + request.getName() + ": is in other groups by now");
+    }
   }
 
   /** Removes a user and all keys. What the user owns stays. */

@@ -53,7 +53,7 @@ final class Entities {
   }
 
   /** Null if there is none. */
-  private Entity look(String name) throws StoreException {
+  Entity look(String name) throws StoreException {
     try {
       return namespace
           .getEntity(GetEntityRequest.newBuilder().setKind(kind).setName(name).build())
@@ -64,6 +64,41 @@ final class Entities {
       }
       return null;
     }
+  }
+
+  /** Whether it is still called so. */
+  boolean isThere(Entity entity) throws StoreException {
+    Entity there = look(entity.getName());
+    return there != null && there.getId().equals(entity.getId());
+  }
+
+  /**
+   * Null if there is none; during a rename either of the two. Looks twice: a listing misses what is
+   * renamed behind its back.
+   */
+  Entity withId(String id) throws StoreException {
+    Entity found = lookFor(id);
+    return found != null ? found : lookFor(id);
+  }
+
+  private Entity lookFor(String id) throws StoreException {
+    String after = "";
+    ListEntitiesReply page;
+    do {
+      page = page(after);
+      for (Entity entity : page.getEntitiesList()) {
+        if (entity.getId().equals(id)) {
+          return entity;
+        }
+        after = entity.getName();
+      }
+    } while (page.getMore());
+    return null;
+  }
+
+  private ListEntitiesReply page(String after) throws StoreException {
+    return namespace.listEntities(
+        ListEntitiesRequest.newBuilder().setKind(kind).setAfter(after).build());
   }
 
   private IamException known(StoreException e, String name) throws StoreException {
@@ -183,9 +218,7 @@ final class Entities {
     String more = null;
     ListEntitiesReply page;
     do {
-      page =
-          namespace.listEntities(
-              ListEntitiesRequest.newBuilder().setKind(kind).setAfter(after).build());
+      page = page(after);
       for (Entity entity : page.getEntitiesList()) {
         if (entity.getPath().startsWith(prefix)) {
           if (listed == limit) {

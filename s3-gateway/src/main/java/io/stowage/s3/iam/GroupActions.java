@@ -19,22 +19,14 @@ import io.stowage.common.error.StoreException;
 import io.stowage.common.om.ObjectManager;
 import io.stowage.common.proto.Entity;
 import io.stowage.common.proto.EntityKind;
-import io.stowage.common.proto.ListUsersReply;
-import io.stowage.common.proto.ListUsersRequest;
-import io.stowage.common.proto.UpdateUserRequest;
 import io.stowage.common.proto.User;
 import io.stowage.common.time.StoreClock;
 import io.stowage.s3.iam.Actions.Action;
 import io.stowage.s3.xml.XmlOut;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 
-/**
- * Groups, who is in them, and their policies. Who is in a group is said by the users, with the
- * group's id: so nobody is in a group that was made anew under an old name. Thread-safe.
- */
+/** Groups, who is in them, and their policies. Thread-safe. */
 final class GroupActions {
   private static final int LONGEST_NAME = 128;
   private static final int MOST_GROUPS = 10;
@@ -43,11 +35,13 @@ final class GroupActions {
   private final ObjectManager namespace;
   private final StoreClock clock;
   private final Entities groups;
+  private final Memberships memberships;
 
-  GroupActions(ObjectManager namespace, StoreClock clock) {
+  GroupActions(ObjectManager namespace, StoreClock clock, Memberships memberships) {
     this.namespace = namespace;
     this.clock = clock;
     this.groups = new Entities(namespace, EntityKind.GROUP, "group");
+    this.memberships = memberships;
   }
 
   void addTo(Map<String, Action> actions) {
@@ -128,32 +122,12 @@ final class GroupActions {
         .close();
   }
 
-  private List<User> members(Entity group) throws StoreException {
-    List<User> members = new ArrayList<>();
-    String after = "";
-    ListUsersReply page;
-    do {
-      page = namespace.listUsers(ListUsersRequest.newBuilder().setAfter(after).build());
-      for (User user : page.getUsersList()) {
-        if (isIn(user, group)) {
-          members.add(user);
-        }
-        after = user.getName();
-      }
-    } while (page.getMore());
-    return members;
-  }
-
-  private static boolean isIn(User user, Entity group) {
-    return group.getId().equals(user.getGroupsMap().get(group.getName()));
-  }
-
   private void get(IamCall call) throws IamException, StoreException {
     Entity group = asked(call);
     XmlOut out = call.out();
     write(out, "Group", group);
     out.open("Users");
-    for (User user : members(group)) {
+    for (User user : memberships.members(group)) {
       UserActions.write(out, "member", user);
     }
     out.close();
@@ -174,19 +148,7 @@ final class GroupActions {
     if (newName.equals(name)) {
       groups.change(name, change);
     } else {
-      groups.rename(name, newName, change, old -> moveMembers(old, newName));
-    }
-  }
-
-  /** Each is in the group under either name, and in no moment in none. */
-  private void moveMembers(Entity old, String newName) throws StoreException {
-    for (User user : members(old)) {
-      namespace.updateUser(
-          UpdateUserRequest.newBuilder()
-              .setName(user.getName())
-              .addRemoveGroups(old.getName())
-              .putPutGroups(newName, old.getId())
-              .build());
+      groups.rename(name, newName, change, old -> memberships.moveAll(old, newName));
     }
   }
 
@@ -200,16 +162,21 @@ final class GroupActions {
   }
 
   private void delete(IamCall call) throws IamException, StoreException {
-    if (!members(asked(call)).isEmpty()) {
+    Entity asked = asked(call);
+    if (!memberships.members(asked).isEmpty()) {
       throw IamException.conflict("Cannot delete entity, must remove users from group first.");
     }
     groups.remove(
-        call.need("GroupName"),
+        asked.getName(),
         group -> {
+          if (!group.getId().equals(asked.getId())) { // made anew meanwhile
+            throw IamException.noSuchEntity("group", group.getName());
+          }
           if (group.getPoliciesCount() > 0) {
             throw IamException.conflict("Cannot delete entity, must delete policies first.");
           }
         });
+    memberships.removed(asked);
   }
 
   private void addUser(IamCall call) throws IamException, StoreException {
@@ -218,42 +185,21 @@ final class GroupActions {
     if (!user.getGroupsMap().containsKey(group.getName()) && user.getGroupsCount() >= MOST_GROUPS) {
       throw IamException.limit("Cannot exceed quota for GroupsPerUser: " + MOST_GROUPS);
     }
-    namespace.updateUser(
-        UpdateUserRequest.newBuilder()
-            .setName(user.getName())
-            .putPutGroups(group.getName(), group.getId())
-            .build());
+    memberships.add(user, group);
   }
 
   private void removeUser(IamCall call) throws IamException, StoreException {
     Entity group = asked(call);
     User user = UserActions.find(namespace, call.need("UserName"));
-    if (!isIn(user, group)) {
-      throw new IamException(
-          404,
-          "NoSuchEntity",
-          "The user with name " + user.getName() + " is not in group " + group.getName() + ".");
-    }
-    namespace.updateUser(
-        UpdateUserRequest.newBuilder()
-            .setName(user.getName())
-            .addRemoveGroups(group.getName())
-            .build());
+    memberships.remove(user, group);
   }
 
   private void listForUser(IamCall call) throws IamException, StoreException {
     User user = UserActions.find(namespace, call.need("UserName"));
     XmlOut out = call.out();
     out.open("Groups");
-    for (Map.Entry<String, String> membership : new TreeMap<>(user.getGroupsMap()).entrySet()) {
-      try {
-        Entity group = groups.find(membership.getKey());
-        if (isIn(user, group)) {
-          write(out, "member", group);
-        }
-      } catch (IamException e) {
-        // A group that is no more: what the user says of it means nothing.
-      }
+    for (Entity group : memberships.of(user)) {
+      write(out, "member", group);
     }
     out.close();
     out.text("IsTruncated", false);

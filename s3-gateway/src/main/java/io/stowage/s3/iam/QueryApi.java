@@ -90,8 +90,9 @@ public final class QueryApi {
     this.region = region;
     this.clock = clock;
     RoleActions roles = new RoleActions(namespace, clock);
-    new UserActions(namespace).addTo(actions.get(Service.IAM));
-    new GroupActions(namespace, clock).addTo(actions.get(Service.IAM));
+    Memberships memberships = new Memberships(namespace);
+    new UserActions(namespace, memberships).addTo(actions.get(Service.IAM));
+    new GroupActions(namespace, clock, memberships).addTo(actions.get(Service.IAM));
     roles.addTo(actions.get(Service.IAM));
     new SessionActions(authorizer, sessions, roles, clock).addTo(actions.get(Service.STS));
   }

@@ -40,9 +40,11 @@ final class UserActions {
   private static final int MOST_POLICY_CHARS = 2_048;
 
   private final ObjectManager namespace;
+  private final Memberships memberships;
 
-  UserActions(ObjectManager namespace) {
+  UserActions(ObjectManager namespace, Memberships memberships) {
     this.namespace = namespace;
+    this.memberships = memberships;
   }
 
   void addTo(Map<String, Action> actions) {
@@ -189,8 +191,12 @@ final class UserActions {
   }
 
   private void apply(UpdateUserRequest.Builder change) throws IamException, StoreException {
+    var unused = changed(change);
+  }
+
+  private User changed(UpdateUserRequest.Builder change) throws IamException, StoreException {
     try {
-      namespace.updateUser(change.build());
+      return namespace.updateUser(change.build()).getUser();
     } catch (StoreException e) {
       if (e.code() == ErrorCode.NO_SUCH_KEY) {
         throw IamException.noSuchEntity("user", change.getName());
@@ -209,13 +215,17 @@ final class UserActions {
     if (call.param("NewUserName") != null) {
       change.setNewName(call.needName("NewUserName", LONGEST_NAME));
     }
+    User changed;
     try {
-      apply(change);
+      changed = changed(change);
     } catch (StoreException e) {
       if (e.code() == ErrorCode.KEY_EXISTS) {
         throw IamException.exists("User", change.getNewName());
       }
       throw e;
+    }
+    if (!change.getNewName().isEmpty()) {
+      memberships.renamed(changed);
     }
   }
 
@@ -311,7 +321,7 @@ final class UserActions {
     if (user.getPoliciesCount() > 0) {
       throw IamException.conflict("Cannot delete entity, must delete policies first.");
     }
-    if (user.getGroupsCount() > 0) {
+    if (!memberships.of(user).isEmpty()) {
       throw IamException.conflict("Cannot delete entity, must remove users from group first.");
     }
     namespace.deleteUser(DeleteUserRequest.newBuilder().setName(user.getName()).build());
