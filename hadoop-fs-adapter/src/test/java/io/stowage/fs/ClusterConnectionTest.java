@@ -70,6 +70,7 @@ class ClusterConnectionTest {
   private final AtomicInteger ended = new AtomicInteger();
   private final AtomicInteger keysClosed = new AtomicInteger();
   private final Semaphore mayEnd = new Semaphore(0);
+  private final List<ClusterConnection> held = new ArrayList<>(); // until it is cleared
   private volatile boolean endFails;
   private TwinCluster twins;
   private ClusterConnector before;
@@ -209,18 +210,18 @@ class ClusterConnectionTest {
           };
       ClusterConnection.replaceConnector(new NetworkConnector(tls -> datanodes));
       try (RpcServer alive = serve(leases)) {
-        List<ClusterConnection> forgotten = new ArrayList<>();
         try (RpcServer gone = serve(leases)) {
           for (int i = 0; i < 5; i++) { // one more than are ended at a time
-            forgotten.add(writeAs("user" + i, gone));
+            held.add(writeAs("user" + i, gone));
           }
         }
-        List<ClusterConnection> after = new ArrayList<>(List.of(writeAs("other", alive)));
+        ClusterConnection other = writeAs("other", alive);
         assertEquals(open + 6, ClusterConnection.openClusters());
-        forgotten.clear();
+        held.clear();
         await(() -> ClusterConnection.openClusters() == open + 1, "clusters are still held");
         assertEquals(List.of(), leases.releases());
-        after.clear();
+        assertTrue(!other.isClosed());
+        other = null;
         await(() -> leases.releases().size() == 2, "they are waited for as jobs wait");
       }
     }

@@ -425,7 +425,7 @@ class OwnReportsTest {
   /** As while a script that tells racks hangs: who calls again does not take another handler. */
   @Test
   void aRegistrationIsSettledWhenItsRestIsDone() throws Exception {
-    NodeHosts hosts = new NodeHosts(h.store, OwnReportsTest::canonical);
+    NodeHosts hosts = h.scm.bound(OwnReportsTest::canonical);
     CountDownLatch slow = new CountDownLatch(1);
     AtomicInteger begun = new AtomicInteger();
     ExecutorService handlers = Executors.newFixedThreadPool(1);
