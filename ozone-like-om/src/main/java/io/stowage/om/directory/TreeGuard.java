@@ -236,6 +236,7 @@ public final class TreeGuard {
 
   private static ObjectVersion withoutContent(ObjectVersion entry) {
     return entry.toBuilder()
+        .clearPartLengths()
         .clearMd5()
         .clearChecksums()
         .clearPartChecksums()
