@@ -379,7 +379,7 @@ public final class Policy {
       }
     }
     return new Statement(
-        node.path("Sid").asText(),
+        node.path("Sid").asText(""), // null is none
         effect.equals("Allow"),
         principals,
         notPrincipals,

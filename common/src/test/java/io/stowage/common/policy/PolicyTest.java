@@ -386,6 +386,7 @@ class PolicyTest {
       toKeep.of(json(called.formatted("A"), called.formatted(other)));
     }
     toKeep.of(json(called.formatted(""), called.formatted(""))); // as Terraform wrote them
+    toKeep.of(json("'Sid':null," + statement, "'Sid':null," + statement));
     toKeep.of(json(statement, statement));
     String same = json(called.formatted("A"), called.formatted("A"));
     MalformedPolicyException refused =
