@@ -51,10 +51,15 @@ final class DataTls {
    */
   private static final long SESSION_SECONDS = 600;
 
-  /** As OpenSSL finds it, who writes most such files; what begins and does not end, too. */
+  /**
+   * As OpenSSL finds it, who writes most such files, and behind a byte order mark of UTF-8, too;
+   * also what begins and does not end.
+   */
   private static final Pattern CERTIFICATE =
       Pattern.compile(
-          "^-----BEGIN ((?:X509 )?CERTIFICATE)-----[^-]*(-----END \\1-----)?", Pattern.MULTILINE);
+          "(?<=^(?:\\xEF\\xBB\\xBF)?)-----BEGIN ((?:X509 )?CERTIFICATE)-----"
+              + "[^-]*(-----END \\1-----)?",
+          Pattern.MULTILINE);
 
   private static final int END = 2; // a group of it
 

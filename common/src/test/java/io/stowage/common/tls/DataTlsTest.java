@@ -85,6 +85,15 @@ class DataTlsTest {
     assertTrue(ClientTls.from(StowageConfig.of(settings)).isOn());
   }
 
+  /** As editors of other systems leave one, alone or in the middle of what was put together. */
+  @Test
+  void believesAnAuthorityBehindAByteOrderMark() throws Exception {
+    Path bundle = bundle("\uFEFF", authority("first"), "\uFEFF", authority("second"));
+    assertEquals(Set.of("CN=first", "CN=second"), trusted(bundle));
+    Path half = bundle("\uFEFF", authority("first").substring(0, 100));
+    assertTrue(refusal(half).startsWith(half + " ends, or has something else,"), refusal(half));
+  }
+
   @Test
   void aFileWithoutACertificateIsRefusedByItsName() throws Exception {
     for (String nothing : new String[] {"", "# none yet\n", REVOKED}) {
