@@ -46,8 +46,11 @@ final class NetworkConnector implements ClusterConnector {
   private static final Duration DEADLINE = Duration.ofSeconds(90);
 
   /**
-   * All calls of a close together. What is not given back by then lapses; whoever ends clusters
-   * that were forgotten has others to end, and a process that ends is killed if it takes long.
+   * All calls of a close together begin within this, and the last ends within CALL_TIMEOUT: so a
+   * cluster that is gone takes ten seconds, one that takes calls and does not answer thirty to
+   * forty. What is not given back by then lapses; whoever ends clusters that were forgotten has
+   * others to end, and a process that ends is killed if it takes long. A shorter timeout would need
+   * another connection, of every client that closes.
    */
   private static final Duration END = Duration.ofSeconds(10);
 
