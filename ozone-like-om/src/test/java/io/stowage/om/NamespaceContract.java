@@ -797,7 +797,7 @@ abstract class NamespaceContract {
     UpdateUserRequest leave =
         UpdateUserRequest.newBuilder().setName("u" + name).addRemoveGroups(name).build();
     for (Map<String, String> other :
-        List.of(Map.of(name, "AGPA9"), Map.of("never", "AGPA1"), Map.of(name, "AGPA1", "x", ""))) {
+        List.of(Map.of(name, "AGPA9"), Map.of("never", "AGPA1"), Map.of("x", "", name, ""))) {
       assertEquals(
           ErrorCode.PRECONDITION_FAILED,
           codeOf(() -> om.om.updateUser(leave.toBuilder().putAllOnlyIfGroups(other).build())));
@@ -806,6 +806,7 @@ abstract class NamespaceContract {
         UpdateUserRequest.newBuilder()
             .setName("u" + name)
             .putOnlyIfGroups("gone", "AGPA2")
+            .putOnlyIfGroups("x", "")
             .addRemoveGroups("gone")
             .build());
     Identity identity = identity("AK" + name);
@@ -822,7 +823,22 @@ abstract class NamespaceContract {
             .filter(group -> group.getName().equals(name))
             .findAny()
             .orElseThrow();
+    put(last.toBuilder().setName(name + "renamed").clearStamp().build(), false);
+    assertEquals(2, identity("AK" + name).getPoliciesCount());
     put(last, true);
+    // A group's id is what counts, whatever name the user remembers.
+    assertEquals(
+        Set.of("group/" + name + "renamed/p", "group/" + name + "renamed/q"),
+        identity("AK" + name).getPoliciesMap().keySet());
+    Entity renamed =
+        om.om
+            .getEntity(
+                GetEntityRequest.newBuilder()
+                    .setKind(EntityKind.GROUP)
+                    .setName(name + "renamed")
+                    .build())
+            .getEntity();
+    put(renamed, true);
     // A group made later under the same name is another: its members do not come back.
     put(asked.toBuilder().setId("AGPA3").build(), false);
     assertEquals(Map.of(), identity("AK" + name).getPoliciesMap());

@@ -45,6 +45,7 @@ import software.amazon.awssdk.http.urlconnection.UrlConnectionHttpClient;
 import software.amazon.awssdk.regions.Region;
 import software.amazon.awssdk.services.iam.model.AccessKey;
 import software.amazon.awssdk.services.iam.model.GetAccessKeyLastUsedResponse;
+import software.amazon.awssdk.services.iam.model.LimitExceededException;
 import software.amazon.awssdk.services.iam.model.ListUserTagsResponse;
 import software.amazon.awssdk.services.iam.model.NoSuchEntityException;
 import software.amazon.awssdk.services.iam.model.StatusType;
@@ -113,6 +114,28 @@ class IamTest extends S3IamTest {
     assertFalse(left.isTruncated());
     assertEquals(List.of(Tag.builder().key("b").value("2").build()), left.tags());
     assertEquals(left.tags(), iam.getUser(b -> b.userName(name)).user().tags());
+  }
+
+  /** Such as whoever added the user while the group was removed, and died, left behind. */
+  @Test
+  void groupsThatAreNoMoreTakeNoRoomInAUser() throws Exception {
+    iam.createUser(b -> b.userName(name));
+    UpdateUserRequest.Builder gone = UpdateUserRequest.newBuilder().setName(name);
+    for (int i = 0; i < 10; i++) {
+      gone.putPutGroups(name + "gone" + i, "AGPAGONE" + i);
+    }
+    target.namespace.updateUser(gone.build());
+    for (int i = 0; i < 10; i++) {
+      String group = name + "g" + i;
+      iam.createGroup(b -> b.groupName(group));
+      iam.addUserToGroup(b -> b.groupName(group).userName(name));
+    }
+    iam.addUserToGroup(b -> b.groupName(name + "g3").userName(name)); // is in it
+    assertEquals(10, iam.listGroupsForUser(b -> b.userName(name)).groups().size());
+    iam.createGroup(b -> b.groupName(name + "more"));
+    assertThrows(
+        LimitExceededException.class,
+        () -> iam.addUserToGroup(b -> b.groupName(name + "more").userName(name)));
   }
 
   @Test

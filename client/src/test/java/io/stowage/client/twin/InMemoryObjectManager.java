@@ -1184,13 +1184,17 @@ public final class InMemoryObjectManager implements ObjectManager {
               .setAdmin(user.getAdmin())
               .putAllPolicies(user.getPoliciesMap());
       user.getGroupsMap()
+          .values()
           .forEach(
-              (name, id) -> {
-                Entity group = entities.get(EntityKind.GROUP + name);
-                if (group != null && group.getId().equals(id)) {
-                  group
-                      .getPoliciesMap()
-                      .forEach((p, json) -> found.putPolicies("group/" + name + "/" + p, json));
+              id -> {
+                for (Entity group : entities.values()) {
+                  if (group.getKind() == EntityKind.GROUP && group.getId().equals(id)) {
+                    group
+                        .getPoliciesMap()
+                        .forEach(
+                            (p, json) ->
+                                found.putPolicies("group/" + group.getName() + "/" + p, json));
+                  }
                 }
               });
       identity = user.getInactiveKeysList().contains(request.getAccessKey()) ? null : found.build();
@@ -1250,7 +1254,8 @@ public final class InMemoryObjectManager implements ObjectManager {
   @Override
   public synchronized UpdateUserReply updateUser(UpdateUserRequest request) throws StoreException {
     User seen = user(request.getName());
-    if (!seen.getGroupsMap().entrySet().containsAll(request.getOnlyIfGroupsMap().entrySet())) {
+    if (!request.getOnlyIfGroupsMap().entrySet().stream()
+        .allMatch(asked -> seen.getGroupsOrDefault(asked.getKey(), "").equals(asked.getValue()))) {
       throw new StoreException(
           ErrorCode.PRECONDITION_FAILED, "Cannot change user " + request.getName());
     }

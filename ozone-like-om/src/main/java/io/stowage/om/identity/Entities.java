@@ -163,6 +163,34 @@ public final class Entities {
     return seen.exists() ? opened(seen, kind, name) : null;
   }
 
+  /**
+   * The one of an id, by what it was called last; null if there is none. A listing misses what is
+   * renamed behind its back, so that there are two.
+   */
+  Entity find(EntityKind kind, String name, String id) throws StoreException {
+    Entity named = find(kind, name);
+    if (named != null && named.getId().equals(id)) {
+      return named;
+    }
+    Entity listed = list(kind, id);
+    return listed != null ? listed : list(kind, id);
+  }
+
+  private Entity list(EntityKind kind, String id) throws StoreException {
+    ListEntitiesRequest.Builder next = ListEntitiesRequest.newBuilder().setKind(kind);
+    ListEntitiesReply page;
+    do {
+      page = list(next.build());
+      for (Entity entity : page.getEntitiesList()) {
+        if (entity.getId().equals(id)) {
+          return entity;
+        }
+        next.setAfter(entity.getName());
+      }
+    } while (page.getMore());
+    return null;
+  }
+
   public Entity get(EntityKind kind, String name) throws StoreException {
     requireKind(kind, name);
     Entity entity = find(kind, name);

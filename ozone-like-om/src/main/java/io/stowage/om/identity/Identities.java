@@ -134,9 +134,9 @@ public final class Identities {
         .setAdmin(user.getAdmin())
         .putAllTags(user.getTagsMap())
         .putAllPolicies(user.getPoliciesMap());
-    for (Map.Entry<String, String> membership : user.getGroupsMap().entrySet()) {
-      Entity group = entities.find(EntityKind.GROUP, membership.getKey());
-      if (group != null && group.getId().equals(membership.getValue())) {
+    for (Map.Entry<String, String> said : user.getGroupsMap().entrySet()) {
+      Entity group = entities.find(EntityKind.GROUP, said.getKey(), said.getValue());
+      if (group != null) {
         group
             .getPoliciesMap()
             .forEach(
@@ -379,10 +379,12 @@ public final class Identities {
   }
 
   private static void requireGroups(User user, UpdateUserRequest request) throws StoreException {
-    if (!user.getGroupsMap().entrySet().containsAll(request.getOnlyIfGroupsMap().entrySet())) {
-      throw new StoreException(
-          ErrorCode.PRECONDITION_FAILED,
-          "Cannot change user " + request.getName() + ": is in other groups by now");
+    for (Map.Entry<String, String> asked : request.getOnlyIfGroupsMap().entrySet()) {
+      if (!user.getGroupsOrDefault(asked.getKey(), "").equals(asked.getValue())) {
+        throw new StoreException(
+            ErrorCode.PRECONDITION_FAILED,
+            "Cannot change user " + request.getName() + ": is in other groups by now");
+      }
     }
   }
 

@@ -66,19 +66,17 @@ final class Entities {
     }
   }
 
-  /** Whether it is still called so. */
-  boolean isThere(Entity entity) throws StoreException {
-    Entity there = look(entity.getName());
-    return there != null && there.getId().equals(entity.getId());
-  }
-
   /**
-   * Null if there is none; during a rename either of the two. Looks twice: a listing misses what is
-   * renamed behind its back.
+   * The one of an id, by what it was called last; null if there is none, during a rename either of
+   * the two. A listing misses what is renamed behind its back, so that there are two.
    */
-  Entity withId(String id) throws StoreException {
-    Entity found = lookFor(id);
-    return found != null ? found : lookFor(id);
+  Entity now(String name, String id) throws StoreException {
+    Entity named = look(name);
+    if (named != null && named.getId().equals(id)) {
+      return named;
+    }
+    Entity listed = lookFor(id);
+    return listed != null ? listed : lookFor(id);
   }
 
   private Entity lookFor(String id) throws StoreException {
@@ -136,35 +134,27 @@ final class Entities {
     attempt(name, check, true);
   }
 
-  /** What has to follow from one name to another. */
-  interface Moving {
-    void from(Entity old) throws StoreException;
-  }
-
   /**
-   * Gives one another name: (1) it is made under the new one, with its id, (2) what follows it is
-   * moved, (3) the old one is removed, as it was when it was copied, (4) what came to the old one
-   * meanwhile is moved. Whatever a crash leaves is two of one id, of which each is as good; whoever
-   * asks again ends it.
+   * Gives one another name: (1) it is made under the new one, with its id, (2) the old one is
+   * removed, as it was when it was copied. Whatever a crash leaves is two of one id, of which each
+   * is as good; whoever asks again ends it.
+   *
+   * @return what it was
    */
-  void rename(String name, String newName, Change change, Moving moving)
-      throws IamException, StoreException {
+  Entity rename(String name, String newName, Change change) throws IamException, StoreException {
     for (int attempt = 1; ; attempt++) {
       Entity old = find(name);
       Entity.Builder made = old.toBuilder().setName(newName);
       change.on(made);
       copy(made);
-      moving.from(old);
       try {
         put(old, true);
+        return old;
       } catch (StoreException e) {
         if (e.code() != ErrorCode.CONFLICT || attempt == MOST_ATTEMPTS) {
           throw known(e, name);
-        }
-        continue; // it changed: that has to be copied, too
+        } // else it changed: that has to be copied, too
       }
-      moving.from(old);
-      return;
     }
   }
 

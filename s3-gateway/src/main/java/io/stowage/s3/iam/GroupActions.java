@@ -29,7 +29,6 @@ import java.util.TreeMap;
 /** Groups, who is in them, and their policies. Thread-safe. */
 final class GroupActions {
   private static final int LONGEST_NAME = 128;
-  private static final int MOST_GROUPS = 10;
   private static final int MOST_POLICY_CHARS = 5_120;
 
   private final ObjectManager namespace;
@@ -148,7 +147,7 @@ final class GroupActions {
     if (newName.equals(name)) {
       groups.change(name, change);
     } else {
-      groups.rename(name, newName, change, old -> memberships.moveAll(old, newName));
+      memberships.renamed(groups.rename(name, newName, change));
     }
   }
 
@@ -182,9 +181,6 @@ final class GroupActions {
   private void addUser(IamCall call) throws IamException, StoreException {
     Entity group = asked(call);
     User user = UserActions.find(namespace, call.need("UserName"));
-    if (!user.getGroupsMap().containsKey(group.getName()) && user.getGroupsCount() >= MOST_GROUPS) {
-      throw IamException.limit("Cannot exceed quota for GroupsPerUser: " + MOST_GROUPS);
-    }
     memberships.add(user, group);
   }
 

@@ -25,32 +25,47 @@ import io.stowage.common.proto.ListUsersRequest;
 import io.stowage.common.proto.UpdateUserRequest;
 import io.stowage.common.proto.User;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 
 /**
- * Who is in which group. The users say it, with the group's name and id: so nobody is in a group
- * that was made anew under an old name. Thread-safe.
+ * Who is in which group. The users say it, by the group's id, which no other group ever has. The
+ * name beside it is only where the group is looked for first: if it is not there, it is looked for
+ * by its id ({@link Entities#now}; the object manager, which gathers policies, does the same). An
+ * id that no group has means nothing. Thread-safe.
  *
- * <p><b>Groups and users are renamed meanwhile.</b> Each is a row of its own. Whoever has written
- * that a user is in a group, under a new name of the user, too, looks at the group after that
- * ({@link #settle}): if it is there no more, he does what its rename, or its removal, did to the
- * others. If it still is, the rename looks at the users later than he wrote, and finds the user.
- * Who takes out, or moves, does so only to who says that he is in that very group: whoever was
- * taken out meanwhile does not come back.
+ * <p><b>Groups and users are renamed meanwhile</b>, each a row of its own, by somebody who may die
+ * at any step. So none relies on another:
+ *
+ * <ul>
+ *   <li>A name that is behind, since whoever renamed or removed the group died before he looked at
+ *       its members, or looked past one who was added or renamed just then, costs a search. The
+ *       next change of the user's groups puts it right.
+ *   <li>All that a user says changes at once, if he still says what was read ({@link #change}). Of
+ *       a rename's settling, an addition and a removal each therefore sees what was before it:
+ *       whoever is taken out is so under every name, and nobody who read him earlier brings him
+ *       back.
+ *   <li>A name that another group has by now is not lost when that is written: what the first is
+ *       called by now is written with it.
+ *   <li>Whoever added a user looks at the group after that: if it was removed, he says so, and what
+ *       he wrote is taken back, by him or by who removed it. Where both die it means nothing.
+ * </ul>
  */
 final class Memberships {
+  private static final int MOST_GROUPS = 10;
+
+  /** Rivals that change the same user's groups; each lost attempt means one won. */
+  private static final int MOST_ATTEMPTS = 50;
+
   private final ObjectManager namespace;
   private final Entities groups;
 
   Memberships(ObjectManager namespace) {
     this.namespace = namespace;
     this.groups = new Entities(namespace, EntityKind.GROUP, "group");
-  }
-
-  private static boolean isIn(User user, Entity group) {
-    return group.getId().equals(user.getGroupsMap().get(group.getName()));
   }
 
   /** Those in a group, by what they say. */
@@ -61,7 +76,7 @@ final class Memberships {
     do {
       page = namespace.listUsers(ListUsersRequest.newBuilder().setAfter(after).build());
       for (User user : page.getUsersList()) {
-        if (isIn(user, group)) {
+        if (user.getGroupsMap().containsValue(group.getId())) {
           members.add(user);
         }
         after = user.getName();
@@ -70,12 +85,13 @@ final class Memberships {
     return members;
   }
 
-  /** The groups that a user is in: of one that is no more, what the user says means nothing. */
+  /** The groups that a user is in, each once. */
   List<Entity> of(User user) throws StoreException {
     List<Entity> in = new ArrayList<>();
-    for (String name : new TreeMap<>(user.getGroupsMap()).keySet()) {
-      Entity group = groups.look(name);
-      if (group != null && isIn(user, group)) {
+    Set<String> ids = new HashSet<>();
+    for (Map.Entry<String, String> said : new TreeMap<>(user.getGroupsMap()).entrySet()) {
+      Entity group = ids.add(said.getValue()) ? groups.now(said.getKey(), said.getValue()) : null;
+      if (group != null) {
         in.add(group);
       }
     }
@@ -83,113 +99,133 @@ final class Memberships {
   }
 
   void add(User user, Entity group) throws IamException, StoreException {
+    change(
+        user.getName(),
+        Set.of(),
+        in -> {
+          if (has(in, group)) {
+            return in;
+          }
+          if (in.size() >= MOST_GROUPS) {
+            throw IamException.limit("Cannot exceed quota for GroupsPerUser: " + MOST_GROUPS);
+          }
+          List<Entity> more = new ArrayList<>(in);
+          more.add(now(group));
+          return more;
+        });
     try {
-      namespace.updateUser(
-          UpdateUserRequest.newBuilder()
-              .setName(user.getName())
-              .putPutGroups(group.getName(), group.getId())
-              .build());
-    } catch (StoreException e) {
-      if (e.code() == ErrorCode.NO_SUCH_KEY) {
-        throw IamException.noSuchEntity("user", user.getName());
-      }
+      var unused = now(group);
+    } catch (IamException e) {
+      settle(user, Set.of(group.getId()));
       throw e;
-    }
-    if (!settle(user, group)) {
-      throw IamException.noSuchEntity("group", group.getName());
     }
   }
 
   void remove(User user, Entity group) throws IamException, StoreException {
-    if (!isIn(user, group) || !take(user.getName(), group, null)) {
-      throw new IamException(
-          404,
-          "NoSuchEntity",
-          "The user with name " + user.getName() + " is not in group " + group.getName() + ".");
-    }
+    change(
+        user.getName(),
+        Set.of(),
+        in -> {
+          if (!has(in, group)) {
+            throw new IamException(
+                404,
+                "NoSuchEntity",
+                "The user with name "
+                    + user.getName()
+                    + " is not in group "
+                    + group.getName()
+                    + ".");
+          }
+          return in.stream().filter(other -> !other.getId().equals(group.getId())).toList();
+        });
   }
 
-  /** Each is in the group under either name, and in no moment in none. */
-  void moveAll(Entity old, String newName) throws StoreException {
-    for (List<User> left = members(old); !left.isEmpty(); left = members(old)) {
-      for (User user : left) {
-        move(user, old, newName);
-      }
+  /** A group was given another name: its members say that from now on. */
+  void renamed(Entity group) throws StoreException {
+    for (User user : members(group)) {
+      settle(user, Set.of());
     }
   }
 
   /** A group was removed: who came to it meanwhile is in none. */
   void removed(Entity group) throws StoreException {
     for (User user : members(group)) {
-      var unused = settle(user, group);
+      settle(user, Set.of(group.getId()));
     }
   }
 
-  /** A user was given another name. */
-  void renamed(User user) throws StoreException {
-    for (Map.Entry<String, String> said : user.getGroupsMap().entrySet()) {
-      var unused =
-          settle(user, Entity.newBuilder().setName(said.getKey()).setId(said.getValue()).build());
+  private void settle(User user, Set<String> gone) throws StoreException {
+    try {
+      change(user.getName(), gone, in -> in);
+    } catch (IamException e) {
+      // nobody is called so any more: the other name says the same, and means as much
     }
+  }
+
+  private static boolean has(List<Entity> in, Entity group) {
+    return in.stream().anyMatch(each -> each.getId().equals(group.getId()));
+  }
+
+  private Entity now(Entity group) throws IamException, StoreException {
+    Entity now = groups.now(group.getName(), group.getId());
+    if (now == null) {
+      throw IamException.noSuchEntity("group", group.getName());
+    }
+    return now;
+  }
+
+  /** The groups that a user is to be in, by those that he is in. */
+  private interface Change {
+    List<Entity> of(List<Entity> in) throws IamException, StoreException;
   }
 
   /**
-   * What becomes of one who says that he is in a group, if that is not called so any more; false:
-   * there is none of its id.
-   */
-  private boolean settle(User user, Entity said) throws StoreException {
-    Entity group = said;
-    while (!groups.isThere(group)) {
-      Entity now = groups.withId(group.getId());
-      move(user, group, now == null ? null : now.getName());
-      if (now == null) {
-        return false;
-      }
-      group = now;
-    }
-    return true;
-  }
-
-  /**
-   * Moves one user, whatever his name is by now, or takes him out.
+   * Changes what a user says, and writes what his groups are called by now. An id that was not
+   * found stays, since a listing may miss a group: only who knows that it is gone takes it out.
    *
-   * @param to the group's other name; null: none
+   * @param gone ids of groups that were removed
    */
-  private void move(User user, Entity from, String to) throws StoreException {
-    String name = user.getName();
-    while (name != null && !take(name, from, to)) {
-      name = nameIn(from, user);
-    }
-  }
-
-  /** What a user is called by now; null: he is not in the group, or there no more. */
-  private String nameIn(Entity group, User was) throws StoreException {
-    for (User user : members(group)) {
-      if (user.getId().equals(was.getId()) && user.getCanonicalId().equals(was.getCanonicalId())) {
-        return user.getName();
+  private void change(String name, Set<String> gone, Change change)
+      throws IamException, StoreException {
+    for (int attempt = 1; ; attempt++) {
+      User user = UserActions.find(namespace, name);
+      List<Entity> in = of(user);
+      Map<String, String> next = new TreeMap<>(user.getGroupsMap());
+      next.values().removeAll(gone);
+      next.values().removeAll(in.stream().map(Entity::getId).toList());
+      Map<String, String> called = new TreeMap<>();
+      List<Entity> willBeIn = change.of(in);
+      willBeIn.forEach(each -> called.put(each.getName(), each.getId()));
+      next.putAll(called);
+      boolean isOneMoment = called.size() == willBeIn.size(); // else one got another's name by now
+      if (isOneMoment
+          && (next.equals(user.getGroupsMap()) || swap(name, user.getGroupsMap(), next))) {
+        return;
+      }
+      if (attempt == MOST_ATTEMPTS) {
+        throw new StoreException(
+            ErrorCode.CONFLICT, "Cannot change the groups of " + name + ": they change meanwhile");
       }
     }
-    return null;
   }
 
-  /** False: nobody of that name says that he is in it. */
-  private boolean take(String name, Entity from, String to) throws StoreException {
-    UpdateUserRequest.Builder change =
-        UpdateUserRequest.newBuilder()
-            .setName(name)
-            .putOnlyIfGroups(from.getName(), from.getId())
-            .addRemoveGroups(from.getName());
-    if (to != null) {
-      change.putPutGroups(to, from.getId());
-    }
+  /** False: the user says something else by now. */
+  private boolean swap(String name, Map<String, String> said, Map<String, String> next)
+      throws IamException, StoreException {
+    UpdateUserRequest.Builder change = UpdateUserRequest.newBuilder().setName(name);
+    next.keySet().forEach(group -> change.putOnlyIfGroups(group, ""));
+    change.putAllOnlyIfGroups(said).addAllRemoveGroups(said.keySet()).putAllPutGroups(next);
     try {
       namespace.updateUser(change.build());
       return true;
     } catch (StoreException e) {
-      return switch (e.code()) {
-        case NO_SUCH_KEY, PRECONDITION_FAILED -> false;
+      switch (e.code()) {
+        case PRECONDITION_FAILED -> {
+          return false;
+        }
+        case NO_SUCH_KEY -> throw IamException.noSuchEntity("user", name);
         default -> throw e;
-      };
+      }
     }
   }
 }

@@ -191,12 +191,8 @@ final class UserActions {
   }
 
   private void apply(UpdateUserRequest.Builder change) throws IamException, StoreException {
-    var unused = changed(change);
-  }
-
-  private User changed(UpdateUserRequest.Builder change) throws IamException, StoreException {
     try {
-      return namespace.updateUser(change.build()).getUser();
+      namespace.updateUser(change.build());
     } catch (StoreException e) {
       if (e.code() == ErrorCode.NO_SUCH_KEY) {
         throw IamException.noSuchEntity("user", change.getName());
@@ -215,17 +211,13 @@ final class UserActions {
     if (call.param("NewUserName") != null) {
       change.setNewName(call.needName("NewUserName", LONGEST_NAME));
     }
-    User changed;
     try {
-      changed = changed(change);
+      apply(change);
     } catch (StoreException e) {
       if (e.code() == ErrorCode.KEY_EXISTS) {
         throw IamException.exists("User", change.getNewName());
       }
       throw e;
-    }
-    if (!change.getNewName().isEmpty()) {
-      memberships.renamed(changed);
     }
   }
 
