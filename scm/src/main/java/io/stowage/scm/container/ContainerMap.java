@@ -199,6 +199,9 @@ public final class ContainerMap {
       int[] lossy;
       int[] failing;
       synchronized (segment) {
+        if (segment.size == 0) {
+          continue;
+        }
         ids = segment.ids.clone();
         packed = segment.packed.clone();
         present = segment.present.clone();
