@@ -111,12 +111,15 @@ final class TestOm {
     }
   }
 
+  /** Where {@link #onHBase()} has its tables. */
+  static final String NAMESPACE = "stowage";
+
   private static HBaseTables hbase;
 
   /** The tables of this JVM's HBase. */
   static synchronized Tables onHBase() throws Exception {
     if (hbase == null) {
-      hbase = openHBase("stowage");
+      hbase = openHBase(NAMESPACE);
     }
     return tables(hbase);
   }
