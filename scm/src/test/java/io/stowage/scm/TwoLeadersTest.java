@@ -45,6 +45,7 @@ import io.stowage.common.proto.ShardReport;
 import io.stowage.scm.container.ContainerRow;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -62,23 +63,25 @@ import org.junit.jupiter.api.Test;
  * Every order in which two SCMs that both believe to lead can do what matters, up to a depth, and
  * long random ones beyond it: the real SCM code over the in-memory table, with datanodes that keep
  * the fencing rules. Nobody is ever told that it lost; only compare-and-set and epochs stand
- * between the two. Of the sequences of four steps a part is tried, another one each time, and all
- * of them with {@code -Dstowage.scm.every-interleaving=true}.
+ * between the two. Of the sequences of four steps a part is tried, another one each time, in which
+ * each of three steps is the beginning of one; all of them with {@code
+ * -Dstowage.scm.every-interleaving=true}.
  */
 class TwoLeadersTest {
   private static final String POLICY = "rs-1-2";
   private static final int NODES = 3;
   private static final int DATA_SHARDS = 1;
 
-  /** Sequences of so many steps are all tried, and a share of those of one more. */
+  /** Sequences of so many steps are all tried. */
   private static final int DEPTH = 3;
 
-  /** One in so many; without a common divisor with the number of choices at a step. */
-  private static final int SHARE = Boolean.getBoolean("stowage.scm.every-interleaving") ? 1 : 11;
+  private static final boolean EVERY = Boolean.getBoolean("stowage.scm.every-interleaving");
 
-  private static final int REPAIRED_TO_THE_END = 20; // one of so many runs
+  // One of so many runs; primes, or all of them would begin with the same few steps.
+  private static final int REPAIRED_TO_THE_END = 19;
   private static final int REPAIR_WALKS = Integer.getInteger("stowage.scm.repair-walks", 400);
-  private static final int EMPTIED_TO_THE_END = 100; // one of so many runs
+  private static final int EMPTIED_TO_THE_END = 53;
+
   private static final int REPACK_WALKS = Integer.getInteger("stowage.scm.repack-walks", 300);
   private static final int RANDOM_WALKS = 1_500;
   private static final int RANDOM_LENGTH = 40;
@@ -589,12 +592,25 @@ class TwoLeadersTest {
     void on(World world, int run) throws StoreException;
   }
 
-  /** Every sequence of so many steps, of either SCM, and some of those that are longer by one. */
+  /**
+   * Every sequence of so many steps, of either SCM, as the beginning of one that is longer by one:
+   * what has to hold is looked at after each step. A share without a common divisor with the number
+   * of choices meets all beginnings, if it is the lesser.
+   */
   private static void shortInterleavings(List<Step> steps, Act begin, Act end) {
-    int all = everyShortInterleaving(steps, DEPTH, 1, begin, end);
-    assertEquals(Math.pow(2 * steps.size(), DEPTH), all);
-    int some = everyShortInterleaving(steps, DEPTH + 1, SHARE, begin, end);
-    assertTrue(some >= Math.pow(2 * steps.size(), DEPTH + 1) / SHARE - 1);
+    int choices = 2 * steps.size();
+    int beginnings = (int) Math.pow(choices, DEPTH);
+    BitSet begun = new BitSet(beginnings);
+    everyShortInterleaving(
+        steps,
+        DEPTH + 1,
+        EVERY ? 1 : choices - 1,
+        begin,
+        (world, run) -> {
+          begun.set(run % beginnings);
+          end.on(world, run);
+        });
+    assertEquals(beginnings, begun.cardinality());
   }
 
   /**
