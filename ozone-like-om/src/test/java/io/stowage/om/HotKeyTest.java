@@ -34,7 +34,7 @@ import org.junit.jupiter.api.Test;
  * HBase's own deletions and millisecond stamps, half of the acknowledged puts were invisible.
  */
 class HotKeyTest {
-  private static final int ROUNDS = Integer.getInteger("stowage.it.hot-key-rounds", 1_000);
+  private static final int ROUNDS = Integer.getInteger("stowage.it.hot-key-rounds", 300);
 
   @Test
   void nothingAcknowledgedIsEverInvisible() throws Exception {
