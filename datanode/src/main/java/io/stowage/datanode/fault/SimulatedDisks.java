@@ -26,13 +26,13 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.Set;
-import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
@@ -65,9 +65,9 @@ public final class SimulatedDisks implements DiskFiles {
   /** Bytes of one file. */
   private static final class Node {
     /** What reads see. */
-    final Map<Long, byte[]> cached = new TreeMap<>();
+    final Map<Long, byte[]> cached = new HashMap<>();
 
-    final Map<Long, byte[]> durable = new TreeMap<>();
+    final Map<Long, byte[]> durable = new HashMap<>();
 
     /** Blocks that a force would write. Blocks never change, they are replaced. */
     final Set<Long> dirty = new TreeSet<>();
@@ -77,6 +77,17 @@ public final class SimulatedDisks implements DiskFiles {
 
     long size;
     long durableSize;
+
+    Node copy() {
+      Node copy = new Node();
+      copy.cached.putAll(cached);
+      copy.durable.putAll(durable);
+      copy.dirty.addAll(dirty);
+      copy.ghosts.addAll(ghosts);
+      copy.size = size;
+      copy.durableSize = durableSize;
+      return copy;
+    }
   }
 
   private final Map<Path, Node> names = new HashMap<>();
@@ -108,6 +119,23 @@ public final class SimulatedDisks implements DiskFiles {
   private long operationsLeft = Long.MAX_VALUE;
 
   // ---- What tests do
+
+  /**
+   * Disks with the same files, each block as durable or not, for another future than these have.
+   * What a test has fail, hang or lie is not copied.
+   */
+  public synchronized SimulatedDisks copy() {
+    SimulatedDisks copy = new SimulatedDisks();
+    Map<Node, Node> nodes = new IdentityHashMap<>();
+    names.forEach((path, node) -> copy.names.put(path, nodes.computeIfAbsent(node, Node::copy)));
+    durableNames.forEach(
+        (path, node) -> copy.durableNames.put(path, nodes.computeIfAbsent(node, Node::copy)));
+    copy.dirtyNames.addAll(dirtyNames);
+    directories.forEach((path, inside) -> copy.directories.put(path, new HashSet<>(inside)));
+    copy.capacity = capacity;
+    copy.recount();
+    return copy;
+  }
 
   /** The power fails on all disks at once; what comes back is what a new process finds. */
   public synchronized void losePower(Random random) {

@@ -54,31 +54,47 @@ class TwoCrashesTest {
   @Test
   void whatWasAnsweredInTwoLivesIsThereInTheThird() throws Exception {
     int pairs = 0;
-    boolean firstCutShort = true;
-    for (int first = 1; firstCutShort; first++) {
-      boolean secondCutShort = true;
-      for (int second = 1; secondCutShort; second++) {
-        for (int seed = 0; seed < 3; seed++) {
-          TwoCrashesTest run = new TwoCrashesTest();
-          String where = "first crash " + first + ", second " + second + ", seed " + seed;
-          try {
-            run.begin();
-            firstCutShort = run.live(first);
-            run.disks.killProcess();
-            run.begin();
-            secondCutShort = run.live(second);
-            run.disks.losePower(new Random(seed));
-            run.begin();
-            run.checkAll();
-            run.store.close();
-          } catch (AssertionError | Exception e) {
-            throw new AssertionError(where + ": " + e.getMessage(), e);
+    String where = "";
+    try {
+      boolean firstCutShort = true;
+      for (int first = 1; firstCutShort; first++) {
+        where = "first crash " + first;
+        TwoCrashesTest one = new TwoCrashesTest();
+        one.begin();
+        firstCutShort = one.live(first);
+        one.disks.killProcess();
+        boolean secondCutShort = true;
+        for (int second = 1; secondCutShort; second++) {
+          where = "first crash " + first + ", second " + second;
+          TwoCrashesTest two = one.copy();
+          two.begin();
+          secondCutShort = two.live(second);
+          for (int seed = 0; seed < 3; seed++) {
+            where = "first crash " + first + ", second " + second + ", seed " + seed;
+            TwoCrashesTest three = two.copy();
+            three.disks.losePower(new Random(seed));
+            three.begin();
+            three.checkAll();
+            three.store.close();
+            pairs++;
           }
-          pairs++;
         }
       }
+    } catch (AssertionError | Exception e) {
+      throw new AssertionError(where + ": " + e.getMessage(), e);
     }
     assertTrue(pairs > 500, pairs + " runs");
+  }
+
+  /** The same as far as it went, so that what led there is lived once. */
+  private TwoCrashesTest copy() {
+    TwoCrashesTest copy = new TwoCrashesTest();
+    copy.disks = disks.copy();
+    copy.answered.putAll(answered);
+    copy.openedEpoch = openedEpoch;
+    copy.sealedEnd = sealedEnd;
+    copy.lives = lives;
+    return copy;
   }
 
   private void begin() throws Exception {
