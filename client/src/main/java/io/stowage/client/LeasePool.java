@@ -107,6 +107,7 @@ final class LeasePool {
   private StoreException failure; // of the last try, guarded by asking
   private long failedNanos;
   private volatile boolean closed;
+  private volatile long lastNanos = Long.MAX_VALUE; // nobody waits for a lease any longer
   private final LongAdder granted = new LongAdder();
 
   LeasePool(
@@ -260,14 +261,15 @@ final class LeasePool {
         refusal = e;
       }
       long now = clock.monotonicNanos();
+      long last = Math.min(deadline, lastNanos);
       boolean again =
           switch (refusal.code()) {
-            case NOT_ENOUGH_NODES -> now < Math.min(withoutNodes, deadline);
+            case NOT_ENOUGH_NODES -> now < Math.min(withoutNodes, last);
             case UNAVAILABLE, TIMEOUT, NOT_LEADER, OVERLOADED, OUTCOME_UNKNOWN, INTERNAL ->
-                now < deadline;
+                now < last;
             case SHARD_FAILED -> {
               holder = WriteId.random(); // that lease was given back
-              yield now < deadline;
+              yield now < last;
             }
             default -> false;
           };
@@ -462,6 +464,11 @@ final class LeasePool {
       open.remove(lease);
       lease.lose();
     }
+  }
+
+  /** The pool is about to be closed: from now on nobody waits for a lease for longer than this. */
+  void hurry(Duration patience) {
+    lastNanos = clock.monotonicNanos() + patience.toNanos();
   }
 
   /** Gives every lease back; those with runs in flight lapse. */

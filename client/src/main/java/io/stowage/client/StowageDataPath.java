@@ -28,6 +28,7 @@ import io.stowage.common.needle.NeedleHeader;
 import io.stowage.common.om.ObjectManager;
 import io.stowage.common.proto.ContainerInfo;
 import io.stowage.common.time.StoreClock;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -329,6 +330,9 @@ public final class StowageDataPath implements DataPath, ContainerAccess {
   public void close() {
     if (!lifecycle.beginStop()) {
       return;
+    }
+    for (LeasePool leases : pools.values()) {
+      leases.hurry(Duration.ofSeconds(CLOSE_SECONDS));
     }
     for (PolicyPath path : paths.values()) {
       path.packer().flushAllRecords();

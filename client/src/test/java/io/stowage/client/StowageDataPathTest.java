@@ -38,6 +38,7 @@ import java.util.Set;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 import java.util.function.IntConsumer;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
@@ -253,6 +254,22 @@ class StowageDataPathTest extends DataPathContractTest {
             ByteString.copyFromUtf8("renamed")));
     await(() -> cluster.bytesWritten() >= before + 3 * 4096);
     assertEquals(before + 3 * 4096, cluster.bytesWritten());
+  }
+
+  @Test
+  void closingIsNotHeldUpByLeasesThatAreNotToBeHad() throws Exception {
+    ManualClock clock = new ManualClock(1_700_000_000_000_000L);
+    start(5, clock);
+    cluster.refuseLeases();
+    path.record(
+        new RecordSpec(
+            7, ByteString.copyFromUtf8("key"), WriteId.random(), "rs-3-2", 1, ByteString.EMPTY));
+    ExecutorService thread = Executors.newSingleThreadExecutor();
+    Future<?> closing = thread.submit(path::close);
+    await(() -> cluster.leases() > 0);
+    clock.advance(Duration.ofSeconds(3)); // a writer would wait for 20
+    closing.get(60, TimeUnit.SECONDS);
+    thread.shutdown();
   }
 
   @Test

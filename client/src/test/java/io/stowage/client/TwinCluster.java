@@ -68,6 +68,7 @@ public final class TwinCluster implements Containers, DatanodeDirectory {
   private int renewals;
   private int leases;
   private boolean forgettingLeases;
+  private boolean refusingLeases;
 
   /**
    * A cluster of given datanodes.
@@ -140,6 +141,11 @@ public final class TwinCluster implements Containers, DatanodeDirectory {
     forgettingLeases = true;
   }
 
+  /** Whoever asks for a lease is told to try again. */
+  synchronized void refuseLeases() {
+    refusingLeases = true;
+  }
+
   public synchronized List<ReleaseLeaseRequest> releases() {
     return List.copyOf(releases);
   }
@@ -181,6 +187,9 @@ public final class TwinCluster implements Containers, DatanodeDirectory {
   public synchronized LeaseContainersReply leaseContainer(LeaseContainersRequest request)
       throws StoreException {
     leases++;
+    if (refusingLeases) {
+      throw new StoreException(ErrorCode.UNAVAILABLE, "Cannot lease a container: refused");
+    }
     ErasurePolicy policy = ErasurePolicy.named(request.getPolicy());
     for (ContainerInfo info : containers.values()) {
       boolean usable =
