@@ -52,6 +52,8 @@ import io.stowage.common.proto.RepackStatusReply;
 import io.stowage.common.proto.RepackStatusRequest;
 import io.stowage.common.proto.UpdateBucketRequest;
 import io.stowage.common.proto.Versioning;
+import io.stowage.common.rpc.RpcClient;
+import io.stowage.common.rpc.RpcProtocol;
 import io.stowage.common.scm.ContainerManager;
 import io.stowage.common.time.StoreClock;
 import io.stowage.common.tls.ClientTls;
@@ -422,7 +424,16 @@ class RepackIT {
           assertEquals(0, info.getSurveyedMicros(), info::toString);
         }
         long first = containers(cluster).get(0).getId();
-        assertRefused(ErrorCode.UNAVAILABLE, () -> cluster.repacker(0).repack(first)); // nor ours
+        try (RpcClient<ContainerManager> once = // the cluster's asks again for half a minute
+                RpcClient.create(
+                    RpcProtocol.CONTAINER_MANAGER,
+                    cluster.hbaseClientConfiguration(),
+                    cluster.config().get(Keys.SCM_ADDRESSES),
+                    Duration.ofSeconds(5),
+                    Duration.ZERO);
+            Repacker ours = repacker(cluster, once.api())) {
+          assertRefused(ErrorCode.UNAVAILABLE, () -> ours.repack(first));
+        }
         String heldBack = cluster.status().getHeldBack();
         assertTrue(heldBack.contains("gateway elsewhere"), heldBack);
       }
@@ -559,7 +570,7 @@ class RepackIT {
     int length = 4_096;
     try (MiniStowageCluster cluster =
         impatient()
-            .set(Keys.OPEN_TIME, "10s")
+            .set(Keys.OPEN_TIME, "5s")
             // One container may well be the worst that is left alone; of many it is the average.
             .set(Keys.REPACK_WASTE, "10")
             .directory(directory)
