@@ -166,6 +166,7 @@ class ScrubIT {
         MiniStowageCluster.builder()
             .datanodes(6)
             .set(Keys.OPEN_TIME, "2s")
+            .set(Keys.LEASE_DURATION, "3s") // the writer hears that it is sealed when it renews
             .set(Keys.DATANODE_SCRUB_INTERVAL, "30d")
             .start()) {
       DirectStore store = DirectStore.of(cluster, "bucket");
