@@ -31,6 +31,7 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -47,7 +48,7 @@ class EmbeddedClusterMainIT {
   @TempDir Path directory;
 
   @Test
-  void keepsDataKeyAndConfOverCtrlC() throws Exception {
+  void keepsDataKeyAndConfOverCtrlCAndServesOtherMachinesOnlyWithTheUsersWord() throws Exception {
     byte[] content = "kept".getBytes(StandardCharsets.UTF_8);
     Path data = directory.resolve("data");
     String secret;
@@ -68,12 +69,18 @@ class EmbeddedClusterMainIT {
       System.err.printf("launch to first put: %d ms%n", (System.nanoTime() - begin) / 1_000_000);
       secret = first.secretKey();
       site = Files.readAllBytes(data.resolve("conf/stowage-site.xml"));
-      List<String> lines = refusal("--data", data.toString(), "--s3-port", "0");
-      assertEquals(1, lines.size(), lines::toString);
-      assertTrue(lines.get(0).contains("another process"), lines::toString);
+      List<String> refused = refusal("--data", data.toString(), "--s3-port", "0");
+      assertEquals(1, refused.size(), refused::toString);
+      assertTrue(refused.get(0).contains("another process"), refused::toString);
       assertEquals(143, first.interrupt(60), "exit status after SIGTERM");
     }
-    try (EmbeddedProcess second = EmbeddedProcess.launch(data, 0)) {
+    String[] elsewhere = {"--data", data.toString(), "--s3-port", "0", "--s3-host", "0.0.0.0"};
+    List<String> lines = refusal(elsewhere);
+    assertEquals(1, lines.size(), lines::toString);
+    assertTrue(lines.get(0).contains("--insecure"), lines::toString);
+    String[] withTheUsersWord = Arrays.copyOf(elsewhere, elsewhere.length + 1);
+    withTheUsersWord[elsewhere.length] = "--insecure";
+    try (EmbeddedProcess second = EmbeddedProcess.launch(withTheUsersWord)) {
       second.awaitServing();
       assertEquals(secret, second.secretKey());
       assertArrayEquals(site, Files.readAllBytes(data.resolve("conf/stowage-site.xml")));
@@ -82,6 +89,10 @@ class EmbeddedClusterMainIT {
         assertArrayEquals(
             content, s3.getObjectAsBytes(b -> b.bucket("demo").key("a")).asByteArray());
       }
+      assertTrue(second.output().contains("INSECURE: security is off"), second.output());
+      List<String> open = listeningBeyondLoopback(second.pid());
+      assertTrue(open.contains("0.0.0.0:" + second.s3Endpoint().getPort()), open::toString);
+      assertEquals(2, open.size(), "gateway and console alone: " + open);
     }
   }
 
@@ -126,25 +137,6 @@ class EmbeddedClusterMainIT {
     assertEquals(1, lines.size(), lines::toString);
     assertTrue(lines.get(0).contains("99"), lines::toString);
     assertEquals(1, refusal("--date", "x").size());
-  }
-
-  @Test
-  void otherMachinesOnlyWithTheUsersWord() throws Exception {
-    Path data = directory.resolve("data");
-    List<String> lines =
-        refusal("--data", data.toString(), "--s3-port", "0", "--s3-host", "0.0.0.0");
-    assertEquals(1, lines.size(), lines::toString);
-    assertTrue(lines.get(0).contains("--insecure"), lines::toString);
-    try (EmbeddedProcess exposed =
-        EmbeddedProcess.launch(
-            "--data", data.toString(), "--s3-port", "0", "--s3-host", "0.0.0.0", "--insecure")) {
-      exposed.awaitServing();
-      assertTrue(exposed.output().contains("INSECURE: security is off"), exposed.output());
-      int s3 = exposed.s3Endpoint().getPort();
-      List<String> open = listeningBeyondLoopback(exposed.pid());
-      assertTrue(open.contains("0.0.0.0:" + s3), open::toString);
-      assertEquals(2, open.size(), "gateway and console alone: " + open);
-    }
   }
 
   /** Addresses that a process listens on and others than loopback could be reached by (Linux). */
