@@ -39,7 +39,7 @@ import software.amazon.awssdk.services.s3.model.S3Exception;
  * deletion; nothing that was acknowledged may become invisible so.
  */
 class HotKeyIT {
-  private static final int ROUNDS = Integer.getInteger("stowage.it.hot-key-rounds", 300);
+  private static final int ROUNDS = Integer.getInteger("stowage.it.hot-key-rounds", 96);
   private static final String BUCKET = "hot";
 
   @RegisterExtension
