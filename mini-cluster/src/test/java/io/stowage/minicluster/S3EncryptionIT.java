@@ -370,7 +370,7 @@ class S3EncryptionIT extends S3EncryptionTest {
   void hadoopAndS3ReadOneAnothersEncryptedFiles() throws IOException {
     String bucket = newBucket();
     byte[] small = TestContent.of("small", 3_000);
-    byte[] large = TestContent.of("large", (12 << 20) + 77);
+    byte[] large = TestContent.of("large", (4 << 20) + 77); // more than a stripe
     ServerSideEncryption[] modes = {ServerSideEncryption.AES256, ServerSideEncryption.AWS_KMS};
     for (ServerSideEncryption mode : modes) {
       s3.putObject(

@@ -377,8 +377,9 @@ public abstract class S3EncryptionTest extends S3Suite {
   void uploadsByPartsAreReadAcrossTheirBorders(Mode mode) {
     String bucket = newBucket();
     byte[] content = bytes(2 * PART + 100 + 70_000, 5);
-    put(bucket, "other", Mode.OTHER_CUSTOMER, bytes(3 * PART, 6));
-    System.arraycopy(bytes(3 * PART, 6), 12_345, content, PART, PART + 100);
+    byte[] other = bytes(PART + 100_000, 6);
+    put(bucket, "other", Mode.OTHER_CUSTOMER, other);
+    System.arraycopy(other, 12_345, content, PART, PART + 100);
     CreateMultipartUploadResponse created =
         s3.createMultipartUpload(
             b -> {
