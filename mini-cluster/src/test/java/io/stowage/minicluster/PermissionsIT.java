@@ -94,6 +94,7 @@ class PermissionsIT {
         MiniStowageCluster.builder()
             .set(Keys.PERMISSIONS_ENABLED, "true")
             .set(Keys.OM_AUDIT_FILE, audit.toString())
+            .set(Keys.CLOCK_BOUND, "1s") // twice that is what a snapshot waits
             .start();
     for (String name : List.of("ann", "bob")) {
       var unused =
