@@ -94,6 +94,7 @@ class StoppedDatanodeIT {
         MiniStowageCluster.builder()
             .set(Keys.CONTAINER_CAPACITY, "4m")
             .set(Keys.DEAD_INTERVAL, "6s")
+            .set(Keys.ZOOKEEPER_SESSION_TIMEOUT, "20s") // a pause of this machine elects nobody
             .start()) {
       ScmProcess sixth =
           ScmProcess.launch(
