@@ -95,6 +95,7 @@ class PermissionsIT {
             .set(Keys.PERMISSIONS_ENABLED, "true")
             .set(Keys.OM_AUDIT_FILE, audit.toString())
             .set(Keys.CLOCK_BOUND, "1s") // twice that is what a snapshot waits
+            .set(Keys.BUCKET_CACHE_AGE, "100ms") // which settings of buckets wait out
             .start();
     for (String name : List.of("ann", "bob")) {
       var unused =
