@@ -126,7 +126,7 @@ public final class SimulatedDisks implements DiskFiles {
    */
   public synchronized SimulatedDisks copy() {
     SimulatedDisks copy = new SimulatedDisks();
-    Map<Node, Node> nodes = new IdentityHashMap<>();
+    IdentityHashMap<Node, Node> nodes = new IdentityHashMap<>();
     names.forEach((path, node) -> copy.names.put(path, nodes.computeIfAbsent(node, Node::copy)));
     durableNames.forEach(
         (path, node) -> copy.durableNames.put(path, nodes.computeIfAbsent(node, Node::copy)));

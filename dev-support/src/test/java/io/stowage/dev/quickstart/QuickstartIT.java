@@ -106,16 +106,21 @@ class QuickstartIT {
 
   /**
    * All lines under "Try", in one shell, as somebody would paste them; those of aws where there is
-   * one.
+   * one, and Spark's where {@code -Dstowage.it.quickstart-spark=true} asks for it: its JVM takes
+   * longer than all others together, and runs the script that {@code SparkIT} runs.
    */
   private Result runExamples(List<String> printed) throws IOException, InterruptedException {
     boolean aws = Script.run(directory, Map.of(), "-c", "command -v aws").exitCode() == 0;
+    boolean spark = Boolean.getBoolean("stowage.it.quickstart-spark");
     StringBuilder script = new StringBuilder("set -e\n");
     int examples = 0;
     boolean trying = false;
     for (String line : printed) {
       trying |= line.startsWith("Try");
-      if (trying && line.startsWith("  ") && (aws || !line.contains("aws "))) {
+      if (trying
+          && line.startsWith("  ")
+          && (aws || !line.contains("aws "))
+          && (spark || !line.endsWith(" spark-example"))) {
         script.append(line.strip()).append('\n');
         examples++;
       }
