@@ -309,19 +309,23 @@ public final class FsLoad implements Callable<Integer> {
   }
 
   /**
-   * As parquet reads some columns of each row group: a footer, then of each 128 MiB eight ranges of
-   * 1 MiB, every other one next to the one before.
+   * As parquet reads some columns of each row group: a footer, then of each 128 MiB, or of a lesser
+   * file, eight ranges of 1 MiB, every other one next to the one before.
    */
   private void vectored(Path file) throws Exception {
+    int rowGroup = Math.min(128, largeMib);
+    if (rowGroup < 8) {
+      return; // no eight ranges
+    }
     LoadReport report = new LoadReport();
     Spent before = spent();
     long begin = System.nanoTime();
     try (FSDataInputStream in = fs.open(file)) {
       in.readFully((long) largeMib * MIB - 64, new byte[64]);
-      for (int group = 0; group + 128 <= largeMib; group += 128) {
+      for (int group = 0; group + rowGroup <= largeMib; group += rowGroup) {
         List<FileRange> ranges = new ArrayList<>();
         for (int column = 0; column < 8; column++) {
-          int mib = group + column / 2 * 32 + column % 2;
+          int mib = group + column / 2 * (rowGroup / 4) + column % 2;
           ranges.add(FileRange.createFileRange((long) mib * MIB, MIB));
         }
         long start = System.nanoTime();
