@@ -253,7 +253,8 @@ public final class Repacker implements AutoCloseable {
   }
 
   /**
-   * Empties one container, however much of it lives; returns when it is.
+   * Empties one container, however much of it lives; returns when it is, or has been given back
+   * since something in it could not be moved or read.
    *
    * @throws StoreException UNAVAILABLE if it is not sealed, or not for long enough
    */
