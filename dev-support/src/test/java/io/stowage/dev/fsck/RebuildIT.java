@@ -236,9 +236,49 @@ class RebuildIT {
         Map<String, Seen> after = look(s3);
         rebuild(cluster);
         assertSame(after, look(s3));
-        whatWasRepackedComesBackFromWhereItIsNow(cluster, s3, after, versions, tree);
+
+        changeWhatCameBack(s3, cluster);
+        tree = lookAtTree(cluster);
+        whatWasRepackedComesBackFromWhereItIsNow(cluster, s3, look(s3), lookAtVersions(s3), tree);
       }
       whatHasLostItsNameIsFound(cluster, tree);
+    }
+  }
+
+  /**
+   * Repack judges rows that users made as well as those that a rebuild made, and here are those of
+   * which a rebuild makes none: of uploads that are open, of versions and directories that are gone
+   * or have left.
+   */
+  private void changeWhatCameBack(S3Client s3, MiniStowageCluster cluster) throws Exception {
+    String id = begin(s3, "upload-again");
+    part(s3, "upload-again", id, 1, 2_000);
+    CompletedPart one = part(s3, "upload-again", id, 1, 2_001); // replaced
+    part(s3, "upload-again", id, 2, 2_002); // not used
+    s3.completeMultipartUpload(
+        b -> b.bucket(BUCKET).key("upload-again").uploadId(id).multipartUpload(u -> u.parts(one)));
+    leaveUploads(s3);
+
+    keep(s3, "again", 10);
+    remove(s3, "again", keep(s3, "again", 11));
+    remove(s3, "again-gone", keep(s3, "again-gone", 12)); // nothing is left
+    remove(s3, "undeleted", null); // which a rebuild made
+    keep(s3, "again-renamed", 13);
+    keep(s3, "again-renamed", 14);
+    keep(s3, "again-once", 15);
+    try (FileSystem fs = cluster.fileSystem(KEPT)) {
+      assertTrue(fs.rename(path("again-renamed"), path("fs/again"))); // leaves an older version
+      assertTrue(fs.rename(path("again-once"), path("fs/again-once"))); // leaves nothing
+    }
+
+    try (FileSystem fs = cluster.fileSystem(TREE)) {
+      assertTrue(fs.rename(path("elsewhere/deeper"), path("moved")));
+      write(fs, "moved/db/renamed/part-3", 302);
+      write(fs, "out/part-2", 501);
+      assertTrue(fs.delete(path("out"), true)); // with what came back in it
+      write(fs, "again/below/file", 600);
+      assertTrue(fs.rename(path("again"), path("again-moved")));
+      assertTrue(fs.delete(path("again-moved/below"), true));
     }
   }
 
@@ -702,6 +742,11 @@ class RebuildIT {
                 .key("upload")
                 .uploadId(id)
                 .multipartUpload(u -> u.parts(one, two, four)));
+    leaveUploads(s3);
+  }
+
+  /** Uploads that become no object, one of them under a key that has one. */
+  private void leaveUploads(S3Client s3) {
     String aborted = begin(s3, "aborted");
     part(s3, "aborted", aborted, 1, 3_000);
     s3.abortMultipartUpload(b -> b.bucket(BUCKET).key("aborted").uploadId(aborted));
