@@ -238,7 +238,7 @@ final class LeasePool {
   }
 
   private ContainerLease lease(long deadline) throws StoreException {
-    if (closed) {
+    if (closed || clock.monotonicNanos() >= lastNanos) {
       throw new StoreException(ErrorCode.UNAVAILABLE, "Cannot write: the client is closed");
     }
     long withoutNodes = clock.monotonicNanos() + PATIENCE_WITHOUT_NODES.toNanos();
@@ -466,7 +466,11 @@ final class LeasePool {
     }
   }
 
-  /** The pool is about to be closed: from now on nobody waits for a lease for longer than this. */
+  /**
+   * The pool is about to be closed: from now on nobody waits for a lease for longer than this, and
+   * what is left of a call that was made before, which may try again by itself for a minute and a
+   * half. After that nobody asks at all.
+   */
   void hurry(Duration patience) {
     lastNanos = clock.monotonicNanos() + patience.toNanos();
   }

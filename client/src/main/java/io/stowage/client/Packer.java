@@ -279,6 +279,16 @@ final class Packer {
     }
   }
 
+  /** Drops the records that still wait, and says how many. Called once, at the end. */
+  synchronized int giveUpRecords() {
+    int count = records.size();
+    StoreException why =
+        new StoreException(ErrorCode.UNAVAILABLE, "Cannot store a record: the client is closed");
+    records.forEach(record -> record.failed(why));
+    records.clear();
+    return count;
+  }
+
   /** How many records, at most, are to go before everything else. */
   private int agedRecords(int atMost) {
     long now = clock.monotonicNanos();

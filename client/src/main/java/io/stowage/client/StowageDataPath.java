@@ -235,14 +235,17 @@ public final class StowageDataPath implements DataPath, ContainerAccess {
   }
 
   private PolicyPath path(String policyName, long bucketId) throws StoreException {
-    if (!lifecycle.isRunning()) {
-      throw new StoreException(ErrorCode.UNAVAILABLE, "Cannot write: the client is closed");
-    }
     PathKey key = new PathKey(policyName, config.separateBuckets() ? bucketId : 0);
     PolicyPath known = paths.get(key);
-    if (known != null) {
-      return known;
+    PolicyPath path = known != null ? known : newPath(key);
+    if (!lifecycle.isRunning()) { // looked at last: what close() did not find is not used
+      throw new StoreException(ErrorCode.UNAVAILABLE, "Cannot write: the client is closed");
     }
+    return path;
+  }
+
+  private PolicyPath newPath(PathKey key) throws StoreException {
+    String policyName = key.policy();
     ErasurePolicy policy = ErasurePolicy.named(policyName);
     LeasePool leases =
         pools.computeIfAbsent(
@@ -338,6 +341,14 @@ public final class StowageDataPath implements DataPath, ContainerAccess {
       path.packer().flushAllRecords();
     }
     awaitIdlePackers();
+    int givenUp = paths.values().stream().mapToInt(path -> path.packer().giveUpRecords()).sum();
+    if (givenUp > 0) {
+      LOG.warn(
+          "{} records for fsck --rebuild are given up: no stripe could be written for them within"
+              + " {} s of the close",
+          givenUp,
+          CLOSE_SECONDS);
+    }
     for (LeasePool leases : pools.values()) {
       leases.close();
     }

@@ -42,6 +42,10 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 import java.util.function.IntConsumer;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
+import org.apache.log4j.AppenderSkeleton;
+import org.apache.log4j.Level;
+import org.apache.log4j.Logger;
+import org.apache.log4j.spi.LoggingEvent;
 import org.junit.jupiter.api.Test;
 
 /** The data path over datanodes in memory, and what only those can be made to do. */
@@ -260,16 +264,58 @@ class StowageDataPathTest extends DataPathContractTest {
   void closingIsNotHeldUpByLeasesThatAreNotToBeHad() throws Exception {
     ManualClock clock = new ManualClock(1_700_000_000_000_000L);
     start(5, clock);
-    cluster.refuseLeases();
-    path.record(
-        new RecordSpec(
-            7, ByteString.copyFromUtf8("key"), WriteId.random(), "rs-3-2", 1, ByteString.EMPTY));
+    cluster.refuseLeases(() -> {});
+    path.record(record("rs-3-2"));
     ExecutorService thread = Executors.newSingleThreadExecutor();
     Future<?> closing = thread.submit(path::close);
     await(() -> cluster.leases() > 0);
     clock.advance(Duration.ofSeconds(3)); // a writer would wait for 20
     closing.get(60, TimeUnit.SECONDS);
     thread.shutdown();
+  }
+
+  /** A call over the network tries again by itself, for longer than a close may take. */
+  @Test
+  void closingWaitsForOneCallInVainHoweverManyPoliciesWereWritten() throws Exception {
+    ManualClock clock = new ManualClock(1_700_000_000_000_000L);
+    start(5, clock);
+    cluster.refuseLeases(() -> clock.advance(Duration.ofSeconds(90)));
+    for (ErasurePolicy policy : ErasurePolicy.ALL) {
+      path.record(record(policy.name()));
+    }
+    List<String> warnings = new ArrayList<>();
+    AppenderSkeleton listening =
+        new AppenderSkeleton() {
+          @Override
+          protected void append(LoggingEvent event) {
+            if (event.getLevel() == Level.WARN) {
+              warnings.add(event.getRenderedMessage());
+            }
+          }
+
+          @Override
+          public void close() {}
+
+          @Override
+          public boolean requiresLayout() {
+            return false;
+          }
+        };
+    Logger.getLogger(StowageDataPath.class).addAppender(listening);
+    try {
+      path.close();
+    } finally {
+      Logger.getLogger(StowageDataPath.class).removeAppender(listening);
+    }
+    assertEquals(1, cluster.leases());
+    assertEquals(1, warnings.size(), warnings::toString);
+    String all = ErasurePolicy.ALL.size() + " records for fsck --rebuild are given up";
+    assertTrue(warnings.get(0).startsWith(all), warnings::toString);
+  }
+
+  private static RecordSpec record(String policy) {
+    return new RecordSpec(
+        7, ByteString.copyFromUtf8("key"), WriteId.random(), policy, 1, ByteString.EMPTY);
   }
 
   @Test

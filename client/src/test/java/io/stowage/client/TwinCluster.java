@@ -68,7 +68,7 @@ public final class TwinCluster implements Containers, DatanodeDirectory {
   private int renewals;
   private int leases;
   private boolean forgettingLeases;
-  private boolean refusingLeases;
+  private Runnable refusingLeases; // null: it grants them
 
   /**
    * A cluster of given datanodes.
@@ -141,9 +141,9 @@ public final class TwinCluster implements Containers, DatanodeDirectory {
     forgettingLeases = true;
   }
 
-  /** Whoever asks for a lease is told to try again. */
-  synchronized void refuseLeases() {
-    refusingLeases = true;
+  /** Whoever asks for a lease is told to try again, after something else has happened. */
+  synchronized void refuseLeases(Runnable first) {
+    refusingLeases = first;
   }
 
   public synchronized List<ReleaseLeaseRequest> releases() {
@@ -187,7 +187,8 @@ public final class TwinCluster implements Containers, DatanodeDirectory {
   public synchronized LeaseContainersReply leaseContainer(LeaseContainersRequest request)
       throws StoreException {
     leases++;
-    if (refusingLeases) {
+    if (refusingLeases != null) {
+      refusingLeases.run();
       throw new StoreException(ErrorCode.UNAVAILABLE, "Cannot lease a container: refused");
     }
     ErasurePolicy policy = ErasurePolicy.named(request.getPolicy());
