@@ -30,6 +30,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.TimeUnit;
 
 /**
  * Who is in which group. The users say it, by the group's id, which no other group ever has. The
@@ -206,6 +208,19 @@ final class Memberships {
         throw new StoreException(
             ErrorCode.CONFLICT, "Cannot change the groups of " + name + ": they change meanwhile");
       }
+      backOff(name, attempt);
+    }
+  }
+
+  /** Waits a random time that grows with the attempts made, so that rivals part. */
+  private static void backOff(String name, int attempt) throws StoreException {
+    long mostMicros = Math.min(50_000, 200L << Math.min(attempt, 10));
+    try {
+      TimeUnit.MICROSECONDS.sleep(ThreadLocalRandom.current().nextLong(mostMicros));
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new StoreException(
+          ErrorCode.UNAVAILABLE, "Cannot change the groups of " + name + ": interrupted", e);
     }
   }
 

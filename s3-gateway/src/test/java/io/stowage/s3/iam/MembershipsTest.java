@@ -121,6 +121,13 @@ class MembershipsTest {
   }
 
   @Test
+  void membersOfARenamedGroupSayItsNewName() throws Exception {
+    memberships.add(user("u"), groups.find("g"));
+    renameGroup(manager, "g", "h");
+    assertEquals(Map.of("h", "AGPA1"), groupsOf("u"));
+  }
+
+  @Test
   void whoIsAddedWhileTheGroupIsRenamedIsInIt() throws Exception {
     User user = user("u");
     Entity group = groups.find("g");
