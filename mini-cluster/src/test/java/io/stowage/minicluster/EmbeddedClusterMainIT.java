@@ -17,6 +17,7 @@ package io.stowage.minicluster;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.stowage.common.metrics.PrometheusPage;
@@ -93,6 +94,14 @@ class EmbeddedClusterMainIT {
       List<String> open = listeningBeyondLoopback(second.pid());
       assertTrue(open.contains("0.0.0.0:" + second.s3Endpoint().getPort()), open::toString);
       assertEquals(2, open.size(), "gateway and console alone: " + open);
+      assertEquals(143, second.interrupt(60), "exit status after SIGTERM");
+    }
+    // The word was for that run alone: the next one finds nothing of it.
+    assertArrayEquals(site, Files.readAllBytes(data.resolve("conf/stowage-site.xml")));
+    for (String kept :
+        List.of("cluster.properties", "conf/stowage-site.xml", "conf/core-site.xml")) {
+      String text = Files.readString(data.resolve(kept));
+      assertFalse(text.contains("0.0.0.0") || text.contains("insecure"), text);
     }
   }
 
