@@ -288,7 +288,7 @@ class StowageDataPathTest extends DataPathContractTest {
         new AppenderSkeleton() {
           @Override
           protected void append(LoggingEvent event) {
-            if (event.getLevel() == Level.WARN) {
+            if (Level.WARN.equals(event.getLevel())) {
               warnings.add(event.getRenderedMessage());
             }
           }

@@ -498,10 +498,10 @@ class RepackIT {
     }
   }
 
-  private static boolean isRepacked(MiniStowageCluster cluster, long id) {
+  private static boolean isRepacked(MiniStowageCluster cluster, long id) throws Exception {
     try {
       cluster.repacker(0).repack(id);
-      return true;
+      return stateOf(cluster, id) == ContainerState.DELETED; // else it was given back
     } catch (StoreException e) {
       return false; // not sealed for long enough
     }
@@ -1014,8 +1014,9 @@ class RepackIT {
             });
   }
 
-  /** Once it is sealed, old enough, and nobody's. */
   /**
+   * Once it is sealed, old enough, and nobody's.
+   *
    * @param mayLose whether to end when the container has been given to another; else it was lost
    *     because this machine was held up, and is claimed again
    */
