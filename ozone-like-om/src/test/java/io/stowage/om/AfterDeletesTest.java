@@ -20,8 +20,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.sun.management.OperatingSystemMXBean;
 import io.stowage.common.proto.ListObjectsReply;
+import io.stowage.common.time.Pause;
 import io.stowage.om.garbage.Collector;
-import io.stowage.om.row.Pause;
 import io.stowage.om.table.BatchingRowStore;
 import io.stowage.om.table.HBaseFixture;
 import io.stowage.om.table.ObjectRowLayout;

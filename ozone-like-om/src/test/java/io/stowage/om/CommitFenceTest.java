@@ -26,7 +26,7 @@ import io.stowage.common.proto.LeaseGrant;
 import io.stowage.common.proto.PutObjectRequest;
 import io.stowage.common.proto.PutPartRequest;
 import io.stowage.common.time.ManualClock;
-import io.stowage.om.row.Pause;
+import io.stowage.common.time.Pause;
 import io.stowage.om.table.Check;
 import io.stowage.om.table.ForwardingRowStore;
 import io.stowage.om.table.RowChange;

@@ -16,8 +16,8 @@
 package io.stowage.om;
 
 import io.stowage.common.om.ObjectManager;
+import io.stowage.common.time.Pause;
 import io.stowage.common.time.StoreClock;
-import io.stowage.om.row.Pause;
 import io.stowage.om.table.CountingRowStore;
 import io.stowage.om.table.MemoryRowStore;
 import java.time.Duration;

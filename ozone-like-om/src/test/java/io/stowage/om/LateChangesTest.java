@@ -32,7 +32,7 @@ import io.stowage.common.proto.ObjectToDelete;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.UpdateBucketRequest;
 import io.stowage.common.proto.Versioning;
-import io.stowage.om.row.Pause;
+import io.stowage.common.time.Pause;
 import io.stowage.om.table.Head;
 import io.stowage.om.table.HookedRowStore;
 import io.stowage.om.table.ObjectRowLayout;

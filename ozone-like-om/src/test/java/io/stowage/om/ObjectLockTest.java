@@ -44,7 +44,7 @@ import io.stowage.common.proto.ReplaceExtentsRequest;
 import io.stowage.common.proto.SetObjectMetadataRequest;
 import io.stowage.common.proto.UpdateBucketRequest;
 import io.stowage.common.proto.Versioning;
-import io.stowage.om.row.Pause;
+import io.stowage.common.time.Pause;
 import io.stowage.om.table.HookedRowStore;
 import io.stowage.om.table.ObjectRowLayout;
 import io.stowage.om.table.RowChange;

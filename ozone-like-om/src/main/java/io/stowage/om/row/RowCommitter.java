@@ -18,6 +18,7 @@ package io.stowage.om.row;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.OutcomeUnknownException;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.time.Pause;
 import io.stowage.common.time.StoreClock;
 import io.stowage.om.table.Check;
 import io.stowage.om.table.Column;

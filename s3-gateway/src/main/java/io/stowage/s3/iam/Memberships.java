@@ -24,14 +24,13 @@ import io.stowage.common.proto.ListUsersReply;
 import io.stowage.common.proto.ListUsersRequest;
 import io.stowage.common.proto.UpdateUserRequest;
 import io.stowage.common.proto.User;
+import io.stowage.common.time.Pause;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
-import java.util.concurrent.ThreadLocalRandom;
-import java.util.concurrent.TimeUnit;
 
 /**
  * Who is in which group. The users say it, by the group's id, which no other group ever has. The
@@ -208,19 +207,7 @@ final class Memberships {
         throw new StoreException(
             ErrorCode.CONFLICT, "Cannot change the groups of " + name + ": they change meanwhile");
       }
-      backOff(name, attempt);
-    }
-  }
-
-  /** Waits a random time that grows with the attempts made, so that rivals part. */
-  private static void backOff(String name, int attempt) throws StoreException {
-    long mostMicros = Math.min(50_000, 200L << Math.min(attempt, 10));
-    try {
-      TimeUnit.MICROSECONDS.sleep(ThreadLocalRandom.current().nextLong(mostMicros));
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new StoreException(
-          ErrorCode.UNAVAILABLE, "Cannot change the groups of " + name + ": interrupted", e);
+      Pause.REAL.backOff(attempt);
     }
   }
 

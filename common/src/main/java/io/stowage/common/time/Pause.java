@@ -13,7 +13,7 @@
  * See the License for the specific language governing permissions and
  * limitations under the License.
  */
-package io.stowage.om.row;
+package io.stowage.common.time;
 
 import io.stowage.common.error.OutcomeUnknownException;
 import java.time.Duration;
