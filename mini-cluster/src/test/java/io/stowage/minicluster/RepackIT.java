@@ -457,12 +457,8 @@ class RepackIT {
                   AcceptUnknownShardsRequest.newBuilder().setObjectTable(ours).build())
               .getUnknownShards());
       assertEquals("", cluster.status().getHeldBack());
-      List<ContainerInfo> sealed =
-          containers(cluster).stream()
-              .filter(info -> info.getState() == ContainerState.SEALED)
-              .toList();
-      assertFalse(sealed.isEmpty());
-      long id = sealed.get(0).getId();
+      assertEquals(0, awaitAtMost(0, () -> sealed(cluster).isEmpty() ? 1 : 0));
+      long id = sealed(cluster).get(0).getId();
       assertEquals(0, awaitAtMost(0, () -> isRepacked(cluster, id) ? 0 : 1));
       try (Repacker itsOwn = repackerOf(cluster, wrong, data, 0)) { // it has not gone for good
         assertRefused(ErrorCode.WRONG_CLUSTER, () -> itsOwn.repack(id));
@@ -496,6 +492,12 @@ class RepackIT {
         return refused;
       }
     }
+  }
+
+  private static List<ContainerInfo> sealed(MiniStowageCluster cluster) throws Exception {
+    return containers(cluster).stream()
+        .filter(info -> info.getState() == ContainerState.SEALED)
+        .toList();
   }
 
   private static boolean isRepacked(MiniStowageCluster cluster, long id) throws Exception {
