@@ -63,6 +63,7 @@ import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.PathIOException;
 import org.apache.hadoop.fs.permission.AclEntry;
 import org.apache.hadoop.fs.permission.FsPermission;
 import org.junit.jupiter.api.Test;
@@ -178,7 +179,7 @@ class RebuildIT {
         .set(Keys.COMMIT_WINDOW, "6s")
         .set(Keys.LEASE_DURATION, "4s") // so that no grant in use grows as old as that
         .set(Keys.CLOCK_BOUND, "300ms")
-        .set(Keys.MUTATION_DEADLINE, "1500ms")
+        .set(Keys.MUTATION_DEADLINE, "5s")
         .set(Keys.REPACK_KEEP, "0s")
         .set(Keys.REPACK_RATE, "1g");
   }
@@ -1063,9 +1064,20 @@ class RebuildIT {
     return new org.apache.hadoop.fs.Path("/" + key);
   }
 
+  /** With windows of seconds a commit may be too late, which says to write the bytes again. */
   private void write(FileSystem fs, String key, int length) throws Exception {
-    try (OutputStream out = fs.create(path(key), true)) {
-      out.write(content(length));
+    byte[] content = content(length);
+    long deadline = System.nanoTime() + PATIENCE.toNanos();
+    while (true) {
+      try (OutputStream out = fs.create(path(key), true)) {
+        out.write(content);
+      } catch (PathIOException e) {
+        if (!e.getMessage().contains("COMMIT_TOO_LATE") || System.nanoTime() > deadline) {
+          throw e;
+        }
+        continue;
+      }
+      return;
     }
   }
 
