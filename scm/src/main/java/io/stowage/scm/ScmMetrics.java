@@ -64,6 +64,14 @@ final class ScmMetrics implements MetricSystem.Source {
                 "Containers with sectors that a rebuild found nowhere",
                 status.getLossyContainers())
             .gauge(
+                "MisplacedContainers",
+                "Containers with shards too near to one another, of which one has a better place",
+                status.getMisplacedContainers())
+            .gauge(
+                "CrowdedContainers",
+                "The same, of which no shard has a better place",
+                status.getCrowdedContainers())
+            .gauge(
                 "UnknownShards",
                 "Shards on disks that no container row names",
                 status.getUnknownShards())
@@ -115,7 +123,11 @@ final class ScmMetrics implements MetricSystem.Source {
         .counter(
             "RepairLostSectors",
             "Sectors that no source had, in shards rebuilt by this leader",
-            repair.getLostSectors());
+            repair.getLostSectors())
+        .counter(
+            "DispersedShards",
+            "Of misplaced containers, moved by this leader",
+            repair.getShardsDispersed());
   }
 
   private void addRepack(MetricSystem.Group record) {

@@ -64,6 +64,8 @@ final class StatusReport {
         .setUnavailableContainers(whole.unavailable())
         .addAllUnavailable(whole.unavailableIds())
         .setLossyContainers(whole.lossy())
+        .setMisplacedContainers(whole.misplacedCount())
+        .setCrowdedContainers(whole.crowdedCount())
         .setUnknownShards(shards.unknownCount())
         .setStaleShards(shards.staleCount())
         .setQuarantinedShards(shards.quarantinedCount());

@@ -63,7 +63,7 @@ final class ScmHarness {
   final List<FakeDatanode> nodes = new ArrayList<>();
   private final NodeProbe probe;
   private final RackResolver racks;
-  private final FailureDomains domains;
+  private FailureDomains domains;
   private final Random random = new Random(42);
 
   StorageContainerManager scm;
@@ -92,6 +92,11 @@ final class ScmHarness {
     scm.won();
     heartbeats();
     heartbeats();
+  }
+
+  /** What SCMs that are made from now on are told. */
+  void setFailureDomains(String text) throws StoreException {
+    domains = FailureDomains.parse(text);
   }
 
   /** One more SCM over the same table; it has heard no node and does not lead. */

@@ -68,6 +68,8 @@ final class StatusCommand extends ClusterCommand {
           status.getUnavailableList().stream().map(ContainerCommands::idOf).toList());
     }
     facts.put("containers with lost sectors", status.getLossyContainers());
+    facts.put("containers misplaced", status.getMisplacedContainers());
+    facts.put("containers crowded", status.getCrowdedContainers());
     facts.put("containers being deleted", status.getDeletedContainers());
     facts.put("unknown shards", status.getUnknownShards());
     facts.put("stale shards", status.getStaleShards());
@@ -157,6 +159,8 @@ final class StatusCommand extends ClusterCommand {
     facts.put("bytes done", new Bytes(repair.getBytesDone()));
     facts.put("failed attempts", repair.getShardsFailed());
     facts.put("lost sectors", repair.getLostSectors());
+    facts.put("misplaced shards in flight", repair.getDispersing());
+    facts.put("misplaced shards moved", repair.getShardsDispersed());
     if (!repair.getWaitingFor().isEmpty()) {
       facts.put("waiting for", repair.getWaitingFor());
     }

@@ -36,7 +36,8 @@ public enum FailureDomain {
         "Cannot use failure domain '" + name + "': expected disk, host or rack");
   }
 
-  String of(Candidate disk) {
+  /** Which one a disk is in. */
+  public String of(Candidate disk) {
     return switch (this) {
       case DISK -> disk.nodeId() + "/" + disk.diskId();
       case HOST -> disk.host();

@@ -45,7 +45,8 @@ import org.slf4j.LoggerFactory;
  * are; its shards then go to disks of the node that are below the node's mean, which asks nothing
  * of the network. Every move is from a fuller disk to one that is emptier by more than the
  * threshold, and by more than {@value #CLOSER} times what is moved, so moves cannot go in circles:
- * with a threshold below a shard's size, two disks would change places forever. Bandwidth is
+ * with a threshold below a shard's size, two disks would change places forever. Nor does one put a
+ * shard nearer to others of its container, or {@link Dispersal} would move it again. Bandwidth is
  * bounded by the number of moves at once and by the datanodes' repair rate for a disk.
  */
 final class Balance {
@@ -107,6 +108,12 @@ final class Balance {
   private int movesAtOnce() {
     int said = operator.latest().getBalance().getMovesAtOnce();
     return said == 0 ? MOVES_AT_ONCE : said;
+  }
+
+  /** How many more moves may begin, of this and of {@link Dispersal}. */
+  int room() {
+    Rebuilds.Figures figures = rebuilds.figures();
+    return movesAtOnce() - figures.moves() - figures.dispersing();
   }
 
   /** Numbers of the disks that are too full; none while nobody wants it. */
@@ -182,7 +189,8 @@ final class Balance {
     if (!isOn() || found.onFullDisks().isEmpty()) {
       return;
     }
-    int room = movesAtOnce() - rebuilds.figures().moves();
+    int room = room();
+    Repair.Start start = repair.start();
     Fullness fullness = new Fullness(fit(), threshold());
     Set<Long> moved = new HashSet<>();
     for (Map.Entry<Integer, LongList> full : found.onFullDisks().entrySet()) {
@@ -198,7 +206,7 @@ final class Balance {
         int index = indexOn(id, disk);
         if (index >= 0
             && moved.add(id)
-            && repair.move(id, index, thatComeCloser(from, to, repair.shardBytes(id)))) {
+            && repair.balance(start, id, index, thatComeCloser(from, to, repair.shardBytes(id)))) {
           room--;
           more = isStillTooFull(from, fullness);
         }

@@ -248,7 +248,12 @@ public final class ContainerMap {
 
   /** k of a packed row's policy. */
   int dataShards(byte[] packed) {
-    return ShardInventory.dataShards(policies.name(packed[1]));
+    return ShardInventory.dataShards(policy(PackedContainer.policyNumber(packed)));
+  }
+
+  /** Name of the policy of rows that have its number. */
+  String policy(int number) {
+    return policies.name(number);
   }
 
   DiskTable.Disk disk(int number) {

@@ -45,6 +45,7 @@ public final class Inspection {
   private final LongList beyondRepair = new LongList(MOST_LISTED); // fewer than k are left
   private final LongList toMend = new LongList(MOST_QUEUED);
   private final LongList toMove = new LongList(MOST_QUEUED);
+  private final LongList misplaced = new LongList(MOST_LISTED);
   private final LongList openInDanger = new LongList(MOST_LISTED);
   private final LongList emptySealed = new LongList(MOST_LISTED);
   private final LongList deleted = new LongList(MOST_LISTED);
@@ -54,6 +55,8 @@ public final class Inspection {
   private long endangeredCount;
   private long unavailableCount;
   private long lossyCount;
+  private long misplacedCount;
+  private long crowdedCount;
   private long containersLeft;
   private long shardsLeft;
   private long bytesLeft;
@@ -88,6 +91,7 @@ public final class Inspection {
       RandomGenerator random) {
     Inspection found = new Inspection(cluster.leaving(), deletedBeforeMicros, random);
     PlaceStates places = new PlaceStates(map, cluster);
+    PlaceRule rule = new PlaceRule(map, cluster.candidates(), cluster::domainOf);
     map.forEach(
         (id, packed, reported) ->
             found.take(
@@ -97,6 +101,7 @@ public final class Inspection {
                     id, packed, reported, map, places, shards.damage(), shards.isEndNews(id)),
                 map,
                 places,
+                rule,
                 fullDisks));
     return found;
   }
@@ -107,6 +112,7 @@ public final class Inspection {
       Condition condition,
       ContainerMap map,
       PlaceStates places,
+      PlaceRule rule,
       Set<Integer> fullDisks) {
     if (condition.state() == ContainerState.DELETED) {
       if (PackedContainer.repackFigures(packed).deletedMicros() <= deletedBeforeMicros) {
@@ -138,14 +144,34 @@ public final class Inspection {
     }
     lossyCount += condition.lossy() == 0 ? 0 : 1;
     queue(id, packed, condition);
-    if (!fullDisks.isEmpty() && condition.isWhole() && condition.toRebuild() == 0) {
-      PackedContainer.shards(
-          packed,
-          (index, disk, generation) -> {
-            if (fullDisks.contains(disk)) {
-              onFullDisks.computeIfAbsent(disk, d -> new LongList(MOST_A_DISK)).sample(id, random);
-            }
-          });
+    if (condition.isWhole() && condition.toRebuild() == 0) {
+      judgePlaces(id, packed, condition, rule);
+      if (!fullDisks.isEmpty()) {
+        PackedContainer.shards(
+            packed,
+            (index, disk, generation) -> {
+              if (fullDisks.contains(disk)) {
+                onFullDisks
+                    .computeIfAbsent(disk, d -> new LongList(MOST_A_DISK))
+                    .sample(id, random);
+              }
+            });
+      }
+    }
+  }
+
+  /** Of whole ones: what is lost is made first, and elsewhere. What is repacked will be gone. */
+  private void judgePlaces(long id, byte[] packed, Condition condition, PlaceRule rule) {
+    if (condition.state() != ContainerState.SEALED) {
+      return;
+    }
+    switch (rule.judge(packed)) {
+      case KEPT -> {}
+      case MISPLACED -> {
+        misplacedCount++;
+        misplaced.sample(id, random);
+      }
+      case CROWDED -> crowdedCount++;
     }
   }
 
@@ -212,6 +238,21 @@ public final class Inspection {
   /** Whole ones with a shard on each of the disks that were asked for. */
   Map<Integer, LongList> onFullDisks() {
     return onFullDisks;
+  }
+
+  /** Containers of {@link #misplacedCount}: all, or a sample of them. */
+  LongList misplaced() {
+    return misplaced;
+  }
+
+  /** Whole sealed containers with shards too near to one another, for which there is better. */
+  public long misplacedCount() {
+    return misplacedCount;
+  }
+
+  /** The same, for which there is no better place. */
+  public long crowdedCount() {
+    return crowdedCount;
   }
 
   /** Shards that rows still name on a node that is to be emptied. */

@@ -116,6 +116,10 @@ final class PackedContainer {
     return ContainerState.forNumber(packed[0]);
   }
 
+  static int policyNumber(byte[] packed) {
+    return packed[1];
+  }
+
   static int shardCount(byte[] packed) {
     return packed[2];
   }

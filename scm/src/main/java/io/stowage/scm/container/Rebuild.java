@@ -27,7 +27,14 @@ final class Rebuild {
     /** It is there, with sectors marked lost that another copy may have. */
     MEND,
     DECOMMISSION,
-    BALANCE
+    /** It is too near to others of its container. */
+    DISPERSE,
+    BALANCE;
+
+    /** Whether it is waited for; else the shard may as well stay where it is. */
+    boolean isRepair() {
+      return this != DISPERSE && this != BALANCE;
+    }
   }
 
   /** A container's shard, of which one is made at a time. */

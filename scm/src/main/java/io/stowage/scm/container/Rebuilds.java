@@ -61,6 +61,7 @@ final class Rebuilds {
   private long lostSectors;
   private long shardsMoved;
   private long bytesMoved;
+  private long shardsDispersed;
 
   /**
    * @param writesADisk shards that one disk is written at once
@@ -86,8 +87,7 @@ final class Rebuilds {
   }
 
   synchronized boolean mayMend() {
-    return underWay.values().stream().filter(r -> r.reason == Rebuild.Reason.MEND).count()
-        < MOST_MENDS;
+    return underWay(Rebuild.Reason.MEND) < MOST_MENDS;
   }
 
   /** Rebuilds of a container's shards. */
@@ -188,6 +188,8 @@ final class Rebuilds {
     if (rebuild.reason == Rebuild.Reason.BALANCE) {
       shardsMoved++;
       bytesMoved += rebuild.result.getEnd();
+    } else if (rebuild.reason == Rebuild.Reason.DISPERSE) {
+      shardsDispersed++;
     } else {
       containersDone += last ? 1 : 0;
       shardsDone++;
@@ -225,13 +227,14 @@ final class Rebuilds {
 
   /** What is to be told of it. */
   synchronized Figures figures() {
-    int moves =
-        (int) underWay.values().stream().filter(r -> r.reason == Rebuild.Reason.BALANCE).count();
+    int moves = underWay(Rebuild.Reason.BALANCE);
+    int dispersing = underWay(Rebuild.Reason.DISPERSE);
     return new Figures(
-        underWay.size() - moves,
+        underWay.size() - moves - dispersing,
         moves,
+        dispersing,
         underWay.values().stream()
-            .filter(r -> r.reason != Rebuild.Reason.BALANCE)
+            .filter(r -> r.reason.isRepair())
             .mapToLong(r -> r.bytesDone)
             .sum(),
         containersDone,
@@ -240,12 +243,18 @@ final class Rebuilds {
         shardsFailed,
         lostSectors,
         shardsMoved,
-        bytesMoved);
+        bytesMoved,
+        shardsDispersed);
+  }
+
+  private int underWay(Rebuild.Reason reason) {
+    return (int) underWay.values().stream().filter(r -> r.reason == reason).count();
   }
 
   record Figures(
       int repairs,
       int moves,
+      int dispersing,
       long bytesUnderWay,
       long containersDone,
       long shardsDone,
@@ -253,5 +262,6 @@ final class Rebuilds {
       long shardsFailed,
       long lostSectors,
       long shardsMoved,
-      long bytesMoved) {}
+      long bytesMoved,
+      long shardsDispersed) {}
 }

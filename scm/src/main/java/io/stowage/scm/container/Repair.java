@@ -33,6 +33,7 @@ import io.stowage.scm.cluster.FailureDomain;
 import io.stowage.scm.cluster.Placement;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -405,7 +406,7 @@ final class Repair {
   /** Begins what an inspection found, most endangered first, as far as disks may be loaded. */
   void begin(Inspection found) throws StoreException {
     sealOpen(found.openInDanger());
-    Start start = new Start(cluster.candidates());
+    Start start = start();
     for (LongList queue : found.queues()) {
       for (int i = 0; i < queue.size() && start.goesOn(); i++) {
         try {
@@ -424,25 +425,40 @@ final class Repair {
     waitingFor = start.obstacle;
   }
 
+  /** For moves in one tick. */
+  Start start() {
+    return new Start(cluster.candidates());
+  }
+
   /** What beginning rebuilds in one tick shares. */
-  private final class Start {
+  final class Start {
     private final List<Candidate> disks;
+    private final Map<String, Candidate> byKey = new HashMap<>();
     private final List<Candidate> free; // fit, and may take one more
+    private final boolean racksTold;
     private int begun;
     private int looked;
     private String obstacle = "";
 
     Start(List<Candidate> disks) {
       this.disks = disks;
+      this.racksTold = Placement.areRacksTold(disks);
       this.free = new ArrayList<>();
       for (Candidate disk : disks) {
         String key = Rebuild.diskKey(disk.nodeId(), disk.diskId());
+        byKey.put(key, disk);
         if (disk.isFit() && rebuilds.mayWrite(key) && !isShunned(key)) {
           free.add(disk);
         }
       }
     }
 
+    /** See {@link Placement#areRacksTold}. */
+    boolean areRacksTold() {
+      return racksTold;
+    }
+
+    /** Whether more may be begun in this tick. */
     boolean goesOn() {
       return begun < STARTS_A_TICK
           && looked < MOST_LOOKED_AT
@@ -457,13 +473,9 @@ final class Repair {
       }
     }
 
+    /** The disk of a place; null if nobody told of it. */
     Candidate find(ShardPlace place) {
-      for (Candidate disk : disks) {
-        if (disk.is(place.getNodeId(), place.getDiskId())) {
-          return disk;
-        }
-      }
-      return null;
+      return byKey.get(Rebuild.diskKey(place.getNodeId(), place.getDiskId()));
     }
   }
 
@@ -566,12 +578,21 @@ final class Repair {
     return row == null ? 0 : shards.end(row.info());
   }
 
-  /**
-   * Moves a shard of a whole container, to one of some disks; says whether that was ordered.
-   *
-   * @param to fit disks
-   */
-  boolean move(long id, int index, List<Candidate> to) throws StoreException {
+  /** Moves a shard of a whole container, to one of some disks; says whether that was ordered. */
+  boolean balance(Start start, long id, int index, List<Candidate> to) throws StoreException {
+    List<Candidate> free = new ArrayList<>(to);
+    free.retainAll(start.free);
+    return move(start, id, index, Rebuild.Reason.BALANCE, free);
+  }
+
+  /** Moves a shard of a whole container away from others; says whether that was ordered. */
+  boolean disperse(Start start, long id, int index) throws StoreException {
+    return move(start, id, index, Rebuild.Reason.DISPERSE, start.free);
+  }
+
+  private boolean move(
+      Start start, long id, int index, Rebuild.Reason reason, List<Candidate> free)
+      throws StoreException {
     Condition condition = shards.condition(id);
     ContainerRow row = map.get(id);
     if (condition == null
@@ -582,10 +603,7 @@ final class Repair {
         || isBackedOff(id)) {
       return false;
     }
-    Start start = new Start(cluster.candidates());
-    List<Candidate> free = new ArrayList<>(to);
-    free.retainAll(start.free);
-    return begin(id, row.info().getShards(index), condition, Rebuild.Reason.BALANCE, start, free);
+    return begin(id, row.info().getShards(index), condition, reason, start, free);
   }
 
   private boolean begin(
@@ -611,12 +629,15 @@ final class Repair {
     }
     ErasurePolicy policy = ErasurePolicy.named(seen.getPolicy());
     FailureDomain domain = cluster.domainOf(policy);
-    Candidate disk = Placement.placeOne(free, others(seen, index, start), policy, domain, random);
+    List<Candidate> others = others(seen, index, start);
+    Candidate disk = Placement.placeOne(free, others, policy, domain, random);
     if (disk == null) {
-      if (Placement.placeOne(start.disks, others(seen, index, start), policy, domain, random)
-          == null) {
+      if (Placement.placeOne(start.disks, others, policy, domain, random) == null) {
         start.obstacle = Placement.missing(start.disks, policy, domain);
       }
+      return false;
+    }
+    if (!reason.isRepair() && !isWorthIt(reason, start, replaced, disk, others, policy)) {
       return false;
     }
     int copyGeneration = Strangers.highestGeneration(copies);
@@ -658,6 +679,28 @@ final class Repair {
     start.begun(rebuild);
     LOG.info("{} begins: {}", nameOf(rebuild), reason);
     return true;
+  }
+
+  /** Moves never end if one spoils what another mends, or mends nothing: see {@link Dispersal}. */
+  private boolean isWorthIt(
+      Rebuild.Reason reason,
+      Start start,
+      ShardPlace from,
+      Candidate to,
+      List<Candidate> others,
+      ErasurePolicy policy) {
+    List<Candidate> before = new ArrayList<>(others);
+    List<Candidate> after = new ArrayList<>(others);
+    before.add(start.find(from));
+    after.add(to);
+    if (before.contains(null)) {
+      return false; // its node registered anew, with other disks
+    }
+    FailureDomain domain = cluster.domainOf(policy);
+    int less =
+        Placement.violations(before, policy, domain, start.racksTold)
+            - Placement.violations(after, policy, domain, start.racksTold);
+    return reason == Rebuild.Reason.DISPERSE ? less > 0 : less >= 0;
   }
 
   private static int nextGeneration(ContainerInfo info, int copyGeneration) {
@@ -808,6 +851,8 @@ final class Repair {
         .setShardsFailed(figures.shardsFailed())
         .setLostSectors(figures.lostSectors())
         .setWaitingFor(found.shardsLeft() == 0 ? "" : waitingFor)
+        .setDispersing(figures.dispersing())
+        .setShardsDispersed(figures.shardsDispersed())
         .build();
   }
 }

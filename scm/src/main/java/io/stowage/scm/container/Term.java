@@ -87,6 +87,7 @@ public final class Term {
   private final Surplus surplus;
   private final Deletions deletions;
   private final Balance balance;
+  private final Dispersal dispersal;
   private final NodeModes modes;
 
   private volatile boolean ordersGo;
@@ -183,6 +184,7 @@ public final class Term {
             settings.repacks.commitWindow().plus(settings.repacks.clockBound()),
             clock);
     this.balance = new Balance(map, cluster, operator, repair, rebuilds);
+    this.dispersal = new Dispersal(map, cluster, repair, balance);
     this.modes = new NodeModes(map, cluster, shards, operator, settings.defaultPolicies, clock);
   }
 
@@ -307,6 +309,7 @@ public final class Term {
     inspector.lookFor(balance.fullDisks());
     Inspection found = inspector.latest();
     repair.begin(found);
+    dispersal.look(found);
     balance.look(found);
     if (surplus.heldBack().isEmpty()) {
       deletions.look(found);

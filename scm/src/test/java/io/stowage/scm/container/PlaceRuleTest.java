@@ -1,0 +1,201 @@
+/*
+ * Copyright 2026 The Stowage Authors
+ *
+ * Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+package io.stowage.scm.container;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.stowage.common.erasure.ErasurePolicy;
+import io.stowage.common.proto.ContainerInfo;
+import io.stowage.common.proto.ContainerState;
+import io.stowage.common.proto.ShardPlace;
+import io.stowage.scm.cluster.Candidate;
+import io.stowage.scm.cluster.FailureDomain;
+import io.stowage.scm.cluster.Placement;
+import io.stowage.scm.cluster.RackResolver;
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+
+/** The rule by numbers, against the rule by names and every move that there is. */
+class PlaceRuleTest {
+  private static final int CLUSTERS = 2_000;
+  private static final int CONTAINERS = 5; // each
+
+  /** Racks, hosts a rack and disks a host at random; now and then nobody told a rack. */
+  private static List<Candidate> cluster(Random random) {
+    List<Candidate> disks = new ArrayList<>();
+    int racks = 1 + random.nextInt(6);
+    for (int r = 0; r < racks; r++) {
+      String rack = random.nextInt(40) == 0 ? RackResolver.DEFAULT_RACK : "/r" + r;
+      int hosts = 1 + random.nextInt(5);
+      for (int h = 0; h < hosts; h++) {
+        String host = "h" + r + "-" + h;
+        for (int d = 1 + random.nextInt(3); d > 0; d--) {
+          String unfit = random.nextInt(8) == 0 ? "full" : null;
+          disks.add(new Candidate("node-" + host, "d" + d, host, rack, 100, 50, 50, unfit));
+        }
+      }
+    }
+    return disks;
+  }
+
+  private static List<Candidate> places(List<Candidate> cluster, int count, Random random) {
+    List<Candidate> from = new ArrayList<>(cluster);
+    List<Candidate> places = new ArrayList<>();
+    while (places.size() < count) {
+      places.add(from.remove(random.nextInt(from.size())));
+    }
+    return places;
+  }
+
+  private static ContainerRow row(long id, ErasurePolicy policy, List<Candidate> places) {
+    ContainerInfo.Builder info =
+        ContainerInfo.newBuilder()
+            .setId(id)
+            .setPolicy(policy.name())
+            .setState(ContainerState.SEALED)
+            .setRowVersion(1);
+    for (Candidate place : places) {
+      info.addShards(
+          ShardPlace.newBuilder()
+              .setIndex(info.getShardsCount())
+              .setNodeId(place.nodeId())
+              .setDiskId(place.diskId())
+              .setGeneration(1));
+    }
+    return new ContainerRow(1, info.build());
+  }
+
+  private static List<Candidate> with(List<Candidate> places, int index, Candidate instead) {
+    List<Candidate> after = new ArrayList<>(places);
+    after.set(index, instead);
+    return after;
+  }
+
+  private static PlaceRule.Verdict byEveryMove(
+      List<Candidate> cluster, List<Candidate> places, ErasurePolicy policy, FailureDomain kind) {
+    boolean racksTold = Placement.areRacksTold(cluster);
+    int now = Placement.violations(places, policy, kind, racksTold);
+    if (now == 0) {
+      return PlaceRule.Verdict.KEPT;
+    }
+    for (int i = 0; i < places.size(); i++) {
+      List<Candidate> others = new ArrayList<>(places);
+      others.remove(i);
+      for (Candidate to : cluster) {
+        boolean free = others.stream().noneMatch(other -> kind.of(other).equals(kind.of(to)));
+        if (free
+            && to.isFit()
+            && Placement.violations(with(places, i, to), policy, kind, racksTold) < now) {
+          return PlaceRule.Verdict.MISPLACED;
+        }
+      }
+    }
+    return PlaceRule.Verdict.CROWDED;
+  }
+
+  @Test
+  void judgesAsIfItTriedEveryMove() {
+    Map<PlaceRule.Verdict, Integer> judged = new EnumMap<>(PlaceRule.Verdict.class);
+    for (int seed = 0; seed < CLUSTERS; seed++) {
+      Random random = new Random(seed);
+      List<Candidate> cluster = cluster(random);
+      FailureDomain[] kinds = FailureDomain.values();
+      int shift = random.nextInt(kinds.length);
+      ContainerMap map = new ContainerMap();
+      PlaceRule rule =
+          new PlaceRule(map, cluster, policy -> kinds[(policy.k() + shift) % kinds.length]);
+      for (int id = 1; id <= CONTAINERS; id++) {
+        ErasurePolicy policy = ErasurePolicy.ALL.get(random.nextInt(ErasurePolicy.ALL.size()));
+        if (cluster.size() < policy.shards()) {
+          continue;
+        }
+        List<Candidate> places = places(cluster, policy.shards(), random);
+        FailureDomain kind = kinds[(policy.k() + shift) % kinds.length];
+        assertTrue(map.put(row(id, policy, places)));
+        PlaceRule.Verdict[] said = new PlaceRule.Verdict[1];
+        map.visit(id, (key, packed, reported) -> said[0] = rule.judge(packed));
+        PlaceRule.Verdict expected = byEveryMove(cluster, places, policy, kind);
+        assertEquals(
+            expected, said[0], "seed " + seed + ", " + policy + ", " + kind + ": " + places);
+        judged.merge(expected, 1, Integer::sum);
+      }
+    }
+    for (PlaceRule.Verdict verdict : PlaceRule.Verdict.values()) {
+      assertTrue(judged.getOrDefault(verdict, 0) > 300, judged::toString);
+    }
+  }
+
+  /** The move that is chosen is one of those that make it better, and so it ends. */
+  @Test
+  void movesOneByOneEndWhereNoneIsLeft() {
+    int mended = 0;
+    for (int seed = 0; seed < CLUSTERS; seed++) {
+      Random random = new Random(seed);
+      List<Candidate> cluster = cluster(random);
+      List<Candidate> fit = cluster.stream().filter(Candidate::isFit).toList();
+      ErasurePolicy policy = ErasurePolicy.ALL.get(random.nextInt(ErasurePolicy.ALL.size()));
+      FailureDomain kind = FailureDomain.values()[random.nextInt(3)];
+      if (cluster.size() < policy.shards()) {
+        continue;
+      }
+      boolean racksTold = Placement.areRacksTold(cluster);
+      List<Candidate> places = places(cluster, policy.shards(), random);
+      while (byEveryMove(cluster, places, policy, kind) == PlaceRule.Verdict.MISPLACED) {
+        int before = Placement.violations(places, policy, kind, racksTold);
+        int index = Placement.mostInTheWay(places, policy, kind, racksTold);
+        String context = "seed " + seed + ", " + policy + ", " + kind + ", " + places;
+        assertTrue(index >= 0, context);
+        List<Candidate> others = new ArrayList<>(places);
+        others.remove(index);
+        Candidate to = Placement.placeOne(fit, others, policy, kind, random);
+        assertTrue(to != null, context);
+        places = with(places, index, to);
+        assertTrue(Placement.violations(places, policy, kind, racksTold) < before, context);
+        mended++;
+      }
+      assertEquals(
+          byEveryMove(cluster, places, policy, kind) == PlaceRule.Verdict.KEPT,
+          Placement.mostInTheWay(places, policy, kind, racksTold) < 0);
+    }
+    assertTrue(mended > 1_000, mended + " moves");
+  }
+
+  @Test
+  void whatIsOnADiskOfWhichNobodyToldIsNotJudged() {
+    List<Candidate> cluster = new ArrayList<>();
+    for (int host = 0; host < 6; host++) {
+      for (String disk : List.of("d1", "d2")) {
+        cluster.add(new Candidate("n" + host, disk, "h" + host, "/r", 100, 50, 50, null));
+      }
+    }
+    ContainerMap map = new ContainerMap();
+    List<Candidate> places = new ArrayList<>(cluster.subList(0, 5)); // of three hosts
+    assertTrue(map.put(row(1, ErasurePolicy.RS_3_2, places)));
+    places.set(4, new Candidate("n9", "d1", "h9", "/r", 100, 50, 50, null));
+    assertTrue(map.put(row(2, ErasurePolicy.RS_3_2, places)));
+    PlaceRule rule = new PlaceRule(map, cluster, policy -> FailureDomain.HOST);
+    List<PlaceRule.Verdict> said = new ArrayList<>();
+    for (long id = 1; id <= 2; id++) {
+      map.visit(id, (key, packed, reported) -> said.add(rule.judge(packed)));
+    }
+    assertEquals(List.of(PlaceRule.Verdict.MISPLACED, PlaceRule.Verdict.KEPT), said);
+  }
+}
