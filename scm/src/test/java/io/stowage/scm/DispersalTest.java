@@ -103,8 +103,7 @@ class DispersalTest {
   }
 
   /** Shards of a container in a domain beyond the most that may be there. */
-  private static int beyond(
-      ScmHarness h, long id, Function<FakeDatanode, String> domain, int most)
+  private static int beyond(ScmHarness h, long id, Function<FakeDatanode, String> domain, int most)
       throws StoreException {
     Map<String, Integer> shards = new HashMap<>();
     hosts(h, id).forEach(node -> shards.merge(domain.apply(node), 1, Integer::sum));

@@ -22,6 +22,7 @@ import io.stowage.scm.cluster.FailureDomain;
 import io.stowage.scm.cluster.Placement;
 import io.stowage.scm.cluster.RackResolver;
 import java.util.Arrays;
+import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -58,7 +59,7 @@ final class PlaceRule implements PackedContainer.ShardVisitor {
   private final int[] shardsInRack;
   private final int[] takenInRack; // of fit domains
   private final int[] racksUsed = new int[MOST_SHARDS];
-  private final Grid[] grids = new Grid[FailureDomain.values().length];
+  private final Map<FailureDomain, Grid> grids = new EnumMap<>(FailureDomain.class);
   private Policy[] policies = new Policy[0]; // by number
   private int[] known = new int[0]; // by number in rows: disk + FIRST
 
@@ -222,10 +223,8 @@ final class PlaceRule implements PackedContainer.ShardVisitor {
     if (policies[number] == null) {
       ErasurePolicy named = named(map.policy(number));
       FailureDomain kind = domains.apply(named);
-      if (grids[kind.ordinal()] == null) {
-        grids[kind.ordinal()] = new Grid(kind, disks, rackOf, racks.count());
-      }
-      policies[number] = new Policy(named.m(), grids[kind.ordinal()]);
+      Grid theirs = grids.computeIfAbsent(kind, its -> new Grid(its, disks, rackOf, racks.count()));
+      policies[number] = new Policy(named.m(), theirs);
     }
     return policies[number];
   }

@@ -590,8 +590,7 @@ final class Repair {
     return move(start, id, index, Rebuild.Reason.DISPERSE, start.free);
   }
 
-  private boolean move(
-      Start start, long id, int index, Rebuild.Reason reason, List<Candidate> free)
+  private boolean move(Start start, long id, int index, Rebuild.Reason reason, List<Candidate> free)
       throws StoreException {
     Condition condition = shards.condition(id);
     ContainerRow row = map.get(id);

@@ -152,7 +152,8 @@ class PlaceRuleTest {
       List<Candidate> cluster = cluster(random);
       List<Candidate> fit = cluster.stream().filter(Candidate::isFit).toList();
       ErasurePolicy policy = ErasurePolicy.ALL.get(random.nextInt(ErasurePolicy.ALL.size()));
-      FailureDomain kind = FailureDomain.values()[random.nextInt(3)];
+      FailureDomain[] kinds = FailureDomain.values();
+      FailureDomain kind = kinds[random.nextInt(kinds.length)];
       if (cluster.size() < policy.shards()) {
         continue;
       }
