@@ -123,11 +123,7 @@ final class ScmMetrics implements MetricSystem.Source {
         .counter(
             "RepairLostSectors",
             "Sectors that no source had, in shards rebuilt by this leader",
-            repair.getLostSectors())
-        .counter(
-            "DispersedShards",
-            "Of misplaced containers, moved by this leader",
-            repair.getShardsDispersed());
+            repair.getLostSectors());
   }
 
   private void addRepack(MetricSystem.Group record) {

@@ -28,6 +28,7 @@ import io.stowage.scm.cluster.Placement;
 import io.stowage.scm.container.ContainerMap;
 import io.stowage.scm.container.Inspection;
 import io.stowage.scm.container.Inspector;
+import io.stowage.scm.container.PlaceCheck;
 import io.stowage.scm.container.ShardInventory;
 import java.util.List;
 import java.util.Set;
@@ -56,6 +57,7 @@ final class StatusReport {
 
   void addTo(ClusterStatusReply.Builder reply) {
     Inspection whole = inspector.latest();
+    PlaceCheck places = inspector.places();
     reply
         .setOpenContainers(map.count(ContainerState.OPEN))
         .setSealedContainers(map.count(ContainerState.SEALED) + map.count(ContainerState.REPACKING))
@@ -64,8 +66,8 @@ final class StatusReport {
         .setUnavailableContainers(whole.unavailable())
         .addAllUnavailable(whole.unavailableIds())
         .setLossyContainers(whole.lossy())
-        .setMisplacedContainers(whole.misplacedCount())
-        .setCrowdedContainers(whole.crowdedCount())
+        .setMisplacedContainers(places.misplacedCount())
+        .setCrowdedContainers(places.crowdedCount())
         .setUnknownShards(shards.unknownCount())
         .setStaleShards(shards.staleCount())
         .setQuarantinedShards(shards.quarantinedCount());

@@ -28,7 +28,7 @@ import picocli.CommandLine.Option;
 @Command(
     name = "balance",
     mixinStandardHelpOptions = true,
-    description = "Move shards from full disks to emptier ones, in nodes and between them.",
+    description = "Move misplaced shards apart, and shards from full disks to emptier ones.",
     subcommands = {
       BalanceCommands.Start.class,
       BalanceCommands.Status.class,

@@ -159,8 +159,6 @@ final class StatusCommand extends ClusterCommand {
     facts.put("bytes done", new Bytes(repair.getBytesDone()));
     facts.put("failed attempts", repair.getShardsFailed());
     facts.put("lost sectors", repair.getLostSectors());
-    facts.put("misplaced shards in flight", repair.getDispersing());
-    facts.put("misplaced shards moved", repair.getShardsDispersed());
     if (!repair.getWaitingFor().isEmpty()) {
       facts.put("waiting for", repair.getWaitingFor());
     }

@@ -38,7 +38,12 @@ public record Candidate(
 
   /** The share of what shards may use that they use. */
   public double usedShare() {
-    return (double) usedBytes / Math.max(1, usedBytes + freeBytes);
+    return usedShareWith(0);
+  }
+
+  /** The same with so many bytes more; less than none: with fewer. */
+  public double usedShareWith(long bytes) {
+    return (double) (usedBytes + bytes) / Math.max(1, usedBytes + freeBytes);
   }
 
   /** Whether it is this disk of this node. */

@@ -47,9 +47,6 @@ public final class Placement {
   /** How many unfit disks an error message names. */
   private static final int NAMED_CAUSES = 6;
 
-  /** What two shards in one domain weigh, beside one too many in a rack: more than all of those. */
-  private static final int TWICE = 64;
-
   private Placement() {}
 
   /**
@@ -66,7 +63,7 @@ public final class Placement {
       RandomGenerator random)
       throws StoreException {
     List<Domain> fit = fitDomains(disks, domain, avoid);
-    int rackLimit = rackLimit(fit, policy, domain);
+    int rackLimit = rackLimitOf(fit, policy, domain);
     if (rackLimit == 0) {
       throw new StoreException(
           ErrorCode.NOT_ENOUGH_NODES,
@@ -120,56 +117,9 @@ public final class Placement {
     return better(draw(open, random), draw(open, random)).draw(random);
   }
 
-  /**
-   * How much the places of a container's shards are against the rules; 0: not at all. It falls if
-   * fewer shards share failure domains, or as many do and fewer are beyond m in their racks. It
-   * says m where {@link #place} takes the least number that works: of nine shards of rs-6-3 in two
-   * racks it likes six and three as much as five and four, and one of those two survives the loss
-   * of a rack. {@link #placeOne} takes a place with which it is as low as it can be.
-   *
-   * @param racksTold see {@link #areRacksTold}: else racks do not count, nor any place if one of
-   *     them is in no rack that was told
-   */
-  public static int violations(
-      List<Candidate> places, ErasurePolicy policy, FailureDomain domain, boolean racksTold) {
-    boolean racksCount =
-        racksTold && places.stream().noneMatch(p -> p.rack().equals(RackResolver.DEFAULT_RACK));
-    if (domain == FailureDomain.RACK && !racksCount) {
-      return 0;
-    }
-    Map<String, Integer> byRack = new HashMap<>();
-    places.forEach(place -> byRack.merge(place.rack(), 1, Integer::sum));
-    int tooMany = byRack.values().stream().mapToInt(n -> Math.max(0, n - policy.m())).sum();
-    int domains = (int) places.stream().map(domain::of).distinct().count();
-    return (places.size() - domains) * TWICE + (racksCount ? tooMany : 0);
-  }
-
-  /** Which place would best be another, by the same rules; -1: none, they are kept. */
-  public static int mostInTheWay(
-      List<Candidate> places, ErasurePolicy policy, FailureDomain domain, boolean racksTold) {
-    int fewest = violations(places, policy, domain, racksTold);
-    int most = -1;
-    for (int i = 0; i < places.size(); i++) {
-      List<Candidate> others = new ArrayList<>(places);
-      others.remove(i);
-      int violations = violations(others, policy, domain, racksTold);
-      if (violations < fewest) {
-        fewest = violations;
-        most = i;
-      }
-    }
-    return most;
-  }
-
-  /**
-   * Whether there are racks, and every disk that takes shards is in one that was told. While some
-   * are in none (their hosts are new in the table, or the script failed) they look like one rack,
-   * and moving shards for that would be for nothing.
-   */
-  public static boolean areRacksTold(List<Candidate> disks) {
-    Set<String> racks =
-        disks.stream().filter(Candidate::isFit).map(Candidate::rack).collect(Collectors.toSet());
-    return racks.size() > 1 && !racks.contains(RackResolver.DEFAULT_RACK);
+  /** Most shards that {@link #place} puts in one rack as the disks are; 0: it cannot place. */
+  static int rackLimit(List<Candidate> disks, ErasurePolicy policy, FailureDomain domain) {
+    return rackLimitOf(fitDomains(disks, domain, Set.of()), policy, domain);
   }
 
   /** Fit domains beyond k+m; negative: how many are missing. */
@@ -208,7 +158,7 @@ public final class Placement {
   /**
    * The least number of shards a rack, m if possible, with which all shards find a place; 0: none.
    */
-  private static int rackLimit(List<Domain> fit, ErasurePolicy policy, FailureDomain domain) {
+  private static int rackLimitOf(List<Domain> fit, ErasurePolicy policy, FailureDomain domain) {
     if (fit.size() < policy.shards()) {
       return 0;
     }

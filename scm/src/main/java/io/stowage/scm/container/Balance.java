@@ -16,6 +16,7 @@
 package io.stowage.scm.container;
 
 import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.NotLeaderException;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.BalanceStatus;
 import io.stowage.common.proto.OperatorWord;
@@ -25,7 +26,6 @@ import io.stowage.common.proto.ShardPlace;
 import io.stowage.scm.cluster.Candidate;
 import io.stowage.scm.cluster.ClusterMap;
 import java.util.Comparator;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -34,20 +34,46 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Moves shards from disks that are fuller than others to emptier ones, in the same node or another,
- * by the order that repairs; while an operator wants it, and in one term of leadership. The copy
- * that was moved away goes as every replaced copy does, once the container is whole. Confined to
- * the ticking thread, but for status.
+ * Moves shards of containers that break the rule of placement apart, and shards from disks that are
+ * fuller than others to emptier ones, by the order that repairs; while an operator wants it, and in
+ * one term of leadership. The copy that was moved away goes as every replaced copy does ({@link
+ * Surplus}), once the container is whole: there never is one less. Confined to the ticking thread,
+ * but for status.
  *
- * <p>A disk is too full if the share that it uses of what shards may use is above the mean of all
- * fit disks by more than the threshold; its shards go to disks below that mean. It is too full as
- * well if it is above the mean of its own node's fit disks by as much, however full other nodes
- * are; its shards then go to disks of the node that are below the node's mean, which asks nothing
- * of the network. Every move is from a fuller disk to one that is emptier by more than the
- * threshold, and by more than {@value #CLOSER} times what is moved, so moves cannot go in circles:
- * with a threshold below a shard's size, two disks would change places forever. Nor does one put a
- * shard nearer to others of its container, or {@link Dispersal} would move it again. Bandwidth is
- * bounded by the number of moves at once and by the datanodes' repair rate for a disk.
+ * <p><b>Apart.</b> New containers keep the rule, but racks may be told, a failure domain made
+ * larger, a machine carried to another rack after they were placed, and repair takes what place
+ * there is. A {@link PlaceCheck} finds those that can be mended; {@link Spread} says which shard
+ * goes where, and why that ends. They go first, one shard of a container at a time, and to no disk
+ * that the shard would make too full.
+ *
+ * <p><b>Even.</b> A disk is too full if the share that it uses of what shards may use is above the
+ * mean of all fit disks by more than the threshold; its shards go to disks below that mean. It is
+ * too full as well if it is above the mean of its own node's fit disks by as much, however full
+ * other nodes are; its shards then go to disks of the node that are below the node's mean, which
+ * asks nothing of the network. Every such move is from a fuller disk to one that is emptier by more
+ * than the threshold, and by more than {@value #CLOSER} times what is moved, so moves cannot go in
+ * circles: with a threshold below a shard's size, two disks would change places forever. Nor does
+ * one put a shard nearer to others of its container than a new container's are, so that none is
+ * moved apart again.
+ *
+ * <p>Bandwidth is bounded by the number of moves at once, of both kinds, and by the datanodes'
+ * repair rate for a disk. What may happen in between, beside what {@link Repair} says of its
+ * orders:
+ *
+ * <ul>
+ *   <li><i>Leader changes after the order:</i> the next one knows nothing of it and judges what the
+ *       row says. It may order the same again, elsewhere, under a higher generation; the first copy
+ *       is a stranger then, and put aside.
+ *   <li><i>The target dies:</i> the order is given up and the container not moved for seconds, its
+ *       row and its shard as they were. Repair does not wait for that.
+ *   <li><i>The source dies, or another shard is lost:</i> the container is not whole, and repair's.
+ *       What is under way goes on to its end, read or decoded from what is there; the other shard
+ *       is made beside it, away from both of its places.
+ *   <li><i>Racks or domains change again:</i> what is under way ends where it was to go, and may
+ *       have been in vain.
+ *   <li><i>The SCMs were told different racks:</i> shards are moved after each change of leaders,
+ *       and then no more.
+ * </ul>
  */
 final class Balance {
   private static final Logger LOG = LoggerFactory.getLogger(Balance.class);
@@ -59,24 +85,32 @@ final class Balance {
   private static final int MOVES_AT_ONCE = 8;
   private static final int MOST_MOVES_AT_ONCE = 256;
 
+  /** Containers for which places are looked for in a tick, of a kind; leases wait behind that. */
+  private static final int MOST_TRIED = 32;
+
   /** Disks of which containers are looked for in one inspection. */
   private static final int MOST_FULL_DISKS = 64;
 
   private final ContainerMap map;
   private final ClusterMap cluster;
   private final OperatorWords operator;
+  private final Inspector inspector;
   private final Repair repair;
   private final Rebuilds rebuilds;
+  private int misplacedTurn; // where the last tick stopped, so that all get their turn
+  private int fullTurn;
 
   Balance(
       ContainerMap map,
       ClusterMap cluster,
       OperatorWords operator,
+      Inspector inspector,
       Repair repair,
       Rebuilds rebuilds) {
     this.map = map;
     this.cluster = cluster;
     this.operator = operator;
+    this.inspector = inspector;
     this.repair = repair;
     this.rebuilds = rebuilds;
   }
@@ -108,12 +142,6 @@ final class Balance {
   private int movesAtOnce() {
     int said = operator.latest().getBalance().getMovesAtOnce();
     return said == 0 ? MOVES_AT_ONCE : said;
-  }
-
-  /** How many more moves may begin, of this and of {@link Dispersal}. */
-  int room() {
-    Rebuilds.Figures figures = rebuilds.figures();
-    return movesAtOnce() - figures.moves() - figures.dispersing();
   }
 
   /** Numbers of the disks that are too full; none while nobody wants it. */
@@ -169,6 +197,11 @@ final class Balance {
       return usedShare > meanOfNode.get(disk.nodeId()) + threshold;
     }
 
+    /** Whether a disk would not be too full with so much more. */
+    boolean hasRoomFor(Candidate disk, long bytes) {
+      return !isTooFullOfAll(disk.usedShareWith(bytes));
+    }
+
     /** Where a disk's shards may go. */
     List<Candidate> targetsOf(Candidate full) {
       boolean ofAll = isTooFullOfAll(full.usedShare());
@@ -185,28 +218,66 @@ final class Balance {
   }
 
   /** Orders moves, as many as there is room for. */
-  void look(Inspection found) throws StoreException {
-    if (!isOn() || found.onFullDisks().isEmpty()) {
+  void look(Inspection found) throws NotLeaderException {
+    int room = movesAtOnce() - rebuilds.figures().moves();
+    if (!isOn() || room <= 0) {
       return;
     }
-    int room = room();
     Repair.Start start = repair.start();
-    Fullness fullness = new Fullness(fit(), threshold());
-    Set<Long> moved = new HashSet<>();
-    for (Map.Entry<Integer, LongList> full : found.onFullDisks().entrySet()) {
+    Fullness fullness = new Fullness(start.fitDisks(), threshold());
+    room -= moveApart(inspector.places().misplaced(), start, fullness, room);
+    even(found.onFullDisks(), start, fullness, room);
+  }
+
+  /** Says how many moves it ordered. */
+  private int moveApart(LongList misplaced, Repair.Start start, Fullness fullness, int room)
+      throws NotLeaderException {
+    int begun = 0;
+    for (int i = 0;
+        i < misplaced.size() && begun < room && start.goesOn() && start.movesTried() < MOST_TRIED;
+        i++) {
+      misplacedTurn = (misplacedTurn + 1) % misplaced.size();
+      boolean ordered =
+          repair.moveApart(
+              start,
+              misplaced.get(misplacedTurn),
+              bytes ->
+                  start.freeDisks().stream()
+                      .filter(disk -> fullness.hasRoomFor(disk, bytes))
+                      .toList());
+      begun += ordered ? 1 : 0;
+    }
+    return begun;
+  }
+
+  private void even(
+      Map<Integer, LongList> onFullDisks, Repair.Start start, Fullness fullness, int most)
+      throws NotLeaderException {
+    List<Map.Entry<Integer, LongList>> fullDisks = List.copyOf(onFullDisks.entrySet());
+    int lastTry = start.movesTried() + MOST_TRIED;
+    int room = most;
+    fullTurn++;
+    for (int d = 0; d < fullDisks.size(); d++) {
+      Map.Entry<Integer, LongList> full =
+          fullDisks.get(Math.floorMod(fullTurn + d, fullDisks.size()));
       DiskTable.Disk disk = map.disk(full.getKey());
       Candidate from = find(fullness.disks, disk);
       if (from == null) {
         continue; // not fit any more
       }
-      List<Candidate> to = fullness.targetsOf(from);
-      boolean more = isStillTooFull(from, fullness);
-      for (int i = 0; i < full.getValue().size() && room > 0 && more; i++) {
+      List<Candidate> to = fullness.targetsOf(from).stream().filter(start::isFree).toList();
+      boolean more = !to.isEmpty() && isStillTooFull(from, fullness);
+      for (int i = 0;
+          i < full.getValue().size()
+              && more
+              && room > 0
+              && start.goesOn()
+              && start.movesTried() < lastTry;
+          i++) {
         long id = full.getValue().get(i);
         int index = indexOn(id, disk);
         if (index >= 0
-            && moved.add(id)
-            && repair.balance(start, id, index, thatComeCloser(from, to, repair.shardBytes(id)))) {
+            && repair.moveAway(start, id, index, bytes -> thatComeCloser(from, to, bytes, start))) {
           room--;
           more = isStillTooFull(from, fullness);
         }
@@ -214,12 +285,14 @@ final class Balance {
     }
   }
 
-  private static List<Candidate> thatComeCloser(Candidate from, List<Candidate> to, long bytes) {
+  private static List<Candidate> thatComeCloser(
+      Candidate from, List<Candidate> to, long bytes, Repair.Start start) {
     return to.stream()
         .filter(
             disk -> {
               double all = Math.max(1, disk.usedBytes() + disk.freeBytes());
-              return from.usedShare() - disk.usedShare() > CLOSER * bytes / all;
+              return from.usedShare() - disk.usedShare() > CLOSER * bytes / all
+                  && start.isFree(disk); // it may have taken its last one by now
             })
         .toList();
   }
@@ -255,8 +328,7 @@ final class Balance {
                         && disk.is(rebuild.replaced.getNodeId(), rebuild.replaced.getDiskId()))
             .mapToLong(rebuild -> rebuild.bytesTotal)
             .sum();
-    double all = Math.max(1, disk.usedBytes() + disk.freeBytes());
-    return fullness.isTooFull(disk, (disk.usedBytes() - leaving) / all);
+    return fullness.isTooFull(disk, disk.usedShareWith(-leaving));
   }
 
   BalanceStatus status() {

@@ -26,8 +26,9 @@ import java.util.SplittableRandom;
 import java.util.random.RandomGenerator;
 
 /**
- * One look at every container: what is in danger, what is to be done, in what order. A second or
- * two for seventeen million; its lists are bounded, and what does not fit is found by the next one.
+ * One look at every container: what is in danger, what is to be done, in what order. About a
+ * microsecond a container, which is ten to twenty seconds for seventeen million (see
+ * docs/PERFORMANCE.md); its lists are bounded, and what does not fit is found by the next one.
  * Where the first of a list may have to wait long (for a dead node, or for a place), it is a sample
  * instead, drawn anew each time. Immutable once made.
  */
@@ -45,7 +46,6 @@ public final class Inspection {
   private final LongList beyondRepair = new LongList(MOST_LISTED); // fewer than k are left
   private final LongList toMend = new LongList(MOST_QUEUED);
   private final LongList toMove = new LongList(MOST_QUEUED);
-  private final LongList misplaced = new LongList(MOST_LISTED);
   private final LongList openInDanger = new LongList(MOST_LISTED);
   private final LongList emptySealed = new LongList(MOST_LISTED);
   private final LongList deleted = new LongList(MOST_LISTED);
@@ -55,8 +55,6 @@ public final class Inspection {
   private long endangeredCount;
   private long unavailableCount;
   private long lossyCount;
-  private long misplacedCount;
-  private long crowdedCount;
   private long containersLeft;
   private long shardsLeft;
   private long bytesLeft;
@@ -91,7 +89,6 @@ public final class Inspection {
       RandomGenerator random) {
     Inspection found = new Inspection(cluster.leaving(), deletedBeforeMicros, random);
     PlaceStates places = new PlaceStates(map, cluster);
-    PlaceRule rule = new PlaceRule(map, cluster.candidates(), cluster::domainOf);
     map.forEach(
         (id, packed, reported) ->
             found.take(
@@ -101,7 +98,6 @@ public final class Inspection {
                     id, packed, reported, map, places, shards.damage(), shards.isEndNews(id)),
                 map,
                 places,
-                rule,
                 fullDisks));
     return found;
   }
@@ -112,7 +108,6 @@ public final class Inspection {
       Condition condition,
       ContainerMap map,
       PlaceStates places,
-      PlaceRule rule,
       Set<Integer> fullDisks) {
     if (condition.state() == ContainerState.DELETED) {
       if (PackedContainer.repackFigures(packed).deletedMicros() <= deletedBeforeMicros) {
@@ -144,34 +139,14 @@ public final class Inspection {
     }
     lossyCount += condition.lossy() == 0 ? 0 : 1;
     queue(id, packed, condition);
-    if (condition.isWhole() && condition.toRebuild() == 0) {
-      judgePlaces(id, packed, condition, rule);
-      if (!fullDisks.isEmpty()) {
-        PackedContainer.shards(
-            packed,
-            (index, disk, generation) -> {
-              if (fullDisks.contains(disk)) {
-                onFullDisks
-                    .computeIfAbsent(disk, d -> new LongList(MOST_A_DISK))
-                    .sample(id, random);
-              }
-            });
-      }
-    }
-  }
-
-  /** Of whole ones: what is lost is made first, and elsewhere. What is repacked will be gone. */
-  private void judgePlaces(long id, byte[] packed, Condition condition, PlaceRule rule) {
-    if (condition.state() != ContainerState.SEALED) {
-      return;
-    }
-    switch (rule.judge(packed)) {
-      case KEPT -> {}
-      case MISPLACED -> {
-        misplacedCount++;
-        misplaced.sample(id, random);
-      }
-      case CROWDED -> crowdedCount++;
+    if (!fullDisks.isEmpty() && condition.isWhole() && condition.toRebuild() == 0) {
+      PackedContainer.shards(
+          packed,
+          (index, disk, generation) -> {
+            if (fullDisks.contains(disk)) {
+              onFullDisks.computeIfAbsent(disk, d -> new LongList(MOST_A_DISK)).sample(id, random);
+            }
+          });
     }
   }
 
@@ -238,21 +213,6 @@ public final class Inspection {
   /** Whole ones with a shard on each of the disks that were asked for. */
   Map<Integer, LongList> onFullDisks() {
     return onFullDisks;
-  }
-
-  /** Containers of {@link #misplacedCount}: all, or a sample of them. */
-  LongList misplaced() {
-    return misplaced;
-  }
-
-  /** Whole sealed containers with shards too near to one another, for which there is better. */
-  public long misplacedCount() {
-    return misplacedCount;
-  }
-
-  /** The same, for which there is no better place. */
-  public long crowdedCount() {
-    return crowdedCount;
   }
 
   /** Shards that rows still name on a node that is to be emptied. */

@@ -22,12 +22,15 @@ import java.util.Set;
 import java.util.random.RandomGenerator;
 
 /**
- * Keeps the last {@link Inspection} and makes a new one when that is due. Thread-safe: one
- * inspection at a time.
+ * Keeps the last {@link Inspection} and the last {@link PlaceCheck}, and makes new ones when these
+ * are due and somebody asks. Thread-safe: one of each at a time.
  */
 public final class Inspector {
   /** An inspection looks at every container: it may take this share of one core, one tenth. */
   private static final int PAUSES = 10;
+
+  /** Least time from one look at places to the next: nothing is in danger by these. */
+  private static final long PLACES_NANOS = Duration.ofMinutes(1).toNanos();
 
   private final ContainerMap map;
   private final ShardInventory shards;
@@ -38,6 +41,9 @@ public final class Inspector {
   private volatile Set<Integer> fullDisks = Set.of();
   private Inspection latest; // guarded by this
   private long nextNanos; // guarded by this
+  private final Object placesLock = new Object();
+  private PlaceCheck places; // guarded by placesLock
+  private long nextPlacesNanos; // guarded by placesLock
 
   /**
    * @param keep how long shards of a DELETED container are kept
@@ -74,8 +80,26 @@ public final class Inspector {
     return latest;
   }
 
+  /** Where shards are, or were a minute ago; what is slow to make is asked for less often. */
+  public PlaceCheck places() {
+    synchronized (placesLock) {
+      long start = clock.monotonicNanos();
+      if (places == null || start - nextPlacesNanos >= 0) {
+        places = PlaceCheck.of(map, cluster, random);
+        long end = clock.monotonicNanos();
+        nextPlacesNanos = end + Math.max(PLACES_NANOS, PAUSES * (end - start));
+      }
+      return places;
+    }
+  }
+
   /** Takes a change into account at once that an operator waits for. */
-  synchronized void refresh() {
-    latest = null;
+  void refresh() {
+    synchronized (this) {
+      latest = null;
+    }
+    synchronized (placesLock) {
+      places = null;
+    }
   }
 }

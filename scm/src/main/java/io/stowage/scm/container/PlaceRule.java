@@ -19,8 +19,8 @@ import io.stowage.common.erasure.ErasurePolicy;
 import io.stowage.common.error.StoreException;
 import io.stowage.scm.cluster.Candidate;
 import io.stowage.scm.cluster.FailureDomain;
-import io.stowage.scm.cluster.Placement;
 import io.stowage.scm.cluster.RackResolver;
+import io.stowage.scm.cluster.Spread;
 import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.HashMap;
@@ -29,15 +29,14 @@ import java.util.Map;
 import java.util.function.Function;
 
 /**
- * Whether containers' places keep the rules, and whether there are better ones: what {@link
- * Placement#violations} says, by numbers instead of names, since millions are judged in one look. A
- * shard that shares its domain can always go where a domain is free; one too many in a rack, where
- * one is free in a rack that has fewer than m. Confined to one thread, and to one look.
+ * Whether containers' places keep the rule, and whether a shard can be moved apart from others:
+ * what {@link Spread} says, by numbers instead of names, since millions are judged in one look.
+ * Confined to one thread, and to one look.
  */
 final class PlaceRule implements PackedContainer.ShardVisitor {
   enum Verdict {
     KEPT,
-    /** Shards are too near to one another; one of them can be moved so that they are less so. */
+    /** Shards are too near to one another; one of them can be moved apart. */
     MISPLACED,
     /** The same, and none can. */
     CROWDED
@@ -51,13 +50,13 @@ final class PlaceRule implements PackedContainer.ShardVisitor {
   private final ContainerMap map;
   private final Function<ErasurePolicy, FailureDomain> domains;
   private final List<Candidate> disks;
-  private final boolean racksTold;
   private final Map<DiskTable.Disk, Integer> byName = new HashMap<>();
   private final Numbers racks = new Numbers();
   private final int[] rackOf; // by disk
   private final int noRack;
   private final int[] shardsInRack;
   private final int[] takenInRack; // of fit domains
+  private final boolean[] sharesInRack;
   private final int[] racksUsed = new int[MOST_SHARDS];
   private final Map<FailureDomain, Grid> grids = new EnumMap<>(FailureDomain.class);
   private Policy[] policies = new Policy[0]; // by number
@@ -68,12 +67,12 @@ final class PlaceRule implements PackedContainer.ShardVisitor {
   private Grid grid;
   private int container; // counts them
   private int racksUsedCount;
-  private int domainsTwice;
+  private int mostInDomain;
   private int domainsTaken; // fit ones
   private boolean nobodyKnows;
   private boolean rackNotTold;
 
-  private record Policy(int parityShards, Grid grid) {}
+  private record Policy(Spread.Rule rule, Grid grid) {}
 
   /** Failure domains of one kind. */
   private static final class Grid {
@@ -81,6 +80,7 @@ final class PlaceRule implements PackedContainer.ShardVisitor {
     private final int[] domainOf; // by disk
     private final boolean[] fit; // by domain
     private final int[] seenIn; // by domain: container
+    private final int[] shards; // by domain, of the container seen in
     private final int[] fitInRack;
     private int fitCount;
     private int racksWithFit;
@@ -95,6 +95,7 @@ final class PlaceRule implements PackedContainer.ShardVisitor {
       }
       this.fit = new boolean[names.count()];
       this.seenIn = new int[names.count()];
+      this.shards = new int[names.count()];
       for (int i = 0; i < domainOf.length; i++) {
         if (disks.get(i).isFit() && !fit[domainOf[i]]) {
           fit[domainOf[i]] = true;
@@ -127,7 +128,6 @@ final class PlaceRule implements PackedContainer.ShardVisitor {
     this.map = map;
     this.domains = domains;
     this.disks = disks;
-    this.racksTold = Placement.areRacksTold(disks);
     this.noRack = racks.of(RackResolver.DEFAULT_RACK);
     this.rackOf = new int[disks.size()];
     for (int i = 0; i < rackOf.length; i++) {
@@ -137,6 +137,7 @@ final class PlaceRule implements PackedContainer.ShardVisitor {
     }
     this.shardsInRack = new int[racks.count()];
     this.takenInRack = new int[racks.count()];
+    this.sharesInRack = new boolean[racks.count()];
   }
 
   /** Judges a packed row; one with a shard on a disk that nobody told of keeps the rules. */
@@ -145,7 +146,7 @@ final class PlaceRule implements PackedContainer.ShardVisitor {
     grid = policy.grid;
     container++;
     racksUsedCount = 0;
-    domainsTwice = 0;
+    mostInDomain = 0;
     domainsTaken = 0;
     nobodyKnows = false;
     rackNotTold = false;
@@ -154,6 +155,7 @@ final class PlaceRule implements PackedContainer.ShardVisitor {
     for (int i = 0; i < racksUsedCount; i++) {
       shardsInRack[racksUsed[i]] = 0;
       takenInRack[racksUsed[i]] = 0;
+      sharesInRack[racksUsed[i]] = false;
     }
     return verdict;
   }
@@ -171,38 +173,45 @@ final class PlaceRule implements PackedContainer.ShardVisitor {
       rackNotTold |= rack == noRack;
     }
     int domain = grid.domainOf[disk];
-    if (grid.seenIn[domain] == container) {
-      domainsTwice++;
-      return;
+    if (grid.seenIn[domain] != container) {
+      grid.seenIn[domain] = container;
+      grid.shards[domain] = 0;
+      if (grid.fit[domain]) {
+        domainsTaken++;
+        takenInRack[rack]++;
+      }
     }
-    grid.seenIn[domain] = container;
-    if (grid.fit[domain]) {
-      domainsTaken++;
-      takenInRack[rack]++;
-    }
+    int inDomain = ++grid.shards[domain];
+    sharesInRack[rack] |= inDomain > 1;
+    mostInDomain = Math.max(mostInDomain, inDomain);
   }
 
   private Verdict verdict() {
-    boolean racksCount = racksTold && !rackNotTold;
+    int m = policy.rule.policy().m();
+    boolean racksCount = policy.rule.racksTold() && !rackNotTold;
     if (nobodyKnows || (grid.racks && !racksCount)) {
       return Verdict.KEPT;
     }
-    if (domainsTwice > 0) {
-      return grid.fitCount > domainsTaken ? Verdict.MISPLACED : Verdict.CROWDED;
-    }
-    boolean tooMany = false;
-    boolean room = false;
-    int withFit = grid.racksWithFit;
+    boolean tooManyInRack = false;
+    boolean room = false; // in a rack that has fewer than m
+    boolean roomBeside = false; // in a rack with shards that share
+    int unusedWithFit = grid.racksWithFit;
     for (int i = 0; i < racksUsedCount; i++) {
       int rack = racksUsed[i];
-      tooMany |= shardsInRack[rack] > policy.parityShards;
-      room |= shardsInRack[rack] < policy.parityShards && grid.fitInRack[rack] > takenInRack[rack];
-      withFit -= grid.fitInRack[rack] > 0 ? 1 : 0;
+      boolean free = grid.fitInRack[rack] > takenInRack[rack];
+      tooManyInRack |= shardsInRack[rack] > m;
+      room |= free && shardsInRack[rack] < m;
+      roomBeside |= free && sharesInRack[rack];
+      unusedWithFit -= grid.fitInRack[rack] > 0 ? 1 : 0;
     }
-    if (!racksCount || !tooMany) {
+    boolean sharing = mostInDomain > 1;
+    if (!sharing && !(tooManyInRack && racksCount && policy.rule.racksSuffice())) {
       return Verdict.KEPT;
     }
-    return room || withFit > 0 ? Verdict.MISPLACED : Verdict.CROWDED;
+    boolean anywhere = !racksCount || mostInDomain > m;
+    boolean better =
+        anywhere ? grid.fitCount > domainsTaken : room || roomBeside || unusedWithFit > 0;
+    return better ? Verdict.MISPLACED : Verdict.CROWDED;
   }
 
   private int known(int diskNumber) {
@@ -224,7 +233,7 @@ final class PlaceRule implements PackedContainer.ShardVisitor {
       ErasurePolicy named = named(map.policy(number));
       FailureDomain kind = domains.apply(named);
       Grid theirs = grids.computeIfAbsent(kind, its -> new Grid(its, disks, rackOf, racks.count()));
-      policies[number] = new Policy(named.m(), theirs);
+      policies[number] = new Policy(Spread.Rule.of(disks, named, kind), theirs);
     }
     return policies[number];
   }

@@ -27,13 +27,11 @@ final class Rebuild {
     /** It is there, with sectors marked lost that another copy may have. */
     MEND,
     DECOMMISSION,
-    /** It is too near to others of its container. */
-    DISPERSE,
     BALANCE;
 
     /** Whether it is waited for; else the shard may as well stay where it is. */
     boolean isRepair() {
-      return this != DISPERSE && this != BALANCE;
+      return this != BALANCE;
     }
   }
 

@@ -61,7 +61,6 @@ final class Rebuilds {
   private long lostSectors;
   private long shardsMoved;
   private long bytesMoved;
-  private long shardsDispersed;
 
   /**
    * @param writesADisk shards that one disk is written at once
@@ -87,7 +86,8 @@ final class Rebuilds {
   }
 
   synchronized boolean mayMend() {
-    return underWay(Rebuild.Reason.MEND) < MOST_MENDS;
+    return underWay.values().stream().filter(r -> r.reason == Rebuild.Reason.MEND).count()
+        < MOST_MENDS;
   }
 
   /** Rebuilds of a container's shards. */
@@ -188,8 +188,6 @@ final class Rebuilds {
     if (rebuild.reason == Rebuild.Reason.BALANCE) {
       shardsMoved++;
       bytesMoved += rebuild.result.getEnd();
-    } else if (rebuild.reason == Rebuild.Reason.DISPERSE) {
-      shardsDispersed++;
     } else {
       containersDone += last ? 1 : 0;
       shardsDone++;
@@ -227,14 +225,13 @@ final class Rebuilds {
 
   /** What is to be told of it. */
   synchronized Figures figures() {
-    int moves = underWay(Rebuild.Reason.BALANCE);
-    int dispersing = underWay(Rebuild.Reason.DISPERSE);
+    int moves =
+        (int) underWay.values().stream().filter(r -> r.reason == Rebuild.Reason.BALANCE).count();
     return new Figures(
-        underWay.size() - moves - dispersing,
+        underWay.size() - moves,
         moves,
-        dispersing,
         underWay.values().stream()
-            .filter(r -> r.reason.isRepair())
+            .filter(r -> r.reason != Rebuild.Reason.BALANCE)
             .mapToLong(r -> r.bytesDone)
             .sum(),
         containersDone,
@@ -243,18 +240,12 @@ final class Rebuilds {
         shardsFailed,
         lostSectors,
         shardsMoved,
-        bytesMoved,
-        shardsDispersed);
-  }
-
-  private int underWay(Rebuild.Reason reason) {
-    return (int) underWay.values().stream().filter(r -> r.reason == reason).count();
+        bytesMoved);
   }
 
   record Figures(
       int repairs,
       int moves,
-      int dispersing,
       long bytesUnderWay,
       long containersDone,
       long shardsDone,
@@ -262,6 +253,5 @@ final class Rebuilds {
       long shardsFailed,
       long lostSectors,
       long shardsMoved,
-      long bytesMoved,
-      long shardsDispersed) {}
+      long bytesMoved) {}
 }

@@ -31,6 +31,7 @@ import io.stowage.scm.cluster.Candidate;
 import io.stowage.scm.cluster.ClusterMap;
 import io.stowage.scm.cluster.FailureDomain;
 import io.stowage.scm.cluster.Placement;
+import io.stowage.scm.cluster.Spread;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -39,6 +40,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Function;
+import java.util.function.LongFunction;
 import java.util.random.RandomGenerator;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -179,6 +182,7 @@ final class Repair {
   private final RandomGenerator random;
 
   private final Map<Long, Backoff> backoffs = new Bounded<>();
+  private final Map<Long, Backoff> moveBackoffs = new Bounded<>(); // repair does not wait for them
   private final Map<Long, Hope> hopes = new Bounded<>();
   private final Map<Rebuild.Key, Tried> tried = new Bounded<>();
   private final Map<String, Long> shunnedDisks = new Bounded<>(); // until
@@ -282,7 +286,7 @@ final class Repair {
         rebuilds.remove(rebuild);
         return;
       }
-      if (code == ErrorCode.DATA_UNAVAILABLE) {
+      if (code == ErrorCode.DATA_UNAVAILABLE && rebuild.reason.isRepair()) {
         hope(rebuild.key.container());
       }
       giveUp(rebuild, code + " " + result.getErrorMessage());
@@ -320,7 +324,7 @@ final class Repair {
         rebuild.shard(),
         rebuild.result.getEnd(),
         rebuild.result.getLostSectors());
-    backoffs.remove(rebuild.key.container());
+    backoffsOf(rebuild.reason).remove(rebuild.key.container());
     tried.remove(rebuild.key);
     if (rebuild.result.getLostSectors() > 0) {
       noteTried(rebuild);
@@ -352,14 +356,18 @@ final class Repair {
     LOG.warn("{} is given up: {}", nameOf(rebuild), why);
     orders.forget(Orders.Kind.REBUILD, rebuild.target.getNodeId(), rebuild.shard());
     rebuilds.failed(rebuild);
-    backOff(rebuild.key.container());
+    backOff(backoffsOf(rebuild.reason), rebuild.key.container());
   }
 
-  private void backOff(long container) {
-    Backoff before = backoffs.get(container);
+  private Map<Long, Backoff> backoffsOf(Rebuild.Reason reason) {
+    return reason.isRepair() ? backoffs : moveBackoffs;
+  }
+
+  private void backOff(Map<Long, Backoff> those, long container) {
+    Backoff before = those.get(container);
     int failures = before == null ? 1 : before.failures + 1;
     long pause = FIRST_BACKOFF_NANOS << Math.min(failures - 1, MOST_DOUBLINGS);
-    backoffs.put(container, new Backoff(failures, clock.monotonicNanos() + pause));
+    those.put(container, new Backoff(failures, clock.monotonicNanos() + pause));
   }
 
   private void noteTried(Rebuild rebuild) {
@@ -387,8 +395,8 @@ final class Repair {
         || now - hope.sinceNanos < HOPE_NANOS;
   }
 
-  private boolean isBackedOff(long container) {
-    Backoff backoff = backoffs.get(container);
+  private boolean isBackedOff(Map<Long, Backoff> those, long container) {
+    Backoff backoff = those.get(container);
     return backoff != null && clock.monotonicNanos() - backoff.untilNanos < 0;
   }
 
@@ -418,14 +426,14 @@ final class Repair {
               "Cannot repair container {} now: {}",
               ContainerRow.nameOf(queue.get(i)),
               e.toString());
-          backOff(queue.get(i));
+          backOff(backoffs, queue.get(i));
         }
       }
     }
     waitingFor = start.obstacle;
   }
 
-  /** For moves in one tick. */
+  /** For what begins in one tick. */
   Start start() {
     return new Start(cluster.candidates());
   }
@@ -435,27 +443,40 @@ final class Repair {
     private final List<Candidate> disks;
     private final Map<String, Candidate> byKey = new HashMap<>();
     private final List<Candidate> free; // fit, and may take one more
-    private final boolean racksTold;
+    private final Map<ErasurePolicy, Spread.Rule> rules = new HashMap<>();
     private int begun;
     private int looked;
+    private int movesTried;
     private String obstacle = "";
 
     Start(List<Candidate> disks) {
       this.disks = disks;
-      this.racksTold = Placement.areRacksTold(disks);
       this.free = new ArrayList<>();
       for (Candidate disk : disks) {
-        String key = Rebuild.diskKey(disk.nodeId(), disk.diskId());
-        byKey.put(key, disk);
-        if (disk.isFit() && rebuilds.mayWrite(key) && !isShunned(key)) {
+        byKey.put(Rebuild.diskKey(disk.nodeId(), disk.diskId()), disk);
+        if (isFree(disk)) {
           free.add(disk);
         }
       }
     }
 
-    /** See {@link Placement#areRacksTold}. */
-    boolean areRacksTold() {
-      return racksTold;
+    List<Candidate> fitDisks() {
+      return disks.stream().filter(Candidate::isFit).toList();
+    }
+
+    /** Fit disks that may take one more; shrinks as rebuilds begin. */
+    List<Candidate> freeDisks() {
+      return free;
+    }
+
+    boolean isFree(Candidate disk) {
+      String key = Rebuild.diskKey(disk.nodeId(), disk.diskId());
+      return disk.isFit() && rebuilds.mayWrite(key) && !isShunned(key);
+    }
+
+    /** Moves for which places were looked for. */
+    int movesTried() {
+      return movesTried;
     }
 
     /** Whether more may be begun in this tick. */
@@ -471,6 +492,20 @@ final class Repair {
       if (!rebuilds.mayWrite(rebuild.targetDisk())) {
         free.removeIf(d -> d.is(rebuild.target.getNodeId(), rebuild.target.getDiskId()));
       }
+    }
+
+    /** How a container's shards are spread; null: one is on a disk of which nobody told. */
+    Spread spread(ContainerInfo info) throws StoreException {
+      List<Candidate> places = new ArrayList<>();
+      for (ShardPlace place : info.getShardsList()) {
+        places.add(find(place));
+      }
+      ErasurePolicy policy = ErasurePolicy.named(info.getPolicy());
+      return places.contains(null)
+          ? null
+          : new Spread(
+              places,
+              rules.computeIfAbsent(policy, p -> Spread.Rule.of(disks, p, cluster.domainOf(p))));
     }
 
     /** The disk of a place; null if nobody told of it. */
@@ -500,7 +535,7 @@ final class Repair {
   }
 
   private void consider(long id, Start start) throws StoreException {
-    if (isBackedOff(id)) {
+    if (isBackedOff(backoffs, id)) {
       return;
     }
     start.looked++;
@@ -572,37 +607,69 @@ final class Repair {
     return false;
   }
 
-  /** What a shard of a container takes, at most. */
-  long shardBytes(long id) {
-    ContainerRow row = map.get(id);
-    return row == null ? 0 : shards.end(row.info());
+  /**
+   * Moves the shard of a whole container that is most in the way of others; says whether that was
+   * ordered.
+   *
+   * @param to by a shard's size: where to it may go, as far as other rules are concerned
+   */
+  boolean moveApart(Start start, long id, LongFunction<List<Candidate>> to)
+      throws NotLeaderException {
+    return move(start, id, Spread::inTheWay, Spread::apart, to);
   }
 
-  /** Moves a shard of a whole container, to one of some disks; says whether that was ordered. */
-  boolean balance(Start start, long id, int index, List<Candidate> to) throws StoreException {
-    List<Candidate> free = new ArrayList<>(to);
-    free.retainAll(start.free);
-    return move(start, id, index, Rebuild.Reason.BALANCE, free);
+  /** Moves a shard of a whole container, no nearer to others; says whether that was ordered. */
+  boolean moveAway(Start start, long id, int index, LongFunction<List<Candidate>> to)
+      throws NotLeaderException {
+    return move(start, id, spread -> List.of(index), Spread::noNearer, to);
   }
 
-  /** Moves a shard of a whole container away from others; says whether that was ordered. */
-  boolean disperse(Start start, long id, int index) throws StoreException {
-    return move(start, id, index, Rebuild.Reason.DISPERSE, start.free);
+  /** To which of some disks a shard may go for others' sake. */
+  private interface Where {
+    List<Candidate> of(Spread spread, int index, List<Candidate> disks);
   }
 
-  private boolean move(Start start, long id, int index, Rebuild.Reason reason, List<Candidate> free)
-      throws StoreException {
-    Condition condition = shards.condition(id);
-    ContainerRow row = map.get(id);
-    if (condition == null
-        || row == null
-        || !condition.isWhole()
-        || condition.toRebuild() != 0
-        || !rebuilds.of(id, condition.shards()).isEmpty()
-        || isBackedOff(id)) {
+  private boolean move(
+      Start start,
+      long id,
+      Function<Spread, List<Integer>> which,
+      Where where,
+      LongFunction<List<Candidate>> to)
+      throws NotLeaderException {
+    try {
+      Condition condition = shards.condition(id);
+      ContainerRow row = map.get(id);
+      if (condition == null
+          || row == null
+          || !condition.isWhole()
+          || condition.toRebuild() != 0
+          || !rebuilds.of(id, condition.shards()).isEmpty()
+          || isBackedOff(moveBackoffs, id)) {
+        return false;
+      }
+      Spread spread = start.spread(row.info());
+      List<Integer> indices = spread == null ? List.of() : which.apply(spread);
+      if (indices.isEmpty()) {
+        return false; // it was moved already, or its node registered anew with other disks
+      }
+      start.movesTried++;
+      List<Candidate> disks = to.apply(shards.end(row.info()));
+      for (int index : indices) {
+        List<Candidate> targets = where.of(spread, index, disks);
+        if (!targets.isEmpty()) {
+          ShardPlace from = row.info().getShards(index);
+          return begin(id, from, condition, Rebuild.Reason.BALANCE, start, targets);
+        }
+      }
+      return false;
+    } catch (NotLeaderException e) {
+      throw e;
+    } catch (StoreException e) {
+      LOG.warn(
+          "Cannot move a shard of container {} now: {}", ContainerRow.nameOf(id), e.toString());
+      backOff(moveBackoffs, id);
       return false;
     }
-    return begin(id, row.info().getShards(index), condition, reason, start, free);
   }
 
   private boolean begin(
@@ -631,12 +698,10 @@ final class Repair {
     List<Candidate> others = others(seen, index, start);
     Candidate disk = Placement.placeOne(free, others, policy, domain, random);
     if (disk == null) {
-      if (Placement.placeOne(start.disks, others, policy, domain, random) == null) {
+      if (reason.isRepair()
+          && Placement.placeOne(start.disks, others, policy, domain, random) == null) {
         start.obstacle = Placement.missing(start.disks, policy, domain);
       }
-      return false;
-    }
-    if (!reason.isRepair() && !isWorthIt(reason, start, replaced, disk, others, policy)) {
       return false;
     }
     int copyGeneration = Strangers.highestGeneration(copies);
@@ -678,28 +743,6 @@ final class Repair {
     start.begun(rebuild);
     LOG.info("{} begins: {}", nameOf(rebuild), reason);
     return true;
-  }
-
-  /** Moves never end if one spoils what another mends, or mends nothing: see {@link Dispersal}. */
-  private boolean isWorthIt(
-      Rebuild.Reason reason,
-      Start start,
-      ShardPlace from,
-      Candidate to,
-      List<Candidate> others,
-      ErasurePolicy policy) {
-    List<Candidate> before = new ArrayList<>(others);
-    List<Candidate> after = new ArrayList<>(others);
-    before.add(start.find(from));
-    after.add(to);
-    if (before.contains(null)) {
-      return false; // its node registered anew, with other disks
-    }
-    FailureDomain domain = cluster.domainOf(policy);
-    int less =
-        Placement.violations(before, policy, domain, start.racksTold)
-            - Placement.violations(after, policy, domain, start.racksTold);
-    return reason == Rebuild.Reason.DISPERSE ? less > 0 : less >= 0;
   }
 
   private static int nextGeneration(ContainerInfo info, int copyGeneration) {
@@ -850,8 +893,6 @@ final class Repair {
         .setShardsFailed(figures.shardsFailed())
         .setLostSectors(figures.lostSectors())
         .setWaitingFor(found.shardsLeft() == 0 ? "" : waitingFor)
-        .setDispersing(figures.dispersing())
-        .setShardsDispersed(figures.shardsDispersed())
         .build();
   }
 }

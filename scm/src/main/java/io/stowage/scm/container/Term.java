@@ -87,7 +87,6 @@ public final class Term {
   private final Surplus surplus;
   private final Deletions deletions;
   private final Balance balance;
-  private final Dispersal dispersal;
   private final NodeModes modes;
 
   private volatile boolean ordersGo;
@@ -183,8 +182,7 @@ public final class Term {
             settings.keep,
             settings.repacks.commitWindow().plus(settings.repacks.clockBound()),
             clock);
-    this.balance = new Balance(map, cluster, operator, repair, rebuilds);
-    this.dispersal = new Dispersal(map, cluster, repair, balance);
+    this.balance = new Balance(map, cluster, operator, inspector, repair, rebuilds);
     this.modes = new NodeModes(map, cluster, shards, operator, settings.defaultPolicies, clock);
   }
 
@@ -309,9 +307,8 @@ public final class Term {
     inspector.lookFor(balance.fullDisks());
     Inspection found = inspector.latest();
     repair.begin(found);
-    dispersal.look(found);
-    balance.look(found);
     if (surplus.heldBack().isEmpty()) {
+      balance.look(found); // else what is moved would stay where it was, too
       deletions.look(found);
     }
     modes.look(found);
@@ -334,7 +331,9 @@ public final class Term {
   }
 
   public SetBalanceReply setBalance(SetBalanceRequest request) throws StoreException {
-    return balance.set(request);
+    SetBalanceReply reply = balance.set(request);
+    inspector.refresh();
+    return reply;
   }
 
   /**

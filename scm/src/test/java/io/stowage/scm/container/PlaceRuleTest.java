@@ -24,8 +24,8 @@ import io.stowage.common.proto.ContainerState;
 import io.stowage.common.proto.ShardPlace;
 import io.stowage.scm.cluster.Candidate;
 import io.stowage.scm.cluster.FailureDomain;
-import io.stowage.scm.cluster.Placement;
 import io.stowage.scm.cluster.RackResolver;
+import io.stowage.scm.cluster.Spread;
 import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
@@ -83,32 +83,16 @@ class PlaceRuleTest {
     return new ContainerRow(1, info.build());
   }
 
-  private static List<Candidate> with(List<Candidate> places, int index, Candidate instead) {
-    List<Candidate> after = new ArrayList<>(places);
-    after.set(index, instead);
-    return after;
-  }
-
   private static PlaceRule.Verdict byEveryMove(
       List<Candidate> cluster, List<Candidate> places, ErasurePolicy policy, FailureDomain kind) {
-    boolean racksTold = Placement.areRacksTold(cluster);
-    int now = Placement.violations(places, policy, kind, racksTold);
-    if (now == 0) {
+    Spread spread = new Spread(places, Spread.Rule.of(cluster, policy, kind));
+    List<Candidate> fit = cluster.stream().filter(Candidate::isFit).toList();
+    if (spread.inTheWay().isEmpty()) {
       return PlaceRule.Verdict.KEPT;
     }
-    for (int i = 0; i < places.size(); i++) {
-      List<Candidate> others = new ArrayList<>(places);
-      others.remove(i);
-      for (Candidate to : cluster) {
-        boolean free = others.stream().noneMatch(other -> kind.of(other).equals(kind.of(to)));
-        if (free
-            && to.isFit()
-            && Placement.violations(with(places, i, to), policy, kind, racksTold) < now) {
-          return PlaceRule.Verdict.MISPLACED;
-        }
-      }
-    }
-    return PlaceRule.Verdict.CROWDED;
+    return spread.inTheWay().stream().anyMatch(shard -> !spread.apart(shard, fit).isEmpty())
+        ? PlaceRule.Verdict.MISPLACED
+        : PlaceRule.Verdict.CROWDED;
   }
 
   @Test
@@ -141,42 +125,6 @@ class PlaceRuleTest {
     for (PlaceRule.Verdict verdict : PlaceRule.Verdict.values()) {
       assertTrue(judged.getOrDefault(verdict, 0) > 300, judged::toString);
     }
-  }
-
-  /** The move that is chosen is one of those that make it better, and so it ends. */
-  @Test
-  void movesOneByOneEndWhereNoneIsLeft() {
-    int mended = 0;
-    for (int seed = 0; seed < CLUSTERS; seed++) {
-      Random random = new Random(seed);
-      List<Candidate> cluster = cluster(random);
-      List<Candidate> fit = cluster.stream().filter(Candidate::isFit).toList();
-      ErasurePolicy policy = ErasurePolicy.ALL.get(random.nextInt(ErasurePolicy.ALL.size()));
-      FailureDomain[] kinds = FailureDomain.values();
-      FailureDomain kind = kinds[random.nextInt(kinds.length)];
-      if (cluster.size() < policy.shards()) {
-        continue;
-      }
-      boolean racksTold = Placement.areRacksTold(cluster);
-      List<Candidate> places = places(cluster, policy.shards(), random);
-      while (byEveryMove(cluster, places, policy, kind) == PlaceRule.Verdict.MISPLACED) {
-        int before = Placement.violations(places, policy, kind, racksTold);
-        int index = Placement.mostInTheWay(places, policy, kind, racksTold);
-        String context = "seed " + seed + ", " + policy + ", " + kind + ", " + places;
-        assertTrue(index >= 0, context);
-        List<Candidate> others = new ArrayList<>(places);
-        others.remove(index);
-        Candidate to = Placement.placeOne(fit, others, policy, kind, random);
-        assertTrue(to != null, context);
-        places = with(places, index, to);
-        assertTrue(Placement.violations(places, policy, kind, racksTold) < before, context);
-        mended++;
-      }
-      assertEquals(
-          byEveryMove(cluster, places, policy, kind) == PlaceRule.Verdict.KEPT,
-          Placement.mostInTheWay(places, policy, kind, racksTold) < 0);
-    }
-    assertTrue(mended > 1_000, mended + " moves");
   }
 
   @Test

@@ -18,9 +18,14 @@ package io.stowage.scm;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.stowage.common.error.StoreException;
+import io.stowage.common.id.WriteId;
+import io.stowage.common.proto.AcceptUnknownShardsRequest;
+import io.stowage.common.proto.ClaimContainerReply;
+import io.stowage.common.proto.ClaimContainerRequest;
 import io.stowage.common.proto.ContainerInfo;
 import io.stowage.common.proto.DatanodeMode;
 import io.stowage.common.proto.Lease;
@@ -30,6 +35,7 @@ import io.stowage.common.proto.SetDatanodeModeRequest;
 import io.stowage.common.proto.ShardPlace;
 import io.stowage.common.proto.ShardReport;
 import io.stowage.scm.cluster.RackResolver;
+import io.stowage.scm.container.MemoryContainerStore;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -38,14 +44,17 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.Function;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.junit.jupiter.api.Test;
 
-/** Containers that break the rule of placement after they were placed; rs-3-2 throughout. */
-class DispersalTest {
+/** Balancing of containers that break the rule after they were placed; rs-3-2 throughout. */
+class MoveApartTest {
   private static final Duration A_LITTLE = Duration.ofSeconds(8);
   private static final int M = 2;
 
   private final Map<String, String> rackOf = new HashMap<>();
+  private SetBalanceRequest word =
+      SetBalanceRequest.newBuilder().setRunning(true).setThreshold(0.1).build();
 
   private ScmHarness cluster(int nodes, int disks, String failureDomains) throws StoreException {
     return new ScmHarness(
@@ -66,8 +75,16 @@ class DispersalTest {
     tell(rack, nodes.toArray(FakeDatanode[]::new));
   }
 
-  private static void registerAnew(ScmHarness h) {
+  /** Has all be told their racks, and the SCM balance. */
+  private void registerAnew(ScmHarness h, FakeDatanode... silent) throws StoreException {
     h.nodes.forEach(FakeDatanode::restart);
+    h.pass(Duration.ofSeconds(1), silent);
+    balance(h);
+  }
+
+  /** Also has places looked at anew at once, which else happens once a minute. */
+  private void balance(ScmHarness h) throws StoreException {
+    assertNotNull(h.scm.setBalance(word));
   }
 
   private static List<Long> sealed(ScmHarness h, int count) throws StoreException {
@@ -114,8 +131,8 @@ class DispersalTest {
     return beyond(h, id, node -> rackOf.get(node.host()), M);
   }
 
-  private static long dispersed(ScmHarness h) {
-    return h.status().getRepair().getShardsDispersed();
+  private static long moved(ScmHarness h) {
+    return h.status().getBalance().getShardsMoved();
   }
 
   /** Lets time pass, in which no container ever lacks a shard. */
@@ -148,10 +165,11 @@ class DispersalTest {
     assertEquals(0, h.status().getUnknownShards());
   }
 
-  private static void assertNoneLeft(ScmHarness h) {
+  private void assertNoneLeft(ScmHarness h) throws StoreException {
+    balance(h);
     assertEquals(0, h.status().getMisplacedContainers());
     assertEquals(0, h.status().getCrowdedContainers());
-    assertEquals(0, h.status().getRepair().getDispersing());
+    assertEquals(0, h.status().getBalance().getInFlight());
   }
 
   /** Fails over to a new SCM that has heard nobody. */
@@ -165,7 +183,6 @@ class DispersalTest {
   void racksThatAreToldLateAreObeyedInTheEnd() throws Exception {
     ScmHarness h = cluster(10, 1, "host");
     List<Long> ids = sealed(h, 12);
-    assertNoneLeft(h);
     tell("/a", h.nodes.subList(0, 6));
     tell("/b", h.nodes.subList(6, 8));
     tell("/c", h.nodes.subList(8, 10));
@@ -174,12 +191,15 @@ class DispersalTest {
       tooMany += beyondM(h, id);
     }
     assertTrue(tooMany > 4);
-    registerAnew(h);
-    h.nodes.forEach(node -> node.holdRebuilds(true));
-    passUnharmed(h, A_LITTLE);
+    h.nodes.forEach(FakeDatanode::restart);
+    passUnharmed(h, Duration.ofMinutes(3));
     assertTrue(h.status().getMisplacedContainers() > 0);
     assertEquals(0, h.status().getCrowdedContainers());
-    int atOnce = h.status().getRepair().getDispersing();
+    assertEquals(0, moved(h), "an operator has not said a word");
+    h.nodes.forEach(node -> node.holdRebuilds(true));
+    balance(h);
+    passUnharmed(h, A_LITTLE);
+    int atOnce = h.status().getBalance().getInFlight();
     assertTrue(atOnce > 0 && atOnce <= 8, atOnce + " at once");
     for (FakeDatanode node : h.nodes) {
       assertTrue(node.rebuildsUnderWay() <= 2, "more than stowage.scm.repair-per-disk");
@@ -200,11 +220,10 @@ class DispersalTest {
       assertEquals(0, beyondM(h, id));
       assertWholeAndAlone(h, id);
     }
-    assertEquals(tooMany, dispersed(h), "moves that were not needed");
+    assertEquals(tooMany, moved(h), "moves that were not needed");
     assertEquals(0, h.status().getRepair().getShardsDone());
-    assertEquals(0, h.status().getBalance().getShardsMoved());
     h.pass(Duration.ofMinutes(2));
-    assertEquals(tooMany, dispersed(h));
+    assertEquals(tooMany, moved(h));
   }
 
   /** A script that fails for a host makes it look as if it stood beside all others of these. */
@@ -219,11 +238,13 @@ class DispersalTest {
     registerAnew(h);
     h.pass(Duration.ofSeconds(30));
     assertNoneLeft(h);
-    assertEquals(0, dispersed(h));
+    assertEquals(0, moved(h));
     tell("/c", untold);
     untold.restart();
+    h.pass(Duration.ofSeconds(1));
+    balance(h);
     passUnharmed(h, Duration.ofSeconds(30));
-    assertEquals(1, dispersed(h));
+    assertEquals(1, moved(h));
     assertEquals(0, beyondM(h, id));
     assertNoneLeft(h);
     assertWholeAndAlone(h, id);
@@ -238,49 +259,261 @@ class DispersalTest {
       twice += beyond(h, id, FakeDatanode::host, 1);
     }
     assertTrue(twice > 4);
-    assertNoneLeft(h);
     h.setFailureDomains("host");
     failOver(h);
     h.pass(ScmHarness.DEAD);
+    balance(h);
     passUnharmed(h, Duration.ofSeconds(60));
     assertNoneLeft(h);
     for (long id : ids) {
       assertWholeAndAlone(h, id);
     }
-    assertEquals(twice, dispersed(h));
+    assertEquals(twice, moved(h));
   }
 
   @Test
-  void whereThereIsNoBetterPlaceNothingHappens() throws Exception {
+  void whatHasNoBetterPlaceStaysUntilThereIsOne() throws Exception {
+    ScmHarness h = cluster(5, 2, "disk");
+    FakeDatanode unused = h.nodes.get(4);
+    setMode(h, unused, DatanodeMode.MAINTENANCE);
+    List<Long> ids = sealed(h, 3);
+    h.setFailureDomains("host");
+    failOver(h);
+    h.pass(ScmHarness.DEAD);
+    balance(h);
+    h.pass(Duration.ofMinutes(1));
+    balance(h);
+    assertEquals(0, h.status().getMisplacedContainers());
+    assertEquals(3, h.status().getCrowdedContainers());
+    for (long id : ids) {
+      assertEquals(1, beyond(h, id, FakeDatanode::host, 1));
+    }
+    long moved = moved(h);
+    setMode(h, unused, DatanodeMode.IN_SERVICE);
+    passUnharmed(h, Duration.ofMinutes(1));
+    assertNoneLeft(h);
+    assertEquals(moved + 3, moved(h));
+    for (long id : ids) {
+      assertWholeAndAlone(h, id);
+    }
+  }
+
+  /** New containers have as many in a rack, and survive its loss as little. */
+  @Test
+  void whereRacksAreTooFewNothingIsMovedForThem() throws Exception {
     ScmHarness h = cluster(6, 1, "host");
     FakeDatanode unused = h.nodes.get(5);
     setMode(h, unused, DatanodeMode.MAINTENANCE);
     List<Long> ids = sealed(h, 3);
-    List<ContainerInfo> before = new ArrayList<>();
-    for (long id : ids) {
-      before.add(h.container(id));
-    }
     tell("/a", h.nodes.subList(0, 4));
     tell("/b", h.nodes.subList(4, 6));
     registerAnew(h);
-    h.pass(Duration.ofMinutes(2));
-    assertEquals(0, h.status().getMisplacedContainers());
-    assertEquals(3, h.status().getCrowdedContainers());
-    assertEquals(0, dispersed(h));
-    for (ContainerInfo container : before) {
-      assertEquals(2, beyondM(h, container.getId()));
-      assertEquals(
-          container.getLastGeneration(), h.container(container.getId()).getLastGeneration());
-    }
-    // As soon as there is one, one shard of each goes there, and three are still one too many.
     setMode(h, unused, DatanodeMode.IN_SERVICE);
-    passUnharmed(h, Duration.ofMinutes(1));
-    assertEquals(0, h.status().getMisplacedContainers());
-    assertEquals(3, h.status().getCrowdedContainers());
-    assertEquals(3, dispersed(h));
+    h.pass(Duration.ofMinutes(2));
+    assertNoneLeft(h);
+    assertEquals(0, moved(h));
     for (long id : ids) {
-      assertEquals(1, beyondM(h, id));
-      assertWholeAndAlone(h, id);
+      assertEquals(2, beyondM(h, id));
+    }
+  }
+
+  @Test
+  void noShardGoesToADiskThatItWouldMakeTooFull() throws Exception {
+    ScmHarness h = cluster(7, 1, "host");
+    long id = threeInOneRack(h);
+    for (FakeDatanode node : h.nodes) {
+      node.setUsedBytes(node.diskIds().get(0), 50L << 30);
+    }
+    List<FakeDatanode> targets = others(h, id);
+    for (FakeDatanode target : targets) {
+      target.setUsedBytes(target.diskIds().get(0), 90L << 30);
+    }
+    registerAnew(h);
+    h.pass(Duration.ofMinutes(2));
+    assertEquals(1, h.status().getMisplacedContainers());
+    assertEquals(1, beyondM(h, id));
+    for (FakeDatanode target : targets) {
+      target.setUsedBytes(target.diskIds().get(0), 60L << 30); // fuller, within the threshold
+    }
+    passUnharmed(h, Duration.ofSeconds(30));
+    assertNoneLeft(h);
+    assertEquals(0, beyondM(h, id));
+  }
+
+  /** What is under way, backed off or refused holds up nothing behind it. */
+  @Test
+  void asManyMoveAtOnceAsTheOperatorSaysAFewEachTick() throws Exception {
+    ScmHarness h = cluster(10, 12, "host");
+    List<Long> ids = sealed(h, 80);
+    tell("/a", h.nodes.subList(0, 6));
+    tell("/b", h.nodes.subList(6, 8));
+    tell("/c", h.nodes.subList(8, 10));
+    int misplaced = 0;
+    for (long id : ids) {
+      misplaced += beyondM(h, id) > 0 ? 1 : 0;
+    }
+    assertTrue(misplaced > 45, misplaced + " containers");
+    h.nodes.forEach(node -> node.holdRebuilds(true));
+    word = word.toBuilder().setMovesAtOnce(256).build();
+    registerAnew(h);
+    h.tick();
+    int first = h.status().getBalance().getInFlight();
+    assertTrue(first > 16 && first <= 32, first + " in one tick, in which leases wait");
+    h.pass(Duration.ofSeconds(20));
+    assertTrue(h.status().getBalance().getInFlight() > 40, h.status()::toString);
+    for (int i = 0; i < 20; i++) {
+      h.nodes.forEach(FakeDatanode::finishRebuilds);
+      h.pass(Duration.ofSeconds(3));
+    }
+    assertNoneLeft(h);
+  }
+
+  @Test
+  void asManyLeaveFullDisksAFewEachTick() throws Exception {
+    ScmHarness h = cluster(10, 12, "host");
+    sealed(h, 120);
+    FakeDatanode full = h.nodes.get(0);
+    for (String disk : full.diskIds()) {
+      full.setUsedBytes(disk, 90L << 30);
+    }
+    assertTrue(full.shards().size() > 45, full.shards().size() + " shards");
+    h.nodes.forEach(node -> node.holdRebuilds(true));
+    word = word.toBuilder().setMovesAtOnce(256).build();
+    h.pass(Duration.ofSeconds(1));
+    balance(h);
+    h.tick(); // finds the disks, and then the containers
+    int first = h.status().getBalance().getInFlight();
+    assertTrue(first > 16 && first <= 32, first + " in one tick, in which leases wait");
+    h.pass(Duration.ofSeconds(20));
+    assertTrue(h.status().getBalance().getInFlight() > 40, h.status()::toString);
+  }
+
+  @Test
+  void thoseThatHaveNoPlaceNowHoldUpNoneThatHas() throws Exception {
+    ScmHarness h = cluster(6, 2, "disk");
+    setFreeBytes(h, 0, h.nodes.subList(4, 6));
+    sealed(h, 60); // which could go to the last two hosts alone
+    setFreeBytes(h, 100L << 30, h.nodes.subList(4, 5));
+    setFreeBytes(h, 0, h.nodes.subList(0, 1));
+    List<Long> ids = sealed(h, 6); // which could go to the first
+    setFreeBytes(h, 100L << 30, h.nodes);
+    for (FakeDatanode full : h.nodes.subList(4, 6)) {
+      full.diskIds().forEach(disk -> full.setUsedBytes(disk, 90L << 30));
+    }
+    h.setFailureDomains("host");
+    failOver(h);
+    h.pass(ScmHarness.DEAD);
+    word = word.toBuilder().setThreshold(0.2).build(); // less full than that are the others all
+    balance(h);
+    h.pass(Duration.ofSeconds(50));
+    balance(h);
+    assertTrue(h.status().getMisplacedContainers() > 40, h.status()::toString);
+    for (long id : ids) {
+      assertTrue(hosts(h, id).contains(h.nodes.get(0)));
+    }
+  }
+
+  private static void setFreeBytes(ScmHarness h, long bytes, List<FakeDatanode> nodes)
+      throws StoreException {
+    nodes.forEach(node -> node.diskIds().forEach(disk -> node.setFreeBytes(disk, bytes)));
+    h.pass(Duration.ofSeconds(1));
+  }
+
+  @Test
+  void whileDeletionsAreHeldBackNothingMoves() throws Exception {
+    ScmHarness h = cluster(7, 1, "host");
+    long id = threeInOneRack(h);
+    ByteString elsewhere = WriteId.random();
+    assertNotNull(claim(h, ScmHarness.TABLE));
+    assertThrows(StoreException.class, () -> claim(h, elsewhere));
+    assertNotEquals("", h.status().getHeldBack());
+    registerAnew(h);
+    h.pass(Duration.ofMinutes(2));
+    assertEquals(1, h.status().getMisplacedContainers());
+    assertEquals(1, beyondM(h, id));
+    assertNotNull(
+        h.scm.acceptUnknownShards(
+            AcceptUnknownShardsRequest.newBuilder()
+                .setRebuilt(true)
+                .setObjectTable(ScmHarness.TABLE)
+                .build()));
+    h.pass(Duration.ofSeconds(30));
+    assertNoneLeft(h);
+    assertEquals(0, beyondM(h, id));
+  }
+
+  private static ClaimContainerReply claim(ScmHarness h, ByteString table) throws StoreException {
+    return h.scm.claimContainer(
+        ClaimContainerRequest.newBuilder()
+            .setHolder(WriteId.random())
+            .setWorker("elsewhere")
+            .setObjectTable(table)
+            .build());
+  }
+
+  /** Reachable for the SCM and not for their peers, all answer that they lack sources. */
+  private static void failMoves(ScmHarness h, Duration time) throws StoreException {
+    h.nodes.forEach(node -> node.setDown(true));
+    h.pass(time);
+    h.nodes.forEach(node -> node.setDown(false));
+    assertTrue(h.status().getRepair().getShardsFailed() > 4);
+    assertEquals(0, moved(h));
+  }
+
+  @Test
+  void whatIsLostDoesNotWaitSinceAMoveFailed() throws Exception {
+    ScmHarness h = cluster(9, 1, "host");
+    long id = threeInOneRack(h);
+    registerAnew(h);
+    failMoves(h, Duration.ofMinutes(6));
+    FakeDatanode node = hosts(h, id).get(4); // not of the three
+    node.lose(id, 4);
+    node.restart(); // and tells all it has
+    h.pass(A_LITTLE);
+    assertEquals(1, h.status().getRepair().getShardsDone());
+    assertEquals(0, h.status().getEndangeredContainers());
+    h.pass(Duration.ofMinutes(11));
+    assertNoneLeft(h);
+    assertEquals(0, beyondM(h, id));
+  }
+
+  @Test
+  void movesThatFailedTakeNoHopeFromWhatIsLostLater() throws Exception {
+    ScmHarness h = cluster(9, 1, "host");
+    long id = threeInOneRack(h);
+    registerAnew(h);
+    failMoves(h, Duration.ofMinutes(75));
+    ShardPlace spoilt = h.container(id).getShards(0);
+    h.node(spoilt).spoil(h.node(spoilt).shard(id, 0), 0);
+    FakeDatanode[] away = {hosts(h, id).get(3), hosts(h, id).get(4)};
+    for (FakeDatanode node : away) {
+      node.setDown(true);
+    }
+    h.pass(ScmHarness.DEAD.plus(A_LITTLE), away);
+    h.pass(Duration.ofMinutes(5), away);
+    assertEquals(1, h.status().getEndangeredContainers());
+    assertEquals(0, h.status().getRepair().getLostSectors(), "those who are away may have it");
+    assertEquals(0, h.status().getLossyContainers());
+  }
+
+  @Test
+  void aContainerThatCannotBeMovedStopsNoOther() throws Exception {
+    ScmHarness h = cluster(10, 1, "host");
+    List<Long> ids = sealed(h, 12);
+    tell("/a", h.nodes.subList(0, 6));
+    tell("/b", h.nodes.subList(6, 8));
+    tell("/c", h.nodes.subList(8, 10));
+    registerAnew(h);
+    h.nodes.forEach(node -> node.holdRebuilds(true));
+    h.store.failNextWrite(MemoryContainerStore.Fault.REQUEST_LOST);
+    h.tick();
+    assertTrue(h.status().getBalance().getInFlight() > 1, h.status()::toString);
+    h.nodes.forEach(node -> node.holdRebuilds(false));
+    h.nodes.forEach(FakeDatanode::finishRebuilds);
+    passUnharmed(h, Duration.ofSeconds(90));
+    assertNoneLeft(h);
+    for (long id : ids) {
+      assertEquals(0, beyondM(h, id));
     }
   }
 
@@ -309,7 +542,7 @@ class DispersalTest {
     h.nodes.forEach(node -> node.holdRebuilds(true));
     registerAnew(h);
     passUnharmed(h, A_LITTLE);
-    assertEquals(1, h.status().getRepair().getDispersing());
+    assertEquals(1, h.status().getBalance().getInFlight());
     List<String> before = places(h, id);
     StorageContainerManager old = h.scm;
     failOver(h);
@@ -324,7 +557,7 @@ class DispersalTest {
     passUnharmed(h, A_LITTLE);
     assertNoneLeft(h);
     assertEquals(0, beyondM(h, id));
-    assertEquals(1, dispersed(h));
+    assertEquals(1, moved(h));
     for (ShardPlace place : h.container(id).getShardsList()) {
       ShardReport shard = h.node(place).shard(id, place.getIndex());
       assertNotNull(shard, () -> "shard " + place + " is not there");
@@ -350,7 +583,7 @@ class DispersalTest {
     assertEquals(before, places(h, id));
     passUnharmed(h, Duration.ofSeconds(30), target);
     assertEquals(0, beyondM(h, id));
-    assertEquals(1, dispersed(h));
+    assertEquals(1, moved(h));
     assertEquals(1, h.status().getRepair().getShardsFailed());
     assertTrue(!hosts(h, id).contains(target));
     target.setDown(false);
@@ -395,11 +628,10 @@ class DispersalTest {
     FakeDatanode dead = hosts(h, id).get(4); // not one of the three
     dead.setDown(true);
     h.pass(ScmHarness.DEAD.plus(A_LITTLE), dead);
-    registerAnew(h);
+    registerAnew(h, dead);
     h.pass(Duration.ofMinutes(1), dead);
     assertEquals(1, h.status().getRepair().getInFlight());
-    assertEquals(0, h.status().getRepair().getDispersing());
-    assertEquals(0, h.status().getMisplacedContainers());
+    assertEquals(0, h.status().getBalance().getInFlight());
     FakeDatanode target = target(h);
     assertEquals(4, target.rebuildsHeld().get(0).getShard().getIndex());
     h.nodes.forEach(node -> node.holdRebuilds(false));
@@ -409,7 +641,7 @@ class DispersalTest {
     assertNoneLeft(h);
     assertEquals(0, beyondM(h, id));
     assertEquals(1, h.status().getRepair().getShardsDone());
-    assertEquals(1, dispersed(h));
+    assertEquals(1, moved(h));
   }
 
   @Test
@@ -425,7 +657,7 @@ class DispersalTest {
     FakeDatanode dead = hosts(h, id).get(4);
     dead.setDown(true);
     h.pass(ScmHarness.DEAD.plus(A_LITTLE), dead);
-    assertEquals(1, h.status().getRepair().getDispersing());
+    assertEquals(1, h.status().getBalance().getInFlight());
     assertEquals(1, h.status().getRepair().getInFlight());
     h.nodes.forEach(node -> node.holdRebuilds(false));
     h.nodes.forEach(FakeDatanode::finishRebuilds);
@@ -469,7 +701,7 @@ class DispersalTest {
     failOver(h);
   }
 
-  /** A fuller disk's shard would find room only where there are too many already. */
+  /** A fuller disk's shard would find room only where there are as many as may be. */
   @Test
   void balancingPutsNoShardWhereItWouldBeMovedAwayAgain() throws Exception {
     ScmHarness h = cluster(6, 1, "host");
@@ -480,28 +712,22 @@ class DispersalTest {
     tell("/a", hosts(h, id).subList(0, 3));
     tell("/a", empty);
     tell("/b", hosts(h, id).subList(3, 5));
-    registerAnew(h);
     for (FakeDatanode node : h.nodes) {
       node.setUsedBytes(node.diskIds().get(0), 100L << 30);
     }
     FakeDatanode full = hosts(h, id).get(4);
     full.setUsedBytes(full.diskIds().get(0), 200L << 30);
     empty.setUsedBytes(empty.diskIds().get(0), 0);
-    assertNotNull(
-        h.scm.setBalance(
-            SetBalanceRequest.newBuilder().setRunning(true).setThreshold(0.1).build()));
+    registerAnew(h);
     h.pass(Duration.ofMinutes(1));
-    assertEquals(0, h.status().getBalance().getShardsMoved());
-    assertEquals(1, h.status().getCrowdedContainers());
-    assertEquals(0, dispersed(h));
+    assertEquals(0, moved(h));
     // What is full and beside two others goes there as ever.
     full.setUsedBytes(full.diskIds().get(0), 100L << 30);
     FakeDatanode other = hosts(h, id).get(0);
     other.setUsedBytes(other.diskIds().get(0), 200L << 30);
     h.pass(Duration.ofMinutes(1));
-    assertEquals(1, h.status().getBalance().getShardsMoved());
-    assertEquals(1, h.status().getCrowdedContainers());
-    assertEquals(0, dispersed(h));
+    assertEquals(1, moved(h));
+    assertNoneLeft(h);
   }
 
   private static void setMode(ScmHarness h, FakeDatanode node, DatanodeMode mode)
