@@ -82,9 +82,9 @@ import org.slf4j.LoggerFactory;
 
 /**
  * A running storage container manager: its table, its RPC server, its part in the election, and
- * four threads: one looks at nodes and waits for nobody, one looks at leases and containers, one
- * follows the table, one asks ZooKeeper who leads; these may wait for as long as HBase or ZooKeeper
- * are away. Thread-safe.
+ * five threads: one looks at nodes and waits for nobody, one looks at leases and containers, one at
+ * where shards are, one follows the table, one asks ZooKeeper who leads; these may wait for as long
+ * as HBase or ZooKeeper are away. Thread-safe.
  */
 public final class ScmServer implements AutoCloseable, HealthCheck {
   private static final Logger LOG = LoggerFactory.getLogger(ScmServer.class);
@@ -121,6 +121,7 @@ public final class ScmServer implements AutoCloseable, HealthCheck {
   private final CrashPoint work;
   private final ScheduledExecutorService nodeLooker = thread("scm-nodes");
   private final ScheduledExecutorService ticker = thread("scm-ticker");
+  private final ScheduledExecutorService placeLooker = thread("scm-places");
   private final ScheduledExecutorService follower = thread("scm-follower");
   private final ScheduledExecutorService looker = thread("scm-looker");
   private final MetricSystem.Registration metrics;
@@ -341,6 +342,12 @@ public final class ScmServer implements AutoCloseable, HealthCheck {
             tickMillis,
             tickMillis,
             TimeUnit.MILLISECONDS);
+    ScheduledFuture<?> unusedPlaceLooks =
+        placeLooker.scheduleWithFixedDelay(
+            () -> guarded("look at where shards are", manager::lookAtPlaces),
+            tickMillis,
+            tickMillis,
+            TimeUnit.MILLISECONDS);
     election =
         Election.join(
             config.zooKeeperQuorum(),
@@ -507,11 +514,13 @@ public final class ScmServer implements AutoCloseable, HealthCheck {
     audit.close();
     nodeLooker.shutdownNow();
     ticker.shutdownNow();
+    placeLooker.shutdownNow();
     follower.shutdownNow();
     looker.shutdownNow();
     try {
       if (!nodeLooker.awaitTermination(10, TimeUnit.SECONDS)
           || !ticker.awaitTermination(10, TimeUnit.SECONDS)
+          || !placeLooker.awaitTermination(10, TimeUnit.SECONDS)
           || !follower.awaitTermination(10, TimeUnit.SECONDS)
           || !looker.awaitTermination(10, TimeUnit.SECONDS)) {
         LOG.warn("SCM's threads do not end");

@@ -378,6 +378,14 @@ final class StorageContainerManager
     cluster.tick();
   }
 
+  /**
+   * Looks at where shards are, leader or not. Called periodically, by a thread of its own: that
+   * takes seconds where there are millions of containers.
+   */
+  void lookAtPlaces() {
+    inspector.lookAtPlaces();
+  }
+
   /** Looks at leases, containers and its own leadership. Called periodically, by one thread. */
   void tick() throws StoreException {
     Term now = term;

@@ -30,8 +30,10 @@ import io.stowage.common.proto.ContainerInfo;
 import io.stowage.common.proto.DatanodeMode;
 import io.stowage.common.proto.Lease;
 import io.stowage.common.proto.LeaseOutcome;
+import io.stowage.common.proto.Order;
 import io.stowage.common.proto.SetBalanceRequest;
 import io.stowage.common.proto.SetDatanodeModeRequest;
+import io.stowage.common.proto.ShardKey;
 import io.stowage.common.proto.ShardPlace;
 import io.stowage.common.proto.ShardReport;
 import io.stowage.scm.cluster.RackResolver;
@@ -85,6 +87,7 @@ class MoveApartTest {
   /** Also has places looked at anew at once, which else happens once a minute. */
   private void balance(ScmHarness h) throws StoreException {
     assertNotNull(h.scm.setBalance(word));
+    h.scm.lookAtPlaces();
   }
 
   private static List<Long> sealed(ScmHarness h, int count) throws StoreException {
@@ -413,6 +416,163 @@ class MoveApartTest {
     }
   }
 
+  /** Evening out would have to move it on to the other disk. */
+  @Test
+  void noShardGoesToADiskThatIsTooFullBesideItsNodesOther() throws Exception {
+    ScmHarness h = cluster(7, 2, "host");
+    List<FakeDatanode> targets = h.nodes.subList(5, 7);
+    for (FakeDatanode target : targets) {
+      setMode(h, target, DatanodeMode.MAINTENANCE);
+    }
+    List<Long> ids = sealed(h, 6);
+    for (FakeDatanode node : h.nodes) {
+      for (String disk : node.diskIds()) {
+        node.setUsedBytes(disk, 50L << 30);
+        node.setFreeBytes(disk, 50L << 30);
+      }
+    }
+    for (FakeDatanode target : targets) {
+      target.setUsedBytes(target.diskIds().get(0), 520L << 30);
+      target.setFreeBytes(target.diskIds().get(0), 480L << 30);
+      target.setUsedBytes(target.diskIds().get(1), 10L << 30);
+      target.setFreeBytes(target.diskIds().get(1), 90L << 30);
+      setMode(h, target, DatanodeMode.IN_SERVICE);
+    }
+    tell("/a", h.nodes.subList(0, 3));
+    tell("/b", h.nodes.get(3), h.nodes.get(5));
+    tell("/c", h.nodes.get(4), h.nodes.get(6));
+    registerAnew(h);
+    passUnharmed(h, Duration.ofSeconds(60));
+    assertNoneLeft(h);
+    assertEquals(ids.size(), moved(h));
+    for (FakeDatanode target : targets) {
+      String emptier = target.diskIds().get(1);
+      assertTrue(target.shards().stream().allMatch(shard -> shard.getDiskId().equals(emptier)));
+    }
+  }
+
+  /** Of each rebuild that is held: the node that it takes a shard from. */
+  private static List<FakeDatanode> movedFrom(ScmHarness h) throws StoreException {
+    List<FakeDatanode> from = new ArrayList<>();
+    for (FakeDatanode node : h.nodes) {
+      for (Order order : node.rebuildsHeld()) {
+        ShardKey shard = order.getShard();
+        from.add(h.node(h.container(shard.getContainer()).getShards(shard.getIndex())));
+      }
+    }
+    return from;
+  }
+
+  /** Many are in one rack; a disk of another is full, so that what leaves that is evened out. */
+  private FakeDatanode manyMisplacedAndOneFull(ScmHarness h) throws StoreException {
+    sealed(h, 60);
+    tell("/a", h.nodes.subList(0, 6));
+    tell("/b", h.nodes.subList(6, 8));
+    tell("/c", h.nodes.subList(8, 10));
+    FakeDatanode full = h.nodes.get(8);
+    full.diskIds().forEach(disk -> full.setUsedBytes(disk, 90L << 30));
+    h.nodes.forEach(node -> node.holdRebuilds(true));
+    return full;
+  }
+
+  @Test
+  void whileDisksAreFullMovesApartTakeHalfOfTheRoom() throws Exception {
+    ScmHarness h = cluster(10, 12, "host");
+    FakeDatanode full = manyMisplacedAndOneFull(h);
+    registerAnew(h);
+    h.pass(A_LITTLE);
+    assertTrue(h.status().getMisplacedContainers() > 20, h.status()::toString);
+    assertEquals(8, movedFrom(h).size());
+    assertEquals(4, movedFrom(h).stream().filter(full::equals).count());
+  }
+
+  @Test
+  void ofOneMoveAtATimeBothKindsGetTheirTurn() throws Exception {
+    ScmHarness h = cluster(10, 12, "host");
+    FakeDatanode full = manyMisplacedAndOneFull(h);
+    word = word.toBuilder().setMovesAtOnce(1).build();
+    registerAnew(h);
+    int even = 0;
+    for (int move = 0; move < 6; move++) {
+      h.pass(Duration.ofSeconds(3));
+      List<FakeDatanode> from = movedFrom(h);
+      assertEquals(1, from.size());
+      even += from.get(0) == full ? 1 : 0;
+      h.nodes.forEach(FakeDatanode::finishRebuilds);
+    }
+    assertEquals(3, even);
+  }
+
+  /** All could go to one disk, which has room for one. */
+  @Test
+  void whatIsOnItsWayToADiskTakesItsRoom() throws Exception {
+    ScmHarness h = cluster(6, 1, "host");
+    FakeDatanode target = h.nodes.get(5);
+    setMode(h, target, DatanodeMode.MAINTENANCE);
+    long end = 8L << 20; // of a disk of 100 MiB
+    for (int i = 0; i < 3; i++) {
+      h.release(h.written(end), LeaseOutcome.LEASE_FULL, end);
+    }
+    h.pass(Duration.ofSeconds(3));
+    for (FakeDatanode node : h.nodes) {
+      node.setUsedBytes(node.diskIds().get(0), 50L << 20);
+      node.setFreeBytes(node.diskIds().get(0), 50L << 20);
+    }
+    setMode(h, target, DatanodeMode.IN_SERVICE);
+    tell("/a", h.nodes.subList(0, 3));
+    tell("/b", h.nodes.get(3));
+    tell("/c", h.nodes.subList(4, 6));
+    h.nodes.forEach(node -> node.holdRebuilds(true));
+    registerAnew(h);
+    h.pass(A_LITTLE);
+    assertEquals(3, h.status().getMisplacedContainers());
+    assertEquals(1, h.status().getBalance().getInFlight());
+    target.finishRebuilds(); // and is not fuller by what it tells
+    h.pass(A_LITTLE);
+    assertEquals(1, moved(h));
+    assertEquals(1, h.status().getBalance().getInFlight());
+  }
+
+  @Test
+  void thoseThatMayNotLeaveAFullDiskHoldUpNoneThatMay() throws Exception {
+    // Every other tick those that may not have the first turn, and take all tries or leave some.
+    assertEquals(0, idleTicksOfEight(31));
+    assertEquals(4, idleTicksOfEight(33));
+    assertEquals(4, idleTicksOfEight(64));
+  }
+
+  /** So many on a full disk have a shard on the only emptier one; some of another have none. */
+  private int idleTicksOfEight(int immovable) throws StoreException {
+    ScmHarness h = cluster(7, 1, "host");
+    FakeDatanode full = h.nodes.get(0);
+    FakeDatanode empty = h.nodes.get(1);
+    FakeDatanode other = h.nodes.get(5);
+    setFreeBytes(h, 0, h.nodes.subList(5, 7));
+    sealed(h, immovable);
+    setFreeBytes(h, 100L << 30, h.nodes);
+    setFreeBytes(h, 0, List.of(full, empty));
+    sealed(h, 12);
+    setFreeBytes(h, 1000L << 30, h.nodes);
+    for (FakeDatanode node : h.nodes) {
+      long used = node == empty ? 0 : node == full || node == other ? 900L << 30 : 620L << 30;
+      node.setUsedBytes(node.diskIds().get(0), used);
+      node.holdRebuilds(true);
+    }
+    h.pass(Duration.ofSeconds(1));
+    balance(h);
+    int idle = 0;
+    for (int tick = 0; tick < 8; tick++) {
+      h.tick();
+      h.heartbeats();
+      List<FakeDatanode> from = movedFrom(h);
+      assertTrue(from.stream().allMatch(other::equals));
+      idle += from.isEmpty() ? 1 : 0;
+      h.nodes.forEach(FakeDatanode::finishRebuilds);
+      h.heartbeats();
+    }
+    return idle;
+  }
+
   private static void setFreeBytes(ScmHarness h, long bytes, List<FakeDatanode> nodes)
       throws StoreException {
     nodes.forEach(node -> node.diskIds().forEach(disk -> node.setFreeBytes(disk, bytes)));
@@ -637,7 +797,7 @@ class MoveApartTest {
     h.nodes.forEach(node -> node.holdRebuilds(false));
     target.finishRebuilds();
     h.pass(A_LITTLE, dead);
-    passUnharmed(h, Duration.ofSeconds(20), dead);
+    passUnharmed(h, Duration.ofSeconds(80), dead); // places are looked at once a minute
     assertNoneLeft(h);
     assertEquals(0, beyondM(h, id));
     assertEquals(1, h.status().getRepair().getShardsDone());
@@ -701,17 +861,17 @@ class MoveApartTest {
     failOver(h);
   }
 
-  /** A fuller disk's shard would find room only where there are as many as may be. */
+  /** A fuller disk's shard would find room only where there are m already. */
   @Test
-  void balancingPutsNoShardWhereItWouldBeMovedAwayAgain() throws Exception {
+  void balancingMakesNoOtherRackOneThatMayNotBeLost() throws Exception {
     ScmHarness h = cluster(6, 1, "host");
     FakeDatanode empty = h.nodes.get(0);
     setMode(h, empty, DatanodeMode.MAINTENANCE);
     long id = sealed(h, 1).get(0);
     setMode(h, empty, DatanodeMode.IN_SERVICE);
-    tell("/a", hosts(h, id).subList(0, 3));
+    tell("/a", hosts(h, id).subList(0, 2));
     tell("/a", empty);
-    tell("/b", hosts(h, id).subList(3, 5));
+    tell("/b", hosts(h, id).subList(2, 5));
     for (FakeDatanode node : h.nodes) {
       node.setUsedBytes(node.diskIds().get(0), 100L << 30);
     }
@@ -721,13 +881,35 @@ class MoveApartTest {
     registerAnew(h);
     h.pass(Duration.ofMinutes(1));
     assertEquals(0, moved(h));
-    // What is full and beside two others goes there as ever.
+    // What is full and in that rack goes there as ever.
     full.setUsedBytes(full.diskIds().get(0), 100L << 30);
     FakeDatanode other = hosts(h, id).get(0);
     other.setUsedBytes(other.diskIds().get(0), 200L << 30);
     h.pass(Duration.ofMinutes(1));
     assertEquals(1, moved(h));
     assertNoneLeft(h);
+  }
+
+  /** The larger one has three shards: its loss loses the container anyway. */
+  @Test
+  void balancingEmptiesTheSmallerOfTwoRacks() throws Exception {
+    ScmHarness h = cluster(10, 1, "host");
+    long id = sealed(h, 1).get(0);
+    List<FakeDatanode> small = hosts(h, id).subList(0, 2);
+    tell("/b", h.nodes);
+    tell("/a", small);
+    for (FakeDatanode node : h.nodes) {
+      node.setUsedBytes(node.diskIds().get(0), 28L << 30);
+    }
+    for (FakeDatanode node : small) {
+      node.setUsedBytes(node.diskIds().get(0), 90L << 30);
+    }
+    registerAnew(h);
+    passUnharmed(h, Duration.ofSeconds(30));
+    assertEquals(2, moved(h));
+    assertNoneLeft(h);
+    assertTrue(hosts(h, id).stream().noneMatch(small::contains));
+    assertWholeAndAlone(h, id);
   }
 
   private static void setMode(ScmHarness h, FakeDatanode node, DatanodeMode mode)

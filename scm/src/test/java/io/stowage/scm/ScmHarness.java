@@ -165,6 +165,7 @@ final class ScmHarness {
   /** What an SCM's threads do now and then. */
   static void tick(StorageContainerManager scm) throws StoreException {
     scm.lookAtNodes();
+    scm.lookAtPlaces();
     scm.tick();
   }
 

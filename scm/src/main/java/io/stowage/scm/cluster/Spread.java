@@ -36,6 +36,13 @@ import java.util.stream.IntStream;
  * container that survives the loss of any rack is made one that does not. Shards beyond m in
  * domains, then those beyond m in racks, then those that share: each such move makes one of these
  * fewer and none before it more, so that a container has only so many.
+ *
+ * <p>A move for other reasons brings no other rack beyond m, either, but may go to one that has
+ * more already where new containers have more than m in some: that one loses the container anyway,
+ * and a small rack could not be emptied else.
+ *
+ * <p>Where shards may go, racks are held apart even while it is not judged by them: they are told
+ * again, or have room again, some time. Hosts of which nobody told a rack are in none then.
  */
 public final class Spread {
   private final List<Candidate> places;
@@ -69,9 +76,9 @@ public final class Spread {
           Placement.rackLimit(disks, policy, domain));
     }
 
-    /** Whether a new container would survive the loss of any rack. */
+    /** Whether a new container would have at most m in each rack. */
     public boolean racksSuffice() {
-      return racksTold && rackLimit > 0 && rackLimit <= policy.m();
+      return rackLimit > 0 && rackLimit <= policy.m();
     }
   }
 
@@ -82,9 +89,7 @@ public final class Spread {
     this.places = places;
     this.rule = rule;
     this.m = rule.policy.m();
-    this.racksCount =
-        rule.racksTold
-            && places.stream().noneMatch(p -> p.rack().equals(RackResolver.DEFAULT_RACK));
+    this.racksCount = rule.racksTold && places.stream().allMatch(Spread::isRackTold);
     for (Candidate place : places) {
       byDomain.merge(rule.domain.of(place), 1, Integer::sum);
       byRack.merge(place.rack(), 1, Integer::sum);
@@ -117,30 +122,36 @@ public final class Spread {
         .filter(
             disk ->
                 inDomainOf(disk) == 0
-                    && (beside > m || (isSameRack(from, disk) ? beside > 1 : inRackOf(disk) < m)))
+                    && (beside > m || (addsToRack(from, disk) ? inRackOf(disk) < m : beside > 1)))
         .toList();
   }
 
   /**
    * To which of some disks a shard may be moved for other reasons: it comes to share no domain, and
-   * its rack to have no more than a new container may have there, or than m if this one survives
-   * the loss of any rack.
+   * no more racks to have more than m.
    */
   public List<Candidate> noNearer(int shard, List<Candidate> to) {
     Candidate from = places.get(shard);
-    boolean survives = byRack.values().stream().allMatch(count -> count <= m);
-    int most = rule.rackLimit == 0 ? places.size() : rule.rackLimit;
-    int limit = survives ? m : Math.max(m, most);
     return to.stream()
         .filter(
             disk ->
                 (inDomainOf(disk) == 0 || rule.domain.of(disk).equals(rule.domain.of(from)))
-                    && (isSameRack(from, disk) || inRackOf(disk) < limit))
+                    && (!addsToRack(from, disk) || inRackOf(disk) < m || isLostAnyway(disk)))
         .toList();
   }
 
-  private boolean isSameRack(Candidate from, Candidate to) {
-    return !racksCount || from.rack().equals(to.rack());
+  /** Whether a rack comes to have one more. */
+  private static boolean addsToRack(Candidate from, Candidate to) {
+    return isRackTold(to) && !from.rack().equals(to.rack());
+  }
+
+  private static boolean isRackTold(Candidate disk) {
+    return !disk.rack().equals(RackResolver.DEFAULT_RACK);
+  }
+
+  /** Whether the container does not survive the loss of a disk's rack, nor is to. */
+  private boolean isLostAnyway(Candidate disk) {
+    return inRackOf(disk) > m && !rule.racksSuffice();
   }
 
   private int inDomainOf(Candidate disk) {

@@ -44,7 +44,8 @@ import org.slf4j.LoggerFactory;
  * larger, a machine carried to another rack after they were placed, and repair takes what place
  * there is. A {@link PlaceCheck} finds those that can be mended; {@link Spread} says which shard
  * goes where, and why that ends. They go first, one shard of a container at a time, and to no disk
- * that the shard would make too full.
+ * that would be too full with all that is on its way there. While disks are too full they take half
+ * of the moves at most.
  *
  * <p><b>Even.</b> A disk is too full if the share that it uses of what shards may use is above the
  * mean of all fit disks by more than the threshold; its shards go to disks below that mean. It is
@@ -53,8 +54,8 @@ import org.slf4j.LoggerFactory;
  * asks nothing of the network. Every such move is from a fuller disk to one that is emptier by more
  * than the threshold, and by more than {@value #CLOSER} times what is moved, so moves cannot go in
  * circles: with a threshold below a shard's size, two disks would change places forever. Nor does
- * one put a shard nearer to others of its container than a new container's are, so that none is
- * moved apart again.
+ * one put a shard where it would be moved apart again, or have the loss of one more rack lose the
+ * container.
  *
  * <p>Bandwidth is bounded by the number of moves at once, of both kinds, and by the datanodes'
  * repair rate for a disk. What may happen in between, beside what {@link Repair} says of its
@@ -99,6 +100,7 @@ final class Balance {
   private final Rebuilds rebuilds;
   private int misplacedTurn; // where the last tick stopped, so that all get their turn
   private int fullTurn;
+  private int oddTurn; // of an odd number of moves at once both kinds get the odd one in turns
 
   Balance(
       ContainerMap map,
@@ -197,9 +199,16 @@ final class Balance {
       return usedShare > meanOfNode.get(disk.nodeId()) + threshold;
     }
 
-    /** Whether a disk would not be too full with so much more. */
-    boolean hasRoomFor(Candidate disk, long bytes) {
-      return !isTooFullOfAll(disk.usedShareWith(bytes));
+    /** Disks that would not be too full with so much more than what is on its way to them. */
+    List<Candidate> withRoomFor(long bytes, List<Candidate> free, Map<String, Long> coming) {
+      return free.stream()
+          .filter(
+              disk -> {
+                long more =
+                    coming.getOrDefault(Rebuild.diskKey(disk.nodeId(), disk.diskId()), 0L) + bytes;
+                return !isTooFull(disk, disk.usedShareWith(more));
+              })
+          .toList();
     }
 
     /** Where a disk's shards may go. */
@@ -219,13 +228,19 @@ final class Balance {
 
   /** Orders moves, as many as there is room for. */
   void look(Inspection found) throws NotLeaderException {
-    int room = movesAtOnce() - rebuilds.figures().moves();
+    int atOnce = movesAtOnce();
+    int room = atOnce - rebuilds.figures().moves();
     if (!isOn() || room <= 0) {
       return;
     }
     Repair.Start start = repair.start();
     Fullness fullness = new Fullness(start.fitDisks(), threshold());
-    room -= moveApart(inspector.places().misplaced(), start, fullness, room);
+    int roomApart = room;
+    if (!found.onFullDisks().isEmpty()) {
+      oddTurn = 1 - oddTurn;
+      roomApart = Math.min(room, (atOnce + oddTurn) / 2 - rebuilds.movesApart());
+    }
+    room -= moveApart(inspector.places().misplaced(), start, fullness, roomApart);
     even(found.onFullDisks(), start, fullness, room);
   }
 
@@ -241,10 +256,7 @@ final class Balance {
           repair.moveApart(
               start,
               misplaced.get(misplacedTurn),
-              bytes ->
-                  start.freeDisks().stream()
-                      .filter(disk -> fullness.hasRoomFor(disk, bytes))
-                      .toList());
+              bytes -> fullness.withRoomFor(bytes, start.freeDisks(), rebuilds.bytesComing()));
       begun += ordered ? 1 : 0;
     }
     return begun;
@@ -324,7 +336,7 @@ final class Balance {
         rebuilds.all().stream()
             .filter(
                 rebuild ->
-                    rebuild.reason == Rebuild.Reason.BALANCE
+                    !rebuild.reason.isRepair()
                         && disk.is(rebuild.replaced.getNodeId(), rebuild.replaced.getDiskId()))
             .mapToLong(rebuild -> rebuild.bytesTotal)
             .sum();

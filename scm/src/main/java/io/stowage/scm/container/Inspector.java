@@ -19,14 +19,15 @@ import io.stowage.common.time.StoreClock;
 import io.stowage.scm.cluster.ClusterMap;
 import java.time.Duration;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.random.RandomGenerator;
 
 /**
- * Keeps the last {@link Inspection} and the last {@link PlaceCheck}, and makes new ones when these
- * are due and somebody asks. Thread-safe: one of each at a time.
+ * Keeps the last {@link Inspection}, and makes a new one when that is due and somebody asks; and
+ * the last {@link PlaceCheck}, for which nobody waits. Thread-safe: one inspection at a time.
  */
 public final class Inspector {
-  /** An inspection looks at every container: it may take this share of one core, one tenth. */
+  /** Each looks at every container: it may take this share of one core, one tenth. */
   private static final int PAUSES = 10;
 
   /** Least time from one look at places to the next: nothing is in danger by these. */
@@ -41,9 +42,10 @@ public final class Inspector {
   private volatile Set<Integer> fullDisks = Set.of();
   private Inspection latest; // guarded by this
   private long nextNanos; // guarded by this
-  private final Object placesLock = new Object();
-  private PlaceCheck places; // guarded by placesLock
-  private long nextPlacesNanos; // guarded by placesLock
+  private volatile PlaceCheck places = PlaceCheck.NOT_YET;
+  private final AtomicBoolean placesWanted = new AtomicBoolean(); // before they are due
+  private long restPlacesNanos; // until; confined to who looks at places
+  private long nextPlacesNanos; // confined to who looks at places
 
   /**
    * @param keep how long shards of a DELETED container are kept
@@ -61,6 +63,8 @@ public final class Inspector {
     this.keepMicros = keep.toNanos() / 1_000;
     this.clock = clock;
     this.random = random;
+    this.restPlacesNanos = clock.monotonicNanos();
+    this.nextPlacesNanos = restPlacesNanos;
   }
 
   /** Disks of which the following inspections shall find containers to be moved. */
@@ -80,26 +84,30 @@ public final class Inspector {
     return latest;
   }
 
-  /** Where shards are, or were a minute ago; what is slow to make is asked for less often. */
+  /** Where shards were when that was last looked at. */
   public PlaceCheck places() {
-    synchronized (placesLock) {
-      long start = clock.monotonicNanos();
-      if (places == null || start - nextPlacesNanos >= 0) {
-        places = PlaceCheck.of(map, cluster, random);
-        long end = clock.monotonicNanos();
-        nextPlacesNanos = end + Math.max(PLACES_NANOS, PAUSES * (end - start));
-      }
-      return places;
+    return places;
+  }
+
+  /** Looks at places if that is due. Called periodically, by one thread that does nothing else. */
+  public void lookAtPlaces() {
+    long start = clock.monotonicNanos();
+    if (start - restPlacesNanos < 0) {
+      return;
+    }
+    if (placesWanted.getAndSet(false) || start - nextPlacesNanos >= 0) {
+      places = PlaceCheck.of(map, cluster, random);
+      long end = clock.monotonicNanos();
+      restPlacesNanos = end + PAUSES * (end - start);
+      nextPlacesNanos = end + PLACES_NANOS;
     }
   }
 
-  /** Takes a change into account at once that an operator waits for. */
+  /** Takes a change into account soon that an operator waits for. */
   void refresh() {
     synchronized (this) {
       latest = null;
     }
-    synchronized (placesLock) {
-      places = null;
-    }
+    placesWanted.set(true);
   }
 }

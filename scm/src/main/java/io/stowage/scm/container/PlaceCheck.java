@@ -22,10 +22,13 @@ import java.util.random.RandomGenerator;
 
 /**
  * One look at where all sealed containers' shards are to be, by {@link PlaceRule}. It takes about
- * as long as an {@link Inspection}, and nothing is in danger: so it is made only for who asks, see
- * {@link Inspector#places}. Immutable once made.
+ * as long as an {@link Inspection}, and nothing is in danger: so it is made once a minute at most,
+ * by a thread that nobody waits for, see {@link Inspector#lookAtPlaces}. Immutable once made.
  */
 public final class PlaceCheck {
+  /** Before the first: nothing is known. */
+  static final PlaceCheck NOT_YET = new PlaceCheck();
+
   private static final int MOST_LISTED = 1_000;
 
   private final LongList misplaced = new LongList(MOST_LISTED);

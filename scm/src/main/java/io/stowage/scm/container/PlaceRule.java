@@ -193,14 +193,14 @@ final class PlaceRule implements PackedContainer.ShardVisitor {
       return Verdict.KEPT;
     }
     boolean tooManyInRack = false;
-    boolean room = false; // in a rack that has fewer than m
+    boolean room = false; // in a rack that has fewer than m, or in none
     boolean roomBeside = false; // in a rack with shards that share
     int unusedWithFit = grid.racksWithFit;
     for (int i = 0; i < racksUsedCount; i++) {
       int rack = racksUsed[i];
       boolean free = grid.fitInRack[rack] > takenInRack[rack];
       tooManyInRack |= shardsInRack[rack] > m;
-      room |= free && shardsInRack[rack] < m;
+      room |= free && (shardsInRack[rack] < m || rack == noRack);
       roomBeside |= free && sharesInRack[rack];
       unusedWithFit -= grid.fitInRack[rack] > 0 ? 1 : 0;
     }
@@ -208,9 +208,8 @@ final class PlaceRule implements PackedContainer.ShardVisitor {
     if (!sharing && !(tooManyInRack && racksCount && policy.rule.racksSuffice())) {
       return Verdict.KEPT;
     }
-    boolean anywhere = !racksCount || mostInDomain > m;
     boolean better =
-        anywhere ? grid.fitCount > domainsTaken : room || roomBeside || unusedWithFit > 0;
+        mostInDomain > m ? grid.fitCount > domainsTaken : room || roomBeside || unusedWithFit > 0;
     return better ? Verdict.MISPLACED : Verdict.CROWDED;
   }
 

@@ -27,11 +27,14 @@ final class Rebuild {
     /** It is there, with sectors marked lost that another copy may have. */
     MEND,
     DECOMMISSION,
+    /** It is too near to others. */
+    MOVE_APART,
+    /** Its disk is too full beside others. */
     BALANCE;
 
     /** Whether it is waited for; else the shard may as well stay where it is. */
     boolean isRepair() {
-      return this != BALANCE;
+      return this != MOVE_APART && this != BALANCE;
     }
   }
 

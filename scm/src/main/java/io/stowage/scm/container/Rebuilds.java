@@ -24,6 +24,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 
 /**
  * Rebuilds that datanodes are at, of one term: how many a disk, how far, how fast. Guarded by
@@ -162,6 +163,20 @@ final class Rebuilds {
     }
   }
 
+  /** Bytes that are on their way, by target disk. */
+  synchronized Map<String, Long> bytesComing() {
+    return underWay.values().stream()
+        .collect(
+            Collectors.groupingBy(
+                Rebuild::targetDisk, Collectors.summingLong(rebuild -> rebuild.bytesTotal)));
+  }
+
+  /** Moves apart under way. */
+  synchronized int movesApart() {
+    return (int)
+        underWay.values().stream().filter(r -> r.reason == Rebuild.Reason.MOVE_APART).count();
+  }
+
   /** Keeps an answer until somebody has the time for the row. */
   synchronized void answered(OrderResult result) {
     Rebuild rebuild = byOrder.get(result.getOrderId());
@@ -185,13 +200,13 @@ final class Rebuilds {
   synchronized void succeeded(Rebuild rebuild, boolean last, long nowNanos) {
     advance(rebuild, rebuild.result.getEnd());
     sample(nowNanos);
-    if (rebuild.reason == Rebuild.Reason.BALANCE) {
-      shardsMoved++;
-      bytesMoved += rebuild.result.getEnd();
-    } else {
+    if (rebuild.reason.isRepair()) {
       containersDone += last ? 1 : 0;
       shardsDone++;
       bytesDone += rebuild.result.getEnd();
+    } else {
+      shardsMoved++;
+      bytesMoved += rebuild.result.getEnd();
     }
     lostSectors += rebuild.reason == Rebuild.Reason.MEND ? 0 : rebuild.result.getLostSectors();
     remove(rebuild);
@@ -225,13 +240,12 @@ final class Rebuilds {
 
   /** What is to be told of it. */
   synchronized Figures figures() {
-    int moves =
-        (int) underWay.values().stream().filter(r -> r.reason == Rebuild.Reason.BALANCE).count();
+    int moves = (int) underWay.values().stream().filter(r -> !r.reason.isRepair()).count();
     return new Figures(
         underWay.size() - moves,
         moves,
         underWay.values().stream()
-            .filter(r -> r.reason != Rebuild.Reason.BALANCE)
+            .filter(r -> r.reason.isRepair())
             .mapToLong(r -> r.bytesDone)
             .sum(),
         containersDone,

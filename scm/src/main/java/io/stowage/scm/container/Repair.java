@@ -615,13 +615,13 @@ final class Repair {
    */
   boolean moveApart(Start start, long id, LongFunction<List<Candidate>> to)
       throws NotLeaderException {
-    return move(start, id, Spread::inTheWay, Spread::apart, to);
+    return move(start, id, Rebuild.Reason.MOVE_APART, Spread::inTheWay, Spread::apart, to);
   }
 
   /** Moves a shard of a whole container, no nearer to others; says whether that was ordered. */
   boolean moveAway(Start start, long id, int index, LongFunction<List<Candidate>> to)
       throws NotLeaderException {
-    return move(start, id, spread -> List.of(index), Spread::noNearer, to);
+    return move(start, id, Rebuild.Reason.BALANCE, spread -> List.of(index), Spread::noNearer, to);
   }
 
   /** To which of some disks a shard may go for others' sake. */
@@ -632,6 +632,7 @@ final class Repair {
   private boolean move(
       Start start,
       long id,
+      Rebuild.Reason reason,
       Function<Spread, List<Integer>> which,
       Where where,
       LongFunction<List<Candidate>> to)
@@ -658,7 +659,7 @@ final class Repair {
         List<Candidate> targets = where.of(spread, index, disks);
         if (!targets.isEmpty()) {
           ShardPlace from = row.info().getShards(index);
-          return begin(id, from, condition, Rebuild.Reason.BALANCE, start, targets);
+          return begin(id, from, condition, reason, start, targets);
         }
       }
       return false;

@@ -28,10 +28,11 @@ import java.util.Map;
 import java.util.Random;
 import java.util.Set;
 import java.util.function.Function;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 
 class SpreadTest {
-  private static final int CLUSTERS = 1_000;
+  private static final int CLUSTERS = 1_500;
   private static final ErasurePolicy RS_6_3 = ErasurePolicy.RS_6_3;
 
   private static Candidate disk(int rack, int host, int disk) {
@@ -39,9 +40,12 @@ class SpreadTest {
   }
 
   private static Candidate disk(int rack, int host, int disk, String unfit) {
+    return disk("/r" + rack, rack, host, disk, unfit);
+  }
+
+  private static Candidate disk(String told, int rack, int host, int disk, String unfit) {
     String name = "h" + rack + "-" + host;
-    return new Candidate(
-        "node-" + name, "d" + disk, name, "/r" + rack, 100, 50, 50 + rack + host, unfit);
+    return new Candidate("node-" + name, "d" + disk, name, told, 100, 50, 50 + rack + host, unfit);
   }
 
   /** Racks of so many hosts, of one disk each. */
@@ -55,16 +59,37 @@ class SpreadTest {
     return disks;
   }
 
+  /** Now and then nobody told a host's rack, or nothing of a rack is fit, or all but one is not. */
   private static List<Candidate> atRandom(Random random) {
     List<Candidate> disks = new ArrayList<>();
-    for (int rack = random.nextInt(6); rack >= 0; rack--) {
+    boolean allTold = random.nextBoolean();
+    int racks = 1 + random.nextInt(6);
+    int fitOne = random.nextInt(6) == 0 ? random.nextInt(racks) : -1;
+    for (int rack = 0; rack < racks; rack++) {
+      boolean full = random.nextInt(8) == 0 || (fitOne >= 0 && rack != fitOne);
       for (int host = random.nextInt(6); host >= 0; host--) {
+        boolean told = allTold || random.nextInt(10) > 0;
         for (int d = random.nextInt(3); d >= 0; d--) {
-          disks.add(disk(rack, host, d, random.nextInt(8) == 0 ? "full" : null));
+          disks.add(
+              disk(
+                  told ? "/r" + rack : RackResolver.DEFAULT_RACK,
+                  rack,
+                  host,
+                  d,
+                  full || random.nextInt(8) == 0 ? "full" : null));
         }
       }
     }
     return disks;
+  }
+
+  private static List<Candidate> anywhere(List<Candidate> cluster, int count, Random random) {
+    List<Candidate> from = new ArrayList<>(cluster);
+    List<Candidate> places = new ArrayList<>();
+    while (places.size() < count) {
+      places.add(from.remove(random.nextInt(from.size())));
+    }
+    return places;
   }
 
   /** As many shards in each rack, a host each. */
@@ -81,6 +106,28 @@ class SpreadTest {
     Map<String, Integer> counts = new HashMap<>();
     places.forEach(place -> counts.merge(where.apply(place), 1, Integer::sum));
     return counts.values().stream().mapToInt(count -> Math.max(0, count - most)).sum();
+  }
+
+  private static List<Candidate> told(List<Candidate> places) {
+    return places.stream().filter(p -> !p.rack().equals(RackResolver.DEFAULT_RACK)).toList();
+  }
+
+  private static int beyondInRacks(List<Candidate> places, int m) {
+    return beyond(told(places), Candidate::rack, m);
+  }
+
+  /** Racks that were told and whose loss the container does not survive. */
+  private static long fatal(List<Candidate> places, int m) {
+    return told(places).stream()
+        .collect(Collectors.groupingBy(Candidate::rack, Collectors.counting()))
+        .values()
+        .stream()
+        .filter(count -> count > m)
+        .count();
+  }
+
+  private static List<String> racks(List<Candidate> disks) {
+    return disks.stream().map(Candidate::rack).distinct().toList();
   }
 
   @Test
@@ -116,16 +163,63 @@ class SpreadTest {
     assertEquals(3, mended.apart(0, racksOf(8, 8, 3)).size());
   }
 
+  /** Of so many shards in each rack: to which racks one of the first may go. */
+  private static List<String> fromFirst(List<Candidate> cluster, int... shards) {
+    Spread spread = spread(inRacks(shards), cluster, RS_6_3, FailureDomain.HOST);
+    return racks(spread.noNearer(0, cluster));
+  }
+
   @Test
-  void balancingEmptiesASmallRackAsFarAsNewContainersAre() {
-    List<Candidate> cluster = racksOf(2, 8, 8);
-    Spread two = spread(inRacks(2, 3, 4), cluster, RS_6_3, FailureDomain.HOST);
-    assertEquals(List.of(), two.inTheWay());
-    List<Candidate> to = two.noNearer(0, cluster);
-    assertEquals(Set.of("/r0", "/r1"), Set.copyOf(to.stream().map(Candidate::rack).toList()));
-    Spread one = spread(inRacks(1, 4, 4), cluster, RS_6_3, FailureDomain.HOST);
-    assertEquals(
-        List.of("/r0", "/r0"), one.noNearer(0, cluster).stream().map(Candidate::rack).toList());
+  void balancingEmptiesASmallRackAndMakesNoMoreRacksFatal() {
+    List<Candidate> two = racksOf(4, 16);
+    assertEquals(List.of("/r0", "/r1"), fromFirst(two, 4, 5));
+    assertEquals(List.of("/r0", "/r1"), fromFirst(two, 3, 6));
+    List<Candidate> back = racksOf(16, 4);
+    assertEquals(List.of("/r0"), fromFirst(back, 6, 3)); // both would be
+    assertEquals(List.of("/r0", "/r1"), fromFirst(back, 7, 2));
+    List<Candidate> three = racksOf(2, 8, 8);
+    assertEquals(List.of(), spread(inRacks(2, 3, 4), three, RS_6_3, FailureDomain.HOST).inTheWay());
+    assertEquals(List.of("/r0", "/r2"), fromFirst(three, 2, 3, 4));
+    assertEquals(List.of("/r0", "/r1", "/r2"), fromFirst(three, 1, 4, 4));
+    List<Candidate> tooFew = racksOf(1, 3, 4); // for new containers
+    assertEquals(List.of("/r0"), fromFirst(tooFew, 1, 3, 3));
+  }
+
+  @Test
+  void whereRacksSufficeBalancingPutsNoMoreThanMIntoOne() {
+    List<Candidate> cluster = racksOf(8, 8, 8);
+    assertEquals(List.of("/r0"), fromFirst(cluster, 3, 3, 3));
+    assertEquals(List.of("/r0", "/r2"), fromFirst(cluster, 3, 4, 2));
+  }
+
+  @Test
+  void oneHostInNoRackLetsNoOtherRackHaveMoreThanM() {
+    List<Candidate> cluster = new ArrayList<>(racksOf(8, 8, 8));
+    cluster.add(disk(RackResolver.DEFAULT_RACK, 9, 0, 0, null));
+    assertEquals(List.of("/r0", RackResolver.DEFAULT_RACK), fromFirst(cluster, 3, 3, 3));
+    List<Candidate> sharing = new ArrayList<>(inRacks(2, 3, 3));
+    sharing.add(disk(0, 0, 1));
+    Spread spread = spread(sharing, cluster, RS_6_3, FailureDomain.HOST);
+    assertEquals(List.of(0, 8), spread.inTheWay());
+    assertEquals(List.of("/r0", RackResolver.DEFAULT_RACK), racks(spread.apart(0, cluster)));
+  }
+
+  /** All other racks are below what placement leaves free. */
+  @Test
+  void theOnlyRackThatIsFitTakesNoMoreThanM() {
+    List<Candidate> fit = racksOf(12);
+    List<Candidate> cluster = new ArrayList<>(fit);
+    for (int rack = 1; rack < 3; rack++) {
+      for (int host = 0; host < 8; host++) {
+        cluster.add(disk(rack, host, 0, "full"));
+      }
+    }
+    List<Candidate> places = new ArrayList<>(inRacks(3, 2, 3));
+    places.add(disk(1, 0, 1, "full"));
+    Spread spread = spread(places, cluster, RS_6_3, FailureDomain.HOST);
+    assertEquals(List.of(3, 8), spread.inTheWay());
+    assertEquals(List.of(), spread.apart(3, fit));
+    assertEquals(List.of(), spread.noNearer(3, fit));
   }
 
   /** Placed by disks; by hosts there are two in two racks and five in the third. */
@@ -160,11 +254,7 @@ class SpreadTest {
       if (cluster.size() < policy.shards()) {
         continue;
       }
-      List<Candidate> from = new ArrayList<>(cluster);
-      List<Candidate> places = new ArrayList<>();
-      while (places.size() < policy.shards()) {
-        places.add(from.remove(random.nextInt(from.size())));
-      }
+      List<Candidate> places = anywhere(cluster, policy.shards(), random);
       for (int shard = next(places, cluster, fit, policy, kind);
           shard >= 0;
           shard = next(places, cluster, fit, policy, kind)) {
@@ -178,24 +268,69 @@ class SpreadTest {
         after.set(shard, to);
         int m = policy.m();
         int inDomains = beyond(after, kind::of, m) - beyond(places, kind::of, m);
-        int inRacks = beyond(after, Candidate::rack, m) - beyond(places, Candidate::rack, m);
+        int inRacks = beyondInRacks(after, m) - beyondInRacks(places, m);
         int sharing = beyond(after, kind::of, 1) - beyond(places, kind::of, 1);
-        boolean racksCount = Spread.Rule.of(cluster, policy, kind).racksTold();
         assertTrue(
             inDomains < 0
-                || (inDomains == 0
-                    && (inRacks <= 0 || !racksCount)
-                    && sharing <= 0
-                    && (sharing < 0 || inRacks < 0)),
+                || (inDomains == 0 && inRacks <= 0 && sharing <= 0 && (sharing < 0 || inRacks < 0)),
             context + " -> " + to);
-        if (racksCount && beyond(places, Candidate::rack, m) == 0) {
-          assertEquals(0, beyond(after, Candidate::rack, m), context + " -> " + to);
+        if (beyondInRacks(places, m) + beyond(places, kind::of, m) == 0) {
+          assertEquals(0, beyondInRacks(after, m), context + " -> " + to);
         }
         places = after;
         moves++;
       }
     }
     assertTrue(moves > 500, moves + " moves");
+  }
+
+  @Test
+  void otherMovesBringShardsNoNearerAndMakeNoMoreRacksFatal() throws StoreException {
+    int moves = 0;
+    int toFatal = 0;
+    for (int seed = 0; seed < CLUSTERS; seed++) {
+      Random random = new Random(seed);
+      List<Candidate> cluster = atRandom(random);
+      List<Candidate> fit = cluster.stream().filter(Candidate::isFit).toList();
+      ErasurePolicy policy = ErasurePolicy.ALL.get(random.nextInt(ErasurePolicy.ALL.size()));
+      FailureDomain[] kinds = FailureDomain.values();
+      FailureDomain kind = kinds[random.nextInt(kinds.length)];
+      if (cluster.size() < policy.shards()) {
+        continue;
+      }
+      boolean placed = random.nextBoolean() && Placement.spareDomains(cluster, policy, kind) >= 0;
+      List<Candidate> places =
+          placed
+              ? Placement.place(cluster, policy, kind, Set.of(), random)
+              : anywhere(cluster, policy.shards(), random);
+      for (int i = 0; i < 20; i++) {
+        int shard = random.nextInt(places.size());
+        List<Candidate> others = new ArrayList<>(places);
+        others.remove(shard);
+        Spread spread = spread(places, cluster, policy, kind);
+        Candidate to =
+            Placement.placeOne(spread.noNearer(shard, fit), others, policy, kind, random);
+        if (to == null) {
+          continue;
+        }
+        String context = "seed " + seed + ", " + policy + ", " + kind + ", " + places + " -> " + to;
+        List<Candidate> after = new ArrayList<>(places);
+        after.set(shard, to);
+        int m = policy.m();
+        assertTrue(beyond(after, kind::of, m) <= beyond(places, kind::of, m), context);
+        assertTrue(beyond(after, kind::of, 1) <= beyond(places, kind::of, 1), context);
+        assertTrue(fatal(after, m) <= fatal(places, m), context);
+        int more = beyondInRacks(after, m) - beyondInRacks(places, m);
+        if (Spread.Rule.of(cluster, policy, kind).racksSuffice()) {
+          assertTrue(more <= 0, context);
+        }
+        toFatal += Math.max(0, more);
+        places = after;
+        moves++;
+      }
+    }
+    assertTrue(moves > 5_000, moves + " moves");
+    assertTrue(toFatal > 20, toFatal + " to racks that had too many");
   }
 
   /** The shard that would be moved next; -1: none. */

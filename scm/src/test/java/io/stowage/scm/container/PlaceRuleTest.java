@@ -38,18 +38,20 @@ class PlaceRuleTest {
   private static final int CLUSTERS = 2_000;
   private static final int CONTAINERS = 5; // each
 
-  /** Racks, hosts a rack and disks a host at random; now and then nobody told a rack. */
+  /** At random; now and then nobody told a rack, or a host's, or nothing of a rack is fit. */
   private static List<Candidate> cluster(Random random) {
     List<Candidate> disks = new ArrayList<>();
     int racks = 1 + random.nextInt(6);
     for (int r = 0; r < racks; r++) {
       String rack = random.nextInt(40) == 0 ? RackResolver.DEFAULT_RACK : "/r" + r;
       int hosts = 1 + random.nextInt(5);
+      boolean full = random.nextInt(8) == 0;
       for (int h = 0; h < hosts; h++) {
         String host = "h" + r + "-" + h;
+        String its = random.nextInt(80) == 0 ? RackResolver.DEFAULT_RACK : rack;
         for (int d = 1 + random.nextInt(3); d > 0; d--) {
-          String unfit = random.nextInt(8) == 0 ? "full" : null;
-          disks.add(new Candidate("node-" + host, "d" + d, host, rack, 100, 50, 50, unfit));
+          String unfit = full || random.nextInt(8) == 0 ? "full" : null;
+          disks.add(new Candidate("node-" + host, "d" + d, host, its, 100, 50, 50, unfit));
         }
       }
     }
