@@ -343,6 +343,36 @@ class MoveApartTest {
     assertEquals(0, beyondM(h, id));
   }
 
+  /** A host that stands alone in its rack is down; new containers have more than m in some now. */
+  @Test
+  void whatWaitsForAMachineThatIsAwayIsCrowdedAndGoesThereWhenItIsBack() throws Exception {
+    ScmHarness h = cluster(6, 1, "host");
+    long id = sealed(h, 1).get(0);
+    FakeDatanode away = others(h, id).get(0);
+    tell("/a", hosts(h, id).subList(0, 3));
+    tell("/b", hosts(h, id).subList(3, 5));
+    tell("/c", away);
+    h.nodes.forEach(FakeDatanode::restart);
+    h.pass(Duration.ofSeconds(1));
+    away.setDown(true);
+    h.pass(ScmHarness.DEAD.plus(A_LITTLE), away);
+    balance(h);
+    h.pass(A_LITTLE, away);
+    assertEquals(0, h.status().getMisplacedContainers());
+    assertEquals(1, h.status().getCrowdedContainers());
+    setMode(h, away, DatanodeMode.DECOMMISSIONING);
+    h.pass(A_LITTLE, away);
+    assertNoneLeft(h); // new ones are placed no better, for good
+    setMode(h, away, DatanodeMode.IN_SERVICE);
+    away.setDown(false);
+    away.restart();
+    passUnharmed(h, Duration.ofSeconds(90)); // places are looked at once a minute
+    assertNoneLeft(h);
+    assertEquals(1, moved(h));
+    assertTrue(hosts(h, id).contains(away));
+    assertWholeAndAlone(h, id);
+  }
+
   /** What is under way, backed off or refused holds up nothing behind it. */
   @Test
   void asManyMoveAtOnceAsTheOperatorSaysAFewEachTick() throws Exception {

@@ -22,6 +22,7 @@ package io.stowage.scm.cluster;
  * @param usedBytes by shards
  * @param freeBytes that shards may use
  * @param unfit why no new shard may go there, in words for an operator; null if one may
+ * @param leaving whether its node is to be emptied, or was
  */
 public record Candidate(
     String nodeId,
@@ -31,7 +32,8 @@ public record Candidate(
     long capacityBytes,
     long usedBytes,
     long freeBytes,
-    String unfit) {
+    String unfit,
+    boolean leaving) {
   public boolean isFit() {
     return unfit == null;
   }

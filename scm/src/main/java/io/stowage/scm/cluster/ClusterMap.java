@@ -447,7 +447,8 @@ public final class ClusterMap {
                 disk.getCapacityBytes(),
                 disk.getUsedBytes(),
                 disk.getFreeBytes(),
-                unfit));
+                unfit,
+                isLeaving(node.id)));
       }
     }
     return all;

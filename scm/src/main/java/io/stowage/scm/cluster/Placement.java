@@ -117,9 +117,9 @@ public final class Placement {
     return better(draw(open, random), draw(open, random)).draw(random);
   }
 
-  /** Most shards that {@link #place} puts in one rack as the disks are; 0: it cannot place. */
+  /** Most shards that {@link #place} puts in one rack if all disks are fit; 0: it cannot place. */
   static int rackLimit(List<Candidate> disks, ErasurePolicy policy, FailureDomain domain) {
-    return rackLimitOf(fitDomains(disks, domain, Set.of()), policy, domain);
+    return rackLimitOf(domains(disks, domain, Set.of()), policy, domain);
   }
 
   /** Fit domains beyond k+m; negative: how many are missing. */
@@ -180,15 +180,18 @@ public final class Placement {
 
   private static List<Domain> fitDomains(
       List<Candidate> disks, FailureDomain domain, Set<String> avoid) {
+    return domains(disks.stream().filter(Candidate::isFit).toList(), domain, avoid);
+  }
+
+  private static List<Domain> domains(
+      List<Candidate> disks, FailureDomain domain, Set<String> avoid) {
     // Sorted, so that equal clusters and equal seeds give equal places.
     Map<String, List<Candidate>> wanted = new TreeMap<>();
     Map<String, List<Candidate>> avoided = new TreeMap<>();
     for (Candidate disk : disks) {
-      if (disk.isFit()) {
-        (avoid.contains(disk.nodeId()) ? avoided : wanted)
-            .computeIfAbsent(domain.of(disk), key -> new ArrayList<>())
-            .add(disk);
-      }
+      (avoid.contains(disk.nodeId()) ? avoided : wanted)
+          .computeIfAbsent(domain.of(disk), key -> new ArrayList<>())
+          .add(disk);
     }
     Map<String, Domain> all = new LinkedHashMap<>();
     wanted.forEach((key, members) -> all.put(key, new Domain(members, false)));
@@ -215,7 +218,7 @@ public final class Placement {
     return b.freeShare() > a.freeShare() ? b : a;
   }
 
-  /** A failure domain with its fit disks, all avoided or none. */
+  /** A failure domain with its disks, all avoided or none. */
   private static final class Domain {
     private final List<Candidate> disks;
     private final boolean avoided;

@@ -27,9 +27,12 @@ import java.util.stream.IntStream;
  * Placement}, and which of its shards may go where. Immutable.
  *
  * <p>The rule is broken by shards that share a failure domain. It is broken by more than m in a
- * rack, too, but only while {@link Placement#place} could do better: where the racks are too few or
+ * rack, too, but only where {@link Placement#place} could do better: where the racks are too few or
  * too small for m in each, it goes beyond m itself, and a shard more or less there lets no
- * container survive the loss of a rack.
+ * container survive the loss of a rack. That is judged by all disks but those that are to be
+ * emptied, also by those that take no shard for now (silent, full, in maintenance): else containers
+ * would seem to keep the rule while a machine is restarted, and others be moved nearer to one
+ * another.
  *
  * <p>A move apart goes to a domain that has none of the others. It brings another rack to no more
  * than m, unless it leaves a domain that has more than m and loses the container alone: so no
@@ -53,30 +56,31 @@ public final class Spread {
   private final Map<String, Integer> byRack = new HashMap<>();
 
   /**
-   * What containers of a policy are judged by, as the cluster is now.
+   * What containers of a policy are judged by, as the cluster is made up now.
    *
    * @param racksTold whether racks count, see {@link #of}
-   * @param rackLimit most shards that {@link Placement#place} puts in a rack; 0: it cannot place
+   * @param rackLimit most shards that {@link Placement#place} puts in a rack while all is fit; 0:
+   *     it cannot place
    */
   public record Rule(ErasurePolicy policy, FailureDomain domain, boolean racksTold, int rackLimit) {
     /**
-     * Racks count if there are some, and every disk that takes shards is in one that was told.
-     * While some are in none (their hosts are new in the table, or the script failed) they look
-     * like one rack, and moving shards for that would be for nothing.
+     * Racks count if there are some, and every disk is in one that was told, but for those that are
+     * to be emptied. While some are in none (their hosts are new in the table, or the script
+     * failed) they look like one rack, and moving shards for that would be for nothing.
      *
      * @param disks all there are
      */
     public static Rule of(List<Candidate> disks, ErasurePolicy policy, FailureDomain domain) {
-      List<String> racks =
-          disks.stream().filter(Candidate::isFit).map(Candidate::rack).distinct().toList();
+      List<Candidate> staying = disks.stream().filter(disk -> !disk.leaving()).toList();
+      List<String> racks = staying.stream().map(Candidate::rack).distinct().toList();
       return new Rule(
           policy,
           domain,
           racks.size() > 1 && !racks.contains(RackResolver.DEFAULT_RACK),
-          Placement.rackLimit(disks, policy, domain));
+          Placement.rackLimit(staying, policy, domain));
     }
 
-    /** Whether a new container would have at most m in each rack. */
+    /** Whether a new container has at most m in each rack while all is fit. */
     public boolean racksSuffice() {
       return rackLimit > 0 && rackLimit <= policy.m();
     }

@@ -41,7 +41,8 @@ class PlacementTest {
   private static final int SPREADS = Integer.getInteger("stowage.scm.spreads", 1);
 
   private static Candidate disk(String rack, String host, String disk, long capacity, long free) {
-    return new Candidate("node-" + host, disk, host, rack, capacity, capacity - free, free, null);
+    return new Candidate(
+        "node-" + host, disk, host, rack, capacity, capacity - free, free, null, false);
   }
 
   private static Candidate unfit(Candidate disk, String why) {
@@ -53,7 +54,8 @@ class PlacementTest {
         disk.capacityBytes(),
         disk.usedBytes(),
         disk.freeBytes(),
-        why);
+        why,
+        false);
   }
 
   /** Racks, hosts a rack, disks a host and sizes at random: mostly lopsided. */

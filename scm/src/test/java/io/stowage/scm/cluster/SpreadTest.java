@@ -34,6 +34,7 @@ import org.junit.jupiter.api.Test;
 class SpreadTest {
   private static final int CLUSTERS = 1_500;
   private static final ErasurePolicy RS_6_3 = ErasurePolicy.RS_6_3;
+  private static final String LEAVING = "is DECOMMISSIONING";
 
   private static Candidate disk(int rack, int host, int disk) {
     return disk(rack, host, disk, null);
@@ -45,7 +46,9 @@ class SpreadTest {
 
   private static Candidate disk(String told, int rack, int host, int disk, String unfit) {
     String name = "h" + rack + "-" + host;
-    return new Candidate("node-" + name, "d" + disk, name, told, 100, 50, 50 + rack + host, unfit);
+    boolean leaving = LEAVING.equals(unfit);
+    return new Candidate(
+        "node-" + name, "d" + disk, name, told, 100, 50, 50 + rack + host, unfit, leaving);
   }
 
   /** Racks of so many hosts, of one disk each. */
@@ -69,6 +72,7 @@ class SpreadTest {
       boolean full = random.nextInt(8) == 0 || (fitOne >= 0 && rack != fitOne);
       for (int host = random.nextInt(6); host >= 0; host--) {
         boolean told = allTold || random.nextInt(10) > 0;
+        boolean leaving = random.nextInt(12) == 0;
         for (int d = random.nextInt(3); d >= 0; d--) {
           disks.add(
               disk(
@@ -76,7 +80,7 @@ class SpreadTest {
                   rack,
                   host,
                   d,
-                  full || random.nextInt(8) == 0 ? "full" : null));
+                  leaving ? LEAVING : full || random.nextInt(8) == 0 ? "full" : null));
         }
       }
     }
@@ -133,6 +137,7 @@ class SpreadTest {
   @Test
   void whatWasPlacedNowKeepsTheRule() throws StoreException {
     int placed = 0;
+    int forNow = 0;
     for (int seed = 0; seed < CLUSTERS / 4; seed++) {
       Random random = new Random(seed);
       List<Candidate> cluster = atRandom(random);
@@ -142,15 +147,22 @@ class SpreadTest {
             continue;
           }
           List<Candidate> places = Placement.place(cluster, policy, kind, Set.of(), random);
-          assertEquals(
-              List.of(),
-              spread(places, cluster, policy, kind).inTheWay(),
-              "seed " + seed + ", " + policy + ", " + kind + ": " + places);
+          String context = "seed " + seed + ", " + policy + ", " + kind + ": " + places;
+          List<Candidate> fit = cluster.stream().filter(Candidate::isFit).toList();
+          assertEquals(List.of(), spread(places, fit, policy, kind).inTheWay(), context);
+          // More than m are in a rack while some of the others take none.
+          for (int shard : spread(places, cluster, policy, kind).inTheWay()) {
+            String rack = places.get(shard).rack();
+            long beside = places.stream().filter(place -> place.rack().equals(rack)).count();
+            assertTrue(beside > policy.m(), context);
+            forNow++;
+          }
           placed++;
         }
       }
     }
     assertTrue(placed > 1_000, placed + " containers");
+    assertTrue(forNow > 50, forNow + " shards that may not stay there");
   }
 
   @Test
@@ -161,6 +173,37 @@ class SpreadTest {
     Spread mended = spread(inRacks(5, 4), racksOf(8, 8, 3), RS_6_3, FailureDomain.HOST);
     assertEquals(9, mended.inTheWay().size());
     assertEquals(3, mended.apart(0, racksOf(8, 8, 3)).size());
+  }
+
+  /** Else all containers would be told to keep the rule, and evening out would undo what does. */
+  @Test
+  void aMachineThatIsAwayForAWhileChangesNoVerdict() {
+    List<Candidate> cluster = racksOf(8, 8, 3);
+    Candidate away = cluster.remove(16);
+    List<Candidate> fit = List.copyOf(cluster);
+    cluster.add(disk(2, 0, 0, "silent"));
+    Spread spread = spread(inRacks(5, 4), cluster, RS_6_3, FailureDomain.HOST);
+    assertEquals(9, spread.inTheWay().size());
+    assertEquals(List.of("/r2"), racks(spread.apart(0, fit)));
+    List<Candidate> places = new ArrayList<>(inRacks(3, 4));
+    places.addAll(List.of(away, disk(2, 1, 0)));
+    Spread other = spread(places, cluster, RS_6_3, FailureDomain.HOST);
+    assertEquals(List.of("/r0", "/r2"), racks(other.noNearer(0, fit)));
+    cluster.set(18, disk(2, 0, 0, LEAVING)); // for good
+    Spread without = spread(inRacks(5, 4), cluster, RS_6_3, FailureDomain.HOST);
+    assertEquals(List.of(), without.inTheWay());
+  }
+
+  @Test
+  void whileOneRackIsFitTheyAreJudgedAsEver() {
+    List<Candidate> cluster = new ArrayList<>(racksOf(8));
+    for (int rack = 1; rack < 3; rack++) {
+      for (int host = 0; host < 8; host++) {
+        cluster.add(disk(rack, host, 0, "full"));
+      }
+    }
+    Spread spread = spread(inRacks(3, 4, 2), cluster, RS_6_3, FailureDomain.HOST);
+    assertEquals(List.of(3, 4, 5, 6), spread.inTheWay());
   }
 
   /** Of so many shards in each rack: to which racks one of the first may go. */

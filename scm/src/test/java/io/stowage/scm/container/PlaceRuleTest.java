@@ -38,6 +38,11 @@ class PlaceRuleTest {
   private static final int CLUSTERS = 2_000;
   private static final int CONTAINERS = 5; // each
 
+  private static Candidate disk(
+      String host, String disk, String rack, String unfit, boolean leaving) {
+    return new Candidate("node-" + host, disk, host, rack, 100, 50, 50, unfit, leaving);
+  }
+
   /** At random; now and then nobody told a rack, or a host's, or nothing of a rack is fit. */
   private static List<Candidate> cluster(Random random) {
     List<Candidate> disks = new ArrayList<>();
@@ -49,9 +54,10 @@ class PlaceRuleTest {
       for (int h = 0; h < hosts; h++) {
         String host = "h" + r + "-" + h;
         String its = random.nextInt(80) == 0 ? RackResolver.DEFAULT_RACK : rack;
+        boolean leaving = random.nextInt(12) == 0;
         for (int d = 1 + random.nextInt(3); d > 0; d--) {
-          String unfit = full || random.nextInt(8) == 0 ? "full" : null;
-          disks.add(new Candidate("node-" + host, "d" + d, host, its, 100, 50, 50, unfit));
+          String unfit = leaving ? "leaving" : full || random.nextInt(8) == 0 ? "full" : null;
+          disks.add(disk(host, "d" + d, its, unfit, leaving));
         }
       }
     }
@@ -134,13 +140,13 @@ class PlaceRuleTest {
     List<Candidate> cluster = new ArrayList<>();
     for (int host = 0; host < 6; host++) {
       for (String disk : List.of("d1", "d2")) {
-        cluster.add(new Candidate("n" + host, disk, "h" + host, "/r", 100, 50, 50, null));
+        cluster.add(disk("h" + host, disk, "/r", null, false));
       }
     }
     ContainerMap map = new ContainerMap();
     List<Candidate> places = new ArrayList<>(cluster.subList(0, 5)); // of three hosts
     assertTrue(map.put(row(1, ErasurePolicy.RS_3_2, places)));
-    places.set(4, new Candidate("n9", "d1", "h9", "/r", 100, 50, 50, null));
+    places.set(4, disk("h9", "d1", "/r", null, false));
     assertTrue(map.put(row(2, ErasurePolicy.RS_3_2, places)));
     PlaceRule rule = new PlaceRule(map, cluster, policy -> FailureDomain.HOST);
     List<PlaceRule.Verdict> said = new ArrayList<>();
@@ -148,5 +154,31 @@ class PlaceRuleTest {
       map.visit(id, (key, packed, reported) -> said.add(rule.judge(packed)));
     }
     assertEquals(List.of(PlaceRule.Verdict.MISPLACED, PlaceRule.Verdict.KEPT), said);
+  }
+
+  @Test
+  void whatWaitsForARackThatIsAwayIsCrowdedAndKeepsTheRuleWithoutThatRackForGood() {
+    assertEquals(PlaceRule.Verdict.MISPLACED, withThirdRack(null, false));
+    assertEquals(PlaceRule.Verdict.CROWDED, withThirdRack("silent", false));
+    assertEquals(PlaceRule.Verdict.KEPT, withThirdRack("leaving", true));
+  }
+
+  /** Of a container of rs-6-3 with five shards in a rack and four in another, and none there. */
+  private static PlaceRule.Verdict withThirdRack(String unfit, boolean leaving) {
+    List<Candidate> cluster = new ArrayList<>();
+    for (int host = 0; host < 8; host++) {
+      cluster.add(disk("a" + host, "d1", "/a", null, false));
+      cluster.add(disk("b" + host, "d1", "/b", null, false));
+    }
+    List<Candidate> places = List.copyOf(cluster.subList(0, 9));
+    for (int host = 0; host < 3; host++) {
+      cluster.add(disk("c" + host, "d1", "/c", unfit, leaving));
+    }
+    ContainerMap map = new ContainerMap();
+    assertTrue(map.put(row(1, ErasurePolicy.RS_6_3, places)));
+    PlaceRule rule = new PlaceRule(map, cluster, policy -> FailureDomain.HOST);
+    PlaceRule.Verdict[] said = new PlaceRule.Verdict[1];
+    map.visit(1, (key, packed, reported) -> said[0] = rule.judge(packed));
+    return said[0];
   }
 }
