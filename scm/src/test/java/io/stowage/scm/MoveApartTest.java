@@ -27,6 +27,7 @@ import io.stowage.common.proto.AcceptUnknownShardsRequest;
 import io.stowage.common.proto.ClaimContainerReply;
 import io.stowage.common.proto.ClaimContainerRequest;
 import io.stowage.common.proto.ContainerInfo;
+import io.stowage.common.proto.ContainerState;
 import io.stowage.common.proto.DatanodeMode;
 import io.stowage.common.proto.Lease;
 import io.stowage.common.proto.LeaseOutcome;
@@ -37,6 +38,7 @@ import io.stowage.common.proto.ShardKey;
 import io.stowage.common.proto.ShardPlace;
 import io.stowage.common.proto.ShardReport;
 import io.stowage.scm.cluster.RackResolver;
+import io.stowage.scm.container.ContainerRow;
 import io.stowage.scm.container.MemoryContainerStore;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -91,10 +93,14 @@ class MoveApartTest {
   }
 
   private static List<Long> sealed(ScmHarness h, int count) throws StoreException {
+    return sealed(h, count, 8192);
+  }
+
+  private static List<Long> sealed(ScmHarness h, int count, long end) throws StoreException {
     List<Long> ids = new ArrayList<>();
     for (int i = 0; i < count; i++) {
-      Lease lease = h.written(8192);
-      h.release(lease, LeaseOutcome.LEASE_FULL, 8192);
+      Lease lease = h.written(end);
+      h.release(lease, LeaseOutcome.LEASE_FULL, end);
       ids.add(lease.getContainer().getId());
     }
     h.pass(Duration.ofSeconds(3));
@@ -373,6 +379,51 @@ class MoveApartTest {
     assertWholeAndAlone(h, id);
   }
 
+  /** The mean and the threshold are more than all of a disk. */
+  @Test
+  void aTwentiethOfADiskIsKeptFreeHoweverFullOthersAre() throws Exception {
+    ScmHarness h = cluster(7, 1, "host");
+    long id = threeInOneRack(h);
+    for (FakeDatanode node : h.nodes) {
+      node.setUsedBytes(node.diskIds().get(0), 94L << 30);
+      node.setFreeBytes(node.diskIds().get(0), 6L << 30);
+    }
+    List<FakeDatanode> targets = others(h, id);
+    for (FakeDatanode target : targets) {
+      target.setUsedBytes(target.diskIds().get(0), 95L << 30);
+      target.setFreeBytes(target.diskIds().get(0), 5L << 30);
+    }
+    registerAnew(h);
+    h.pass(Duration.ofMinutes(2));
+    assertEquals(1, h.status().getMisplacedContainers());
+    assertEquals(0, h.status().getBalance().getInFlight());
+    assertEquals(0, moved(h));
+    setFreeBytes(h, 6L << 30, targets);
+    passUnharmed(h, Duration.ofSeconds(30));
+    assertNoneLeft(h);
+    assertEquals(0, beyondM(h, id));
+  }
+
+  /** A shard is more of these disks than the threshold. */
+  @Test
+  void theOnlyDiskOfANodeIsNotTooFullBesideItself() throws Exception {
+    ScmHarness h = cluster(7, 1, "host");
+    long id = threeInOneRack(h, 12L << 20);
+    for (FakeDatanode node : h.nodes) {
+      node.setUsedBytes(node.diskIds().get(0), 50L << 20);
+      node.setFreeBytes(node.diskIds().get(0), 50L << 20);
+    }
+    for (FakeDatanode target : others(h, id)) {
+      target.setUsedBytes(target.diskIds().get(0), 30L << 20);
+      target.setFreeBytes(target.diskIds().get(0), 70L << 20);
+    }
+    registerAnew(h);
+    passUnharmed(h, Duration.ofSeconds(30));
+    assertNoneLeft(h);
+    assertEquals(1, moved(h));
+    assertEquals(0, beyondM(h, id));
+  }
+
   /** What is under way, backed off or refused holds up nothing behind it. */
   @Test
   void asManyMoveAtOnceAsTheOperatorSaysAFewEachTick() throws Exception {
@@ -387,7 +438,7 @@ class MoveApartTest {
     }
     assertTrue(misplaced > 45, misplaced + " containers");
     h.nodes.forEach(node -> node.holdRebuilds(true));
-    word = word.toBuilder().setMovesAtOnce(256).build();
+    word = word.toBuilder().setMovesAtOnce(64).build();
     registerAnew(h);
     h.tick();
     int first = h.status().getBalance().getInFlight();
@@ -411,7 +462,7 @@ class MoveApartTest {
     }
     assertTrue(full.shards().size() > 45, full.shards().size() + " shards");
     h.nodes.forEach(node -> node.holdRebuilds(true));
-    word = word.toBuilder().setMovesAtOnce(256).build();
+    word = word.toBuilder().setMovesAtOnce(64).build();
     h.pass(Duration.ofSeconds(1));
     balance(h);
     h.tick(); // finds the disks, and then the containers
@@ -516,6 +567,36 @@ class MoveApartTest {
     assertEquals(4, movedFrom(h).stream().filter(full::equals).count());
   }
 
+  /** Each container on the full disks has a shard on the only emptier host. */
+  @Test
+  void whatEveningOutHasNoUseForMovesApartTake() throws Exception {
+    ScmHarness h = cluster(7, 12, "host");
+    setFreeBytes(h, 0, h.nodes.subList(5, 7));
+    List<Long> ids = sealed(h, 20);
+    tell("/a", h.nodes.subList(2, 5));
+    tell("/b", h.nodes.get(0), h.nodes.get(5));
+    tell("/c", h.nodes.get(1), h.nodes.get(6));
+    setFreeBytes(h, 1000L << 30, h.nodes);
+    for (int i = 0; i < 7; i++) {
+      FakeDatanode node = h.nodes.get(i);
+      long used = i == 0 ? 900L << 30 : i == 1 ? 0 : 620L << 30;
+      node.diskIds().forEach(disk -> node.setUsedBytes(disk, used));
+      node.holdRebuilds(true);
+    }
+    registerAnew(h);
+    h.pass(A_LITTLE);
+    List<FakeDatanode> from = movedFrom(h);
+    assertTrue(h.nodes.subList(2, 5).containsAll(from));
+    assertEquals(8, from.size());
+    h.nodes.forEach(node -> node.holdRebuilds(false));
+    h.nodes.forEach(FakeDatanode::finishRebuilds);
+    passUnharmed(h, Duration.ofSeconds(30));
+    assertNoneLeft(h);
+    for (long id : ids) {
+      assertEquals(0, beyondM(h, id));
+    }
+  }
+
   @Test
   void ofOneMoveAtATimeBothKindsGetTheirTurn() throws Exception {
     ScmHarness h = cluster(10, 12, "host");
@@ -539,11 +620,7 @@ class MoveApartTest {
     ScmHarness h = cluster(6, 1, "host");
     FakeDatanode target = h.nodes.get(5);
     setMode(h, target, DatanodeMode.MAINTENANCE);
-    long end = 8L << 20; // of a disk of 100 MiB
-    for (int i = 0; i < 3; i++) {
-      h.release(h.written(end), LeaseOutcome.LEASE_FULL, end);
-    }
-    h.pass(Duration.ofSeconds(3));
+    sealed(h, 3, 8L << 20); // of a disk of 100 MiB
     for (FakeDatanode node : h.nodes) {
       node.setUsedBytes(node.diskIds().get(0), 50L << 20);
       node.setFreeBytes(node.diskIds().get(0), 50L << 20);
@@ -707,9 +784,61 @@ class MoveApartTest {
     }
   }
 
+  /** Each of them waits for long, and leases wait behind the tick. */
+  @Test
+  void twoWritesThatFailAreAllThatMovesTryInATick() throws Exception {
+    ScmHarness h = cluster(10, 12, "host");
+    manyMisplacedAndOneFull(h);
+    registerAnew(h);
+    h.store.setHangs(true);
+    h.tick();
+    assertEquals(2, h.store.failedWrites());
+    h.tick();
+    assertEquals(4, h.store.failedWrites());
+    assertEquals(0, h.status().getBalance().getInFlight());
+    h.store.setHangs(false);
+    h.tick();
+    assertEquals(8, h.status().getBalance().getInFlight());
+  }
+
+  /** Repack ended with them since places were looked at. */
+  @Test
+  void containersThatAreGoneTakeNoTriesFromOthers() throws Exception {
+    ScmHarness h = cluster(10, 12, "host");
+    List<Long> misplaced = new ArrayList<>();
+    List<Long> ids = sealed(h, 100);
+    tell("/a", h.nodes.subList(0, 6));
+    tell("/b", h.nodes.subList(6, 8));
+    tell("/c", h.nodes.subList(8, 10));
+    for (long id : ids) {
+      if (beyondM(h, id) > 0) {
+        misplaced.add(id);
+      }
+    }
+    assertTrue(misplaced.size() > 50, misplaced.size() + " containers");
+    h.nodes.forEach(node -> node.holdRebuilds(true));
+    registerAnew(h);
+    for (long id : misplaced.subList(6, misplaced.size())) {
+      ContainerRow row = h.store.read(id);
+      ContainerInfo gone =
+          row.info().toBuilder()
+              .setState(ContainerState.DELETED)
+              .setDeletedMicros(h.clock.wallMicros())
+              .build();
+      assertNotNull(h.store.write(h.store.leaderEpoch(), row, gone));
+    }
+    h.scm.follow();
+    h.tick();
+    assertEquals(6, h.status().getBalance().getInFlight());
+  }
+
   /** Three shards of it are in one rack; there is one place each in two others, and one more. */
   private long threeInOneRack(ScmHarness h) throws StoreException {
-    long id = sealed(h, 1).get(0);
+    return threeInOneRack(h, 8192);
+  }
+
+  private long threeInOneRack(ScmHarness h, long end) throws StoreException {
+    long id = sealed(h, 1, end).get(0);
     tell("/a", hosts(h, id).subList(0, 3));
     tell("/b", hosts(h, id).get(3));
     tell("/c", hosts(h, id).get(4));
@@ -756,6 +885,29 @@ class MoveApartTest {
     long generation = h.container(id).getLastGeneration();
     h.pass(Duration.ofMinutes(1));
     assertEquals(generation, h.container(id).getLastGeneration(), "it goes on and on");
+  }
+
+  /** All that are under way end when nobody waits for them any more: no row explains the copies. */
+  @Test
+  void movesOfALeaderThatIsGoneAreTooFewToHoldAnythingBack() throws Exception {
+    ScmHarness h = cluster(10, 12, "host");
+    sealed(h, 140);
+    tell("/a", h.nodes.subList(0, 6));
+    tell("/b", h.nodes.subList(6, 8));
+    tell("/c", h.nodes.subList(8, 10));
+    h.nodes.forEach(node -> node.holdRebuilds(true));
+    word = word.toBuilder().setMovesAtOnce(65).build();
+    assertThrows(StoreException.class, () -> h.scm.setBalance(word));
+    word = word.toBuilder().setMovesAtOnce(64).build();
+    registerAnew(h);
+    h.pass(Duration.ofSeconds(20));
+    assertEquals(64, h.status().getBalance().getInFlight());
+    failOver(h);
+    h.nodes.forEach(FakeDatanode::finishRebuilds);
+    h.pass(ScmHarness.DEAD.plus(A_LITTLE));
+    assertTrue(h.status().getUnknownShards() > 50, h.status()::toString);
+    assertEquals("", h.status().getHeldBack());
+    assertEquals(64, h.status().getBalance().getInFlight());
   }
 
   @Test

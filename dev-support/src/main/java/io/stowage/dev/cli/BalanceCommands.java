@@ -62,7 +62,7 @@ final class BalanceCommands {
     @Option(
         names = "--moves",
         paramLabel = "COUNT",
-        description = "at once in the whole cluster; 8 if not said")
+        description = "at once in the whole cluster, 64 at most; 8 if not said")
     private int moves;
 
     @Override

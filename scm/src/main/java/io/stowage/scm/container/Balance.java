@@ -26,6 +26,7 @@ import io.stowage.common.proto.ShardPlace;
 import io.stowage.scm.cluster.Candidate;
 import io.stowage.scm.cluster.ClusterMap;
 import java.util.Comparator;
+import java.util.DoubleSummaryStatistics;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -44,8 +45,8 @@ import org.slf4j.LoggerFactory;
  * larger, a machine carried to another rack after they were placed, and repair takes what place
  * there is. A {@link PlaceCheck} finds those that can be mended; {@link Spread} says which shard
  * goes where, and why that ends. They go first, one shard of a container at a time, and to no disk
- * that would be too full with all that is on its way there. While disks are too full they take half
- * of the moves at most.
+ * that would be too full with all that is on its way there, or have less than a twentieth free.
+ * While disks are too full they take half of the moves, and what these have no use for.
  *
  * <p><b>Even.</b> A disk is too full if the share that it uses of what shards may use is above the
  * mean of all fit disks by more than the threshold; its shards go to disks below that mean. It is
@@ -84,10 +85,18 @@ final class Balance {
   private static final double CLOSER = 1.5;
 
   private static final int MOVES_AT_ONCE = 8;
-  private static final int MOST_MOVES_AT_ONCE = 256;
+
+  /**
+   * Below {@link Surplus#FEW}: if the leader changes, nobody waits for the copies that all these
+   * make, and they are unknown. With more of them than that everything would be held back.
+   */
+  private static final int MOST_MOVES_AT_ONCE = 64;
 
   /** Containers for which places are looked for in a tick, of a kind; leases wait behind that. */
   private static final int MOST_TRIED = 32;
+
+  /** So much of a disk no move apart takes, however full others are. */
+  private static final int KEPT_FREE = 20; // the twentieth part
 
   /** Disks of which containers are looked for in one inspection. */
   private static final int MOST_FULL_DISKS = 64;
@@ -143,7 +152,7 @@ final class Balance {
 
   private int movesAtOnce() {
     int said = operator.latest().getBalance().getMovesAtOnce();
-    return said == 0 ? MOVES_AT_ONCE : said;
+    return said == 0 ? MOVES_AT_ONCE : Math.min(said, MOST_MOVES_AT_ONCE);
   }
 
   /** Numbers of the disks that are too full; none while nobody wants it. */
@@ -174,17 +183,17 @@ final class Balance {
     private final List<Candidate> disks;
     private final double threshold;
     private final double mean;
-    private final Map<String, Double> meanOfNode;
+    private final Map<String, DoubleSummaryStatistics> ofNode;
 
     Fullness(List<Candidate> disks, double threshold) {
       this.disks = disks;
       this.threshold = threshold;
       this.mean = mean(disks);
-      this.meanOfNode =
+      this.ofNode =
           disks.stream()
               .collect(
                   Collectors.groupingBy(
-                      Candidate::nodeId, Collectors.averagingDouble(Candidate::usedShare)));
+                      Candidate::nodeId, Collectors.summarizingDouble(Candidate::usedShare)));
     }
 
     boolean isTooFull(Candidate disk, double usedShare) {
@@ -195,18 +204,23 @@ final class Balance {
       return usedShare > mean + threshold;
     }
 
+    /** A disk that is its node's only one is fuller than none beside it, whatever comes to it. */
     private boolean isTooFullOfNode(Candidate disk, double usedShare) {
-      return usedShare > meanOfNode.get(disk.nodeId()) + threshold;
+      DoubleSummaryStatistics all = ofNode.get(disk.nodeId());
+      return all.getCount() > 1 && usedShare > all.getAverage() + threshold;
     }
 
     /** Disks that would not be too full with so much more than what is on its way to them. */
-    List<Candidate> withRoomFor(long bytes, List<Candidate> free, Map<String, Long> coming) {
+    List<Candidate> withRoomFor(
+        long bytes, List<Candidate> free, Map<String, Long> coming, long minFreeBytes) {
       return free.stream()
           .filter(
               disk -> {
                 long more =
                     coming.getOrDefault(Rebuild.diskKey(disk.nodeId(), disk.diskId()), 0L) + bytes;
-                return !isTooFull(disk, disk.usedShareWith(more));
+                long kept = (disk.usedBytes() + disk.freeBytes()) / KEPT_FREE;
+                return disk.freeBytes() - more >= Math.max(minFreeBytes, kept)
+                    && !isTooFull(disk, disk.usedShareWith(more));
               })
           .toList();
     }
@@ -214,14 +228,14 @@ final class Balance {
     /** Where a disk's shards may go. */
     List<Candidate> targetsOf(Candidate full) {
       boolean ofAll = isTooFullOfAll(full.usedShare());
-      boolean ofNode = isTooFullOfNode(full, full.usedShare());
+      boolean ofItsNode = isTooFullOfNode(full, full.usedShare());
       return disks.stream()
           .filter(
               disk ->
                   (ofAll && disk.usedShare() < mean)
-                      || (ofNode
+                      || (ofItsNode
                           && disk.nodeId().equals(full.nodeId())
-                          && disk.usedShare() < meanOfNode.get(full.nodeId())))
+                          && disk.usedShare() < ofNode.get(full.nodeId()).getAverage()))
           .toList();
     }
   }
@@ -240,29 +254,38 @@ final class Balance {
       oddTurn = 1 - oddTurn;
       roomApart = Math.min(room, (atOnce + oddTurn) / 2 - rebuilds.movesApart());
     }
-    room -= moveApart(inspector.places().misplaced(), start, fullness, roomApart);
-    even(found.onFullDisks(), start, fullness, room);
+    LongList misplaced = inspector.places().misplaced();
+    room -= moveApart(misplaced, start, fullness, roomApart, MOST_TRIED);
+    int triedApart = start.movesTried();
+    room -= even(found.onFullDisks(), start, fullness, room);
+    // What is on full disks may have no better place for good.
+    int unused = moveApart(misplaced, start, fullness, room, MOST_TRIED - triedApart);
   }
 
   /** Says how many moves it ordered. */
-  private int moveApart(LongList misplaced, Repair.Start start, Fullness fullness, int room)
+  private int moveApart(
+      LongList misplaced, Repair.Start start, Fullness fullness, int room, int tries)
       throws NotLeaderException {
     int begun = 0;
+    int lastTry = start.movesTried() + tries;
     for (int i = 0;
-        i < misplaced.size() && begun < room && start.goesOn() && start.movesTried() < MOST_TRIED;
+        i < misplaced.size() && begun < room && start.goesOn() && start.movesTried() < lastTry;
         i++) {
       misplacedTurn = (misplacedTurn + 1) % misplaced.size();
       boolean ordered =
           repair.moveApart(
               start,
               misplaced.get(misplacedTurn),
-              bytes -> fullness.withRoomFor(bytes, start.freeDisks(), rebuilds.bytesComing()));
+              bytes ->
+                  fullness.withRoomFor(
+                      bytes, start.freeDisks(), rebuilds.bytesComing(), cluster.minFreeBytes()));
       begun += ordered ? 1 : 0;
     }
     return begun;
   }
 
-  private void even(
+  /** Says how many moves it ordered. */
+  private int even(
       Map<Integer, LongList> onFullDisks, Repair.Start start, Fullness fullness, int most)
       throws NotLeaderException {
     List<Map.Entry<Integer, LongList>> fullDisks = List.copyOf(onFullDisks.entrySet());
@@ -295,6 +318,7 @@ final class Balance {
         }
       }
     }
+    return most - room;
   }
 
   private static List<Candidate> thatComeCloser(

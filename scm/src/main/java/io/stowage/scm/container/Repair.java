@@ -140,6 +140,9 @@ final class Repair {
   /** Each costs a row mutation, and leases wait behind the tick. */
   private static final int STARTS_A_TICK = 64;
 
+  /** One that fails in a tick is bad luck; behind two the table rather hangs, and each waits. */
+  private static final int MOST_MOVES_FAILED = 2;
+
   /** Containers looked at for work that can begin, a tick. */
   private static final int MOST_LOOKED_AT = 5_000;
 
@@ -447,6 +450,7 @@ final class Repair {
     private int begun;
     private int looked;
     private int movesTried;
+    private int movesFailed;
     private String obstacle = "";
 
     Start(List<Candidate> disks) {
@@ -483,6 +487,7 @@ final class Repair {
     boolean goesOn() {
       return begun < STARTS_A_TICK
           && looked < MOST_LOOKED_AT
+          && movesFailed < MOST_MOVES_FAILED
           && !free.isEmpty()
           && !rebuilds.isFull();
     }
@@ -642,6 +647,7 @@ final class Repair {
       ContainerRow row = map.get(id);
       if (condition == null
           || row == null
+          || !ShardInventory.isClosed(row.info().getState())
           || !condition.isWhole()
           || condition.toRebuild() != 0
           || !rebuilds.of(id, condition.shards()).isEmpty()
@@ -669,6 +675,7 @@ final class Repair {
       LOG.warn(
           "Cannot move a shard of container {} now: {}", ContainerRow.nameOf(id), e.toString());
       backOff(moveBackoffs, id);
+      start.movesFailed++;
       return false;
     }
   }

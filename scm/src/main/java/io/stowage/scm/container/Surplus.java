@@ -65,7 +65,7 @@ final class Surplus {
   private static final int LOOKED_AT_A_TICK = 100;
 
   /** So many unknown shards are never too many. */
-  private static final long FEW = 100;
+  static final long FEW = 100;
 
   private static final long ALARM_NANOS = Duration.ofMinutes(1).toNanos();
   static final Duration QUARANTINE = Duration.ofDays(7);

@@ -44,6 +44,8 @@ public final class MemoryContainerStore implements ContainerStore {
   private String clusterId;
   private long epoch;
   private Fault fault = Fault.NONE;
+  private boolean hangs;
+  private int failed;
   private int mutations;
   private Hook beforeOperatorWord; // null: nothing happens
 
@@ -69,6 +71,16 @@ public final class MemoryContainerStore implements ContainerStore {
 
   public synchronized void failNextWrite(Fault next) {
     fault = next;
+  }
+
+  /** From now on no write happens, and nobody can tell; or they all do again. */
+  public synchronized void setHangs(boolean doesHang) {
+    hangs = doesHang;
+  }
+
+  /** Writes that failed since the beginning. */
+  public synchronized int failedWrites() {
+    return failed;
   }
 
   /** A copy of all that is in it; run it to put that back. */
@@ -127,7 +139,8 @@ public final class MemoryContainerStore implements ContainerStore {
     }
     Fault now = fault;
     fault = Fault.NONE;
-    if (now == Fault.REQUEST_LOST) {
+    if (hangs || now == Fault.REQUEST_LOST) {
+      failed++;
       throw new OutcomeUnknownException("Cannot tell: request lost", null);
     }
     ContainerRow there = rows.get(after.getId());
