@@ -62,6 +62,7 @@ import java.net.InetSocketAddress;
 import java.net.UnknownHostException;
 import java.security.SecureRandom;
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
@@ -518,11 +519,12 @@ public final class ScmServer implements AutoCloseable, HealthCheck {
     follower.shutdownNow();
     looker.shutdownNow();
     try {
-      if (!nodeLooker.awaitTermination(10, TimeUnit.SECONDS)
-          || !ticker.awaitTermination(10, TimeUnit.SECONDS)
-          || !placeLooker.awaitTermination(10, TimeUnit.SECONDS)
-          || !follower.awaitTermination(10, TimeUnit.SECONDS)
-          || !looker.awaitTermination(10, TimeUnit.SECONDS)) {
+      boolean ended = true; // each is waited for, though one does not end
+      for (ScheduledExecutorService thread :
+          List.of(nodeLooker, ticker, follower, looker, placeLooker)) {
+        ended &= thread.awaitTermination(10, TimeUnit.SECONDS);
+      }
+      if (!ended) {
         LOG.warn("SCM's threads do not end");
       }
     } catch (InterruptedException e) {

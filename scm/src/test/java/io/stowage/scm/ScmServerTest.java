@@ -228,6 +228,20 @@ class ScmServerTest {
     }
   }
 
+  /** It may take seconds, and nobody waits for it. */
+  @Test
+  void aThreadOfItsOwnLooksAtPlaces() throws Exception {
+    CountDownLatch looks = new CountDownLatch(2); // the first may have failed
+    CrashPoint.named("scm.work@" + scm.address())
+        .arm(
+            () -> {
+              if (Thread.currentThread().getName().equals("scm-places")) {
+                looks.countDown();
+              }
+            });
+    Await.until("two looks", Duration.ofSeconds(60), () -> looks.getCount() == 0);
+  }
+
   private int deadNodes() throws StoreException {
     return scm.containerManager()
         .clusterStatus(ClusterStatusRequest.getDefaultInstance())

@@ -96,10 +96,13 @@ public final class Inspector {
       return;
     }
     if (placesWanted.getAndSet(false) || start - nextPlacesNanos >= 0) {
-      places = PlaceCheck.of(map, cluster, random);
-      long end = clock.monotonicNanos();
-      restPlacesNanos = end + PAUSES * (end - start);
-      nextPlacesNanos = end + PLACES_NANOS;
+      try {
+        places = PlaceCheck.of(map, cluster, random);
+      } finally { // a look that fails costs as much
+        long end = clock.monotonicNanos();
+        restPlacesNanos = end + PAUSES * (end - start);
+        nextPlacesNanos = end + PLACES_NANOS;
+      }
     }
   }
 

@@ -19,6 +19,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotSame;
 import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.stowage.common.error.StoreException;
@@ -106,6 +107,21 @@ class InspectorTest {
     assertTrue(looks());
     assertFalse(looks());
     clock.advance(Duration.ofMinutes(1));
+    assertTrue(looks());
+  }
+
+  @Test
+  void aLookThatFailsIsNotMadeAgainAtEveryTick() {
+    lookTakes = Duration.ofSeconds(12);
+    whileLooking =
+        () -> {
+          throw new IllegalStateException("a bug");
+        };
+    assertThrows(IllegalStateException.class, inspector::lookAtPlaces);
+    whileLooking = () -> {};
+    clock.advance(Duration.ofSeconds(119));
+    assertFalse(looks());
+    clock.advance(Duration.ofSeconds(1));
     assertTrue(looks());
   }
 
