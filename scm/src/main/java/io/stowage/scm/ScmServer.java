@@ -519,10 +519,11 @@ public final class ScmServer implements AutoCloseable, HealthCheck {
     follower.shutdownNow();
     looker.shutdownNow();
     try {
-      boolean ended = true; // each is waited for, though one does not end
+      long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(10);
+      boolean ended = true; // each is asked, though one does not end
       for (ScheduledExecutorService thread :
           List.of(nodeLooker, ticker, follower, looker, placeLooker)) {
-        ended &= thread.awaitTermination(10, TimeUnit.SECONDS);
+        ended &= thread.awaitTermination(deadline - System.nanoTime(), TimeUnit.NANOSECONDS);
       }
       if (!ended) {
         LOG.warn("SCM's threads do not end");

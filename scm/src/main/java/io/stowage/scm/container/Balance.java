@@ -86,10 +86,7 @@ final class Balance {
 
   private static final int MOVES_AT_ONCE = 8;
 
-  /**
-   * Below {@link Surplus#FEW}: if the leader changes, nobody waits for the copies that all these
-   * make, and they are unknown. With more of them than that everything would be held back.
-   */
+  /** Below {@link Surplus#FEW}, see {@link #look}. */
   private static final int MOST_MOVES_AT_ONCE = 64;
 
   /** Containers for which places are looked for in a tick, of a kind; leases wait behind that. */
@@ -129,6 +126,7 @@ final class Balance {
   SetBalanceReply set(SetBalanceRequest request) throws StoreException {
     if (request.getThreshold() < 0
         || request.getThreshold() >= 1
+        || request.getMovesAtOnce() < 0
         || request.getMovesAtOnce() > MOST_MOVES_AT_ONCE) {
       throw new StoreException(
           ErrorCode.INVALID_ARGUMENT,
@@ -240,9 +238,14 @@ final class Balance {
     }
   }
 
-  /** Orders moves, as many as there is room for. */
-  void look(Inspection found) throws NotLeaderException {
-    int atOnce = movesAtOnce();
+  /**
+   * Orders moves, as many as there is room for.
+   *
+   * @param mostUnknown how many copies may become unknown without anything being held back for
+   *     that: if the leader changes, nobody waits for those that moves under way make
+   */
+  void look(Inspection found, long mostUnknown) throws NotLeaderException {
+    int atOnce = (int) Math.min(movesAtOnce(), mostUnknown);
     int room = atOnce - rebuilds.figures().moves();
     if (!isOn() || room <= 0) {
       return;

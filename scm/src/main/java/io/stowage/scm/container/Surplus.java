@@ -165,6 +165,13 @@ final class Surplus {
         + " before an operator accepts that (stowage datanode quarantine --accept)";
   }
 
+  /** So many more shards may be unknown and not too many; all, where an operator accepts that. */
+  long mostUnknown() {
+    return operator.areUnknownAccepted()
+        ? Long.MAX_VALUE
+        : Math.max(FEW, cluster.shardCount() / 1_000) - shards.strangers().unknownCount();
+  }
+
   private static boolean isAsideBy(long micros, Strangers.Stranger copy) {
     long since = copy.shard().getQuarantinedMicros();
     return copy.shard().getQuarantined() && since > 0 && since <= micros;

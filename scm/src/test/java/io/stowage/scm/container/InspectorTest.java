@@ -126,6 +126,21 @@ class InspectorTest {
   }
 
   @Test
+  void aLookThatFailsAtOnceIsMadeAgainAfterAMinute() {
+    lookTakes = Duration.ZERO;
+    whileLooking =
+        () -> {
+          throw new IllegalStateException("a bug");
+        };
+    assertThrows(IllegalStateException.class, inspector::lookAtPlaces);
+    whileLooking = () -> {};
+    clock.advance(Duration.ofSeconds(59));
+    assertFalse(looks());
+    clock.advance(Duration.ofSeconds(1));
+    assertTrue(looks());
+  }
+
+  @Test
   void looksAtPlacesTakeATenthOfACoreHoweverOftenOperatorsAsk() {
     lookTakes = Duration.ofSeconds(12);
     assertTrue(looks());
