@@ -941,6 +941,18 @@ final class Namespace implements ObjectManager, AutoCloseable {
 
   @Override
   public FindPathReply findPath(FindPathRequest request) throws StoreException {
+    FindPathReply found = find(request);
+    if (found != null) {
+      return found;
+    }
+    if (request.getWantAbsence()) {
+      return FindPathReply.newBuilder().setAbsent(true).build();
+    }
+    throw new StoreException(ErrorCode.NO_SUCH_KEY, "Cannot find " + request.getPath());
+  }
+
+  /** Null: nothing is there. */
+  private FindPathReply find(FindPathRequest request) throws StoreException {
     Buckets.Known bucket = buckets.require(request.getBucket());
     long past =
         request.getSnapshot().isEmpty() ? 0 : snapshots.stampOf(bucket.id(), request.getSnapshot());
@@ -951,7 +963,11 @@ final class Namespace implements ObjectManager, AutoCloseable {
     }
     Look look = past == 0 ? Look.now(objects) : Look.past(objects, past);
     String path = request.getPath();
-    ObjectVersion file = path.isEmpty() ? null : look.find(ObjectRows.row(bucket.id(), path));
+    ObjectVersion file = null;
+    if (!path.isEmpty()) {
+      ByteString row = ObjectRows.row(bucket.id(), path);
+      file = past == 0 ? objects.find(row, request.getWantAll()) : look.find(row);
+    }
     if (file != null) {
       return FindPathReply.newBuilder().setVersion(Listing.told(file)).build();
     }
@@ -962,7 +978,7 @@ final class Namespace implements ObjectManager, AutoCloseable {
             ListObjectsRequest.newBuilder().setPrefix(prefix).setLimit(1).build(),
             look);
     if (below.getObjectsCount() == 0 && !path.isEmpty()) {
-      throw new StoreException(ErrorCode.NO_SUCH_KEY, "Cannot find " + path);
+      return null;
     }
     FindPathReply.Builder reply = FindPathReply.newBuilder().setDirectory(true);
     if (below.getObjectsCount() > 0 && below.getObjects(0).getKey().equals(prefix)) {

@@ -29,6 +29,8 @@ import io.stowage.common.proto.AbortUploadRequest;
 import io.stowage.common.proto.Condition;
 import io.stowage.common.proto.DeleteBucketRequest;
 import io.stowage.common.proto.FileLease;
+import io.stowage.common.proto.FindPathReply;
+import io.stowage.common.proto.FindPathRequest;
 import io.stowage.common.proto.ListUploadsRequest;
 import io.stowage.common.proto.ListVersionsRequest;
 import io.stowage.common.proto.ObjectVersion;
@@ -114,6 +116,25 @@ abstract class FileSystemContract {
     assertFalse(tree.isDirectory("a"));
     om.om.deleteBucket(
         DeleteBucketRequest.newBuilder().setName(tree.bucket).setWriteId(WriteId.random()).build());
+  }
+
+  @Test
+  void whatIsNotThereIsToldSoToWhoWantsThat() throws StoreException {
+    tree.put("a/b", "content");
+    FindPathReply absent = FindPathReply.newBuilder().setAbsent(true).build();
+    for (String nothing : List.of("c", "a/c", "c/d", "a/b/c")) {
+      FindPathRequest find =
+          FindPathRequest.newBuilder().setBucket(tree.bucket).setPath(nothing).build();
+      assertEquals(ErrorCode.NO_SUCH_KEY, TestTree.codeOf(() -> om.om.findPath(find)), nothing);
+      for (boolean all : new boolean[] {false, true}) {
+        FindPathRequest wanting = find.toBuilder().setWantAll(all).setWantAbsence(true).build();
+        assertEquals(absent, om.om.findPath(wanting), nothing);
+      }
+    }
+    FindPathRequest there =
+        FindPathRequest.newBuilder().setBucket(tree.bucket).setPath("a").build();
+    assertEquals(
+        om.om.findPath(there), om.om.findPath(there.toBuilder().setWantAbsence(true).build()));
   }
 
   @Test

@@ -48,6 +48,8 @@ import io.stowage.common.proto.EventRef;
 import io.stowage.common.proto.EventRule;
 import io.stowage.common.proto.EventRuleSet;
 import io.stowage.common.proto.EventTarget;
+import io.stowage.common.proto.FindPathReply;
+import io.stowage.common.proto.FindPathRequest;
 import io.stowage.common.proto.GetBucketRequest;
 import io.stowage.common.proto.GetEntityRequest;
 import io.stowage.common.proto.GetIdentityRequest;
@@ -239,6 +241,61 @@ abstract class NamespaceContract {
       om.put(bucket, key, "small");
       assertEquals(1, om.get(bucket, key).getManifest().getExtentsCount());
     }
+  }
+
+  private FindPathRequest.Builder pathRequest(String path) {
+    return FindPathRequest.newBuilder().setBucket(bucket).setPath(path);
+  }
+
+  private String kindOf(String path) throws StoreException {
+    FindPathReply found = om.om.findPath(pathRequest(path).setWantAbsence(true).build());
+    if (found.getAbsent()) {
+      fails(ErrorCode.NO_SUCH_KEY, () -> om.om.findPath(pathRequest(path).build()));
+      assertEquals(FindPathReply.newBuilder().setAbsent(true).build(), found);
+      return "nothing";
+    }
+    assertEquals(found, om.om.findPath(pathRequest(path).build()));
+    String said = found.hasVersion() ? found.getVersion().getKey() : "nothing said";
+    return (found.getDirectory() ? "directory, " : "file, ") + said;
+  }
+
+  @Test
+  void aPathIsWhatKeysMakeOfIt() throws StoreException {
+    assertEquals("directory, nothing said", kindOf(""));
+    om.put(bucket, "a", "content");
+    om.put(bucket, "a.txt", "sorts between a file and what is below its name");
+    om.put(bucket, "b.txt", "content");
+    om.put(bucket, "b/c/d", "content");
+    om.put(bucket, "e/", "");
+    om.put(bucket, "e/f", "content");
+    om.put(bucket, "gone/f", "content");
+    om.delete(bucket, "gone/f");
+    assertEquals("file, a", kindOf("a"));
+    assertEquals("file, b/c/d", kindOf("b/c/d"));
+    assertEquals("directory, nothing said", kindOf("b"));
+    assertEquals("directory, nothing said", kindOf("b/c"));
+    assertEquals("directory, e/", kindOf("e"));
+    for (String nothing : List.of("a/b", "b/c/d/e", "b/", "gone", "gone/f", "e/g", "z")) {
+      assertEquals("nothing", kindOf(nothing), nothing);
+    }
+    om.put(bucket, "a/b", "content");
+    assertEquals("file, a", kindOf("a"), "which hides the directory");
+  }
+
+  @Test
+  void allThatAPathSaysOfItselfIsToldToWhoWantsIt() throws StoreException {
+    ObjectMetadata metadata =
+        ObjectMetadata.newBuilder().setOwner("ann").putUser("long", "x".repeat(2_000)).build();
+    om.om.putObject(
+        om.putRequest(bucket, "k", "content")
+            .setManifest(TestOm.manifest(7, 9))
+            .setMetadata(metadata)
+            .build());
+    ObjectVersion bare = om.om.findPath(pathRequest("k").build()).getVersion();
+    assertEquals(ObjectMetadata.getDefaultInstance(), bare.getMetadata());
+    ObjectVersion all = om.om.findPath(pathRequest("k").setWantAll(true).build()).getVersion();
+    assertEquals(head("k"), all);
+    assertEquals(metadata, all.getMetadata());
   }
 
   @Test

@@ -775,7 +775,9 @@ public final class InMemoryObjectManager implements ObjectManager {
 
   @Override
   public synchronized FindPathReply findPath(FindPathRequest request) throws StoreException {
-    TreeMap<String, ObjectVersion> objects = bucket(request.getBucket()).objects;
+    Bucket bucket = bucket(request.getBucket());
+    NavigableMap<String, ObjectVersion> objects =
+        request.getSnapshot().isEmpty() ? bucket.objects : snapshot(bucket, request.getSnapshot());
     ObjectVersion file = objects.get(request.getPath());
     if (file != null) {
       return FindPathReply.newBuilder().setVersion(file.toBuilder().clearManifest()).build();
@@ -783,6 +785,9 @@ public final class InMemoryObjectManager implements ObjectManager {
     String prefix = request.getPath().isEmpty() ? "" : request.getPath() + "/";
     String first = objects.ceilingKey(prefix);
     if (!prefix.isEmpty() && (first == null || !first.startsWith(prefix))) {
+      if (request.getWantAbsence()) {
+        return FindPathReply.newBuilder().setAbsent(true).build();
+      }
       throw new StoreException(ErrorCode.NO_SUCH_KEY, "Cannot find " + request.getPath());
     }
     FindPathReply.Builder reply = FindPathReply.newBuilder().setDirectory(true);

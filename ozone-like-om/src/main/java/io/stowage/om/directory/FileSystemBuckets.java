@@ -217,6 +217,7 @@ public final class FileSystemBuckets {
     }
   }
 
+  /** What a path is; null: nothing. */
   public FindPathReply find(BucketInfo bucket, FindPathRequest request, TreeGuard guard)
       throws StoreException {
     String path = request.getPath();
@@ -236,14 +237,14 @@ public final class FileSystemBuckets {
     }
     Directories.Found found = directories.findEntry(bucket.getId(), name, guard);
     if (found == null || found.entry() == null) {
-      throw noSuchKey(path);
+      return null;
     }
     ObjectVersion entry = found.entry();
     boolean directory = entry.getDirectoryId() != 0;
     if (request.getWantAll()) {
       entry = rows.find(ObjectRowLayout.row(bucket.getId(), found.place().rowKey()), true);
       if (entry == null || (entry.getDirectoryId() != 0) != directory) {
-        throw noSuchKey(path);
+        return null;
       }
     }
     guard.require(rows, found.place().rowKey(), entry, path, actionOf(request.getWanted()));
@@ -752,7 +753,7 @@ public final class FileSystemBuckets {
         .build();
   }
 
-  /** What a path was at the moment of a snapshot. */
+  /** What a path was at the moment of a snapshot; null: nothing. */
   public FindPathReply findPast(BucketInfo bucket, String path, long stamp, TreeGuard guard)
       throws StoreException {
     guard.requireUnlimited("snapshots of a bucket");
@@ -764,7 +765,7 @@ public final class FileSystemBuckets {
     String rowKey = pastRowKey(bucket, path, name, past);
     ObjectVersion entry = past.find(ObjectRowLayout.row(bucket.getId(), rowKey));
     if (entry == null) {
-      throw noSuchKey(path);
+      return null;
     }
     boolean directory = entry.getDirectoryId() != 0;
     return FindPathReply.newBuilder()

@@ -253,6 +253,12 @@ record Demand(
     };
   }
 
+  /** To be told that a path is no file, where keys imply directories: what their listing takes. */
+  static Demand ofNoFile(FindPathRequest find) {
+    String prefix = find.getPath().isEmpty() ? "" : find.getPath() + "/";
+    return list(find.getSnapshot().isEmpty() ? LIST : LIST_VERSIONS, prefix, "", 1);
+  }
+
   /** To change anything at all of what a key says of itself. */
   static Demand ofChanging(SetObjectMetadataRequest change) {
     boolean past = change.getVersionId() != 0;

@@ -424,8 +424,31 @@ public final class Door {
       }
       Message allowed = superuser ? whole : owns ? inHisName(whole) : ofHisOwn(whole, acting);
       checkWritten(allowed);
-      Message reply = (Message) call.with(allowed);
+      Message reply =
+          allowed instanceof FindPathRequest find && hides(bucket)
+              ? foundBy(find, bucket, call)
+              : (Message) call.with(allowed);
       return completed(told(reply, allowed, bucket), visitor.user());
+    }
+
+    /**
+     * What a path is where keys imply directories: of one that is no file only who may list what is
+     * below it may know that, as over S3, and whether anything is.
+     */
+    private Message foundBy(FindPathRequest find, BucketInfo bucket, Call call) throws Throwable {
+      Message reply;
+      try {
+        reply = (Message) call.with(find);
+      } catch (StoreException e) {
+        if (e.code() == ErrorCode.NO_SUCH_KEY) {
+          conclude(decide(Demand.ofNoFile(find), bucket));
+        }
+        throw e;
+      }
+      if (reply instanceof FindPathReply found && (found.getDirectory() || found.getAbsent())) {
+        conclude(decide(Demand.ofNoFile(find), bucket));
+      }
+      return reply;
     }
 
     /** An answer as its caller is told it. */

@@ -903,6 +903,53 @@ class DoorTest {
     assertEquals("content grants retention hold", told("renameObject", rename, renamed));
   }
 
+  /** What bob hears of a path where keys imply directories. */
+  private String heard(FindPathRequest find, Door.Call call) throws Exception {
+    try {
+      var unused = door.pass("findPath", find, visitor("bob"), call);
+      return "told";
+    } catch (StoreException e) {
+      return e.code().name();
+    } catch (Throwable e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  /**
+   * As over S3, where whoever may read but not list hears 403 of a key that is not there: he is not
+   * told by a status either whether it is, nor whether anything is below it.
+   */
+  @Test
+  void aPathThatIsNoFileIsToldToWhoMayList() throws Exception {
+    object = null;
+    FindPathRequest now = FindPathRequest.newBuilder().setBucket("b").setPath("k").build();
+    FindPathRequest past = now.toBuilder().setSnapshot("s").build();
+    Door.Call file =
+        allowed -> FindPathReply.newBuilder().setVersion(ObjectVersion.newBuilder()).build();
+    Door.Call implied = allowed -> FindPathReply.newBuilder().setDirectory(true).build();
+    Door.Call absent = allowed -> FindPathReply.newBuilder().setAbsent(true).build();
+    Door.Call refused =
+        allowed -> {
+          throw new StoreException(ErrorCode.NO_SUCH_KEY, "Cannot find k");
+        };
+    for (String action : List.of("s3:GetObject", "s3:GetObjectVersion")) {
+      share("Allow", '"' + action + '"', "\"arn:aws:s3:::b/*\"");
+    }
+    for (FindPathRequest find : List.of(now, past)) {
+      assertEquals("told", heard(find, file));
+      for (Door.Call noFile : List.of(implied, absent, refused)) {
+        assertEquals("ACCESS_DENIED", heard(find, noFile));
+      }
+    }
+    share("Allow", "\"s3:ListBucket\"", "\"arn:aws:s3:::b\"");
+    assertEquals("told", heard(now, implied));
+    assertEquals("told", heard(now, absent));
+    assertEquals("NO_SUCH_KEY", heard(now, refused));
+    assertEquals("ACCESS_DENIED", heard(past, absent));
+    share("Allow", "\"s3:ListBucketVersions\"", "\"arn:aws:s3:::b\"");
+    assertEquals("told", heard(past, absent));
+  }
+
   /** Not as something else was, that was there before. */
   @Test
   void whatAChangeHasMadeIsJudgedAsItIs() throws Exception {
