@@ -144,7 +144,7 @@ final class ObjectTree {
     this.snapshot = snapshot;
   }
 
-  /** What has this name, if anything. */
+  /** What has this name, if anything, by one call. */
   Optional<Entry> find(String key) throws StoreException {
     if (fileSystem) {
       return findPath(key, 0, false);
@@ -152,14 +152,14 @@ final class ObjectTree {
     if (key.isEmpty()) {
       return Optional.of(Entry.ofDirectory("", null));
     }
-    Optional<ObjectVersion> file = findObject(key);
-    return file.isPresent() ? file.map(Entry::ofFile) : findDirectory(key);
+    return findPath(key, 0, true); // a head that is short of room does not say who put the object
   }
 
   /**
-   * In a bucket of layout FILE_SYSTEM, whose directories are there without any sign of them.
+   * The same.
    *
-   * @param wanted bits of what the caller means to do; ACCESS_DENIED if he may not
+   * @param wanted in a bucket of layout FILE_SYSTEM, bits of what the caller means to do;
+   *     ACCESS_DENIED if he may not
    * @param all with all that it says of itself
    */
   private Optional<Entry> findPath(String key, int wanted, boolean all) throws StoreException {
@@ -172,10 +172,14 @@ final class ObjectTree {
                   .setSnapshot(snapshot)
                   .setWanted(wanted)
                   .setWantAll(all)
+                  .setWantAbsence(true)
                   .build());
+      if (found.getAbsent()) {
+        return Optional.empty();
+      }
       return Optional.of(
           found.getDirectory()
-              ? Entry.ofDirectory(key, found.getVersion())
+              ? Entry.ofDirectory(key, found.hasVersion() ? found.getVersion() : null)
               : Entry.ofFile(found.getVersion()));
     } catch (StoreException e) {
       if (e.code() == ErrorCode.NO_SUCH_KEY) {
@@ -187,21 +191,7 @@ final class ObjectTree {
 
   /** Asks whether the caller may do something; ACCESS_DENIED if not, false if nothing is there. */
   boolean access(String key, int wanted) throws StoreException {
-    try {
-      var unused =
-          objectManager.findPath(
-              FindPathRequest.newBuilder()
-                  .setBucket(bucket)
-                  .setPath(key)
-                  .setWanted(wanted)
-                  .build());
-      return true;
-    } catch (StoreException e) {
-      if (e.code() == ErrorCode.NO_SUCH_KEY) {
-        return false;
-      }
-      throw e;
-    }
+    return findPath(key, wanted, false).isPresent();
   }
 
   private Optional<ObjectVersion> findObject(String key) throws StoreException {

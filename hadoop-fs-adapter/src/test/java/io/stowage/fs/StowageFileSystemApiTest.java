@@ -453,13 +453,41 @@ class StowageFileSystemApiTest {
     fs.mkdirs(FILE.getParent());
     long before = calls();
     fs.create(FILE, false).close();
-    assertEquals(5, calls() - before, "file and directory of that name, the parent's two, the put");
+    assertEquals(3, calls() - before, "what has that name, the parent, the put");
     before = calls();
     fs.create(new Path("/d/g"), false).close();
-    assertEquals(3, calls() - before);
+    assertEquals(2, calls() - before);
     assertTrue(fs.delete(FILE.getParent(), true));
     fs.create(FILE.getParent()).close();
     assertThrows(ParentNotDirectoryException.class, () -> fs.create(FILE), "/d is a file now");
+  }
+
+  private interface Operation {
+    Object run() throws IOException;
+  }
+
+  private void assertCalls(int expected, Object result, Operation operation) throws IOException {
+    long before = calls();
+    assertEquals(result, operation.run());
+    assertEquals(expected, calls() - before);
+  }
+
+  /** Whether it is a file, a directory with a marker or without one, or nothing. */
+  @Test
+  void aLookAtAPathIsOneCall() throws IOException {
+    write(FILE, bytes(10, 1));
+    putByS3("implied/f", ObjectMetadata.getDefaultInstance());
+    assertTrue(fs.mkdirs(new Path("/made")));
+    assertCalls(1, 10L, () -> fs.getFileStatus(FILE).getLen());
+    assertCalls(1, true, () -> fs.getFileStatus(new Path("/implied")).isDirectory());
+    assertCalls(1, true, () -> fs.getFileStatus(new Path("/made")).isDirectory());
+    assertCalls(1, false, () -> fs.exists(new Path("/nothing")));
+    assertCalls(1, true, () -> fs.mkdirs(new Path("/made")));
+    assertCalls(3, true, () -> fs.mkdirs(new Path("/made/below"))); // its parent, the marker
+    assertCalls(1, false, () -> fs.delete(new Path("/nothing"), false));
+    // The file, its new name, that one's parent; the old one's listing and marker; the rename.
+    assertCalls(6, true, () -> fs.rename(new Path("/implied/f"), new Path("/made/g")));
+    assertCalls(5, true, () -> fs.rename(new Path("/made/g"), new Path("/implied/f")));
   }
 
   @Test

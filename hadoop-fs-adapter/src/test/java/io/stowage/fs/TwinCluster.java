@@ -24,6 +24,7 @@ import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.om.ObjectManager;
 import io.stowage.common.proto.CreateBucketRequest;
+import io.stowage.common.proto.FindPathRequest;
 import io.stowage.common.proto.GetObjectRequest;
 import io.stowage.common.proto.ListObjectsRequest;
 import io.stowage.common.time.StoreClock;
@@ -100,6 +101,8 @@ final class TwinCluster implements AutoCloseable {
                 key = get.getKey();
               } else if (request instanceof ListObjectsRequest list) {
                 key = list.getPrefix();
+              } else if (request instanceof FindPathRequest find) {
+                key = find.getPath();
               }
               if (closed != null && key != null && key.startsWith(closed)) {
                 throw new StoreException(ErrorCode.ACCESS_DENIED, "Permission denied: " + key);
