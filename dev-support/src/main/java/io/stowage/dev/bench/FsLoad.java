@@ -21,8 +21,10 @@ import java.lang.management.ManagementFactory;
 import java.net.URI;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
@@ -79,6 +81,12 @@ public final class FsLoad implements Callable<Integer> {
   @Option(names = "--warmup-seconds", defaultValue = "5", description = "before them, each")
   private int warmupSeconds;
 
+  @Option(
+      names = "--only",
+      split = ",",
+      description = "kinds of small calls, and nothing else; one may be named again")
+  private List<String> only = List.of();
+
   @Option(names = "--small", defaultValue = "4096", description = "bytes of a small file")
   private int smallBytes;
 
@@ -129,9 +137,11 @@ public final class FsLoad implements Callable<Integer> {
     long failures = 0;
     try {
       failures += small();
-      failures += syncs();
-      directories();
-      large();
+      if (only.isEmpty()) {
+        failures += syncs();
+        directories();
+        large();
+      }
     } finally {
       fs.delete(base, true);
       fs.close();
@@ -147,40 +157,45 @@ public final class FsLoad implements Callable<Integer> {
     for (int i = 0; i < files; i++) {
       fs.create(new Path(listed, "f" + i)).close();
     }
+    Map<String, Call> kinds = new LinkedHashMap<>();
+    kinds.put("create", (thread, random) -> create(thread, new byte[0]));
+    kinds.put("write", (thread, random) -> create(thread, content));
+    kinds.put(
+        "stat",
+        (thread, random) -> {
+          fs.getFileStatus(new Path(listed, "f" + random.nextInt(files)));
+          return 0;
+        });
+    kinds.put(
+        "list",
+        (thread, random) -> {
+          int count = 0;
+          for (RemoteIterator<?> i = fs.listStatusIterator(listed); i.hasNext(); i.next()) {
+            count++;
+          }
+          if (count != files) {
+            throw new IOException(count + " files are listed, not " + files);
+          }
+          return 0;
+        });
+    kinds.put(
+        "rename",
+        (thread, random) -> {
+          Path from = new Path(base, "renamed" + thread);
+          Path to = new Path(base, "renamed" + thread + "-to");
+          if (!fs.rename(from, to) && !fs.rename(to, from)) {
+            fs.create(from).close();
+          }
+          return 0;
+        });
     long failures = 0;
-    failures += timed("create", (thread, random) -> create(thread, new byte[0]));
-    failures += timed("write", (thread, random) -> create(thread, content));
-    failures +=
-        timed(
-            "stat",
-            (thread, random) -> {
-              fs.getFileStatus(new Path(listed, "f" + random.nextInt(files)));
-              return 0;
-            });
-    failures +=
-        timed(
-            "list",
-            (thread, random) -> {
-              int count = 0;
-              for (RemoteIterator<?> i = fs.listStatusIterator(listed); i.hasNext(); i.next()) {
-                count++;
-              }
-              if (count != files) {
-                throw new IOException(count + " files are listed, not " + files);
-              }
-              return 0;
-            });
-    failures +=
-        timed(
-            "rename",
-            (thread, random) -> {
-              Path from = new Path(base, "renamed" + thread);
-              Path to = new Path(base, "renamed" + thread + "-to");
-              if (!fs.rename(from, to) && !fs.rename(to, from)) {
-                fs.create(from).close();
-              }
-              return 0;
-            });
+    for (String name : only.isEmpty() ? kinds.keySet() : only) {
+      Call kind = kinds.get(name);
+      if (kind == null) {
+        throw new IllegalArgumentException("no kind " + name + ": there are " + kinds.keySet());
+      }
+      failures += timed(name, kind);
+    }
     return failures;
   }
 
