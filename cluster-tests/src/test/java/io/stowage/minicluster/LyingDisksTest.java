@@ -195,7 +195,7 @@ class LyingDisksTest {
     }
 
     @Override
-    public void write(ByteBuffer from, long position) throws IOException {
+    public void write(ByteBuffer[] from, long position) throws IOException {
       file.write(from, position);
     }
 

@@ -54,7 +54,7 @@ final class UnforcedFiles {
     }
 
     @Override
-    public void write(ByteBuffer from, long position) throws IOException {
+    public void write(ByteBuffer[] from, long position) throws IOException {
       file.write(from, position);
     }
 

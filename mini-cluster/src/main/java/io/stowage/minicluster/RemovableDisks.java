@@ -142,7 +142,7 @@ final class RemovableDisks implements DiskFiles {
     }
 
     @Override
-    public void write(ByteBuffer from, long position) throws IOException {
+    public void write(ByteBuffer[] from, long position) throws IOException {
       check(path);
       file.write(from, position);
     }

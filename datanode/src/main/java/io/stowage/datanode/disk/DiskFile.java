@@ -30,8 +30,16 @@ public interface DiskFile extends AutoCloseable {
    */
   int read(ByteBuffer into, long position) throws IOException;
 
-  /** Writes all remaining bytes. They may be lost until {@link #force} has returned. */
-  void write(ByteBuffer from, long position) throws IOException;
+  /**
+   * Writes all remaining bytes of some buffers, one behind the other. They may be lost until {@link
+   * #force} has returned. What is contiguous belongs into one call: how it is cut into buffers says
+   * nothing of how it is best written.
+   */
+  void write(ByteBuffer[] from, long position) throws IOException;
+
+  default void write(ByteBuffer from, long position) throws IOException {
+    write(new ByteBuffer[] {from}, position);
+  }
 
   /**
    * Makes every write that returned before this call durable. After it failed, nothing is known of

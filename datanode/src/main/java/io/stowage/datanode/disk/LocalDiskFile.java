@@ -30,8 +30,9 @@ import org.slf4j.LoggerFactory;
  *
  * <p>Large writes go past the page cache (O_DIRECT), where the file system lets them: what a stream
  * of megabytes leaves there pushes out what is read often, and getting fresh pages for it can cost
- * more than the rest of the write (ADR 7). Small ones, of which the next force takes many together,
- * and all reads go through it; the kernel keeps the two consistent.
+ * more than the rest of the write (ADR 7). A write is large by its bytes, however many buffers they
+ * lie in: what came over the network lies in several, of odd lengths. Small ones, of which the next
+ * force takes many together, and all reads go through it; the kernel keeps the two consistent.
  */
 final class LocalDiskFile implements DiskFile {
   private static final Logger LOG = LoggerFactory.getLogger(LocalDiskFile.class);
@@ -73,46 +74,75 @@ final class LocalDiskFile implements DiskFile {
   }
 
   @Override
-  public void write(ByteBuffer from, long position) throws IOException {
-    int wanted = from.remaining();
+  public void write(ByteBuffer[] from, long position) throws IOException {
+    long wanted = 0;
+    for (ByteBuffer piece : from) {
+      wanted += piece.remaining();
+    }
     try {
-      writeAll(from, position);
+      writeAll(from, position, position + wanted);
     } catch (IOException e) {
       throw LocalDiskFiles.failure(e, path, wanted);
     }
   }
 
-  private void writeAll(ByteBuffer from, long position) throws IOException {
+  private void writeAll(ByteBuffer[] from, long position, long end) throws IOException {
     long at = position;
-    if (from.remaining() >= DIRECT_BYTES && at % BLOCK == 0 && canWriteDirectly()) {
-      at += writeDirectly(from, at);
+    if (end - at >= DIRECT_BYTES && at % BLOCK == 0 && canWriteDirectly()) {
+      at = writeDirectly(from, at, end);
     }
-    while (from.hasRemaining()) {
-      at += channel.write(from, at);
+    for (ByteBuffer piece : from) {
+      while (piece.hasRemaining()) {
+        at += channel.write(piece, at);
+      }
     }
   }
 
   /** Whole blocks, while the device takes whole blocks; what is left is written as usual. */
-  private long writeDirectly(ByteBuffer from, long position) throws IOException {
-    int limit = from.limit();
+  private long writeDirectly(ByteBuffer[] from, long position, long end) throws IOException {
     long at = position;
-    while (limit - from.position() >= BLOCK && at % BLOCK == 0) {
-      int whole = (limit - from.position()) / BLOCK * BLOCK;
-      int written;
-      if (from.isDirect() && from.alignmentOffset(from.position(), BLOCK) == 0) {
-        from.limit(from.position() + whole);
-        written = direct.write(from, at);
-        from.limit(limit);
-      } else {
-        ByteBuffer aligned = ALIGNED.get().clear();
-        whole = Math.min(whole, aligned.capacity());
-        aligned.put(from.duplicate().limit(from.position() + whole)).flip();
-        written = direct.write(aligned, at);
-        from.position(from.position() + written);
-      }
+    while (end - at >= BLOCK && at % BLOCK == 0) {
+      int written = direct.write(nextBlocks(from, end - at), at);
+      skip(from, written);
       at += written;
     }
-    return at - position;
+    return at;
+  }
+
+  /**
+   * Whole blocks at a whole block in memory, of the bytes that come next: those of one buffer,
+   * where it has many enough there, else what lies in several is copied together. Moves no
+   * position.
+   */
+  private static ByteBuffer nextBlocks(ByteBuffer[] from, long left) {
+    long whole = left / BLOCK * BLOCK;
+    int first = 0;
+    while (!from[first].hasRemaining()) {
+      first++;
+    }
+    ByteBuffer next = from[first];
+    int inPlace = next.remaining() / BLOCK * BLOCK;
+    if (inPlace >= Math.min(DIRECT_BYTES, whole)
+        && next.isDirect()
+        && next.alignmentOffset(next.position(), BLOCK) == 0) {
+      return next.slice(next.position(), inPlace);
+    }
+    ByteBuffer aligned = ALIGNED.get().clear();
+    aligned.limit((int) Math.min(whole, aligned.capacity()));
+    for (int i = first; aligned.hasRemaining(); i++) {
+      int n = Math.min(from[i].remaining(), aligned.remaining());
+      aligned.put(from[i].slice(from[i].position(), n));
+    }
+    return aligned.flip();
+  }
+
+  private static void skip(ByteBuffer[] from, int written) {
+    int left = written;
+    for (ByteBuffer piece : from) {
+      int n = Math.min(piece.remaining(), left);
+      piece.position(piece.position() + n);
+      left -= n;
+    }
   }
 
   /** The path still names this file: nobody else renames it. */

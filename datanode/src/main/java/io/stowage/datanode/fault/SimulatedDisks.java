@@ -549,7 +549,7 @@ public final class SimulatedDisks implements DiskFiles {
     }
 
     @Override
-    public void write(ByteBuffer from, long position) throws IOException {
+    public void write(ByteBuffer[] from, long position) throws IOException {
       synchronized (SimulatedDisks.this) {
         awaitEnd(() -> hangingWrites.test(path), path);
         checkAlive();
@@ -557,10 +557,19 @@ public final class SimulatedDisks implements DiskFiles {
         if (!allowedWrites.test(path)) {
           throw new IOException("Input/output error");
         }
-        if (used + from.remaining() > capacity) {
+        long wanted = 0;
+        for (ByteBuffer piece : from) {
+          wanted += piece.remaining();
+        }
+        if (used + wanted > capacity) {
           throw new DiskFullException("the simulated disk is full", null);
         }
-        put(node, from, position);
+        long at = position;
+        for (ByteBuffer piece : from) {
+          int length = piece.remaining();
+          put(node, piece, at);
+          at += length;
+        }
       }
     }
 

@@ -795,28 +795,15 @@ public final class ShardFile {
     return page;
   }
 
+  /** Cut where a segment ends, and nowhere else: a payload's own pieces go to the file together. */
   private static void writeData(ByteBuf payload, long offset, DiskFile file) throws IOException {
+    int at = payload.readerIndex();
     long address = offset;
-    if (payload.nioBufferCount() == 1) {
-      writePiece(payload.nioBuffer(), address, file);
-      return;
-    }
-    for (ByteBuffer piece : payload.nioBuffers()) {
-      int length = piece.remaining();
-      writePiece(piece, address, file);
+    while (at < payload.writerIndex()) {
+      int length = (int) Math.min(payload.writerIndex() - at, ShardFormat.contiguousBytes(address));
+      file.write(payload.nioBuffers(at, length), ShardFormat.filePosition(address));
+      at += length;
       address += length;
-    }
-  }
-
-  private static void writePiece(ByteBuffer bytes, long offset, DiskFile file) throws IOException {
-    long address = offset;
-    int limit = bytes.limit();
-    while (bytes.position() < limit) {
-      int length = (int) Math.min(limit - bytes.position(), ShardFormat.contiguousBytes(address));
-      bytes.limit(bytes.position() + length);
-      file.write(bytes, ShardFormat.filePosition(address));
-      address += length;
-      bytes.limit(limit);
     }
   }
 

@@ -59,8 +59,16 @@ class LocalDiskFileTest {
         length = Math.min(length, FILE_BYTES - position);
         ByteBuffer bytes = buffer(round, length);
         bytes.get(bytes.position(), expected, position, length);
-        file.write(bytes, position);
-        assertEquals(0, bytes.remaining());
+        if (round % 5 < 2) {
+          file.write(bytes, position);
+          assertEquals(0, bytes.remaining());
+        } else {
+          ByteBuffer[] pieces = cut(bytes, round);
+          file.write(pieces, position);
+          for (ByteBuffer piece : pieces) {
+            assertEquals(0, piece.remaining());
+          }
+        }
         end = Math.max(end, position + length);
         assertRead(file, position, length);
         assertRead(file, random.nextInt(end), 1 + random.nextInt(BLOCK));
@@ -121,6 +129,20 @@ class LocalDiskFileTest {
         };
     int start = bytes.position();
     return bytes.put(content).limit(start + length).position(start);
+  }
+
+  /** The same bytes in up to seven buffers of all kinds and of any length, none included. */
+  private ByteBuffer[] cut(ByteBuffer bytes, int round) {
+    int[] cuts = random.ints(random.nextInt(7), 0, bytes.remaining() + 1).sorted().toArray();
+    ByteBuffer[] pieces = new ByteBuffer[cuts.length + 1];
+    int from = 0;
+    for (int i = 0; i < pieces.length; i++) {
+      int to = i < cuts.length ? cuts[i] : bytes.remaining();
+      pieces[i] = buffer(round + i, to - from);
+      pieces[i].put(pieces[i].position(), bytes, bytes.position() + from, to - from);
+      from = to;
+    }
+    return pieces;
   }
 
   private void assertRead(DiskFile file, int position, int atMost) throws Exception {
