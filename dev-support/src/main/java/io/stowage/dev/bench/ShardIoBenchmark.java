@@ -17,6 +17,8 @@ package io.stowage.dev.bench;
 
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.PooledByteBufAllocator;
+import io.stowage.common.data.NetworkDatanodes;
+import io.stowage.common.data.ShardService;
 import io.stowage.common.data.ShardService.ShardBytes;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.ByteRange;
@@ -25,11 +27,15 @@ import io.stowage.common.proto.ReadShardRequest;
 import io.stowage.common.proto.ShardKey;
 import io.stowage.common.proto.WriteShardRequest;
 import io.stowage.common.time.StoreClock;
+import io.stowage.common.tls.ClientTls;
 import io.stowage.datanode.disk.LocalDiskFiles;
+import io.stowage.datanode.net.DataServer;
 import io.stowage.datanode.store.ShardStore;
 import io.stowage.datanode.store.StoreSettings;
 import io.stowage.dev.content.GeneratedContent;
 import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -37,6 +43,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.LongAdder;
 import java.util.stream.Stream;
 import java.util.zip.CRC32C;
 import org.openjdk.jmh.annotations.Benchmark;
@@ -55,9 +62,11 @@ import org.openjdk.jmh.annotations.Threads;
 import org.openjdk.jmh.annotations.Warmup;
 
 /**
- * One datanode's shard file, called directly: durable writes that share group commits, and reads
- * from the page cache. More callers by JMH's {@code -t}; the directory by {@code -p directory=…},
- * where it matters what disk it is on.
+ * One datanode's shard file, called directly or over a socket of this machine: durable writes that
+ * share group commits, and reads from the page cache (cells of 1 MiB are not there before their
+ * first read, ADR 7). More callers by JMH's {@code -t}; the directory by {@code -p directory=…},
+ * where it matters what disk it is on. After each iteration it says what a GiB took of the
+ * processor, both ends and JMH included.
  */
 @State(Scope.Benchmark)
 @BenchmarkMode(Mode.Throughput)
@@ -73,11 +82,18 @@ public class ShardIoBenchmark {
   @Param({"4096", "1048576"})
   private int cellBytes;
 
+  /** process, or network. */
+  @Param("process")
+  private String over;
+
   @Param("")
   private String directory;
 
   private Path disk;
   private ShardStore store;
+  private DataServer server;
+  private NetworkDatanodes network;
+  private ShardService shards;
   private String diskId;
   private ByteBuf cell;
   private List<Integer> crcs;
@@ -85,6 +101,9 @@ public class ShardIoBenchmark {
   private long end;
   private ShardKey written;
   private long writtenCells;
+
+  private final LongAdder calls = new LongAdder();
+  private ProcessorTime before;
 
   @Setup(Level.Trial)
   public void openDisk() throws Exception {
@@ -99,6 +118,15 @@ public class ShardIoBenchmark {
             new StoreSettings(0, true, 256L << 20),
             StoreClock.system());
     diskId = store.diskInfos().get(0).getDiskId();
+    if (over.equals("network")) {
+      server =
+          DataServer.start(
+              new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), store, 256L << 20);
+      network = new NetworkDatanodes(ClientTls.OFF);
+      shards = network.datanode("127.0.0.1", server.port());
+    } else {
+      shards = store;
+    }
     byte[] bytes = new byte[cellBytes];
     new GeneratedContent(1, cellBytes).fill(0, bytes, 0, cellBytes);
     cell = PooledByteBufAllocator.DEFAULT.directBuffer(cellBytes).writeBytes(bytes);
@@ -121,6 +149,10 @@ public class ShardIoBenchmark {
 
   @TearDown(Level.Trial)
   public void deleteDisk() throws IOException {
+    if (network != null) {
+      network.close();
+      server.close();
+    }
     store.close();
     cell.release();
     try (Stream<Path> files = Files.walk(disk)) {
@@ -130,11 +162,41 @@ public class ShardIoBenchmark {
     }
   }
 
+  @Setup(Level.Iteration)
+  public void beginIteration() throws IOException {
+    calls.reset();
+    before = ProcessorTime.now();
+  }
+
+  @TearDown(Level.Iteration)
+  public void endIteration() throws IOException {
+    ProcessorTime now = ProcessorTime.now();
+    double gib = (double) calls.sum() * cellBytes / (1 << 30);
+    System.out.printf(
+        "%.2f GiB, of each %.2f s user, %.2f s system; ",
+        gib, (now.user - before.user) / gib, (now.system - before.system) / gib);
+  }
+
+  /** Seconds of this process. */
+  private record ProcessorTime(double user, double system) {
+    private static final double TICKS_PER_SECOND = 100; // USER_HZ
+
+    static ProcessorTime now() throws IOException {
+      String stat = Files.readString(Path.of("/proc/self/stat"));
+      // proc(5): the second field, in parentheses, may have spaces; the 14th and 15th are the times
+      String[] fromThird = stat.substring(stat.lastIndexOf(')') + 2).split(" ");
+      return new ProcessorTime(
+          Long.parseLong(fromThird[11]) / TICKS_PER_SECOND,
+          Long.parseLong(fromThird[12]) / TICKS_PER_SECOND);
+    }
+  }
+
   /** Returns when durable. */
   @Benchmark
   public Object write() throws Exception {
     WriteShardRequest request = nextWrite();
-    return store.write(request, cell.retainedDuplicate()).get(30, TimeUnit.SECONDS);
+    calls.increment();
+    return shards.write(request, cell.retainedDuplicate()).get(30, TimeUnit.SECONDS);
   }
 
   /** As a packed needle is read: its own CRC is its check, no checksum page is touched. */
@@ -151,8 +213,9 @@ public class ShardIoBenchmark {
 
   private int read(boolean sectorCrcs) throws Exception {
     long offset = ThreadLocalRandom.current().nextLong(writtenCells) * cellBytes;
+    calls.increment();
     ShardBytes answer =
-        store
+        shards
             .read(
                 ReadShardRequest.newBuilder()
                     .setShard(written)
@@ -188,7 +251,7 @@ public class ShardIoBenchmark {
     long container = shard == null ? 1 : shard.getContainer() + 1;
     shard =
         ShardKey.newBuilder().setContainer(container).setGeneration(1).setDiskId(diskId).build();
-    store
+    shards
         .open(
             OpenShardRequest.newBuilder()
                 .setShard(shard)
