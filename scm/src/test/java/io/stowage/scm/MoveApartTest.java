@@ -966,6 +966,8 @@ class MoveApartTest {
   void whatIsLostIsMadeFirst() throws Exception {
     ScmHarness h = cluster(9, 1, "host");
     long id = threeInOneRack(h);
+    h.nodes.forEach(FakeDatanode::restart); // all are told their racks, also who dies
+    h.pass(Duration.ofSeconds(1));
     h.nodes.forEach(node -> node.holdRebuilds(true));
     FakeDatanode dead = hosts(h, id).get(4); // not one of the three
     dead.setDown(true);

@@ -253,10 +253,20 @@ record Demand(
     };
   }
 
-  /** To be told that a path is no file, where keys imply directories: what their listing takes. */
-  static Demand ofNoFile(FindPathRequest find) {
-    String prefix = find.getPath().isEmpty() ? "" : find.getPath() + "/";
-    return list(find.getSnapshot().isEmpty() ? LIST : LIST_VERSIONS, prefix, "", 1);
+  /**
+   * To be told that a key is not there, or that a path is no file, where keys imply directories:
+   * what their listing takes. Null for calls that tell neither.
+   */
+  static Demand ofAbsence(Message request) {
+    if (request instanceof FindPathRequest find) {
+      String prefix = find.getPath().isEmpty() ? "" : find.getPath() + "/";
+      return list(find.getSnapshot().isEmpty() ? LIST : LIST_VERSIONS, prefix, "", 1);
+    }
+    if (request instanceof GetObjectRequest get) {
+      boolean past = get.getVersionId() != 0 || !get.getSnapshot().isEmpty();
+      return list(past ? LIST_VERSIONS : LIST, get.getKey(), "", 1);
+    }
+    return null;
   }
 
   /** To change anything at all of what a key says of itself. */

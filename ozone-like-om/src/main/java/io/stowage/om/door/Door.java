@@ -424,29 +424,29 @@ public final class Door {
       }
       Message allowed = superuser ? whole : owns ? inHisName(whole) : ofHisOwn(whole, acting);
       checkWritten(allowed);
+      Demand absence = hides(bucket) ? Demand.ofAbsence(allowed) : null;
       Message reply =
-          allowed instanceof FindPathRequest find && hides(bucket)
-              ? foundBy(find, bucket, call)
-              : (Message) call.with(allowed);
+          absence == null ? (Message) call.with(allowed) : foundBy(allowed, absence, bucket, call);
       return completed(told(reply, allowed, bucket), visitor.user());
     }
 
     /**
-     * What a path is where keys imply directories: of one that is no file only who may list what is
-     * below it may know that, as over S3, and whether anything is.
+     * What a look finds where keys imply directories: that a key is not there, or a path no file
+     * and whether anything is below it, only who may list may know, as over S3.
      */
-    private Message foundBy(FindPathRequest find, BucketInfo bucket, Call call) throws Throwable {
+    private Message foundBy(Message look, Demand absence, BucketInfo bucket, Call call)
+        throws Throwable {
       Message reply;
       try {
-        reply = (Message) call.with(find);
+        reply = (Message) call.with(look);
       } catch (StoreException e) {
         if (e.code() == ErrorCode.NO_SUCH_KEY) {
-          conclude(decide(Demand.ofNoFile(find), bucket));
+          conclude(decide(absence, bucket));
         }
         throw e;
       }
       if (reply instanceof FindPathReply found && (found.getDirectory() || found.getAbsent())) {
-        conclude(decide(Demand.ofNoFile(find), bucket));
+        conclude(decide(absence, bucket));
       }
       return reply;
     }

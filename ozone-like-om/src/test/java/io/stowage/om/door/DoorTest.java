@@ -904,9 +904,10 @@ class DoorTest {
   }
 
   /** What bob hears of a path where keys imply directories. */
-  private String heard(FindPathRequest find, Door.Call call) throws Exception {
+  private String heard(Message look, Door.Call call) throws Exception {
+    String method = look instanceof FindPathRequest ? "findPath" : "getObject";
     try {
-      var unused = door.pass("findPath", find, visitor("bob"), call);
+      var unused = door.pass(method, look, visitor("bob"), call);
       return "told";
     } catch (StoreException e) {
       return e.code().name();
@@ -948,6 +949,25 @@ class DoorTest {
     assertEquals("ACCESS_DENIED", heard(past, absent));
     share("Allow", "\"s3:ListBucketVersions\"", "\"arn:aws:s3:::b\"");
     assertEquals("told", heard(past, absent));
+  }
+
+  @Test
+  void thatAKeyIsNotThereIsToldToWhoMayList() throws Exception {
+    object = null;
+    GetObjectRequest now = GetObjectRequest.newBuilder().setBucket("b").setKey("k").build();
+    GetObjectRequest past = now.toBuilder().setSnapshot("s").build();
+    Door.Call absent =
+        allowed -> {
+          throw new StoreException(ErrorCode.NO_SUCH_KEY, "Cannot find k");
+        };
+    for (String action : List.of("s3:GetObject", "s3:GetObjectVersion")) {
+      share("Allow", '"' + action + '"', "\"arn:aws:s3:::b/*\"");
+    }
+    assertEquals("ACCESS_DENIED", heard(now, absent));
+    assertEquals("ACCESS_DENIED", heard(past, absent));
+    share("Allow", "\"s3:ListBucket\"", "\"arn:aws:s3:::b\"");
+    assertEquals("NO_SUCH_KEY", heard(now, absent));
+    assertEquals("ACCESS_DENIED", heard(past, absent));
   }
 
   /** Not as something else was, that was there before. */
