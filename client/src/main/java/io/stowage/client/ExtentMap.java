@@ -57,4 +57,13 @@ final class ExtentMap {
     }
     return pieces;
   }
+
+  /**
+   * The last byte at or before one of a needle at which a stripe begins; where a whole stripe is
+   * more than is read at once, a cell, since no shard has two of so few.
+   */
+  static long border(Extent extent, long at, int readBytes) {
+    long stripeBytes = (long) extent.getCellLength() * extent.getWidth();
+    return at - at % (stripeBytes <= readBytes ? stripeBytes : extent.getCellLength());
+  }
 }

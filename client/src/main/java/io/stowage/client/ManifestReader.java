@@ -25,6 +25,7 @@ import io.stowage.common.proto.ContainerInfo;
 import io.stowage.common.proto.Extent;
 import io.stowage.common.proto.Manifest;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
@@ -84,6 +85,25 @@ final class ManifestReader implements ObjectReader {
   @Override
   public int maxRead() {
     return MAX_READ;
+  }
+
+  @Override
+  public int evenLength(long offset, int most) {
+    long end = offset + most;
+    int found = Arrays.binarySearch(payloadStarts, end - 1);
+    int last = found >= 0 ? found : -found - 2; // the extent that holds the last byte
+    if (last < 0) {
+      return most; // no extents: the read says so
+    }
+    Extent extent = manifest.getExtents(last);
+    long inExtent = end - payloadStarts[last];
+    if (inExtent == payloadBytes(extent)) {
+      return most; // the next one begins with a stripe of its own
+    }
+    long header = extent.getHeaderLength();
+    long border = ExtentMap.border(extent, inExtent + header, most);
+    long even = payloadStarts[last] + Math.max(0, border - header) - offset;
+    return 2 * even >= most ? (int) even : most;
   }
 
   @Override

@@ -36,6 +36,18 @@ public interface ObjectReader extends AutoCloseable {
   /** Largest length for one {@link #read}. */
   int maxRead();
 
+  /**
+   * How much who reads on from an offset should read at once: up to where the shards have given as
+   * much as one another, since the one that gives most is waited for, and the next read begins
+   * evenly, too.
+   *
+   * @param most bytes that may be read, at least one, none behind the end
+   * @return at least half of it
+   */
+  default int evenLength(long offset, int most) {
+    return most;
+  }
+
   /** Ends read-ahead. Never throws. */
   @Override
   void close();

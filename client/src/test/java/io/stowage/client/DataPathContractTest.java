@@ -198,6 +198,16 @@ public abstract class DataPathContractTest {
     ObjectReader reader = reader(manifest);
     assertEquals(-1, Arrays.mismatch(expected, readAll(reader)), "whole");
     Random random = new Random(expected.length);
+    byte[] inPieces = new byte[expected.length];
+    int readAtOnce = Math.min(reader.maxRead(), 1 + expected.length / (1 + random.nextInt(8)));
+    for (int at = 0; at < expected.length; ) {
+      int most = Math.min(readAtOnce, expected.length - at);
+      int even = reader.evenLength(at, most);
+      assertTrue(even <= most && 2 * even >= most, even + " of " + most);
+      readInto(reader, inPieces, at, even);
+      at += even;
+    }
+    assertEquals(-1, Arrays.mismatch(expected, inPieces), "in pieces of " + readAtOnce);
     for (int i = 0; i < 10 && expected.length > 0; i++) {
       int from = random.nextInt(expected.length);
       int length = 1 + random.nextInt(Math.min(reader.maxRead(), expected.length - from));
@@ -243,6 +253,34 @@ public abstract class DataPathContractTest {
         }
       }
     }
+  }
+
+  @Test
+  void evenReadsAskEachShardForTheSame() throws Exception {
+    start(5);
+    int k = ErasurePolicy.RS_3_2.k();
+    int stripe = k * CELL;
+    byte[] bytes = content(20 * stripe, 1);
+    Manifest manifest = write(ErasurePolicy.RS_3_2, bytes, false, 50_000).manifest();
+    assertEquals(1, manifest.getExtentsCount());
+    Extent extent = manifest.getExtents(0);
+    assertEquals(CELL, extent.getCellLength());
+    int most = stripe + CELL;
+    ObjectReader reader = reader(manifest);
+    long at = stripe / 4; // somewhere
+    at += reader.evenLength(at, most);
+    int reads = 0;
+    for (; at + most < bytes.length; reads++) {
+      int even = reader.evenLength(at, most);
+      assertEquals(stripe, even);
+      for (ExtentMap.Piece piece :
+          ExtentMap.pieces(extent, k, at + extent.getHeaderLength(), even)) {
+        assertEquals(CELL, piece.length());
+      }
+      at += even;
+    }
+    assertTrue(reads >= 15, reads + " reads");
+    assertEquals(bytes.length - at, reader.evenLength(at, (int) (bytes.length - at)), "the rest");
   }
 
   @Test

@@ -15,9 +15,12 @@
  */
 package io.stowage.client;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.stowage.common.proto.Extent;
+import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
@@ -66,5 +69,42 @@ class ExtentMapTest {
     assertEquals(
         List.of(new ExtentMap.Piece(0, 4_196, 20_000)),
         ExtentMap.pieces(replicated, 1, 100, 20_000));
+  }
+
+  /** Bytes that each shard gives for a range. */
+  private static long[] shares(Extent extent, int k, long from, int length) {
+    long[] shares = new long[k];
+    for (ExtentMap.Piece piece : ExtentMap.pieces(extent, k, from, length)) {
+      shares[piece.shard()] += piece.length();
+    }
+    return shares;
+  }
+
+  @Test
+  void betweenBordersOfStripesAllShardsGiveTheSame() {
+    int read = 100_000;
+    long at = ExtentMap.border(STREAMED, 30_000, read);
+    assertEquals(24_576, at);
+    for (long end = at + read; end < 20 * read; end += read) {
+      long border = ExtentMap.border(STREAMED, end, read);
+      assertTrue(border > end - 24_576 && border <= end, border + " of " + end);
+      long share = (border - at) / 3;
+      assertArrayEquals(
+          new long[] {share, share, share}, shares(STREAMED, 3, at, (int) (border - at)));
+      at = border;
+    }
+  }
+
+  @Test
+  void readsThatAreShorterThanAStripeEndBehindACell() {
+    int read = 20_000;
+    for (long end = read; end < 20 * read; end += 977) {
+      long border = ExtentMap.border(STREAMED, end, read);
+      assertEquals(0, border % 8_192);
+      assertTrue(border > end - 8_192 && border <= end, border + " of " + end);
+      assertTrue(
+          Arrays.stream(shares(STREAMED, 3, border, 2 * 8_192)).max().getAsLong() == 8_192,
+          "two cells of one shard");
+    }
   }
 }

@@ -85,6 +85,25 @@ final class DecryptingReader implements ObjectReader {
     return Math.max(1, packetsPerRead - 1) * PacketLayout.PACKET_BYTES;
   }
 
+  /** Whole packets of what is even to the shards, of one stream. */
+  @Override
+  public int evenLength(long offset, int most) {
+    Stream stream = streams[streamAt(offset)];
+    long from = offset - stream.plainStart;
+    long end = Math.min(from + most, stream.length);
+    long begin = PacketLayout.sealedOffset(from / PacketLayout.PACKET_BYTES);
+    long stop =
+        Math.min(
+            PacketLayout.sealedOffset(PacketLayout.packets(end)),
+            PacketLayout.cipherLength(stream.length));
+    int even = sealed.evenLength(stream.sealedStart + begin, (int) (stop - begin));
+    if (even == stop - begin) {
+      return most;
+    }
+    long whole = (begin + even) / PacketLayout.SEALED_BYTES * PacketLayout.PACKET_BYTES - from;
+    return 2 * whole >= most ? (int) whole : most;
+  }
+
   @Override
   public ByteBuf read(long offset, int count) throws StoreException {
     if (count < 0 || count > maxRead() || offset < 0 || offset > length - count) {

@@ -161,6 +161,7 @@ class ObjectCipherTest {
     final byte[] bytes;
     long bytesRead;
     int reads;
+    int stripe = Integer.MAX_VALUE;
 
     Stored(byte[] bytes) {
       this.bytes = bytes;
@@ -183,6 +184,13 @@ class ObjectCipherTest {
         at += some;
       }
       return all;
+    }
+
+    @Override
+    public int evenLength(long offset, int most) {
+      assertTrue(most >= 1 && offset + most <= bytes.length, most + " at " + offset);
+      long even = (offset + most) / stripe * stripe - offset;
+      return 2 * even >= most ? (int) even : most;
     }
 
     @Override
@@ -288,19 +296,49 @@ class ObjectCipherTest {
       version.addPartLengths(length);
     }
     byte[] expected = plain.toByteArray();
+    Stored parts = new Stored(stored.toByteArray());
     ObjectReader reader =
         envelopes
             .open(BUCKET, cipher.envelope(), null)
-            .decrypting(
-                new Stored(stored.toByteArray()),
-                version.setLength(expected.length).setPartWriteIds(ids).build());
+            .decrypting(parts, version.setLength(expected.length).setPartWriteIds(ids).build());
     assertArrayEquals(expected, readAll(reader));
     for (int i = 0; i < 300; i++) {
       int from = random.nextInt(expected.length);
-      int count = 1 + random.nextInt(Math.min(expected.length - from, 200_000));
+      int most = 1 + random.nextInt(Math.min(expected.length - from, 200_000));
+      parts.stripe = 1 + random.nextInt(200_000);
+      int count = reader.evenLength(from, most);
+      assertTrue(count <= most && 2 * count >= most, count + " of " + most);
       assertArrayEquals(
           Arrays.copyOfRange(expected, from, from + count), read(reader, from, count));
     }
+  }
+
+  @Test
+  void evenReadsOfWhatIsStoredEndInThePacketBeforeAStripe() throws Exception {
+    byte[] plain = bytes(3_000_000);
+    ObjectCipher cipher = envelopes.withStoreKey(BUCKET, "s3");
+    Stored stored = new Stored(seal(cipher, plain, ByteString.EMPTY));
+    ObjectReader reader = cipher.decrypting(stored, version(plain.length));
+    int most = reader.maxRead();
+    assertEquals(most, reader.evenLength(5, most), "nothing is even");
+    stored.stripe = 300_000;
+    ByteArrayOutputStream all = new ByteArrayOutputStream();
+    int even = 0;
+    for (int at = 0; at < plain.length; ) {
+      int count = Math.min(most, plain.length - at);
+      int some = reader.evenLength(at, count);
+      assertTrue(some <= count && 2 * some >= count, some + " of " + count);
+      if (some < count) {
+        long packets = (at + some) / PACKET;
+        assertEquals(0, (at + some) % PACKET);
+        assertTrue(stored.stripe - packets * SEALED % stored.stripe < SEALED, "at " + packets);
+        even++;
+      }
+      all.writeBytes(read(reader, at, some));
+      at += some;
+    }
+    assertArrayEquals(plain, all.toByteArray());
+    assertEquals(4, even);
   }
 
   @Test
