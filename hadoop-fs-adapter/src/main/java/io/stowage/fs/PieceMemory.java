@@ -15,31 +15,36 @@
  */
 package io.stowage.fs;
 
-import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.LinkedHashSet;
-import java.util.List;
 import java.util.Set;
 
 /**
  * What the streams of a process keep between calls, all together. An input stream that fetches a
- * piece gets it in any case; when there is too much then, those streams lose theirs that have not
- * fetched for longest. Output streams that gather long chunks may take half of the bound from them;
- * who gets nothing hands on short ones. So any number of streams may be open, and memory beyond the
- * bound is only what reads of the moment use, one piece a reading thread, and one each thread of
- * read-ahead, and a short chunk of each output stream.
+ * piece gets it in any case, and the next one ahead; when there is too much then, first those
+ * streams that have more ahead lose that, then those their pieces that have not fetched for
+ * longest. More ahead is had only where there is room. Output streams that gather long chunks may
+ * take half of the bound from them; who gets nothing hands on short ones. Nothing waits here. So
+ * any number of streams may be open, and memory beyond the bound is only what reads of the moment
+ * use, one piece a reading thread, and one each thread of read-ahead whose stream has gone
+ * elsewhere, and a short chunk of each output stream.
  *
  * <p>Thread-safe. Holders are called without the lock.
  */
 final class PieceMemory {
   /** What a stream keeps; not the stream, or nobody who leaves one open would ever be forgotten. */
   interface Holder {
+    /** Gives back what it has ahead of its next piece; it tells so by {@link #gave}. */
+    void dropFarPieces();
+
     /** Gives back what it keeps and is not using just now; it tells so by {@link #gave}. */
     void dropPieces();
   }
 
   private volatile long mostBytes;
-  private final Set<Holder> holders = new LinkedHashSet<>(); // who fetched last is last
+  // Who fetched last is last. Each is asked to drop once, and put back by its next fetch.
+  private final Set<Holder> holders = new LinkedHashSet<>();
+  private final Set<Holder> farHolders = new LinkedHashSet<>(); // those that may have more ahead
   private long bytes; // of pieces and chunks
   private long gatheredBytes; // of chunks
 
@@ -47,43 +52,68 @@ final class PieceMemory {
     this.mostBytes = mostBytes;
   }
 
-  /** A stream has fetched a piece. */
+  /** A stream has fetched a piece, or begins to fetch the next one. */
   void took(Holder holder, int count) {
-    List<Holder> tooMany;
     synchronized (this) {
-      holders.remove(holder);
-      tooMany = add(count);
+      holders.remove(holder); // others are asked
+      bytes += count;
+    }
+    makeRoom();
+    synchronized (this) {
       holders.add(holder);
     }
-    tooMany.forEach(Holder::dropPieces);
   }
 
-  /** Counts so many bytes; gives the holders that have to drop theirs for them. */
-  private List<Holder> add(int count) {
-    bytes += count;
-    List<Holder> tooMany = new ArrayList<>();
-    long expected = bytes;
-    // Each was asked to drop once: it is put back by its next fetch. How much it has is not
-    // known here, about as much as the one that asks.
-    for (Iterator<Holder> eldest = holders.iterator(); expected > mostBytes && eldest.hasNext(); ) {
-      tooMany.add(eldest.next());
-      eldest.remove();
-      expected -= count;
+  /** A stream wants to begin to fetch one more ahead; false: there is no room for it. */
+  synchronized boolean tryTakeFar(Holder holder, int count) {
+    if (bytes + count > mostBytes) {
+      return false;
     }
-    return tooMany;
+    bytes += count;
+    farHolders.remove(holder);
+    farHolders.add(holder);
+    return true;
+  }
+
+  /** Has holders drop theirs until there is not too much. */
+  private void makeRoom() {
+    for (Runnable drop = nextToDrop(); drop != null; drop = nextToDrop()) {
+      drop.run();
+    }
+  }
+
+  private synchronized Runnable nextToDrop() {
+    if (bytes <= mostBytes) {
+      return null;
+    }
+    Holder far = eldest(farHolders);
+    if (far != null) {
+      return far::dropFarPieces;
+    }
+    Holder any = eldest(holders);
+    return any == null ? null : any::dropPieces;
+  }
+
+  private static Holder eldest(Set<Holder> of) {
+    Iterator<Holder> all = of.iterator();
+    if (!all.hasNext()) {
+      return null;
+    }
+    Holder eldest = all.next();
+    all.remove();
+    return eldest;
   }
 
   /** An output stream wants to gather so many bytes; false: the others have enough of them. */
   boolean tryGather(int count) {
-    List<Holder> tooMany;
     synchronized (this) {
       if (gatheredBytes + count > mostBytes / 2) {
         return false;
       }
       gatheredBytes += count;
-      tooMany = add(count);
+      bytes += count;
     }
-    tooMany.forEach(Holder::dropPieces);
+    makeRoom();
     return true;
   }
 
@@ -93,7 +123,7 @@ final class PieceMemory {
     bytes -= count;
   }
 
-  /** A piece was released. */
+  /** A piece was released, or will be when it comes. */
   synchronized void gave(int count) {
     bytes -= count;
   }
@@ -101,6 +131,7 @@ final class PieceMemory {
   /** A stream is closed. */
   synchronized void forget(Holder holder) {
     holders.remove(holder);
+    farHolders.remove(holder);
   }
 
   synchronized long bytes() {

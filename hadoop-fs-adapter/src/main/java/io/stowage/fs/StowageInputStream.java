@@ -33,9 +33,7 @@ import java.nio.ByteBuffer;
 import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
-import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
-import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.IntFunction;
 import org.apache.hadoop.fs.ByteBufferPositionedReadable;
@@ -55,11 +53,11 @@ import org.apache.hadoop.fs.statistics.impl.IOStatisticsStore;
 /**
  * Reads one version of a file, the one that was there at open; if that is replaced, reads go on
  * while its bytes are there, and fail in words afterwards, but never mix two versions. Sequential
- * reads hold two pieces at most, the one being read and the one fetched ahead; a piece grows from
- * 128 KiB to the setting while reads stay in sequence, so that a seek costs little, unless the read
- * policy says better. Between reads {@link PieceMemory} may take the pieces away, and the next read
- * fetches again. Positioned reads fetch exactly what they ask for, vectored ones what {@link
- * VectoredRead} plans.
+ * reads hold the piece being read and up to three that are fetched ahead; pieces grow from 128 KiB
+ * to the setting, and then their number, while reads stay in sequence, so that a seek costs little,
+ * unless the read policy says better. Between reads {@link PieceMemory} may take the pieces away,
+ * and the next read fetches again. Positioned reads fetch exactly what they ask for, vectored ones
+ * what {@link VectoredRead} plans.
  *
  * <p>The position is guarded by the stream's lock, and so are pieces while a read uses them;
  * positioned and vectored reads take no lock and may run at once with others.
@@ -72,6 +70,12 @@ final class StowageInputStream extends FSInputStream
         IOStatisticsSource {
   /** Holds most files of the kind that is packed, and costs no more than its round trip. */
   private static final int FIRST_PIECE_BYTES = 128 << 10;
+
+  /**
+   * Pieces that are fetched ahead at once. The steps of one (disk, checksums, network, checksums
+   * again) follow one another, so that one alone leaves most of them idle.
+   */
+  private static final int MOST_AHEAD = 3;
 
   /**
    * How often the places of the same version are looked up again in one read, when its containers
@@ -101,6 +105,7 @@ final class StowageInputStream extends FSInputStream
   private long position;
   private long nextInSequence; // where the last piece ended
   private int nextPieceBytes;
+  private int piecesAhead; // that there may be; more of them when they cannot be longer
 
   private final KeptPieces kept;
   private final Cleaner.Cleanable forgotten; // ends what is kept, once, also of a stream left open
@@ -134,7 +139,7 @@ final class StowageInputStream extends FSInputStream
     this.cipher = cipher;
     this.source = sourceOf(object);
     this.largestPiece = Math.min(readAheadBytes, source.reader().maxRead());
-    this.nextPieceBytes = firstPieceBytes();
+    beginSequence();
     this.kept = new KeptPieces(cluster.pieceMemory());
     this.forgotten = ClusterConnection.whenForgotten(this, kept::close);
   }
@@ -151,10 +156,11 @@ final class StowageInputStream extends FSInputStream
     }
   }
 
-  private int firstPieceBytes() {
-    return policy == ReadPolicy.SEQUENTIAL
-        ? largestPiece
-        : Math.min(FIRST_PIECE_BYTES, largestPiece);
+  /** Whoever reads next may want little: columnar formats jump. */
+  private void beginSequence() {
+    piecesAhead = 1;
+    nextPieceBytes =
+        policy == ReadPolicy.SEQUENTIAL ? largestPiece : Math.min(FIRST_PIECE_BYTES, largestPiece);
   }
 
   // Sequential reads.
@@ -205,35 +211,37 @@ final class StowageInputStream extends FSInputStream
   }
 
   private KeptPieces.Piece fetchPiece() throws IOException {
-    if (position != nextInSequence) {
-      nextPieceBytes = firstPieceBytes();
+    KeptPieces.Ahead ahead = kept.takeAhead(position);
+    if (ahead == null && position != nextInSequence) {
+      beginSequence();
     }
-    ByteBuf bytes = takeAhead();
+    long start = ahead == null ? position : ahead.start();
+    int count = ahead == null ? pieceBytes(start) : ahead.length();
+    ByteBuf bytes = ahead == null ? null : await(ahead);
     if (bytes == null) {
-      bytes = fetchToKeep(position, (int) Math.min(nextPieceBytes, length - position));
+      bytes = fetchToKeep(start, count);
     }
-    KeptPieces.Piece fetched = new KeptPieces.Piece(position, bytes);
-    nextInSequence = position + bytes.readableBytes();
+    nextInSequence = start + count;
     if (policy != ReadPolicy.RANDOM) {
-      nextPieceBytes = (int) Math.min(2L * nextPieceBytes, largestPiece);
-      fetchAhead(nextInSequence);
+      fetchAhead();
     }
-    return fetched;
+    return new KeptPieces.Piece(start, bytes);
   }
 
-  /** What was fetched ahead, if it is what is wanted now. */
-  private ByteBuf takeAhead() throws IOException {
-    KeptPieces.Ahead fetched = kept.ahead.getAndSet(null);
-    if (fetched == null || fetched.start() != position) {
-      kept.release(fetched);
-      return null;
-    }
+  /** How much to fetch at once from a position on; what follows is fetched, too, by and by. */
+  private int pieceBytes(long start) {
+    return source.reader().evenLength(start, (int) Math.min(nextPieceBytes, length - start));
+  }
+
+  /** What was fetched ahead; null if that failed. */
+  private ByteBuf await(KeptPieces.Ahead ahead) throws IOException {
     try {
-      return fetched.bytes().get();
+      return ahead.bytes().get();
     } catch (ExecutionException e) {
+      kept.release(ahead);
       return null; // the reader's own attempt tells what is wrong
     } catch (InterruptedException e) {
-      kept.release(fetched);
+      kept.release(ahead);
       Thread.currentThread().interrupt();
       InterruptedIOException interrupted = new InterruptedIOException(path + ": interrupted");
       interrupted.initCause(e);
@@ -241,27 +249,31 @@ final class StowageInputStream extends FSInputStream
     }
   }
 
-  private void fetchAhead(long start) {
-    // A reader that had one piece may want nothing more: columnar formats jump. Two in sequence
-    // mean to go on.
-    if (start >= length || nextPieceBytes < Math.min(4 * FIRST_PIECE_BYTES, largestPiece)) {
+  /** One more piece was read in sequence: the next ones may be longer, or more of them. */
+  private void fetchAhead() {
+    if (nextPieceBytes == largestPiece) {
+      piecesAhead = Math.min(piecesAhead + 1, MOST_AHEAD);
+    }
+    nextPieceBytes = (int) Math.min(2L * nextPieceBytes, largestPiece);
+    // A reader that had one piece may want nothing more. Two in sequence mean to go on.
+    if (nextPieceBytes < Math.min(4 * FIRST_PIECE_BYTES, largestPiece)) {
       return;
     }
-    int count = (int) Math.min(nextPieceBytes, length - start);
-    try {
-      kept.ahead.set(
-          new KeptPieces.Ahead(
-              start,
-              CompletableFuture.supplyAsync(
-                  () -> fetchUnchecked(start, count), cluster.readAhead())));
-    } catch (RejectedExecutionException | OutOfMemoryError e) {
-      kept.ahead.set(null); // all threads are busy, or no more can be made
+    boolean begun = true;
+    while (begun && kept.countAhead() < piecesAhead) {
+      long start = kept.endOfAhead(nextInSequence);
+      if (start >= length) {
+        return;
+      }
+      int count = pieceBytes(start);
+      begun =
+          kept.fetchAhead(start, count, () -> fetchUnchecked(start, count), cluster.readAhead());
     }
   }
 
   private ByteBuf fetchUnchecked(long start, int count) {
     try {
-      return fetchToKeep(start, count);
+      return fetch(start, count);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
@@ -478,7 +490,7 @@ final class StowageInputStream extends FSInputStream
   @Override
   public synchronized void unbuffer() {
     kept.dropPieces();
-    nextPieceBytes = firstPieceBytes();
+    beginSequence();
   }
 
   @Override

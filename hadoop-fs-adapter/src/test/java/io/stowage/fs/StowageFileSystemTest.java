@@ -22,7 +22,6 @@ import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.stowage.client.twin.InMemoryDataPath;
 import io.stowage.common.conf.Keys;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
@@ -779,18 +778,5 @@ class StowageFileSystemTest {
     assertThrows(IOException.class, () -> StowageFileSystem.requireJava("11"));
     StowageFileSystem.requireJava("17");
     StowageFileSystem.requireJava("25");
-  }
-
-  @Test
-  void keepsAtMostTwoPiecesOfAFileThatIsReadInSequence() throws IOException {
-    byte[] content = bytes(40 * MIB, 3);
-    write("/f", content);
-    assertTrue(InMemoryDataPath.MAX_READ <= 4 * MIB);
-    try (FSDataInputStream in = fs.open(new Path("/f"))) {
-      assertArrayEquals(content, in.readAllBytes());
-      in.unbuffer();
-      in.seek(5);
-      assertEquals(content[5] & 0xff, in.read());
-    }
   }
 }

@@ -48,7 +48,22 @@ public final class InMemoryDataPath implements DataPath {
   private final AtomicLong writesUntilFailure = new AtomicLong(Long.MAX_VALUE);
   private final AtomicInteger openWriters = new AtomicInteger();
   private final AtomicInteger openReaders = new AtomicInteger();
+  private volatile ReadWatch watch = new ReadWatch() {};
   private final List<RecordSpec> records = new ArrayList<>();
+
+  /** Sees every read; may hold it up, on its thread. */
+  public interface ReadWatch {
+    /** A read begins. */
+    default void begins(long offset, int length) throws StoreException {}
+
+    /** It gives these bytes, which are the caller's then. */
+    default void gives(ByteBuf bytes) {}
+  }
+
+  /** Has all reads seen from now on. */
+  public void watchReads(ReadWatch by) {
+    watch = by;
+  }
 
   /**
    * Lets this many calls of write or finish succeed; the next ones fail until this is called again.
@@ -203,6 +218,7 @@ public final class InMemoryDataPath implements DataPath {
         throw new IllegalArgumentException(
             "read of " + length + " bytes at " + offset + " of " + length());
       }
+      watch.begins(offset, length);
       ByteBuf bytes = ByteBufAllocator.DEFAULT.buffer(Math.max(1, length));
       long start = 0;
       for (Extent extent : manifest.getExtentsList()) {
@@ -219,6 +235,7 @@ public final class InMemoryDataPath implements DataPath {
         }
         start += extent.getLength();
       }
+      watch.gives(bytes);
       return bytes;
     }
 
