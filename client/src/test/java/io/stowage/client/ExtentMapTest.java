@@ -85,7 +85,7 @@ class ExtentMapTest {
     int read = 100_000;
     long at = ExtentMap.border(STREAMED, 30_000, read);
     assertEquals(24_576, at);
-    for (long end = at + read; end < 20 * read; end += read) {
+    for (long end = at + read; end < 20L * read; end += read) {
       long border = ExtentMap.border(STREAMED, end, read);
       assertTrue(border > end - 24_576 && border <= end, border + " of " + end);
       long share = (border - at) / 3;
@@ -98,7 +98,7 @@ class ExtentMapTest {
   @Test
   void readsThatAreShorterThanAStripeEndBehindACell() {
     int read = 20_000;
-    for (long end = read; end < 20 * read; end += 977) {
+    for (long end = read; end < 20L * read; end += 977) {
       long border = ExtentMap.border(STREAMED, end, read);
       assertEquals(0, border % 8_192);
       assertTrue(border > end - 8_192 && border <= end, border + " of " + end);

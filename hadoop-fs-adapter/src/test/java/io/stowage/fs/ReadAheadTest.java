@@ -204,7 +204,7 @@ class ReadAheadTest {
       };
       for (int[] step : steps) {
         readOn(in, step[0] * KIB + 1 - (int) in.getPos());
-        assertEquals(step[1] * KIB, memory.bytes(), () -> Arrays.toString(step));
+        assertEquals((long) step[1] * KIB, memory.bytes(), () -> Arrays.toString(step));
       }
       in.seek(12L * MIB);
       readOn(in, 1);

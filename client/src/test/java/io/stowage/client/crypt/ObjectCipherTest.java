@@ -329,7 +329,7 @@ class ObjectCipherTest {
       int some = reader.evenLength(at, count);
       assertTrue(some <= count && 2 * some >= count, some + " of " + count);
       if (some < count) {
-        long packets = (at + some) / PACKET;
+        long packets = ((long) at + some) / PACKET;
         assertEquals(0, (at + some) % PACKET);
         assertTrue(stored.stripe - packets * SEALED % stored.stripe < SEALED, "at " + packets);
         even++;

@@ -184,7 +184,7 @@ public class ShardIoBenchmark {
     static ProcessorTime now() throws IOException {
       String stat = Files.readString(Path.of("/proc/self/stat"));
       // proc(5): the second field, in parentheses, may have spaces; the 14th and 15th are the times
-      String[] fromThird = stat.substring(stat.lastIndexOf(')') + 2).split(" ");
+      String[] fromThird = stat.substring(stat.lastIndexOf(')') + 2).split(" ", -1);
       return new ProcessorTime(
           Long.parseLong(fromThird[11]) / TICKS_PER_SECOND,
           Long.parseLong(fromThird[12]) / TICKS_PER_SECOND);
