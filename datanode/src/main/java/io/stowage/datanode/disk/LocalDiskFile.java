@@ -111,7 +111,7 @@ final class LocalDiskFile implements DiskFile {
 
   /**
    * Whole blocks at a whole block in memory, of the bytes that come next: those of one buffer,
-   * where it has many enough there, else what lies in several is copied together. Moves no
+   * where it has as many there as can be copied together, else those of several, copied. Moves no
    * position.
    */
   private static ByteBuffer nextBlocks(ByteBuffer[] from, long left) {
@@ -121,13 +121,13 @@ final class LocalDiskFile implements DiskFile {
       first++;
     }
     ByteBuffer next = from[first];
+    ByteBuffer aligned = ALIGNED.get().clear();
     int inPlace = next.remaining() / BLOCK * BLOCK;
-    if (inPlace >= Math.min(DIRECT_BYTES, whole)
+    if (inPlace >= Math.min(aligned.capacity(), whole)
         && next.isDirect()
         && next.alignmentOffset(next.position(), BLOCK) == 0) {
       return next.slice(next.position(), inPlace);
     }
-    ByteBuffer aligned = ALIGNED.get().clear();
     aligned.limit((int) Math.min(whole, aligned.capacity()));
     for (int i = first; aligned.hasRemaining(); i++) {
       int n = Math.min(from[i].remaining(), aligned.remaining());
