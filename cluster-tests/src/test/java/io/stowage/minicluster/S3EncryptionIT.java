@@ -371,6 +371,7 @@ class S3EncryptionIT extends S3EncryptionTest {
     String bucket = newBucket();
     byte[] small = TestContent.of("small", 3_000);
     byte[] large = TestContent.of("large", (4 << 20) + 77); // more than a stripe
+    byte[] unhashed = TestContent.of("unhashed", (8 << 20) + 77); // of one part to S3
     ServerSideEncryption[] modes = {ServerSideEncryption.AES256, ServerSideEncryption.AWS_KMS};
     for (ServerSideEncryption mode : modes) {
       s3.putObject(
@@ -397,7 +398,7 @@ class S3EncryptionIT extends S3EncryptionTest {
     for (ServerSideEncryption mode : modes) {
       setDefault(bucket, mode, null, false);
       try (FileSystem files = cluster.fileSystem(bucket)) {
-        for (byte[] content : new byte[][] {small, large, {}}) {
+        for (byte[] content : new byte[][] {small, large, unhashed, {}}) {
           String name = mode + "-" + content.length;
           try (FSDataOutputStream out =
               files.create(new org.apache.hadoop.fs.Path("/hadoop/" + name))) {

@@ -32,7 +32,9 @@ import java.io.IOException;
 import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.security.MessageDigest;
 import java.util.Arrays;
+import java.util.HexFormat;
 import java.util.Locale;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -55,7 +57,10 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import software.amazon.awssdk.core.sync.RequestBody;
 import software.amazon.awssdk.services.s3.S3Client;
+import software.amazon.awssdk.services.s3.model.ChecksumType;
+import software.amazon.awssdk.services.s3.model.GetObjectAttributesResponse;
 import software.amazon.awssdk.services.s3.model.HeadObjectResponse;
+import software.amazon.awssdk.services.s3.model.ObjectAttributes;
 import software.amazon.awssdk.services.s3.model.S3Exception;
 
 /**
@@ -254,6 +259,78 @@ class SyncedFilesIT {
       }
     }
     assertArrayEquals(content, read(files, path));
+  }
+
+  @Test
+  void clientsOfS3SeeAFileThatIsNotHashedAsAnUploadOfOnePart() throws Exception {
+    byte[] content = TestContent.of("unhashed", (9 << 20) + 77);
+    int first = (8 << 20) + 1;
+    Path path = new Path("/unhashed");
+    try (S3Client s3 =
+        S3Clients.impatient(cluster.s3Endpoint(), cluster.accessKey(), cluster.secretKey())) {
+      try (FSDataOutputStream out = files.create(path)) {
+        out.write(content, 0, first);
+      }
+      HeadObjectResponse head = s3.headObject(b -> b.bucket(BUCKET).key("unhashed"));
+      assertTrue(head.eTag().endsWith("-1\""), head.eTag());
+      assertEquals(
+          head.eTag(),
+          s3.listObjectsV2(b -> b.bucket(BUCKET)).contents().stream()
+              .filter(object -> object.key().equals("unhashed"))
+              .findFirst()
+              .orElseThrow()
+              .eTag());
+      HeadObjectResponse part = s3.headObject(b -> b.bucket(BUCKET).key("unhashed").partNumber(1));
+      assertEquals(first, part.contentLength());
+      assertEquals(1, part.partsCount());
+      S3Exception noPart =
+          assertThrows(
+              S3Exception.class,
+              () -> s3.headObject(b -> b.bucket(BUCKET).key("unhashed").partNumber(2)));
+      assertEquals(416, noPart.statusCode());
+      GetObjectAttributesResponse attributes =
+          s3.getObjectAttributes(
+              b ->
+                  b.bucket(BUCKET)
+                      .key("unhashed")
+                      .objectAttributes(
+                          ObjectAttributes.E_TAG,
+                          ObjectAttributes.OBJECT_PARTS,
+                          ObjectAttributes.CHECKSUM));
+      assertEquals(head.eTag(), '"' + attributes.eTag() + '"');
+      assertEquals(1, attributes.objectParts().totalPartsCount());
+      assertEquals(ChecksumType.FULL_OBJECT, attributes.checksum().checksumType());
+      assertArrayEquals(
+          Arrays.copyOf(content, first),
+          s3.getObjectAsBytes(b -> b.bucket(BUCKET).key("unhashed").ifMatch(head.eTag()))
+              .asByteArray());
+      // A copy is hashed, as one of an upload is.
+      s3.copyObject(
+          b ->
+              b.sourceBucket(BUCKET)
+                  .sourceKey("unhashed")
+                  .copySourceIfMatch(head.eTag())
+                  .destinationBucket(BUCKET)
+                  .destinationKey("hashed"));
+      byte[] digest = MessageDigest.getInstance("MD5").digest(Arrays.copyOf(content, first));
+      assertEquals(
+          '"' + HexFormat.of().formatHex(digest) + '"',
+          s3.headObject(b -> b.bucket(BUCKET).key("hashed")).eTag());
+
+      try (FSDataOutputStream out = files.append(path)) {
+        out.write(content, first, content.length - first);
+      }
+      HeadObjectResponse longer = s3.headObject(b -> b.bucket(BUCKET).key("unhashed"));
+      assertTrue(longer.eTag().endsWith("-2\""), longer.eTag());
+      assertEquals(
+          first,
+          s3.headObject(b -> b.bucket(BUCKET).key("unhashed").partNumber(1)).contentLength());
+      assertArrayEquals(content, read(files, path));
+      s3.putObject(
+          b -> b.bucket(BUCKET).key("unhashed").ifMatch(longer.eTag()),
+          RequestBody.fromString("replaced"));
+      assertEquals(8, files.getFileStatus(path).getLen());
+    }
   }
 
   @Test

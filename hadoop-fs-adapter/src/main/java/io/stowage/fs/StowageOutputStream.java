@@ -38,6 +38,8 @@ import io.stowage.common.proto.PutObjectReply;
 import io.stowage.common.proto.PutObjectRequest;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
 import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
@@ -72,9 +74,8 @@ import org.apache.hadoop.util.Progressable;
  *
  * <p>Memory: one chunk here, a short one where {@link PieceMemory} has no more, and what the data
  * path's process-wide budget gives; of a file that was synced, a stripe. A file that fits the first
- * chunk is written with its length known, so that it can be packed with others. Of a larger one
- * {@link ChunkDigest} keeps one chunk more while it is hashed. After an error nothing more is
- * committed: later writes and the first close fail too.
+ * chunk is written with its length known, so that it can be packed with others. After an error
+ * nothing more is committed: later writes and the first close fail too.
  */
 final class StowageOutputStream extends OutputStream
     implements StreamCapabilities, Abortable, Syncable, IOStatisticsSource {
@@ -88,6 +89,12 @@ final class StowageOutputStream extends OutputStream
   static final int SHORT_CHUNK_BYTES = 64 << 10;
 
   private static final int FIRST_CHUNK_BYTES = 8 << 10;
+
+  /**
+   * A longer file is not hashed for its ETag: MD5 costs more than all else that is done to its
+   * bytes, and cannot be divided among processors. docs/adr/0021.
+   */
+  static final int MD5_LIMIT_BYTES = 8 << 20;
 
   /** Directories above a file that are missing when it is committed. */
   enum Way {
@@ -116,7 +123,7 @@ final class StowageOutputStream extends OutputStream
   private final ByteString writeId = WriteId.random();
   private final FsStatistics fsStatistics;
   private final IOStatisticsStore counters = FsStatistics.ofOutput();
-  private final ChunkDigest md5 = new ChunkDigest(); // of the chunks that were handed on
+  private final MessageDigest md5 = newMd5(); // of the chunks handed on, up to the limit
   private final CRC32C crc = new CRC32C(); // what getFileChecksum tells
   private State state = State.OPEN;
   private final PieceMemory memory;
@@ -264,7 +271,7 @@ final class StowageOutputStream extends OutputStream
       if (writer == null) {
         writer = openWriter(lengthIfKnown, full);
       }
-      hash(full, lengthIfKnown >= 0);
+      hash(full);
       writer.write(full);
     } catch (StoreException e) {
       throw fail(e);
@@ -284,17 +291,14 @@ final class StowageOutputStream extends OutputStream
     return taken;
   }
 
-  private void hash(ByteBuf full, boolean whole) throws StoreException {
-    try {
-      if (whole) {
-        md5.update(full);
-      } else {
-        md5.updateMeanwhile(full);
-      }
-    } catch (StoreException e) {
-      full.release();
-      throw e;
+  private void hash(ByteBuf last) {
+    if (!isUnhashed()) {
+      md5.update(last.nioBuffer());
     }
+  }
+
+  private boolean isUnhashed() {
+    return length > MD5_LIMIT_BYTES;
   }
 
   private ObjectWriter openWriter(long lengthIfKnown, ByteBuf releasedOnError)
@@ -306,6 +310,7 @@ final class StowageOutputStream extends OutputStream
                 .setConditional(isConditional())
                 .setChecksum( // of the bytes that are stored
                     cipher == null ? ChecksumAlgorithm.CRC32C : ChecksumAlgorithm.CHECKSUM_NONE)
+                .setMd5LimitBytes(lengthIfKnown < 0 ? MD5_LIMIT_BYTES : 0)
                 .build());
     if (cipher == null) {
       return openWriter(writeId, lengthIfKnown, blob, releasedOnError);
@@ -416,7 +421,7 @@ final class StowageOutputStream extends OutputStream
     } else if (chunk == null) {
       request = putRequest();
     } else {
-      md5.update(chunk);
+      hash(chunk);
       request = putRequest();
       pieceId = WriteId.ofPiece(writeId, 0, false);
       ByteBuf copy = chunk.retainedDuplicate();
@@ -500,13 +505,14 @@ final class StowageOutputStream extends OutputStream
   }
 
   /** Once, when all is handed on, or has been hashed. */
-  private PutObjectRequest.Builder putRequest() throws StoreException {
+  private PutObjectRequest.Builder putRequest() {
     return PutObjectRequest.newBuilder()
         .setBucket(bucket.getName())
         .setKey(key)
         .setWriteId(writeId)
         .setLength(length)
-        .setMd5(etag(md5.digest()))
+        .setMd5(etag())
+        .setUnhashed(isUnhashed())
         .setMetadata(metadata)
         .setEncryptionDecided(true)
         .setManifest(Manifest.getDefaultInstance())
@@ -515,8 +521,20 @@ final class StowageOutputStream extends OutputStream
         .setCondition(condition);
   }
 
-  private ByteString etag(byte[] digest) {
+  private ByteString etag() {
+    if (isUnhashed()) {
+      return WriteId.mark(writeId, length);
+    }
+    byte[] digest = md5.digest();
     return cipher == null ? ByteString.copyFrom(digest) : cipher.etag(digest);
+  }
+
+  private static MessageDigest newMd5() {
+    try {
+      return MessageDigest.getInstance("MD5"); // the ETag that S3 clients expect and check
+    } catch (NoSuchAlgorithmException e) {
+      throw new IllegalStateException("every Java has MD5", e);
+    }
   }
 
   private static void take(PutObjectRequest.Builder request, ObjectWriter.Written written) {

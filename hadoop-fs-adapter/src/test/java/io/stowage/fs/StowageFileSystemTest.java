@@ -39,10 +39,12 @@ import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.EnumSet;
+import java.util.HashSet;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.Set;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.BlockLocation;
 import org.apache.hadoop.fs.CommonPathCapabilities;
@@ -212,7 +214,7 @@ class StowageFileSystemTest {
 
   @Test
   void readsBackFilesOfEverySizeAroundItsChunks() throws Exception {
-    for (int size : new int[] {0, 1, 4095, 128 << 10, MIB - 1, MIB, MIB + 1, 9 * MIB + 17}) {
+    for (int size : new int[] {0, 1, 4095, 128 << 10, MIB - 1, MIB, MIB + 1, 8 * MIB}) {
       byte[] content = bytes(size, size);
       write("/d/f" + size, content);
       assertArrayEquals(content, read("/d/f" + size), size + " bytes");
@@ -222,6 +224,42 @@ class StowageFileSystemTest {
           HexFormat.of().formatHex(MessageDigest.getInstance("MD5").digest(content)),
           assertInstanceOf(EtagSource.class, status).getEtag());
     }
+  }
+
+  @Test
+  void aFileThatIsNotHashedHasAnotherEtagEachTime() throws IOException {
+    Set<String> etags = new HashSet<>();
+    for (int size : new int[] {8 * MIB + 1, 9 * MIB + 17, 9 * MIB + 17}) {
+      byte[] content = bytes(size, size);
+      write("/f", content);
+      assertArrayEquals(content, read("/f"));
+      String etag = etag("/f");
+      assertTrue(etag.matches("[0-9a-f]{32}-1"), etag);
+      assertTrue(etags.add(etag), etag);
+    }
+    String etag = etag("/f");
+    assertTrue(fs.rename(new Path("/f"), new Path("/moved")));
+    assertEquals(etag, etag("/moved"));
+    fs.append(new Path("/moved")).close();
+    assertEquals(etag, etag("/moved"), "nothing was added");
+    FSDataOutputStream matching = ifMatch("/moved", etag);
+    FSDataOutputStream late = ifMatch("/moved", etag);
+    matching.write(bytes(9 * MIB, 1));
+    matching.close();
+    late.write(1);
+    assertThrows(PathIOException.class, late::close);
+    assertEquals(9 * MIB, fs.getFileStatus(new Path("/moved")).getLen());
+  }
+
+  private String etag(String path) throws IOException {
+    return assertInstanceOf(EtagSource.class, fs.getFileStatus(new Path(path))).getEtag();
+  }
+
+  private FSDataOutputStream ifMatch(String path, String etag) throws IOException {
+    return (FSDataOutputStream)
+        fs.createFile(new Path(path))
+            .must("fs.option.create.conditional.overwrite.etag", etag)
+            .build();
   }
 
   @Test

@@ -403,6 +403,41 @@ abstract class NamespaceContract {
   }
 
   @Test
+  void aPutWhoseBytesWereNotHashedIsOfOnePart() throws StoreException {
+    ByteString id = WriteId.random();
+    PutObjectRequest request =
+        om.putRequest(bucket, "k", "content")
+            .setWriteId(id)
+            .setMd5(WriteId.mark(id, 7))
+            .setUnhashed(true)
+            .build();
+    ObjectVersion put = om.om.putObject(request).getVersion();
+    assertEquals(1, put.getPartCount());
+    assertEquals(put, om.om.putObject(request).getVersion());
+    ObjectVersion got = om.get(bucket, "k");
+    assertEquals(WriteId.mark(id, 7), got.getMd5());
+    assertEquals(1, got.getPartCount());
+    assertEquals(List.of(7L), got.getPartLengthsList());
+    assertEquals(id, got.getPartWriteIds());
+    assertEquals(1, om.list(bucket, "", "", "", 1).getObjects(0).getPartCount());
+    String etag = WriteId.toHex(got.getMd5());
+    fails(ErrorCode.PRECONDITION_FAILED, () -> om.om.putObject(putIfMatch("k", etag)));
+    om.rename(bucket, "k", "moved", false);
+    got = om.get(bucket, "moved");
+    assertEquals(List.of(7L), got.getPartLengthsList());
+    assertEquals(id, got.getPartWriteIds());
+    om.om.putObject(putIfMatch("moved", etag + "-1"));
+    assertEquals(TestOm.md5("other"), om.get(bucket, "moved").getMd5());
+    assertEquals(0, om.get(bucket, "moved").getPartCount());
+  }
+
+  private PutObjectRequest putIfMatch(String key, String etag) {
+    return om.putRequest(bucket, key, "other")
+        .setCondition(Condition.newBuilder().setIfMatchEtag(etag))
+        .build();
+  }
+
+  @Test
   void aRenameRespectsItsTarget() throws StoreException {
     om.put(bucket, "a", "one");
     om.put(bucket, "b", "two");

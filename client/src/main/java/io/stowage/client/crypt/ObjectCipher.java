@@ -84,8 +84,10 @@ public final class ObjectCipher {
       for (int i = 0; i < version.getPartLengthsCount(); i++) {
         int at = i * DataKey.Identity.ID_BYTES;
         ByteString id = ids.substring(at, at + DataKey.Identity.ID_BYTES);
+        boolean isWhole = id.equals(version.getWriteId()); // one stream, put without an upload
         streams.add(
-            new DecryptingReader.Sealed(version.getPartLengths(i), packetKey(identity.ofPart(id))));
+            new DecryptingReader.Sealed(
+                version.getPartLengths(i), packetKey(isWhole ? identity : identity.ofPart(id))));
       }
     }
     return new DecryptingReader(sealed, streams);

@@ -416,6 +416,26 @@ class ObjectCipherTest {
     refuses(cipher, stored, 1000);
   }
 
+  /** As files are whose bytes were not hashed: of one part, which is known only at their end. */
+  @Test
+  void aPartThatHasTheIdOfTheVersionIsTheWholeObject() throws Exception {
+    byte[] plain = bytes(2 * PACKET + 1);
+    ByteString id = WriteId.random();
+    ObjectCipher cipher = envelopes.withStoreKey(BUCKET, "s3");
+    byte[] stored = seal(cipher, plain, ByteString.EMPTY);
+    ObjectVersion.Builder version =
+        ObjectVersion.newBuilder()
+            .setLength(plain.length)
+            .setPartCount(1)
+            .addPartLengths(plain.length)
+            .setPartWriteIds(id);
+    ObjectVersion whole = version.setWriteId(id).build();
+    assertArrayEquals(plain, readAll(cipher.decrypting(new Stored(stored), whole)));
+    ObjectVersion part = version.setWriteId(WriteId.random()).build();
+    assertThrows(
+        CorruptDataException.class, () -> readAll(cipher.decrypting(new Stored(stored), part)));
+  }
+
   private static CustomerKey customer(int seed) {
     byte[] key = new byte[32];
     Arrays.fill(key, (byte) seed);

@@ -577,17 +577,19 @@ public final class InMemoryObjectManager implements ObjectManager {
           bucket.info, "keep " + request.getKey() + " open", request.getMetadata());
     }
     check(bucket, request.getKey(), request.getCondition());
-    ObjectVersion version =
-        put(
-            bucket,
-            ObjectVersion.newBuilder()
-                .setKey(request.getKey())
-                .setWriteId(request.getWriteId())
-                .setLength(request.getLength())
-                .setMd5(request.getMd5())
-                .addAllChecksums(request.getChecksumsList())
-                .setMetadata(request.getMetadata())
-                .setManifest(request.getManifest()));
+    ObjectVersion.Builder put =
+        ObjectVersion.newBuilder()
+            .setKey(request.getKey())
+            .setWriteId(request.getWriteId())
+            .setLength(request.getLength())
+            .setMd5(request.getMd5())
+            .addAllChecksums(request.getChecksumsList())
+            .setMetadata(request.getMetadata())
+            .setManifest(request.getManifest());
+    if (request.getUnhashed()) {
+      put.setPartCount(1).addPartLengths(request.getLength()).setPartWriteIds(request.getWriteId());
+    }
+    ObjectVersion version = put(bucket, put);
     note(bucket, request.getKey(), request.getEvent(), version);
     PutObjectReply.Builder reply =
         PutObjectReply.newBuilder().setVersion(version.toBuilder().clearManifest());

@@ -16,6 +16,8 @@
 package io.stowage.common.id;
 
 import java.nio.ByteBuffer;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
 import java.security.SecureRandom;
 import java.util.HexFormat;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
@@ -74,5 +76,21 @@ public final class WriteId {
     id.putLong(8, id.getLong(8) ^ from ^ (isWhole ? Long.MIN_VALUE : 0));
     id.flip();
     return ByteString.copyFrom(id);
+  }
+
+  /**
+   * What stands in the ETag of an object whose bytes nobody hashed where others have their MD5:
+   * another for each write, and told by its needles. It says nothing of the bytes but how many.
+   */
+  public static ByteString mark(ByteString writeId, long length) {
+    ByteBuffer both = ByteBuffer.allocate(BYTES + Long.BYTES).put(writeId.asReadOnlyByteBuffer());
+    both.putLong(length).flip();
+    try {
+      MessageDigest md5 = MessageDigest.getInstance("MD5");
+      md5.update(both);
+      return ByteString.copyFrom(md5.digest());
+    } catch (NoSuchAlgorithmException e) {
+      throw new IllegalStateException("every Java has MD5", e);
+    }
   }
 }

@@ -101,6 +101,9 @@ class NeedleFactsTest {
     assertEquals(
         "850100100000", // cell length
         hex(NeedleBlob.newBuilder().setCellLength(4096).build().toByteString()));
+    assertEquals(
+        "c00180808004", // whose ETags are not of the bytes
+        hex(NeedleBlob.newBuilder().setMd5LimitBytes(8 << 20).build().toByteString()));
   }
 
   @Test

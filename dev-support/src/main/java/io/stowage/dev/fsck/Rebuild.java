@@ -24,6 +24,7 @@ import io.stowage.client.repack.NeedleWalk;
 import io.stowage.common.error.CorruptDataException;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.id.WriteId;
 import io.stowage.common.needle.NeedleCodec;
 import io.stowage.common.needle.NeedleFacts;
 import io.stowage.common.needle.NeedleHeader;
@@ -478,14 +479,26 @@ public final class Rebuild {
     }
     NeedleBlob blob = first.rest();
     NeedleHeader header = first.header();
-    HashKind.Hasher md5 = HashKind.MD5.newHasher();
+    ObjectMetadata metadata = NeedleFacts.metadata(header.blob());
+    long length = manifest.getLength();
+    if (metadata.hasEncryption()) {
+      length = PacketLayout.plainLength(length);
+      if (length < 0) {
+        report.incomplete++;
+        return;
+      }
+    }
+    boolean unhashed = blob.getMd5LimitBytes() > 0 && length > blob.getMd5LimitBytes();
+    HashKind.Hasher md5 = unhashed ? null : HashKind.MD5.newHasher();
     HashKind checksum = HashKind.of(NeedleFacts.checksum(blob));
     HashKind.Hasher crc = checksum == null ? null : checksum.newHasher();
     try {
       read(
           manifest,
           bytes -> {
-            md5.update(bytes);
+            if (md5 != null) {
+              md5.update(bytes);
+            }
             if (crc != null) {
               crc.update(bytes);
             }
@@ -495,25 +508,24 @@ public final class Rebuild {
       report.incomplete++;
       return;
     }
-    ObjectMetadata metadata = NeedleFacts.metadata(header.blob());
-    long length = manifest.getLength();
-    if (metadata.hasEncryption()) {
-      // Its record is lost; the ETag becomes another, since who has no key cannot know it.
-      length = PacketLayout.plainLength(length);
-      if (length < 0) {
-        report.incomplete++;
-        return;
-      }
-    }
     ObjectVersion.Builder version =
         ObjectVersion.newBuilder()
             .setWriteId(header.writeId())
             .setVersionId(header.clockMicros())
             .setLength(length)
             .setModifiedMicros(header.clockMicros())
-            .setMd5(ByteString.copyFrom(md5.digest()))
             .setMetadata(metadata)
             .setManifest(manifest);
+    if (unhashed) {
+      version
+          .setMd5(WriteId.mark(header.writeId(), length))
+          .setPartCount(1)
+          .addPartLengths(length)
+          .setPartWriteIds(header.writeId());
+    } else {
+      // Of one that is encrypted it becomes another: its record is lost, and there is no key here.
+      version.setMd5(ByteString.copyFrom(md5.digest()));
+    }
     if (crc != null) {
       version.addChecksums(checksum.checksum(crc.digest(), false));
     }
@@ -596,6 +608,12 @@ public final class Rebuild {
         manifest = parts == 0 ? bytes.get(-1) : joinParts(bytes, parts);
       }
       boolean there = manifest != null && isLengthOf(version, partLengths, manifest.getLength());
+      List<Long> lengths = partLengths;
+      ByteString ids = partWriteIds;
+      if (parts == 0 && version.getPartCount() == 1) { // a put whose bytes were not hashed
+        lengths = List.of(version.getLength());
+        ids = version.getWriteId();
+      }
       RestoredRow.Builder event =
           RestoredRow.newBuilder()
               .setBucketId(commit.getBucketId())
@@ -608,9 +626,8 @@ public final class Rebuild {
             version.toBuilder()
                 .setManifest(manifest)
                 .clearPartLengths()
-                .addAllPartLengths(partLengths)
-                .setPartWriteIds(
-                    version.getMetadata().hasEncryption() ? partWriteIds : ByteString.EMPTY));
+                .addAllPartLengths(lengths)
+                .setPartWriteIds(version.getMetadata().hasEncryption() ? ids : ByteString.EMPTY));
       }
       addEvent(there ? RowEvents.Kind.CERTAIN : RowEvents.Kind.WITHOUT_BYTES, event.build());
     }

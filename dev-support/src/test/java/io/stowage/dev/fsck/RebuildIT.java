@@ -20,28 +20,38 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.netty.buffer.Unpooled;
+import io.stowage.client.DataPath;
+import io.stowage.client.ObjectWriter;
 import io.stowage.client.StowageDataPath;
 import io.stowage.common.conf.Keys;
 import io.stowage.common.data.NetworkDatanodes;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.id.WriteId;
+import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.ContainerInfo;
 import io.stowage.common.proto.ContainerState;
 import io.stowage.common.proto.FindPathRequest;
+import io.stowage.common.proto.GetBucketRequest;
 import io.stowage.common.proto.GetObjectRequest;
 import io.stowage.common.proto.ListContainersRequest;
+import io.stowage.common.proto.NeedleBlob;
 import io.stowage.common.proto.PlaceObjectRequest;
+import io.stowage.common.proto.PutObjectRequest;
 import io.stowage.common.proto.ResurveyContainersRequest;
 import io.stowage.common.time.StoreClock;
 import io.stowage.common.tls.ClientTls;
 import io.stowage.minicluster.MiniStowageCluster;
 import io.stowage.s3.S3GatewayMain;
+import io.stowage.s3.payload.HashKind;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.net.URI;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.MessageDigest;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
@@ -61,11 +71,13 @@ import java.util.concurrent.Future;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import java.util.zip.CRC32C;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.PathIOException;
 import org.apache.hadoop.fs.permission.AclEntry;
 import org.apache.hadoop.fs.permission.FsPermission;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import software.amazon.awssdk.auth.credentials.AwsBasicCredentials;
@@ -628,6 +640,8 @@ class RebuildIT {
               b -> b.bucket(BUCKET).key(key).checksumAlgorithm(kind),
               RequestBody.fromBytes(content(100 + i)));
         }
+        putUnrecorded(cluster, "hashed", 8 << 20);
+        putUnrecorded(cluster, "unhashed", (8 << 20) + 1);
         before.putAll(look(s3));
         s3.deleteObject(b -> b.bucket(BUCKET).key("small/6")); // may be undone
         put(s3, "late-empty", 0); // may be missing: it is a record and nothing else
@@ -646,6 +660,63 @@ class RebuildIT {
         }
         assertSame(before, after);
       }
+    }
+  }
+
+  /**
+   * As the FileSystem writes a file, of which no record tells: its needles tell all but its time.
+   */
+  private void putUnrecorded(MiniStowageCluster cluster, String key, int length) throws Exception {
+    byte[] content = content(length);
+    boolean unhashed = length > 8 << 20;
+    ByteString id = WriteId.random();
+    BucketInfo bucket =
+        cluster
+            .objectManager(0)
+            .getBucket(GetBucketRequest.newBuilder().setName(BUCKET).build())
+            .getBucket();
+    NeedleBlob blob =
+        NeedleBlob.newBuilder()
+            .setChecksum(io.stowage.common.proto.ChecksumAlgorithm.CRC32C)
+            .setMd5LimitBytes(8 << 20)
+            .build();
+    CRC32C crc = new CRC32C();
+    crc.update(content);
+    try (NetworkDatanodes datanodes = new NetworkDatanodes(ClientTls.OFF);
+        StowageDataPath data =
+            StowageDataPath.create(
+                cluster.config(), cluster.objectManager(0), datanodes, StoreClock.system());
+        ObjectWriter writer =
+            data.write(
+                new DataPath.WriteSpec(
+                    bucket.getId(),
+                    ByteString.copyFromUtf8(key),
+                    id,
+                    bucket.getPolicy(),
+                    -1,
+                    blob.toByteString()))) {
+      writer.write(Unpooled.wrappedBuffer(content));
+      ObjectWriter.Written written = writer.finish();
+      cluster
+          .objectManager(0)
+          .putObject(
+              PutObjectRequest.newBuilder()
+                  .setBucket(BUCKET)
+                  .setKey(key)
+                  .setWriteId(id)
+                  .setLength(length)
+                  .setMd5(
+                      unhashed
+                          ? WriteId.mark(id, length)
+                          : ByteString.copyFrom(MessageDigest.getInstance("MD5").digest(content)))
+                  .setUnhashed(unhashed)
+                  .addChecksums(
+                      HashKind.CRC32C.checksum(
+                          ByteBuffer.allocate(4).putInt((int) crc.getValue()).array(), false))
+                  .setManifest(written.manifest())
+                  .addAllGrants(written.grants())
+                  .setClockMicros(written.clockMicros())
+                  .build());
     }
   }
 
@@ -1043,6 +1114,9 @@ class RebuildIT {
     try (FileSystem fs = cluster.fileSystem(BUCKET)) {
       write(fs, "fs/known", 1_000);
       write(fs, "fs/long", (3 << 20) + 77); // its length is not known when it begins
+      write(fs, "fs/unhashed", (8 << 20) + 77); // nor is it hashed
+      write(fs, "fs/unhashed-too", (8 << 20) + 1);
+      assertTrue(fs.rename(path("fs/unhashed-too"), path("fs/unhashed-moved")));
       write(fs, "fs/a", 300);
       assertTrue(fs.rename(path("fs/a"), path("fs/b")));
       assertTrue(fs.rename(path("fs/b"), path("fs/c")));

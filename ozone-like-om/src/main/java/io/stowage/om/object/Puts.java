@@ -135,6 +135,9 @@ public final class Puts {
             .setMetadata(Retention.withDefault(bucket, request.getMetadata(), rows.stamps().now()))
             .setManifest(manifest)
             .build();
+    if (request.getUnhashed()) {
+      version = ofOnePart(version, request.getWriteId());
+    }
     if (request.getLeaseMicros() != 0) {
       return putOpen(bucket, row, request, version);
     }
@@ -189,14 +192,11 @@ public final class Puts {
   private Put putOpen(
       BucketInfo bucket, ByteString row, PutObjectRequest request, ObjectVersion version, Sent sent)
       throws StoreException {
-    ObjectVersion.Builder first = version.toBuilder();
-    if (version.getLength() > 0) {
-      ByteString piece = request.getPieceWriteId();
-      first
-          .setPartCount(1) // its needles need not have its write id, nor its ETag be of all bytes
-          .addPartLengths(version.getLength())
-          .setPartWriteIds(piece.isEmpty() ? request.getWriteId() : piece);
-    }
+    ByteString piece = request.getPieceWriteId();
+    ObjectVersion first = // its needles need not have its write id, nor its ETag be of all bytes
+        version.getLength() == 0
+            ? version
+            : ofOnePart(version, piece.isEmpty() ? request.getWriteId() : piece);
     FileLeases.Opening opening =
         leases.opening(request.getWriteId(), request.getLeaseMicros(), version.getLength());
     Committed committed =
@@ -205,7 +205,7 @@ public final class Puts {
                 row,
                 bucket.getVersioning(),
                 request.getWriteId(),
-                first.build(),
+                first,
                 request.getCondition(),
                 request.getGrantsList(),
                 opening.head(),
@@ -231,6 +231,15 @@ public final class Puts {
                 ? RecordNeedles.committed(bucket, request.getWriteId(), committed.version())
                 : record);
     return new Put(reply.build(), committed.lost());
+  }
+
+  private static ObjectVersion ofOnePart(ObjectVersion version, ByteString writeId) {
+    return version.toBuilder()
+        .setPartCount(1)
+        .clearPartLengths()
+        .addPartLengths(version.getLength())
+        .setPartWriteIds(writeId)
+        .build();
   }
 
   /** Makes a version the current one; idempotent by its write id. */
