@@ -65,6 +65,9 @@ final class StripeMemory {
     }
   }
 
+  /** Of the chunks of a pool of cells: 16 MiB, with Netty's pages of 8 KiB. */
+  private static final int CHUNK_ORDER = 11;
+
   /** How often a waiter looks whether he waits for dormant streams alone. */
   private static final long LOOK_MILLIS = 100;
 
@@ -106,14 +109,20 @@ final class StripeMemory {
   /**
    * A pool of cells that begin at whole sectors in memory, too: a datanode in this process writes
    * them to its disks without copying them.
+   *
+   * <p>It has longer chunks than Netty's other pools, and fewer arenas for that, so that it keeps
+   * no more memory beyond the cells. A chunk that gets empty is given back and soon made anew, all
+   * its pages with it, and one of four long cells gets empty all the time.
    */
-  static ByteBufAllocator aligned() {
+  static PooledByteBufAllocator aligned() {
+    int order = Math.max(CHUNK_ORDER, PooledByteBufAllocator.defaultMaxOrder());
+    int longer = order - PooledByteBufAllocator.defaultMaxOrder();
     return new PooledByteBufAllocator(
         true,
         0,
-        PooledByteBufAllocator.defaultNumDirectArena(),
+        Math.max(1, PooledByteBufAllocator.defaultNumDirectArena() >> longer),
         PooledByteBufAllocator.defaultPageSize(),
-        PooledByteBufAllocator.defaultMaxOrder(),
+        order,
         PooledByteBufAllocator.defaultSmallCacheSize(),
         PooledByteBufAllocator.defaultNormalCacheSize(),
         PooledByteBufAllocator.defaultUseCacheForAllThreads(),

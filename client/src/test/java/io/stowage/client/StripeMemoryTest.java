@@ -23,6 +23,12 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.PooledByteBufAllocator;
+import io.netty.buffer.PooledByteBufAllocatorMetric;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.List;
+import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -30,6 +36,7 @@ import org.junit.jupiter.api.Timeout;
 @Timeout(60)
 class StripeMemoryTest {
   private static final int CELL = 64 << 10;
+  private static final int MIB = 1 << 20;
 
   private final StripeMemory.Pool pool =
       new StripeMemory.Pool(4 * CELL, PooledByteBufAllocator.DEFAULT);
@@ -58,6 +65,42 @@ class StripeMemoryTest {
     one.release(4 * CELL);
     assertTrue(other.reserveOfThoseAtWork(CELL));
     other.release(CELL);
+  }
+
+  /** Of one stream under rs-3-2, whose stripes are acknowledged while the next is filled. */
+  @Test
+  void theMemoryOfCellsIsNotMadeAnewForEachStripe() {
+    PooledByteBufAllocator cells = StripeMemory.aligned();
+    Random random = new Random(1);
+    Deque<List<ByteBuf>> inFlight = new ArrayDeque<>();
+    long made = 0;
+    for (int stripe = 0; stripe < 1024 / 3; stripe++) {
+      List<ByteBuf> filling = new ArrayList<>();
+      for (int cell = 0; cell < 5; cell++) {
+        if (cell > 0 && !inFlight.isEmpty() && random.nextInt(4) == 0) {
+          inFlight.remove().forEach(ByteBuf::release);
+        }
+        long held = cells.metric().usedDirectMemory();
+        filling.add(cells.directBuffer(MIB, MIB));
+        made += cells.metric().usedDirectMemory() - held;
+      }
+      inFlight.add(filling);
+      if (inFlight.size() > StreamedObject.STRIPES_IN_FLIGHT) {
+        inFlight.remove().forEach(ByteBuf::release);
+      }
+    }
+    inFlight.forEach(stripe -> stripe.forEach(ByteBuf::release));
+    assertTrue(made <= 64 * MIB, made + " bytes for a stream of a GiB");
+  }
+
+  @Test
+  void thePoolOfCellsKeepsNoMoreBesideThemThanNettysOther() {
+    PooledByteBufAllocatorMetric cells = StripeMemory.aligned().metric();
+    PooledByteBufAllocatorMetric others = PooledByteBufAllocator.DEFAULT.metric();
+    assertTrue(
+        cells.numDirectArenas() == 1
+            || (long) cells.numDirectArenas() * cells.chunkSize()
+                <= (long) others.numDirectArenas() * others.chunkSize());
   }
 
   @Test
