@@ -69,7 +69,7 @@ public final class ObjectCipher {
    */
   public ObjectReader decrypting(ObjectReader sealed, ObjectVersion version) throws StoreException {
     List<DecryptingReader.Sealed> streams = new ArrayList<>();
-    if (version.getPartCount() == 0) {
+    if (isOneStream(version)) {
       streams.add(new DecryptingReader.Sealed(version.getLength(), packetKey(identity)));
     } else {
       ByteString ids = version.getPartWriteIds();
@@ -91,6 +91,12 @@ public final class ObjectCipher {
       }
     }
     return new DecryptingReader(sealed, streams);
+  }
+
+  /** Put whole; a file of one part that an older fsck brought back says no more than that. */
+  private static boolean isOneStream(ObjectVersion version) {
+    return version.getPartCount() == 0
+        || (version.getPartCount() == 1 && version.getPartLengthsCount() == 0);
   }
 
   private SecretKey packetKey(DataKey.Identity of) {

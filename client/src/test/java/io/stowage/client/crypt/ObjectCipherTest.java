@@ -431,6 +431,8 @@ class ObjectCipherTest {
             .setPartWriteIds(id);
     ObjectVersion whole = version.setWriteId(id).build();
     assertArrayEquals(plain, readAll(cipher.decrypting(new Stored(stored), whole)));
+    ObjectVersion ofOlderFsck = whole.toBuilder().clearPartLengths().clearPartWriteIds().build();
+    assertArrayEquals(plain, readAll(cipher.decrypting(new Stored(stored), ofOlderFsck)));
     ObjectVersion part = version.setWriteId(WriteId.random()).build();
     assertThrows(
         CorruptDataException.class, () -> readAll(cipher.decrypting(new Stored(stored), part)));

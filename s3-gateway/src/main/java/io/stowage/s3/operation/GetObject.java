@@ -183,17 +183,21 @@ final class GetObject implements Operation {
   }
 
   /** Bytes of one part; null if they are none. An object that was put whole is its only part. */
-  private static ByteRange part(ObjectVersion version, int number) throws S3Exception {
+  static ByteRange part(ObjectVersion version, int number) throws S3Exception {
     if (version.getPartCount() == 0) {
       if (number > 1) {
         throw new S3Exception(S3Error.INVALID_PART_NUMBER);
       }
       return version.getLength() == 0 ? null : new ByteRange(0, version.getLength());
     }
-    if (number > version.getPartLengthsCount()) {
+    if (number > version.getPartCount()) {
       throw new S3Exception(S3Error.INVALID_PART_NUMBER)
           .with("ActualPartCount", Integer.toString(version.getPartCount()))
           .with("PartNumberRequested", Integer.toString(number));
+    }
+    if (version.getPartCount() == 1 && version.getPartLengthsCount() == 0) {
+      return new ByteRange(
+          0, version.getLength()); // by an older fsck, of a file that was put whole
     }
     long first = 0;
     for (int i = 0; i < number - 1; i++) {
