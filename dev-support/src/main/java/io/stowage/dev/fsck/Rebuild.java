@@ -622,12 +622,13 @@ public final class Rebuild {
               .setStamp(commit.getStamp())
               .setWriteId(commit.getWriteId());
       if (there) {
+        boolean isEncrypted = version.getMetadata().hasEncryption();
         event.setVersion(
             version.toBuilder()
                 .setManifest(manifest)
                 .clearPartLengths()
                 .addAllPartLengths(lengths)
-                .setPartWriteIds(version.getMetadata().hasEncryption() ? ids : ByteString.EMPTY));
+                .setPartWriteIds(isEncrypted || parts == 0 ? ids : ByteString.EMPTY));
       }
       addEvent(there ? RowEvents.Kind.CERTAIN : RowEvents.Kind.WITHOUT_BYTES, event.build());
     }

@@ -24,11 +24,16 @@ import io.netty.buffer.Unpooled;
 import io.stowage.client.DataPath;
 import io.stowage.client.ObjectWriter;
 import io.stowage.client.StowageDataPath;
+import io.stowage.client.crypt.Envelopes;
+import io.stowage.client.crypt.KeyService;
+import io.stowage.client.crypt.ObjectCipher;
+import io.stowage.client.keys.HadoopKeys;
 import io.stowage.common.conf.Keys;
 import io.stowage.common.data.NetworkDatanodes;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
+import io.stowage.common.needle.NeedleFacts;
 import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.ContainerInfo;
 import io.stowage.common.proto.ContainerState;
@@ -37,6 +42,7 @@ import io.stowage.common.proto.GetBucketRequest;
 import io.stowage.common.proto.GetObjectRequest;
 import io.stowage.common.proto.ListContainersRequest;
 import io.stowage.common.proto.NeedleBlob;
+import io.stowage.common.proto.ObjectMetadata;
 import io.stowage.common.proto.PlaceObjectRequest;
 import io.stowage.common.proto.PutObjectRequest;
 import io.stowage.common.proto.ResurveyContainersRequest;
@@ -72,6 +78,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.zip.CRC32C;
+import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.PathIOException;
@@ -94,6 +101,7 @@ import software.amazon.awssdk.services.s3.model.CompletedPart;
 import software.amazon.awssdk.services.s3.model.DeleteMarkerEntry;
 import software.amazon.awssdk.services.s3.model.ExpirationStatus;
 import software.amazon.awssdk.services.s3.model.GetObjectResponse;
+import software.amazon.awssdk.services.s3.model.HeadObjectResponse;
 import software.amazon.awssdk.services.s3.model.LifecycleRule;
 import software.amazon.awssdk.services.s3.model.ListObjectVersionsResponse;
 import software.amazon.awssdk.services.s3.model.ObjectIdentifier;
@@ -103,6 +111,7 @@ import software.amazon.awssdk.services.s3.model.ObjectLockRetentionMode;
 import software.amazon.awssdk.services.s3.model.ObjectVersion;
 import software.amazon.awssdk.services.s3.model.S3Exception;
 import software.amazon.awssdk.services.s3.model.S3Object;
+import software.amazon.awssdk.services.s3.model.ServerSideEncryption;
 import software.amazon.awssdk.services.s3.model.Tag;
 
 /**
@@ -121,7 +130,13 @@ class RebuildIT {
   /** One of layout FILE_SYSTEM. */
   private static final String TREE = "tree";
 
+  /** One whose files are encrypted. */
+  private static final String SECRET = "secret";
+
   private static final int PART = 5 << 20;
+
+  /** Bytes of the shortest file that the FileSystem does not hash. */
+  private static final int UNHASHED = (8 << 20) + 1;
 
   /** Checksums that the SDK computes without its native library. */
   private static final List<ChecksumAlgorithm> BY_JAVA =
@@ -640,8 +655,8 @@ class RebuildIT {
               b -> b.bucket(BUCKET).key(key).checksumAlgorithm(kind),
               RequestBody.fromBytes(content(100 + i)));
         }
-        putUnrecorded(cluster, "hashed", 8 << 20);
-        putUnrecorded(cluster, "unhashed", (8 << 20) + 1);
+        putUnrecorded(cluster, BUCKET, "hashed", 8 << 20);
+        putUnrecorded(cluster, BUCKET, "unhashed", UNHASHED);
         before.putAll(look(s3));
         s3.deleteObject(b -> b.bucket(BUCKET).key("small/6")); // may be undone
         put(s3, "late-empty", 0); // may be missing: it is a record and nothing else
@@ -663,21 +678,116 @@ class RebuildIT {
     }
   }
 
+  /** To readers of both kinds they are one stream and one part, and they are added to. */
+  @Test
+  void filesThatWereNotHashedComeBack() throws Exception {
+    try (MiniStowageCluster cluster = builder().start()) {
+      cluster.awaitWritable(Duration.ofSeconds(60));
+      try (S3Client s3 = client(cluster)) {
+        s3.createBucket(b -> b.bucket(BUCKET));
+        s3.createBucket(b -> b.bucket(SECRET));
+        s3.putBucketEncryption(
+            b ->
+                b.bucket(SECRET)
+                    .serverSideEncryptionConfiguration(
+                        c ->
+                            c.rules(
+                                r ->
+                                    r.applyServerSideEncryptionByDefault(
+                                        d -> d.sseAlgorithm(ServerSideEncryption.AES256)))));
+        for (String bucket : List.of(BUCKET, SECRET)) {
+          try (FileSystem fs = cluster.fileSystem(bucket)) {
+            write(fs, "plain", UNHASHED);
+            write(fs, "first", UNHASHED);
+            assertTrue(fs.rename(path("first"), path("renamed")));
+          }
+          putUnrecorded(cluster, bucket, "unrecorded", UNHASHED);
+        }
+        Map<String, SeenPart> before = lookAtOnlyParts(cluster, s3);
+        assertEquals(6, before.size());
+        loseTables(cluster);
+        assertTrue(rebuild(cluster).isWhole());
+        assertEquals(before, lookAtOnlyParts(cluster, s3));
+
+        try (FileSystem fs = cluster.fileSystem(BUCKET)) {
+          for (String key : List.of("plain", "renamed", "unrecorded")) {
+            try (OutputStream out = fs.append(path(key))) {
+              out.write(content(1_000));
+            }
+          }
+        }
+        Map<String, Seen> longer = look(s3);
+        longer.forEach((key, seen) -> assertEquals(UNHASHED + 1_000, seen.bytes().limit(), key));
+        loseTables(cluster);
+        RebuildReport report = rebuild(cluster);
+        assertTrue(report.isWhole(), report.toString());
+        assertSame(longer, look(s3));
+      }
+    }
+  }
+
+  /** What is seen of an object whose only part is asked for. */
+  private record SeenPart(ByteBuffer bytes, String etag, long length, int parts) {}
+
+  private static Map<String, SeenPart> lookAtOnlyParts(MiniStowageCluster cluster, S3Client s3)
+      throws Exception {
+    Map<String, SeenPart> seen = new TreeMap<>();
+    for (String bucket : List.of(BUCKET, SECRET)) {
+      for (S3Object object : s3.listObjectsV2(b -> b.bucket(bucket)).contents()) {
+        String key = object.key();
+        HeadObjectResponse head = s3.headObject(b -> b.bucket(bucket).key(key).partNumber(1));
+        assertTrue(head.eTag().endsWith("-1\""), key);
+        assertEquals(UNHASHED, head.contentLength(), key);
+        assertEquals(1, head.partsCount(), key);
+        // What an append goes on from, and who decrypts.
+        io.stowage.common.proto.ObjectVersion version =
+            cluster
+                .objectManager(0)
+                .getObject(
+                    GetObjectRequest.newBuilder()
+                        .setBucket(bucket)
+                        .setKey(key)
+                        .setWantManifest(true)
+                        .build())
+                .getVersion();
+        assertEquals(List.of((long) UNHASHED), version.getPartLengthsList(), key);
+        assertEquals(version.getWriteId(), version.getPartWriteIds(), key);
+        seen.put(
+            bucket + "/" + key,
+            new SeenPart(
+                s3.getObjectAsBytes(b -> b.bucket(bucket).key(key)).asByteBuffer(),
+                head.eTag(),
+                head.contentLength(),
+                head.partsCount()));
+      }
+    }
+    return seen;
+  }
+
   /**
    * As the FileSystem writes a file, of which no record tells: its needles tell all but its time.
    */
-  private void putUnrecorded(MiniStowageCluster cluster, String key, int length) throws Exception {
+  private void putUnrecorded(MiniStowageCluster cluster, String name, String key, int length)
+      throws Exception {
     byte[] content = content(length);
     boolean unhashed = length > 8 << 20;
     ByteString id = WriteId.random();
     BucketInfo bucket =
         cluster
             .objectManager(0)
-            .getBucket(GetBucketRequest.newBuilder().setName(BUCKET).build())
+            .getBucket(GetBucketRequest.newBuilder().setName(name).build())
             .getBucket();
+    ObjectCipher cipher = name.equals(SECRET) ? storeCipher(cluster, bucket) : null;
+    ObjectMetadata metadata =
+        cipher == null
+            ? ObjectMetadata.getDefaultInstance()
+            : ObjectMetadata.newBuilder().setEncryption(cipher.envelope()).build();
     NeedleBlob blob =
         NeedleBlob.newBuilder()
-            .setChecksum(io.stowage.common.proto.ChecksumAlgorithm.CRC32C)
+            .setChecksum(
+                cipher == null
+                    ? io.stowage.common.proto.ChecksumAlgorithm.CRC32C
+                    : io.stowage.common.proto.ChecksumAlgorithm.CHECKSUM_NONE)
             .setMd5LimitBytes(8 << 20)
             .build();
     CRC32C crc = new CRC32C();
@@ -686,7 +796,7 @@ class RebuildIT {
         StowageDataPath data =
             StowageDataPath.create(
                 cluster.config(), cluster.objectManager(0), datanodes, StoreClock.system());
-        ObjectWriter writer =
+        ObjectWriter stored =
             data.write(
                 new DataPath.WriteSpec(
                     bucket.getId(),
@@ -694,16 +804,20 @@ class RebuildIT {
                     id,
                     bucket.getPolicy(),
                     -1,
-                    blob.toByteString()))) {
+                    NeedleFacts.blob(metadata, blob)));
+        ObjectWriter writer =
+            cipher == null ? stored : cipher.encrypting(stored, ByteString.EMPTY)) {
       writer.write(Unpooled.wrappedBuffer(content));
       ObjectWriter.Written written = writer.finish();
       cluster
           .objectManager(0)
           .putObject(
               PutObjectRequest.newBuilder()
-                  .setBucket(BUCKET)
+                  .setBucket(name)
                   .setKey(key)
                   .setWriteId(id)
+                  .setMetadata(metadata)
+                  .setEncryptionDecided(true)
                   .setLength(length)
                   .setMd5(
                       unhashed
@@ -717,6 +831,14 @@ class RebuildIT {
                   .addAllGrants(written.grants())
                   .setClockMicros(written.clockMicros())
                   .build());
+    }
+  }
+
+  private static ObjectCipher storeCipher(MiniStowageCluster cluster, BucketInfo bucket)
+      throws Exception {
+    try (KeyService keys = HadoopKeys.openExisting(cluster.config(), new Configuration(false))) {
+      return new Envelopes(keys, StoreClock.system())
+          .withStoreKey(bucket.getId(), cluster.config().get(Keys.ENCRYPTION_STORE_KEY));
     }
   }
 
