@@ -411,6 +411,15 @@ abstract class NamespaceContract {
             .setMd5(WriteId.mark(id, 7))
             .setUnhashed(true)
             .build();
+    PutObjectRequest md5 = request.toBuilder().setMd5(TestOm.md5("content")).build();
+    fails(ErrorCode.INVALID_ARGUMENT, () -> om.om.putObject(md5));
+    PutObjectRequest nothing =
+        om.putRequest(bucket, "k", "")
+            .setWriteId(id)
+            .setMd5(WriteId.mark(id, 0))
+            .setUnhashed(true)
+            .build();
+    fails(ErrorCode.INVALID_ARGUMENT, () -> om.om.putObject(nothing));
     ObjectVersion put = om.om.putObject(request).getVersion();
     assertEquals(1, put.getPartCount());
     assertEquals(put, om.om.putObject(request).getVersion());

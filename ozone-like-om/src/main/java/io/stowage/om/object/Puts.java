@@ -126,6 +126,9 @@ public final class Puts {
               + " bytes under a manifest of "
               + manifest.getLength());
     }
+    if (request.getUnhashed()) {
+      requireMark(request);
+    }
     fence.checkGrants(manifest, request.getGrantsList());
     ObjectVersion version =
         ObjectVersion.newBuilder()
@@ -231,6 +234,18 @@ public final class Puts {
                 ? RecordNeedles.committed(bucket, request.getWriteId(), committed.version())
                 : record);
     return new Put(reply.build(), committed.lost());
+  }
+
+  /** Of another ETag a rebuild would make another again, and of nothing there is no part. */
+  private static void requireMark(PutObjectRequest request) throws StoreException {
+    long length = request.getLength();
+    if (length == 0 || !request.getMd5().equals(WriteId.mark(request.getWriteId(), length))) {
+      throw new StoreException(
+          ErrorCode.INVALID_ARGUMENT,
+          "Cannot put "
+              + length
+              + " bytes unhashed: their ETag is not that of their write id and length");
+    }
   }
 
   private static ObjectVersion ofOnePart(ObjectVersion version, ByteString writeId) {
