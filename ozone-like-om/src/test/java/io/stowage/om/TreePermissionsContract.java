@@ -194,6 +194,12 @@ abstract class TreePermissionsContract {
     change(path, metadata -> bits(metadata, bits));
   }
 
+  private void putUnhashed(String path) throws StoreException {
+    PutObjectRequest.Builder put = tree.putRequest(path, "content", tree.place(path));
+    put.setMd5(WriteId.mark(put.getWriteId(), put.getLength())).setUnhashed(true);
+    om.om.putObject(put.build());
+  }
+
   @Test
   void whatADirectoryGivesAFileIsRecorded() throws StoreException {
     assertFalse(isRecorded("as-it-was-said"));
@@ -296,6 +302,8 @@ abstract class TreePermissionsContract {
   @Test
   void whatIsInAFileIsNotToldByItsDigests() throws StoreException {
     put(ANN, "d/pin", 0640);
+    may(ANN, () -> putUnhashed("d/pin"));
+    change("d/pin", metadata -> bits(metadata, 0640));
     change(
         "d/pin",
         metadata ->
@@ -324,6 +332,7 @@ abstract class TreePermissionsContract {
       for (ObjectVersion version : told) {
         assertEquals("content".length(), version.getLength());
         assertEquals(who.equals(EVE), version.getMd5().isEmpty(), version::toString);
+        assertEquals(who.equals(EVE) ? 0 : 1, version.getPartCount(), version::toString);
         if (who.equals(EVE)) {
           assertEquals(0, version.getMetadata().getXattrsCount());
           assertEquals(0, version.getMetadata().getUserCount());

@@ -237,6 +237,7 @@ public final class TreeGuard {
   private static ObjectVersion withoutContent(ObjectVersion entry) {
     return entry.toBuilder()
         .clearPartLengths()
+        .clearPartCount() // with which an ETag ends
         .clearMd5()
         .clearChecksums()
         .clearPartChecksums()
