@@ -156,7 +156,7 @@ class EncryptedFilesTest {
   void filesAreEncryptedByTheBucketsDefaultAndReadBack() throws Exception {
     for (String bucket : List.of("s3", "kms")) {
       open(bucket);
-      for (int size : new int[] {0, 1, PACKET, PACKET + 1, 1 << 20, (9 << 20) + 77}) {
+      for (int size : new int[] {0, 1, PACKET, PACKET + 1, 1 << 20, 8 << 20, (9 << 20) + 77}) {
         byte[] content = bytes(size, size);
         write(FILE, content);
         ObjectVersion version = version(bucket, "d/f");

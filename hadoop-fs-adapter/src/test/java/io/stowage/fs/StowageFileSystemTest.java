@@ -73,6 +73,7 @@ import org.apache.hadoop.fs.XAttrSetFlag;
 import org.apache.hadoop.fs.permission.AclEntry;
 import org.apache.hadoop.fs.permission.FsAction;
 import org.apache.hadoop.security.AccessControlException;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -249,6 +250,22 @@ class StowageFileSystemTest {
     late.write(1);
     assertThrows(PathIOException.class, late::close);
     assertEquals(9 * MIB, fs.getFileStatus(new Path("/moved")).getLen());
+  }
+
+  @Test
+  void aLargeFileHasTheSameEtagWhetherItIsSyncedOrNot() throws IOException {
+    Path path = new Path("/f");
+    byte[] content = bytes(9 * MIB, 1);
+    String etag;
+    try (FSDataOutputStream out = fs.create(path)) {
+      out.write(content);
+      out.hsync();
+      etag = etag("/f");
+    }
+    assertEquals(etag, etag("/f"), "nothing was added");
+    ByteString mark = WriteId.mark(version("f").getWriteId(), content.length);
+    assertEquals(WriteId.toHex(mark) + "-1", etag);
+    assertArrayEquals(content, read("/f"));
   }
 
   private String etag(String path) throws IOException {
