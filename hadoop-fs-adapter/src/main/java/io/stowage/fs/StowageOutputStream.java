@@ -33,6 +33,7 @@ import io.stowage.common.proto.Condition;
 import io.stowage.common.proto.Manifest;
 import io.stowage.common.proto.NeedleBlob;
 import io.stowage.common.proto.ObjectMetadata;
+import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.OpenFileReply;
 import io.stowage.common.proto.PutObjectReply;
 import io.stowage.common.proto.PutObjectRequest;
@@ -44,6 +45,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
 import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.zip.CRC32C;
 import org.apache.hadoop.fs.Abortable;
 import org.apache.hadoop.fs.CommonPathCapabilities;
@@ -58,6 +60,8 @@ import org.apache.hadoop.fs.statistics.StreamStatisticNames;
 import org.apache.hadoop.fs.statistics.impl.IOStatisticsStore;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.apache.hadoop.util.Progressable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Writes one file, which becomes visible when {@link #close} commits it, or when its writer first
@@ -79,6 +83,11 @@ import org.apache.hadoop.util.Progressable;
  */
 final class StowageOutputStream extends OutputStream
     implements StreamCapabilities, Abortable, Syncable, IOStatisticsSource {
+  private static final Logger LOGGER = LoggerFactory.getLogger(StowageOutputStream.class);
+
+  /** Once a process: it is of the cluster, not of a file. */
+  static final AtomicBoolean WARNED_OF_OLD_OBJECT_MANAGER = new AtomicBoolean();
+
   /** Hadoop's constant is deprecated, its users are not. */
   private static final String HFLUSH = "hflush";
 
@@ -91,8 +100,8 @@ final class StowageOutputStream extends OutputStream
   private static final int FIRST_CHUNK_BYTES = 8 << 10;
 
   /**
-   * A longer file is not hashed for its ETag: MD5 costs more than all else that is done to its
-   * bytes, and cannot be divided among processors. docs/adr/0021.
+   * A longer file is not hashed for its ETag: MD5 is a large part of what a writer costs, and
+   * cannot be divided among processors. docs/adr/0021.
    */
   static final int MD5_LIMIT_BYTES = 8 << 20;
 
@@ -498,9 +507,28 @@ final class StowageOutputStream extends OutputStream
       if (writer != null) {
         take(request, placement.told(writer.finish()));
       }
-      objectManager.putObject(request.build());
+      PutObjectReply reply = objectManager.putObject(request.build());
+      if (request.getUnhashed() && isTakenForHashed(reply.getVersion())) {
+        warnOfOldObjectManager();
+      }
     } catch (StoreException e) {
       throw failCommit(e);
+    }
+  }
+
+  private static boolean isTakenForHashed(ObjectVersion version) {
+    return version.getPartCount() == 0
+        && !version.getMd5().isEmpty(); // which is told who may read the file
+  }
+
+  private void warnOfOldObjectManager() {
+    if (WARNED_OF_OLD_OBJECT_MANAGER.compareAndSet(false, true)) {
+      LOGGER.warn(
+          "{} and other files of more than {} bytes get ETags that look as MD5s and are none, which"
+              + " clients of S3 that check them refuse: the object managers are older than this"
+              + " client. Update them, and write such files again",
+          path,
+          MD5_LIMIT_BYTES);
     }
   }
 
