@@ -112,6 +112,7 @@ import software.amazon.awssdk.services.s3.model.ObjectVersion;
 import software.amazon.awssdk.services.s3.model.S3Exception;
 import software.amazon.awssdk.services.s3.model.S3Object;
 import software.amazon.awssdk.services.s3.model.ServerSideEncryption;
+import software.amazon.awssdk.services.s3.model.ServerSideEncryptionRule;
 import software.amazon.awssdk.services.s3.model.Tag;
 
 /**
@@ -686,15 +687,13 @@ class RebuildIT {
       try (S3Client s3 = client(cluster)) {
         s3.createBucket(b -> b.bucket(BUCKET));
         s3.createBucket(b -> b.bucket(SECRET));
+        ServerSideEncryptionRule rule =
+            ServerSideEncryptionRule.builder()
+                .applyServerSideEncryptionByDefault(
+                    d -> d.sseAlgorithm(ServerSideEncryption.AES256))
+                .build();
         s3.putBucketEncryption(
-            b ->
-                b.bucket(SECRET)
-                    .serverSideEncryptionConfiguration(
-                        c ->
-                            c.rules(
-                                r ->
-                                    r.applyServerSideEncryptionByDefault(
-                                        d -> d.sseAlgorithm(ServerSideEncryption.AES256)))));
+            b -> b.bucket(SECRET).serverSideEncryptionConfiguration(c -> c.rules(rule)));
         for (String bucket : List.of(BUCKET, SECRET)) {
           try (FileSystem fs = cluster.fileSystem(bucket)) {
             write(fs, "plain", UNHASHED);
