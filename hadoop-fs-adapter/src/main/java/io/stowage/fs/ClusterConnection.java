@@ -44,6 +44,7 @@ import java.util.TreeMap;
 import java.util.concurrent.Executor;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.RejectedExecutionHandler;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
@@ -77,6 +78,9 @@ final class ClusterConnection implements AutoCloseable {
    * own reads.
    */
   private static final int READ_AHEAD_THREADS = 16;
+
+  /** Of these so many for pieces behind the next one: few streams in sequence take not all. */
+  private static final Semaphore FAR_AHEAD = new Semaphore(READ_AHEAD_THREADS / 2);
 
   /**
    * Pieces of vectored reads in flight, of the whole process; each has one buffer. Beyond it
@@ -315,6 +319,28 @@ final class ClusterConnection implements AutoCloseable {
         READ_AHEAD_THREADS, "stowage-read-ahead-", new ThreadPoolExecutor.AbortPolicy());
   }
 
+  private static void readFarAhead(Runnable read) {
+    if (!FAR_AHEAD.tryAcquire()) {
+      throw new RejectedExecutionException("enough is read far ahead");
+    }
+    boolean begun = false;
+    try {
+      READ_AHEAD.execute(
+          () -> {
+            try {
+              read.run();
+            } finally {
+              FAR_AHEAD.release();
+            }
+          });
+      begun = true;
+    } finally {
+      if (!begun) {
+        FAR_AHEAD.release();
+      }
+    }
+  }
+
   private static ExecutorService rangeReadThreads() {
     return unqueued(
         RANGE_READ_THREADS, "stowage-range-read-", new ThreadPoolExecutor.CallerRunsPolicy());
@@ -384,8 +410,14 @@ final class ClusterConnection implements AutoCloseable {
         : null;
   }
 
-  ExecutorService readAhead() {
+  /** For the next piece of a stream; refuses what it does not begin at once. */
+  Executor readAhead() {
     return READ_AHEAD;
+  }
+
+  /** The same for pieces behind that one. */
+  Executor readFarAhead() {
+    return ClusterConnection::readFarAhead;
   }
 
   /** For pieces of vectored reads; those that find no thread are read by who brings them. */

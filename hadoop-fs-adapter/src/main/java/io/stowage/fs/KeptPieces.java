@@ -76,21 +76,30 @@ final class KeptPieces implements PieceMemory.Holder {
    * @return false if it is the second or a later one and there is no memory for it, or no thread
    */
   boolean fetchAhead(long start, int length, Supplier<ByteBuf> fetch, Executor threads) {
-    if (countAhead() == 0) {
-      memory.took(this, length);
-    } else if (!memory.tryTakeFar(this, length)) {
+    boolean isNext = countAhead() == 0;
+    if (!isNext && !memory.tryTakeFar(this, length)) {
       return false;
     }
+    Ahead begun;
     try {
-      Ahead begun = new Ahead(start, length, CompletableFuture.supplyAsync(fetch, threads));
-      synchronized (this) {
-        ahead.addLast(begun);
-      }
-      return true;
+      begun = new Ahead(start, length, CompletableFuture.supplyAsync(fetch, threads));
     } catch (RejectedExecutionException | OutOfMemoryError e) {
-      memory.gave(length); // all threads are busy, or no more can be made
+      if (!isNext) {
+        memory.gave(length); // all threads are busy, or no more can be made
+      }
       return false;
     }
+    if (isNext) {
+      memory.took(this, length); // others make room for what is under way, not for what is refused
+    }
+    synchronized (this) {
+      if (isNext || (!ahead.isEmpty() && ahead.getLast().end() == start)) {
+        ahead.addLast(begun);
+        return true;
+      }
+    }
+    release(begun); // those before it were dropped meanwhile
+    return false;
   }
 
   /** The first piece that is fetched ahead, if it has a position; else all are dropped. */

@@ -72,6 +72,9 @@ final class PieceMemory {
     bytes += count;
     farHolders.remove(holder);
     farHolders.add(holder);
+    if (holders.remove(holder)) {
+      holders.add(holder); // it fetches, though not its next piece
+    }
     return true;
   }
 

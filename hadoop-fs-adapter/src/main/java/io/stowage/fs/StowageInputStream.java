@@ -34,6 +34,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.IntFunction;
 import org.apache.hadoop.fs.ByteBufferPositionedReadable;
@@ -266,8 +267,8 @@ final class StowageInputStream extends FSInputStream
         return;
       }
       int count = pieceBytes(start);
-      begun =
-          kept.fetchAhead(start, count, () -> fetchUnchecked(start, count), cluster.readAhead());
+      Executor threads = kept.countAhead() == 0 ? cluster.readAhead() : cluster.readFarAhead();
+      begun = kept.fetchAhead(start, count, () -> fetchUnchecked(start, count), threads);
     }
   }
 

@@ -19,8 +19,10 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.netty.buffer.Unpooled;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.RejectedExecutionException;
 import org.junit.jupiter.api.Test;
 
 /** Who loses what to whom. */
@@ -92,6 +94,41 @@ class PieceMemoryTest {
     assertEquals(0, second.far);
     assertEquals(List.of(1, 1, 1), List.of(idle.near, first.near, second.near));
     assertEquals(5, memory.bytes());
+  }
+
+  @Test
+  void whoReadsFarAheadHasNotReadForLongest() {
+    Stream goesOn = new Stream();
+    goesOn.read();
+    Stream idle = new Stream();
+    idle.read();
+    assertTrue(goesOn.readAhead());
+    goesOn.dropFarPieces();
+    for (int i = 0; i < 9; i++) {
+      new Stream().read();
+    }
+    assertEquals(0, idle.near);
+    assertEquals(1, goesOn.near);
+  }
+
+  @Test
+  void whatIsRefusedAThreadTakesNothingFromOthers() {
+    List<Stream> streams = new ArrayList<>();
+    for (int i = 0; i < 10; i++) {
+      streams.add(new Stream());
+      streams.get(i).read();
+    }
+    KeptPieces refused = new KeptPieces(memory);
+    assertFalse(
+        refused.fetchAhead(
+            0,
+            5,
+            () -> Unpooled.EMPTY_BUFFER,
+            read -> {
+              throw new RejectedExecutionException("all threads are busy");
+            }));
+    assertEquals(10, memory.bytes());
+    assertTrue(streams.stream().allMatch(stream -> stream.near == 1));
   }
 
   @Test

@@ -20,7 +20,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.stowage.common.om.ObjectManager;
-import io.stowage.common.proto.GetObjectRequest;
+import io.stowage.common.proto.FindPathRequest;
 import io.stowage.common.proto.ListObjectsRequest;
 import io.stowage.common.proto.PutObjectRequest;
 import java.io.IOException;
@@ -96,7 +96,7 @@ class RemovedTreesTest {
       return false;
     }
     String key = path.toString().substring(1);
-    return (request instanceof GetObjectRequest get && get.getKey().equals(key))
+    return (request instanceof FindPathRequest find && find.getPath().equals(key))
         || (request instanceof ListObjectsRequest list && list.getPrefix().equals(key + "/"));
   }
 

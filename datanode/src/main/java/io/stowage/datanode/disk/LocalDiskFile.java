@@ -46,7 +46,7 @@ final class LocalDiskFile implements DiskFile {
   /** Where bytes that lie elsewhere are copied to first; a disk has few threads that write. */
   private static final ThreadLocal<ByteBuffer> ALIGNED =
       ThreadLocal.withInitial(
-          () -> ByteBuffer.allocateDirect((1 << 20) + BLOCK).alignedSlice(BLOCK).limit(1 << 20));
+          () -> ByteBuffer.allocateDirect((1 << 20) + BLOCK).alignedSlice(BLOCK).slice(0, 1 << 20));
 
   private final Path path;
   private final FileChannel channel;

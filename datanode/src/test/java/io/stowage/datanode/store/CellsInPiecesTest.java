@@ -58,6 +58,7 @@ class CellsInPiecesTest {
   /** On a file system that has neither or both, there is nothing to tell. */
   @BeforeEach
   void thisFileSystemTellsTheTwoWaysApart() throws Exception {
+    assumeTrue(Files.getFileStore(directory).getBlockSize() <= BLOCK, "no blocks of ours");
     Path probe = Files.createFile(directory.resolve("probe"));
     try (FileChannel past =
             FileChannel.open(probe, StandardOpenOption.WRITE, ExtendedOpenOption.DIRECT);

@@ -445,7 +445,11 @@ public final class Door {
         }
         throw e;
       }
-      if (reply instanceof FindPathReply found && (found.getDirectory() || found.getAbsent())) {
+      if ((reply instanceof FindPathReply found && (found.getDirectory() || found.getAbsent()))
+          || (look instanceof GetObjectRequest get
+              && get.getVersionId() == 0
+              && reply instanceof GetObjectReply got
+              && got.getVersion().getDeleteMarker())) {
         conclude(decide(absence, bucket));
       }
       return reply;

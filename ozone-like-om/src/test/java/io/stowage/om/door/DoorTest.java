@@ -963,9 +963,13 @@ class DoorTest {
     for (String action : List.of("s3:GetObject", "s3:GetObjectVersion")) {
       share("Allow", '"' + action + '"', "\"arn:aws:s3:::b/*\"");
     }
+    ObjectVersion marker = ObjectVersion.newBuilder().setDeleteMarker(true).build();
+    Door.Call deleted = allowed -> GetObjectReply.newBuilder().setVersion(marker).build();
     assertEquals("ACCESS_DENIED", heard(now, absent));
+    assertEquals("ACCESS_DENIED", heard(now, deleted));
     assertEquals("ACCESS_DENIED", heard(past, absent));
     share("Allow", "\"s3:ListBucket\"", "\"arn:aws:s3:::b\"");
+    assertEquals("told", heard(now, deleted));
     assertEquals("NO_SUCH_KEY", heard(now, absent));
     assertEquals("ACCESS_DENIED", heard(past, absent));
   }

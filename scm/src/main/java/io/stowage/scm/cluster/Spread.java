@@ -66,19 +66,12 @@ public final class Spread {
     /**
      * Racks count if there are some, and every disk is in one that was told, but for those that are
      * to be emptied. While some are in none (their hosts are new in the table, or the script
-     * failed) they look like one rack, and moving shards for that would be for nothing. Hosts in
-     * none that are away do not count beside others in some: nobody can tell theirs before they
-     * register.
+     * failed) they look like one rack, and moving shards for that would be for nothing.
      *
      * @param disks all there are
      */
     public static Rule of(List<Candidate> disks, ErasurePolicy policy, FailureDomain domain) {
-      boolean someTold = disks.stream().anyMatch(disk -> isRackTold(disk) && !disk.leaving());
-      List<Candidate> staying =
-          disks.stream()
-              .filter(disk -> !disk.leaving())
-              .filter(disk -> isRackTold(disk) || disk.isFit() || !someTold)
-              .toList();
+      List<Candidate> staying = disks.stream().filter(disk -> !disk.leaving()).toList();
       List<String> racks = staying.stream().map(Candidate::rack).distinct().toList();
       return new Rule(
           policy,

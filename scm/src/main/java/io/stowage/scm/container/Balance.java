@@ -30,6 +30,7 @@ import java.util.DoubleSummaryStatistics;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.LongSupplier;
 import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -244,10 +245,13 @@ final class Balance {
    * @param mostUnknown how many copies may become unknown without anything being held back for
    *     that: if the leader changes, nobody waits for those that moves under way make
    */
-  void look(Inspection found, long mostUnknown) throws NotLeaderException {
-    int atOnce = (int) Math.min(movesAtOnce(), mostUnknown);
+  void look(Inspection found, LongSupplier mostUnknown) throws NotLeaderException {
+    if (!isOn()) {
+      return;
+    }
+    int atOnce = (int) Math.min(movesAtOnce(), mostUnknown.getAsLong());
     int room = atOnce - rebuilds.figures().moves();
-    if (!isOn() || room <= 0) {
+    if (room <= 0) {
       return;
     }
     Repair.Start start = repair.start();

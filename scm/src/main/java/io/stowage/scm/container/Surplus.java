@@ -133,28 +133,11 @@ final class Surplus {
           + " is newer is brought back (stowage fsck --rebuild), or an operator accepts that it is"
           + " lost (stowage datanode quarantine --accept)";
     }
-    long unknown = shards.strangers().unknownCount();
     long known = cluster.shardCount();
-    if (areFew(unknown, known) || operator.areUnknownAccepted()) {
+    if (areFew(shards.strangers().unknownCount(), known) || operator.areUnknownAccepted()) {
       return "";
     }
-    // What was put aside under an operator's word goes its way when that no longer holds. Nothing
-    // is removed from a disk that takes no writes, and after a week there rows do not wait for it.
-    Set<Strangers.Disk> failing = new HashSet<>();
-    for (Strangers.Disk disk : shards.strangers().unknownByDisk().keySet()) {
-      if (cluster.placeState(disk.nodeId(), disk.diskId()).isFailing()) {
-        failing.add(disk);
-      }
-    }
-    unknown = shards.strangers().unknownCountBut(failing);
-    long accepted = operator.latest().getUnknownAcceptedUntilMicros();
-    if (accepted > 0) {
-      unknown -=
-          shards
-              .strangers()
-              .unknownCount(
-                  copy -> isAsideBy(accepted, copy) && !failing.contains(Strangers.Disk.of(copy)));
-    }
+    long unknown = unknownThatCount();
     if (areFew(unknown, known)) {
       return "";
     }
@@ -165,11 +148,32 @@ final class Surplus {
         + " before an operator accepts that (stowage datanode quarantine --accept)";
   }
 
+  private long unknownThatCount() {
+    // What was put aside under an operator's word goes its way when that no longer holds. Nothing
+    // is removed from a disk that takes no writes, and after a week there rows do not wait for it.
+    Set<Strangers.Disk> failing = new HashSet<>();
+    for (Strangers.Disk disk : shards.strangers().unknownByDisk().keySet()) {
+      if (cluster.placeState(disk.nodeId(), disk.diskId()).isFailing()) {
+        failing.add(disk);
+      }
+    }
+    long unknown = shards.strangers().unknownCountBut(failing);
+    long accepted = operator.latest().getUnknownAcceptedUntilMicros();
+    if (accepted > 0) {
+      unknown -=
+          shards
+              .strangers()
+              .unknownCount(
+                  copy -> isAsideBy(accepted, copy) && !failing.contains(Strangers.Disk.of(copy)));
+    }
+    return unknown;
+  }
+
   /** So many more shards may be unknown and not too many; all, where an operator accepts that. */
   long mostUnknown() {
     return operator.areUnknownAccepted()
         ? Long.MAX_VALUE
-        : Math.max(FEW, cluster.shardCount() / 1_000) - shards.strangers().unknownCount();
+        : Math.max(FEW, cluster.shardCount() / 1_000) - unknownThatCount();
   }
 
   private static boolean isAsideBy(long micros, Strangers.Stranger copy) {

@@ -308,7 +308,7 @@ public final class Term {
     Inspection found = inspector.latest();
     repair.begin(found);
     if (surplus.heldBack().isEmpty()) {
-      balance.look(found, surplus.mostUnknown()); // else what is moved would stay where it was, too
+      balance.look(found, surplus::mostUnknown); // else what is moved would stay where it was, too
       deletions.look(found);
     }
     modes.look(found);

@@ -247,18 +247,6 @@ class SpreadTest {
     assertEquals(List.of("/r0", RackResolver.DEFAULT_RACK), racks(spread.apart(0, cluster)));
   }
 
-  /** It is asked for its rack when it registers, and it does not. */
-  @Test
-  void aHostInNoRackThatIsAwayTakesNoRacksFromTheOthers() {
-    List<Candidate> cluster = new ArrayList<>(racksOf(8, 8, 8));
-    List<Candidate> places = inRacks(5, 2, 2);
-    assertEquals(5, spread(places, cluster, RS_6_3, FailureDomain.HOST).inTheWay().size());
-    cluster.add(disk(RackResolver.DEFAULT_RACK, 9, 0, 0, "silent"));
-    assertEquals(5, spread(places, cluster, RS_6_3, FailureDomain.HOST).inTheWay().size());
-    cluster.add(disk(RackResolver.DEFAULT_RACK, 9, 1, 0, null));
-    assertEquals(0, spread(places, cluster, RS_6_3, FailureDomain.HOST).inTheWay().size());
-  }
-
   /** All other racks are below what placement leaves free. */
   @Test
   void theOnlyRackThatIsFitTakesNoMoreThanM() {
