@@ -139,7 +139,24 @@ class LostDisksIT {
       for (int disk = 0; disk < 3; disk++) {
         cluster.returnDisk(0, disk);
       }
+      awaitReadable(s3, "before/" + (1 << 20));
       verify(s3); // by the gateway that saw them go
+    }
+  }
+
+  /** Whoever found nobody at an address asks there again after a while. */
+  private static void awaitReadable(S3Client s3, String key) throws InterruptedException {
+    long deadline = System.nanoTime() + Duration.ofSeconds(60).toNanos();
+    while (true) {
+      try {
+        s3.getObjectAsBytes(b -> b.bucket(BUCKET).key(key));
+        return;
+      } catch (S3Exception e) {
+        if (e.statusCode() != 503 || System.nanoTime() > deadline) {
+          throw e;
+        }
+        Thread.sleep(100);
+      }
     }
   }
 

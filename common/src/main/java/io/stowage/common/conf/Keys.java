@@ -715,8 +715,8 @@ public final class Keys {
               64L << 10,
               64L << 20,
               Tag.TUNING,
-              "Largest piece that a file being read in sequence fetches at once; up to three more"
-                  + " are fetched ahead."));
+              "Largest piece that a file being read in sequence fetches at once, never more than 4"
+                  + " MiB; up to three more are fetched ahead."));
 
   // Security.
   public static final ConfigKey<Boolean> SECURITY_ENABLED =
