@@ -91,6 +91,12 @@ final class RemovableDisks implements DiskFiles {
   }
 
   @Override
+  public void createDirectory(Path directory) throws IOException {
+    check(directory);
+    files.createDirectory(directory);
+  }
+
+  @Override
   public void makePrivate(Path directory) throws IOException {
     check(directory);
     files.makePrivate(directory);

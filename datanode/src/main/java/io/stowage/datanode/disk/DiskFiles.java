@@ -44,6 +44,14 @@ public interface DiskFiles {
   void createDirectories(Path directory) throws IOException;
 
   /**
+   * Makes a directory in one that is there; does nothing if there is one of its name. Durable after
+   * {@link #forceDirectory} of the one that it is in.
+   *
+   * @throws java.nio.file.NoSuchFileException if what it is to be in is not there
+   */
+  void createDirectory(Path directory) throws IOException;
+
+  /**
    * Lets nobody but the user who runs this into a directory, and so to nothing that is below it.
    *
    * @throws IOException also if it is not his to close, or its file system lets everybody in

@@ -19,6 +19,7 @@ import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -99,6 +100,19 @@ public final class LocalDiskFiles implements DiskFiles {
   @Override
   public void createDirectories(Path directory) throws IOException {
     Files.createDirectories(directory);
+  }
+
+  @Override
+  public void createDirectory(Path directory) throws IOException {
+    try {
+      Files.createDirectory(directory);
+    } catch (FileAlreadyExistsException e) {
+      if (!Files.isDirectory(directory)) {
+        throw e;
+      }
+    } catch (IOException e) {
+      throw failure(e, directory, 0);
+    }
   }
 
   @Override

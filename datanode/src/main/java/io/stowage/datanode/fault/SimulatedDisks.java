@@ -96,8 +96,11 @@ public final class SimulatedDisks implements DiskFiles {
   /** Names changed since their directory was forced. */
   private final Set<Path> dirtyNames = new TreeSet<>();
 
-  /** Directories with the directories in them. Always durable: nothing is answered from one. */
+  /** Directories with the directories in them. */
   private final Map<Path, Set<Path>> directories = new HashMap<>();
+
+  /** Directories that were made since the one that they are in was forced. */
+  private final Set<Path> dirtyDirectories = new TreeSet<>();
 
   private Predicate<Path> failingForces = path -> false;
   private Predicate<Path> failingAll = path -> false;
@@ -132,6 +135,7 @@ public final class SimulatedDisks implements DiskFiles {
         (path, node) -> copy.durableNames.put(path, nodes.computeIfAbsent(node, Node::copy)));
     copy.dirtyNames.addAll(dirtyNames);
     directories.forEach((path, inside) -> copy.directories.put(path, new HashSet<>(inside)));
+    copy.dirtyDirectories.addAll(dirtyDirectories);
     copy.capacity = capacity;
     copy.recount();
     return copy;
@@ -152,6 +156,14 @@ public final class SimulatedDisks implements DiskFiles {
         }
       }
     }
+    for (Path made : dirtyDirectories) {
+      if (random.nextBoolean()) {
+        directories.get(made.getParent()).remove(made);
+        directories.remove(made);
+        survivors.keySet().removeIf(name -> made.equals(name.getParent()));
+      }
+    }
+    dirtyDirectories.clear();
     for (Node node : new LinkedHashSet<>(survivors.values())) {
       for (long block : node.dirty) {
         if (random.nextBoolean()) {
@@ -360,6 +372,19 @@ public final class SimulatedDisks implements DiskFiles {
     addDirectory(directory);
   }
 
+  @Override
+  public synchronized void createDirectory(Path directory) throws IOException {
+    check(directory);
+    if (!directories.containsKey(directory.getParent())) {
+      throw new NoSuchFileException(directory.toString());
+    }
+    if (!directories.containsKey(directory)) {
+      countChange();
+      addDirectory(directory);
+      dirtyDirectories.add(directory);
+    }
+  }
+
   /** Nobody else is here. */
   @Override
   public synchronized void makePrivate(Path directory) throws IOException {
@@ -373,6 +398,7 @@ public final class SimulatedDisks implements DiskFiles {
     if (failingForces.test(directory)) {
       throw new IOException("Input/output error");
     }
+    dirtyDirectories.removeIf(made -> directory.equals(made.getParent()));
     for (Path name : List.copyOf(dirtyNames)) {
       if (directory.equals(name.getParent())) {
         dirtyNames.remove(name);

@@ -76,6 +76,7 @@ public final class RebuiltShardFile implements AutoCloseable {
   /** Creates the file, over what an earlier try has left. */
   public static RebuiltShardFile create(ShardId id, Path path, ShardHost host) throws IOException {
     host.admit(ShardFormat.FIRST_SEGMENT);
+    host.makeDirectoryOf(path);
     RebuiltShardFile created = new RebuiltShardFile(id, path, host);
     AFTER_CREATE.reach();
     return created;

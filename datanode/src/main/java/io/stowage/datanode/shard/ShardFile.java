@@ -926,14 +926,12 @@ public final class ShardFile {
     }
   }
 
-  /**
-   * Crash window 8. Makes no directory: the disk has made all of them, and where one is missing the
-   * disk is away, its path perhaps a directory of another file system.
-   */
+  /** Crash window 8. */
   private void create(Superblock first) throws IOException, StoreException {
     Path unborn = path.resolveSibling(path.getFileName() + NEW_SUFFIX);
     try {
       host.admit(ShardFormat.FIRST_SEGMENT);
+      host.makeDirectoryOf(path);
       try (DiskFile file = host.files().create(unborn)) {
         ByteBuffer bytes = SCRATCH.get();
         first.encode(bytes);

@@ -18,6 +18,7 @@ package io.stowage.datanode.shard;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.time.StoreClock;
 import io.stowage.datanode.disk.DiskFiles;
+import java.io.IOException;
 import java.nio.file.Path;
 
 /** What a shard file needs of the disk that it is on. Thread-safe. */
@@ -59,6 +60,13 @@ public interface ShardHost {
 
   /** The shard's file is no longer there, or never came to be. */
   void gone(ShardFile shard);
+
+  /**
+   * Makes the directory that a shard file is to be created in, durably, unless it is there. What
+   * that is in has been there since the disk's identity was read: where it is missing the disk is
+   * away, its path perhaps a directory of another file system, and this fails.
+   */
+  void makeDirectoryOf(Path shard) throws IOException;
 
   /** Where files go that no longer count. */
   Path quarantine();

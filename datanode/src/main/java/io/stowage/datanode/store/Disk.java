@@ -43,6 +43,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
@@ -76,8 +77,6 @@ final class Disk implements ShardHost, AutoCloseable {
   /** Descriptors of idle shard files kept open. */
   private static final int MAX_OPEN_FILES = 512;
 
-  private static final int DIRECTORIES = 256;
-
   /** A look at a disk takes milliseconds; one that takes this long hangs. */
   private static final long CHECK_TIMEOUT_NANOS = TimeUnit.SECONDS.toNanos(30);
 
@@ -103,6 +102,9 @@ final class Disk implements ShardHost, AutoCloseable {
   private final Map<ShardId, ShardFile> shards = new ConcurrentHashMap<>();
   private final Quarantine quarantine;
   private final DamagedShards damaged;
+
+  /** Directories of shard files that are there, durably. */
+  private final Set<Path> groups = ConcurrentHashMap.newKeySet();
 
   /** What rebuilds read from here for anybody, and write here. */
   private final RateLimit repairRate;
@@ -180,8 +182,8 @@ final class Disk implements ShardHost, AutoCloseable {
   }
 
   /**
-   * Finds the shards; removes what a creation that was cut short left. Makes the directories that
-   * are missing: here only, where the disk's identity was just read or written.
+   * Finds the shards; removes what a creation that was cut short left. Makes the directory of the
+   * shards: here only, where the disk's identity was just read or written.
    */
   void scan() throws IOException {
     Path root = shardRoot();
@@ -190,16 +192,10 @@ final class Disk implements ShardHost, AutoCloseable {
     for (Path path : List.of(directory, root, quarantine.directory())) {
       makePrivate(path);
     }
-    List<Path> groups = files.list(root);
-    if (groups.size() < DIRECTORIES) {
-      for (int i = 0; i < DIRECTORIES; i++) {
-        files.createDirectories(root.resolve(String.format("%02x", i)));
-      }
-      files.forceDirectory(root);
-      files.forceDirectory(directory);
-      groups = files.list(root);
-    }
-    for (Path group : groups) {
+    files.forceDirectory(root); // and what a process of before made below it
+    files.forceDirectory(directory);
+    for (Path group : files.list(root)) {
+      groups.add(group);
       for (Path file : files.list(group)) {
         String name = file.getFileName().toString();
         ShardId id = ShardId.ofFileName(name);
@@ -371,6 +367,16 @@ final class Disk implements ShardHost, AutoCloseable {
     }
   }
 
+  @Override
+  public void makeDirectoryOf(Path shard) throws IOException {
+    Path group = shard.getParent();
+    if (!groups.contains(group)) {
+      files.createDirectory(group);
+      files.forceDirectory(shardRoot());
+      groups.add(group);
+    }
+  }
+
   private Path pathOf(ShardId shardId) {
     return shardRoot().resolve(shardId.directoryName()).resolve(shardId.fileName());
   }
@@ -507,7 +513,17 @@ final class Disk implements ShardHost, AutoCloseable {
 
   /** Takes in shard files that nobody knew of: from elsewhere, or behind our back. */
   void adoptUnknown(String directoryName) throws IOException {
-    for (Path file : files.list(shardRoot().resolve(directoryName))) {
+    Path group = shardRoot().resolve(directoryName);
+    List<Path> found;
+    try {
+      found = files.list(group);
+    } catch (NoSuchFileException e) {
+      if (groups.contains(group)) {
+        throw e;
+      }
+      return;
+    }
+    for (Path file : found) {
       ShardId shardId = ShardId.ofFileName(file.getFileName().toString());
       if (shardId != null
           && shardId.directoryName().equals(directoryName)

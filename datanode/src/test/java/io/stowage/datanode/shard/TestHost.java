@@ -266,6 +266,11 @@ final class TestHost implements ShardHost {
   }
 
   @Override
+  public void makeDirectoryOf(Path created) {
+    // it is there
+  }
+
+  @Override
   public void changed(ShardFile changed) {
     // reports are tested elsewhere
   }

@@ -128,6 +128,39 @@ class DisksTest {
     assertEquals(5, store.leaderEpoch());
   }
 
+  /** Directories of shard files are made when they are needed, and last like what is in them. */
+  @Test
+  void directoriesOfShardFilesSurviveAPowerFailure() throws Exception {
+    byte[] bytes = Shard.bytes(1, 4_096);
+    for (int seed = 0; seed < 20; seed++) {
+      Path directory = Path.of("/sim/seed" + seed);
+      start(directory);
+      for (int container = 1; container <= 4; container++) {
+        Shard shard = shardOn(directory, container);
+        shard.open(1, 1);
+        shard.write(1, 0, bytes, 1);
+      }
+      store.close();
+      disks.losePower(new Random(seed));
+      start(directory);
+      for (int container = 1; container <= 4; container++) {
+        assertArrayEquals(bytes, shardOn(directory, container).read(1, 0, bytes.length));
+      }
+    }
+  }
+
+  @Test
+  void nothingIsMadeInTheEmptyMountPointOfADisk(@TempDir Path real) throws Exception {
+    Path disk = real.resolve("disk");
+    store = ShardStore.open(List.of(disk), LocalDiskFiles.INSTANCE, SETTINGS, StoreClock.system());
+    shardOn(disk, 1).open(1, 1);
+    assertEquals(1, disk.resolve("shards").toFile().list().length);
+    Files.move(disk, real.resolve("away"));
+    Files.createDirectory(disk);
+    assertThrows(Exception.class, () -> shardOn(disk, 2).open(1, 1));
+    assertFalse(Files.exists(disk.resolve("shards")));
+  }
+
   @Test
   void disksThatDoNotBelongTogetherStopTheStart() throws Exception {
     start(D1);
