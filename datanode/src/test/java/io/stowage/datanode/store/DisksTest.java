@@ -406,13 +406,18 @@ class DisksTest {
     disks.setContents(DiskIdentity.file(D1), identity);
     disks.hang(path -> path.startsWith(D1));
     try {
-      store.checkDisks();
+      await(DisksTest::aDiskHangsWhileItIsOpened); // not one that was tried before
       store.close();
       assertEquals(0, disks.locksHeld());
     } finally {
       disks.hang(path -> false);
     }
     await(() -> disks.locksTaken() == 3 && disks.locksHeld() == 0);
+  }
+
+  private static boolean aDiskHangsWhileItIsOpened() {
+    return Thread.getAllStackTraces().keySet().stream()
+        .anyMatch(t -> t.getName().startsWith("disk-open-") && t.getState() == State.WAITING);
   }
 
   /** Else shards would grow in the directory that a mounted disk leaves behind when it goes. */
