@@ -255,7 +255,8 @@ record Demand(
 
   /**
    * To be told that a key is not there, or that a path is no file, where keys imply directories:
-   * what their listing takes. Null for calls that tell neither.
+   * what their listing takes. Null for calls that tell neither to who could not know it else, as
+   * puts with a condition, which S3 answers to who may put.
    */
   static Demand ofAbsence(Message request) {
     if (request instanceof FindPathRequest find) {
@@ -265,6 +266,15 @@ record Demand(
     if (request instanceof GetObjectRequest get) {
       boolean past = get.getVersionId() != 0 || !get.getSnapshot().isEmpty();
       return list(past ? LIST_VERSIONS : LIST, get.getKey(), "", 1);
+    }
+    if (request instanceof OpenFileRequest open) {
+      return list(LIST, open.getKey(), "", 1);
+    }
+    if (request instanceof RecoverFileRequest recover) {
+      return list(LIST, recover.getKey(), "", 1);
+    }
+    if (request instanceof RenameObjectRequest rename) {
+      return list(LIST, rename.getSource(), "", 1);
     }
     return null;
   }

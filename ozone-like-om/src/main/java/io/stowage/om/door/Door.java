@@ -424,35 +424,46 @@ public final class Door {
       }
       Message allowed = superuser ? whole : owns ? inHisName(whole) : ofHisOwn(whole, acting);
       checkWritten(allowed);
-      Demand absence = hides(bucket) ? Demand.ofAbsence(allowed) : null;
+      Demand absence = superuser ? null : Demand.ofAbsence(allowed);
       Message reply =
           absence == null ? (Message) call.with(allowed) : foundBy(allowed, absence, bucket, call);
       return completed(told(reply, allowed, bucket), visitor.user());
     }
 
     /**
-     * What a look finds where keys imply directories: that a key is not there, or a path no file
-     * and whether anything is below it, only who may list may know, as over S3.
+     * What a call finds, or not: that a key is not there, and where keys imply directories that a
+     * path is no file and whether anything is below it, only who may list may know, as over S3.
      */
-    private Message foundBy(Message look, Demand absence, BucketInfo bucket, Call call)
+    private Message foundBy(Message request, Demand absence, BucketInfo bucket, Call call)
         throws Throwable {
       Message reply;
       try {
-        reply = (Message) call.with(look);
+        reply = (Message) call.with(request);
       } catch (StoreException e) {
         if (e.code() == ErrorCode.NO_SUCH_KEY) {
-          conclude(decide(absence, bucket));
+          requireMayKnowOf(absence, bucket);
         }
         throw e;
       }
-      if ((reply instanceof FindPathReply found && (found.getDirectory() || found.getAbsent()))
-          || (look instanceof GetObjectRequest get
-              && get.getVersionId() == 0
-              && reply instanceof GetObjectReply got
-              && got.getVersion().getDeleteMarker())) {
-        conclude(decide(absence, bucket));
+      boolean nothing =
+          reply instanceof FindPathReply found
+              ? found.getAbsent() || (found.getDirectory() && hides(bucket))
+              : request instanceof GetObjectRequest get
+                  && get.getVersionId() == 0
+                  && reply instanceof GetObjectReply got
+                  && got.getVersion().getDeleteMarker();
+      if (nothing) {
+        requireMayKnowOf(absence, bucket);
       }
       return reply;
+    }
+
+    /** Where permissions decide, they have, and it is told unless the listing is denied. */
+    private void requireMayKnowOf(Demand absence, BucketInfo bucket) throws StoreException {
+      Decided listing = decide(absence, bucket);
+      if (hides(bucket) || listing.verdict().outcome() == Verdict.Outcome.DENIED) {
+        conclude(listing);
+      }
     }
 
     /** An answer as its caller is told it. */

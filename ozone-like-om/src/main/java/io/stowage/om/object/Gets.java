@@ -59,7 +59,7 @@ public final class Gets {
       return GetObjectReply.newBuilder().setVersion(version).build();
     }
     if (version == null || marker) {
-      if (byId && !pinned) {
+      if (byId) {
         throw new StoreException(
             ErrorCode.NO_SUCH_VERSION,
             "Cannot find version "
@@ -67,9 +67,7 @@ public final class Gets {
                 + " of key "
                 + request.getKey());
       }
-      throw new StoreException(
-          pinned ? ErrorCode.PRECONDITION_FAILED : ErrorCode.NO_SUCH_KEY,
-          "Cannot find key " + request.getKey() + (pinned ? ": it was removed meanwhile" : ""));
+      throw new StoreException(ErrorCode.NO_SUCH_KEY, "Cannot find key " + request.getKey());
     }
     if (pinned && !isPinned(request, version)) {
       throw new StoreException(

@@ -903,11 +903,10 @@ class DoorTest {
     assertEquals("content grants retention hold", told("renameObject", rename, renamed));
   }
 
-  /** What bob hears of a path where keys imply directories. */
-  private String heard(Message look, Door.Call call) throws Exception {
-    String method = look instanceof FindPathRequest ? "findPath" : "getObject";
+  /** What bob hears. */
+  private String heard(Message request, Door.Call call) throws Exception {
     try {
-      var unused = door.pass(method, look, visitor("bob"), call);
+      var unused = door.pass(callOf(request), request, visitor("bob"), call);
       return "told";
     } catch (StoreException e) {
       return e.code().name();
@@ -972,6 +971,67 @@ class DoorTest {
     assertEquals("told", heard(now, deleted));
     assertEquals("NO_SUCH_KEY", heard(now, absent));
     assertEquals("ACCESS_DENIED", heard(past, absent));
+  }
+
+  /** Nor by what one would do with it: over S3 the source of a copy is hidden, too. */
+  @Test
+  void thatThereIsNothingToWorkOnIsToldToWhoMayList() throws Exception {
+    object = null;
+    List<Message> works =
+        List.of(
+            OpenFileRequest.newBuilder().setBucket("b").setKey("k").build(),
+            RecoverFileRequest.newBuilder().setBucket("b").setKey("k").build(),
+            RenameObjectRequest.newBuilder()
+                .setBucket("b")
+                .setSource("k")
+                .setTarget("anything")
+                .build());
+    Door.Call absent =
+        allowed -> {
+          throw new StoreException(ErrorCode.NO_SUCH_KEY, "Cannot find k");
+        };
+    Door.Call taken =
+        allowed -> {
+          throw new StoreException(ErrorCode.CONFLICT, "It is being written");
+        };
+    share(
+        "Allow", "\"s3:GetObject\", \"s3:PutObject\", \"s3:DeleteObject\"", "\"arn:aws:s3:::b/*\"");
+    for (Message work : works) {
+      assertEquals("ACCESS_DENIED", heard(work, absent), callOf(work));
+      assertEquals("CONFLICT", heard(work, taken), callOf(work));
+    }
+    share("Allow", "\"s3:ListBucket\"", "\"arn:aws:s3:::b\"");
+    for (Message work : works) {
+      assertEquals("NO_SUCH_KEY", heard(work, absent), callOf(work));
+    }
+  }
+
+  /** In a tree permissions say who may know, by the way to it, but not against a policy. */
+  @Test
+  void inATreeWhatIsNotThereIsToldUnlessListingIsDenied() throws Exception {
+    bucket = bucket.toBuilder().setLayout(BucketLayout.FILE_SYSTEM).build();
+    object = null;
+    FindPathRequest find = FindPathRequest.newBuilder().setBucket("b").setPath("d/k").build();
+    OpenFileRequest open = OpenFileRequest.newBuilder().setBucket("b").setKey("d/k").build();
+    Door.Call nothing =
+        allowed -> {
+          throw new StoreException(ErrorCode.NO_SUCH_KEY, "Cannot find d/k");
+        };
+    Door.Call absent = allowed -> FindPathReply.newBuilder().setAbsent(true).build();
+    Door.Call directory = allowed -> FindPathReply.newBuilder().setDirectory(true).build();
+    for (int policies = 0; policies < 2; policies++) { // whatever lets him in
+      assertEquals("told", heard(find, absent));
+      for (Message request : List.of(find, get("d/k"), open)) {
+        assertEquals("NO_SUCH_KEY", heard(request, nothing), callOf(request));
+      }
+      share("Allow", "\"s3:GetObject\", \"s3:PutObject\"", "\"arn:aws:s3:::b/*\"");
+    }
+    share("Deny", "\"s3:ListBucket\"", "\"arn:aws:s3:::b\"");
+    assertEquals("ACCESS_DENIED", heard(find, absent));
+    for (Message request : List.of(find, get("d/k"), open)) {
+      assertEquals("ACCESS_DENIED", heard(request, nothing), callOf(request));
+    }
+    assertEquals("told", heard(find, directory)); // which is there, as its marker over S3
   }
 
   /** Not as something else was, that was there before. */
