@@ -20,6 +20,7 @@ import java.io.IOException;
 import java.nio.BufferUnderflowException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import java.util.Objects;
 import org.apache.hadoop.fs.InvalidPathHandleException;
 import org.apache.hadoop.fs.PathHandle;
@@ -69,10 +70,11 @@ final class StowagePathHandle implements PathHandle {
 
   /**
    * What tells one content from others: the write id of who made the version, mixed with what
-   * stands for its bytes, since a writer may append to what it made.
+   * stands for its bytes, since a writer may append to what it made. Of a file whose content one
+   * may not know it names none.
    */
   static ByteString contentOf(ObjectVersion version) {
-    byte[] content = version.getWriteId().toByteArray();
+    byte[] content = Arrays.copyOf(version.getWriteId().toByteArray(), WRITE_ID_BYTES);
     ByteString md5 = version.getMd5();
     for (int i = 0; i < Math.min(content.length, md5.size()); i++) {
       content[i] ^= md5.byteAt(i);

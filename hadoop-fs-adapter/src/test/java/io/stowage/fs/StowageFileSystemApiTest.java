@@ -27,6 +27,7 @@ import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.GetObjectRequest;
 import io.stowage.common.proto.Manifest;
 import io.stowage.common.proto.ObjectMetadata;
+import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.PutObjectRequest;
 import java.io.EOFException;
 import java.io.FileNotFoundException;
@@ -78,6 +79,7 @@ import org.apache.hadoop.fs.permission.FsPermission;
 import org.apache.hadoop.fs.statistics.IOStatisticsSupport;
 import org.apache.hadoop.security.AccessControlException;
 import org.apache.hadoop.security.UserGroupInformation;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -682,6 +684,12 @@ class StowageFileSystemApiTest {
     try (FSDataInputStream in = fs.open(any)) {
       assertArrayEquals(bytes(10, 2), in.readAllBytes());
     }
+    // Who may not read a file is not told whose write it is: his handle names no content.
+    ByteString none = StowagePathHandle.contentOf(ObjectVersion.getDefaultInstance());
+    String key = FILE.toUri().getPath().substring(1);
+    PathHandle shut = new RawPathHandle(new StowagePathHandle(key, none));
+    String why = assertThrows(InvalidPathHandleException.class, () -> fs.open(shut)).getMessage();
+    assertTrue(why.contains("/" + key + " is another file"), why);
     fs.delete(FILE, false);
     assertThrows(InvalidPathHandleException.class, () -> fs.open(any));
     assertThrows(

@@ -333,6 +333,7 @@ abstract class TreePermissionsContract {
         assertEquals("content".length(), version.getLength());
         assertEquals(who.equals(EVE), version.getMd5().isEmpty(), version::toString);
         assertEquals(who.equals(EVE) ? 0 : 1, version.getPartCount(), version::toString);
+        assertEquals(who.equals(EVE), version.getWriteId().isEmpty(), version::toString);
         if (who.equals(EVE)) {
           assertEquals(0, version.getMetadata().getXattrsCount());
           assertEquals(0, version.getMetadata().getUserCount());
@@ -353,6 +354,7 @@ abstract class TreePermissionsContract {
     may(EVE, () -> moved.add(om.delete(tree.bucket, "d/other").getVersion()));
     for (ObjectVersion version : moved) {
       assertTrue(version.getMd5().isEmpty(), version::toString);
+      assertTrue(version.getWriteId().isEmpty(), version::toString);
     }
     // Who changes something of what he may not read loses nothing of it.
     change("d/pin", metadata -> bits(metadata, 0202));

@@ -239,6 +239,7 @@ public final class TreeGuard {
         .clearPartLengths()
         .clearPartCount() // with which an ETag ends
         .clearMd5()
+        .clearWriteId() // from which some ETags follow
         .clearChecksums()
         .clearPartChecksums()
         .setMetadata(withoutAttributes(entry.getMetadata()))
