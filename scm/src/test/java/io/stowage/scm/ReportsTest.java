@@ -32,7 +32,10 @@ import io.stowage.common.proto.ListDatanodesRequest;
 import io.stowage.common.proto.RegisterDatanodeRequest;
 import io.stowage.common.proto.ShardPlace;
 import io.stowage.common.proto.ShardReport;
+import io.stowage.common.proto.TokenKeys;
+import io.stowage.common.secret.SecretSeal;
 import io.stowage.scm.container.LeaderEpoch;
+import io.stowage.scm.container.TokenKeyRolls;
 import java.time.Duration;
 import org.junit.jupiter.api.Test;
 
@@ -59,6 +62,35 @@ class ReportsTest {
                         .setClusterId("another")
                         .build()));
     assertEquals(ErrorCode.WRONG_CLUSTER, e.code());
+  }
+
+  /** What a node is told that says which keys it has; 0: none. */
+  private static HeartbeatReply told(ScmHarness h, String node, long version)
+      throws StoreException {
+    return h.scm.heartbeat(
+        HeartbeatRequest.newBuilder().setNodeId(node).setTokenKeysVersion(version).build());
+  }
+
+  @Test
+  void aNodeIsToldEachNewKeyOfTokensOnceItIsRegistered() throws Exception {
+    ScmHarness h = new ScmHarness(1, null);
+    String node = h.nodes.get(0).nodeId();
+    Duration day = Duration.ofHours(24);
+    h.scm.secured(
+        new TokenKeyRolls.Settings(day, Duration.ofHours(10), Duration.ofMinutes(2)),
+        SecretSeal.NONE);
+    assertFalse(told(h, node, 0).hasTokenKeys(), "there are none yet");
+    h.scm.rollTokenKeys();
+    assertEquals(1, told(h, node, 0).getTokenKeys().getKeysCount());
+    assertFalse(told(h, node, 1).hasTokenKeys(), "it has them");
+    h.clock.advance(day);
+    h.scm.rollTokenKeys();
+    TokenKeys both = told(h, node, 1).getTokenKeys();
+    assertEquals(2, both.getVersion());
+    assertEquals(2, both.getKeysCount());
+    HeartbeatReply toNobody = told(h, "who is that", 0);
+    assertTrue(toNobody.getRegister());
+    assertFalse(toNobody.hasTokenKeys());
   }
 
   @Test

@@ -17,6 +17,7 @@ package io.stowage.datanode.report;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.stowage.common.data.NetworkDatanodes;
@@ -30,12 +31,16 @@ import io.stowage.common.proto.OrderResult;
 import io.stowage.common.proto.RegisterDatanodeReply;
 import io.stowage.common.proto.RegisterDatanodeRequest;
 import io.stowage.common.proto.SealShardRequest;
+import io.stowage.common.proto.ShardGrant;
 import io.stowage.common.proto.ShardKey;
 import io.stowage.common.proto.ShardReport;
+import io.stowage.common.proto.TokenKey;
+import io.stowage.common.proto.TokenKeys;
 import io.stowage.common.scm.DatanodeReports;
 import io.stowage.common.time.ManualClock;
 import io.stowage.common.time.StoreClock;
 import io.stowage.common.tls.ClientTls;
+import io.stowage.common.token.ShardTokens;
 import io.stowage.common.token.TokenKeyRing;
 import io.stowage.datanode.fault.SimulatedDisks;
 import io.stowage.datanode.repair.Rebuilds;
@@ -50,6 +55,7 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -100,6 +106,7 @@ class ScmReporterTest {
   private final SimulatedDisks disks = new SimulatedDisks();
   private final ManualClock clock = new ManualClock(1_700_000_000_000_000L);
   private final Scm scm = new Scm();
+  private final TokenKeyRing keys = new TokenKeyRing();
   private ShardStore store;
   private ScmReporter reporter;
   private NetworkDatanodes datanodes;
@@ -118,7 +125,7 @@ class ScmReporterTest {
     datanodes = new NetworkDatanodes(ClientTls.OFF);
     rebuilds = new Rebuilds(store, datanodes, new RepairSettings(1, 64 << 20), StoreClock.system());
     orders = new Orders(store, rebuilds, clock);
-    reporter = new ScmReporter("test", scm, store, orders, new TokenKeyRing(), "h", 1234, clock);
+    reporter = new ScmReporter("test", scm, store, orders, keys, "h", 1234, clock);
     store.addListener(reporter);
     shard = new Shard(store, store.diskInfos().get(0).getDiskId());
   }
@@ -221,6 +228,61 @@ class ScmReporterTest {
     assertFalse(scm.last().getFullReport());
     reporter.beat();
     assertTrue(scm.last().getFullReport());
+  }
+
+  private TokenKey key(int id) {
+    return TokenKey.newBuilder()
+        .setId(id)
+        .setSecret(ByteString.copyFrom(new byte[] {(byte) id}))
+        .setSignsFromMicros(clock.wallMicros() + id)
+        .setUntilMicros(Long.MAX_VALUE)
+        .build();
+  }
+
+  private static TokenKeys keys(long version, TokenKey... keys) {
+    return TokenKeys.newBuilder().setVersion(version).addAllKeys(List.of(keys)).build();
+  }
+
+  /** A token that the newest of these keys signs. */
+  private ByteString signed(TokenKeys by) throws StoreException {
+    TokenKeyRing ring = new TokenKeyRing();
+    ring.take(by);
+    return new ShardTokens(ring, clock)
+        .sign(ShardGrant.newBuilder().setExpiryMicros(Long.MAX_VALUE).build());
+  }
+
+  /** A datanode that runs is told each key while tokens of the one before still come. */
+  @Test
+  void keysThatAreRolledComeWithHeartbeats() throws Exception {
+    ShardTokens checks = new ShardTokens(keys, clock);
+    TokenKeys first = keys(1, key(1));
+    TokenKeys both = keys(2, key(1), key(2));
+    clock.advance(Duration.ofSeconds(1)); // when either may sign
+    ByteString old = signed(first);
+    ByteString fresh = signed(both);
+    assertTrue(reporter.beat());
+    assertEquals(0, scm.last().getTokenKeysVersion());
+    assertEquals(
+        ErrorCode.UNAVAILABLE, assertThrows(StoreException.class, () -> checks.verify(old)).code());
+    scm.next = HeartbeatReply.newBuilder().setTokenKeys(first).build();
+    assertTrue(reporter.beat());
+    var unused = checks.verify(old);
+    assertEquals(
+        ErrorCode.ACCESS_DENIED,
+        assertThrows(StoreException.class, () -> checks.verify(fresh)).code());
+    assertTrue(reporter.beat());
+    assertEquals(1, scm.last().getTokenKeysVersion());
+    scm.next = HeartbeatReply.newBuilder().setTokenKeys(both).build();
+    assertTrue(reporter.beat());
+    unused = checks.verify(old);
+    unused = checks.verify(fresh);
+    assertTrue(reporter.beat()); // which brings none
+    assertEquals(2, scm.last().getTokenKeysVersion());
+    unused = checks.verify(fresh);
+    scm.next = HeartbeatReply.newBuilder().setTokenKeys(keys(3, key(2))).build();
+    assertTrue(reporter.beat());
+    assertThrows(StoreException.class, () -> checks.verify(old));
+    unused = checks.verify(fresh);
   }
 
   @Test
