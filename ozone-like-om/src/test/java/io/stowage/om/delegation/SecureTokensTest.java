@@ -20,7 +20,9 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.stowage.common.access.AuditLog;
+import io.stowage.common.access.Authorizer;
 import io.stowage.common.access.RefusedLogins;
+import io.stowage.common.access.StoreRules;
 import io.stowage.common.conf.Keys;
 import io.stowage.common.conf.StowageConfig;
 import io.stowage.common.delegation.DelegationTokenIdentifier;
@@ -34,7 +36,13 @@ import io.stowage.common.proto.CancelTokenRequest;
 import io.stowage.common.proto.DelegationToken;
 import io.stowage.common.proto.GetBucketReply;
 import io.stowage.common.proto.GetBucketRequest;
+import io.stowage.common.proto.GetIdentityReply;
+import io.stowage.common.proto.GetIdentityRequest;
+import io.stowage.common.proto.GetSecretReply;
+import io.stowage.common.proto.GetSecretRequest;
 import io.stowage.common.proto.IssueTokenRequest;
+import io.stowage.common.proto.ListBucketsReply;
+import io.stowage.common.proto.ListBucketsRequest;
 import io.stowage.common.proto.RenewTokenRequest;
 import io.stowage.common.rpc.KerberosLogin;
 import io.stowage.common.rpc.RpcClient;
@@ -45,6 +53,8 @@ import io.stowage.common.rpc.TestKdc;
 import io.stowage.common.secret.SecretSeal;
 import io.stowage.common.time.ManualClock;
 import io.stowage.common.time.StoreClock;
+import io.stowage.om.VisitorsOfCalls;
+import io.stowage.om.door.Door;
 import io.stowage.om.row.RowCommitter;
 import io.stowage.om.row.Stamps;
 import io.stowage.om.table.Column;
@@ -60,6 +70,7 @@ import java.security.PrivilegedExceptionAction;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Supplier;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.ipc.Server;
 import org.apache.hadoop.security.KerberosInfo;
@@ -69,6 +80,7 @@ import org.apache.hadoop.security.UserGroupInformation;
 import org.apache.hadoop.security.token.Token;
 import org.apache.hadoop.security.token.TokenInfo;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
+import org.apache.hadoop.thirdparty.protobuf.Message;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
@@ -87,6 +99,7 @@ class SecureTokensTest {
   private static TestKdc kdc;
   private static Configuration site;
   private static KerberosLogin om;
+  private static Supplier<Door.Visitor> visitors;
 
   private final List<AutoCloseable> open = new ArrayList<>();
   private final ManualClock clock = new ManualClock(1_700_000_000_000_000L);
@@ -103,10 +116,17 @@ class SecureTokensTest {
     site.set(Keys.OM_PRINCIPAL.name(), "om/_HOST" + REALM);
     site.set(Keys.OM_KEYTAB.name(), kdc.keytab("om/localhost").toString());
     site.set("hadoop.rpc.protection", "privacy");
-    site.set("hadoop.proxyuser.oozie.users", "alice");
+    site.set("hadoop.proxyuser.oozie.users", "alice,root");
     site.set("hadoop.proxyuser.oozie.hosts", "*");
+    site.set(Keys.ADMINISTRATORS.name(), "root");
+    site.set("hadoop.user.group.static.mapping.overrides", "carol=supergroup;alice=staff");
     StowageConfig config = SiteConfiguration.stowage(site);
     om = KerberosLogin.login(KerberosLogin.Role.OBJECT_MANAGER, config, site);
+    visitors =
+        om.user()
+            .doAs(
+                (PrivilegedExceptionAction<Supplier<Door.Visitor>>)
+                    () -> VisitorsOfCalls.with(config));
   }
 
   @AfterAll
@@ -172,7 +192,7 @@ class SecureTokensTest {
     return "localhost:" + server.address().getPort();
   }
 
-  /** An object manager that answers with its caller's name. */
+  /** An object manager that answers with its caller's name, and all else as its door has it. */
   private static ObjectManager naming(DelegationSecrets secrets) {
     return (ObjectManager)
         Proxy.newProxyInstance(
@@ -181,6 +201,9 @@ class SecureTokensTest {
             (proxy, method, args) -> {
               UserGroupInformation caller = Server.getRemoteUser();
               secrets.check(caller);
+              if (!method.getName().equals("getBucket")) {
+                return throughADoor(method.getName(), (Message) args[0]);
+              }
               UserGroupInformation real = caller.getRealUser();
               return GetBucketReply.newBuilder()
                   .setBucket(
@@ -190,6 +213,39 @@ class SecureTokensTest {
                                   + (real == null ? "" : " by " + real.getShortUserName())))
                   .build();
             });
+  }
+
+  /** Behind it each call is answered with nothing, and a listing of buckets with whose it shows. */
+  private static Object throughADoor(String name, Message request) throws Throwable {
+    ObjectManager noUsers =
+        (ObjectManager)
+            Proxy.newProxyInstance(
+                ObjectManager.class.getClassLoader(),
+                new Class<?>[] {ObjectManager.class},
+                (proxy, method, args) -> {
+                  throw new StoreException(ErrorCode.ACCESS_DENIED, "no such user");
+                });
+    try (Authorizer authorizer = new Authorizer(new StoreRules(), AuditLog.none())) {
+      return new Door(
+              noUsers,
+              authorizer,
+              null,
+              Duration.ofMinutes(15),
+              StoreClock.system(),
+              new Door.Rates(0, 0, 0))
+          .pass(
+              name,
+              request,
+              visitors.get(),
+              allowed ->
+                  allowed instanceof ListBucketsRequest list
+                      ? ListBucketsReply.newBuilder()
+                          .addBuckets(BucketInfo.newBuilder().setOwner(list.getOwner()))
+                          .build()
+                      : allowed instanceof GetSecretRequest
+                          ? GetSecretReply.getDefaultInstance()
+                          : GetIdentityReply.getDefaultInstance());
+    }
   }
 
   private <T, P> T client(UserGroupInformation user, RpcProtocol<T, P> protocol, String... at)
@@ -462,6 +518,49 @@ class SecureTokensTest {
       String why = denied(call);
       assertTrue(why.contains("has no ticket (TOKEN)"), why);
     }
+  }
+
+  /** He could come by secrets and keys that outlive what was lent. */
+  @Test
+  void whoHasWhatAnAdministratorLentIsNone() throws Exception {
+    UserGroupInformation root = kdc.logIn("root");
+    GetIdentityRequest anybodys = GetIdentityRequest.newBuilder().setAccessKey("k").build();
+    GetSecretRequest own = GetSecretRequest.getDefaultInstance();
+    ObjectManager shown = client(root, RpcProtocol.OBJECT_MANAGER, one);
+    assertEquals(GetIdentityReply.getDefaultInstance(), shown.getIdentity(anybodys));
+    assertEquals(GetSecretReply.getDefaultInstance(), shown.getSecret(own));
+    UserGroupInformation proxied = UserGroupInformation.createProxyUser("root", kdc.logIn("oozie"));
+    for (UserGroupInformation lent :
+        List.of(worker(issue(root, "rm")), proxied, worker(issue(proxied, "rm")))) {
+      ObjectManager job = client(lent, RpcProtocol.OBJECT_MANAGER, other);
+      assertTrue(nameSeen(job).startsWith("root"), lent::toString);
+      for (Call call : List.<Call>of(() -> job.getIdentity(anybodys), () -> job.getSecret(own))) {
+        String why = denied(call);
+        assertTrue(why.contains("root") && why.contains("no Kerberos ticket"), why);
+      }
+    }
+    ObjectManager user = client(kdc.logIn("alice"), RpcProtocol.OBJECT_MANAGER, one);
+    assertTrue(denied(() -> user.getIdentity(anybodys)).contains("no administrator"));
+    assertEquals(GetSecretReply.getDefaultInstance(), user.getSecret(own));
+  }
+
+  /** Whose buckets somebody is shown who asks for all there are. */
+  private String bucketsSeenBy(UserGroupInformation user) throws Exception {
+    return client(user, RpcProtocol.OBJECT_MANAGER, one)
+        .listBuckets(ListBucketsRequest.getDefaultInstance())
+        .getBuckets(0)
+        .getOwner();
+  }
+
+  @Test
+  void whoIsInTheSuperusersGroupIsOneAlsoByAToken() throws Exception {
+    UserGroupInformation carol = kdc.logIn("carol");
+    assertEquals("alice", bucketsSeenBy(kdc.logIn("alice")));
+    assertEquals("", bucketsSeenBy(carol), "everybody's");
+    assertEquals("", bucketsSeenBy(worker(issue(carol, "rm"))));
+    ObjectManager hers = client(carol, RpcProtocol.OBJECT_MANAGER, one);
+    String why = denied(() -> hers.getIdentity(GetIdentityRequest.getDefaultInstance()));
+    assertTrue(why.contains("no administrator"), why);
   }
 
   @Test
