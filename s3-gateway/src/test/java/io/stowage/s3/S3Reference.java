@@ -173,7 +173,7 @@ final class S3Reference {
     NOTES.put(
         "CreateBucket",
         "in us-east-1, one's own bucket again is 200 and resets its ACL; the region may be named or"
-            + " not, wherever it is");
+            + " not, wherever it is; `x-amz-bucket-namespace: account-regional` is refused (501)");
     NOTES.put(
         "GetBucketEncryption",
         "404 until one is put: nothing is encrypted by default, where S3 says AES256 since 2023");

@@ -46,6 +46,8 @@ final class CreateBucket implements Operation {
   /** Not of S3: how the bucket keys its rows. */
   private static final String LAYOUT = "x-stowage-layout";
 
+  private static final String NAME_SPACE = "x-amz-bucket-namespace";
+
   /** What could be the name of a region somewhere. */
   private static final Pattern REGION = Pattern.compile("EU|[a-z]{2,}(-[a-z]+)+-[0-9]{1,2}");
 
@@ -65,6 +67,7 @@ final class CreateBucket implements Operation {
   @Override
   public Response handle(S3Call call) throws S3Exception, StoreException {
     ObjectHeaders.refuseUnsupported(call.headers());
+    refuseOtherNames(call.header(NAME_SPACE));
     XmlElement document = call.document("CreateBucketConfiguration", LARGEST_DOCUMENT);
     String location = document == null ? null : document.childText("LocationConstraint");
     if (location != null && !location.isEmpty() && !location.equals(backend.region())) {
@@ -143,6 +146,20 @@ final class CreateBucket implements Operation {
       update.putPut(AccessSettings.ACL, kept);
     }
     backend.namespace().updateBucket(update.build());
+  }
+
+  /**
+   * Names are everybody's here: none is kept for one account in one region, whatever it ends with,
+   * and who asks for that is not to believe that it was done.
+   */
+  private static void refuseOtherNames(String nameSpace) throws S3Exception {
+    if (nameSpace == null || nameSpace.equals("global")) {
+      return;
+    }
+    if (nameSpace.equals("account-regional")) {
+      throw new S3Exception(S3Error.NOT_IMPLEMENTED).with("Header", NAME_SPACE);
+    }
+    throw S3Call.invalid(NAME_SPACE, nameSpace, "Invalid " + NAME_SPACE + " header");
   }
 
   private static BucketLayout layout(S3Call call) throws S3Exception {

@@ -497,6 +497,28 @@ public abstract class S3RefusalsTest {
             "<CreateBucketConfiguration><Tags><Tag><Key>a</Key><Value>b</Value></Tag></Tags>"
                 + "</CreateBucketConfiguration>"));
     assertEquals("b", send("GET", "/" + bucket + "-2?tagging").element("Value"));
+    refuses(
+        501,
+        "NotImplemented",
+        "A header or parameter you provided implies functionality that is not implemented",
+        inNamespace(bucket, "account-regional"),
+        "Header",
+        "x-amz-bucket-namespace");
+    refuses(
+        400,
+        "InvalidArgument",
+        "Invalid x-amz-bucket-namespace header",
+        inNamespace(bucket, "mine"),
+        "ArgumentName",
+        "x-amz-bucket-namespace",
+        "ArgumentValue",
+        "mine");
+    assertEquals(404, s3.call("HEAD", "/" + bucket + "-3").send().status());
+    succeeds(200, inNamespace(bucket, "global"));
+  }
+
+  private Reply inNamespace(String bucket, String which) throws IOException {
+    return s3.call("PUT", "/" + bucket + "-3").header("x-amz-bucket-namespace", which).send();
   }
 
   private static String located(String region) {
