@@ -28,6 +28,7 @@ import io.stowage.s3.suite.RawS3.Reply;
 import io.stowage.s3.suite.S3Suite.Target;
 import java.io.IOException;
 import java.net.Socket;
+import java.net.URLDecoder;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
@@ -241,6 +242,17 @@ class S3AnswersTest {
         409, "BucketAlreadyExists", s3.call("PUT", "/" + bucket).as("AKOTHER", "other").send());
   }
 
+  /** Of the oldest region S3 says nothing, as there was no other then. */
+  @Test
+  void tellsWhereABucketIs() throws Exception {
+    Reply here = s3.call("GET", "/" + newBucket() + "?location").send();
+    assertEquals(200, here.status());
+    assertTrue(
+        here.text()
+            .matches("(?s).*<LocationConstraint xmlns=\"[^\"]+\"(/>|></LocationConstraint>)"),
+        here.text());
+  }
+
   @Test
   void recreatingOnesBucketElsewhereIsAConflict() throws Exception {
     try (InMemoryTarget elsewhere = new InMemoryTarget(Map.of("stowage.s3.region", "eu-west-1"))) {
@@ -252,6 +264,8 @@ class S3AnswersTest {
               "eu-west-1");
       assertEquals(200, there.call("PUT", "/abc").send().status());
       assertError(409, "BucketAlreadyOwnedByYou", there.call("PUT", "/abc").send());
+      String location = there.call("GET", "/abc?location").send().text();
+      assertTrue(location.endsWith(">eu-west-1</LocationConstraint>"), location);
     }
   }
 
@@ -378,6 +392,41 @@ class S3AnswersTest {
     Reply listed = s3.call("GET", "/" + bucket + "?continuation-token=&list-type=2").send();
     assertEquals("k", listed.element("Key"));
     assertTrue(listed.text().contains("<ContinuationToken></ContinuationToken>"), listed.text());
+  }
+
+  /** All that is a key, or a part of one; and nothing of it is encoded for who did not ask. */
+  @ParameterizedTest
+  @CsvSource({
+    "'list-type=2&start-after=a%20%2B', StartAfter, 'a +'",
+    "'marker=a%20%2B', Marker, 'a +'",
+    "'versions', Key, 'a b/c+%ä&d'",
+    "'uploads', Key, 'a b/c+%ä&d'"
+  })
+  void keysAreEncodedInAListingThatIsAskedForIt(String query, String name, String plain)
+      throws IOException {
+    String path = "/" + newBucket();
+    put(path + "/a%20b/c%2B%25%C3%A4%26d", "text");
+    assertEquals(200, s3.call("POST", path + "/a%20b/c%2B%25%C3%A4%26d?uploads").send().status());
+    String target = path + "?" + query + "&prefix=a%20&delimiter=%26";
+    Reply asked = s3.call("GET", target + "&encoding-type=url").send();
+    assertEquals(200, asked.status(), asked.text());
+    assertEquals("url", asked.element("EncodingType"));
+    assertEquals("a%20", asked.element("Prefix"));
+    assertEquals("%26", asked.element("Delimiter"));
+    assertTrue(
+        asked
+            .text()
+            .contains("<CommonPrefixes><Prefix>a%20b/c%2B%25%C3%A4%26</Prefix></CommonPrefixes>"),
+        asked.text());
+    Reply plainly = s3.call("GET", target).send();
+    assertEquals("", plainly.element("EncodingType"));
+    assertEquals("a ", plainly.element("Prefix"));
+    assertEquals("&amp;", plainly.element("Delimiter"));
+    String each = path + "?" + query + "&max-keys=1&max-uploads=1";
+    String encoded = s3.call("GET", each + "&encoding-type=url").send().element(name);
+    assertEquals(plain, URLDecoder.decode(encoded, StandardCharsets.UTF_8));
+    assertTrue(encoded.matches("[-a-zA-Z0-9._~/%]+"), encoded);
+    assertEquals(plain.replace("&", "&amp;"), s3.call("GET", each).send().element(name));
   }
 
   @Test

@@ -173,6 +173,49 @@ class SignaturesTest {
     assertEquals("SignatureDoesNotMatch", raw.call("DELETE", link).sendAsIs().code());
   }
 
+  /** The type of what is sent is signed, and so are headers of Amazon's. */
+  @Test
+  void oldLinksTakeWhatIsSent() throws Exception {
+    String end = Long.toString(Instant.now().getEpochSecond() + 600);
+    String path = "/bucket/by-link";
+    String signature = encode(sign("PUT", "", "text/plain", end, "x-amz-meta-a:1", path));
+    String link = path + "?AWSAccessKeyId=AKTEST&Expires=" + end + "&Signature=" + signature;
+    for (String[] other :
+        new String[][] {{"text/html", "1"}, {"text/plain", "2"}, {"", "1"}, {"text/plain", ""}}) {
+      RawS3.Call call = raw.call("PUT", link).body("other");
+      if (!other[0].isEmpty()) {
+        call.header("content-type", other[0]);
+      }
+      if (!other[1].isEmpty()) {
+        call.header("x-amz-meta-a", other[1]);
+      }
+      assertEquals("SignatureDoesNotMatch", call.sendAsIs().code(), String.join(" ", other));
+    }
+    assertEquals("SignatureDoesNotMatch", raw.call("GET", link).sendAsIs().code());
+    assertEquals("NoSuchKey", raw.call("GET", path).send().code());
+    Reply put =
+        raw.call("PUT", link)
+            .header("content-type", "text/plain")
+            .header("x-amz-meta-a", "1")
+            .body("sent")
+            .sendAsIs();
+    assertEquals(200, put.status(), put.text());
+    Reply get = raw.call("GET", path).send();
+    assertEquals("sent", get.text());
+    assertEquals("text/plain", get.headers().get("content-type"));
+    assertEquals("1", get.headers().get("x-amz-meta-a"));
+
+    String past = Long.toString(Instant.now().getEpochSecond() - 1);
+    String late =
+        path
+            + "?AWSAccessKeyId=AKTEST&Expires="
+            + past
+            + "&Signature="
+            + encode(sign("PUT", "", "", past, path));
+    assertEquals("AccessDenied", raw.call("PUT", late).body("late").sendAsIs().code());
+    assertEquals("sent", raw.call("GET", path).send().text());
+  }
+
   @Test
   void hostsNameBuckets() throws Exception {
     for (String host :

@@ -53,6 +53,7 @@ import software.amazon.awssdk.core.ResponseInputStream;
 import software.amazon.awssdk.core.sync.RequestBody;
 import software.amazon.awssdk.regions.Region;
 import software.amazon.awssdk.services.s3.S3Configuration;
+import software.amazon.awssdk.services.s3.model.Bucket;
 import software.amazon.awssdk.services.s3.model.CORSRule;
 import software.amazon.awssdk.services.s3.model.ChecksumAlgorithm;
 import software.amazon.awssdk.services.s3.model.ChecksumMode;
@@ -63,6 +64,7 @@ import software.amazon.awssdk.services.s3.model.DeleteObjectsResponse;
 import software.amazon.awssdk.services.s3.model.GetObjectAttributesResponse;
 import software.amazon.awssdk.services.s3.model.GetObjectResponse;
 import software.amazon.awssdk.services.s3.model.HeadObjectResponse;
+import software.amazon.awssdk.services.s3.model.ListBucketsResponse;
 import software.amazon.awssdk.services.s3.model.ListMultipartUploadsResponse;
 import software.amazon.awssdk.services.s3.model.ListObjectsResponse;
 import software.amazon.awssdk.services.s3.model.ListObjectsV2Response;
@@ -485,6 +487,28 @@ public abstract class S3ContractTest extends S3ConditionsSuite {
     assertThrows(
         NoSuchBucketException.class,
         () -> s3.putObject(b -> b.bucket(bucket).key("k"), RequestBody.fromString("x")));
+  }
+
+  @Test
+  void listsBucketsByPages() {
+    String prefix = newBucket();
+    List<String> names = List.of(prefix, prefix + "-a", prefix + "-b", prefix + "-c");
+    names.subList(1, 4).forEach(name -> s3.createBucket(b -> b.bucket(name)));
+    List<List<String>> pages = new ArrayList<>();
+    for (ListBucketsResponse page : s3.listBucketsPaginator(b -> b.prefix(prefix).maxBuckets(2))) {
+      assertEquals(prefix, page.prefix());
+      pages.add(page.buckets().stream().map(Bucket::name).toList());
+    }
+    assertEquals(List.of(names.subList(0, 2), names.subList(2, 4)), pages);
+    ListBucketsResponse most = s3.listBuckets(b -> b.prefix(prefix).maxBuckets(3));
+    assertEquals(names.subList(0, 3), most.buckets().stream().map(Bucket::name).toList());
+    assertEquals(3, s3.listBuckets(b -> b.prefix(prefix + "-")).buckets().size());
+    // A token goes on where it says, though the bucket that it names is gone.
+    s3.deleteBucket(b -> b.bucket(names.get(2)));
+    ListBucketsResponse rest =
+        s3.listBuckets(b -> b.prefix(prefix).continuationToken(most.continuationToken()));
+    assertEquals(names.subList(3, 4), rest.buckets().stream().map(Bucket::name).toList());
+    assertNull(rest.continuationToken());
   }
 
   @Test
