@@ -532,6 +532,13 @@ class SecureClusterIT {
     assertTrue(token.isManaged());
     assertTrue(asUser(alice, () -> token.renew(hadoop())) > System.currentTimeMillis());
     assertThrows(SecretManager.InvalidToken.class, () -> asUser(bob, () -> token.renew(hadoop())));
+    Configuration ofBucket = hadoop(); // of a cluster that only a bucket's settings name
+    for (String name : List.of("om.addresses", "om.kerberos.principal")) {
+      ofBucket.set("stowage.bucket.jobs." + name, ofBucket.get("stowage." + name));
+    }
+    ofBucket.set("stowage.om.addresses", "127.0.0.1:1");
+    ofBucket.set("stowage.om.kerberos.principal", "somebody/localhost@ELSEWHERE");
+    assertTrue(asUser(alice, () -> token.renew(ofBucket)) > System.currentTimeMillis());
 
     assertEquals("", job(credentials, "stow://jobs/in", "stow://results/out"));
     assertArrayEquals(content(300_000, 6), read(fileSystem(alice, "results"), "/out"));

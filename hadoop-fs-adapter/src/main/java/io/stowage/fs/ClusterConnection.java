@@ -40,6 +40,7 @@ import java.security.PrivilegedExceptionAction;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.SortedSet;
 import java.util.TreeMap;
 import java.util.concurrent.Executor;
 import java.util.concurrent.ExecutorService;
@@ -274,6 +275,11 @@ final class ClusterConnection implements AutoCloseable {
     all.keySet().forEach(copy::unset);
     ours.forEach(copy::set);
     return copy;
+  }
+
+  /** The buckets that a configuration has settings of their own for. */
+  static SortedSet<String> bucketsWithSettings(Configuration hadoop) throws StoreException {
+    return BucketSettings.buckets(settings(hadoop));
   }
 
   /** Shares the connection that is there, or makes one. */

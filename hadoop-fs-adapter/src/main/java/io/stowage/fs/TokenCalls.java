@@ -39,7 +39,8 @@ import org.apache.hadoop.thirdparty.protobuf.ByteString;
 /**
  * What is asked of object managers about delegation tokens, as the user of the moment, who needs a
  * ticket. Where they are, a token says itself, and the configuration of those that were added
- * since; by which principal they are believed, the configuration says. Stateless.
+ * since; by which principal they are believed, the configuration says, where need be that of a
+ * bucket of theirs. Stateless.
  */
 final class TokenCalls extends TokenRenewer {
   private static final Duration CALL_TIMEOUT = Duration.ofSeconds(10);
@@ -59,6 +60,25 @@ final class TokenCalls extends TokenRenewer {
     }
     conf.setBoolean(Keys.SECURITY_ENABLED.name(), true);
     return conf;
+  }
+
+  /** The settings of the cluster that a token is of: everybody's, or else those of a bucket. */
+  static Configuration settingsFor(Token<?> token, Configuration hadoop) throws StoreException {
+    Configuration conf = withOurs(hadoop);
+    if (DelegationTokenSelector.isOf(token, objectManagers(conf))) {
+      return conf;
+    }
+    for (String bucket : ClusterConnection.bucketsWithSettings(conf)) {
+      Configuration its = ClusterConnection.settingsOf(bucket, conf);
+      if (DelegationTokenSelector.isOf(token, objectManagers(its))) {
+        return its;
+      }
+    }
+    return conf;
+  }
+
+  private static List<String> objectManagers(Configuration conf) {
+    return List.copyOf(conf.getTrimmedStringCollection(Keys.OM_ADDRESSES.name()));
   }
 
   private static <R> R call(Configuration conf, List<String> addresses, Call<R> call)
@@ -101,8 +121,8 @@ final class TokenCalls extends TokenRenewer {
   /** Until when it holds now, in milliseconds. */
   @Override
   public long renew(Token<?> token, Configuration hadoop) throws IOException {
-    Configuration conf = withOurs(hadoop);
     try {
+      Configuration conf = settingsFor(token, hadoop);
       return call(
                   conf,
                   addresses(token, conf),
@@ -118,8 +138,8 @@ final class TokenCalls extends TokenRenewer {
 
   @Override
   public void cancel(Token<?> token, Configuration hadoop) throws IOException {
-    Configuration conf = withOurs(hadoop);
     try {
+      Configuration conf = settingsFor(token, hadoop);
       var unused =
           call(
               conf,
@@ -134,8 +154,7 @@ final class TokenCalls extends TokenRenewer {
 
   /** Those that it names, and those that came later, if we know of them. */
   private static List<String> addresses(Token<?> token, Configuration conf) {
-    return DelegationTokenSelector.addressesOf(
-        token, List.copyOf(conf.getTrimmedStringCollection(Keys.OM_ADDRESSES.name())));
+    return DelegationTokenSelector.addressesOf(token, objectManagers(conf));
   }
 
   private static DelegationToken both(Token<?> token) {

@@ -18,7 +18,9 @@ package io.stowage.common.conf;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import java.util.Map;
+import java.util.SortedSet;
 import java.util.TreeMap;
+import java.util.TreeSet;
 
 /**
  * Settings that count for one bucket alone: {@code stowage.bucket.NAME.REST} takes the place of
@@ -47,6 +49,18 @@ public final class BucketSettings {
     }
     settings.putAll(ours);
     return settings;
+  }
+
+  /** The buckets that have settings of their own. */
+  public static SortedSet<String> buckets(Map<String, String> all) throws StoreException {
+    SortedSet<String> buckets = new TreeSet<>();
+    for (String name : all.keySet()) {
+      if (isOfBucket(name)) {
+        String rest = keyOf(name).substring(StowageConfig.PREFIX.length() - 1);
+        buckets.add(name.substring(PREFIX.length(), name.length() - rest.length()));
+      }
+    }
+    return buckets;
   }
 
   static boolean isOfBucket(String name) {

@@ -74,6 +74,15 @@ public class DelegationTokenSelector implements TokenSelector<DelegationTokenIde
   }
 
   /**
+   * Whether a token is of a cluster.
+   *
+   * @param addresses host:port of each object manager of the cluster
+   */
+  public static boolean isOf(Token<?> token, List<String> addresses) {
+    return !Collections.disjoint(named(token), services(addresses));
+  }
+
+  /**
    * Where a token may be shown by whoever knows of a cluster's object managers: all that it names,
    * and all of the cluster if it names one of them.
    *

@@ -93,6 +93,7 @@ class StowageConfigTest {
             "stowage.fs.block-size", "64m"),
         BucketSettings.of(all, "far"));
     assertEquals("c:3", BucketSettings.of(all, "far.away").get("stowage.om.addresses"));
+    assertEquals(Set.of("far", "far.away"), BucketSettings.buckets(all));
     Map<String, String> theRest = BucketSettings.of(all, "near");
     assertEquals(2, theRest.size(), theRest.toString());
     assertEquals(theRest, StowageConfig.of(all).settings(), "who opens no bucket");
