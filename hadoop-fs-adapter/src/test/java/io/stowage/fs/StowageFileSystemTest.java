@@ -612,7 +612,40 @@ class StowageFileSystemTest {
       assertEquals(1, all[5].getLength());
       assertEquals(2, blocks.getFileBlockLocations(status, MIB - 1, 2).length);
       assertEquals(6, blocks.getFileBlockLocations(status, 1, Long.MAX_VALUE).length);
+      for (int i = 0; i < 6; i++) { // the twin has a container for each 4 MiB
+        assertArrayEquals(hostsOf("large", i / 4), all[i].getHosts(), "block " + i);
+      }
+      conf.set("stowage.fs.block-size", "3m");
+      try (FileSystem larger = FileSystem.newInstance(URI.create("stow://b"), conf)) {
+        List<String> both = new ArrayList<>(List.of(hostsOf("large", 0)));
+        both.addAll(List.of(hostsOf("large", 1)));
+        all = larger.getFileBlockLocations(status, 0, status.getLen());
+        assertEquals(2, all.length);
+        assertArrayEquals(hostsOf("large", 0), all[0].getHosts());
+        assertEquals(both, List.of(all[1].getHosts()), "of both containers");
+        assertEquals(both, List.of(all[1].getNames()));
+      }
     }
+  }
+
+  /** Where the twin says that the data is of one of a file's containers; parity is nowhere. */
+  private String[] hostsOf(String key, int extent) throws IOException {
+    long container =
+        twins
+            .objectManager
+            .getObject(
+                GetObjectRequest.newBuilder()
+                    .setBucket("b")
+                    .setKey(key)
+                    .setWantManifest(true)
+                    .build())
+            .getVersion()
+            .getManifest()
+            .getExtents(extent)
+            .getContainer();
+    return new String[] {
+      "shard0.container" + container, "shard1.container" + container, "shard2.container" + container
+    };
   }
 
   /** As a user has it who says where the cluster is, and nothing else. */

@@ -15,6 +15,7 @@
  */
 package io.stowage.client.twin;
 
+import io.stowage.common.erasure.ErasurePolicy;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.expiry.Retention;
@@ -1576,12 +1577,22 @@ public final class InMemoryObjectManager implements ObjectManager {
     }
   }
 
+  /** Each shard is on a host of its own, {@code shard0.container7}. */
   private ContainerInfo container(long id) {
-    return ContainerInfo.newBuilder()
-        .setId(id)
-        .setPolicy(defaultPolicy)
-        .setState(ContainerState.OPEN)
-        .build();
+    ContainerInfo.Builder container =
+        ContainerInfo.newBuilder().setId(id).setPolicy(defaultPolicy).setState(ContainerState.OPEN);
+    for (int i = 0; i < shardsOf(defaultPolicy); i++) {
+      container.addShardsBuilder().setIndex(i).setHost("shard" + i + ".container" + id);
+    }
+    return container.build();
+  }
+
+  private static int shardsOf(String policy) {
+    try {
+      return ErasurePolicy.named(policy).shards();
+    } catch (StoreException e) {
+      throw new IllegalArgumentException(e);
+    }
   }
 
   private static int page(int limit) {
