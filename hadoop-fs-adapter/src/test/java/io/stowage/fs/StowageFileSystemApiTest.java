@@ -62,6 +62,7 @@ import org.apache.hadoop.fs.FileChecksum;
 import org.apache.hadoop.fs.FileRange;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.FsShell;
 import org.apache.hadoop.fs.InvalidPathHandleException;
 import org.apache.hadoop.fs.LocatedFileStatus;
 import org.apache.hadoop.fs.Options;
@@ -80,6 +81,7 @@ import org.apache.hadoop.fs.statistics.IOStatisticsSupport;
 import org.apache.hadoop.security.AccessControlException;
 import org.apache.hadoop.security.UserGroupInformation;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
+import org.apache.hadoop.util.ToolRunner;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -701,14 +703,23 @@ class StowageFileSystemApiTest {
   }
 
   @Test
-  void deletedThingsGoToTheTrash() throws IOException {
+  void deletedThingsGoToTheTrashAndLeaveItWhenItIsEmptied() throws Exception {
     write(FILE, bytes(10, 1));
-    Configuration conf = twins.configuration();
+    Configuration conf = new Configuration(twins.configuration());
     conf.set("fs.trash.interval", "60");
+    conf.set("fs.defaultFS", fs.getUri().toString());
     assertTrue(new Trash(fs, conf).moveToTrash(FILE));
     assertFalse(fs.exists(FILE));
-    Path kept = new Path(fs.getTrashRoot(FILE), "Current/d/f");
+    Path trash = fs.getTrashRoot(FILE);
+    Path kept = new Path(trash, "Current/d/f");
     assertArrayEquals(bytes(10, 1), read(kept));
+    assertEquals(0, ToolRunner.run(conf, new FsShell(), new String[] {"-expunge"}));
+    assertFalse(fs.exists(kept));
+    FileStatus[] checkpoints = fs.listStatus(trash);
+    assertEquals(1, checkpoints.length, "too young to go");
+    assertArrayEquals(bytes(10, 1), read(new Path(checkpoints[0].getPath(), "d/f")));
+    assertEquals(0, ToolRunner.run(conf, new FsShell(), new String[] {"-expunge", "-immediate"}));
+    assertEquals(0, fs.listStatus(trash).length);
   }
 
   @Test
