@@ -44,6 +44,7 @@ import io.stowage.common.proto.Versioning;
 import io.stowage.common.time.Pause;
 import io.stowage.om.garbage.Collector;
 import io.stowage.om.table.Column;
+import io.stowage.om.table.CountingRowStore;
 import io.stowage.om.table.ForwardingRowStore;
 import io.stowage.om.table.HookedRowStore;
 import io.stowage.om.table.ObjectRowLayout;
@@ -217,6 +218,25 @@ abstract class SnapshotsContract {
     assertEquals(TestOm.md5("target"), get(bucket, "s", "overwritten").getMd5());
     assertEquals(TestOm.md5("source"), get(bucket, "t", "overwritten").getMd5());
     assertEquals(before, content(bucket, "s"));
+  }
+
+  @Test
+  void aSnapshotCostsTheSameCallsHoweverMuchThereIs() throws StoreException {
+    CountingRowStore objects = new CountingRowStore(tables.objects());
+    CountingRowStore buckets = new CountingRowStore(tables.buckets());
+    TestOm counted =
+        newManager(new TestOm.Tables(buckets, objects, tables.identities(), tables.regions()));
+    for (int files : new int[] {0, 100}) {
+      for (int i = 0; i < files; i++) {
+        om.put(bucket, "f" + i, "content");
+      }
+      long reads = objects.reads();
+      long mutations = objects.mutations() + buckets.mutations();
+      snapshot(counted, bucket, "of-" + files);
+      assertEquals(3, objects.reads() - reads, "reads, with files: " + files);
+      assertEquals(2, objects.mutations() + buckets.mutations() - mutations, "files: " + files);
+    }
+    counted.om.close();
   }
 
   @Test
