@@ -46,8 +46,9 @@ import org.junit.jupiter.api.Test;
 
 /**
  * One directory of many files over HBase: renamed, listed and deleted as if it held one, which is
- * asserted in calls of HBase; times are printed. {@code -Dstowage.test.directory-files=1000000} for
- * a large one, {@code -Dstowage.test.directory-clear=true} to wait until it is cleared, too.
+ * asserted in calls of HBase. {@code -Dstowage.test.directory-files=1000000} for a large one, whose
+ * rename and deletion have a time that is promised and asserted too; else times are printed. {@code
+ * -Dstowage.test.directory-clear=true} to wait until it is cleared, too.
  */
 class LargeDirectoryTest {
   private static final int FILES = Integer.getInteger("stowage.test.directory-files", 1_100);
@@ -55,6 +56,13 @@ class LargeDirectoryTest {
   private static final String NAMESPACE = "directories";
   private static final int WRITERS = 16;
   private static final int RENAMES = 9;
+
+  /** Asserted of a directory of so many files, which is what the times are promised for. */
+  private static final int PROMISED = 1_000_000;
+
+  private static final Duration RENAMED = Duration.ofMillis(100);
+  private static final Duration DELETED = Duration.ofSeconds(1);
+
   private static final Duration TRAIL = TestOm.CONFIG.trail().plusSeconds(1);
 
   private final AtomicLong jumped = new AtomicLong();
@@ -130,6 +138,7 @@ class LargeDirectoryTest {
         "DIRECTORY %s of %,d files: rename to another parent %.1f ms, the slowest of %d %.1f ms,"
             + " %s%n",
         name, FILES, times.get(RENAMES / 2) / 1e6, RENAMES, times.get(RENAMES - 1) / 1e6, last);
+    requirePromised("rename", times.get(RENAMES / 2), RENAMED);
     return last;
   }
 
@@ -137,9 +146,17 @@ class LargeDirectoryTest {
     Calls before = calls();
     long begin = System.nanoTime();
     assertTrue(tree.deleteDirectory(path, true));
+    long took = System.nanoTime() - begin;
     Calls calls = calls().minus(before);
     print(path + " deleted with " + calls, begin);
+    requirePromised("deletion", took, DELETED);
     return calls;
+  }
+
+  private static void requirePromised(String what, long tookNanos, Duration promised) {
+    assertTrue(
+        FILES < PROMISED || tookNanos < promised.toNanos(),
+        () -> what + " took " + Duration.ofNanos(tookNanos) + " of a directory of " + FILES);
   }
 
   private static void print(String what, long begin) {
