@@ -113,6 +113,10 @@ final class ScmMetrics implements MetricSystem.Source {
             "HeldBack",
             "1: nothing is deleted or put aside, for the reason that stowage status tells",
             status.getHeldBack().isEmpty() ? 0 : 1)
+        .gauge(
+            "UnacceptedShards",
+            "Shards in quarantine that stay there until an operator accepts that they are deleted",
+            status.getUnacceptedShards())
         .gauge("RepairShardsLeft", "Shards to be rebuilt or moved", repair.getShardsLeft())
         .gauge("RepairBytesLeft", "Bytes of those", repair.getBytesLeft())
         .gauge("RepairsInFlight", "Rebuilds that datanodes were ordered", repair.getInFlight())

@@ -45,6 +45,7 @@ import io.stowage.common.proto.Order;
 import io.stowage.common.proto.OrderProgress;
 import io.stowage.common.proto.RepackOutcome;
 import io.stowage.common.proto.RepackWork;
+import io.stowage.common.proto.RepairStatus;
 import io.stowage.common.proto.ReportDamageRequest;
 import io.stowage.common.proto.RestoreContainerRequest;
 import io.stowage.common.proto.SetBalanceRequest;
@@ -184,6 +185,52 @@ class RepairTest {
     maker.setRebuiltBytes(4096);
     maker.heartbeat(h.scm);
     assertEquals(4096, h.status().getRepair().getBytesDone());
+  }
+
+  @Test
+  void saysHowFastARepairIsAndHowMuchTimeIsLeft() throws Exception {
+    ScmHarness h = new ScmHarness(6, null);
+    int end = 32 << 20;
+    Lease lease = h.written(end);
+    h.release(lease, LeaseOutcome.LEASE_FULL, end);
+    h.pass(Duration.ofSeconds(3));
+    FakeDatanode dead = hosts(h, lease.getContainer().getId()).get(1);
+    for (FakeDatanode node : h.nodes) {
+      node.holdRebuilds(true);
+      node.setRebuiltBytes(0);
+    }
+    die(dead);
+    h.pass(ScmHarness.DEAD.plus(A_LITTLE), dead);
+    RepairStatus begun = h.status().getRepair();
+    assertEquals(1, begun.getContainersLeft());
+    assertEquals(1, begun.getInFlight());
+    assertEquals(end, begun.getBytesLeft());
+    assertEquals(0, begun.getBytesPerSecond());
+    assertEquals(0, begun.getSecondsLeft(), "not known");
+    int rate = 100_000;
+    int done = 0;
+    for (int second = 0; second < 70; second++) { // longer than what the rate is taken over
+      done += rate;
+      for (FakeDatanode node : h.nodes) {
+        node.setRebuiltBytes(done);
+      }
+      h.pass(Duration.ofSeconds(1), dead);
+    }
+    RepairStatus underWay = h.status().getRepair();
+    assertEquals(rate, underWay.getBytesPerSecond(), rate * 0.05);
+    assertEquals(done, underWay.getBytesDone());
+    assertEquals(end - done, underWay.getBytesLeft());
+    assertEquals((end - done) / rate, underWay.getSecondsLeft(), 20);
+    assertEquals(0, underWay.getContainersDone());
+    h.nodes.forEach(node -> node.holdRebuilds(false));
+    h.nodes.forEach(FakeDatanode::finishRebuilds);
+    h.pass(A_LITTLE, dead);
+    RepairStatus over = h.status().getRepair();
+    assertEquals(1, over.getContainersDone());
+    assertEquals(0, over.getContainersLeft());
+    assertEquals(0, over.getBytesLeft());
+    assertEquals(0, over.getSecondsLeft());
+    assertEquals(end, over.getBytesDone());
   }
 
   @Test
@@ -1080,6 +1127,9 @@ class RepairTest {
     h.clock.advance(Duration.ofDays(8));
     h.tick();
     h.pass(A_LITTLE);
+    assertTrue(dead.shard(id, 2).getQuarantined(), "nobody said that it is not needed");
+    assertNotNull(h.scm.acceptUnknownShards(AcceptUnknownShardsRequest.getDefaultInstance()));
+    h.pass(A_LITTLE);
     assertTrue(dead.shards().isEmpty());
     assertEquals(0, h.status().getUnknownShards());
   }
@@ -1167,26 +1217,88 @@ class RepairTest {
     assertEquals(1_900, h.status().getDeletedContainers(), "those that the dead node had, only");
   }
 
-  @Test
-  void whatNoRowNamesIsDeletedAfterAWeekInQuarantine() throws Exception {
-    ScmHarness h = new ScmHarness(5, null);
-    FakeDatanode node = h.nodes.get(0);
-    plant(node, 77);
-    node.setQuarantineClock(h.clock.wallMicros());
-    h.pass(A_LITTLE);
-    assertTrue(node.shard(77, 0).getQuarantined());
-    assertAllCounted(h);
-    for (int day = 0; day < 6; day++) {
+  private static void passDays(ScmHarness h, int days) throws StoreException {
+    for (int day = 0; day < days; day++) {
       h.clock.advance(Duration.ofDays(1));
       h.tick();
       h.pass(Duration.ofSeconds(5));
     }
-    assertEquals(1, h.status().getQuarantinedShards());
-    h.clock.advance(Duration.ofDays(1));
-    h.tick();
+  }
+
+  @Test
+  void whatNoRowNamesIsDeletedAfterAWeekInQuarantineAndByAnOperatorsWord() throws Exception {
+    ScmHarness h = new ScmHarness(5, null);
+    long id = sealed(h);
+    FakeDatanode node = hosts(h, id).get(0);
+    plant(node, 77);
+    ShardReport noIndex =
+        ShardReport.newBuilder()
+            .setContainer(id)
+            .setIndex(9) // its row has five
+            .setGeneration(1)
+            .setDiskId(node.diskIds().get(0))
+            .build();
+    node.plant(noIndex);
+    node.setQuarantineClock(h.clock.wallMicros());
+    h.pass(A_LITTLE);
+    assertTrue(node.shard(77, 0).getQuarantined());
+    assertTrue(node.shard(id, 9).getQuarantined());
+    assertAllCounted(h);
+    assertEquals(2, h.status().getUnacceptedShards());
+    passDays(h, 30);
+    assertNotNull(node.shard(77, 0), "however few they are");
+    assertNotNull(node.shard(id, 9));
+    assertEquals(2, h.status().getQuarantinedShards());
+    assertEquals(2, h.status().getUnacceptedShards());
+
+    assertNotNull(h.scm.acceptUnknownShards(AcceptUnknownShardsRequest.getDefaultInstance()));
+    assertEquals(0, h.status().getUnacceptedShards());
     h.pass(A_LITTLE);
     assertNull(node.shard(77, 0));
+    assertNull(node.shard(id, 9));
     assertEquals(0, h.status().getUnknownShards());
+
+    // Within the day that the word holds, and after.
+    plant(node, 78);
+    node.setQuarantineClock(h.clock.wallMicros());
+    h.pass(A_LITTLE);
+    assertEquals(0, h.status().getUnacceptedShards());
+    passDays(h, 2);
+    plant(node, 79);
+    node.setQuarantineClock(h.clock.wallMicros());
+    h.pass(A_LITTLE);
+    assertEquals(1, h.status().getUnacceptedShards());
+    passDays(h, 4);
+    assertNotNull(node.shard(78, 0), "not yet a week");
+    passDays(h, 4);
+    assertNull(node.shard(78, 0));
+    assertNotNull(node.shard(79, 0), "put aside after the word's end");
+    assertWhole(h, id);
+    assertAllCounted(h);
+  }
+
+  /** Moves of a leader that nobody waited for leave such: their containers have their rows. */
+  @Test
+  void oneTooManyOfAWholeContainerIsDeletedAfterAWeekInQuarantine() throws Exception {
+    ScmHarness h = new ScmHarness(6, null);
+    long id = sealed(h);
+    List<FakeDatanode> hosts = hosts(h, id);
+    FakeDatanode other = h.nodes.stream().filter(n -> !hosts.contains(n)).findFirst().orElseThrow();
+    other.plant(
+        hosts.get(2).shard(id, 2).toBuilder()
+            .setGeneration(9)
+            .setDiskId(other.diskIds().get(0))
+            .build());
+    other.setQuarantineClock(h.clock.wallMicros());
+    h.pass(A_LITTLE);
+    assertTrue(other.shard(id, 2).getQuarantined());
+    assertEquals(0, h.status().getUnacceptedShards());
+    passDays(h, 6);
+    assertNotNull(other.shard(id, 2));
+    passDays(h, 1);
+    assertNull(other.shard(id, 2));
+    assertEquals(0, h.status().getUnknownShards());
+    assertWhole(h, id);
     assertAllCounted(h);
   }
 
@@ -1462,6 +1574,7 @@ class RepairTest {
     assertTrue(
         h.status().getHeldBack().startsWith("200 shards"), "the word does not hold for others");
     assertEquals(200, h.status().getQuarantinedShards());
+    assertEquals(0, h.status().getUnacceptedShards(), "in quarantine are accepted ones only");
     assertNotNull(h.scm.acceptUnknownShards(AcceptUnknownShardsRequest.getDefaultInstance()));
     node.setQuarantineClock(h.clock.wallMicros());
     h.pass(Duration.ofSeconds(20));
@@ -1474,6 +1587,28 @@ class RepairTest {
     assertNull(node.shard(200, 0));
     assertNotNull(node.shard(201, 0), "put aside later");
     assertEquals(200, h.status().getQuarantinedShards());
+  }
+
+  @Test
+  void fewThatWaitInQuarantineCountWithThoseThatCome() throws Exception {
+    ScmHarness h = new ScmHarness(6, null);
+    FakeDatanode node = h.nodes.get(0);
+    for (int i = 1; i <= 60; i++) {
+      plant(node, i);
+    }
+    node.setQuarantineClock(h.clock.wallMicros());
+    h.pass(A_LITTLE);
+    assertEquals(60, h.status().getUnacceptedShards());
+    passDays(h, 8);
+    assertEquals("", h.status().getHeldBack());
+    for (int i = 61; i <= 120; i++) {
+      plant(node, i);
+    }
+    h.pass(A_LITTLE);
+    assertTrue(h.status().getHeldBack().startsWith("120 shards"), h.status()::getHeldBack);
+    assertEquals(60, h.status().getQuarantinedShards());
+    assertNotNull(h.scm.acceptUnknownShards(AcceptUnknownShardsRequest.getDefaultInstance()));
+    assertEquals("", h.status().getHeldBack());
   }
 
   /** Rows of containers that are DELETED do not wait for such a disk for good. */

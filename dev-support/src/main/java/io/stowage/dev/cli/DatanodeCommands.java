@@ -272,15 +272,17 @@ final class DatanodeCommands {
   @Command(
       name = "quarantine",
       mixinStandardHelpOptions = true,
-      description = "Shards that no container row names; with --accept, have them put aside.")
+      description =
+          "Shards that no container row names, and how many of them wait to be accepted; with"
+              + " --accept, have them put aside and deleted.")
   static final class Quarantine extends ClusterCommand {
     @Option(
         names = "--accept",
         description =
-            "they may be put aside, and deleted after seven days, however many they are; holds for"
-                + " a day; and what a container table older than the disks does not know may be"
-                + " lost, and what another table object than that of the object managers asked"
-                + " knows")
+            "they may be put aside, however many they are, and what is aside by then deleted after"
+                + " seven days there; holds for a day; and what a container table older than the"
+                + " disks does not know may be lost, and what another table object than that of"
+                + " the object managers asked knows")
     private boolean accept;
 
     @Override
@@ -304,6 +306,7 @@ final class DatanodeCommands {
       facts.put("unknown shards", status.getUnknownShards());
       facts.put("stale shards", status.getStaleShards());
       facts.put("quarantined shards", status.getQuarantinedShards());
+      facts.put("waiting to be accepted", status.getUnacceptedShards());
       facts.put("held back", status.getHeldBack());
       output.facts(facts);
     }

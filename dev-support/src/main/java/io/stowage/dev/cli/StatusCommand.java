@@ -74,6 +74,14 @@ final class StatusCommand extends ClusterCommand {
     facts.put("unknown shards", status.getUnknownShards());
     facts.put("stale shards", status.getStaleShards());
     facts.put("quarantined shards", status.getQuarantinedShards());
+    if (status.getUnacceptedShards() > 0) {
+      facts.put(
+          "waiting for an operator",
+          status.getUnacceptedShards()
+              + " in quarantine that no container row knows: bring back what they hold"
+              + " (stowage fsck --rebuild), or accept that they are deleted (stowage datanode"
+              + " quarantine --accept)");
+    }
     if (!status.getHeldBack().isEmpty()) {
       facts.put("held back", status.getHeldBack());
     }

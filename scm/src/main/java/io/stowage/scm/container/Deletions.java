@@ -40,9 +40,10 @@ import org.slf4j.LoggerFactory;
  *       decommissioned node is not asked. One that is dead, or whose disk is gone or takes no
  *       writes, is waited for a week beyond the keep time, for it may never come back, and a row
  *       that nobody removes is in every scan. Should it come back after that, what it has belongs
- *       to no row: it is put aside and deleted a week later, as by {@link Surplus}. Nothing in it
- *       can be missed: DELETED is final. Remembering such shards for good was rejected: it would be
- *       a list per dead node without an end, to save one week of their space.
+ *       to no row: it is put aside and waits for an operator's word ({@link Surplus}), who is told
+ *       so. Nothing in it can be missed, since DELETED is final, but nobody can tell it from what a
+ *       table lost. Remembering such shards for good was rejected: it would be a list per dead node
+ *       without an end, to save that word.
  * </ol>
  *
  * What a crash leaves is a DELETED row, and the next leader goes on from what is reported.

@@ -498,11 +498,12 @@ public final class ShardInventory {
   }
 
   private static Strangers.Kin kin(ContainerRow row, ShardReport shard) {
-    return row != null
-            && shard.getIndex() < row.info().getShardsCount()
-            && shard.getGeneration() < row.info().getShards(shard.getIndex()).getGeneration()
+    if (row == null || shard.getIndex() >= row.info().getShardsCount()) {
+      return Strangers.Kin.NO_ROW;
+    }
+    return shard.getGeneration() < row.info().getShards(shard.getIndex()).getGeneration()
         ? Strangers.Kin.STALE
-        : Strangers.Kin.UNKNOWN;
+        : Strangers.Kin.SURPLUS;
   }
 
   /** Counts a stranger anew, as its row is by now. */

@@ -38,10 +38,17 @@ final class Strangers {
 
   /** What its row says of it. */
   enum Kin {
-    /** Its container has no row, or one of a lower generation: the table may be an old one. */
-    UNKNOWN,
+    /** Its container has no row, or one without its index: the table may be an old one. */
+    NO_ROW,
+    /** The row names an older copy, or one as old elsewhere: the table may be an old one. */
+    SURPLUS,
     /** The row names a newer copy. */
-    STALE
+    STALE;
+
+    /** Whether the table may be an old one. */
+    boolean isUnknown() {
+      return this != STALE;
+    }
   }
 
   /** A shard that its row does not name. */
@@ -87,7 +94,7 @@ final class Strangers {
   private void count(Stranger stranger, int more) {
     listed += more;
     quarantined += stranger.shard.getQuarantined() ? more : 0;
-    if (stranger.kin == Kin.UNKNOWN) {
+    if (stranger.kin.isUnknown()) {
       unknown += more;
       unknownByDisk.compute(
           Disk.of(stranger),
@@ -180,7 +187,7 @@ final class Strangers {
     long count = 0;
     for (Map<Key, Stranger> copies : byContainer.values()) {
       for (Stranger copy : copies.values()) {
-        count += copy.kin == Kin.UNKNOWN && which.test(copy) ? 1 : 0;
+        count += copy.kin.isUnknown() && which.test(copy) ? 1 : 0;
       }
     }
     return count;

@@ -36,21 +36,30 @@ import org.slf4j.LoggerFactory;
  *
  * <table>
  * <caption>By the row as it was just read from the table</caption>
- * <tr><td>no row</td><td>quarantine; deleted after seven days there</td></tr>
+ * <tr><td>no row, or one without its index</td><td>quarantine; deleted after seven days there and
+ *     by an operator's word</td></tr>
  * <tr><td>row DELETED</td><td>deleted</td></tr>
  * <tr><td>row OPEN</td><td>left alone until it is sealed</td></tr>
  * <tr><td>generation below the row's</td><td>replaced: deleted once the container is whole, which
  *     includes that no shard of it lacks a sector that this copy may have</td></tr>
  * <tr><td>not below, the row's own shard missing</td><td>taken into the row: some leader's rebuild
  *     that was not waited for, or the table is older than the disks</td></tr>
- * <tr><td>not below, the container whole</td><td>quarantine, as without a row</td></tr>
+ * <tr><td>not below, the container whole</td><td>quarantine; deleted after seven days
+ *     there</td></tr>
  * <tr><td>in quarantine, but the row names it, or its container is not whole</td><td>taken out
  *     again</td></tr>
  * </table>
  *
  * <p>A deletion is ordered with the version of that row. It cannot hit a shard that a row names,
  * then or later: DELETED is final, the generation that a row names for an index only rises, and a
- * shard without a row was in quarantine for a week, where no reader and no rebuild uses it.
+ * shard that a row might name again was in quarantine for a week, where no reader and no rebuild
+ * uses it.
+ *
+ * <p>Shards without a row may be all that is left of what users wrote after a copy of HBase, however
+ * few they are: they stay in quarantine until an operator says that they may go, or a rebuild gives
+ * them their row back. His word is for what was put aside by its end, and is in the same table: an
+ * older copy has an older word. What waits for it counts as unknown, so with more of them everything
+ * waits.
  *
  * <p>While more than a thousandth of all shards are unknown, and more than a hundred, rather the
  * table is an old one than that many shards surplus: nothing is put aside or deleted then, not even
@@ -144,8 +153,24 @@ final class Surplus {
     return unknown
         + " shards of "
         + known
-        + " belong to no container row: is the table an old one? Nothing is deleted or put aside"
-        + " before an operator accepts that (stowage datanode quarantine --accept)";
+        + " belong to no container row, those in quarantine that nobody accepted among them: is the"
+        + " table an old one? Nothing is deleted or put aside before what they hold is brought back"
+        + " (stowage fsck --rebuild), or an operator accepts that they may go (stowage datanode"
+        + " quarantine --accept)";
+  }
+
+  /** Shards in quarantine that stay there until an operator says that they may go. Thread-safe. */
+  long unaccepted() {
+    long accepted = operator.latest().getUnknownAcceptedUntilMicros();
+    return shards.quarantinedCount() == 0
+        ? 0
+        : shards
+            .strangers()
+            .unknownCount(
+                copy ->
+                    copy.kin() == Strangers.Kin.NO_ROW
+                        && copy.shard().getQuarantined()
+                        && !isAsideBy(accepted, copy));
   }
 
   private long unknownThatCount() {
@@ -251,7 +276,7 @@ final class Surplus {
   private Verdict verdict(ContainerRow row, Strangers.Stranger stranger) {
     ShardReport shard = stranger.shard();
     if (row == null) {
-      return unknown(shard);
+      return withoutRow(stranger);
     }
     if (isNamed(row.info(), stranger) && !shard.getQuarantined()) {
       return Verdict.RECOGNISE;
@@ -263,7 +288,7 @@ final class Surplus {
       return Verdict.RESTORE;
     }
     if (shard.getIndex() >= row.info().getShardsCount()) {
-      return unknown(shard);
+      return withoutRow(stranger);
     }
     if (!ShardInventory.isClosed(row.info().getState())) {
       return Verdict.LEAVE;
@@ -288,10 +313,18 @@ final class Surplus {
         && cluster.placeState(stranger.nodeId(), shard.getDiskId()).isHere()) {
       return Verdict.ADOPT;
     }
-    return whole ? unknown(shard) : Verdict.LEAVE;
+    return whole ? surplus(shard) : Verdict.LEAVE;
   }
 
-  private Verdict unknown(ShardReport shard) {
+  private Verdict withoutRow(Strangers.Stranger stranger) {
+    Verdict verdict = surplus(stranger.shard());
+    return verdict == Verdict.DELETE
+            && !isAsideBy(operator.latest().getUnknownAcceptedUntilMicros(), stranger)
+        ? Verdict.LEAVE
+        : verdict;
+  }
+
+  private Verdict surplus(ShardReport shard) {
     if (!shard.getQuarantined()) {
       return Verdict.QUARANTINE;
     }
@@ -317,7 +350,7 @@ final class Surplus {
       LOG.info("{} is deleted: {}", nameOf(stranger), stranger.kin());
       orders.delete(stranger.nodeId(), Orders.keyOf(shard), rowVersion);
     } else {
-      LOG.warn("{} belongs to no row: quarantine", nameOf(stranger));
+      LOG.warn("{} belongs to no row: quarantine, {}", nameOf(stranger), stranger.kin());
       orders.quarantine(stranger.nodeId(), Orders.keyOf(shard), rowVersion);
     }
   }

@@ -407,6 +407,7 @@ public final class Term {
     reply
         .setRepair(repair.status(inspector.latest()))
         .setBalance(balance.status())
-        .setHeldBack(surplus.heldBack());
+        .setHeldBack(surplus.heldBack())
+        .setUnacceptedShards(surplus.unaccepted());
   }
 }
