@@ -45,6 +45,7 @@ import org.junit.jupiter.api.io.TempDir;
  */
 class ConsoleTest {
   private static final String BUCKET = "console-bucket";
+  private static final String VERSIONED = "console-versions";
 
   @TempDir Path directory;
   private InMemoryTarget gateway;
@@ -141,6 +142,7 @@ class ConsoleTest {
       browses(browser);
       sharesALink(browser);
       downloads(browser, large);
+      looksAtVersions(browser);
       deletes(browser);
       signsOut(browser);
       assertEquals(List.of(), browser.complaints());
@@ -161,8 +163,15 @@ class ConsoleTest {
     browser.click("#sign-in-form button");
     browser.awaitTrue("!document.querySelector('#app').hidden");
     // A page that is loaded again is still signed in.
-    browser.evaluate("location.reload()");
-    browser.awaitTrue("document.querySelector('#app') && !document.querySelector('#app').hidden");
+    reload(browser);
+  }
+
+  /** Until the page is another: the one before answers for a while. */
+  private static void reload(Browser browser) throws Exception {
+    browser.evaluate("window.isOld = true; location.reload()");
+    browser.awaitTrue(
+        "!window.isOld && document.querySelector('#app')"
+            + " && !document.querySelector('#app').hidden");
   }
 
   private static void makesABucket(Browser browser) throws Exception {
@@ -225,7 +234,7 @@ class ConsoleTest {
     browser.awaitTrue("document.querySelectorAll('#objects tbody tr').length === 1");
     browser.fill("#filter", " ");
     browser.awaitTrue("document.querySelectorAll('#objects tbody tr').length === 0");
-    browser.evaluate("location.reload()");
+    reload(browser);
     browser.awaitTrue("document.querySelectorAll('#objects tbody tr').length === 4");
   }
 
@@ -245,14 +254,9 @@ class ConsoleTest {
         "Emulation.setEmulatedMedia",
         Map.of("features", List.of(Map.of("name", "prefers-color-scheme", "value", "dark"))));
     browser.picture("4-dark");
-    URI link = URI.create(browser.evaluate("document.querySelector('#share-link').value").asText());
+    URI link = sharedLink(browser);
     assertTrue(link.getQuery().contains("X-Amz-Expires=3600"), link.toString());
-    HttpResponse<String> got =
-        HttpClient.newHttpClient()
-            .send(
-                HttpRequest.newBuilder(link).build(),
-                HttpResponse.BodyHandlers.ofString(StandardCharsets.UTF_8));
-    assertEquals("hello, console", got.body());
+    assertEquals("hello, console", get(link));
     browser.click("#details-close");
   }
 
@@ -264,6 +268,91 @@ class ConsoleTest {
     Path saved = directory.resolve("browser/downloads/large file+ü.bin");
     Browser.await(() -> Files.exists(saved) && Files.size(saved) == large.length, "the file");
     assertArrayEquals(large, Files.readAllBytes(saved));
+  }
+
+  private void looksAtVersions(Browser browser) throws Exception {
+    s3.call("PUT", "/" + VERSIONED).send();
+    s3.call("PUT", "/" + VERSIONED + "?versioning")
+        .body("<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>")
+        .send();
+    s3.call("PUT", "/" + VERSIONED + "/doc").body("one").send();
+    s3.call("PUT", "/" + VERSIONED + "/doc").body("second").send();
+    s3.call("DELETE", "/" + VERSIONED + "/doc").send();
+    browser.evaluate("location.hash = '#" + VERSIONED + "'");
+    browser.awaitTrue("!document.querySelector('#empty').hidden");
+    browser.click("#show-versions");
+    browser.awaitTrue("document.querySelectorAll('#objects tbody tr').length === 3");
+    assertEquals(
+        "deleted, 6 B, 3 B",
+        browser
+            .evaluate(
+                "Array.from(document.querySelectorAll('#objects td.number'))"
+                    + ".map(cell => cell.textContent).join(', ')")
+            .asText());
+    assertEquals(
+        "[true,false,false]",
+        browser
+            .evaluate(
+                "JSON.stringify(Array.from(document.querySelectorAll('#objects td.version'))"
+                    + ".map(cell => cell.textContent.startsWith('●')))")
+            .asText());
+    browser.picture("6-versions");
+
+    // The oldest: what is shown and shared is of that version.
+    browser.click("#objects tbody tr:nth-child(3)");
+    browser.awaitTrue("document.querySelector('#properties').textContent.includes('3 bytes')");
+    browser.awaitTrue("document.querySelectorAll('#versions li').length === 3");
+    assertTrue(
+        browser
+            .evaluate(
+                "document.querySelector('#versions li:nth-child(3) a').ariaCurrent === 'true'")
+            .asBoolean());
+    browser.click("#share");
+    browser.awaitTrue("document.querySelector('#share-link').value.includes('versionId=')");
+    assertEquals("one", get(sharedLink(browser)));
+    // Another from the list of them, and the marker, of which there is nothing to load.
+    browser.click("#versions li:nth-child(2) a");
+    browser.awaitTrue("document.querySelector('#properties').textContent.includes('6 bytes')");
+    browser.click("#objects tbody tr:nth-child(1)");
+    browser.awaitTrue("document.querySelector('#download').disabled");
+
+    // Without the marker the object is back.
+    browser.click("#objects tbody tr:nth-child(1) input");
+    browser.click("#delete-selected");
+    answers(browser, "Delete this version?");
+    browser.awaitTrue("document.querySelectorAll('#objects tbody tr').length === 2");
+    assertEquals("second", s3.call("GET", "/" + VERSIONED + "/doc").send().text());
+    browser.click("#show-versions");
+    browser.awaitTrue("document.querySelectorAll('#objects tbody tr').length === 1");
+    browser.click("#show-versions");
+    browser.awaitTrue("document.querySelectorAll('#objects tbody tr').length === 2");
+    browser.click("#all");
+    browser.click("#delete-selected");
+    answers(browser, "Delete these 2 versions for good?");
+    browser.awaitTrue("document.querySelectorAll('#objects tbody tr').length === 0");
+    assertEquals(204, s3.call("DELETE", "/" + VERSIONED).send().status());
+    browser.click("#show-versions");
+    browser.evaluate("location.hash = '#" + BUCKET + "'");
+    browser.awaitTrue("document.querySelectorAll('#objects tbody tr').length === 4");
+  }
+
+  private static void answers(Browser browser, String question) throws Exception {
+    browser.awaitTrue("document.querySelector('#ask').open");
+    assertEquals(
+        question, browser.evaluate("document.querySelector('#ask-text').textContent").asText());
+    browser.click("#ask-yes");
+  }
+
+  private static URI sharedLink(Browser browser) throws Exception {
+    return URI.create(browser.evaluate("document.querySelector('#share-link').value").asText());
+  }
+
+  private static String get(URI link) throws Exception {
+    return HttpClient.newHttpClient()
+        .send(
+            HttpRequest.newBuilder(link).build(),
+            HttpResponse.BodyHandlers.ofString(StandardCharsets.UTF_8))
+        .body();
   }
 
   private void deletes(Browser browser) throws Exception {
