@@ -176,6 +176,57 @@ class StowageCliTest {
   }
 
   @Test
+  void usersHaveTheKeysAndNamesThatTheyAreGiven() throws IOException {
+    String[] create = {
+      "user",
+      "create",
+      "alice",
+      "--access-key",
+      "AKALICE",
+      "--secret-key",
+      "not told",
+      "--canonical-id",
+      "a1",
+      "--email",
+      "alice@example.com"
+    };
+    assertEquals(0, stowage(create));
+    assertEquals(
+        "user:         alice\ncanonical id: a1\naccess key:   AKALICE\nsecret key:   not told\n",
+        out);
+    assertEquals(1, stowage(create));
+    assertEquals(1, stowage("user", "create", "bob", "--access-key", "AKALICE"));
+    assertEquals(0, stowage("user", "create", "bob"));
+    assertTrue(out.matches("(?s).*\nsecret key:   [-\\w]{40}\n"), out);
+    JsonNode users = users();
+    assertEquals(2, users.size());
+    JsonNode alice = users.get(0);
+    assertEquals("alice", alice.get("user").asText());
+    assertEquals("AKALICE", alice.get("keys").asText());
+    assertEquals("a1", alice.get("canonicalId").asText());
+    assertEquals("alice@example.com", alice.get("email").asText());
+    assertEquals("false", alice.get("admin").asText());
+    assertTrue(users.get(1).get("keys").asText().matches("STOW[A-Z2-7]{16}"), out);
+
+    assertEquals(0, stowage("user", "rotate", "alice", "--keep-old", "--access-key", "AKNEXT"));
+    assertEquals("AKALICE,AKNEXT", users().get(0).get("keys").asText());
+    assertEquals(0, stowage("user", "rotate", "alice"));
+    assertTrue(users().get(0).get("keys").asText().matches("STOW[A-Z2-7]{16}"), out);
+    assertEquals(1, stowage("user", "rotate", "nobody"));
+
+    assertEquals(0, stowage("user", "rm", "alice"));
+    assertEquals("removed user alice\n", out);
+    assertEquals(1, stowage("user", "rm", "alice"));
+    assertEquals(1, users().size());
+  }
+
+  private JsonNode users() throws IOException {
+    assertEquals(0, stowage("user", "ls", "--json"));
+    assertFalse(out.contains("secret"), out);
+    return new ObjectMapper().readTree(out);
+  }
+
+  @Test
   void aSecretIsToldOnceAndRevoked() throws IOException {
     assertEquals(0, stowage("s3", "getsecret", "-u", "alice"));
     assertEquals("access key: alice\nsecret key: secret of alice\n", out);
