@@ -36,6 +36,7 @@ import io.stowage.s3.suite.S3RefusalsTest;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.BlockingQueue;
@@ -47,9 +48,12 @@ import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Test;
 import software.amazon.awssdk.core.sync.RequestBody;
 import software.amazon.awssdk.services.s3.S3Client;
+import software.amazon.awssdk.services.s3.model.BucketVersioningStatus;
 import software.amazon.awssdk.services.s3.model.Event;
 import software.amazon.awssdk.services.s3.model.ExpirationStatus;
 import software.amazon.awssdk.services.s3.model.LifecycleRule;
+import software.amazon.awssdk.services.s3.model.ListObjectVersionsResponse;
+import software.amazon.awssdk.services.s3.model.PutObjectResponse;
 import software.amazon.awssdk.services.s3.model.QueueConfiguration;
 import software.amazon.awssdk.services.s3.model.S3Object;
 
@@ -243,30 +247,94 @@ class S3SuiteIT extends S3ContractTest {
       return S3SuiteIT.this.target;
     }
 
+    /** What each kind of rule takes goes, what it spares stays. */
     @Test
     void whatExpiredGoesByItself() {
       String bucket = newBucket();
-      s3.putObject(b -> b.bucket(bucket).key("short/a"), RequestBody.fromString("x"));
-      s3.putObject(b -> b.bucket(bucket).key("short/b"), RequestBody.fromString("x"));
-      s3.putObject(b -> b.bucket(bucket).key("long/a"), RequestBody.fromString("x"));
+      List.of("short/a", "short/b", "long/a", "dated/a", "tagged/b", "sized/small")
+          .forEach(key -> put(bucket, key));
+      s3.putObject(
+          b -> b.bucket(bucket).key("tagged/a").tagging("kind=temporary"),
+          RequestBody.fromString("x"));
+      s3.putObject(
+          b -> b.bucket(bucket).key("sized/large"), RequestBody.fromBytes(new byte[1_001]));
+      s3.createMultipartUpload(b -> b.bucket(bucket).key("short/upload"));
+      s3.createMultipartUpload(b -> b.bucket(bucket).key("long/upload"));
       configure(
           bucket,
-          enabled("short", "short/").expiration(e -> e.days(1)).build(),
-          enabled("long", "long/").expiration(e -> e.days(10_000)).build());
-      long begin = System.nanoTime();
-      List<String> left = keys(bucket);
-      while (left.size() > 1 && System.nanoTime() - begin < DEADLINE_NANOS) {
-        LockSupport.parkNanos(20_000_000);
-        left = keys(bucket);
+          enabled("short", "short/")
+              .expiration(e -> e.days(1))
+              .abortIncompleteMultipartUpload(a -> a.daysAfterInitiation(1))
+              .build(),
+          enabled("long", "long/")
+              .expiration(e -> e.days(10_000))
+              .abortIncompleteMultipartUpload(a -> a.daysAfterInitiation(10_000))
+              .build(),
+          enabled("dated", "dated/")
+              .expiration(e -> e.date(Instant.parse("2020-01-01T00:00:00Z")))
+              .build(),
+          enabled("tagged", "")
+              .filter(f -> f.tag(t -> t.key("kind").value("temporary")))
+              .expiration(e -> e.days(1))
+              .build(),
+          enabled("sized", "")
+              .filter(f -> f.and(a -> a.prefix("sized/").objectSizeGreaterThan(1_000L)))
+              .expiration(e -> e.days(1))
+              .build());
+
+      String versioned = newBucket();
+      s3.putBucketVersioning(
+          b ->
+              b.bucket(versioned)
+                  .versioningConfiguration(v -> v.status(BucketVersioningStatus.ENABLED)));
+      List<String> kept = new ArrayList<>();
+      for (int i = 0; i < 3; i++) {
+        kept.add(0, put(versioned, "kept").versionId());
       }
-      assertEquals(List.of("long/a"), left);
+      String gone = put(versioned, "marked").versionId();
+      s3.deleteObject(b -> b.bucket(versioned).key("marked"));
+      s3.deleteObject(b -> b.bucket(versioned).key("marked").versionId(gone));
+      put(versioned, "hidden");
+      s3.deleteObject(b -> b.bucket(versioned).key("hidden")); // its marker hides something
+      configure(
+          versioned,
+          enabled("noncurrent", "kept")
+              .noncurrentVersionExpiration(n -> n.noncurrentDays(1).newerNoncurrentVersions(1))
+              .build(),
+          enabled("markers", "").expiration(e -> e.expiredObjectDeleteMarker(true)).build());
+
+      List<String> left =
+          List.of(
+              "long/a",
+              "sized/small",
+              "tagged/b", // and then uploads, versions, markers
+              "long/upload",
+              "hidden",
+              "kept " + kept.get(0),
+              "kept " + kept.get(1),
+              "hidden");
+      long begin = System.nanoTime();
+      while (!left.equals(left(bucket, versioned)) && System.nanoTime() - begin < DEADLINE_NANOS) {
+        LockSupport.parkNanos(20_000_000);
+      }
+      assertEquals(left, left(bucket, versioned));
       assertTrue(s3.headObject(b -> b.bucket(bucket).key("long/a")).expiration() != null);
     }
 
-    private List<String> keys(String bucket) {
-      return s3.listObjectsV2(b -> b.bucket(bucket)).contents().stream()
-          .map(S3Object::key)
-          .toList();
+    private PutObjectResponse put(String bucket, String key) {
+      return s3.putObject(b -> b.bucket(bucket).key(key), RequestBody.fromString("x"));
+    }
+
+    private List<String> left(String bucket, String versioned) {
+      List<String> left = new ArrayList<>();
+      s3.listObjectsV2(b -> b.bucket(bucket)).contents().forEach(o -> left.add(o.key()));
+      s3.listMultipartUploads(b -> b.bucket(bucket)).uploads().forEach(u -> left.add(u.key()));
+      ListObjectVersionsResponse versions = s3.listObjectVersions(b -> b.bucket(versioned));
+      versions
+          .versions()
+          .forEach(v -> left.add(v.key() + (v.key().equals("kept") ? " " + v.versionId() : "")));
+      versions.deleteMarkers().forEach(m -> left.add(m.key()));
+      return left;
     }
   }
 }
