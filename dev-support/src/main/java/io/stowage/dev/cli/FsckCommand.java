@@ -113,7 +113,7 @@ final class FsckCommand extends ClusterCommand {
   }
 
   /** A line a second at most: what was done, of how much, and how fast. */
-  private static final class OnStandardError implements Progress {
+  static final class OnStandardError implements Progress {
     private final PrintWriter err;
     private final StoreClock clock;
     private String step = "";

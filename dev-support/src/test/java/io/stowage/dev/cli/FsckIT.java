@@ -15,6 +15,7 @@
  */
 package io.stowage.dev.cli;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
@@ -29,6 +30,7 @@ import io.stowage.common.proto.DatanodeInfo;
 import io.stowage.common.proto.Extent;
 import io.stowage.common.proto.FindPathRequest;
 import io.stowage.common.proto.GetBucketRequest;
+import io.stowage.common.proto.GetContainersRequest;
 import io.stowage.common.proto.GetObjectRequest;
 import io.stowage.common.proto.ListDatanodesRequest;
 import io.stowage.common.proto.Manifest;
@@ -41,6 +43,7 @@ import io.stowage.common.proto.ShardPlace;
 import io.stowage.common.tls.ClientTls;
 import io.stowage.minicluster.MiniStowageCluster;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.PrintWriter;
 import java.io.StringWriter;
@@ -109,6 +112,11 @@ class FsckIT {
       assertEquals(0, odd.json().get("missingShard").asInt(), odd.out());
       assertEquals(0, odd.json().get("corruptObject").asInt(), odd.out());
 
+      String waits = awaitLine("waiting for an operator", Pattern.compile(" 1 in quarantine"));
+      assertTrue(waits.contains("stowage datanode quarantine --accept"), waits);
+      JsonNode aside = stowage("datanode", "quarantine", "--json").json();
+      assertEquals(1, aside.get("waitingToBeAccepted").asInt(), aside.toString());
+
       cluster.stopDatanode(0);
       Run oneAway = stowage("fsck", "--json", "--verify", "--repair", "--quiet");
       assertEquals(3, oneAway.exitCode(), oneAway.out());
@@ -145,10 +153,66 @@ class FsckIT {
       // The object of that stripe, as far as it can be read, and all others.
       assertTrue(rotten.json().get("bytesVerified").asLong() >= bytes - (2 << 20), rotten.out());
       assertTrue(rotten.json().get("bytesVerified").asLong() < bytes, rotten.out());
+      aBucketIsConverted(cluster);
       if (LONG) {
         statusTellsHowFarARepairIs(cluster);
       }
     }
+  }
+
+  /** Its old objects are written again with the new policy, once. */
+  private void aBucketIsConverted(MiniStowageCluster cluster) throws Exception {
+    assertEquals(0, stowage("bucket", "create", "turned").exitCode());
+    byte[] bytes = new byte[300_000];
+    new Random(5).nextBytes(bytes);
+    org.apache.hadoop.fs.Path path = new org.apache.hadoop.fs.Path("/one");
+    try (FileSystem fs = cluster.fileSystem("turned")) {
+      try (OutputStream out = fs.create(path)) {
+        out.write(bytes);
+      }
+    }
+    assertEquals("rs-3-2", policyOf(cluster, "turned", "one"));
+    Run set = stowage("bucket", "set-policy", "turned", "rs-1-2");
+    assertEquals(0, set.exitCode(), set.err());
+    Run converted = stowage("bucket", "convert", "turned");
+    assertEquals(0, converted.exitCode(), converted.err());
+    assertTrue(converted.out().contains("converted 1 of "), converted.out());
+    assertTrue(converted.out().contains("the last found nothing to convert"), converted.out());
+    assertEquals("rs-1-2", policyOf(cluster, "turned", "one"));
+    try (FileSystem fs = cluster.fileSystem("turned");
+        InputStream in = fs.open(path)) {
+      assertArrayEquals(bytes, in.readAllBytes());
+    }
+    Run again = stowage("bucket", "convert", "turned");
+    assertEquals(0, again.exitCode(), again.err());
+    assertTrue(again.out().contains("converted 0 of "), again.out());
+  }
+
+  private static String policyOf(MiniStowageCluster cluster, String bucket, String key)
+      throws Exception {
+    return cluster
+        .containerManager()
+        .getContainers(
+            GetContainersRequest.newBuilder()
+                .addIds(extentOf(cluster, bucket, key).getContainer())
+                .build())
+        .getContainers(0)
+        .getPolicy();
+  }
+
+  private static Extent extentOf(MiniStowageCluster cluster, String bucket, String key)
+      throws Exception {
+    return cluster
+        .objectManager(0)
+        .getObject(
+            GetObjectRequest.newBuilder()
+                .setBucket(bucket)
+                .setKey(key)
+                .setWantManifest(true)
+                .build())
+        .getVersion()
+        .getManifest()
+        .getExtents(0);
   }
 
   /** A node is emptied onto a new one, so slowly that it is seen under way. */
@@ -288,18 +352,7 @@ class FsckIT {
 
   /** One bit each, at the same address in a stripe of the first object: one more than m. */
   private static void flipOneSectorOfThreeShards(MiniStowageCluster cluster) throws Exception {
-    Extent extent =
-        cluster
-            .objectManager(0)
-            .getObject(
-                GetObjectRequest.newBuilder()
-                    .setBucket(BUCKET)
-                    .setKey("f0")
-                    .setWantManifest(true)
-                    .build())
-            .getVersion()
-            .getManifest()
-            .getExtents(0);
+    Extent extent = extentOf(cluster, BUCKET, "f0");
     long address = extent.getOffset() + 4_096; // not the needle's header
     long segment = address / (672 * 4_096);
     long position = 32_768 + segment * (8_192 + 672 * 4_096) + 8_192 + address % (672 * 4_096) + 9;
