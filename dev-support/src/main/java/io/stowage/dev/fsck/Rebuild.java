@@ -114,6 +114,9 @@ public final class Rebuild {
   private static final byte PART_OF = 'P';
   private static final byte BYTES = 'B';
 
+  /** In place of a part's write id: the bytes are the whole. */
+  private static final byte[] NO_PART = {};
+
   private final Cluster cluster;
   private final Path directory;
   private final Progress progress;
@@ -320,12 +323,11 @@ public final class Rebuild {
             .setFact(fact)
             .build();
     byWrite.add(creator.toByteArray(), tagged(COMMITTED, record.toByteArray()));
+    ObjectVersion version = committed.getVersion();
     for (int i = 0; i < parts.size(); i++) {
-      ByteBuffer reference = ByteBuffer.allocate(16 + 4 + 8);
+      ByteBuffer reference = ByteBuffer.allocate(WriteId.BYTES + 8);
       creator.copyTo(reference);
-      reference
-          .putInt(i)
-          .putLong(storedLength(committed.getVersion(), committed.getVersion().getPartLengths(i)));
+      reference.putLong(JoinedCommit.storedLength(version, version.getPartLengths(i)));
       byWrite.add(parts.get(i).toByteArray(), tagged(PART_OF, reference.array()));
     }
     if (!committed.getMovedFrom().isEmpty()) {
@@ -421,23 +423,22 @@ public final class Rebuild {
       }
     }
     for (ByteBuffer reference : takenBy) {
-      byte[] complete = new byte[16];
+      byte[] complete = new byte[WriteId.BYTES];
       reference.get(complete);
-      int index = reference.getInt();
-      addBytes(complete, index, assemble(needles, reference.getLong()));
+      addBytes(complete, writeId, assemble(needles, reference.getLong()));
     }
     for (RecordNeedle commit : commits) {
       byCommit.add(writeId, tagged(COMMITTED, commit.toByteArray()));
       if (length < 0 && commit.getFact().getCommitted().getPartWriteIds().isEmpty()) {
         ObjectVersion version = commit.getFact().getCommitted().getVersion();
-        length = storedLength(version, version.getLength());
+        length = JoinedCommit.storedLength(version, version.getLength());
       }
     }
     if (needles.isEmpty() || part) {
       return;
     }
     if (!commits.isEmpty()) {
-      addBytes(writeId, -1, assemble(needles, length));
+      addBytes(writeId, NO_PART, assemble(needles, length));
     } else if (abandoned) {
       report.unfinished++;
     } else {
@@ -456,12 +457,15 @@ public final class Rebuild {
         : manifest.toBuilder().setOriginRow(row(header.bucketId(), header.rowKey())).build();
   }
 
-  private void addBytes(byte[] commit, int index, Manifest manifest) throws IOException {
+  private void addBytes(byte[] commit, byte[] partWriteId, Manifest manifest) throws IOException {
     if (manifest != null) {
       byte[] value = manifest.toByteArray();
-      byCommit.add(
-          commit,
-          tagged(BYTES, ByteBuffer.allocate(4 + value.length).putInt(index).put(value).array()));
+      ByteBuffer found =
+          ByteBuffer.allocate(1 + partWriteId.length + value.length)
+              .put((byte) partWriteId.length)
+              .put(partWriteId)
+              .put(value);
+      byCommit.add(commit, tagged(BYTES, found.array()));
     }
   }
 
@@ -581,88 +585,20 @@ public final class Rebuild {
   }
 
   private void joinCommit(List<byte[]> values) throws IOException {
-    List<RecordNeedle> commits = new ArrayList<>();
-    TreeMap<Integer, Manifest> bytes = new TreeMap<>();
-    int parts = 0;
-    List<Long> partLengths = List.of(); // which a rename's record does not repeat
-    ByteString partWriteIds = ByteString.EMPTY;
+    JoinedCommit joined = new JoinedCommit();
     for (byte[] value : values) {
       ByteBuffer rest = ByteBuffer.wrap(value, 1, value.length - 1);
       if (value[0] == BYTES) {
-        bytes.put(rest.getInt(), Manifest.parseFrom(rest));
+        byte[] partWriteId = new byte[rest.get()];
+        rest.get(partWriteId);
+        joined.addBytes(ByteString.copyFrom(partWriteId), Manifest.parseFrom(rest));
       } else {
-        RecordNeedle commit = RecordNeedle.parseFrom(rest);
-        commits.add(commit);
-        CommittedFact fact = commit.getFact().getCommitted();
-        if (!fact.getPartWriteIds().isEmpty()) {
-          parts = NeedleFacts.partWriteIds(fact).size();
-          partLengths = fact.getVersion().getPartLengthsList();
-          partWriteIds = fact.getPartWriteIds();
-        }
+        joined.addRecord(RecordNeedle.parseFrom(rest));
       }
     }
-    for (RecordNeedle commit : commits) {
-      ObjectVersion version = commit.getFact().getCommitted().getVersion();
-      Manifest manifest = version.getLength() == 0 ? Manifest.getDefaultInstance() : null;
-      if (manifest == null) {
-        manifest = parts == 0 ? bytes.get(-1) : joinParts(bytes, parts);
-      }
-      boolean there = manifest != null && isLengthOf(version, partLengths, manifest.getLength());
-      List<Long> lengths = partLengths;
-      ByteString ids = partWriteIds;
-      if (parts == 0 && version.getPartCount() == 1) { // a put whose bytes were not hashed
-        lengths = List.of(version.getLength());
-        ids = version.getWriteId();
-      }
-      RestoredRow.Builder event =
-          RestoredRow.newBuilder()
-              .setBucketId(commit.getBucketId())
-              .setRowKey(commit.getRowKey())
-              .setVersionId(version.getVersioned() ? version.getVersionId() : 0)
-              .setStamp(commit.getStamp())
-              .setWriteId(commit.getWriteId());
-      if (there) {
-        boolean isEncrypted = version.getMetadata().hasEncryption();
-        event.setVersion(
-            version.toBuilder()
-                .setManifest(manifest)
-                .clearPartLengths()
-                .addAllPartLengths(lengths)
-                .setPartWriteIds(isEncrypted || parts == 0 ? ids : ByteString.EMPTY));
-      }
-      addEvent(there ? RowEvents.Kind.CERTAIN : RowEvents.Kind.WITHOUT_BYTES, event.build());
+    for (JoinedCommit.Event event : joined.events()) {
+      addEvent(event.kind(), event.row());
     }
-  }
-
-  /** Payload bytes of an object, or of one part of it, in its needles. */
-  private static long storedLength(ObjectVersion version, long length) {
-    return version.getMetadata().hasEncryption() ? PacketLayout.cipherLength(length) : length;
-  }
-
-  private static boolean isLengthOf(ObjectVersion version, List<Long> partLengths, long stored) {
-    if (partLengths.isEmpty()) {
-      return storedLength(version, version.getLength()) == stored;
-    }
-    long sum = 0;
-    for (long part : partLengths) {
-      sum += storedLength(version, part);
-    }
-    return sum == stored;
-  }
-
-  private static Manifest joinParts(Map<Integer, Manifest> bytes, int parts) {
-    Manifest.Builder whole = Manifest.newBuilder();
-    for (int i = 0; i < parts; i++) {
-      Manifest part = bytes.get(i);
-      if (part == null) {
-        return null;
-      }
-      whole
-          .setLength(whole.getLength() + part.getLength())
-          .addAllExtents(part.getExtentsList())
-          .setOriginRow(part.getOriginRow());
-    }
-    return whole.build();
   }
 
   // Step 4.
