@@ -15,6 +15,7 @@
  */
 package io.stowage.minicluster;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -26,12 +27,18 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.net.Socket;
 import java.net.URI;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
+import org.apache.hadoop.fs.FSDataInputStream;
+import org.apache.hadoop.fs.FSDataOutputStream;
+import org.apache.hadoop.fs.FileRange;
+import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.Path;
 import org.apache.log4j.AppenderSkeleton;
 import org.apache.log4j.Logger;
 import org.apache.log4j.spi.LoggingEvent;
@@ -172,7 +179,54 @@ class LeaksIT {
       for (int i = 0; i < 5; i++) {
         cutShort(cluster.s3Endpoint());
       }
+      useFiles(cluster);
     }
+  }
+
+  /** Also as a job ends that is stopped: its streams are closed behind their FileSystem. */
+  private static void useFiles(MiniStowageCluster cluster) throws Exception {
+    byte[] content = TestContent.of("file", 3_000_000);
+    Path whole = new Path("/files/whole");
+    Path synced = new Path("/files/synced");
+    FSDataInputStream late;
+    FSDataOutputStream unsynced;
+    FSDataOutputStream open;
+    try (FileSystem files = cluster.fileSystem(BUCKET)) {
+      try (FSDataOutputStream out = files.create(whole)) {
+        out.write(content);
+      }
+      try (FSDataOutputStream out = files.create(synced)) {
+        out.write(content, 0, 1_000_000);
+        out.hsync();
+        out.write(content, 1_000_000, 2_000_000);
+      }
+      for (Path path : List.of(whole, synced)) {
+        try (FSDataInputStream in = files.open(path)) {
+          assertArrayEquals(content, in.readAllBytes());
+        }
+        try (FSDataInputStream in = files.open(path)) {
+          assertEquals(content[0] & 0xff, in.read()); // and what was read ahead is for nothing
+        }
+      }
+      List<FileRange> ranges =
+          List.of(
+              FileRange.createFileRange(0, 100_000), FileRange.createFileRange(2_000_000, 100_000));
+      try (FSDataInputStream in = files.open(whole)) {
+        in.readVectored(ranges, ByteBuffer::allocateDirect);
+        assertEquals(100_000, ranges.get(1).getData().get().remaining());
+      }
+      late = files.open(whole);
+      assertEquals(content[0] & 0xff, late.read());
+      unsynced = files.create(new Path("/files/unsynced"));
+      unsynced.write(content);
+      open = files.create(new Path("/files/open"));
+      open.write(content);
+      open.hsync();
+      open.write(content);
+    }
+    late.close();
+    assertThrows(IOException.class, unsynced::close);
+    assertThrows(IOException.class, open::close);
   }
 
   private static void cutShort(URI endpoint) throws IOException {
