@@ -49,6 +49,7 @@ import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.FilterFileSystem;
 import org.apache.hadoop.fs.LeaseRecoverable;
 import org.apache.hadoop.fs.Path;
+import org.apache.hadoop.fs.statistics.IOStatisticsSupport;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -172,6 +173,24 @@ class SyncedFilesIT {
       out.write(whole, length, 4 << 20);
     }
     assertArrayEquals(Arrays.copyOf(whole, length + (4 << 20)), read(fs, path));
+  }
+
+  @Test
+  void callsOfDatanodesAreCounted() throws Exception {
+    long before = datanodeCalls();
+    Path path = new Path("/counted");
+    byte[] content = TestContent.of("counted", 100);
+    try (FSDataOutputStream out = files.create(path)) {
+      out.write(content);
+    }
+    long written = datanodeCalls();
+    assertTrue(written - before >= 3, "a cell and two of parity: " + before + ", " + written);
+    assertArrayEquals(content, read(files, path));
+    assertTrue(datanodeCalls() > written, "read by no call");
+  }
+
+  private static long datanodeCalls() {
+    return IOStatisticsSupport.retrieveIOStatistics(files).counters().get("datanode_calls");
   }
 
   @Test

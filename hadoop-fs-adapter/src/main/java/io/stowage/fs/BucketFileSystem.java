@@ -1514,6 +1514,9 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource, Counted
 
   @Override
   public IOStatistics getIOStatistics() {
+    if (cluster != null) {
+      counters.datanodeCalls(cluster.datanodeCalls());
+    }
     return counters.getIOStatistics();
   }
 

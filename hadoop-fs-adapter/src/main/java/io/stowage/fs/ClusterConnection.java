@@ -400,6 +400,11 @@ final class ClusterConnection implements AutoCloseable {
     return shared.cluster.objectManager();
   }
 
+  /** Of datanodes, by all who share the cluster. */
+  long datanodeCalls() {
+    return shared.cluster.datanodeCalls().getAsLong();
+  }
+
   DataPath dataPath() {
     return shared.cluster.dataPath();
   }

@@ -20,6 +20,7 @@ import io.stowage.client.crypt.KeyService;
 import io.stowage.common.conf.StowageConfig;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.om.ObjectManager;
+import java.util.function.LongSupplier;
 import org.apache.hadoop.conf.Configuration;
 
 /**
@@ -32,10 +33,15 @@ interface ClusterConnector {
 
   /**
    * @param keys finds the keys of encrypted objects, when they are first needed
+   * @param datanodeCalls how many the data path has made
    * @param close ends object manager and data path; called once
    */
   record Connected(
-      ObjectManager objectManager, DataPath dataPath, KeysSource keys, Runnable close) {}
+      ObjectManager objectManager,
+      DataPath dataPath,
+      KeysSource keys,
+      LongSupplier datanodeCalls,
+      Runnable close) {}
 
   /** Opens a key service, which the caller closes. */
   interface KeysSource {

@@ -37,6 +37,12 @@ final class FsStatistics implements IOStatisticsSource {
   /** Calls of object managers, all of them; one more counter for each method, behind a dot. */
   static final String CALLS = "object_manager_calls";
 
+  /**
+   * Calls of datanodes, as of the moment at which the statistics are asked for; of all FileSystems
+   * that share a cluster, since what belongs to which the data path does not know.
+   */
+  static final String DATANODE_CALLS = "datanode_calls";
+
   /** Of Hadoop's names, those that an older Hadoop than the one compiled against lacks. */
   static final String SET_TIMES = "op_set_times";
 
@@ -84,6 +90,7 @@ final class FsStatistics implements IOStatisticsSource {
   FsStatistics() {
     List<String> names = new ArrayList<>(OPERATIONS);
     names.add(CALLS);
+    names.add(DATANODE_CALLS);
     for (var method : ObjectManager.class.getMethods()) {
       names.add(CALLS + "." + method.getName());
     }
@@ -97,6 +104,10 @@ final class FsStatistics implements IOStatisticsSource {
 
   void count(String operation) {
     store.incrementCounter(operation, 1);
+  }
+
+  void datanodeCalls(long made) {
+    store.setCounter(DATANODE_CALLS, made);
   }
 
   /** Counters of an input stream, all at 0. */

@@ -83,6 +83,7 @@ final class NetworkConnector implements ClusterConnector {
           RecordingNamespace.over(client.api(), dataPath),
           dataPath,
           () -> HadoopKeys.openExisting(config, hadoop),
+          datanodes::calls,
           () -> {
             client.finish(END);
             dataPath.close(); // releases its leases through the client

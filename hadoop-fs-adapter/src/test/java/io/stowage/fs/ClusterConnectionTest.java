@@ -82,7 +82,7 @@ class ClusterConnectionTest {
         ClusterConnection.replaceConnector(
             (config, hadoop) ->
                 new ClusterConnector.Connected(
-                    twins.objectManager, twins.dataPath, this::keys, this::end));
+                    twins.objectManager, twins.dataPath, this::keys, () -> 0, this::end));
   }
 
   @AfterEach

@@ -83,6 +83,7 @@ final class TwinCluster implements AutoCloseable {
                   asked.apply(twins),
                   twins.dataPath,
                   () -> twins.keysFound,
+                  () -> 0,
                   twins.connected::decrementAndGet);
             });
     return twins;

@@ -28,6 +28,11 @@ public interface DatanodeDirectory extends AutoCloseable {
    */
   ShardService datanode(ShardPlace place);
 
+  /** Calls that were made over the network so far; 0 where they are none, or not counted. */
+  default long calls() {
+    return 0;
+  }
+
   @Override
   void close();
 }

@@ -27,6 +27,7 @@ import java.time.Duration;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.LongAdder;
 
 /**
  * Datanodes over the network: a few connections to each, made when first needed and again after
@@ -49,6 +50,7 @@ public final class NetworkDatanodes implements DatanodeDirectory {
   private final Bootstrap bootstrap;
   private final long timeoutNanos;
   private final Map<Address, RemoteDatanode> nodes = new ConcurrentHashMap<>();
+  private final LongAdder calls = new LongAdder();
   private volatile boolean closed;
 
   private final ClientTls tls;
@@ -95,7 +97,13 @@ public final class NetworkDatanodes implements DatanodeDirectory {
                 // resolved by the event loop, and anew for every connection
                 InetSocketAddress.createUnresolved(host, port),
                 timeoutNanos,
+                calls,
                 () -> closed));
+  }
+
+  @Override
+  public long calls() {
+    return calls.sum();
   }
 
   @Override

@@ -37,6 +37,7 @@ import java.net.InetSocketAddress;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.LongAdder;
 import java.util.function.BooleanSupplier;
 import java.util.function.Function;
 
@@ -52,6 +53,7 @@ final class RemoteDatanode implements ShardService {
   private final ClientTls tls;
   private final InetSocketAddress address;
   private final long timeoutNanos;
+  private final LongAdder calls; // of all nodes
   private final BooleanSupplier closed;
   private final AtomicInteger turn = new AtomicInteger();
 
@@ -64,11 +66,13 @@ final class RemoteDatanode implements ShardService {
       ClientTls tls,
       InetSocketAddress address,
       long timeoutNanos,
+      LongAdder calls,
       BooleanSupplier closed) {
     this.bootstrap = bootstrap;
     this.tls = tls;
     this.address = address;
     this.timeoutNanos = timeoutNanos;
+    this.calls = calls;
     this.closed = closed;
   }
 
@@ -110,6 +114,7 @@ final class RemoteDatanode implements ShardService {
       DataRequest.Builder request,
       ByteBuf payload,
       Function<DataFrame<DataReply>, T> whatIsWanted) {
+    calls.increment();
     DataConnection connection;
     try {
       connection = connection();

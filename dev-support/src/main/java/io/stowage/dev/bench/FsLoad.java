@@ -65,9 +65,12 @@ public final class FsLoad implements Callable<Integer> {
   private static final OperatingSystemMXBean CPU =
       ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class);
 
-  /** Counters that tell remote calls, of FileSystems that have them: ours, S3A, ABFS. */
-  private static final List<String> REMOTE_CALLS =
-      List.of("object_manager_calls", "store_io_request", "action_http_get_request");
+  /** Counters that together tell remote calls, of FileSystems that have them: ours, S3A, ABFS. */
+  private static final List<List<String>> REMOTE_CALLS =
+      List.of(
+          List.of("object_manager_calls", "datanode_calls"),
+          List.of("store_io_request"),
+          List.of("action_http_get_request"));
 
   @Parameters(index = "0", description = "where to work: scheme://authority/directory")
   private URI target;
@@ -402,10 +405,10 @@ public final class FsLoad implements Callable<Integer> {
   private long remoteCalls() {
     IOStatistics statistics = IOStatisticsSupport.retrieveIOStatistics(fs);
     if (statistics != null) {
-      for (String name : REMOTE_CALLS) {
-        Long count = statistics.counters().get(name);
-        if (count != null) {
-          return count;
+      Map<String, Long> counters = statistics.counters();
+      for (List<String> names : REMOTE_CALLS) {
+        if (counters.keySet().containsAll(names)) {
+          return names.stream().mapToLong(counters::get).sum();
         }
       }
     }
