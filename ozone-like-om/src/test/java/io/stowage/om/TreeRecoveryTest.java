@@ -221,6 +221,36 @@ class TreeRecoveryTest {
     assertTrue(clock.monotonicNanos() - before < Duration.ofSeconds(1).toNanos());
   }
 
+  private void dieHoldingTheSlot(String moving) {
+    crashAt("om.rename-slot.after-taken", () -> other.rename(moving, "x/" + moving));
+  }
+
+  /** One that stands still meanwhile is among those whose names are no longer in the slot. */
+  @Test
+  void aSlotThatIsFullOfDeadHoldersIsTakenAndNoneOfThemMakesACycle() throws StoreException {
+    author.put("x/f", "content");
+    author.put("y/g", "content");
+    for (int i = 0; i < 99; i++) {
+      author.makeDirectory("dead" + i);
+      dieHoldingTheSlot("dead" + i);
+    }
+    meanwhile(
+        "om.rename.after-guard",
+        () -> {
+          author.makeDirectory("dead99");
+          dieHoldingTheSlot("dead99");
+          other.rename("y", "x/y");
+        });
+    ErrorCode refused = TestTree.codeOf(() -> author.rename("x", "y/x"));
+    assertNotNull(refused, () -> "a cycle");
+    assertTrue(
+        List.of(ErrorCode.INVALID_ARGUMENT, ErrorCode.NO_SUCH_KEY).contains(refused),
+        "y is below x by now, so there is no such place: " + refused);
+    assertEquals(List.of("x/f", "x/y/g"), other.list("x/", "", "", 1_000));
+    other.rename("dead7", "x/dead7");
+    assertTrue(other.isDirectory("x/dead7"));
+  }
+
   @Test
   void aDirectoryThatWasHalfMadeIsThereOrNot() throws StoreException {
     crashAt("om.directory.after-entry", () -> author.put("a/b/f", "content"));

@@ -55,7 +55,8 @@ import org.apache.hadoop.thirdparty.protobuf.InvalidProtocolBufferException;
  * If the holder still found the slot its own, the usurper took it later, and raised the stamp of S
  * later still: then either S had moved by then, which the usurper's walk sees, or the holder's
  * commit compares a head that is no more. For this the slot names the sources of all holders that
- * it was taken from, until somebody gives it back.
+ * it was taken from, until somebody gives it back, or finds it full: he takes it without a source
+ * of his own, raises all that it names, and only then names his in their place.
  */
 final class RenameSlot {
   static final CrashPoint AFTER_TAKEN = CrashPoint.named("om.rename-slot.after-taken");
@@ -68,7 +69,7 @@ final class RenameSlot {
    */
   private static final Duration PATIENCE = Duration.ofSeconds(2);
 
-  /** Holders in a row that died; each leaves the name of a row. */
+  /** Holders in a row that died; each leaves the name of a row, and the next raises them all. */
   private static final int MOST_SOURCES = 100;
 
   /** Slots that we gave back last, by the row of their bucket. */
@@ -154,28 +155,14 @@ final class RenameSlot {
           continue;
         }
       }
-      Set<ByteString> sources = new LinkedHashSet<>(record.getSourcesList());
-      Set<ByteString> before = Set.copyOf(sources);
-      sources.add(source);
-      if (sources.size() > MOST_SOURCES) {
-        throw new StoreException(
-            ErrorCode.OVERLOADED,
-            "Cannot rename: " + MOST_SOURCES + " renames of directories were left half done");
+      Set<ByteString> before = new LinkedHashSet<>(record.getSourcesList());
+      boolean full = before.size() >= MOST_SOURCES && !before.contains(source);
+      Set<ByteString> named = new LinkedHashSet<>(before);
+      if (!full) {
+        named.add(source);
       }
-      RenameSlotRecord ours =
-          RenameSlotRecord.newBuilder()
-              .setFormat(FORMAT)
-              .setNonce(WriteId.random())
-              .setHolder(id)
-              .addAllSources(sources)
-              .build();
-      long stamp = stamps.above(seen == null ? 0 : seen.stamp());
-      Outcome outcome =
-          buckets.commit(
-              row,
-              Check.of(BucketRowLayout.RENAME_SLOT, seen == null ? null : seen.value()),
-              new RowChange(stamp).put(BucketRowLayout.RENAME_SLOT, ours.toByteString()));
-      if (outcome != Outcome.APPLIED) {
+      Cell ours = write(row, seen, id, named);
+      if (ours == null) {
         buckets.pause().backOff(attempt);
         continue; // if it was ours, we find our own id there
       }
@@ -183,10 +170,36 @@ final class RenameSlot {
       for (ByteString left : before) {
         fence(left);
       }
-      return new Held(row, new Cell(BucketRowLayout.RENAME_SLOT, stamp, ours.toByteString()));
+      if (full) {
+        ours = write(row, ours, id, Set.of(source)); // the others cannot commit any more
+      }
+      if (ours != null) {
+        return new Held(row, ours);
+      }
     }
     throw new StoreException(
         ErrorCode.CONFLICT, "Cannot get a turn at renaming directories of bucket " + bucketName);
+  }
+
+  /** What the slot is then; null: it was not as it had been seen. */
+  private Cell write(ByteString row, Cell seen, ByteString id, Set<ByteString> sources)
+      throws StoreException {
+    RenameSlotRecord ours =
+        RenameSlotRecord.newBuilder()
+            .setFormat(FORMAT)
+            .setNonce(WriteId.random())
+            .setHolder(id)
+            .addAllSources(sources)
+            .build();
+    RowChange change =
+        new RowChange(stamps.above(seen == null ? 0 : seen.stamp()))
+            .put(BucketRowLayout.RENAME_SLOT, ours.toByteString());
+    Outcome outcome =
+        buckets.commit(
+            row, Check.of(BucketRowLayout.RENAME_SLOT, seen == null ? null : seen.value()), change);
+    return outcome == Outcome.APPLIED
+        ? new Cell(BucketRowLayout.RENAME_SLOT, change.stamp(), ours.toByteString())
+        : null;
   }
 
   /** After this no rename commits that read the row's head before. */
