@@ -25,11 +25,13 @@ import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
 
 /**
  * Puts, reads back whole and by ranges, and deletes objects around every boundary that the store
@@ -62,10 +64,14 @@ final class SizesCheck implements Callable<Integer> {
     64 * MIB,
     100 * MIB + 7
   };
-  private static final long PART_BYTES = 40L * MIB;
-  private static final int PARTS = 5;
+  private static final List<Long> PARTS = Collections.nCopies(5, 40L * MIB);
 
   @Mixin private S3Check.Endpoint endpoint;
+
+  @Option(
+      names = "--part-gib",
+      description = "upload one part of so many GiB, too; S3 allows 5. Default: none")
+  private int partGib;
 
   @Override
   public Integer call() throws Exception {
@@ -77,11 +83,20 @@ final class SizesCheck implements Callable<Integer> {
       for (long size : SIZES) {
         checkSize(connection, "sizes/" + size, size);
       }
-      checkMultipart(connection, "sizes/multipart");
+      checkMultipart(connection, "sizes/multipart", PARTS);
+    }
+    if (partGib > 0) {
+      // To hash so much first would leave the connection idle for longer than a gateway bears.
+      try (S3Connection connection = endpoint.connect(false)) {
+        checkMultipart(connection, "sizes/large-part", List.of((long) partGib << 30, 7L));
+      }
     }
     System.out.printf(
-        "%d sizes up to %d MiB and a multipart upload of %d MiB are right%n",
-        SIZES.length, SIZES[SIZES.length - 1] / MIB, PARTS * PART_BYTES / MIB);
+        "%d sizes up to %d MiB and a multipart upload of %d MiB%s are right%n",
+        SIZES.length,
+        SIZES[SIZES.length - 1] / MIB,
+        lengthOf(PARTS) / MIB,
+        partGib > 0 ? ", and one with a part of " + partGib + " GiB," : "");
     return 0;
   }
 
@@ -91,7 +106,7 @@ final class SizesCheck implements Callable<Integer> {
     String etag = '"' + md5Of(content) + '"';
     expect(etag, put.headers().get("etag"), "ETag of " + key);
     checkWhole(connection, key, content);
-    checkRanges(connection, key, size);
+    checkRanges(connection, key, size, 0);
     success(connection.delete(endpoint.bucket(), key), "delete " + key);
     expect(404, connection.head(endpoint.bucket(), key).status(), "status of the deleted " + key);
   }
@@ -107,9 +122,15 @@ final class SizesCheck implements Callable<Integer> {
     success(verifier.complete(connection.get(endpoint.bucket(), key, verifier)), "get " + key);
   }
 
-  /** First and last byte, and what straddles the boundaries inside. */
-  private void checkRanges(S3Connection connection, String key, long size) throws IOException {
-    for (long middle : new long[] {0, 1, 4 * KIB, 128 * KIB, MIB, 3L * MIB, size - 1, size / 2}) {
+  /**
+   * First and last byte, and what straddles the boundaries inside.
+   *
+   * @param border one more of them
+   */
+  private void checkRanges(S3Connection connection, String key, long size, long border)
+      throws IOException {
+    for (long middle :
+        new long[] {0, 1, 4 * KIB, 128 * KIB, MIB, 3L * MIB, size - 1, size / 2, border}) {
       long from = Math.max(0, middle - 100);
       long length = Math.min(200, size - from);
       if (middle < 0 || length <= 0) {
@@ -122,7 +143,8 @@ final class SizesCheck implements Callable<Integer> {
     }
   }
 
-  private void checkMultipart(S3Connection connection, String key) throws IOException {
+  private void checkMultipart(S3Connection connection, String key, List<Long> partLengths)
+      throws IOException {
     StringBuilder xml = new StringBuilder();
     S3Connection.Sink text =
         (bytes, offset, count) ->
@@ -132,24 +154,32 @@ final class SizesCheck implements Callable<Integer> {
         xml.substring(
             xml.indexOf("<UploadId>") + "<UploadId>".length(), xml.indexOf("</UploadId>"));
     List<String> etags = new ArrayList<>();
-    GeneratedContent whole = GeneratedContent.of(key, PARTS * PART_BYTES);
-    for (int part = 1; part <= PARTS; part++) {
-      Slice slice = new Slice(whole, (part - 1) * PART_BYTES, PART_BYTES);
+    GeneratedContent whole = GeneratedContent.of(key, lengthOf(partLengths));
+    long offset = 0;
+    for (long length : partLengths) {
+      Slice slice = new Slice(whole, offset, length);
+      int part = etags.size() + 1;
       S3Response response =
           success(
               connection.putPart(endpoint.bucket(), key, uploadId, part, slice), "part " + part);
       etags.add(response.headers().get("etag"));
+      offset += length;
     }
     xml.setLength(0);
     success(
         connection.completeUpload(endpoint.bucket(), key, uploadId, etags, text),
         "complete upload");
-    if (!xml.toString().contains("-" + PARTS)) {
-      throw new IOException("the ETag of " + PARTS + " parts does not end in their number: " + xml);
+    if (!xml.toString().contains("-" + etags.size())) {
+      throw new IOException(
+          "the ETag of " + etags.size() + " parts does not end in their number: " + xml);
     }
     checkWhole(connection, key, whole);
-    checkRanges(connection, key, whole.lengthBytes());
+    checkRanges(connection, key, whole.lengthBytes(), partLengths.get(0));
     success(connection.delete(endpoint.bucket(), key), "delete " + key);
+  }
+
+  private static long lengthOf(List<Long> partLengths) {
+    return partLengths.stream().mapToLong(Long::longValue).sum();
   }
 
   private static S3Response success(S3Response response, String what) throws IOException {
