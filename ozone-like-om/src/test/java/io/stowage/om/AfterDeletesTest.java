@@ -41,7 +41,8 @@ import org.junit.jupiter.api.Test;
  * Many keys are written and deleted again, with others before and behind them that stay: what that
  * costs whoever lists across them, beside them, or reads one, right afterwards and after collecting
  * and compacting, in real HBase. Prints the times (for docs/PERFORMANCE.md, with {@code
- * -Dstowage.test.deleted-rows=1000000}); asserts what is there.
+ * -Dstowage.test.deleted-rows=1000000}); asserts what is there, and of many rows that a listing
+ * beside them never gets slower, and one across them is as quick as before once they are compacted.
  */
 class AfterDeletesTest {
   private static final int ROWS = Integer.getInteger("stowage.test.deleted-rows", 2_000);
@@ -54,9 +55,15 @@ class AfterDeletesTest {
   private static final int PAGE = 1_000;
   private static final int THREADS = 32;
 
+  /** Fewer take no time. */
+  private static final boolean MANY = ROWS >= 10_000;
+
+  /** Least times of the same pages differ by less, whatever else the machine does. */
+  private static final int SLOWER = 3;
+
   // Few tell what is there; many, how long it takes.
-  private static final int TIMES = ROWS < 10_000 ? 1 : 5;
-  private static final int READS = ROWS < 10_000 ? 100 : 1_000;
+  private static final int TIMES = MANY ? 5 : 1;
+  private static final int READS = MANY ? 1_000 : 100;
 
   private static final String NAMESPACE = "deletes";
 
@@ -145,9 +152,12 @@ class AfterDeletesTest {
         });
     measure("nothing between the neighbours", om, bucket, false);
     fast(tables, (quick, number) -> quick.put(bucket, key(number), "x"));
-    measure("all " + ROWS + " keys there", om, bucket, true);
+    Pages there = measure("all " + ROWS + " keys there", om, bucket, true);
     fast(tables, (quick, number) -> quick.delete(bucket, key(number)));
-    measure("deleted", om, bucket, false);
+    Pages deleted = measure("deleted", om, bucket, false);
+    if (MANY) {
+      assertTrue(deleted.beside.least < SLOWER * there.beside.least, deleted::toString);
+    }
     jumped.addAndGet(TestOm.CONFIG.trail().plusSeconds(5).toNanos());
     Collector collector = om.om.collector(tables.regions());
     long begin = System.nanoTime();
@@ -178,11 +188,30 @@ class AfterDeletesTest {
               ByteString.EMPTY, ObjectRowLayout.END); // too few for the collector to ask for it
     }
     // Compacting goes on behind: what can be awaited is only that listings are right all the time.
-    for (int i = 0; i < 5; i++) {
-      measure("compacting, or done: " + i, om, bucket, false);
-      if (ROWS > 10_000) {
+    Pages after = null;
+    long deadline = System.nanoTime() + Duration.ofMinutes(10).toNanos();
+    for (int i = 0; i < 5 || (MANY && isSlower(after, there)); i++) {
+      after = measure("compacting, or done: " + i, om, bucket, false);
+      if (MANY) {
+        assertTrue(System.nanoTime() < deadline, "still slower than " + there + ": " + after);
         all(20_000, number -> om.get(bucket, neighbour("a", number % NEIGHBOURS)));
       }
+    }
+  }
+
+  private static boolean isSlower(Pages now, Pages before) {
+    return now.across.least > SLOWER * before.across.least
+        || now.beside.least > SLOWER * before.beside.least;
+  }
+
+  /** What two listings took. */
+  private record Pages(Took across, Took beside) {}
+
+  /** Microseconds: the median, the least, and the least of the processor's time. */
+  private record Took(long median, long least, long work) {
+    @Override
+    public String toString() {
+      return String.format("%,d (least %,d, CPU %,d)", median, least, work);
     }
   }
 
@@ -194,7 +223,7 @@ class AfterDeletesTest {
    * The median and the least of a few, in microseconds, and the least of the processor's time that
    * this process took, HBase included: what a machine with other work does not change.
    */
-  private static String micros(Request request) throws Exception {
+  private static Took micros(Request request) throws Exception {
     long[] took = new long[TIMES];
     long[] worked = new long[TIMES];
     for (int i = 0; i < TIMES; i++) {
@@ -206,7 +235,7 @@ class AfterDeletesTest {
     }
     Arrays.sort(took);
     Arrays.sort(worked);
-    return String.format("%,d (least %,d, CPU %,d)", took[TIMES / 2], took[0], worked[0]);
+    return new Took(took[TIMES / 2], took[0], worked[0]);
   }
 
   private interface Read {
@@ -226,20 +255,20 @@ class AfterDeletesTest {
         "p50 %,d p99 %,d longest %,d", took[READS / 2], took[READS * 99 / 100], took[READS - 1]);
   }
 
-  private static void measure(String when, TestOm om, String bucket, boolean there)
+  private static Pages measure(String when, TestOm om, String bucket, boolean there)
       throws Exception {
-    String across =
+    Took across =
         micros(
             () -> {
               ListObjectsReply page = om.list(bucket, "", "", "", PAGE);
               assertEquals(there ? PAGE : 2 * NEIGHBOURS, page.getObjectsCount());
             });
-    String folders =
+    Took folders =
         micros(
             () ->
                 assertEquals(
                     there ? 3 : 2, om.list(bucket, "", "-", "", PAGE).getCommonPrefixesCount()));
-    String beside =
+    Took beside =
         micros(
             () -> {
               int before = om.list(bucket, "a-", "", "", PAGE).getObjectsCount();
@@ -253,5 +282,6 @@ class AfterDeletesTest {
         "AfterDeletes: %s: us of a page across %s; of folders %s; of two pages beside %s;"
             + " of a read beside %s; of a read of them %s%n",
         when, across, folders, beside, read, readThem);
+    return new Pages(across, beside);
   }
 }
