@@ -318,6 +318,8 @@ class S3SuiteIT extends S3ContractTest {
         LockSupport.parkNanos(20_000_000);
       }
       assertEquals(left, left(bucket, versioned));
+      LockSupport.parkNanos(2_000_000_000L); // two days, in which the rules go on
+      assertEquals(left, left(bucket, versioned));
       assertTrue(s3.headObject(b -> b.bucket(bucket).key("long/a")).expiration() != null);
     }
 

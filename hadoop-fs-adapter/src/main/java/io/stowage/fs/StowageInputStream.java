@@ -50,6 +50,7 @@ import org.apache.hadoop.fs.statistics.IOStatistics;
 import org.apache.hadoop.fs.statistics.IOStatisticsSource;
 import org.apache.hadoop.fs.statistics.StreamStatisticNames;
 import org.apache.hadoop.fs.statistics.impl.IOStatisticsStore;
+import org.apache.hadoop.security.AccessControlException;
 
 /**
  * Reads one version of a file, the one that was there at open; if that is replaced, reads go on
@@ -430,13 +431,24 @@ final class StowageInputStream extends FSInputStream
           source.reader().close();
         }
       } catch (StoreException e) {
-        if (e.code() == ErrorCode.PRECONDITION_FAILED || e.code() == ErrorCode.NO_SUCH_KEY) {
+        if (e.code() == ErrorCode.PRECONDITION_FAILED
+            || e.code() == ErrorCode.NO_SUCH_KEY
+            || e.code() == ErrorCode.NO_SUCH_VERSION) {
           FileNotFoundException gone =
               new FileNotFoundException(
                   path
                       + " was replaced or deleted while it was being read, and its bytes are gone");
           gone.initCause(e);
           throw gone;
+        }
+        if (e.code() == ErrorCode.ACCESS_DENIED) { // or nobody who may not list is told that
+          AccessControlException denied =
+              new AccessControlException(
+                  path
+                      + " was deleted while it was being read, or may no longer be: "
+                      + e.getMessage());
+          denied.initCause(e);
+          throw denied;
         }
         throw HadoopErrors.of(e, path);
       }

@@ -35,6 +35,8 @@ import org.apache.hadoop.security.token.SecretManager;
 import org.apache.hadoop.security.token.Token;
 import org.apache.hadoop.security.token.TokenRenewer;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * What is asked of object managers about delegation tokens, as the user of the moment, who needs a
@@ -43,6 +45,7 @@ import org.apache.hadoop.thirdparty.protobuf.ByteString;
  * bucket of theirs. Stateless.
  */
 final class TokenCalls extends TokenRenewer {
+  private static final Logger LOG = LoggerFactory.getLogger(TokenCalls.class);
   private static final Duration CALL_TIMEOUT = Duration.ofSeconds(10);
   private static final Duration DEADLINE = Duration.ofSeconds(60);
 
@@ -68,11 +71,17 @@ final class TokenCalls extends TokenRenewer {
     if (DelegationTokenSelector.isOf(token, objectManagers(conf))) {
       return conf;
     }
-    for (String bucket : ClusterConnection.bucketsWithSettings(conf)) {
-      Configuration its = ClusterConnection.settingsOf(bucket, conf);
-      if (DelegationTokenSelector.isOf(token, objectManagers(its))) {
-        return its;
+    List<String> everybodys = objectManagers(conf);
+    try {
+      for (String bucket : ClusterConnection.bucketsWithSettings(conf)) {
+        Configuration its = ClusterConnection.settingsOf(bucket, conf);
+        List<String> addresses = objectManagers(its);
+        if (!addresses.equals(everybodys) && DelegationTokenSelector.isOf(token, addresses)) {
+          return its;
+        }
       }
+    } catch (StoreException | IllegalArgumentException e) { // some other bucket's, perhaps
+      LOG.warn("Cannot look for a token's cluster among the settings of buckets: {}", e.toString());
     }
     return conf;
   }

@@ -1611,6 +1611,23 @@ class RepairTest {
     assertEquals("", h.status().getHeldBack());
   }
 
+  @Test
+  void balancingSaysThatItWaitsForShardsToBeAccepted() throws Exception {
+    ScmHarness h = new ScmHarness(6, null);
+    for (int i = 1; i <= 100; i++) {
+      plant(h.nodes.get(0), i);
+    }
+    assertNotNull(h.scm.setBalance(SetBalanceRequest.newBuilder().setRunning(true).build()));
+    h.pass(A_LITTLE);
+    assertEquals("", h.status().getHeldBack());
+    assertTrue(
+        h.status().getBalance().getWaits().contains("stowage datanode quarantine"),
+        h.status()::toString);
+    assertNotNull(h.scm.acceptUnknownShards(AcceptUnknownShardsRequest.getDefaultInstance()));
+    h.pass(A_LITTLE);
+    assertEquals("", h.status().getBalance().getWaits());
+  }
+
   /** Rows of containers that are DELETED do not wait for such a disk for good. */
   @Test
   void whatIsUnknownOnADiskThatTakesNoWritesHoldsUpNoDeletion() throws Exception {

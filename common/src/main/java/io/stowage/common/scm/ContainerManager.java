@@ -118,9 +118,9 @@ public interface ContainerManager {
 
   /**
    * (leader) Takes the operator's word that unknown shards, however many, may be put aside, that
-   * those of containers without a row which are aside by its end may be deleted later, and
-   * that what a table older than the disks does not know may be lost; or a rebuild's word that
-   * nothing is.
+   * those of containers without a row which are aside by its end may be deleted later, and that
+   * what a table older than the disks does not know may be lost; or a rebuild's word that nothing
+   * is.
    */
   AcceptUnknownShardsReply acceptUnknownShards(AcceptUnknownShardsRequest request)
       throws StoreException;

@@ -344,6 +344,9 @@ public final class SimulatedDisks implements DiskFiles {
   public synchronized void rename(Path from, Path to) throws IOException {
     check(from);
     check(to);
+    if (!directories.containsKey(to.getParent())) {
+      throw new NoSuchFileException(to.toString());
+    }
     countChange();
     names.put(to, node(from));
     names.remove(from);
@@ -380,6 +383,9 @@ public final class SimulatedDisks implements DiskFiles {
     }
     if (!directories.containsKey(directory)) {
       countChange();
+      if (!allowedWrites.test(directory)) {
+        throw new IOException("Input/output error");
+      }
       addDirectory(directory);
       dirtyDirectories.add(directory);
     }

@@ -192,10 +192,8 @@ final class Disk implements ShardHost, AutoCloseable {
     for (Path path : List.of(directory, root, quarantine.directory())) {
       makePrivate(path);
     }
-    files.forceDirectory(root); // and what a process of before made below it
-    files.forceDirectory(directory);
-    for (Path group : files.list(root)) {
-      groups.add(group);
+    List<Path> found = files.list(root);
+    for (Path group : found) {
       for (Path file : files.list(group)) {
         String name = file.getFileName().toString();
         ShardId id = ShardId.ofFileName(name);
@@ -207,7 +205,19 @@ final class Disk implements ShardHost, AutoCloseable {
       }
     }
     measureRoom();
+    forceNames(found);
     probe();
+  }
+
+  /** Also what a process of before made, and did not force; a disk that only reads is read. */
+  private void forceNames(List<Path> found) {
+    try {
+      files.forceDirectory(shardRoot());
+      files.forceDirectory(directory);
+      groups.addAll(found);
+    } catch (IOException e) {
+      failWrites("a write to it fails: " + e.getMessage());
+    }
   }
 
   /**
@@ -455,6 +465,7 @@ final class Disk implements ShardHost, AutoCloseable {
   CompletableFuture<Void> restore(ShardId shardId) {
     return run(
         () -> {
+          makeDirectoryOf(pathOf(shardId));
           quarantine.restore(shardId, pathOf(shardId));
           adopt(shardId);
         });

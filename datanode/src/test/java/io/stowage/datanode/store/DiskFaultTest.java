@@ -111,6 +111,11 @@ class DiskFaultTest {
     start(D1, D2); // also a new process serves what it finds
     assertTrue(disk(D1).getFailed());
     assertArrayEquals(Shard.bytes(1, 8192), shardOn(D1, 1).read(1, 0, 8192));
+    disks.failForces(path -> path.startsWith(D1)); // of directories as well
+    start(D1, D2);
+    assertTrue(disk(D1).getFailed());
+    assertArrayEquals(Shard.bytes(1, 8192), shardOn(D1, 1).read(1, 0, 8192));
+    disks.failForces(path -> false);
     disks.allowWrites(path -> true);
     await(() -> !disk(D1).getFailed());
     assertFalse(disk(D1).getReadable());

@@ -44,6 +44,9 @@ final class BalanceCommands {
     facts.put("in flight", status.getInFlight());
     facts.put("shards moved", status.getShardsMoved());
     facts.put("bytes moved", new Bytes(status.getBytesMoved()));
+    if (!status.getWaits().isEmpty()) {
+      facts.put("waits", status.getWaits());
+    }
     return facts;
   }
 

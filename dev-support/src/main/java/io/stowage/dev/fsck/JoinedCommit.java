@@ -44,25 +44,17 @@ final class JoinedCommit {
   private record Part(ByteString writeId, long stored) {}
 
   /** What one record says that the bytes are put together from. */
-  private record PartList(List<Long> lengths, ByteString ids) {
-    long length() {
-      long sum = 0;
-      for (long length : lengths) {
-        sum += length;
-      }
-      return sum;
-    }
-  }
+  private record PartList(List<Long> lengths, ByteString ids) {}
 
   private final List<RecordNeedle> commits = new ArrayList<>();
-  private final List<PartList> lists = new ArrayList<>();
+  private final Map<Long, List<PartList>> listsBySum = new HashMap<>();
   private final Map<Part, Manifest> bytes = new HashMap<>();
 
   void addRecord(RecordNeedle commit) {
     commits.add(commit);
     PartList list = listOf(commit);
     if (list != null) {
-      lists.add(list);
+      listsBySum.computeIfAbsent(sumOf(list), sum -> new ArrayList<>()).add(list);
     }
   }
 
@@ -106,16 +98,24 @@ final class JoinedCommit {
         : new PartList(fact.getVersion().getPartLengthsList(), fact.getPartWriteIds());
   }
 
+  private static long sumOf(PartList list) {
+    long sum = 0;
+    for (long length : list.lengths) {
+      sum += length;
+    }
+    return sum;
+  }
+
   private ObjectVersion withBytes(RecordNeedle commit) {
     ObjectVersion version = commit.getFact().getCommitted().getVersion();
     List<PartList> candidates = new ArrayList<>();
     PartList own = listOf(commit);
-    if (own != null) {
+    if (own != null && sumOf(own) == version.getLength()) {
       candidates.add(own); // of lists of equal length this is the one
     }
-    candidates.addAll(lists);
+    candidates.addAll(listsBySum.getOrDefault(version.getLength(), List.of()));
     for (PartList list : candidates) {
-      Manifest joined = list.length() == version.getLength() ? join(version, list) : null;
+      Manifest joined = join(version, list);
       if (joined != null) {
         boolean isEncrypted = version.getMetadata().hasEncryption();
         return with(version, joined, list.lengths, isEncrypted ? list.ids : ByteString.EMPTY);

@@ -107,6 +107,7 @@ final class Balance {
   private final Rebuilds rebuilds;
   private int misplacedTurn; // where the last tick stopped, so that all get their turn
   private int fullTurn;
+  private volatile String waits = "";
   private int oddTurn; // of an odd number of moves at once both kinds get the odd one in turns
 
   Balance(
@@ -249,7 +250,13 @@ final class Balance {
     if (!isOn()) {
       return;
     }
-    int atOnce = (int) Math.min(movesAtOnce(), mostUnknown.getAsLong());
+    long most = mostUnknown.getAsLong();
+    waits =
+        most > 0
+            ? ""
+            : "as many shards belong to no container row as may, and moves could leave more: see"
+                + " stowage datanode quarantine";
+    int atOnce = (int) Math.min(movesAtOnce(), most);
     int room = atOnce - rebuilds.figures().moves();
     if (room <= 0) {
       return;
@@ -386,6 +393,7 @@ final class Balance {
         .setShardsMoved(figures.shardsMoved())
         .setBytesMoved(figures.bytesMoved())
         .setInFlight(figures.moves())
+        .setWaits(isOn() ? waits : "")
         .build();
   }
 }

@@ -55,11 +55,11 @@ import org.slf4j.LoggerFactory;
  * shard that a row might name again was in quarantine for a week, where no reader and no rebuild
  * uses it.
  *
- * <p>Shards without a row may be all that is left of what users wrote after a copy of HBase, however
- * few they are: they stay in quarantine until an operator says that they may go, or a rebuild gives
- * them their row back. His word is for what was put aside by its end, and is in the same table: an
- * older copy has an older word. What waits for it counts as unknown, so with more of them everything
- * waits.
+ * <p>Shards without a row may be all that is left of what users wrote after a copy of HBase,
+ * however few they are: they stay in quarantine until an operator says that they may go, or a
+ * rebuild gives them their row back. His word is for what was put aside by its end, and is in the
+ * same table: an older copy has an older word. What waits for it counts as unknown, so with more of
+ * them everything waits.
  *
  * <p>While more than a thousandth of all shards are unknown, and more than a hundred, rather the
  * table is an old one than that many shards surplus: nothing is put aside or deleted then, not even
