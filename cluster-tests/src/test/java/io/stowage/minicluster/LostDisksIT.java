@@ -166,8 +166,7 @@ class LostDisksIT {
 
   private static void assertUnavailable(S3Client s3, String key) {
     S3Exception refused =
-        assertThrows(
-            S3Exception.class, () -> s3.getObjectAsBytes(b -> b.bucket(BUCKET).key(key)));
+        assertThrows(S3Exception.class, () -> s3.getObjectAsBytes(b -> b.bucket(BUCKET).key(key)));
     System.err.println("unavailable: " + refused.getMessage());
     assertEquals(503, refused.statusCode());
     assertTrue(refused.getMessage().contains("container"), refused::getMessage);
@@ -231,8 +230,7 @@ class LostDisksIT {
   }
 
   /** Which of the one datanode's disks a container is on. */
-  private static Set<Integer> disksOf(MiniStowageCluster cluster, long container)
-      throws Exception {
+  private static Set<Integer> disksOf(MiniStowageCluster cluster, long container) throws Exception {
     ContainerInfo info =
         cluster
             .containerManager()
@@ -273,8 +271,7 @@ class LostDisksIT {
     }
   }
 
-  private static void sayTheSameToHadoop(MiniStowageCluster cluster, String key)
-      throws Exception {
+  private static void sayTheSameToHadoop(MiniStowageCluster cluster, String key) throws Exception {
     try (FileSystem fs = cluster.fileSystem(BUCKET)) {
       Path path = new Path("/" + key);
       assertEquals(1 << 20, fs.getFileStatus(path).getLen());
