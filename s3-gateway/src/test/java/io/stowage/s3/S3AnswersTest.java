@@ -156,6 +156,23 @@ class S3AnswersTest {
     assertEquals(404, s3.call("HEAD", bucket + "-2").send().status());
   }
 
+  /** Actions of 2026: without them an annotation would take the object's place, or delete it. */
+  @Test
+  void annotationsTouchNoObject() throws IOException {
+    String bucket = "/" + newBucket();
+    put(bucket + "/k", "text");
+    String named = bucket + "/k?annotation&annotationName=a";
+    for (String method : List.of("PUT", "GET", "DELETE")) {
+      assertError(501, "NotImplemented", s3.call(method, named).body("note").send());
+    }
+    assertError(501, "NotImplemented", s3.call("GET", bucket + "/k?annotation").send());
+    assertError(501, "NotImplemented", s3.call("PUT", bucket + "/k?encryption").body("x").send());
+    assertEquals("text", s3.call("GET", bucket + "/k").send().text());
+    assertError(
+        501, "NotImplemented", s3.call("PUT", bucket + "-2?metadataAnnotationTable").send());
+    assertEquals(404, s3.call("HEAD", bucket + "-2").send().status());
+  }
+
   /** What a newer gateway or a damaged row left there: headers less, and nothing else. */
   @Test
   void rulesThatCannotBeReadCostTheirHeadersAlone() throws Exception {

@@ -115,6 +115,10 @@ final class S3Reference {
           bucket(
               "UpdateBucketMetadataInventoryTableConfiguration", "PUT", "metadataInventoryTable="),
           bucket("UpdateBucketMetadataJournalTableConfiguration", "PUT", "metadataJournalTable="),
+          bucket(
+              "UpdateBucketMetadataAnnotationTableConfiguration",
+              "PUT",
+              "metadataAnnotationTable="),
           bucket("ListObjects", "GET", ""),
           bucket("ListObjectsV2", "GET", "list-type=2"),
           bucket("ListObjectVersions", "GET", "versions="),
@@ -139,6 +143,11 @@ final class S3Reference {
           object("PutObjectLegalHold", "PUT", "legal-hold=", ""),
           object("GetObjectRetention", "GET", "retention=", ""),
           object("PutObjectRetention", "PUT", "retention=", ""),
+          object("GetObjectAnnotation", "GET", "annotation=&annotationName=a", ""),
+          object("PutObjectAnnotation", "PUT", "annotation=&annotationName=a", ""),
+          object("DeleteObjectAnnotation", "DELETE", "annotation=&annotationName=a", ""),
+          object("ListObjectAnnotations", "GET", "annotation=", ""),
+          object("UpdateObjectEncryption", "PUT", "encryption=", ""),
           object("GetObjectTorrent", "GET", "torrent=", ""),
           new Action("RestoreObject", "POST", "/" + BUCKET + "/archived?restore=", ""),
           object("SelectObjectContent", "POST", "select=&select-type=2", ""),
