@@ -24,6 +24,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.fault.CrashPoint;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.AbortUploadRequest;
 import io.stowage.common.proto.Condition;
@@ -39,7 +40,8 @@ import io.stowage.common.proto.SyncFileReply;
 import io.stowage.common.proto.SyncFileRequest;
 import io.stowage.common.proto.UpdateBucketRequest;
 import io.stowage.common.proto.Versioning;
-import java.util.HashMap;
+import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
@@ -50,7 +52,11 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.Predicate;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -62,12 +68,18 @@ abstract class FileSystemContract {
 
   private TestOm om;
   private TestTree tree;
+  private TestOm.Tables tables;
 
-  abstract TestOm open() throws Exception;
+  abstract TestOm.Tables tables() throws Exception;
+
+  private TestOm open(Duration ahead) {
+    return new TestOm(tables, new FakeContainers(), new JumpingClock(new AtomicLong(), ahead));
+  }
 
   @BeforeEach
   void createBucket() throws Exception {
-    om = open();
+    tables = tables();
+    om = open(Duration.ZERO);
     tree = TestTree.create(om, "tree-" + NUMBERS.incrementAndGet() + "-" + System.nanoTime());
   }
 
@@ -530,41 +542,44 @@ abstract class FileSystemContract {
   }
 
   /**
-   * Threads make, move and remove at once; afterwards every file that was acknowledged and not
-   * removed with a directory by anybody is found exactly once, and the tree is one.
+   * Threads make, move and remove at once at two object managers, whose clocks differ and whose
+   * renames die now and then. No name is used twice and none changes, so that {@link Moves} can say
+   * from what was acknowledged what may be where afterwards; a cycle is what nothing explains.
    */
   @Test
-  void racingRenamesMakeNoCyclesAndLoseNothing() throws Exception {
+  void racingRenamesAndRemovalsMakeNoCyclesAndLoseNothing() throws Exception {
     int threads = 8;
-    int directories = 6;
     int rounds = Integer.getInteger("stowage.test.tree-rounds", 25);
-    Map<Integer, String> files = new HashMap<>();
-    for (int i = 0; i < directories; i++) {
-      tree.makeDirectory("d" + i);
-      tree.put("d" + i + "/id" + i, "content");
+    long seed = System.nanoTime();
+    Moves moves = new Moves();
+    TestTree[] trees = {tree, tree.by(open(Duration.ofSeconds(1)))};
+    for (int i = 0; i < 6; i++) {
+      make(tree, moves, "d" + i, true);
+      make(tree, moves, "f" + i, false);
+    }
+    for (String point : List.of("pending", "guard", "moved", "live", "forwarding")) {
+      String name = "om.rename.after-" + point;
+      CrashPoint.named(name)
+          .arm(
+              () -> {
+                int chance = ThreadLocalRandom.current().nextInt(100);
+                if (chance == 0) {
+                  throw new CrashPoint.Crash(name);
+                } else if (chance < 40) {
+                  LockSupport.parkNanos(1_000_000); // stands still where others may come between
+                }
+              });
     }
     ExecutorService pool = Executors.newFixedThreadPool(threads);
     try {
-      List<Callable<Void>> work = new java.util.ArrayList<>();
+      List<Callable<Void>> work = new ArrayList<>();
       for (int t = 0; t < threads; t++) {
         int number = t;
         work.add(
             () -> {
-              Random random = new Random(number);
+              Random random = new Random(seed + number);
               for (int i = 0; i < rounds; i++) {
-                moveOne(random);
-                if (i % 5 == 0) {
-                  String name = "/f" + number + "-" + i;
-                  String path = anyDirectory(random) + name;
-                  try {
-                    tree.put(path, "content");
-                    synchronized (files) {
-                      files.put(files.size(), name.substring(1));
-                    }
-                  } catch (StoreException e) {
-                    require(e, ErrorCode.NOT_A_DIRECTORY, ErrorCode.CONFLICT);
-                  }
-                }
+                act(trees[random.nextInt(2)], moves, random, number + "-" + i);
               }
               return null;
             });
@@ -573,45 +588,202 @@ abstract class FileSystemContract {
         one.get();
       }
     } finally {
+      CrashPoint.disarmAll();
       pool.shutdownNow();
     }
-    Map<String, Integer> found = new TreeMap<>();
-    for (String key : tree.keys()) {
-      if (!key.endsWith("/")) {
-        found.merge(key.substring(key.lastIndexOf('/') + 1), 1, Integer::sum);
+    moves.check(trees[1].keys());
+    trees[1].om.om.close();
+    int calls = threads * rounds;
+    long renames = moves.count(move -> move.parent() != null);
+    long removals = moves.count(move -> move.parent() == null);
+    assertTrue(renames > calls / 10, "renames that happened: " + renames);
+    assertTrue(removals > calls / 50, "removals that happened: " + removals);
+  }
+
+  private static void make(TestTree tree, Moves moves, String name, boolean directory)
+      throws StoreException {
+    long called = moves.now();
+    if (directory) {
+      tree.makeDirectory(name);
+    } else {
+      tree.put(name, "content");
+    }
+    moves.happened(name, "", called);
+  }
+
+  private static void act(TestTree tree, Moves moves, Random random, String number)
+      throws StoreException {
+    List<String> paths = moves.paths(); // a listing would end the renames that it meets
+    List<String> directories =
+        paths.stream().filter(path -> Moves.nameOf(path).startsWith("d")).toList();
+    int what = random.nextInt(20);
+    if (directories.size() < 4 || what < 3 && directories.size() < 6) {
+      make(tree, moves, "d" + number, true);
+    } else if (what < 5 && paths.size() < 12) {
+      make(tree, moves, "f" + number, false);
+    } else {
+      String from = any(random.nextInt(4) == 0 ? paths : directories, random);
+      String name = Moves.nameOf(from);
+      boolean removal = what < 7 && name.startsWith("d");
+      String into = removal || random.nextInt(8) == 0 ? "" : any(directories, random) + "/";
+      String parent = removal ? null : into.isEmpty() ? "" : Moves.nameOf(into);
+      long called = moves.now();
+      try {
+        if (!removal) {
+          tree.rename(from, into + name);
+          moves.happened(name, parent, called);
+        } else if (tree.deleteDirectory(from, true)) {
+          moves.happened(name, null, called);
+        }
+      } catch (CrashPoint.Crash e) {
+        moves.mayHappen(name, parent, called);
+      } catch (StoreException e) {
+        require(
+            e,
+            ErrorCode.NO_SUCH_KEY,
+            ErrorCode.KEY_EXISTS,
+            ErrorCode.INVALID_ARGUMENT,
+            ErrorCode.NOT_A_DIRECTORY);
       }
     }
-    Map<String, Integer> expected = new TreeMap<>();
-    for (int i = 0; i < directories; i++) {
-      expected.put("id" + i, 1);
+  }
+
+  private static String any(List<String> paths, Random random) {
+    return paths.get(random.nextInt(paths.size()));
+  }
+
+  /** What is where, by name: all moves of a tree whose names are used once. Thread-safe. */
+  private static final class Moves {
+    private static final long NEVER = Long.MAX_VALUE;
+
+    /**
+     * Of a name to a parent.
+     *
+     * @param parent empty: the root; null: it is removed
+     * @param returned by the same count as called; NEVER: it may have happened, or happen yet
+     */
+    private record Move(String parent, long called, long returned) {}
+
+    private final Map<String, List<Move>> moves = new TreeMap<>(); // guarded by this
+    private long now; // guarded by this
+
+    static String nameOf(String path) {
+      String[] names = path.split("/");
+      return names[names.length - 1];
     }
-    files.values().forEach(name -> expected.put(name, 1));
-    assertEquals(expected, found);
-  }
 
-  /** Paths of directories that are there now, found by walking. */
-  private String anyDirectory(Random random) throws StoreException {
-    List<String> all =
-        tree.keys().stream()
-            .filter(key -> key.endsWith("/"))
-            .map(key -> key.substring(0, key.length() - 1))
-            .toList();
-    return all.isEmpty() ? "d0" : all.get(random.nextInt(all.size()));
-  }
+    synchronized long now() {
+      return now++;
+    }
 
-  private void moveOne(Random random) throws StoreException {
-    String from = anyDirectory(random);
-    String into = random.nextInt(4) == 0 ? "" : anyDirectory(random) + "/";
-    String name = from.substring(from.lastIndexOf('/') + 1);
-    try {
-      tree.rename(from, into + name);
-    } catch (StoreException e) {
-      require(
-          e,
-          ErrorCode.NO_SUCH_KEY,
-          ErrorCode.KEY_EXISTS,
-          ErrorCode.INVALID_ARGUMENT,
-          ErrorCode.NOT_A_DIRECTORY);
+    synchronized void happened(String name, String parent, long called) {
+      add(name, new Move(parent, called, now++));
+    }
+
+    synchronized void mayHappen(String name, String parent, long called) {
+      add(name, new Move(parent, called, NEVER));
+    }
+
+    private void add(String name, Move move) {
+      moves.computeIfAbsent(name, first -> new ArrayList<>()).add(move);
+    }
+
+    /** Where everything was when it was last told of; what others do meanwhile is not seen. */
+    synchronized List<String> paths() {
+      List<String> paths = new ArrayList<>();
+      for (String name : moves.keySet()) {
+        String path = name;
+        String parent = parentOf(name);
+        for (int i = 0; parent != null && !parent.isEmpty() && i < moves.size(); i++) {
+          path = parent + "/" + path;
+          parent = parentOf(parent);
+        }
+        if ("".equals(parent)) {
+          paths.add(path);
+        }
+      }
+      return paths;
+    }
+
+    /** Null if it is removed, or nobody was told where it is. */
+    private String parentOf(String name) {
+      List<Move> all = moves.get(name);
+      Move last = all.get(all.size() - 1);
+      return last.returned == NEVER ? null : last.parent;
+    }
+
+    /** How many happened for certain, but for those that made what they moved. */
+    synchronized long count(Predicate<Move> which) {
+      return moves.values().stream()
+          .flatMap(all -> all.stream().skip(1))
+          .filter(move -> move.returned != NEVER && which.test(move))
+          .count();
+    }
+
+    /** Whether a name was removed before something was called. */
+    private boolean wasRemoved(String name, long called) {
+      return moves.getOrDefault(name, List.of()).stream()
+          .anyMatch(move -> move.parent == null && move.returned < called);
+    }
+
+    /** The moves of a name of which any may be the last. */
+    private List<Move> last(String name) {
+      List<Move> all = moves.get(name);
+      return all.stream()
+          .filter(
+              move ->
+                  all.stream()
+                      .noneMatch(later -> later.returned != NEVER && later.called > move.returned))
+          .toList();
+    }
+
+    /** Fails if a tree of these keys cannot be what the moves led to. */
+    synchronized void check(List<String> keys) {
+      Map<String, String> found = new TreeMap<>();
+      for (String key : keys) {
+        String name = nameOf(key);
+        String above = key.substring(0, key.lastIndexOf(name));
+        String there = found.put(name, above.isEmpty() ? "" : nameOf(above));
+        assertNull(there, () -> name + " is there twice: " + keys);
+      }
+      Set<String> gone = new TreeSet<>();
+      moves.forEach(
+          (name, all) -> {
+            for (Move move : all) {
+              boolean sure = move.returned != NEVER;
+              assertFalse(
+                  sure && wasRemoved(name, move.called),
+                  () -> name + " was moved after it was removed: " + all);
+              assertFalse(
+                  sure && move.parent != null && wasRemoved(move.parent, move.called),
+                  () -> name + " was moved to what had been removed: " + move);
+            }
+            if (found.containsKey(name)) {
+              assertFalse(
+                  wasRemoved(name, NEVER), () -> name + " was removed and is there: " + all);
+              assertTrue(
+                  last(name).stream().anyMatch(move -> found.get(name).equals(move.parent)),
+                  () -> name + " is in " + found.get(name) + " after " + all);
+            } else if (all.stream().anyMatch(move -> move.parent == null)) {
+              gone.add(name);
+            }
+          });
+      // With what was removed goes what was in it, and so on; a cycle holds itself alone.
+      boolean more = true;
+      while (more) {
+        more = false;
+        for (String name : moves.keySet()) {
+          if (!found.containsKey(name)
+              && last(name).stream().anyMatch(move -> gone.contains(String.valueOf(move.parent)))) {
+            more |= gone.add(name);
+          }
+        }
+      }
+      Set<String> lost = new TreeSet<>(moves.keySet());
+      lost.removeAll(found.keySet());
+      lost.removeAll(gone);
+      Set<String> shown = lost;
+      assertTrue(lost.isEmpty(), () -> "lost, or in a cycle: " + shown + " of " + moves);
     }
   }
 

@@ -18,7 +18,7 @@ package io.stowage.om;
 /** Directories over tables in memory. */
 class FileSystemInMemoryContractTest extends FileSystemContract {
   @Override
-  TestOm open() {
-    return TestOm.inMemory();
+  TestOm.Tables tables() {
+    return TestOm.Tables.inMemory();
   }
 }

@@ -15,12 +15,10 @@
  */
 package io.stowage.om;
 
-import io.stowage.common.time.StoreClock;
-
 /** Directories over HBase. */
 class FileSystemOnHBaseContractTest extends FileSystemContract {
   @Override
-  TestOm open() throws Exception {
-    return new TestOm(TestOm.onHBase(), new FakeContainers(), StoreClock.system());
+  TestOm.Tables tables() throws Exception {
+    return TestOm.onHBase();
   }
 }
