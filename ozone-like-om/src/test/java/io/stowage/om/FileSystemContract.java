@@ -617,7 +617,7 @@ abstract class FileSystemContract {
     List<String> directories =
         paths.stream().filter(path -> Moves.nameOf(path).startsWith("d")).toList();
     int what = random.nextInt(20);
-    if (directories.size() < 4 || what < 3 && directories.size() < 6) {
+    if (directories.size() < 4 || (what < 3 && directories.size() < 6)) {
       make(tree, moves, "d" + number, true);
     } else if (what < 5 && paths.size() < 12) {
       make(tree, moves, "f" + number, false);
@@ -668,8 +668,7 @@ abstract class FileSystemContract {
     private long now; // guarded by this
 
     static String nameOf(String path) {
-      String[] names = path.split("/");
-      return names[names.length - 1];
+      return path.substring(path.lastIndexOf('/') + 1);
     }
 
     synchronized long now() {

@@ -33,7 +33,7 @@ class FsckCommandTest {
     FsckCommand.OnStandardError progress =
         new FsckCommand.OnStandardError(new PrintWriter(told), clock);
     for (int tenth = 0; tenth <= 25; tenth++) {
-      progress.at("objects read", 50 * tenth, 10_000);
+      progress.at("objects read", 50L * tenth, 10_000);
       clock.advance(Duration.ofMillis(100));
     }
     progress.at("rows", 7, 0); // a step of which nobody knows the end
