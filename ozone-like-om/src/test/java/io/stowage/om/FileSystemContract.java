@@ -668,7 +668,8 @@ abstract class FileSystemContract {
     private long now; // guarded by this
 
     static String nameOf(String path) {
-      return path.substring(path.lastIndexOf('/') + 1);
+      int end = path.endsWith("/") ? path.length() - 1 : path.length(); // directories have one
+      return path.substring(path.lastIndexOf('/', end - 1) + 1, end);
     }
 
     synchronized long now() {
