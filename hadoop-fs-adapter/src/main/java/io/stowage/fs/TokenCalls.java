@@ -68,10 +68,10 @@ final class TokenCalls extends TokenRenewer {
   /** The settings of the cluster that a token is of: everybody's, or else those of a bucket. */
   static Configuration settingsFor(Token<?> token, Configuration hadoop) throws StoreException {
     Configuration conf = withOurs(hadoop);
-    if (DelegationTokenSelector.isOf(token, objectManagers(conf))) {
+    List<String> everybodys = objectManagers(conf);
+    if (DelegationTokenSelector.isOf(token, everybodys)) {
       return conf;
     }
-    List<String> everybodys = objectManagers(conf);
     try {
       for (String bucket : ClusterConnection.bucketsWithSettings(conf)) {
         Configuration its = ClusterConnection.settingsOf(bucket, conf);
