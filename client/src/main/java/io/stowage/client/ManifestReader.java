@@ -90,8 +90,7 @@ final class ManifestReader implements ObjectReader {
   @Override
   public int evenLength(long offset, int most) {
     long end = offset + most;
-    int found = Arrays.binarySearch(payloadStarts, end - 1);
-    int last = found >= 0 ? found : -found - 2; // the extent that holds the last byte
+    int last = extentAt(end - 1);
     if (last < 0) {
       return most; // no extents: the read says so
     }
@@ -104,6 +103,12 @@ final class ManifestReader implements ObjectReader {
     long border = ExtentMap.border(extent, inExtent + header, most);
     long even = payloadStarts[last] + Math.max(0, border - header) - offset;
     return 2 * even >= most ? (int) even : most;
+  }
+
+  /** The extent that holds a byte, or an empty one before it; -1: there are none. */
+  private int extentAt(long at) {
+    int found = Arrays.binarySearch(payloadStarts, at);
+    return found >= 0 ? found : -found - 2;
   }
 
   @Override
@@ -134,14 +139,14 @@ final class ManifestReader implements ObjectReader {
     List<RangeRead> ranges = new ArrayList<>();
     long at = offset;
     long end = offset + length;
-    for (int i = 0; i < payloadStarts.length && at < end; i++) {
+    for (int i = Math.max(0, extentAt(offset)); i < payloadStarts.length && at < end; i++) {
       Extent extent = manifest.getExtents(i);
       long from = at - payloadStarts[i];
-      int count = (int) Math.min(end - at, payloadBytes(extent) - from);
+      long count = Math.min(end - at, payloadBytes(extent) - from);
       if (count <= 0) {
-        continue;
+        continue; // an empty one
       }
-      planExtent(ranges, extent, from + extent.getHeaderLength(), count, (int) (at - offset));
+      planExtent(ranges, extent, from + extent.getHeaderLength(), (int) count, (int) (at - offset));
       at += count;
     }
     if (at < end) {

@@ -15,15 +15,19 @@
  */
 package io.stowage.client;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufUtil;
 import io.stowage.client.DataPath.RecordSpec;
 import io.stowage.common.erasure.ErasurePolicy;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
+import io.stowage.common.proto.Extent;
 import io.stowage.common.proto.LeaseGrant;
 import io.stowage.common.proto.LeaseOutcome;
 import io.stowage.common.proto.Manifest;
@@ -224,6 +228,32 @@ class StowageDataPathTest extends DataPathContractTest {
     cluster.memory(2).forget(container);
     StoreException e = assertThrows(StoreException.class, () -> readAll(reader(largeManifest)));
     assertEquals(ErrorCode.DATA_UNAVAILABLE, e.code());
+  }
+
+  /** Farther behind one another than an int can tell, and as far as makes a small one of it. */
+  @Test
+  void bytesFarBehindTheFirstOnesAreReadFromTheirOwnExtent() throws Exception {
+    start(5);
+    byte[] last = content(400_000, 2);
+    Extent first =
+        write(ErasurePolicy.RS_3_2, content(400_000, 1), true, 5_000).manifest().getExtents(0);
+    Extent end = write(ErasurePolicy.RS_3_2, last, true, 5_000).manifest().getExtents(0);
+    for (long between : new long[] {1L << 31, 3L << 30, (1L << 32) - 100_000, 5L << 30}) {
+      Extent unread = first.toBuilder().setLength(between + first.getHeaderLength()).build();
+      Manifest manifest =
+          Manifest.newBuilder()
+              .addAllExtents(List.of(first, unread, end))
+              .setLength(400_000 + between + 400_000)
+              .build();
+      for (int from : new int[] {0, 1, 60_000, 399_000}) {
+        int count = Math.min(200_000, 400_000 - from);
+        ByteBuf read = reader(manifest).read(400_000 + between + from, count);
+        byte[] bytes = ByteBufUtil.getBytes(read);
+        read.release();
+        assertArrayEquals(
+            Arrays.copyOfRange(last, from, from + count), bytes, between + " then " + from);
+      }
+    }
   }
 
   @Test
