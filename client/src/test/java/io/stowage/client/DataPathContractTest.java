@@ -25,6 +25,8 @@ import io.netty.buffer.PooledByteBufAllocator;
 import io.stowage.client.DataPath.ReadSpec;
 import io.stowage.client.DataPath.WriteSpec;
 import io.stowage.client.twin.LeakCheck;
+import io.stowage.common.conf.Keys;
+import io.stowage.common.conf.StowageConfig;
 import io.stowage.common.erasure.ErasurePolicy;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
@@ -47,6 +49,7 @@ import java.util.Map;
 import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -73,6 +76,9 @@ public abstract class DataPathContractTest {
   private static final int CELL = 32 << 10;
   private static final long MEMORY = 16 << 20;
   private static final ByteString WRITE_ID = WriteId.random();
+
+  /** In whose stack a writer is that waits for its stripe. */
+  private static final String PACKED = PackedNeedle.class.getName();
 
   TwinCluster cluster;
   StowageDataPath path;
@@ -677,8 +683,19 @@ public abstract class DataPathContractTest {
 
   @ParameterizedTest
   @ValueSource(booleans = {false, true})
-  void aStripeHoldsOneBucketsObjectsOnlyWhereThatIsAskedFor(boolean separate) throws Exception {
-    start(7, new ClientConfig(PACKING_LIMIT, CELL, MEMORY, separate));
+  void aStripeHoldsOneBucketsObjectsOnlyWithSecurityOn(boolean security) throws Exception {
+    start(
+        7,
+        ClientConfig.from(
+            StowageConfig.of(Map.of(Keys.SECURITY_ENABLED.name(), String.valueOf(security)))));
+    Map<String, Set<Long>> bucketsAt = new HashMap<>();
+    List<Manifest> written = writeTogether(40);
+    for (int i = 0; i < written.size(); i++) {
+      noteSectors(written.get(i), 1 + i % 2, bucketsAt);
+      assertReads(content(500, i), written.get(i));
+    }
+    assertEquals(!security, haveSeveral(bucketsAt), "written by their puts");
+    bucketsAt.clear();
     List<ContainerAccess.Packed> needles = new ArrayList<>();
     for (int i = 0; i < 40; i++) {
       ByteString what = ByteString.copyFrom(content(500, i));
@@ -686,21 +703,83 @@ public abstract class DataPathContractTest {
           NeedleFacts.header(1 + i % 2, ByteString.copyFromUtf8("key" + i), WRITE_ID, i, what);
       needles.add(new ContainerAccess.Packed(header, buffer(what.toByteArray(), 0, what.size())));
     }
-    Map<String, Set<Long>> bucketsAt = new HashMap<>();
-    List<ContainerAccess.Rewritten> written = path.rewriteAll(needles, ErasurePolicy.RS_3_2.name());
-    for (int i = 0; i < written.size(); i++) {
-      Manifest manifest = written.get(i).written().manifest();
-      for (Extent extent : manifest.getExtentsList()) {
-        long end = extent.getOffset() + extent.getLength();
-        for (long sector = extent.getOffset() / 4_096; sector * 4_096 < end; sector++) {
-          // on whichever shard: the same address of others is what it is decoded from
-          bucketsAt
-              .computeIfAbsent(extent.getContainer() + ":" + sector, place -> new HashSet<>())
-              .add(needles.get(i).header().bucketId());
-        }
+    List<ContainerAccess.Rewritten> again = path.rewriteAll(needles, ErasurePolicy.RS_3_2.name());
+    for (int i = 0; i < again.size(); i++) {
+      noteSectors(again.get(i).written().manifest(), 1 + i % 2, bucketsAt);
+    }
+    assertEquals(!security, haveSeveral(bucketsAt), "rewritten by a repacker");
+  }
+
+  /** Small objects of bucket 1 and 2 in turns, each by its own writer, that all wait at a time. */
+  private List<Manifest> writeTogether(int count) throws Exception {
+    for (int node = 0; node < 7; node++) {
+      cluster.node(node).holdWrites();
+    }
+    List<Thread> writers = new CopyOnWriteArrayList<>();
+    ExecutorService pool =
+        Executors.newFixedThreadPool(
+            count,
+            work -> {
+              Thread thread = new Thread(work, "writer");
+              writers.add(thread);
+              return thread;
+            });
+    List<Future<Manifest>> results = new ArrayList<>();
+    for (int i = 0; i < count; i++) {
+      int bucket = 1 + i % 2;
+      byte[] bytes = content(500, i);
+      WriteSpec spec =
+          new WriteSpec(
+              bucket,
+              ByteString.copyFromUtf8("key" + i),
+              WRITE_ID,
+              ErasurePolicy.RS_3_2.name(),
+              bytes.length,
+              ByteString.EMPTY);
+      results.add(
+          pool.submit(
+              () -> {
+                try (ObjectWriter writer = path.write(spec)) {
+                  writer.write(buffer(bytes, 0, bytes.length));
+                  return writer.finish().manifest();
+                }
+              }));
+    }
+    BooleanSupplier allAreQueued =
+        () ->
+            writers.stream()
+                .allMatch(
+                    writer ->
+                        Arrays.stream(writer.getStackTrace())
+                            .anyMatch(at -> at.getClassName().equals(PACKED)));
+    await(allAreQueued);
+    assertTrue(allAreQueued.getAsBoolean());
+    for (int node = 0; node < 7; node++) {
+      cluster.node(node).letGo();
+    }
+    List<Manifest> manifests = new ArrayList<>();
+    for (Future<Manifest> result : results) {
+      manifests.add(result.get());
+    }
+    pool.shutdown();
+    return manifests;
+  }
+
+  /** On whichever shard: the same address of others is what a sector is decoded from. */
+  private static void noteSectors(Manifest manifest, long bucket, Map<String, Set<Long>> at) {
+    for (Extent extent : manifest.getExtentsList()) {
+      long end = extent.getOffset() + extent.getLength();
+      for (long sector = extent.getOffset() / Sectors.BYTES;
+          sector * Sectors.BYTES < end;
+          sector++) {
+        at.computeIfAbsent(extent.getContainer() + ":" + sector, place -> new HashSet<>())
+            .add(bucket);
       }
     }
-    assertEquals(!separate, bucketsAt.values().stream().anyMatch(buckets -> buckets.size() > 1));
+  }
+
+  private static boolean haveSeveral(Map<String, Set<Long>> bucketsAt) {
+    return bucketsAt.values().stream().anyMatch(buckets -> buckets.size() > 1);
   }
 
   @Test
