@@ -15,12 +15,10 @@
  */
 package io.stowage.om;
 
-import io.stowage.common.access.Origin;
 import io.stowage.common.rpc.Administrators;
+import io.stowage.common.rpc.RpcSecurity;
 import io.stowage.om.door.Door;
 import io.stowage.om.door.OwnSecrets;
-import java.net.InetAddress;
-import java.util.HexFormat;
 import java.util.Set;
 import java.util.function.Supplier;
 import org.apache.hadoop.ipc.Server;
@@ -49,7 +47,7 @@ record Visitors(
         administrator || (!superusers.isEmpty() && groups.get().contains(superusers)),
         proofOf(caller),
         secure,
-        new Origin(callId(), address(), mechanism(caller), ""));
+        RpcSecurity.callersOrigin());
   }
 
   private OwnSecrets.Proof proofOf(UserGroupInformation caller) {
@@ -59,23 +57,5 @@ record Visitors(
     return caller.getAuthenticationMethod() == AuthenticationMethod.KERBEROS
         ? OwnSecrets.Proof.TICKET
         : OwnSecrets.Proof.LENT;
-  }
-
-  /** Of the client and its call: what a retry repeats. */
-  private static String callId() {
-    byte[] client = Server.getClientId();
-    return (client == null ? "" : HexFormat.of().formatHex(client)) + ":" + Server.getCallId();
-  }
-
-  private static String address() {
-    InetAddress address = Server.getRemoteIp();
-    return address == null ? "" : address.getHostAddress();
-  }
-
-  private static String mechanism(UserGroupInformation caller) {
-    UserGroupInformation real = caller.getRealUser();
-    return real == null
-        ? caller.getAuthenticationMethod().name()
-        : "PROXY by " + real.getShortUserName() + " (" + real.getAuthenticationMethod() + ")";
   }
 }

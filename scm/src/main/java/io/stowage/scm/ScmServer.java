@@ -16,7 +16,6 @@
 package io.stowage.scm;
 
 import io.stowage.common.access.AuditLog;
-import io.stowage.common.access.Origin;
 import io.stowage.common.access.RefusedLogins;
 import io.stowage.common.conf.Exposure;
 import io.stowage.common.conf.Keys;
@@ -63,6 +62,7 @@ import java.net.UnknownHostException;
 import java.security.SecureRandom;
 import java.time.Duration;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
@@ -116,7 +116,7 @@ public final class ScmServer implements AutoCloseable, HealthCheck {
   private final ContainerStore store;
   private final StorageContainerManager manager;
   private final RpcServer rpc;
-  private final AuditLog audit; // of whom Hadoop's RPC refuses; nobody is asked further
+  private final AuditLog audit; // of whom RPC refuses, and what operators do
   private final RefusedLogins refused;
   private final String address;
   private final CrashPoint work;
@@ -192,13 +192,14 @@ public final class ScmServer implements AutoCloseable, HealthCheck {
                 config.get(Keys.TOKEN_KEY_INTERVAL), config.get(Keys.TOKEN_LIFE), KEY_SPREAD),
             CredentialSeal.of(config, hadoopAndHBase));
       }
+      ContainerManager served = leavingHandlers(manager);
       RpcServer rpc =
           RpcServer.create(
                   hadoopAndHBase,
                   scm.bind(),
                   RPC_HANDLERS,
                   RpcProtocol.CONTAINER_MANAGER,
-                  leavingHandlers(manager))
+                  secure ? OperatorCalls.noted(served, audit, services(hadoopAndHBase)) : served)
               .add(
                   hadoopAndHBase,
                   RpcProtocol.DATANODE_REPORTS,
@@ -222,6 +223,13 @@ public final class ScmServer implements AutoCloseable, HealthCheck {
       }
       throw e;
     }
+  }
+
+  /** Who asks for the keys of tokens every few seconds. */
+  private static Set<String> services(Configuration hadoop) throws StoreException {
+    return Set.copyOf(
+        RpcSecurity.users(
+            hadoop, List.of(Keys.SCM_PRINCIPAL, Keys.OM_PRINCIPAL, Keys.S3_PRINCIPAL)));
   }
 
   /** What datanodes may report of what. */
@@ -258,15 +266,9 @@ public final class ScmServer implements AutoCloseable, HealthCheck {
   }
 
   private static void noteRefusal(AuditLog audit, String call, String why) {
-    UserGroupInformation caller = Server.getRemoteUser();
-    InetAddress address = Server.getRemoteIp();
-    String name = caller.getUserName();
+    String name = Server.getRemoteUser().getUserName();
     audit.add(
-        new Origin(
-            "",
-            address == null ? "" : address.getHostAddress(),
-            caller.getAuthenticationMethod().name(),
-            ""),
+        RpcSecurity.callersOrigin(),
         new Question.Principal(name, name, false),
         "stowage:" + call,
         null,

@@ -915,7 +915,8 @@ public final class Keys {
               "stowage.scm.audit.file",
               "",
               Tag.BASIC,
-              "File to which an SCM with security on writes whom it refused, a line of JSON each;"
+              "File to which an SCM with security on writes whom it refused, what operators had it"
+                  + " do and who else took the keys of tokens, a line of JSON each;"
                   + " empty: beside the process's own log; none: nowhere. As large and as many as"
                   + " stowage.om.audit.file-size and stowage.om.audit.files say."));
 
