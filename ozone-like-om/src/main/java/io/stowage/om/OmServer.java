@@ -409,7 +409,7 @@ public final class OmServer implements AutoCloseable, HealthCheck {
   }
 
   /** What the desk decides is written down as what the door does. */
-  private static DelegationTokens noted(DelegationTokens desk, Door door, Visitors visitors) {
+  static DelegationTokens noted(DelegationTokens desk, Door door, Visitors visitors) {
     return (DelegationTokens)
         Proxy.newProxyInstance(
             DelegationTokens.class.getClassLoader(),

@@ -17,21 +17,37 @@ package io.stowage.om;
 
 import io.stowage.common.conf.Keys;
 import io.stowage.common.conf.StowageConfig;
+import io.stowage.common.delegation.DelegationTokens;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.rpc.Administrators;
 import io.stowage.om.door.Door;
 import java.util.function.Supplier;
 
-/** Whom an object manager sees in calls over RPC, for tests that serve some. Stateless. */
-public final class VisitorsOfCalls {
-  private VisitorsOfCalls() {}
+/**
+ * Whom an object manager with security on sees in calls over RPC, for tests that serve some.
+ * Immutable.
+ */
+public final class VisitorsOfCalls implements Supplier<Door.Visitor> {
+  private final Visitors visitors;
 
-  /**
-   * With security on, of an object manager that the user of the moment starts; gives the visitor of
-   * the call that a thread serves.
-   */
-  public static Supplier<Door.Visitor> with(StowageConfig config) throws StoreException {
-    return new Visitors(Administrators.of(config), config.get(Keys.SUPERUSER_GROUP), true, true)
-        ::ofThisCall;
+  private VisitorsOfCalls(Visitors visitors) {
+    this.visitors = visitors;
+  }
+
+  /** Of an object manager that the user of the moment starts. */
+  public static VisitorsOfCalls with(StowageConfig config) throws StoreException {
+    return new VisitorsOfCalls(
+        new Visitors(Administrators.of(config), config.get(Keys.SUPERUSER_GROUP), true, true));
+  }
+
+  /** Of the call that this thread serves. */
+  @Override
+  public Door.Visitor get() {
+    return visitors.ofThisCall();
+  }
+
+  /** A desk as it is served. */
+  public DelegationTokens noted(DelegationTokens desk, Door door) {
+    return OmServer.noted(desk, door, visitors);
   }
 }

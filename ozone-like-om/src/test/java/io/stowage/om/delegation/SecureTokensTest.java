@@ -19,6 +19,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import io.stowage.common.access.AuditLog;
 import io.stowage.common.access.Authorizer;
 import io.stowage.common.access.RefusedLogins;
@@ -63,6 +65,7 @@ import io.stowage.om.table.MemoryRowStore;
 import io.stowage.om.table.Row;
 import io.stowage.om.table.RowStore;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.reflect.Proxy;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -70,7 +73,6 @@ import java.security.PrivilegedExceptionAction;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.function.Supplier;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.ipc.Server;
 import org.apache.hadoop.security.KerberosInfo;
@@ -99,12 +101,13 @@ class SecureTokensTest {
   private static TestKdc kdc;
   private static Configuration site;
   private static KerberosLogin om;
-  private static Supplier<Door.Visitor> visitors;
+  private static VisitorsOfCalls visitors;
 
   private final List<AutoCloseable> open = new ArrayList<>();
   private final ManualClock clock = new ManualClock(1_700_000_000_000_000L);
   private final MemoryRowStore table = new MemoryRowStore();
   private volatile boolean tableOfOneIsAway;
+  private volatile AuditLog audit = AuditLog.none();
   private String one;
   private String other;
 
@@ -124,9 +127,7 @@ class SecureTokensTest {
     om = KerberosLogin.login(KerberosLogin.Role.OBJECT_MANAGER, config, site);
     visitors =
         om.user()
-            .doAs(
-                (PrivilegedExceptionAction<Supplier<Door.Visitor>>)
-                    () -> VisitorsOfCalls.with(config));
+            .doAs((PrivilegedExceptionAction<VisitorsOfCalls>) () -> VisitorsOfCalls.with(config));
   }
 
   @AfterAll
@@ -186,14 +187,14 @@ class SecureTokensTest {
                             .add(
                                 site,
                                 RpcProtocol.DELEGATION_TOKENS,
-                                new TokenDesk(secrets, () -> {}))
+                                visitors.noted(new TokenDesk(secrets, () -> {}), door()))
                             .start());
     open.add(server);
     return "localhost:" + server.address().getPort();
   }
 
   /** An object manager that answers with its caller's name, and all else as its door has it. */
-  private static ObjectManager naming(DelegationSecrets secrets) {
+  private ObjectManager naming(DelegationSecrets secrets) {
     return (ObjectManager)
         Proxy.newProxyInstance(
             ObjectManager.class.getClassLoader(),
@@ -216,7 +217,24 @@ class SecureTokensTest {
   }
 
   /** Behind it each call is answered with nothing, and a listing of buckets with whose it shows. */
-  private static Object throughADoor(String name, Message request) throws Throwable {
+  private Object throughADoor(String name, Message request) throws Throwable {
+    return door()
+        .pass(
+            name,
+            request,
+            visitors.get(),
+            allowed ->
+                allowed instanceof ListBucketsRequest list
+                    ? ListBucketsReply.newBuilder()
+                        .addBuckets(BucketInfo.newBuilder().setOwner(list.getOwner()))
+                        .build()
+                    : allowed instanceof GetSecretRequest
+                        ? GetSecretReply.getDefaultInstance()
+                        : GetIdentityReply.getDefaultInstance());
+  }
+
+  /** To an object manager that knows no users of S3. */
+  private Door door() {
     ObjectManager noUsers =
         (ObjectManager)
             Proxy.newProxyInstance(
@@ -225,27 +243,13 @@ class SecureTokensTest {
                 (proxy, method, args) -> {
                   throw new StoreException(ErrorCode.ACCESS_DENIED, "no such user");
                 });
-    try (Authorizer authorizer = new Authorizer(new StoreRules(), AuditLog.none())) {
-      return new Door(
-              noUsers,
-              authorizer,
-              null,
-              Duration.ofMinutes(15),
-              StoreClock.system(),
-              new Door.Rates(0, 0, 0))
-          .pass(
-              name,
-              request,
-              visitors.get(),
-              allowed ->
-                  allowed instanceof ListBucketsRequest list
-                      ? ListBucketsReply.newBuilder()
-                          .addBuckets(BucketInfo.newBuilder().setOwner(list.getOwner()))
-                          .build()
-                      : allowed instanceof GetSecretRequest
-                          ? GetSecretReply.getDefaultInstance()
-                          : GetIdentityReply.getDefaultInstance());
-    }
+    return new Door(
+        noUsers,
+        new Authorizer(new StoreRules(), audit),
+        null,
+        Duration.ofMinutes(15),
+        StoreClock.system(),
+        new Door.Rates(0, 0, 0));
   }
 
   private <T, P> T client(UserGroupInformation user, RpcProtocol<T, P> protocol, String... at)
@@ -409,6 +413,52 @@ class SecureTokensTest {
       assertTrue(line.contains("\"action\":\"authenticate\",\"allowed\":false"), line);
     }
     assertTrue(lines.get(0).contains("it was cancelled"), lines.get(0));
+  }
+
+  @Test
+  void howACallerHasShownWhoHeIsIsWrittenDown() throws Exception {
+    Path file = directory.resolve("known.log");
+    try (AuditLog log = AuditLog.to(StoreClock.system(), file, 1 << 20, 1)) {
+      audit = log;
+      one = serving(table);
+      UserGroupInformation alice = kdc.logIn("alice");
+      UserGroupInformation oozie = kdc.logIn("oozie");
+      UserGroupInformation proxied = UserGroupInformation.createProxyUser("alice", oozie);
+      DelegationToken hers = issue(alice, "rm");
+      DelegationToken lent = issue(proxied, "rm");
+      for (UserGroupInformation caller : List.of(alice, worker(hers), proxied, worker(lent))) {
+        assertEquals("alice", bucketsSeenBy(caller));
+      }
+      CancelTokenRequest cancel = CancelTokenRequest.newBuilder().setToken(hers).build();
+      denied(
+          () -> client(kdc.logIn("bob"), RpcProtocol.DELEGATION_TOKENS, one).cancelToken(cancel));
+    }
+    assertEquals(
+        List.of(
+            "alice by KERBEROS: stowage:issueToken true",
+            "alice by PROXY by oozie (KERBEROS): stowage:issueToken true",
+            "alice by KERBEROS: s3:ListAllMyBuckets true",
+            "alice by TOKEN: s3:ListAllMyBuckets true",
+            "alice by PROXY by oozie (KERBEROS): s3:ListAllMyBuckets true",
+            "alice by PROXY by oozie (TOKEN): s3:ListAllMyBuckets true",
+            "bob by KERBEROS: stowage:cancelToken false"),
+        Files.readAllLines(file).stream().map(SecureTokensTest::inShort).toList());
+  }
+
+  private static String inShort(String line) {
+    try {
+      JsonNode json = new ObjectMapper().readTree(line);
+      assertEquals("127.0.0.1", json.get("from").asText());
+      return json.get("user").asText()
+          + " by "
+          + json.get("authenticated").asText()
+          + ": "
+          + json.get("action").asText()
+          + " "
+          + json.get("allowed").asText();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   @Test
