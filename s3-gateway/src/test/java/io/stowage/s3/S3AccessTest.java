@@ -20,12 +20,16 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.stowage.common.access.StoreRules;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.CreateUserRequest;
 import io.stowage.common.proto.UpdateUserRequest;
 import io.stowage.common.proto.User;
 import io.stowage.s3.suite.RawS3;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -45,6 +49,7 @@ import software.amazon.awssdk.http.urlconnection.UrlConnectionHttpClient;
 import software.amazon.awssdk.regions.Region;
 import software.amazon.awssdk.services.s3.S3Client;
 import software.amazon.awssdk.services.s3.model.BucketCannedACL;
+import software.amazon.awssdk.services.s3.model.BucketVersioningStatus;
 import software.amazon.awssdk.services.s3.model.CompletedMultipartUpload;
 import software.amazon.awssdk.services.s3.model.CompletedPart;
 import software.amazon.awssdk.services.s3.model.Delete;
@@ -55,6 +60,7 @@ import software.amazon.awssdk.services.s3.model.ObjectCannedACL;
 import software.amazon.awssdk.services.s3.model.ObjectIdentifier;
 import software.amazon.awssdk.services.s3.model.ObjectOwnership;
 import software.amazon.awssdk.services.s3.model.Permission;
+import software.amazon.awssdk.services.s3.model.PutObjectResponse;
 import software.amazon.awssdk.services.s3.model.S3Error;
 import software.amazon.awssdk.services.s3.model.S3Exception;
 import software.amazon.awssdk.services.s3.model.Tag;
@@ -823,14 +829,25 @@ class S3AccessTest {
   void everyDecisionIsInTheAuditLog() throws Exception {
     target.close();
     Path file = directory.resolve("audit.log");
+    String version;
+    String requestId;
     try (InMemoryTarget audited = new InMemoryTarget(Map.of("stowage.s3.audit.file", file + ""))) {
       target = audited;
       raw = new RawS3(endpoint(), "none", "none", "us-east-1");
       try (S3Client owner = user("owner", "o@example.com");
           S3Client other = user("other", "x@example.com")) {
         owner.createBucket(b -> b.bucket("bucket"));
-        owner.putObject(b -> b.bucket("bucket").key("k"), RequestBody.fromString("content"));
+        owner.putBucketVersioning(
+            b ->
+                b.bucket("bucket")
+                    .versioningConfiguration(v -> v.status(BucketVersioningStatus.ENABLED)));
+        PutObjectResponse put =
+            owner.putObject(b -> b.bucket("bucket").key("k"), RequestBody.fromString("content"));
+        version = put.versionId();
+        requestId = put.responseMetadata().requestId();
+        owner.getObjectAsBytes(b -> b.bucket("bucket").key("k").versionId(version));
         denied(() -> read(other, "k"));
+        denied(() -> other.getObject(b -> b.bucket("bucket").key("k").versionId(version)));
         assertEquals(403, stranger("GET", "/bucket/k"));
         owner.deleteObjects(
             b ->
@@ -838,7 +855,7 @@ class S3AccessTest {
                     .delete(
                         d ->
                             d.objects(
-                                ObjectIdentifier.builder().key("k").build(),
+                                ObjectIdentifier.builder().key("k").versionId(version).build(),
                                 ObjectIdentifier.builder().key("none").build())));
       }
       try (S3Client wrong = client("AKowner", "wrong secret")) {
@@ -849,14 +866,25 @@ class S3AccessTest {
     List<String> lines = Files.readAllLines(file);
     assertEquals(
         List.of(
-            "owner SigV4-header s3:CreateBucket null true",
-            "owner SigV4-header s3:PutObject k true",
-            "other SigV4-header s3:GetObject k false",
-            "null anonymous s3:GetObject k false",
-            "owner SigV4-header s3:DeleteObject k true",
-            "owner SigV4-header s3:DeleteObject none true",
-            "null SigV4-header authenticate null false"),
+            "owner SigV4-header s3:CreateBucket null/null null true", // there is none yet
+            "owner SigV4-header s3:PutBucketVersioning bucket/null null true",
+            "owner SigV4-header s3:PutObject bucket/k null true",
+            "owner SigV4-header s3:GetObjectVersion bucket/k " + version + " true",
+            "other SigV4-header s3:GetObject bucket/k null false",
+            "other SigV4-header s3:GetObjectVersion bucket/k " + version + " false",
+            "null anonymous s3:GetObject bucket/k null false",
+            "owner SigV4-header s3:DeleteObjectVersion bucket/k " + version + " true",
+            "owner SigV4-header s3:DeleteObject bucket/none null true",
+            "null SigV4-header authenticate null/null null false"),
         lines.stream().map(S3AccessTest::inShort).toList());
+    assertEquals(requestId, json(lines.get(2)).get("requestId").asText());
+    assertEquals(
+        List.of(
+            "owner of the bucket",
+            StoreRules.NOTHING_ALLOWS,
+            StoreRules.NOTHING_ALLOWS,
+            StoreRules.NOTHING_ALLOWS),
+        lines.subList(3, 7).stream().map(line -> json(line).get("why").asText()).toList());
     String all = String.join("", lines);
     assertFalse(all.contains("secret"));
     assertTrue(all.contains("AKowner"));
@@ -882,34 +910,42 @@ class S3AccessTest {
       }
     }
     for (String line : Files.readAllLines(file)) {
-      assertEquals("null SigV4-header authenticate null false", inShort(line));
+      assertEquals("null SigV4-header authenticate null/null null false", inShort(line));
       assertTrue(line.contains("\"accessKey\":\"" + InMemoryTarget.ACCESS_KEY + "\""), line);
     }
     assertEquals(3, Files.readAllLines(file).size());
     target = new InMemoryTarget(Map.of());
   }
 
-  private static String inShort(String line) {
+  private static JsonNode json(String line) {
     try {
-      com.fasterxml.jackson.databind.JsonNode json =
-          new com.fasterxml.jackson.databind.ObjectMapper().readTree(line);
-      assertEquals("127.0.0.1", json.get("from").asText());
-      assertEquals(16, json.get("requestId").asText().length());
-      return text(json.get("user"))
-          + " "
-          + text(json.get("authenticated"))
-          + " "
-          + text(json.get("action"))
-          + " "
-          + text(json.get("key"))
-          + " "
-          + text(json.get("allowed"));
+      return new ObjectMapper().readTree(line);
     } catch (IOException e) {
-      throw new java.io.UncheckedIOException(e);
+      throw new UncheckedIOException(e);
     }
   }
 
-  private static String text(com.fasterxml.jackson.databind.JsonNode value) {
+  private static String inShort(String line) {
+    JsonNode json = json(line);
+    assertEquals("127.0.0.1", json.get("from").asText());
+    assertEquals(16, json.get("requestId").asText().length());
+    assertFalse(json.get("why").asText().isEmpty(), line);
+    return text(json.get("user"))
+        + " "
+        + text(json.get("authenticated"))
+        + " "
+        + text(json.get("action"))
+        + " "
+        + text(json.get("bucket"))
+        + "/"
+        + text(json.get("key"))
+        + " "
+        + text(json.get("version"))
+        + " "
+        + text(json.get("allowed"));
+  }
+
+  private static String text(JsonNode value) {
     return value == null ? "null" : value.asText();
   }
 
