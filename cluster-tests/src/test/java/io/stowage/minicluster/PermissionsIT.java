@@ -22,18 +22,32 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.stowage.common.conf.Keys;
+import io.stowage.common.error.ErrorCode;
+import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
+import io.stowage.common.om.ObjectManager;
 import io.stowage.common.proto.BucketLayout;
 import io.stowage.common.proto.CreateBucketRequest;
 import io.stowage.common.proto.CreateUserRequest;
+import io.stowage.common.proto.DeleteObjectsRequest;
+import io.stowage.common.proto.DeletedObject;
+import io.stowage.common.proto.GetIdentityRequest;
+import io.stowage.common.proto.GetObjectRequest;
+import io.stowage.common.proto.ListObjectsRequest;
+import io.stowage.common.proto.ObjectMetadata;
+import io.stowage.common.proto.ObjectToDelete;
+import io.stowage.common.proto.PutObjectRequest;
 import io.stowage.common.proto.UpdateBucketRequest;
 import io.stowage.common.proto.User;
+import io.stowage.common.rpc.RpcClient;
+import io.stowage.common.rpc.RpcProtocol;
 import java.io.ByteArrayInputStream;
 import java.io.FileNotFoundException;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.security.PrivilegedExceptionAction;
+import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
@@ -43,6 +57,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ExecutionException;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.CommonConfigurationKeys;
 import org.apache.hadoop.fs.CreateFlag;
 import org.apache.hadoop.fs.FSDataInputStream;
 import org.apache.hadoop.fs.FSDataOutputStream;
@@ -61,6 +76,7 @@ import org.apache.hadoop.fs.permission.FsAction;
 import org.apache.hadoop.fs.permission.FsPermission;
 import org.apache.hadoop.fs.statistics.IOStatisticsSupport;
 import org.apache.hadoop.security.AccessControlException;
+import org.apache.hadoop.security.Groups;
 import org.apache.hadoop.security.UserGroupInformation;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.junit.jupiter.api.AfterAll;
@@ -85,11 +101,16 @@ class PermissionsIT {
   @TempDir static java.nio.file.Path directory;
   private static MiniStowageCluster cluster;
   private static java.nio.file.Path audit;
+  private static String carolsId; // canonical: what lists name
   private static final List<AutoCloseable> open = new ArrayList<>();
 
   @BeforeAll
   static void start() throws Exception {
     audit = directory.resolve("rpc-audit.log");
+    Configuration known = new Configuration();
+    known.set(CommonConfigurationKeys.HADOOP_USER_GROUP_STATIC_OVERRIDES, "carol=staff");
+    Groups unusedGroups = Groups.getUserToGroupsMappingServiceWithLoadedConfiguration(known);
+    UserGroupInformation.setConfiguration(known); // which asks for groups, too
     cluster =
         MiniStowageCluster.builder()
             .set(Keys.PERMISSIONS_ENABLED, "true")
@@ -97,7 +118,7 @@ class PermissionsIT {
             .set(Keys.CLOCK_BOUND, "1s") // twice that is what a snapshot waits
             .set(Keys.BUCKET_CACHE_AGE, "100ms") // which settings of buckets wait out
             .start();
-    for (String name : List.of("ann", "bob")) {
+    for (String name : List.of("ann", "bob", "carol")) {
       var unused =
           cluster
               .objectManager(0)
@@ -109,6 +130,12 @@ class PermissionsIT {
                       .setWriteId(WriteId.random())
                       .build());
     }
+    carolsId =
+        cluster
+            .objectManager(0)
+            .getIdentity(GetIdentityRequest.newBuilder().setAccessKey("AKIACAROL000000000").build())
+            .getIdentity()
+            .getUser();
   }
 
   @AfterAll
@@ -297,6 +324,249 @@ class PermissionsIT {
                         && line.contains("\"key\":\"shared/file\"")
                         && line.contains("\"why\":\"the bucket's policy allows it\"")),
         () -> "not in " + lines.size() + " lines");
+  }
+
+  /** What gives or takes rights, and which of r, l, w, d (a deletion) it leaves to carol. */
+  @Test
+  void everyKindOfRuleDecidesTheSameWhicheverWayOneComes() throws Exception {
+    String all = "\"s3:GetObject\",\"s3:ListBucket\",\"s3:PutObject\",\"s3:DeleteObject\"";
+    same("----", "none", flat(Map.of()), ann -> {});
+    same("-l--", "list-r", flat(list("READ id=carol")), ann -> {});
+    same("--wd", "list-w", flat(list("WRITE id=carol")), ann -> {});
+    same("-lwd", "list-rw", flat(list("READ id=carol\nWRITE id=carol")), ann -> {});
+    same("----", "list-other", flat(list("READ id=bob\nWRITE id=bob")), ann -> {});
+    same("r---", "object-list", flat(Map.of()), ann -> grantRead("object-list"));
+    same("r-wd", "both-lists", flat(list("WRITE id=carol")), ann -> grantRead("both-lists"));
+    same("rlwd", "policy", flat(policy("policy", allow(all))), ann -> {});
+    same(
+        "-lw-",
+        "policy-deny",
+        flat(policy("policy-deny", allow(all), deny("\"s3:GetObject\",\"s3:DeleteObject\""))),
+        ann -> {});
+    same(
+        "-l-d",
+        "deny-list",
+        flat(
+            Map.of(
+                "acl",
+                "READ id=carol\nWRITE id=carol",
+                "policy",
+                policyOf("deny-list", deny("\"s3:PutObject\"")))),
+        ann -> {});
+
+    same("----", "tree-none", tree(Map.of()), ann -> mode(ann, 0700, 0666));
+    same("rlwd", "tree-others", tree(Map.of()), ann -> mode(ann, 0777, 0644));
+    same("-l--", "tree-file", tree(Map.of()), ann -> mode(ann, 0755, 0600));
+    same("rl--", "tree-entry-r", tree(Map.of()), ann -> entry(ann, "user:carol:r-x", "r--"));
+    same("rlwd", "tree-entry", tree(Map.of()), ann -> entry(ann, "user:carol:rwx", "r--"));
+    same("r---", "tree-entry-x", tree(Map.of()), ann -> entry(ann, "user:carol:--x", "r--"));
+    same("----", "tree-entry-other", tree(Map.of()), ann -> entry(ann, "user:bob:rwx", "r--"));
+    same("rlwd", "tree-entry-group", tree(Map.of()), ann -> entry(ann, "group:staff:rwx", "r--"));
+    same("rl--", "tree-group-r", tree(Map.of()), ann -> group(ann, "staff", 0750));
+    same("rlwd", "tree-group", tree(Map.of()), ann -> group(ann, "staff", 0770));
+    same("----", "tree-group-other", tree(Map.of()), ann -> group(ann, "wheel", 0770));
+    same(
+        "-lw-",
+        "tree-deny",
+        tree(policy("tree-deny", deny("\"s3:GetObject\",\"s3:DeleteObject\""))),
+        ann -> mode(ann, 0777, 0666));
+    same(
+        "r---",
+        "tree-allow",
+        tree(policy("tree-allow", allow("\"s3:GetObject\""))),
+        ann -> mode(ann, 0700, 0600));
+    same("-l--", "tree-list", tree(list("READ id=carol")), ann -> mode(ann, 0700, 0600));
+  }
+
+  private interface Preparation {
+    void by(FileSystem owner) throws Exception;
+  }
+
+  /** Asks both ways for a file, its directory, a file beside it and another one's end. */
+  private static void same(
+      String rights, String name, CreateBucketRequest.Builder bucket, Preparation preparation)
+      throws Exception {
+    var unused =
+        cluster
+            .objectManager(0)
+            .createBucket(
+                bucket.setName(name).setOwner("ann").setWriteId(WriteId.random()).build());
+    FileSystem ann = files("ann", name);
+    for (String file : List.of("f", "doomed-rpc", "doomed-s3")) {
+      write(ann, "/d/" + file);
+    }
+    preparation.by(ann);
+    ObjectManager om = objectManager("carol");
+    String overRpc =
+        letters(
+            () ->
+                om.getObject(
+                    GetObjectRequest.newBuilder()
+                        .setBucket(name)
+                        .setKey("d/f")
+                        .setWantManifest(true)
+                        .build()),
+            () ->
+                om.listObjects(
+                    ListObjectsRequest.newBuilder()
+                        .setBucket(name)
+                        .setPrefix("d/")
+                        .setDelimiter("/")
+                        .setLimit(10)
+                        .build()),
+            () ->
+                om.putObject(
+                    PutObjectRequest.newBuilder()
+                        .setBucket(name)
+                        .setKey("d/by-rpc")
+                        .setWriteId(WriteId.random())
+                        .setMd5(ByteString.copyFrom(new byte[16]))
+                        .build()),
+            () -> delete(om, name, "d/doomed-rpc"));
+    S3Client s3 = s3("carol");
+    String overS3 =
+        letters(
+            () -> s3.getObjectAsBytes(b -> b.bucket(name).key("d/f")),
+            () -> s3.listObjectsV2(b -> b.bucket(name).prefix("d/").delimiter("/")),
+            () -> s3.putObject(b -> b.bucket(name).key("d/by-s3"), RequestBody.empty()),
+            () -> s3.deleteObject(b -> b.bucket(name).key("d/doomed-s3")));
+    assertEquals(
+        rights + " over RPC, " + rights + " over S3",
+        overRpc + " over RPC, " + overS3 + " over S3",
+        name);
+  }
+
+  private static DeletedObject delete(ObjectManager om, String bucket, String key)
+      throws StoreException {
+    DeletedObject deleted =
+        om.deleteObjects(
+                DeleteObjectsRequest.newBuilder()
+                    .setBucket(bucket)
+                    .addObjects(
+                        ObjectToDelete.newBuilder().setKey(key).setWriteId(WriteId.random()))
+                    .build())
+            .getObjects(0);
+    if (deleted.getErrorCode() != 0) {
+      throw new StoreException(
+          ErrorCode.ofNumber(deleted.getErrorCode()), deleted.getErrorMessage());
+    }
+    return deleted;
+  }
+
+  private static String letters(Work read, Work list, Work write, Work delete) throws Exception {
+    return letter("r", read) + letter("l", list) + letter("w", write) + letter("d", delete);
+  }
+
+  private static String letter(String right, Work work) throws Exception {
+    try {
+      Object unused = work.run();
+      return right;
+    } catch (StoreException e) {
+      assertEquals(ErrorCode.ACCESS_DENIED, e.code(), e::toString);
+    } catch (S3Exception e) {
+      assertEquals(403, e.statusCode(), e::toString);
+    }
+    return "-";
+  }
+
+  private static ObjectManager objectManager(String user) throws Exception {
+    RpcClient<ObjectManager> client =
+        UserGroupInformation.createRemoteUser(user)
+            .doAs(
+                (PrivilegedExceptionAction<RpcClient<ObjectManager>>)
+                    () ->
+                        RpcClient.create(
+                            RpcProtocol.OBJECT_MANAGER,
+                            cluster.hadoopConfiguration(),
+                            cluster.objectManagerAddresses(),
+                            Duration.ofSeconds(30),
+                            Duration.ofSeconds(30)));
+    open.add(client);
+    return client.api();
+  }
+
+  private static CreateBucketRequest.Builder flat(Map<String, String> settings) {
+    return bucket(BucketLayout.OBJECT, settings);
+  }
+
+  private static CreateBucketRequest.Builder tree(Map<String, String> settings) {
+    return bucket(BucketLayout.FILE_SYSTEM, settings);
+  }
+
+  private static CreateBucketRequest.Builder bucket(
+      BucketLayout layout, Map<String, String> settings) {
+    CreateBucketRequest.Builder bucket = CreateBucketRequest.newBuilder().setLayout(layout);
+    settings.forEach(
+        (setting, value) ->
+            bucket.putSettings(
+                setting, ByteString.copyFromUtf8(value.replace("id=carol", "id=" + carolsId))));
+    return bucket;
+  }
+
+  private static Map<String, String> list(String grants) {
+    return Map.of("acl", grants);
+  }
+
+  private static Map<String, String> policy(String bucket, String... statements) {
+    return Map.of("policy", policyOf(bucket, statements));
+  }
+
+  private static String policyOf(String bucket, String... statements) {
+    return ("{\"Statement\":[" + String.join(",", statements) + "]}").replace("BUCKET", bucket);
+  }
+
+  private static String allow(String actions) {
+    return statement("Allow", actions);
+  }
+
+  private static String deny(String actions) {
+    return statement("Deny", actions);
+  }
+
+  private static String statement(String effect, String actions) {
+    return """
+    {"Effect":"%s","Principal":{"AWS":"carol"},"Action":[%s],
+     "Resource":["arn:aws:s3:::BUCKET","arn:aws:s3:::BUCKET/*"]}\
+    """
+        .formatted(effect, actions);
+  }
+
+  /** Writes it again, with a list of its own. */
+  private static void grantRead(String bucket) throws Exception {
+    var unused =
+        cluster
+            .objectManager(0)
+            .putObject(
+                PutObjectRequest.newBuilder()
+                    .setBucket(bucket)
+                    .setKey("d/f")
+                    .setWriteId(WriteId.random())
+                    .setMd5(ByteString.copyFrom(new byte[16]))
+                    .setMetadata(
+                        ObjectMetadata.newBuilder()
+                            .setOwner("ann")
+                            .addGrants("READ id=" + carolsId))
+                    .build());
+  }
+
+  private static void mode(FileSystem ann, int directory, int file) throws Exception {
+    ann.setPermission(new Path("/"), new FsPermission((short) 0755));
+    ann.setPermission(new Path("/d"), new FsPermission((short) directory));
+    ann.setPermission(new Path("/d/f"), new FsPermission((short) file));
+  }
+
+  /** An entry for the directory, and one for the same people with less for the file. */
+  private static void entry(FileSystem ann, String ofDirectory, String onFile) throws Exception {
+    mode(ann, 0700, 0600);
+    ann.modifyAclEntries(new Path("/d"), AclEntry.parseAclSpec(ofDirectory, true));
+    String ofFile = ofDirectory.substring(0, ofDirectory.lastIndexOf(':') + 1) + onFile;
+    ann.modifyAclEntries(new Path("/d/f"), AclEntry.parseAclSpec(ofFile, true));
+  }
+
+  private static void group(FileSystem ann, String group, int directory) throws Exception {
+    mode(ann, directory, 0640);
+    ann.setOwner(new Path("/d"), null, group);
+    ann.setOwner(new Path("/d/f"), null, group);
   }
 
   private static String bits(FileSystem fs, String path) throws Exception {
