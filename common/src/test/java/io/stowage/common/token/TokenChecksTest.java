@@ -205,14 +205,7 @@ class TokenChecksTest {
                     .setEpoch(5)
                     .setToken(token)
                     .build()));
-    refused(
-        "STAT",
-        () ->
-            checks.check(
-                StatShardRequest.newBuilder()
-                    .setShard(shard(CONTAINER, 2))
-                    .setToken(token)
-                    .build()));
+    refused("STAT", () -> checks.check(looking(token, shard(CONTAINER, 2))));
     refused("LIST", () -> checks.check(ListShardsRequest.newBuilder().setToken(token).build()));
   }
 
@@ -226,8 +219,24 @@ class TokenChecksTest {
     refused(
         "holder", () -> checks.check(open(token, 5, ByteString.copyFromUtf8("another holder.."))));
     refused("READ", () -> checks.check(read(token, range(0, 1))));
+    ShardKey elsewhere = shard(CONTAINER + 1, 2);
+    refused("it is for container", () -> checks.check(opening(token, elsewhere)));
+    refused("it is for container", () -> checks.check(writing(token, elsewhere)));
+    refused("it is for container", () -> checks.check(sealing(token, elsewhere)));
     ByteString noEpoch = tokens.sign(writer().clearEpoch().build());
     refused("epoch", () -> checks.check(write(noEpoch, 5)));
+  }
+
+  @Test
+  void aTokenThatAllowsALookIsForItsContainer() throws Exception {
+    ByteString token = tokens.sign(reader().setOperations(Operation.all(Operation.STAT)).build());
+    checks.check(looking(token, shard(CONTAINER, 2)));
+    refused("it is for container", () -> checks.check(looking(token, shard(CONTAINER + 1, 2))));
+    refused("not for shard 5", () -> checks.check(looking(token, shard(CONTAINER, 5))));
+  }
+
+  private static StatShardRequest looking(ByteString token, ShardKey shard) {
+    return StatShardRequest.newBuilder().setShard(shard).setToken(token).build();
   }
 
   private static ReadShardRequest read(ByteString token, long epoch, ByteRange range) {
@@ -404,7 +413,15 @@ class TokenChecksTest {
 
   @Test
   void everyTruncationAndEveryFlippedBitIsRefused() throws Exception {
-    ByteString token = tokens.sign(reader().build());
+    ByteString readers = tokens.sign(reader().build());
+    ByteString writers = tokens.sign(writer().build());
+    checks.check(read(readers, range(8_192, 1))); // which are remembered
+    checks.check(open(writers, 5, HOLDER));
+    everyChangeIsRefused(readers);
+    everyChangeIsRefused(writers);
+  }
+
+  private void everyChangeIsRefused(ByteString token) {
     for (int length = 0; length < token.size(); length++) {
       ByteString part = token.substring(0, length);
       assertRefused(part);
@@ -417,13 +434,21 @@ class TokenChecksTest {
     }
     assertRefused(token.concat(ByteString.copyFrom(new byte[1])));
     assertRefused(token.concat(token));
-    assertDoesNotThrow(() -> checks.check(read(token, range(8_192, 1))));
   }
 
+  /** Whatever it is asked to open that a reader's or a lease's token opens here. */
   private void assertRefused(ByteString token) {
-    StoreException e =
-        assertThrows(StoreException.class, () -> checks.check(read(token, range(8_192, 1))));
-    assertEquals(ErrorCode.ACCESS_DENIED, e.code());
+    ShardKey shard = shard(CONTAINER, 2);
+    for (Executable request :
+        List.<Executable>of(
+            () -> checks.check(read(token, range(8_192, 1))),
+            () -> checks.check(opening(token, shard)),
+            () -> checks.check(writing(token, shard)),
+            () -> checks.check(sealing(token, shard)))) {
+      StoreException e =
+          assertThrows(StoreException.class, request, () -> "it got through with " + token);
+      assertEquals(ErrorCode.ACCESS_DENIED, e.code());
+    }
   }
 
   /** Widens genuine grants in every field, under the MAC of the genuine one. */
@@ -458,7 +483,8 @@ class TokenChecksTest {
     long seed = Long.getLong("stowage.test.seed", System.nanoTime());
     int rounds = Integer.getInteger("stowage.test.token-rounds", 20_000);
     Random random = new Random(seed);
-    ByteString genuine = tokens.sign(reader().build());
+    List<ByteString> genuine =
+        List.of(tokens.sign(reader().build()), tokens.sign(writer().build()));
     for (int i = 0; i < rounds; i++) {
       byte[] bytes;
       if (random.nextBoolean()) {
@@ -470,21 +496,16 @@ class TokenChecksTest {
           bytes[4] = 7;
         }
       } else {
-        bytes = genuine.toByteArray();
+        bytes = genuine.get(random.nextInt(genuine.size())).toByteArray();
         for (int changes = 1 + random.nextInt(4); changes > 0; changes--) {
           bytes[random.nextInt(bytes.length)] += (byte) (1 + random.nextInt(255));
         }
-        if (ByteString.copyFrom(bytes).equals(genuine)) {
-          continue;
-        }
       }
       ByteString forged = ByteString.copyFrom(bytes);
-      StoreException e =
-          assertThrows(
-              StoreException.class,
-              () -> checks.check(read(forged, range(8_192, 1))),
-              () -> "seed " + seed + " got through with " + forged);
-      assertEquals(ErrorCode.ACCESS_DENIED, e.code());
+      if (!genuine.contains(forged)) { // changes may undo one another
+        int round = i;
+        assertDoesNotThrow(() -> assertRefused(forged), () -> "seed " + seed + ", round " + round);
+      }
     }
   }
 
