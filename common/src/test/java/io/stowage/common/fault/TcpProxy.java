@@ -15,6 +15,7 @@
  */
 package io.stowage.common.fault;
 
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.InterruptedIOException;
@@ -23,6 +24,7 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
+import java.nio.charset.StandardCharsets;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -33,7 +35,7 @@ import java.util.Set;
  *
  * <p>A partition is {@link #silence}: nothing that either side sends arrives, no connection ends,
  * and new ones get no answer; what was sent arrives after {@link #heal}, as TCP sends it again. A
- * server that is gone is {@link #cut}.
+ * server that is gone is {@link #cut}. One may also listen to what passes.
  */
 public final class TcpProxy implements AutoCloseable {
   private static final int BUFFER = 16 << 10;
@@ -48,25 +50,43 @@ public final class TcpProxy implements AutoCloseable {
   private final InetSocketAddress target;
   private final ServerSocket server;
   private final Set<Socket> sockets = new HashSet<>(); // guarded by this
+  private final ByteArrayOutputStream heard; // guarded by itself; null: nobody listens
   private State state = State.OPEN; // guarded by this
 
-  private TcpProxy(InetSocketAddress target) throws IOException {
-    this.target = target;
+  private TcpProxy(String target, ByteArrayOutputStream heard) throws IOException {
+    int colon = target.lastIndexOf(':');
+    this.target =
+        new InetSocketAddress(
+            target.substring(0, colon), Integer.parseInt(target.substring(colon + 1)));
+    this.heard = heard;
     this.server = new ServerSocket(0, 50, InetAddress.getLoopbackAddress());
     start(this::accept, "accept");
   }
 
   /** A way to a server. */
   public static TcpProxy to(String hostAndPort) throws IOException {
-    int colon = hostAndPort.lastIndexOf(':');
-    return new TcpProxy(
-        new InetSocketAddress(
-            hostAndPort.substring(0, colon), Integer.parseInt(hostAndPort.substring(colon + 1))));
+    return new TcpProxy(hostAndPort, null);
+  }
+
+  /** A way to a server by somebody who keeps all that passes. */
+  public static TcpProxy listeningTo(String hostAndPort) throws IOException {
+    return new TcpProxy(hostAndPort, new ByteArrayOutputStream());
+  }
+
+  /** What was said until now, either way, a character a byte. */
+  public String heard() {
+    synchronized (heard) {
+      return heard.toString(StandardCharsets.ISO_8859_1);
+    }
   }
 
   /** host:port to connect to instead of the server's. */
   public String address() {
-    return "127.0.0.1:" + server.getLocalPort();
+    return "127.0.0.1:" + port();
+  }
+
+  public int port() {
+    return server.getLocalPort();
   }
 
   /** Drops all that is sent from now on, either way. */
@@ -164,6 +184,11 @@ public final class TcpProxy implements AutoCloseable {
       byte[] buffer = new byte[BUFFER];
       for (int read = in.read(buffer); read >= 0; read = in.read(buffer)) {
         await();
+        if (heard != null) {
+          synchronized (heard) {
+            heard.write(buffer, 0, read);
+          }
+        }
         out.write(buffer, 0, read);
       }
       await(); // nor does the end of a connection pass

@@ -26,6 +26,7 @@ import io.stowage.common.conf.Keys;
 import io.stowage.common.conf.StowageConfig;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.fault.TcpProxy;
 import io.stowage.common.om.ObjectManager;
 import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.ClusterStatusReply;
@@ -39,14 +40,7 @@ import io.stowage.common.proto.RegisterDatanodeRequest;
 import io.stowage.common.scm.ContainerManager;
 import io.stowage.common.scm.DatanodeReports;
 import io.stowage.common.time.StoreClock;
-import java.io.ByteArrayOutputStream;
-import java.io.IOException;
-import java.io.InputStream;
-import java.io.OutputStream;
 import java.lang.reflect.Proxy;
-import java.net.InetAddress;
-import java.net.InetSocketAddress;
-import java.net.ServerSocket;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -403,10 +397,11 @@ class SecureRpcTest {
    */
   private boolean isHeard(Configuration conf, String address) throws Exception {
     String marker = "bucket-named-so-that-it-is-found";
-    try (Listener listener = Listener.before(address)) {
+    try (TcpProxy listener = TcpProxy.listeningTo(address)) {
+      String there = "localhost:" + listener.port();
       assertEquals(
           "alice",
-          client(kdc.logIn("alice"), conf, RpcProtocol.OBJECT_MANAGER, listener.address())
+          client(kdc.logIn("alice"), conf, RpcProtocol.OBJECT_MANAGER, there)
               .getBucket(GetBucketRequest.newBuilder().setName(marker).build())
               .getBucket()
               .getOwner());
@@ -494,88 +489,5 @@ class SecureRpcTest {
                     KerberosLogin.Role.OBJECT_MANAGER, SiteConfiguration.stowage(conf), conf));
     assertEquals(ErrorCode.BAD_CONFIGURATION, e.code());
     return e.getMessage();
-  }
-
-  /** Sits between a client and a server and hears all that they say. */
-  private static final class Listener implements AutoCloseable {
-    private final ServerSocket accepting;
-    private final ByteArrayOutputStream heard = new ByteArrayOutputStream(); // guarded by itself
-    private final List<Socket> sockets = new ArrayList<>(); // guarded by itself
-
-    private Listener(ServerSocket accepting) {
-      this.accepting = accepting;
-    }
-
-    static Listener before(String address) throws IOException {
-      int port = Integer.parseInt(address.substring(address.indexOf(':') + 1));
-      ServerSocket accepting = new ServerSocket();
-      accepting.bind(new InetSocketAddress(InetAddress.getByName("localhost"), 0));
-      Listener listener = new Listener(accepting);
-      start(
-          () -> {
-            while (true) {
-              Socket client = accepting.accept();
-              Socket server = new Socket("localhost", port);
-              synchronized (listener.sockets) {
-                listener.sockets.addAll(List.of(client, server));
-              }
-              start(() -> listener.copy(client, server));
-              start(() -> listener.copy(server, client));
-            }
-          });
-      return listener;
-    }
-
-    private interface Work {
-      void run() throws IOException;
-    }
-
-    private static void start(Work work) {
-      Thread thread =
-          new Thread(
-              () -> {
-                try {
-                  work.run();
-                } catch (IOException e) {
-                  // closed
-                }
-              },
-              "listener");
-      thread.setDaemon(true);
-      thread.start();
-    }
-
-    private void copy(Socket from, Socket to) throws IOException {
-      InputStream in = from.getInputStream();
-      OutputStream out = to.getOutputStream();
-      byte[] buffer = new byte[8_192];
-      for (int n = in.read(buffer); n >= 0; n = in.read(buffer)) {
-        synchronized (heard) {
-          heard.write(buffer, 0, n);
-        }
-        out.write(buffer, 0, n);
-        out.flush();
-      }
-    }
-
-    String address() {
-      return "localhost:" + accepting.getLocalPort();
-    }
-
-    String heard() {
-      synchronized (heard) {
-        return heard.toString(StandardCharsets.ISO_8859_1);
-      }
-    }
-
-    @Override
-    public void close() throws IOException {
-      accepting.close();
-      synchronized (sockets) {
-        for (Socket socket : sockets) {
-          socket.close();
-        }
-      }
-    }
   }
 }

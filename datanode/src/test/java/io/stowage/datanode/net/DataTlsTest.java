@@ -15,7 +15,10 @@
  */
 package io.stowage.datanode.net;
 
+import static java.nio.charset.StandardCharsets.US_ASCII;
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -26,6 +29,7 @@ import io.stowage.common.data.NetworkDatanodes;
 import io.stowage.common.data.ShardService;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.fault.TcpProxy;
 import io.stowage.common.proto.ListShardsRequest;
 import io.stowage.common.proto.ShardGrant;
 import io.stowage.common.proto.TokenKey;
@@ -145,6 +149,31 @@ class DataTlsTest {
     try (DataServer server = serve(settings("only", good, authorities))) {
       assertEquals(null, call(server, "127.0.0.1", client()));
       assertEquals(null, call(server, "localhost", client()));
+    }
+  }
+
+  @Test
+  void whoListensHearsBytesAndTokensWithoutTlsAndNothingWithIt() throws Exception {
+    byte[] sector = "what is written and read ".repeat(200).substring(0, 4_096).getBytes(US_ASCII);
+    String token = "a token that allows to read it";
+    for (boolean tls : List.of(false, true)) {
+      Map<ConfigKey<?>, String> clear = settings("off", null, null);
+      try (DataServer server = serve(tls ? settings("only", good, authorities) : clear);
+          TcpProxy listener = TcpProxy.listeningTo("127.0.0.1:" + server.port());
+          NetworkDatanodes network =
+              new NetworkDatanodes(
+                  ClientTls.from(config(tls ? client() : clear)), Duration.ofSeconds(15))) {
+        ShardService node = network.datanode("127.0.0.1", listener.port());
+        Shard shard = new Shard(node, store.diskInfos().get(0).getDiskId(), tls ? 1 : 2, 0);
+        shard.open(1, 1);
+        shard.write(1, 0, sector, 1);
+        assertArrayEquals(sector, shard.read(1, 0, sector.length));
+        assertNull(failureOf(node, ByteString.copyFromUtf8(token)));
+        String heard = listener.heard();
+        assertTrue(heard.length() > 2 * sector.length, heard.length() + " bytes");
+        assertEquals(tls, !heard.contains("what is written and read"));
+        assertEquals(tls, !heard.contains(token));
+      }
     }
   }
 
