@@ -34,6 +34,7 @@ import io.stowage.common.id.WriteId;
 import io.stowage.common.needle.NeedleCodec;
 import io.stowage.common.needle.NeedleFacts;
 import io.stowage.common.needle.NeedleHeader;
+import io.stowage.common.om.BucketEncryption;
 import io.stowage.common.om.ObjectManager;
 import io.stowage.common.proto.AcceptUnknownShardsRequest;
 import io.stowage.common.proto.BucketLayout;
@@ -113,6 +114,14 @@ class RepackIT {
 
   /** "STND". */
   private static final int NEEDLE = 0x53544E44;
+
+  private static final String SECRET = "what no shard tells, wherever it is moved ";
+
+  private static final ByteString BY_DEFAULT =
+      ByteString.copyFromUtf8(
+          "<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault>"
+              + "<SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault></Rule>"
+              + "</ServerSideEncryptionConfiguration>");
 
   @TempDir Path directory;
 
@@ -703,6 +712,18 @@ class RepackIT {
             .updateBucket(
                 UpdateBucketRequest.newBuilder()
                     .setName("tree")
+                    .putPut(BucketEncryption.SETTING, BY_DEFAULT)
+                    .setWriteId(WriteId.random())
+                    .build());
+        try (FileSystem now = cluster.fileSystem("tree")) { // the other knows it in 10 s
+          write(now, "secret", SECRET.repeat(40_000).getBytes(StandardCharsets.US_ASCII));
+        }
+        cluster
+            .objectManager(0)
+            .updateBucket(
+                UpdateBucketRequest.newBuilder()
+                    .setName("tree")
+                    .addRemove(BucketEncryption.SETTING)
                     .setPolicy("rs-1-2")
                     .setWriteId(WriteId.random())
                     .build());
@@ -720,7 +741,14 @@ class RepackIT {
                 cluster.containerManager(),
                 cluster.dataPath(0));
         BucketConversion.Progress done = conversion.run("tree", "", progress -> {});
-        assertEquals(3, done.converted(), "converted");
+        assertEquals(4, done.converted(), "converted");
+        try (InputStream in = fs.open(new org.apache.hadoop.fs.Path("/secret"))) {
+          assertEquals(
+              SECRET.repeat(40_000), new String(in.readAllBytes(), StandardCharsets.US_ASCII));
+        }
+        assertFalse(isInAShard(SECRET), "repackers move what is encrypted as it is");
+        write(fs, "plain", SECRET.repeat(1_000).getBytes(StandardCharsets.US_ASCII));
+        assertTrue(isInAShard(SECRET), "what is not encrypted is found");
         assertTrue(done.over() && done.pass() == 3, done.toString());
         assertTrue(
             fs.rename(
@@ -747,6 +775,26 @@ class RepackIT {
         whatASnapshotShowsOutlivesItsContainers(cluster, fs);
       }
     }
+  }
+
+  private boolean isInAShard(String text) throws Exception {
+    List<Path> shards;
+    try (Stream<Path> files = Files.walk(directory)) {
+      shards = files.filter(path -> path.toString().endsWith(".shard")).toList();
+    } catch (UncheckedIOException e) {
+      return isInAShard(text); // a file has gone while we looked
+    }
+    assertFalse(shards.isEmpty());
+    for (Path shard : shards) {
+      try {
+        if (new String(Files.readAllBytes(shard), StandardCharsets.ISO_8859_1).contains(text)) {
+          return true;
+        }
+      } catch (NoSuchFileException e) {
+        continue;
+      }
+    }
+    return false;
   }
 
   /** An object manager that lists one file at a time, and before a page of versions does more. */

@@ -63,9 +63,9 @@ import org.junit.jupiter.api.io.TempDir;
 import software.amazon.awssdk.core.ResponseBytes;
 import software.amazon.awssdk.core.sync.RequestBody;
 import software.amazon.awssdk.services.s3.model.CompletedPart;
+import software.amazon.awssdk.services.s3.model.CreateMultipartUploadResponse;
 import software.amazon.awssdk.services.s3.model.GetObjectResponse;
 import software.amazon.awssdk.services.s3.model.ServerSideEncryption;
-import software.amazon.awssdk.services.s3.model.ServerSideEncryptionRule;
 import software.amazon.awssdk.services.s3.model.Tag;
 import software.amazon.awssdk.utils.Md5Utils;
 
@@ -274,22 +274,10 @@ class S3EncryptionIT extends S3EncryptionTest {
       s3.putObject(
           b -> b.bucket(bucket).key("small" + name).serverSideEncryption(mode),
           RequestBody.fromString(content.repeat(10)));
-      String upload =
+      upload(
           s3.createMultipartUpload(
-                  b -> b.bucket(bucket).key("large" + name).serverSideEncryption(mode))
-              .uploadId();
-      String etag =
-          s3.uploadPart(
-                  b -> b.bucket(bucket).key("large" + name).uploadId(upload).partNumber(1),
-                  RequestBody.fromBytes(part))
-              .eTag();
-      s3.completeMultipartUpload(
-          b ->
-              b.bucket(bucket)
-                  .key("large" + name)
-                  .uploadId(upload)
-                  .multipartUpload(
-                      m -> m.parts(CompletedPart.builder().partNumber(1).eTag(etag).build())));
+              b -> b.bucket(bucket).key("large" + name).serverSideEncryption(mode)),
+          part);
       // Moved, described anew, deleted: each tells needles of its own.
       s3.copyObject(
           b ->
@@ -311,18 +299,7 @@ class S3EncryptionIT extends S3EncryptionTest {
     String own = "/" + bucket + "/own";
     assertEquals(
         200, with(raw.call("PUT", own).body(content.repeat(10)), customers).send().status());
-    s3.putBucketEncryption(
-        b ->
-            b.bucket(bucket)
-                .serverSideEncryptionConfiguration(
-                    c ->
-                        c.rules(
-                            ServerSideEncryptionRule.builder()
-                                .applyServerSideEncryptionByDefault(
-                                    d -> d.sseAlgorithm(ServerSideEncryption.AES256))
-                                .build())));
-    s3.putObject(
-        b -> b.bucket(bucket).key("by-default"), RequestBody.fromString(content.repeat(10)));
+    writeByDefault(bucket, content, customers);
     assertEquals(200, raw.call("PUT", "/" + newBucket() + "/open").body(OPEN).send().status());
     byte[] wanted = content.getBytes(StandardCharsets.US_ASCII);
     boolean found = false;
@@ -332,6 +309,76 @@ class S3EncryptionIT extends S3EncryptionTest {
       found |= contains(bytes, OPEN.getBytes(StandardCharsets.US_ASCII));
     }
     assertTrue(found, "what is not encrypted is found");
+  }
+
+  /** Each way to write that says nothing of encryption, into a bucket that encrypts by default. */
+  private void writeByDefault(String source, String content, byte[] customers) throws Exception {
+    String bucket = newBucket();
+    setDefault(bucket, ServerSideEncryption.AES256, null, false);
+    byte[] small = content.repeat(10).getBytes(StandardCharsets.US_ASCII);
+    byte[] large = content.repeat(300_000).getBytes(StandardCharsets.US_ASCII); // several parts
+    s3.putObject(b -> b.bucket(bucket).key("put"), RequestBody.fromBytes(small));
+    upload(s3.createMultipartUpload(b -> b.bucket(bucket).key("uploaded")), large);
+    String key = Base64.getEncoder().encodeToString(customers);
+    s3.copyObject(
+        b ->
+            b.sourceBucket(source)
+                .sourceKey("own")
+                .copySourceSSECustomerAlgorithm("AES256")
+                .copySourceSSECustomerKey(key)
+                .copySourceSSECustomerKeyMD5(Md5Utils.md5AsBase64(customers))
+                .destinationBucket(bucket)
+                .destinationKey("copied"));
+    String upload =
+        s3.createMultipartUpload(b -> b.bucket(bucket).key("copied-by-part")).uploadId();
+    String etag =
+        s3.uploadPartCopy(
+                b ->
+                    b.sourceBucket(source)
+                        .sourceKey("largeAES")
+                        .destinationBucket(bucket)
+                        .destinationKey("copied-by-part")
+                        .uploadId(upload)
+                        .partNumber(1))
+            .copyPartResult()
+            .eTag();
+    complete(bucket, "copied-by-part", upload, etag);
+    form(204, bucket, "posted", small);
+    try (FileSystem files = cluster.fileSystem(bucket)) {
+      for (byte[] bytes : List.of(small, large)) {
+        try (FSDataOutputStream out =
+            files.create(new org.apache.hadoop.fs.Path("/file-" + bytes.length))) {
+          out.write(bytes);
+        }
+      }
+    }
+    for (String name : List.of("put", "copied", "posted", "file-" + small.length)) {
+      assertArrayEquals(
+          small, s3.getObjectAsBytes(b -> b.bucket(bucket).key(name)).asByteArrayUnsafe(), name);
+    }
+  }
+
+  private void upload(CreateMultipartUploadResponse begun, byte[] part) {
+    String etag =
+        s3.uploadPart(
+                b ->
+                    b.bucket(begun.bucket())
+                        .key(begun.key())
+                        .uploadId(begun.uploadId())
+                        .partNumber(1),
+                RequestBody.fromBytes(part))
+            .eTag();
+    complete(begun.bucket(), begun.key(), begun.uploadId(), etag);
+  }
+
+  private void complete(String bucket, String key, String upload, String etag) {
+    s3.completeMultipartUpload(
+        b ->
+            b.bucket(bucket)
+                .key(key)
+                .uploadId(upload)
+                .multipartUpload(
+                    m -> m.parts(CompletedPart.builder().partNumber(1).eTag(etag).build())));
   }
 
   private static final String OPEN = "what everybody may read who has the disks";

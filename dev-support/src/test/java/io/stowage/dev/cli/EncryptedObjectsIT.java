@@ -27,16 +27,18 @@ import io.stowage.common.proto.EncryptionMode;
 import io.stowage.common.proto.GetObjectRequest;
 import io.stowage.common.proto.UpdateBucketRequest;
 import io.stowage.minicluster.MiniStowageCluster;
+import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Random;
 import java.util.TreeMap;
+import java.util.stream.Stream;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -51,11 +53,12 @@ class EncryptedObjectsIT {
   @Test
   void putAndGetGoByTheBucketsDefault() throws Exception {
     Path conf = Files.createDirectories(directory.resolve("conf"));
-    byte[] content = new byte[(3 << 20) + 77];
-    new Random(1).nextBytes(content);
+    String told = "what no disk tells of ";
+    byte[] content = told.repeat(400_000).getBytes(StandardCharsets.US_ASCII); // above 8 MiB
     Path file = directory.resolve("file");
     Files.write(file, content);
-    try (MiniStowageCluster cluster = MiniStowageCluster.builder().start()) {
+    Path disks = directory.resolve("cluster");
+    try (MiniStowageCluster cluster = MiniStowageCluster.builder().directory(disks).start()) {
       cluster.awaitWritable(Duration.ofSeconds(60));
       SiteFile.write(conf, cluster.clientSettings());
       assertEquals("", stowage(0, conf, "bucket", "create", BUCKET));
@@ -84,6 +87,10 @@ class EncryptedObjectsIT {
         assertEquals("", stowage(0, conf, "object", "get", name, back.toString()));
         assertArrayEquals(content, Files.readAllBytes(back));
       }
+      assertFalse(isInAShard(disks, told));
+      assertEquals("", stowage(0, conf, "bucket", "create", "open"));
+      assertEquals("", stowage(0, conf, "object", "put", "open/x", file.toString()));
+      assertTrue(isInAShard(disks, told), "what is not encrypted is found");
       // A machine that has no keys: nothing is made, and it is told what is missing.
       Map<String, String> settings = new TreeMap<>(cluster.clientSettings());
       Path elsewhere = directory.resolve("elsewhere.jceks");
@@ -108,6 +115,20 @@ class EncryptedObjectsIT {
             + algorithm
             + "</SSEAlgorithm>"
             + "</ApplyServerSideEncryptionByDefault></Rule></ServerSideEncryptionConfiguration>");
+  }
+
+  private static boolean isInAShard(Path disks, String text) throws IOException {
+    List<Path> files;
+    try (Stream<Path> all = Files.walk(disks)) {
+      files = all.filter(file -> file.toString().endsWith(".shard")).toList();
+    }
+    assertFalse(files.isEmpty());
+    for (Path file : files) {
+      if (new String(Files.readAllBytes(file), StandardCharsets.ISO_8859_1).contains(text)) {
+        return true;
+      }
+    }
+    return false;
   }
 
   /** What a command says on its error stream. */

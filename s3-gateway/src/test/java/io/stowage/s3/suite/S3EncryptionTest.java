@@ -918,7 +918,7 @@ public abstract class S3EncryptionTest extends S3Suite {
   }
 
   /** Posts a form whose policy allows exactly its fields. */
-  private void form(int status, String bucket, String key, byte[] content, String... more)
+  protected final void form(int status, String bucket, String key, byte[] content, String... more)
       throws Exception {
     StringBuilder conditions = new StringBuilder("{\"bucket\": \"" + bucket + "\"}");
     StringBuilder fields = new StringBuilder();
