@@ -33,6 +33,11 @@ public final class CredentialSeal {
 
   private static final Logger LOG = LoggerFactory.getLogger(CredentialSeal.class);
 
+  private static final String WARNING =
+      "INSECURE: no credential provider has "
+          + ALIAS
+          + ": secrets of S3 users and the keys that sign tokens are in HBase as they are";
+
   private CredentialSeal() {}
 
   /** By the provider's password; none: secrets are stored as they are. */
@@ -42,8 +47,15 @@ public final class CredentialSeal {
       return SecretSeal.of(password);
     }
     if (config.get(Keys.SECURITY_ENABLED)) {
-      LOG.warn("Secrets are stored as they are: no credential provider has {}", ALIAS);
+      LOG.warn(WARNING);
     }
     return SecretSeal.NONE;
+  }
+
+  /** What people are told at every start of who keeps secrets; empty if all is well. */
+  static String warning(StowageConfig config, Configuration hadoop) throws StoreException {
+    return config.get(Keys.SECURITY_ENABLED) && Credentials.read(hadoop, ALIAS) == null
+        ? WARNING
+        : "";
   }
 }

@@ -84,6 +84,12 @@ public final class ServiceMain {
         LOG.warn(heard);
         System.err.println("stowage " + name + ": " + heard);
       }
+      if (!role.equals(KerberosLogin.Role.DATANODE)) { // which keeps no secrets
+        String unsealed = CredentialSeal.warning(config, hadoop); // the log is told by who seals
+        if (!unsealed.isEmpty()) {
+          System.err.println("stowage " + name + ": " + unsealed);
+        }
+      }
       KerberosLogin login = KerberosLogin.login(role, config, hadoop).ofWholeProcess();
       MetricSystem.start("stowage-" + name);
       ProcessHealth health = new ProcessHealth(name);
