@@ -31,6 +31,7 @@ import io.stowage.common.time.StoreClock;
 import io.stowage.scm.cluster.Candidate;
 import io.stowage.scm.cluster.ClusterMap;
 import io.stowage.scm.cluster.Placement;
+import java.security.MessageDigest;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -231,10 +232,16 @@ public final class Leases {
       return null;
     }
     synchronized (container) {
-      return container.holder.equals(holder) && clock.monotonicNanos() - container.deadlineNanos < 0
+      return isSame(container.holder, holder)
+              && clock.monotonicNanos() - container.deadlineNanos < 0
           ? toLease(map.get(id).info(), container)
           : null;
     }
+  }
+
+  /** A holder is a secret of its writer's: in constant time. */
+  private static boolean isSame(ByteString holder, ByteString asker) {
+    return MessageDigest.isEqual(holder.toByteArray(), asker.toByteArray());
   }
 
   private Lease toLease(ContainerInfo info, OpenContainer container) {
@@ -426,8 +433,8 @@ public final class Leases {
     ContainerInfo info = map.get(container.id).info();
     return !container.gone
             && !ref.getHolder().isEmpty() // as the holder of what nobody holds is
-            && container.holder.equals(ref.getHolder())
-            && info.getLeaseHolder().equals(ref.getHolder())
+            && isSame(container.holder, ref.getHolder())
+            && isSame(info.getLeaseHolder(), ref.getHolder())
             && info.getLeaseEpoch() == ref.getEpoch()
             && info.getState() == ContainerState.OPEN
         ? info
@@ -572,7 +579,7 @@ public final class Leases {
               container.id,
               info ->
                   info.getLeaseEpoch() != ref.getEpoch()
-                          || !info.getLeaseHolder().equals(ref.getHolder())
+                          || !isSame(info.getLeaseHolder(), ref.getHolder())
                       ? null
                       : withoutLease(info)
                           .setEndOffset(Math.max(request.getEndOffset(), shards.end(info)))
