@@ -157,11 +157,15 @@ class SecureRpcTest {
   }
 
   private String serveContainers() throws Exception {
+    return serveContainers(site);
+  }
+
+  private String serveContainers(Configuration conf) throws Exception {
     return serve(
         scm,
         () ->
             RpcServer.create(
-                    site,
+                    conf,
                     "localhost:0",
                     2,
                     RpcProtocol.CONTAINER_MANAGER,
@@ -169,7 +173,7 @@ class SecureRpcTest {
                         ContainerManager.class,
                         Map.of("clusterStatus", ClusterStatusReply.getDefaultInstance())))
                 .add(
-                    site,
+                    conf,
                     RpcProtocol.DATANODE_REPORTS,
                     answering(
                         DatanodeReports.class,
@@ -332,18 +336,51 @@ class SecureRpcTest {
 
   @Test
   void aServerUnderAnotherNameIsNotBelieved() throws Exception {
-    String address = // an impostor with a ticket, at the object managers' address
-        serve(
-            datanode,
-            () ->
-                RpcServer.create(
-                    site,
-                    "localhost:0",
-                    2,
-                    RpcProtocol.OBJECT_MANAGER,
-                    answering(ObjectManager.class, Map.of())));
+    Configuration elsewhere =
+        siteWith(
+            Keys.OM_PRINCIPAL.name(),
+            "om/elsewhere" + REALM,
+            Keys.OM_KEYTAB.name(),
+            kdc.keytab("om/elsewhere").toString());
+    try (KerberosLogin ofAnotherHost =
+        KerberosLogin.login(
+            KerberosLogin.Role.OBJECT_MANAGER, SiteConfiguration.stowage(elsewhere), elsewhere)) {
+      // Impostors with tickets at an object manager's address: another role, and another host.
+      for (KerberosLogin impostor : List.of(datanode, ofAnotherHost)) {
+        String address =
+            serve(
+                impostor,
+                () ->
+                    RpcServer.create(
+                        site,
+                        "localhost:0",
+                        2,
+                        RpcProtocol.OBJECT_MANAGER,
+                        answering(ObjectManager.class, Map.of())));
+        String why = refusal(() -> callerSeen(kdc.logIn("alice"), address));
+        assertTrue(why.contains("om/localhost" + REALM) || why.contains("principal"), why);
+      }
+    }
+  }
+
+  @Test
+  void administratorsSayWhoMayReachAService() throws Exception {
+    String acl = RpcSecurity.OBJECT_MANAGER_ACL;
+    String address = serveObjects(siteWith(acl, "ann"));
+    assertEquals("ann", callerSeen(kdc.logIn("ann"), address));
     String why = refusal(() -> callerSeen(kdc.logIn("alice"), address));
-    assertTrue(why.contains("om/localhost" + REALM) || why.contains("principal"), why);
+    assertTrue(why.contains("not authorized for protocol"), why);
+    Configuration containers = siteWith(RpcSecurity.CONTAINER_MANAGER_ACL, "alice");
+    String scmAddress = serveContainers(containers);
+    ClusterStatusRequest ask = ClusterStatusRequest.getDefaultInstance();
+    assertEquals(
+        ClusterStatusReply.getDefaultInstance(),
+        client(kdc.logIn("alice"), site, RpcProtocol.CONTAINER_MANAGER, scmAddress)
+            .clusterStatus(ask));
+    refusal(
+        () ->
+            client(kdc.logIn("ann"), site, RpcProtocol.CONTAINER_MANAGER, scmAddress)
+                .clusterStatus(ask));
   }
 
   @Test

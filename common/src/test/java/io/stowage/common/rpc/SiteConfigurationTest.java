@@ -47,6 +47,18 @@ class SiteConfigurationTest {
   }
 
   @Test
+  void whoMayReachAServiceMayStandInHadoopsFile() throws IOException {
+    write("hadoop-policy.xml", RpcSecurity.CONTAINER_MANAGER_ACL, "ann");
+    write("stowage-site.xml", Keys.SECURITY_ENABLED.name(), "true");
+    Configuration server = RpcSecurity.ofServer(SiteConfiguration.fromDirectory(directory));
+    assertEquals("ann", server.get(RpcSecurity.CONTAINER_MANAGER_ACL));
+    assertEquals("*", server.get(RpcSecurity.OBJECT_MANAGER_ACL), "which nobody set");
+    write("stowage-site.xml", RpcSecurity.CONTAINER_MANAGER_ACL, "bob");
+    Configuration beside = SiteConfiguration.fromDirectory(directory);
+    assertEquals("bob", beside.get(RpcSecurity.CONTAINER_MANAGER_ACL), "beside our own settings");
+  }
+
+  @Test
   void refusesADirectoryWithoutOurFile() {
     StoreException refusal =
         assertThrows(StoreException.class, () -> SiteConfiguration.fromDirectory(directory));
