@@ -33,6 +33,7 @@ import io.stowage.common.erasure.ErasureCoders;
 import io.stowage.common.erasure.ErasurePolicy;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.om.BucketEncryption;
 import io.stowage.common.om.ObjectManager;
 import io.stowage.common.proto.ByteRange;
 import io.stowage.common.proto.ContainerInfo;
@@ -51,7 +52,6 @@ import io.stowage.common.proto.LeaseGrant;
 import io.stowage.common.proto.LeaseOutcome;
 import io.stowage.common.proto.LeaseRef;
 import io.stowage.common.proto.ListBucketsRequest;
-import io.stowage.common.proto.ListContainersRequest;
 import io.stowage.common.proto.ListShardsRequest;
 import io.stowage.common.proto.ListUsersRequest;
 import io.stowage.common.proto.LocateContainersRequest;
@@ -62,16 +62,19 @@ import io.stowage.common.proto.ReleaseLeaseRequest;
 import io.stowage.common.proto.RevokeSecretRequest;
 import io.stowage.common.proto.SealShardRequest;
 import io.stowage.common.proto.SectorState;
+import io.stowage.common.proto.SetBalanceRequest;
 import io.stowage.common.proto.ShardKey;
 import io.stowage.common.proto.ShardPlace;
 import io.stowage.common.proto.StatShardRequest;
 import io.stowage.common.proto.TokenKeys;
+import io.stowage.common.proto.UpdateBucketRequest;
 import io.stowage.common.proto.WriteShardRequest;
 import io.stowage.common.rpc.CredentialSeal;
 import io.stowage.common.rpc.RpcClient;
 import io.stowage.common.rpc.RpcProtocol;
 import io.stowage.common.rpc.RpcSecurity;
 import io.stowage.common.rpc.TestKdc;
+import io.stowage.common.scm.ContainerManager;
 import io.stowage.common.secret.SecretSeal;
 import io.stowage.common.tls.ClientTls;
 import io.stowage.common.tls.TestAuthority;
@@ -127,6 +130,7 @@ import org.apache.hadoop.security.Credentials;
 import org.apache.hadoop.security.UserGroupInformation;
 import org.apache.hadoop.security.alias.CredentialProvider;
 import org.apache.hadoop.security.alias.CredentialProviderFactory;
+import org.apache.hadoop.security.authentication.util.JaasConfiguration;
 import org.apache.hadoop.security.token.SecretManager;
 import org.apache.hadoop.security.token.Token;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
@@ -246,7 +250,10 @@ class SecureClusterIT {
             .set(Keys.S3_TLS_CERTIFICATE, host.certificate().toString())
             .set(Keys.S3_TLS_KEY, host.key().toString())
             .set(Keys.S3_CONSOLE_BIND, "127.0.0.1:0")
-            .set(Keys.S3_AUDIT_FILE, audit().toString())
+            .set(Keys.ADMINISTRATORS, "root")
+            .set(Keys.S3_AUDIT_FILE, audit("s3").toString())
+            .set(Keys.OM_AUDIT_FILE, audit("om").toString())
+            .set(Keys.SCM_AUDIT_FILE, audit("scm").toString())
             .set(Keys.TOKEN_LIFE, TOKEN_SECONDS + "s")
             // Of a machine that does something else besides: nothing here is about dead leaders.
             .set(Keys.ZOOKEEPER_SESSION_TIMEOUT, "20s")
@@ -327,8 +334,10 @@ class SecureClusterIT {
         () -> "what is logged is not heard: " + logged.size() + " lines");
     secrets.assertNotInText(logged);
     List<Path> files = filesLeft();
-    assertTrue(Files.size(audit()) > 1_000, "an audit log");
-    assertTrue(files.contains(audit()));
+    for (String role : List.of("s3", "om", "scm")) {
+      assertTrue(files.contains(audit(role)), role);
+    }
+    assertTrue(Files.size(audit("om")) > 1_000, "an audit log");
     assertTrue(files.stream().anyMatch(file -> file.toString().contains("WALs/")), "HBase's logs");
     assertTrue(files.stream().anyMatch(file -> file.toString().endsWith(".shard")), "shards");
     secrets.assertNotInFiles(files);
@@ -337,8 +346,21 @@ class SecureClusterIT {
         secrets.known().size(), secrets.known(), logged.size(), files.size());
   }
 
-  private static Path audit() {
-    return directory.resolve("cluster").resolve("audit.log");
+  private static Path audit(String role) {
+    return directory.resolve("cluster").resolve(role + "-audit.log");
+  }
+
+  /** A decision that has all these words. */
+  private static void awaitAudited(String role, String... words) throws Exception {
+    await(
+        List.of(words) + " in the audit log",
+        () ->
+            Files.readAllLines(audit(role)).stream()
+                .anyMatch(line -> Arrays.stream(words).allMatch(line::contains)));
+  }
+
+  private static String field(String name, String value) {
+    return "\"" + name + "\":\"" + value;
   }
 
   /** All that the cluster and ZooKeeper and HBase wrote, but the keystore of encrypted buckets. */
@@ -566,6 +588,11 @@ class SecureClusterIT {
     String after = job(credentials, "stow://jobs/in", "stow://results/after");
     assertTrue(after.contains("AccessControlException") && after.contains("cancelled"), after);
     assertFalse(fileSystem(alice, "results").exists(new org.apache.hadoop.fs.Path("/after")));
+    String allowed = "\"allowed\":true";
+    awaitAudited("om", field("authenticated", "KERBEROS\""), field("action", "stowage:issueToken"));
+    awaitAudited("om", field("authenticated", "TOKEN\""), field("bucket", "results"), allowed);
+    awaitAudited("om", field("user", "alice"), field("action", "stowage:cancelToken"), allowed);
+    awaitAudited("om", field("action", "authenticate"), "cancelled", "\"allowed\":false");
   }
 
   private static <T> T asUser(UserGroupInformation user, PrivilegedExceptionAction<T> work)
@@ -694,9 +721,12 @@ class SecureClusterIT {
           return null;
         });
     for (String spark : List.of("spark-4", "spark-3.5")) {
-      String after = spark(spark, tokens, "check=stow://sparks/" + spark);
-      assertTrue(after.contains("cancelled") && after.endsWith(" ended with 1"), after);
+      for (String action : List.of("check=stow://sparks/" + spark, "write=stow://sparks/after")) {
+        String after = spark(spark, tokens, action);
+        assertTrue(after.contains("cancelled") && after.endsWith(" ended with 1"), after);
+      }
     }
+    assertFalse(fileSystem(alice, "sparks").exists(new org.apache.hadoop.fs.Path("/after")));
     assertEquals(
         "alice",
         fileSystem(alice, "sparks")
@@ -800,6 +830,11 @@ class SecureClusterIT {
     UserGroupInformation asBob = UserGroupInformation.createProxyUser("bob", oozie);
     denied(() -> read(fileSystem(asBob, "proxied"), "/in"));
     denied(() -> read(fileSystem(oozie, "proxied"), "/in"));
+    awaitAudited(
+        "om",
+        field("authenticated", "PROXY by oozie (KERBEROS)"),
+        field("user", "alice"),
+        field("bucket", "proxied"));
     assertEquals(
         "alice",
         fileSystem(alice, "proxied")
@@ -851,14 +886,12 @@ class SecureClusterIT {
   @Test
   void whatADeadDatanodeHadIsRebuiltOverTls() throws Exception {
     createBucket(alice, "rebuilt");
+    encryptByDefault("rebuilt");
     FileSystem fs = fileSystem(alice, "rebuilt");
-    byte[] large = content(12_000_000, 12);
+    String told = secrets.add("an encrypted file's plain text", "what no rebuilt shard tells ");
+    byte[] large = told.repeat(400_000).getBytes(StandardCharsets.US_ASCII);
     write(fs, "/large", large);
-    ContainerInfo container =
-        cluster
-            .containerManager()
-            .listContainers(ListContainersRequest.getDefaultInstance())
-            .getContainers(0);
+    ContainerInfo container = withManifest(alice, "rebuilt", "large").getContainers(0);
     int dead = 0;
     while (!names(container, cluster.datanodeId(dead))) {
       dead++;
@@ -879,6 +912,24 @@ class SecureClusterIT {
       cluster.startDatanode(dead);
     }
     await("all datanodes", () -> cluster.status().getDeadDatanodes() == 0);
+  }
+
+  private static void encryptByDefault(String bucket) throws Exception {
+    var unused =
+        cluster
+            .objectManager(0)
+            .updateBucket(
+                UpdateBucketRequest.newBuilder()
+                    .setName(bucket)
+                    .setWriteId(writeId())
+                    .putPut(
+                        BucketEncryption.SETTING,
+                        ByteString.copyFromUtf8(
+                            "<ServerSideEncryptionConfiguration><Rule>"
+                                + "<ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256"
+                                + "</SSEAlgorithm></ApplyServerSideEncryptionByDefault></Rule>"
+                                + "</ServerSideEncryptionConfiguration>"))
+                    .build());
   }
 
   private static boolean names(ContainerInfo container, String node) {
@@ -984,31 +1035,68 @@ class SecureClusterIT {
 
   @Test
   void theElectionIsTheScmsAlone() throws Exception {
-    CountDownLatch connected = new CountDownLatch(1);
     ZKClientConfig anonymous = new ZKClientConfig();
     anonymous.setProperty(ZKClientConfig.ENABLE_CLIENT_SASL_KEY, "false");
-    try (ZooKeeper nobody =
-        new ZooKeeper(
-            cluster.config().get(Keys.ZOOKEEPER_QUORUM),
-            10_000,
-            event -> connected.countDown(),
-            anonymous)) {
-      assertTrue(connected.await(20, TimeUnit.SECONDS));
-      for (String node : List.of("/stowage", "/stowage/scm", "/stowage/scm/leader")) {
-        assertThrows(
-            KeeperException.NoAuthException.class, () -> nobody.getChildren(node, false), node);
-        assertThrows(
-            KeeperException.NoAuthException.class,
-            () ->
-                nobody.create(
-                    node + "/x", new byte[0], ZooDefs.Ids.OPEN_ACL_UNSAFE, CreateMode.PERSISTENT),
-            node);
+    try (ZooKeeper nobody = zooKeeper(anonymous)) {
+      usesNothingOfTheElection(nobody);
+    }
+    for (String principal : List.of("bob", "om/localhost", "dn/localhost")) {
+      try (ZooKeeper other = zooKeeperAs(principal)) {
+        usesNothingOfTheElection(other);
       }
+    }
+    try (ZooKeeper scm = zooKeeperAs("scm/localhost")) { // the control
+      assertFalse(scm.getChildren("/stowage/scm/leader", false).isEmpty());
     }
     cluster.stopScm(0);
     cluster.startScm(0); // finds its own nodes and its own table again
     assertEquals(0, cluster.leadingScm());
     cluster.awaitWritable(Duration.ofSeconds(60));
+  }
+
+  private static void usesNothingOfTheElection(ZooKeeper other) {
+    for (String node : List.of("/stowage", "/stowage/scm", "/stowage/scm/leader")) {
+      for (Work use :
+          List.<Work>of(
+              () -> other.getChildren(node, false),
+              () -> other.getData(node, false, null),
+              () -> other.setData(node, new byte[0], -1),
+              () -> other.setACL(node, ZooDefs.Ids.OPEN_ACL_UNSAFE, -1),
+              () ->
+                  other.create(
+                      node + "/x",
+                      new byte[0],
+                      ZooDefs.Ids.OPEN_ACL_UNSAFE,
+                      CreateMode.PERSISTENT))) {
+        assertThrows(KeeperException.NoAuthException.class, use::run, node);
+      }
+    }
+    assertThrows(
+        KeeperException.NoAuthException.class, () -> other.delete("/stowage/scm/leader", -1));
+  }
+
+  /** A client that shows a ticket of this principal. */
+  private static ZooKeeper zooKeeperAs(String principal) throws Exception {
+    String section = "SecureClusterIT " + principal;
+    javax.security.auth.login.Configuration.setConfiguration( // beside the sections of others
+        new JaasConfiguration(
+            section, principal + "@" + TestKdc.REALM, kdc.keytab(principal).toString()));
+    ZKClientConfig config = new ZKClientConfig();
+    config.setProperty(ZKClientConfig.ENABLE_CLIENT_SASL_KEY, "true");
+    config.setProperty(ZKClientConfig.LOGIN_CONTEXT_NAME_KEY, section);
+    return zooKeeper(config);
+  }
+
+  private static ZooKeeper zooKeeper(ZKClientConfig config) throws Exception {
+    CountDownLatch connected = new CountDownLatch(1);
+    ZooKeeper client =
+        new ZooKeeper(
+            cluster.config().get(Keys.ZOOKEEPER_QUORUM),
+            10_000,
+            event -> connected.countDown(),
+            config);
+    assertTrue(connected.await(20, TimeUnit.SECONDS));
+    return client;
   }
 
   @Test
@@ -1067,6 +1155,40 @@ class SecureClusterIT {
           return null;
         });
     assertArrayEquals(content(10_000, 3), read(hers, "/secret"));
+    awaitAudited("om", field("user", "bob"), field("bucket", "private"), "\"allowed\":false");
+  }
+
+  @Test
+  void whatAnAdministratorHasScmDoIsWrittenDown() throws Exception {
+    UserGroupInformation root = kdc.logIn("root");
+    ContainerManager scm = containerManager(root);
+    TokenKeys keys = scm.getTokenKeys(GetTokenKeysRequest.getDefaultInstance()).getKeys();
+    assertTrue(keys.getKeysCount() > 0);
+    scm.setBalance(SetBalanceRequest.getDefaultInstance());
+    for (String call : List.of("getTokenKeys", "setBalance")) {
+      awaitAudited(
+          "scm",
+          field("authenticated", "KERBEROS\""),
+          field("user", "root@"),
+          field("action", "stowage:" + call + "\""));
+    }
+    denied(() -> containerManager(bob).getTokenKeys(GetTokenKeysRequest.getDefaultInstance()));
+    awaitAudited("scm", field("user", "bob@"), field("action", "stowage:UseProtocol"));
+  }
+
+  private static ContainerManager containerManager(UserGroupInformation user) throws Exception {
+    RpcClient<ContainerManager> client =
+        asUser(
+            user,
+            () ->
+                RpcClient.create(
+                    RpcProtocol.CONTAINER_MANAGER,
+                    hadoop(),
+                    cluster.scmAddresses(),
+                    Duration.ofSeconds(20),
+                    Duration.ofSeconds(20)));
+    open.add(client);
+    return client.api();
   }
 
   @Test
