@@ -891,6 +891,25 @@ class S3AccessTest {
     target = new InMemoryTarget(Map.of());
   }
 
+  /** They are that by a ticket, which a secret outlives. */
+  @Test
+  void whoAdministersOverRpcIsAUserLikeAnother() throws Exception {
+    target.close();
+    target =
+        new InMemoryTarget(
+            Map.of(
+                "stowage.administrators", "root",
+                "stowage.permissions.superuser-group", "root"));
+    try (S3Client owner = user("owner", "o@example.com");
+        S3Client root = user("root", "r@example.com")) {
+      owner.createBucket(b -> b.bucket("bucket"));
+      owner.putObject(b -> b.bucket("bucket").key("k"), RequestBody.fromString("content"));
+      denied(() -> read(root, "k"));
+      denied(() -> root.deleteBucket(b -> b.bucket("bucket")));
+      assertEquals(List.of(), root.listBuckets().buckets());
+    }
+  }
+
   /** Guesses at one key are seen, whichever service they are signed for. */
   @Test
   void guessesNameTheKeyThatTheyClaim() throws Exception {
