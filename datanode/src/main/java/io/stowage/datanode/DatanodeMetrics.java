@@ -17,6 +17,7 @@ package io.stowage.datanode;
 
 import io.stowage.common.metrics.MetricSystem;
 import io.stowage.common.proto.DiskInfo;
+import io.stowage.datanode.disk.LocalDiskFiles;
 import io.stowage.datanode.shard.DiskFigures;
 import io.stowage.datanode.store.ShardStore;
 import java.util.Map;
@@ -37,7 +38,15 @@ final class DatanodeMetrics implements MetricSystem.Source {
             "WriteMemoryUsedBytes",
             "Payloads of writes that wait for their disk",
             store.writeMemoryUsed())
-        .gauge("DamagedShards", "Shards known to be damaged", store.damaged().count());
+        .gauge("DamagedShards", "Shards known to be damaged", store.damaged().count())
+        .counter(
+            "DirectReadBytes",
+            "Read past the page cache, by this process",
+            LocalDiskFiles.bytesReadDirectly())
+        .counter(
+            "CachedReadBytes",
+            "Read through the page cache, by this process",
+            LocalDiskFiles.bytesReadThroughCache());
     Map<String, DiskFigures> figures = store.diskFigures();
     for (DiskInfo disk : store.diskInfos()) {
       MetricSystem.Group record =

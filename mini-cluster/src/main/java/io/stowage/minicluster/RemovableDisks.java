@@ -148,6 +148,12 @@ final class RemovableDisks implements DiskFiles {
     }
 
     @Override
+    public int readOnce(ByteBuffer into, long position) throws IOException {
+      check(path);
+      return file.readOnce(into, position);
+    }
+
+    @Override
     public void write(ByteBuffer[] from, long position) throws IOException {
       check(path);
       file.write(from, position);

@@ -31,6 +31,14 @@ public interface DiskFile extends AutoCloseable {
   int read(ByteBuffer into, long position) throws IOException;
 
   /**
+   * The same for who reads once what nobody may ask for again, as scrubbers and rebuilds do: it
+   * pushes nothing out of memory that others read often.
+   */
+  default int readOnce(ByteBuffer into, long position) throws IOException {
+    return read(into, position);
+  }
+
+  /**
    * Writes all remaining bytes of some buffers, one behind the other. They may be lost until {@link
    * #force} has returned. What is contiguous belongs into one call: how it is cut into buffers says
    * nothing of how it is best written.

@@ -19,54 +19,137 @@ import com.sun.nio.file.ExtendedOpenOption;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.util.concurrent.atomic.LongAdder;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
  * A file of the machine's own file system. Read by any thread, written by one at a time, which is
- * also the only one that renames or deletes the file.
+ * also the only one that renames or deletes the file; closed when nobody uses it any more.
  *
  * <p>Large writes go past the page cache (O_DIRECT), where the file system lets them: what a stream
  * of megabytes leaves there pushes out what is read often, and getting fresh pages for it can cost
  * more than the rest of the write (ADR 7). A write is large by its bytes, however many buffers they
- * lie in: what came over the network lies in several, of odd lengths. Small ones, of which the next
- * force takes many together, and all reads go through it; the kernel keeps the two consistent.
+ * lie in: what came over the network lies in several, of odd lengths. Large reads of whole blocks
+ * do as well, unless the same was read lately ({@link RecentReads}, ADR 22): what is read again
+ * stays in the page cache from its second read on. All the rest, such as small writes, of which the
+ * next force takes many together, goes through it; the kernel keeps the two consistent.
+ *
+ * <p>Costs a descriptor, and a second one from its first large read or write on.
  */
 final class LocalDiskFile implements DiskFile {
   private static final Logger LOG = LoggerFactory.getLogger(LocalDiskFile.class);
 
-  /** A write from which on a device is as fast with it alone as with what a cache gathers. */
+  /** A length from which on a device is as fast with it alone as with what a cache gathers. */
   static final int DIRECT_BYTES = 128 << 10;
 
   /** What file, buffer and length have to be multiples of; file systems with larger blocks: no. */
   private static final int BLOCK = 4096;
 
-  /** Where bytes that lie elsewhere are copied to first; a disk has few threads that write. */
+  /** Where bytes that lie elsewhere are copied through; a disk has few threads. */
   private static final ThreadLocal<ByteBuffer> ALIGNED =
       ThreadLocal.withInitial(
           () -> ByteBuffer.allocateDirect((1 << 20) + BLOCK).alignedSlice(BLOCK).slice(0, 1 << 20));
 
+  /** What the kernel may still have is of all disks together. */
+  private static final RecentReads RECENT = RecentReads.ofThisMachine();
+
+  static final LongAdder BYTES_READ_DIRECTLY = new LongAdder();
+  static final LongAdder BYTES_READ_THROUGH_CACHE = new LongAdder();
+
   private final Path path;
   private final FileChannel channel;
 
-  // Confined to the writer, and to close after it.
-  private FileChannel direct;
-  private boolean directRefused;
+  /** Device and inode; null if the path did not name the file any more. */
+  private final Object key;
+
+  /** To {@link RecentReads}; the same when the file is opened again. */
+  private final long identity;
+
+  /** Opened under this, by the first who wants it, and closed when nobody does any more. */
+  private volatile FileChannel direct;
+
+  private volatile boolean directRefused;
+
+  /** Some file systems let themselves be asked for it, and then cannot. */
+  private volatile boolean directReadWorked;
 
   LocalDiskFile(Path path, FileChannel channel) {
     this.path = path;
     this.channel = channel;
+    this.key = keyOf(path);
+    this.identity = RecentReads.identity(path + " " + key);
+  }
+
+  private static Object keyOf(Path path) {
+    try {
+      return Files.readAttributes(path, BasicFileAttributes.class).fileKey();
+    } catch (IOException e) {
+      return null;
+    }
   }
 
   @Override
   public int read(ByteBuffer into, long position) throws IOException {
-    int total = 0;
+    boolean once =
+        isForDirect(into, position) && !RECENT.note(identity, position, into.remaining());
+    return read(into, position, once);
+  }
+
+  @Override
+  public int readOnce(ByteBuffer into, long position) throws IOException {
+    return read(into, position, isForDirect(into, position));
+  }
+
+  private static boolean isForDirect(ByteBuffer into, long position) {
+    int length = into.remaining();
+    return length >= DIRECT_BYTES && length % BLOCK == 0 && position % BLOCK == 0;
+  }
+
+  private int read(ByteBuffer into, long position, boolean directly) throws IOException {
+    int past = directly && canGoDirectly() ? readDirectly(into, position) : 0;
+    int total = past;
     while (into.hasRemaining()) {
       int n = channel.read(into, position + total);
       if (n < 0) {
         break;
+      }
+      total += n;
+    }
+    BYTES_READ_DIRECTLY.add(past);
+    BYTES_READ_THROUGH_CACHE.add(total - past);
+    return total;
+  }
+
+  /** Until the buffer is full, the file's last bytes are there, or it proves impossible here. */
+  private int readDirectly(ByteBuffer into, long position) throws IOException {
+    int total = 0;
+    while (into.hasRemaining() && total % BLOCK == 0) {
+      boolean inPlace = into.isDirect() && into.alignmentOffset(into.position(), BLOCK) == 0;
+      ByteBuffer blocks = inPlace ? into : ALIGNED.get().clear();
+      if (!inPlace) {
+        blocks.limit(Math.min(blocks.capacity(), into.remaining()));
+      }
+      int n;
+      try {
+        n = direct.read(blocks, position + total);
+      } catch (IOException e) {
+        if (directReadWorked) {
+          throw e;
+        }
+        refuseDirect(e); // if it is the disk's fault, the page cache will say so, too
+        return total;
+      }
+      directReadWorked = true;
+      if (n < 0) {
+        return total;
+      }
+      if (!inPlace) {
+        into.put(blocks.flip());
       }
       total += n;
     }
@@ -88,7 +171,7 @@ final class LocalDiskFile implements DiskFile {
 
   private void writeAll(ByteBuffer[] from, long position, long end) throws IOException {
     long at = position;
-    if (end - at >= DIRECT_BYTES && at % BLOCK == 0 && canWriteDirectly()) {
+    if (end - at >= DIRECT_BYTES && at % BLOCK == 0 && canGoDirectly()) {
       at = writeDirectly(from, at, end);
     }
     for (ByteBuffer piece : from) {
@@ -145,23 +228,42 @@ final class LocalDiskFile implements DiskFile {
     }
   }
 
-  /** The path still names this file: nobody else renames it. */
-  private boolean canWriteDirectly() {
+  /**
+   * Opens the file for it if nobody has. To a reader the path may meanwhile name another file, or
+   * none: this one was deleted, and lives as long as it is open.
+   */
+  private boolean canGoDirectly() {
     if (direct == null && !directRefused) {
-      try {
-        direct = FileChannel.open(path, StandardOpenOption.WRITE, ExtendedOpenOption.DIRECT);
-        if (java.nio.file.Files.getFileStore(path).getBlockSize() > BLOCK) {
-          directRefused = true;
-          direct.close();
-          direct = null;
-        }
-      } catch (IOException | UnsupportedOperationException e) {
-        // as in a file system in memory
-        LOG.debug("{} is written through the page cache", path, e);
-        directRefused = true;
-      }
+      openDirect();
     }
-    return direct != null;
+    return !directRefused;
+  }
+
+  private synchronized void openDirect() {
+    if (direct != null || directRefused) {
+      return;
+    }
+    try {
+      if (Files.getFileStore(path).getBlockSize() > BLOCK) {
+        throw new IOException("its file system has larger blocks");
+      }
+      FileChannel opened =
+          FileChannel.open(
+              path, StandardOpenOption.READ, StandardOpenOption.WRITE, ExtendedOpenOption.DIRECT);
+      if (key == null || !key.equals(keyOf(path))) {
+        opened.close();
+        throw new IOException("its path names another file");
+      }
+      direct = opened;
+    } catch (IOException | UnsupportedOperationException e) {
+      // as in a file system in memory
+      refuseDirect(e);
+    }
+  }
+
+  private void refuseDirect(Exception why) {
+    LOG.debug("{} is read and written through the page cache", path, why);
+    directRefused = true;
   }
 
   /** fdatasync: a file's length is data to it, its times are not. Covers both ways of writing. */
@@ -176,7 +278,8 @@ final class LocalDiskFile implements DiskFile {
   }
 
   @Override
-  public void close() throws IOException {
+  public synchronized void close() throws IOException {
+    directRefused = true;
     try (FileChannel alsoClosed = direct) {
       channel.close();
     }

@@ -32,7 +32,7 @@ import java.util.Set;
 import java.util.stream.Stream;
 
 /**
- * The machine's own file systems, through FileChannel. Stateless.
+ * The machine's own file systems, through FileChannel. Thread-safe.
  *
  * <p>An interrupted thread closes the channel under everybody: only threads that nobody interrupts
  * may come here (a disk's own pools).
@@ -44,6 +44,16 @@ public final class LocalDiskFiles implements DiskFiles {
       PosixFilePermissions.fromString("rwx------");
 
   private LocalDiskFiles() {}
+
+  /** Bytes that this process has read past the page cache. */
+  public static long bytesReadDirectly() {
+    return LocalDiskFile.BYTES_READ_DIRECTLY.sum();
+  }
+
+  /** Bytes that this process has read through the page cache, small reads included. */
+  public static long bytesReadThroughCache() {
+    return LocalDiskFile.BYTES_READ_THROUGH_CACHE.sum();
+  }
 
   @Override
   public DiskFile open(Path path) throws IOException {

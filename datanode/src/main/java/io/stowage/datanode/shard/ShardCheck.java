@@ -30,8 +30,8 @@ import java.util.zip.CRC32C;
  * data when it comes. Confined to its thread.
  *
  * <p>Not damage: sectors that a rebuild has marked lost, and slots that the writer is about to
- * write anew. The reads may come from the page cache; what is older than that is read from the
- * device.
+ * write anew. Sectors come from the device, where the file system allows it and 32 of them lie
+ * together; other reads may come from the page cache.
  */
 public final class ShardCheck {
   /** Called before so many bytes are read; waits as long as that should take. */
@@ -63,7 +63,9 @@ public final class ShardCheck {
 
   /** Memory that a check works in. */
   public static ByteBuffer memory() {
-    return ByteBuffer.allocateDirect((int) ShardFormat.SEGMENT_ADDRESSES);
+    int bytes = (int) ShardFormat.SEGMENT_ADDRESSES;
+    return ByteBuffer.allocateDirect(bytes + ShardFormat.SECTOR_BYTES)
+        .alignedSlice(ShardFormat.SECTOR_BYTES);
   }
 
   /**
@@ -150,7 +152,7 @@ public final class ShardCheck {
   /** Fills a buffer; what the file does not have is zeros. False if it cannot be read. */
   private static boolean read(DiskFile file, ByteBuffer into, long position) {
     try {
-      file.read(into, position);
+      file.readOnce(into, position);
     } catch (IOException e) {
       return false;
     }

@@ -100,7 +100,10 @@ final class ShardRead {
     while (left > 0) {
       int piece = (int) Math.min(left, ShardFormat.contiguousBytes(address));
       int at = into.writerIndex();
-      int got = file.read(into.nioBuffer(at, piece), ShardFormat.filePosition(address));
+      ByteBuffer bytes = into.nioBuffer(at, piece);
+      long position = ShardFormat.filePosition(address);
+      int got =
+          request.getBackground() ? file.readOnce(bytes, position) : file.read(bytes, position);
       into.setZero(at + got, piece - got);
       into.writerIndex(at + piece);
       address += piece;

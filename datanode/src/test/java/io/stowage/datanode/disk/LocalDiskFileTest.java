@@ -15,19 +15,30 @@
  */
 package io.stowage.datanode.disk;
 
+import static java.nio.file.StandardCopyOption.REPLACE_EXISTING;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assertions.fail;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -79,6 +90,187 @@ class LocalDiskFileTest {
     }
   }
 
+  /**
+   * What several threads read while one writes, each its own way: of every byte, what was written
+   * before the read began, or what was begun before it ended.
+   */
+  @Test
+  void readersSeeWhatIsWrittenWhicheverWayEitherTakes() throws Exception {
+    int size = 1 << 20;
+    byte[] written = new byte[size]; // of each byte the last round that was, as an unsigned number
+    byte[] begun = new byte[size];
+    AtomicInteger rounds = new AtomicInteger();
+    try (DiskFile file = LocalDiskFiles.INSTANCE.create(directory.resolve("file"))) {
+      file.write(ByteBuffer.allocate(size), 0);
+      ExecutorService readers = Executors.newFixedThreadPool(3);
+      try {
+        List<Future<Integer>> reading = new ArrayList<>();
+        for (int seed = 0; seed < 3; seed++) {
+          Random own = new Random(seed);
+          reading.add(
+              readers.submit(
+                  () -> {
+                    int read = 0;
+                    while (rounds.get() < 255 || read == 0) {
+                      checkRead(file, own, written, begun);
+                      read++;
+                    }
+                    return read;
+                  }));
+        }
+        while (rounds.get() < 255) {
+          int round = rounds.get() + 1;
+          int position = random.nextInt(size / BLOCK) * BLOCK;
+          int length = 1 + random.nextInt(size - position);
+          switch (round % 3) {
+            case 0 -> position += random.nextInt(Math.min(BLOCK, size - position));
+            case 1 -> length = Math.max(1, length / BLOCK * BLOCK);
+            default -> length = 1 + length % (2 * BLOCK);
+          }
+          length = Math.min(length, size - position);
+          byte[] content = new byte[length];
+          Arrays.fill(content, (byte) round);
+          fill(begun, position, length, round);
+          file.write(buffer(round, content), position);
+          fill(written, position, length, round);
+          rounds.set(round);
+        }
+        for (Future<Integer> reader : reading) {
+          assertTrue(reader.get(60, TimeUnit.SECONDS) > 0);
+        }
+      } finally {
+        rounds.set(255);
+        readers.shutdown();
+        assertTrue(readers.awaitTermination(60, TimeUnit.SECONDS));
+      }
+    }
+  }
+
+  private static void fill(byte[] model, int position, int length, int round) {
+    synchronized (model) {
+      Arrays.fill(model, position, position + length, (byte) round);
+    }
+  }
+
+  private static byte[] copy(byte[] model, int position, int length) {
+    synchronized (model) {
+      return Arrays.copyOfRange(model, position, position + length);
+    }
+  }
+
+  private static void checkRead(DiskFile file, Random own, byte[] written, byte[] begun)
+      throws IOException {
+    int way = own.nextInt(4);
+    int position = own.nextInt((written.length - LocalDiskFile.DIRECT_BYTES) / BLOCK) * BLOCK;
+    int most = written.length - position;
+    int length =
+        way == 3
+            ? 1 + own.nextInt(most)
+            : (LocalDiskFile.DIRECT_BYTES + own.nextInt(most - LocalDiskFile.DIRECT_BYTES + 1))
+                / BLOCK
+                * BLOCK;
+    ByteBuffer into = buffer(own.nextInt(4), new byte[length]);
+    int start = into.position();
+    byte[] atLeast = copy(written, position, length);
+    assertEquals(
+        length, way < 2 ? file.readOnce(into, position) : file.read(into, position), "at " + way);
+    byte[] atMost = copy(begun, position, length);
+    for (int i = 0; i < length; i++) {
+      int found = into.get(start + i) & 0xff;
+      if (found < (atLeast[i] & 0xff) || found > (atMost[i] & 0xff)) {
+        fail(found + " at " + (position + i) + ", not " + atLeast[i] + " to " + atMost[i]);
+      }
+    }
+  }
+
+  @Test
+  void aReadIsShortWhereTheFileEnds() throws Exception {
+    int size = 3 * LocalDiskFile.DIRECT_BYTES + 4711;
+    try (DiskFile file = LocalDiskFiles.INSTANCE.create(directory.resolve("file"))) {
+      ByteBuffer bytes = buffer(0, size);
+      bytes.get(bytes.position(), expected, 0, size);
+      file.write(bytes, 0);
+      for (int kind = 0; kind < 4; kind++) {
+        for (int position = 0; position < size + 2 * BLOCK; position += 11 * BLOCK) {
+          ByteBuffer into = buffer(kind, 4 * LocalDiskFile.DIRECT_BYTES);
+          int start = into.position();
+          int there = Math.max(0, size - position);
+          assertEquals(there, file.readOnce(into, position));
+          assertEquals(start + there, into.position());
+          byte[] read = new byte[there];
+          into.get(start, read);
+          assertArrayEquals(Arrays.copyOfRange(expected, position, position + there), read);
+        }
+      }
+    }
+  }
+
+  /** What a stream reads leaves nothing in memory; what is read again stays. */
+  @Test
+  void theSecondReadIsThePageCaches() throws Exception {
+    CachedBlocks.assumeTold(directory);
+    Path path = directory.resolve("file");
+    Path other = directory.resolve("other");
+    int piece = LocalDiskFile.DIRECT_BYTES + 3 * BLOCK;
+    try (DiskFile file = LocalDiskFiles.INSTANCE.create(path);
+        DiskFile beside = LocalDiskFiles.INSTANCE.create(other)) {
+      file.write(buffer(0, 16 * piece), 0);
+      beside.write(buffer(0, 16 * piece), 0);
+      for (int i = 1; i < 16; i++) {
+        file.read(buffer(i, piece), (long) i * piece);
+        beside.readOnce(buffer(i, piece), (long) i * piece);
+      }
+      assertEquals(List.of(), CachedBlocks.of(path), "read once");
+
+      file.read(buffer(0, piece), 5L * piece);
+      List<Integer> cached = CachedBlocks.of(path);
+      assertTrue(cached.containsAll(blocks(5 * piece, piece)), "read again: " + cached);
+      assertFalse(cached.contains(14 * piece / BLOCK), "not read again: " + cached);
+
+      beside.readOnce(buffer(0, piece), 5L * piece);
+      beside.read(buffer(0, piece), 5L * piece);
+      assertEquals(List.of(), CachedBlocks.of(other), "read often by who does not come back");
+    }
+    try (DiskFile file = LocalDiskFiles.INSTANCE.open(path)) {
+      file.read(buffer(0, piece), 12L * piece);
+      assertTrue(CachedBlocks.of(path).containsAll(blocks(12 * piece, piece)), "opened again");
+    }
+  }
+
+  private static List<Integer> blocks(int position, int length) {
+    return IntStream.range(position / BLOCK, (position + length) / BLOCK).boxed().toList();
+  }
+
+  /** Readers may still have a file when its path is another's. */
+  @Test
+  void aFileThatWasReplacedIsReadOn() throws Exception {
+    Path path = directory.resolve("file");
+    int size = 2 * LocalDiskFile.DIRECT_BYTES;
+    byte[] old = new byte[size];
+    random.nextBytes(old);
+    Files.write(path, old);
+    try (DiskFile file = LocalDiskFiles.INSTANCE.open(path)) {
+      Files.move(Files.write(directory.resolve("new"), new byte[size]), path, REPLACE_EXISTING);
+      ByteBuffer into = buffer(0, size);
+      assertEquals(size, file.readOnce(into, 0));
+      byte[] read = new byte[size];
+      into.flip().get(read);
+      assertArrayEquals(old, read);
+    }
+  }
+
+  @Test
+  void whatHasNoWayPastThePageCacheIsReadThroughIt() throws Exception {
+    Path zeros = Path.of("/dev/zero");
+    Assumptions.assumeTrue(Files.isWritable(zeros), "no device that reads without end");
+    try (DiskFile file = LocalDiskFiles.INSTANCE.open(zeros)) {
+      long before = LocalDiskFiles.bytesReadThroughCache();
+      assertEquals(FILE_BYTES, file.readOnce(buffer(0, FILE_BYTES), 0));
+      assertEquals(FILE_BYTES, file.readOnce(buffer(3, FILE_BYTES), 0));
+      assertEquals(before + 2 * FILE_BYTES, LocalDiskFiles.bytesReadThroughCache());
+    }
+  }
+
   /** The kernel's own answer, in the words of whatever language this process runs in. */
   @Test
   void aWriteWithoutRoomSaysSo() throws Exception {
@@ -121,6 +313,11 @@ class LocalDiskFileTest {
   private ByteBuffer buffer(int round, int length) {
     byte[] content = new byte[length];
     random.nextBytes(content);
+    return buffer(round, content);
+  }
+
+  private static ByteBuffer buffer(int round, byte[] content) {
+    int length = content.length;
     ByteBuffer bytes =
         switch (round % 4) {
           case 0, 1 -> ByteBuffer.allocateDirect(length + 2 * BLOCK).alignedSlice(BLOCK);

@@ -17,21 +17,15 @@ package io.stowage.datanode.store;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import com.sun.nio.file.ExtendedOpenOption;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.CompositeByteBuf;
 import io.netty.buffer.PooledByteBufAllocator;
 import io.stowage.common.time.StoreClock;
+import io.stowage.datanode.disk.CachedBlocks;
 import io.stowage.datanode.disk.LocalDiskFiles;
-import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.MappedByteBuffer;
-import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
@@ -55,21 +49,9 @@ class CellsInPiecesTest {
 
   @TempDir Path directory;
 
-  /** On a file system that has neither or both, there is nothing to tell. */
   @BeforeEach
   void thisFileSystemTellsTheTwoWaysApart() throws Exception {
-    assumeTrue(Files.getFileStore(directory).getBlockSize() <= BLOCK, "no blocks of ours");
-    Path probe = Files.createFile(directory.resolve("probe"));
-    try (FileChannel past =
-            FileChannel.open(probe, StandardOpenOption.WRITE, ExtendedOpenOption.DIRECT);
-        FileChannel through = FileChannel.open(probe, StandardOpenOption.WRITE)) {
-      ByteBuffer large = ByteBuffer.allocateDirect(CELL + BLOCK).alignedSlice(BLOCK).limit(CELL);
-      assertEquals(CELL, past.write(large, 0));
-      assertEquals(BLOCK, through.write(ByteBuffer.allocate(BLOCK), CELL));
-      assumeTrue(cachedBlocks(probe).equals(List.of(CELL / BLOCK)), "no way past a page cache");
-    } catch (IOException | UnsupportedOperationException e) {
-      assumeTrue(false, "no way past a page cache: " + e);
-    }
+    CachedBlocks.assumeTold(directory);
   }
 
   @Test
@@ -96,7 +78,7 @@ class CellsInPiecesTest {
               .map(i -> FIRST_DATA / BLOCK + i + (i * BLOCK < SEGMENT ? 0 : 2))
               .boxed()
               .toList();
-      List<Integer> cached = cachedBlocks(shardFile(disk));
+      List<Integer> cached = CachedBlocks.of(shardFile(disk));
       assertEquals(
           List.of(), data.stream().filter(cached::contains).toList(), "data in the page cache");
       assertArrayEquals(bytes, shard.read(1, 0, bytes.length));
@@ -118,17 +100,6 @@ class CellsInPiecesTest {
   private static Path shardFile(Path disk) throws Exception {
     try (Stream<Path> files = Files.walk(disk)) {
       return files.filter(file -> file.toString().endsWith(".shard")).findFirst().orElseThrow();
-    }
-  }
-
-  /** Numbers of the blocks that the kernel has in memory; asking loads none. */
-  private static List<Integer> cachedBlocks(Path path) throws Exception {
-    try (FileChannel channel = FileChannel.open(path)) {
-      MappedByteBuffer map = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size());
-      return IntStream.range(0, map.capacity() / BLOCK)
-          .filter(i -> map.slice(i * BLOCK, BLOCK).isLoaded())
-          .boxed()
-          .toList();
     }
   }
 }
