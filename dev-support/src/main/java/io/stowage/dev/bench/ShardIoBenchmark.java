@@ -63,8 +63,8 @@ import org.openjdk.jmh.annotations.Warmup;
 
 /**
  * One datanode's shard file, called directly or over a socket of this machine: durable writes that
- * share group commits, and reads from the page cache (cells of 1 MiB are not there before their
- * first read, ADR 7). More callers by JMH's {@code -t}; the directory by {@code -p directory=…},
+ * share group commits, and reads from the page cache, which has cells of 1 MiB from their second
+ * read on, or, with {@code -p background=true}, past it (ADR 22). More callers by JMH's {@code -t}; the directory by {@code -p directory=…},
  * where it matters what disk it is on. After each iteration it says what a GiB took of the
  * processor, both ends and JMH included.
  */
@@ -85,6 +85,10 @@ public class ShardIoBenchmark {
   /** process, or network. */
   @Param("process")
   private String over;
+
+  /** As rebuilds read. */
+  @Param("false")
+  private boolean background;
 
   @Param("")
   private String directory;
@@ -222,6 +226,7 @@ public class ShardIoBenchmark {
                     .setEpoch(1)
                     .addRanges(ByteRange.newBuilder().setOffset(offset).setLength(cellBytes))
                     .setSectorCrcs(sectorCrcs)
+                    .setBackground(background)
                     .build())
             .get(30, TimeUnit.SECONDS);
     try {
