@@ -64,9 +64,9 @@ import org.openjdk.jmh.annotations.Warmup;
 /**
  * One datanode's shard file, called directly or over a socket of this machine: durable writes that
  * share group commits, and reads from the page cache, which has cells of 1 MiB from their second
- * read on, or, with {@code -p background=true}, past it (ADR 22). More callers by JMH's {@code -t}; the directory by {@code -p directory=…},
- * where it matters what disk it is on. After each iteration it says what a GiB took of the
- * processor, both ends and JMH included.
+ * read on, or, with {@code -p background=true}, past it (ADR 22). More callers by JMH's {@code -t};
+ * the directory by {@code -p directory=…}, where it matters what disk it is on. After each
+ * iteration it says what a GiB took of the processor, both ends and JMH included.
  */
 @State(Scope.Benchmark)
 @BenchmarkMode(Mode.Throughput)
