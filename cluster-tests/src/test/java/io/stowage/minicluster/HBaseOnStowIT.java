@@ -15,18 +15,24 @@
  */
 package io.stowage.minicluster;
 
+import static java.util.Map.entry;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.stowage.common.id.WriteId;
+import io.stowage.common.proto.BucketLayout;
 import io.stowage.common.proto.CreateBucketRequest;
-import java.io.BufferedReader;
+import java.io.File;
 import java.io.IOException;
-import java.io.InputStreamReader;
-import java.nio.charset.StandardCharsets;
+import java.io.OutputStream;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.hbase.HBaseConfiguration;
@@ -42,13 +48,16 @@ import org.apache.hadoop.hbase.client.Scan;
 import org.apache.hadoop.hbase.client.Table;
 import org.apache.hadoop.hbase.client.TableDescriptorBuilder;
 import org.apache.hadoop.hbase.util.Bytes;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /**
- * An HBase whose files and logs are in a bucket loses no row that it acknowledged: it is killed
- * (SIGKILL), started again, and recovers its logs. Takes a minute; {@code -Dstowage.it.hbase=true}.
+ * An HBase whose files and logs are in a bucket loses no row that it acknowledged: master and
+ * region server are killed (SIGKILL), started again, and recover its logs. Both are HBase's own
+ * programs, on a class path with our one jar and no other class of ours, and settings as users have
+ * them. Takes minutes; {@code -Dstowage.it.hbase=true}.
  */
 @EnabledIfSystemProperty(named = "stowage.it.hbase", matches = "true")
 class HBaseOnStowIT {
@@ -57,52 +66,124 @@ class HBaseOnStowIT {
   private static final byte[] QUALIFIER = Bytes.toBytes("q");
   private static final int ROWS = Integer.getInteger("stowage.it.hbase-rows", 300);
   private static final int KILLS = 2;
+  private static final String ROOT = "stow://hbase/root";
+  private static final String LOGGING =
+      """
+      log4j.rootLogger=INFO,said
+      log4j.logger.org.apache.hadoop.hbase.util.ServerCommandLine=WARN
+      log4j.appender.said=org.apache.log4j.ConsoleAppender
+      log4j.appender.said.layout=org.apache.log4j.PatternLayout
+      log4j.appender.said.layout.ConversionPattern=%d %p %c{1} %m%n
+      """;
 
   @TempDir Path directory;
 
-  /** The process and how to reach what it serves. */
+  /** Both processes, and how to reach what they serve. */
   private final class Serving implements AutoCloseable {
-    final Process process;
+    final EmbeddedZooKeeper zooKeeper;
+    final List<Process> processes = new ArrayList<>();
     final Configuration client = HBaseConfiguration.create();
+    private final int number;
 
-    Serving(Path site, int number) throws Exception {
-      process =
+    Serving(Map<String, String> store, String logs, int number) throws Exception {
+      this.number = number;
+      // What is left of the sessions of those who were killed goes with the start.
+      zooKeeper = EmbeddedZooKeeper.start(directory.resolve("zookeeper"), 0);
+      client.set("hbase.zookeeper.quorum", "127.0.0.1");
+      client.setInt("hbase.zookeeper.property.clientPort", zooKeeper.port());
+      client.setInt("hbase.client.retries.number", 20);
+      Path conf = Files.createDirectories(directory.resolve("conf" + number));
+      write(conf.resolve("stowage-site.xml"), store);
+      write(conf.resolve("hbase-site.xml"), site(logs));
+      Files.writeString(conf.resolve("log4j.properties"), LOGGING);
+      try {
+        start(conf, "org.apache.hadoop.hbase.master.HMaster");
+        start(conf, "org.apache.hadoop.hbase.regionserver.HRegionServer");
+      } catch (IOException e) {
+        close();
+        throw e;
+      }
+    }
+
+    private Map<String, String> site(String logs) {
+      return Map.ofEntries(
+          entry("hbase.rootdir", ROOT),
+          entry("hbase.cluster.distributed", "true"),
+          entry("hbase.wal.provider", logs),
+          entry("hbase.tmp.dir", directory.resolve("tmp").toString()),
+          entry("hbase.zookeeper.quorum", "127.0.0.1"),
+          entry("hbase.zookeeper.property.clientPort", Integer.toString(zooKeeper.port())),
+          entry("hbase.master.hostname", "localhost"),
+          entry("hbase.unsafe.regionserver.hostname", "localhost"),
+          entry("hbase.master.ipc.address", "127.0.0.1"),
+          entry("hbase.regionserver.ipc.address", "127.0.0.1"),
+          entry("hbase.master.port", "0"),
+          entry("hbase.regionserver.port", "0"),
+          entry("hbase.master.info.port", "-1"),
+          entry("hbase.regionserver.info.port", "-1"),
+          entry("hbase.master.wait.on.regionservers.timeout", "100"),
+          entry("hbase.master.wait.on.regionservers.interval", "50"),
+          entry("hbase.regionserver.msginterval", "500"));
+    }
+
+    private void start(Path conf, String main) throws IOException {
+      processes.add(
           new ProcessBuilder(
                   Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                  "-Xmx640m",
+                  "-Xmx384m",
+                  "-XX:TieredStopAtLevel=1",
                   "-Djava.net.preferIPv4Stack=true",
-                  "-Dlog4j.configuration=" + System.getProperty("log4j.configuration"),
                   "-cp",
-                  System.getProperty(
-                      "surefire.test.class.path", System.getProperty("java.class.path")),
-                  HBaseOnStowProcess.class.getName(),
-                  site.toString(),
-                  "stow://hbase/root",
-                  directory.resolve("local").toString())
-              .redirectError(directory.resolve("hbase" + number).toFile())
-              .start();
-      BufferedReader lines =
-          new BufferedReader(
-              new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8));
-      String line = lines.readLine();
-      while (line != null && !line.startsWith("serving ")) {
-        line = lines.readLine();
+                  conf + File.pathSeparator + OneJar.classPath(),
+                  main,
+                  "start")
+              .redirectErrorStream(true)
+              .redirectOutput(said(main).toFile())
+              .start());
+    }
+
+    private Path said(String main) {
+      return directory.resolve(main.substring(main.lastIndexOf('.') + 1) + number + ".out");
+    }
+
+    /** Until tables can be made; or a process has ended, and said why. */
+    void await(Admin admin) throws Exception {
+      List<CompletableFuture<?>> events = new ArrayList<>();
+      processes.forEach(process -> events.add(process.onExit()));
+      events.add(CompletableFuture.supplyAsync(() -> tables(admin)));
+      CompletableFuture.anyOf(events.toArray(new CompletableFuture<?>[0])).get();
+      if (!processes.stream().allMatch(Process::isAlive)) {
+        throw new IOException(
+            Files.readString(said("HMaster")) + Files.readString(said("HRegionServer")));
       }
-      if (line == null) {
-        throw new IOException(Files.readString(directory.resolve("hbase" + number)));
+    }
+
+    private static TableName[] tables(Admin admin) {
+      try {
+        return admin.listTableNames(); // waits for a master
+      } catch (IOException e) {
+        throw new UncheckedIOException(e);
       }
-      client.set("hbase.zookeeper.quorum", "127.0.0.1");
-      client.set("hbase.zookeeper.property.clientPort", line.substring(8));
-      client.setInt("hbase.client.retries.number", 20);
     }
 
     void kill() {
-      process.destroyForcibly().onExit().join();
+      for (Process process : processes) {
+        process.destroyForcibly().onExit().join();
+      }
     }
 
     @Override
     public void close() {
       kill();
+      zooKeeper.close();
+    }
+  }
+
+  private static void write(Path file, Map<String, String> settings) throws IOException {
+    Configuration site = new Configuration(false);
+    settings.forEach(site::set);
+    try (OutputStream out = Files.newOutputStream(file)) {
+      site.writeXml(out);
     }
   }
 
@@ -110,29 +191,27 @@ class HBaseOnStowIT {
     return Bytes.toBytes(String.format("%08d", number));
   }
 
-  @Test
-  void everyRowThatWasAcknowledgedIsThereAfterAKill() throws Exception {
+  @ParameterizedTest
+  @CsvSource({"OBJECT, filesystem", "FILE_SYSTEM, asyncfs"})
+  void everyRowThatWasAcknowledgedIsThereAfterAKill(BucketLayout layout, String logs)
+      throws Exception {
     try (MiniStowageCluster cluster = MiniStowageCluster.builder().start()) {
       cluster
           .objectManager(0)
           .createBucket(
               CreateBucketRequest.newBuilder()
                   .setName("hbase")
+                  .setLayout(layout)
                   .setWriteId(WriteId.random())
                   .build());
-      Path site = directory.resolve("site.xml");
-      Configuration settings = new Configuration(false);
-      cluster.clientSettings().forEach(settings::set);
-      settings.set("fs.stow.impl", "io.stowage.fs.StowageFileSystem");
-      try (var out = Files.newOutputStream(site)) {
-        settings.writeXml(out);
-      }
+      Map<String, String> store = cluster.clientSettings();
       int rows = 0;
       for (int kill = 0; kill < KILLS; kill++) {
         long begin = System.nanoTime();
-        try (Serving hbase = new Serving(site, kill);
+        try (Serving hbase = new Serving(store, logs, kill);
             Connection connection = ConnectionFactory.createConnection(hbase.client);
             Admin admin = connection.getAdmin()) {
+          hbase.await(admin);
           if (kill == 0) {
             admin.createTable(
                 TableDescriptorBuilder.newBuilder(TABLE)
@@ -155,13 +234,15 @@ class HBaseOnStowIT {
           hbase.kill();
         }
       }
-      try (Serving hbase = new Serving(site, KILLS);
+      try (Serving hbase = new Serving(store, logs, KILLS);
           Connection connection = ConnectionFactory.createConnection(hbase.client);
+          Admin admin = connection.getAdmin();
           Table table = connection.getTable(TABLE)) {
+        hbase.await(admin);
         verify(table, rows);
       }
       try (FileSystem files = cluster.fileSystem("hbase")) {
-        assertTrue(files.exists(new org.apache.hadoop.fs.Path("/root/hbase.version")));
+        assertTrue(files.exists(new org.apache.hadoop.fs.Path(ROOT + "/hbase.version")));
       }
     }
   }

@@ -684,19 +684,7 @@ class SecureClusterIT {
     try (InputStream in = TokenJob.class.getClassLoader().getResourceAsStream(job)) {
       Files.write(classes.resolve(job), in.readAllBytes());
     }
-    Path root = Path.of(System.getProperty("stowage.root"));
-    List<String> entries = new ArrayList<>(List.of(classes.toString()));
-    entries.add(SparkIT.fileSystemJar(root).toString());
-    String all =
-        System.getProperty("surefire.test.class.path", System.getProperty("java.class.path"));
-    for (String entry : all.split(File.pathSeparator, -1)) {
-      if (entry.endsWith(".jar")
-          && !Path.of(entry).startsWith(root)
-          && !entry.matches(".*/(io/netty|com/github|org/apache/hbase)/.*")) {
-        entries.add(entry);
-      }
-    }
-    return String.join(File.pathSeparator, entries);
+    return classes + File.pathSeparator + OneJar.classPath("/org/apache/hbase/", "/io/netty/");
   }
 
   @Test
@@ -746,7 +734,7 @@ class SecureClusterIT {
     command.addAll(List.of(actions));
     Child job = new Child(command);
     job.environment().put("HADOOP_TOKEN_FILE_LOCATION", tokens.toString());
-    job.environment().put("STOWAGE_FS_JAR", SparkIT.fileSystemJar(root).toString());
+    job.environment().put("STOWAGE_FS_JAR", OneJar.path().toString());
     job.environment().put("TMPDIR", directory.toString());
     job.environment()
         .put(

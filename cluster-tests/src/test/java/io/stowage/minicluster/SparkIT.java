@@ -33,7 +33,6 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
 import java.util.jar.JarFile;
-import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.MethodOrderer;
@@ -128,7 +127,7 @@ class SparkIT {
   @Order(3)
   void theHadoopOfEachSparkHasAllThatOurJarCalls(String spark) throws IOException {
     Path root = Path.of(System.getProperty("stowage.root"));
-    Path jar = fileSystemJar(root);
+    Path jar = OneJar.path();
     List<URL> classPath = new ArrayList<>(List.of(jar.toUri().toURL()));
     Path resolved = root.resolve("dev-support/spark").resolve(spark).resolve("target/classpath");
     for (String entry : Files.readString(resolved).strip().split(File.pathSeparator, -1)) {
@@ -167,7 +166,6 @@ class SparkIT {
 
   private static String run(MiniStowageCluster cluster, String spark, String... actions)
       throws IOException, InterruptedException {
-    Path root = Path.of(System.getProperty("stowage.root"));
     List<String> command =
         new ArrayList<>(
             List.of(script(), spark, configuration(cluster).toString(), Integer.toString(ROWS)));
@@ -175,7 +173,7 @@ class SparkIT {
     Path log = directory.resolve(spark + ".log");
     ProcessBuilder builder =
         new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(log.toFile());
-    builder.environment().put("STOWAGE_FS_JAR", fileSystemJar(root).toString());
+    builder.environment().put("STOWAGE_FS_JAR", OneJar.path().toString());
     builder.environment().put("TMPDIR", directory.toString());
     Process job = builder.start();
     try {
@@ -187,16 +185,6 @@ class SparkIT {
     } finally {
       job.descendants().forEach(ProcessHandle::destroyForcibly);
       job.destroyForcibly();
-    }
-  }
-
-  /** The shaded jar, which the build has made before this phase. */
-  static Path fileSystemJar(Path root) throws IOException {
-    try (Stream<Path> files = Files.list(root.resolve("hadoop-fs-adapter/target"))) {
-      return files
-          .filter(file -> file.getFileName().toString().endsWith("-shaded.jar"))
-          .findFirst()
-          .orElseThrow(() -> new AssertionError("no shaded jar: run this by ./mvnw verify"));
     }
   }
 
