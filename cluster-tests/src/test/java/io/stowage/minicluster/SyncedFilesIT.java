@@ -28,6 +28,7 @@ import io.stowage.common.proto.CreateBucketRequest;
 import io.stowage.common.proto.GetObjectRequest;
 import io.stowage.common.proto.UpdateBucketRequest;
 import java.io.BufferedReader;
+import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
@@ -99,10 +100,8 @@ class SyncedFilesIT {
     }
   }
 
-  @ParameterizedTest
-  @EnumSource(names = {"OBJECT", "FILE_SYSTEM"})
-  void aWriterThatIsKilledLosesNothingThatItSynced(BucketLayout layout) throws Exception {
-    String bucket = "killed-" + layout.name().toLowerCase(Locale.ROOT).replace('_', '-');
+  private static String createBucket(String name, BucketLayout layout) throws IOException {
+    String bucket = name + "-" + layout.name().toLowerCase(Locale.ROOT).replace('_', '-');
     cluster
         .objectManager(0)
         .createBucket(
@@ -111,6 +110,48 @@ class SyncedFilesIT {
                 .setLayout(layout)
                 .setWriteId(WriteId.random())
                 .build());
+    return bucket;
+  }
+
+  /** Of a task's attempt that nobody waited for; its job's commit removes where it writes. */
+  @ParameterizedTest
+  @EnumSource(names = {"OBJECT", "FILE_SYSTEM"})
+  void whatIsClosedAfterTheJobsCommitIsNotToBeSeen(BucketLayout layout) throws Exception {
+    Path job = new Path("/job");
+    Path attempt = new Path(job, "_temporary/0/_temporary/attempt_1");
+    byte[] content = TestContent.of("late", 2 << 20); // more than is gathered before it is placed
+    try (FileSystem fs = cluster.fileSystem(createBucket("late", layout))) {
+      for (int bytes : new int[] {0, 100, content.length}) {
+        for (boolean overwrite : new boolean[] {false, true}) {
+          Path part = new Path(attempt, "part");
+          fs.delete(job, true);
+          if (overwrite) {
+            write(fs, part.toString(), new byte[1]);
+          }
+          FSDataOutputStream late = fs.create(part, overwrite);
+          late.write(content, 0, bytes);
+          fs.delete(new Path(job, "_temporary"), true);
+          write(fs, "/job/_SUCCESS", new byte[0]);
+          if (layout == BucketLayout.FILE_SYSTEM) { // as on HDFS
+            assertThrows(FileNotFoundException.class, late::close);
+            assertEquals(1, fs.listStatus(job).length, "what was removed is there again");
+          } else {
+            late.close();
+          }
+          assertEquals(0, fs.listStatus(job, SyncedFilesIT::isListedByJobs).length);
+        }
+      }
+    }
+  }
+
+  private static boolean isListedByJobs(Path path) {
+    return !path.getName().startsWith("_") && !path.getName().startsWith(".");
+  }
+
+  @ParameterizedTest
+  @EnumSource(names = {"OBJECT", "FILE_SYSTEM"})
+  void aWriterThatIsKilledLosesNothingThatItSynced(BucketLayout layout) throws Exception {
+    String bucket = createBucket("killed", layout);
     try (FileSystem fs = cluster.fileSystem(bucket)) {
       killWriter(bucket, fs);
     }

@@ -45,6 +45,7 @@ import io.stowage.common.proto.UpdateBucketRequest;
 import io.stowage.common.proto.Versioning;
 import io.stowage.common.time.StoreClock;
 import io.stowage.fs.ObjectTree.Entry;
+import io.stowage.fs.StowageOutputStream.Way;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.net.URI;
@@ -725,8 +726,10 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource, Counted
       Path parent = pathOf(ObjectTree.parentOf(key));
       requireDirectory(path, require(parent, ObjectTree.parentOf(key)));
     }
-    Optional<Entry> existing = find(path, key);
+    ObjectTree.Look look = look(path, key);
+    Optional<Entry> existing = look.entry();
     Optional<Entry> parent = Optional.empty();
+    boolean stays = look.inMadeDirectory();
     if (existing.isPresent()) {
       if (existing.get().isDirectory()) {
         throw new FileAlreadyExistsException(path + " is a directory");
@@ -737,7 +740,10 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource, Counted
     } else if (file.etag() != null) {
       throw new FileNotFoundException(path + " is not there to be replaced");
     } else {
-      parent = Optional.of(makeWay(path, key, nearestAncestor(path, key), FileAcls.DIRECTORY));
+      Entry nearest = nearestAncestor(path, key);
+      Entry above = makeWay(path, key, nearest, FileAcls.DIRECTORY);
+      stays |= above != nearest && !above.object().getImplied();
+      parent = Optional.of(above);
     }
     ObjectMetadata.Builder metadata = ObjectMetadata.newBuilder().setOwner(user);
     if (file.contentType() != null) {
@@ -745,6 +751,7 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource, Counted
     }
     FsPermission permission = file.permission() == null ? FileAcls.FILE : file.permission();
     ObjectMetadata all = inherited(path, metadata.build(), parent, false, permission);
+    Way way = !file.recursive() ? Way.HAS_TO_BE_THERE : stays ? Way.WAS_THERE : Way.IS_MADE;
     try {
       return new FSDataOutputStream(
           new StowageOutputStream(
@@ -755,15 +762,21 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource, Counted
               path.toString(),
               key,
               file.condition(),
-              file.recursive()
-                  ? StowageOutputStream.Way.IS_MADE
-                  : StowageOutputStream.Way.HAS_TO_BE_THERE,
+              way,
               all,
               cluster.cipherOfNew(fresh.get()),
               cluster.pieceMemory(),
               file.progress(),
               counters),
           statistics);
+    } catch (StoreException e) {
+      throw HadoopErrors.of(e, path.toString());
+    }
+  }
+
+  private ObjectTree.Look look(Path path, String key) throws IOException {
+    try {
+      return tree.look(key);
     } catch (StoreException e) {
       throw HadoopErrors.of(e, path.toString());
     }

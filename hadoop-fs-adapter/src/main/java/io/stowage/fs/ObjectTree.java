@@ -125,6 +125,15 @@ final class ObjectTree {
   }
 
   /**
+   * What has a name.
+   *
+   * @param entry if there is anything
+   * @param inMadeDirectory in a bucket of layout FILE_SYSTEM, the directory above is there, and
+   *     goes only when somebody removes it; false also where an object manager does not say
+   */
+  record Look(Optional<Entry> entry, boolean inMadeDirectory) {}
+
+  /**
    * Children of a directory, some of them.
    *
    * @param exists false if this is the first page and shows no sign of the directory
@@ -146,13 +155,18 @@ final class ObjectTree {
 
   /** What has this name, if anything, by one call. */
   Optional<Entry> find(String key) throws StoreException {
+    return look(key).entry();
+  }
+
+  /** The same, with a look at the directory above. */
+  Look look(String key) throws StoreException {
     if (fileSystem) {
-      return findPath(key, 0, false);
+      return look(key, 0, false);
     }
     if (key.isEmpty()) {
-      return Optional.of(Entry.ofDirectory("", null));
+      return new Look(Optional.of(Entry.ofDirectory("", null)), false);
     }
-    return findPath(key, 0, true); // a head that is short of room does not say who put the object
+    return look(key, 0, true); // a head that is short of room does not say who put the object
   }
 
   /**
@@ -163,6 +177,10 @@ final class ObjectTree {
    * @param all with all that it says of itself
    */
   private Optional<Entry> findPath(String key, int wanted, boolean all) throws StoreException {
+    return look(key, wanted, all).entry();
+  }
+
+  private Look look(String key, int wanted, boolean all) throws StoreException {
     try {
       FindPathReply found =
           objectManager.findPath(
@@ -174,16 +192,15 @@ final class ObjectTree {
                   .setWantAll(all)
                   .setWantAbsence(true)
                   .build());
-      if (found.getAbsent()) {
-        return Optional.empty();
-      }
-      return Optional.of(
+      Entry entry =
           found.getDirectory()
               ? Entry.ofDirectory(key, found.hasVersion() ? found.getVersion() : null)
-              : Entry.ofFile(found.getVersion()));
+              : Entry.ofFile(found.getVersion());
+      return new Look(
+          found.getAbsent() ? Optional.empty() : Optional.of(entry), found.getInMadeDirectory());
     } catch (StoreException e) {
       if (e.code() == ErrorCode.NO_SUCH_KEY) {
-        return Optional.empty();
+        return new Look(Optional.empty(), false);
       }
       throw e;
     }

@@ -108,7 +108,9 @@ final class StowageOutputStream extends OutputStream
   /** Directories above a file that are missing when it is committed. */
   enum Way {
     IS_MADE,
-    /** Else the commit fails: whoever moved or removed one of them has taken the file away. */
+    /** Was there when the file was created: whoever removed it has taken the file away. */
+    WAS_THERE,
+    /** The same, and who moved it has, too, even if he did while the file was committed. */
     HAS_TO_BE_THERE
   }
 
@@ -349,9 +351,9 @@ final class StowageOutputStream extends OutputStream
   }
 
   private Placement place() throws StoreException {
-    return way == Way.HAS_TO_BE_THERE
-        ? Placement.inExistingDirectory(objectManager, bucket, key)
-        : Placement.of(objectManager, bucket, key);
+    return way == Way.IS_MADE
+        ? Placement.of(objectManager, bucket, key)
+        : Placement.inExistingDirectory(objectManager, bucket, key);
   }
 
   private boolean isConditional() {
@@ -545,6 +547,7 @@ final class StowageOutputStream extends OutputStream
         .setEncryptionDecided(true)
         .setManifest(Manifest.getDefaultInstance())
         .setInExistingDirectory(way == Way.HAS_TO_BE_THERE)
+        .setWayWasThere(way == Way.WAS_THERE)
         .addChecksums(FileChecksums.stored(crc.getValue()))
         .setCondition(condition);
   }

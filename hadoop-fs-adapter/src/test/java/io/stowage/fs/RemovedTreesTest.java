@@ -20,6 +20,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.stowage.common.om.ObjectManager;
+import io.stowage.common.proto.FindPathReply;
 import io.stowage.common.proto.FindPathRequest;
 import io.stowage.common.proto.ListObjectsRequest;
 import io.stowage.common.proto.PutObjectRequest;
@@ -50,6 +51,7 @@ class RemovedTreesTest {
   private FileSystem other;
   private volatile Path found; // when this was, the tree is removed
   private volatile PutObjectRequest lastPut;
+  private volatile boolean inMadeDirectory; // as an object manager says it of layout FILE_SYSTEM
 
   @BeforeEach
   void start() throws IOException {
@@ -82,6 +84,9 @@ class RemovedTreesTest {
                 answer = method.invoke(twins.objectManager, arguments);
               } catch (InvocationTargetException e) {
                 throw e.getCause();
+              }
+              if (inMadeDirectory && answer instanceof FindPathReply reply) {
+                return reply.toBuilder().setInMadeDirectory(true).build();
               }
               if (arguments != null && isOf(arguments[0], found)) {
                 found = null;
@@ -137,7 +142,7 @@ class RemovedTreesTest {
   /** The object manager refuses a file whose directory is not there any more, where it is told. */
   @Test
   @SuppressWarnings("deprecation") // by Hadoop, for createFile
-  void whoCreatesWithoutParentsSaysSoAtTheCommit() throws IOException {
+  void whoDoesNotMakeTheWayAgainSaysSoAtTheCommit() throws IOException {
     fs.createNonRecursive(FILE, true, 4_096, (short) 1, 1 << 20, null).close();
     assertTrue(lastPut.getKey().endsWith("part") && lastPut.getInExistingDirectory());
     try (FSDataOutputStream out = fs.createFile(FILE).overwrite(true).build()) {
@@ -146,6 +151,11 @@ class RemovedTreesTest {
       assertTrue(lastPut.getInExistingDirectory());
     }
     fs.create(FILE).close();
+    assertFalse(lastPut.getInExistingDirectory());
+    assertFalse(lastPut.getWayWasThere(), "nobody has said that it was");
+    inMadeDirectory = true;
+    fs.create(FILE).close();
+    assertTrue(lastPut.getWayWasThere());
     assertFalse(lastPut.getInExistingDirectory());
   }
 

@@ -237,6 +237,34 @@ class DirectoryChangesTest {
     assertTrue(hooked.isDone());
   }
 
+  private void putWhereTheWayWas(String key, ByteString placed) throws StoreException {
+    var unused =
+        slow.om.putObject(tree.putRequest(key, "content", placed).setWayWasThere(true).build());
+  }
+
+  /** As a task whose job has ended meanwhile. */
+  @Test
+  void whoseWayWasThereDoesNotMakeItAgain() throws StoreException {
+    as(ANN, () -> tree.makeDirectory("task"));
+    ByteString placed = tree.place("task/one");
+    as(ANN, () -> putWhereTheWayWas("task/one", placed));
+    TestTree others = tree.by(other);
+    beforeTheNextHead(() -> assertTrue(others.deleteDirectory("task", true)));
+    assertEquals(
+        ErrorCode.NO_SUCH_KEY,
+        TestTree.codeOf(() -> as(ANN, () -> putWhereTheWayWas("task/two", placed))));
+    assertTrue(hooked.isDone());
+    assertEquals(
+        ErrorCode.NO_SUCH_KEY,
+        TestTree.codeOf(() -> as(ANN, () -> putWhereTheWayWas("task/two", placed))));
+    assertFalse(tree.isDirectory("task"));
+    as(ANN, () -> tree.makeDirectory("task"));
+    beforeTheNextHead(() -> others.rename("task", "moved"));
+    as(ANN, () -> putWhereTheWayWas("task/three", placed));
+    assertTrue(hooked.isDone());
+    assertEquals(List.of("moved/", "moved/three"), others.keys());
+  }
+
   private PutObjectRequest putInDirectory() throws StoreException {
     tree.makeDirectory("wal");
     return tree.putRequest("wal/one", "content", tree.place("wal/one"))

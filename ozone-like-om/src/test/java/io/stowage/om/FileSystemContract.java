@@ -133,8 +133,13 @@ abstract class FileSystemContract {
   @Test
   void whatIsNotThereIsToldSoToWhoWantsThat() throws StoreException {
     tree.put("a/b", "content");
-    FindPathReply absent = FindPathReply.newBuilder().setAbsent(true).build();
-    for (String nothing : List.of("c", "a/c", "c/d", "a/b/c")) {
+    tree.makeDirectory("made");
+    for (String nothing : List.of("c", "a/c", "c/d", "a/b/c", "made/c", "made/c/d")) {
+      FindPathReply absent =
+          FindPathReply.newBuilder()
+              .setAbsent(true)
+              .setInMadeDirectory(nothing.equals("c") || nothing.equals("made/c"))
+              .build();
       FindPathRequest find =
           FindPathRequest.newBuilder().setBucket(tree.bucket).setPath(nothing).build();
       assertEquals(ErrorCode.NO_SUCH_KEY, TestTree.codeOf(() -> om.om.findPath(find)), nothing);

@@ -217,7 +217,7 @@ public final class FileSystemBuckets {
     }
   }
 
-  /** What a path is; null: nothing. */
+  /** What a path is; null: nothing, and no more is to be told of that. */
   public FindPathReply find(BucketInfo bucket, FindPathRequest request, TreeGuard guard)
       throws StoreException {
     String path = request.getPath();
@@ -236,8 +236,15 @@ public final class FileSystemBuckets {
           .build();
     }
     Directories.Found found = directories.findEntry(bucket.getId(), name, guard);
-    if (found == null || found.entry() == null) {
+    if (found == null) {
       return null;
+    }
+    Directories.Step above = found.place().parent();
+    boolean inMade = above.entryKey() == null || !above.entry().getImplied();
+    if (found.entry() == null) {
+      return request.getWantAbsence()
+          ? FindPathReply.newBuilder().setAbsent(true).setInMadeDirectory(inMade).build()
+          : null;
     }
     ObjectVersion entry = found.entry();
     boolean directory = entry.getDirectoryId() != 0;
@@ -252,6 +259,7 @@ public final class FileSystemBuckets {
     return FindPathReply.newBuilder()
         .setVersion(TreeListing.told(directory ? path + "/" : path, entry))
         .setDirectory(directory)
+        .setInMadeDirectory(inMade)
         .build();
   }
 
@@ -376,7 +384,7 @@ public final class FileSystemBuckets {
     if (path.directory()) {
       return putDirectory(bucket, path, request, records, guard);
     }
-    boolean there = request.getInExistingDirectory();
+    boolean there = request.getInExistingDirectory() || request.getWayWasThere();
     for (int attempt = 0; attempt < ObjectRows.MOST_ATTEMPTS; attempt++) {
       Directories.Place place = way(bucket, path, there, records, guard);
       ByteString row = ObjectRowLayout.row(bucket.getId(), place.rowKey());
@@ -418,7 +426,7 @@ public final class FileSystemBuckets {
       } catch (StoreException e) {
         throw unacknowledged(path, e);
       }
-      if (there) {
+      if (request.getInExistingDirectory()) {
         requireStillOnTheWay(bucket, path, place);
       }
       PutObjectReply.Builder told =

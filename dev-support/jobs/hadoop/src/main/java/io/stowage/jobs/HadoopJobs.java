@@ -16,6 +16,7 @@
 package io.stowage.jobs;
 
 import java.io.BufferedReader;
+import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
@@ -163,6 +164,7 @@ public final class HadoopJobs {
       Job job = attemptsJob(out, algorithm);
       JobID id = attemptsId(algorithm);
       FileOutputCommitter jobCommitter = setUp(job, id, out);
+      List<OutputStream> lost = new ArrayList<>();
       for (int task = 0; task < 6; task++) {
         TaskID taskId = new TaskID(id, TaskType.MAP, task);
         OutputStream[] open = new OutputStream[2];
@@ -181,15 +183,12 @@ public final class HadoopJobs {
         if (task % 3 == 0) {
           open[1 - winner].close();
           committers[1 - winner].abortTask(contexts[1 - winner]);
-        } // else it was lost: its file stays open
+        } else {
+          lost.add(open[1 - winner]);
+        }
       }
       jobCommitter.commitJob(new JobContextImpl(job.getConfiguration(), id));
-      TreeMap<String, String> found = new TreeMap<>();
-      for (Path file : files(fs, out)) {
-        found.put(
-            out.toUri().relativize(file.toUri()).getPath(),
-            new String(bytes(fs, file), StandardCharsets.UTF_8));
-      }
+      TreeMap<String, String> found = contents(fs, out);
       TreeMap<String, String> expected = new TreeMap<>();
       expected.put("_SUCCESS", "");
       for (int task = 0; task < 6; task++) {
@@ -198,11 +197,48 @@ public final class HadoopJobs {
       if (!found.equals(expected)) {
         throw new WrongResult("attempts, algorithm " + algorithm + ": " + found);
       }
+      closeLate(fs, out, lost, expected);
     }
     System.out.println("attempts: of two attempts a task the committed one is visible, and nothing else");
     for (int algorithm = 1; algorithm <= 2; algorithm++) {
       killedAttempts(fs, algorithm);
     }
+  }
+
+  /** Lost attempts go on after the job's commit: nothing that they do is to be seen by who reads. */
+  private static void closeLate(
+      FileSystem fs, Path out, List<OutputStream> lost, TreeMap<String, String> expected)
+      throws IOException, WrongResult {
+    int refused = 0;
+    for (OutputStream one : lost) {
+      try {
+        one.close();
+      } catch (FileNotFoundException e) {
+        refused++;
+      }
+    }
+    TreeMap<String, String> found = contents(fs, out);
+    if (refused < lost.size()) {
+      found.keySet().removeIf(name -> name.startsWith("_temporary/")); // where none is looked for
+    }
+    if (!found.equals(expected)) {
+      throw new WrongResult("after attempts were closed late are there " + found);
+    }
+    System.out.printf(
+        "attempts: of %d lost ones %d cannot close their files after the job's commit, the others' are not visible%n",
+        lost.size(), refused);
+  }
+
+  private static TreeMap<String, String> contents(FileSystem fs, Path out) throws IOException {
+    TreeMap<String, String> found = new TreeMap<>();
+    for (Path file : files(fs, out)) {
+      try (InputStream in = fs.open(file)) {
+        found.put(
+            out.toUri().relativize(file.toUri()).getPath(),
+            new String(in.readAllBytes(), StandardCharsets.UTF_8));
+      }
+    }
+    return found;
   }
 
   /**
