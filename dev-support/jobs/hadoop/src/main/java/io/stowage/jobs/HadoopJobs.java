@@ -430,11 +430,13 @@ public final class HadoopJobs {
       Random random = new Random(7);
       int files = 0;
       for (String directory : List.of("plain", "coded")) {
-        for (int length : new int[] {0, 1, 511, 512, 513, 100_000, 1 << 20, 7_000_001}) {
-          byte[] bytes = new byte[length];
-          random.nextBytes(bytes);
+        for (int length : new int[] {0, 1, 511, 512, 513, 100_000, 1 << 20, 7_000_001, 20_000_000, 140_000_000}) {
           try (OutputStream out = dfs.create(new Path(source, directory + "/" + length))) {
-            out.write(bytes);
+            for (int done = 0; done < length; done += MIB) {
+              byte[] bytes = new byte[Math.min(MIB, length - done)];
+              random.nextBytes(bytes);
+              out.write(bytes);
+            }
           }
           files++;
         }
@@ -452,8 +454,7 @@ public final class HadoopJobs {
         Path file = all.next().getPath();
         String name = source.toUri().relativize(file.toUri()).getPath();
         Path copy = new Path(there, name);
-        if (!Arrays.equals(bytes(dfs, file), bytes(dfs, new Path(back, name)))
-            || !Arrays.equals(bytes(dfs, file), bytes(stow, copy))) {
+        if (!isSame(dfs, file, dfs, new Path(back, name)) || !isSame(dfs, file, stow, copy)) {
           throw new WrongResult("distcp changed " + name);
         }
         if (dfs.getFileStatus(file).getLen() > 0
@@ -484,9 +485,18 @@ public final class HadoopJobs {
     return files;
   }
 
-  private static byte[] bytes(FileSystem fs, Path file) throws IOException {
-    try (InputStream in = fs.open(file)) {
-      return in.readAllBytes();
+  private static boolean isSame(FileSystem fs, Path file, FileSystem otherFs, Path other)
+      throws IOException {
+    try (InputStream in = fs.open(file);
+        InputStream otherIn = otherFs.open(other)) {
+      byte[] read;
+      do {
+        read = in.readNBytes(MIB);
+        if (!Arrays.equals(read, otherIn.readNBytes(MIB))) {
+          return false;
+        }
+      } while (read.length > 0);
+      return true;
     }
   }
 
