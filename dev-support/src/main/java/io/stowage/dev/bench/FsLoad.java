@@ -62,6 +62,7 @@ import picocli.CommandLine.Parameters;
     description = "Drives any Hadoop FileSystem, prints rates, latencies and remote calls.")
 public final class FsLoad implements Callable<Integer> {
   private static final int MIB = 1 << 20;
+  private static final String DELETE = "delete";
   private static final OperatingSystemMXBean CPU =
       ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class);
 
@@ -93,7 +94,10 @@ public final class FsLoad implements Callable<Integer> {
   @Option(names = "--small", defaultValue = "4096", description = "bytes of a small file")
   private int smallBytes;
 
-  @Option(names = "--files", defaultValue = "1000", description = "in a directory that is listed")
+  @Option(
+      names = "--files",
+      defaultValue = "1000",
+      description = "in a directory that is listed; so many are deleted, too")
   private int files;
 
   @Option(names = "--large-mib", defaultValue = "1024", description = "MiB of the large file")
@@ -119,9 +123,17 @@ public final class FsLoad implements Callable<Integer> {
     System.exit(new CommandLine(new FsLoad()).execute(arguments));
   }
 
-  /** One call, by a thread; tells the bytes that it moved. */
+  /** What a call tells when nothing is left to do. */
+  private static final long DONE = -1;
+
+  /** One call, by a thread; tells the bytes that it moved, or {@link #DONE}. */
   private interface Call {
     long run(int thread, Random random) throws Exception;
+  }
+
+  /** What is done with each of a number of files. */
+  private interface FileCall {
+    void run(Path file) throws Exception;
   }
 
   @Override
@@ -191,15 +203,50 @@ public final class FsLoad implements Callable<Integer> {
           }
           return 0;
         });
+    kinds.put(DELETE, null); // which needs files that are there
     long failures = 0;
     for (String name : only.isEmpty() ? kinds.keySet() : only) {
-      Call kind = kinds.get(name);
-      if (kind == null) {
+      if (!kinds.containsKey(name)) {
         throw new IllegalArgumentException("no kind " + name + ": there are " + kinds.keySet());
       }
-      failures += timed(name, kind);
+      failures += name.equals(DELETE) ? deletes() : timed(name, kinds.get(name));
     }
     return failures;
+  }
+
+  /** As many as there are in a directory that is listed, one by one, twice: once to warm up. */
+  private long deletes() throws Exception {
+    LoadReport report = new LoadReport();
+    for (int round = 0; round < 2; round++) {
+      forEachFile(file -> fs.create(file).close());
+      Spent before = spent();
+      long start = System.nanoTime();
+      report =
+          forEachFile(
+              file -> {
+                if (!fs.delete(file, false)) {
+                  throw new IOException(file + " was not there to be deleted");
+                }
+              });
+      if (round == 1) {
+        print(DELETE, report, System.nanoTime() - start, spent().minus(before));
+      }
+    }
+    return report.failureCount();
+  }
+
+  private LoadReport forEachFile(FileCall call) throws Exception {
+    AtomicLong next = new AtomicLong();
+    return run(
+        (thread, random) -> {
+          long number = next.getAndIncrement();
+          if (number >= files) {
+            return DONE;
+          }
+          call.run(new Path(base, "deleted/f" + number));
+          return 0;
+        },
+        Integer.MAX_VALUE);
   }
 
   private long create(int thread, byte[] content) throws IOException {
@@ -384,6 +431,9 @@ public final class FsLoad implements Callable<Integer> {
                 for (long now = System.nanoTime(); now < end; ) {
                   try {
                     long bytes = call.run(thread, random);
+                    if (bytes == DONE) {
+                      break;
+                    }
                     report.succeeded(System.nanoTime() - now, bytes);
                   } catch (Exception e) {
                     report.failed(e.toString());
