@@ -72,6 +72,7 @@ import org.apache.hadoop.fs.UploadHandle;
 import org.apache.hadoop.fs.XAttrSetFlag;
 import org.apache.hadoop.fs.permission.AclEntry;
 import org.apache.hadoop.fs.permission.FsAction;
+import org.apache.hadoop.fs.statistics.IOStatisticsSupport;
 import org.apache.hadoop.security.AccessControlException;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.junit.jupiter.api.AfterEach;
@@ -552,13 +553,28 @@ class StowageFileSystemTest {
     FileStatus[] all = fs.listStatus(new Path("/many"));
     assertEquals(2_101, all.length);
     assertEquals(301, Arrays.stream(all).filter(FileStatus::isDirectory).count());
-    int count = 0;
-    for (var listed = fs.listLocatedStatus(new Path("/many")); listed.hasNext(); listed.next()) {
-      count++;
-    }
-    assertEquals(2_101, count);
+    assertListedByThePage(fs.listStatusIterator(new Path("/many")));
+    assertListedByThePage(fs.listLocatedStatus(new Path("/many")));
     assertTrue(fs.delete(new Path("/many"), true));
     assertEquals(List.of(), keys());
+  }
+
+  /** A page is asked for when the one before is at its end, so one is held at a time. */
+  private void assertListedByThePage(RemoteIterator<? extends FileStatus> listed)
+      throws IOException {
+    long first = listings();
+    for (int i = 0; i < 2_101; i++) {
+      listed.next();
+      assertEquals(first + i / 1_000, listings(), "calls behind entry " + i);
+    }
+    assertFalse(listed.hasNext());
+    assertEquals(first + 2, listings());
+  }
+
+  private long listings() {
+    return IOStatisticsSupport.retrieveIOStatistics(fs)
+        .counters()
+        .get("object_manager_calls.listObjects");
   }
 
   @Test
