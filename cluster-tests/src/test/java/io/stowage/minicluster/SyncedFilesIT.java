@@ -31,11 +31,14 @@ import java.io.BufferedReader;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InputStreamReader;
+import java.lang.management.ManagementFactory;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.security.MessageDigest;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HexFormat;
+import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -433,6 +436,85 @@ class SyncedFilesIT {
       awaitRoom(fs, content); // told by the other object manager within two seconds
       assertArrayEquals(content, s3.getObjectAsBytes(b -> b.bucket(bucket).key("c")).asByteArray());
     }
+  }
+
+  /** Over sockets, in whose buffers all that the streams keep would be more memory than there is. */
+  @Test
+  void tenThousandStreamsAreOpenByAFewThreads() throws Exception {
+    byte[] content = TestContent.of("open", 16 << 10);
+    Path read = new Path("/open/read");
+    write(files, read.toString(), content);
+    byte[] written = TestContent.of("written", (1 << 20) + 10); // more than is gathered
+    ExecutorService openers = Executors.newFixedThreadPool(8);
+    List<FSDataInputStream> in = new ArrayList<>();
+    List<FSDataOutputStream> out = new ArrayList<>();
+    try {
+      in.addAll(inParallel(openers, 16, i -> openAt(read, i, content)));
+      int threads = threads();
+      in.addAll(inParallel(openers, 9_964, i -> openAt(read, i, content)));
+      out.addAll( // each has a stripe, in the memory that the datanodes have, too
+          inParallel(
+              openers,
+              20,
+              i -> {
+                FSDataOutputStream one = files.create(new Path("/open/written" + i));
+                one.write(written);
+                return one;
+              }));
+      assertTrue(threads() <= threads + 100, () -> threads() + " threads, " + threads + " before");
+      for (int i = 0; i < in.size(); i += 97) {
+        int position = (int) in.get(i).getPos();
+        byte[] got = new byte[100];
+        in.get(i).readFully(got);
+        assertArrayEquals(Arrays.copyOfRange(content, position, position + 100), got);
+      }
+      for (FSDataOutputStream one : out) {
+        one.close();
+      }
+      for (int i = 0; i < out.size(); i += 10) {
+        assertArrayEquals(written, read(files, new Path("/open/written" + i)));
+      }
+    } finally {
+      openers.shutdownNow();
+      for (FSDataInputStream one : in) {
+        one.close();
+      }
+      for (FSDataOutputStream one : out) {
+        one.abort();
+      }
+    }
+  }
+
+  private static FSDataInputStream openAt(Path path, int position, byte[] content)
+      throws IOException {
+    FSDataInputStream in = files.open(path);
+    in.seek(position);
+    assertEquals(content[position] & 0xff, in.read());
+    return in;
+  }
+
+  /** One of those that are numbered so. */
+  private interface Opening<T> {
+    T open(int number) throws IOException;
+  }
+
+  private static <T> List<T> inParallel(ExecutorService threads, int count, Opening<T> opening)
+      throws Exception {
+    List<Future<T>> futures = new ArrayList<>();
+    for (int i = 0; i < count; i++) {
+      int number = i;
+      futures.add(threads.submit(() -> opening.open(number)));
+    }
+    List<T> opened = new ArrayList<>();
+    for (Future<T> future : futures) {
+      opened.add(future.get());
+    }
+    return opened;
+  }
+
+  /** Of the whole JVM, with the services that are in it. */
+  private static int threads() {
+    return ManagementFactory.getThreadMXBean().getThreadCount();
   }
 
   private static void write(FileSystem fs, String path, byte[] content) throws IOException {

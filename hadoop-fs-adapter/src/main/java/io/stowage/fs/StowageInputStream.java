@@ -16,6 +16,7 @@
 package io.stowage.fs;
 
 import io.netty.buffer.ByteBuf;
+import io.netty.buffer.PooledByteBufAllocator;
 import io.stowage.client.DataPath;
 import io.stowage.client.ObjectReader;
 import io.stowage.client.crypt.ObjectCipher;
@@ -72,6 +73,9 @@ final class StowageInputStream extends FSInputStream
         IOStatisticsSource {
   /** Holds most files of the kind that is packed, and costs no more than its round trip. */
   private static final int FIRST_PIECE_BYTES = 128 << 10;
+
+  /** Of the first pieces of a sequence; those of 4 MiB about fill the buffers they come in. */
+  private static final int LONGEST_COPY_BYTES = 512 << 10;
 
   /**
    * Pieces that are fetched ahead at once. The steps of one (disk, checksums, network, checksums
@@ -275,16 +279,34 @@ final class StowageInputStream extends FSInputStream
 
   private ByteBuf fetchUnchecked(long start, int count) {
     try {
-      return fetch(start, count);
+      return fetchApart(start, count);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
   }
 
   private ByteBuf fetchToKeep(long start, int count) throws IOException {
-    ByteBuf bytes = fetch(start, count);
+    ByteBuf bytes = fetchApart(start, count);
     kept.took(bytes);
     return bytes;
+  }
+
+  /**
+   * What is fetched is a part of the buffers that it was received in, of up to 1 MiB for each shard
+   * that answered: a short piece that is kept would keep many times what {@link PieceMemory} counts.
+   */
+  private ByteBuf fetchApart(long start, int count) throws IOException {
+    ByteBuf received = fetch(start, count);
+    if (count > LONGEST_COPY_BYTES) {
+      return received;
+    }
+    try {
+      return PooledByteBufAllocator.DEFAULT
+          .directBuffer(count, count)
+          .writeBytes(received, received.readerIndex(), count);
+    } finally {
+      received.release();
+    }
   }
 
   // Positioned reads.
