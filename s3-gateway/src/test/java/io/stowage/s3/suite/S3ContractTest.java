@@ -76,11 +76,14 @@ import software.amazon.awssdk.services.s3.model.ObjectAttributes;
 import software.amazon.awssdk.services.s3.model.ObjectIdentifier;
 import software.amazon.awssdk.services.s3.model.ObjectOwnership;
 import software.amazon.awssdk.services.s3.model.ObjectPart;
+import software.amazon.awssdk.services.s3.model.ObjectVersion;
 import software.amazon.awssdk.services.s3.model.OwnershipControlsRule;
+import software.amazon.awssdk.services.s3.model.Part;
 import software.amazon.awssdk.services.s3.model.Payer;
 import software.amazon.awssdk.services.s3.model.PutObjectResponse;
 import software.amazon.awssdk.services.s3.model.S3Exception;
 import software.amazon.awssdk.services.s3.model.S3Object;
+import software.amazon.awssdk.services.s3.model.StorageClass;
 import software.amazon.awssdk.services.s3.model.Tag;
 import software.amazon.awssdk.services.s3.model.UploadPartResponse;
 import software.amazon.awssdk.services.s3.presigner.S3Presigner;
@@ -135,7 +138,7 @@ public abstract class S3ContractTest extends S3ConditionsSuite {
   @EnumSource(
       value = ChecksumAlgorithm.class,
       names = {"CRC32", "CRC32_C", "SHA1", "SHA256"})
-  void keepsTheChecksumThatTheClientChose(ChecksumAlgorithm algorithm) {
+  void keepsTheChecksumThatTheClientChose(ChecksumAlgorithm algorithm) throws IOException {
     String bucket = newBucket();
     for (int size : new int[] {10, 300_000}) {
       byte[] content = bytes(size, 1);
@@ -146,6 +149,13 @@ public abstract class S3ContractTest extends S3ConditionsSuite {
       HeadObjectResponse head =
           s3.headObject(b -> b.bucket(bucket).key("k").checksumMode(ChecksumMode.ENABLED));
       assertEquals(ChecksumType.FULL_OBJECT, head.checksumType());
+      for (String method : List.of("GET", "HEAD")) {
+        Map<String, String> unasked = raw.call(method, "/" + bucket + "/k").send().headers();
+        assertEquals(put.eTag(), unasked.get("etag"));
+        assertTrue(
+            unasked.keySet().stream().noneMatch(name -> name.startsWith("x-amz-checksum")),
+            unasked::toString);
+      }
       switch (algorithm) {
         case CRC32 -> assertEquals(put.checksumCRC32(), head.checksumCRC32());
         case CRC32_C -> assertEquals(put.checksumCRC32C(), head.checksumCRC32C());
@@ -185,6 +195,8 @@ public abstract class S3ContractTest extends S3ConditionsSuite {
                 .contentEncoding("gzip")
                 .contentLanguage("de")
                 .expires(expires)
+                .storageClass(StorageClass.STANDARD_IA)
+                .websiteRedirectLocation("/elsewhere?a=%20b")
                 .metadata(Map.of("colour", "blue  green", "empty", ""))
                 .tagging("a=1&b=2"),
         RequestBody.fromString("text"));
@@ -196,17 +208,81 @@ public abstract class S3ContractTest extends S3ConditionsSuite {
     assertEquals("de", head.contentLanguage());
     assertEquals("Tue, 06 May 2031 07:08:09 GMT", head.expiresString());
     assertEquals(Map.of("colour", "blue  green", "empty", ""), head.metadata());
-    GetObjectResponse overridden =
+    assertEquals(StorageClass.STANDARD_IA, head.storageClass());
+    assertEquals("/elsewhere?a=%20b", head.websiteRedirectLocation());
+    GetObjectResponse got = s3.getObjectAsBytes(b -> b.bucket(bucket).key("k")).response();
+    assertEquals(StorageClass.STANDARD_IA, got.storageClass());
+    assertEquals("/elsewhere?a=%20b", got.websiteRedirectLocation());
+    assertEquals(2, got.tagCount());
+    assertEquals(Map.of("k", "STANDARD_IA"), storageClasses(bucket));
+    // A copy takes all but the storage class and the redirection.
+    copy(bucket, "k", bucket, "copy");
+    HeadObjectResponse copy = s3.headObject(b -> b.bucket(bucket).key("copy"));
+    assertEquals("de", copy.contentLanguage());
+    assertNull(copy.storageClass());
+    assertNull(copy.websiteRedirectLocation());
+    assertEquals(Map.of("k", "STANDARD_IA", "copy", "STANDARD"), storageClasses(bucket));
+  }
+
+  private Map<String, String> storageClasses(String bucket) {
+    Map<String, String> listed =
+        s3.listObjectsV2(b -> b.bucket(bucket)).contents().stream()
+            .collect(Collectors.toMap(S3Object::key, S3Object::storageClassAsString));
+    assertEquals(
+        listed,
+        s3.listObjectVersions(b -> b.bucket(bucket)).versions().stream()
+            .collect(Collectors.toMap(ObjectVersion::key, ObjectVersion::storageClassAsString)));
+    return listed;
+  }
+
+  @Test
+  void headersOfAnAnswerAreThoseThatAreAskedFor() {
+    String bucket = newBucket();
+    Instant expires = Instant.parse("2031-05-06T07:08:09Z");
+    s3.putObject(b -> b.bucket(bucket).key("k").contentType("x/y"), RequestBody.fromString("text"));
+    GetObjectResponse got =
         s3.getObjectAsBytes(
                 b ->
                     b.bucket(bucket)
                         .key("k")
                         .responseContentType("a/b")
-                        .responseCacheControl("no-cache"))
+                        .responseCacheControl("no-cache")
+                        .responseContentDisposition("attachment; filename=\"ü.txt\"")
+                        .responseContentEncoding("br")
+                        .responseContentLanguage("fr")
+                        .responseExpires(expires))
             .response();
-    assertEquals("a/b", overridden.contentType());
-    assertEquals("no-cache", overridden.cacheControl());
-    assertEquals(2, overridden.tagCount());
+    assertEquals("a/b", got.contentType());
+    assertEquals("no-cache", got.cacheControl());
+    assertEquals("attachment; filename=\"ü.txt\"", utf8(got.contentDisposition()));
+    assertEquals("br", got.contentEncoding());
+    assertEquals("fr", got.contentLanguage());
+    assertEquals("Tue, 06 May 2031 07:08:09 GMT", got.expiresString());
+    HeadObjectResponse head =
+        s3.headObject(
+            b ->
+                b.bucket(bucket)
+                    .key("k")
+                    .responseContentType("a/b")
+                    .responseCacheControl("no-cache")
+                    .responseContentDisposition("inline")
+                    .responseContentEncoding("br")
+                    .responseContentLanguage("fr")
+                    .responseExpires(expires));
+    assertEquals("a/b", head.contentType());
+    assertEquals("no-cache", head.cacheControl());
+    assertEquals("inline", head.contentDisposition());
+    assertEquals("br", head.contentEncoding());
+    assertEquals("fr", head.contentLanguage());
+    assertEquals("Tue, 06 May 2031 07:08:09 GMT", head.expiresString());
+    HeadObjectResponse unasked = s3.headObject(b -> b.bucket(bucket).key("k"));
+    assertEquals("x/y", unasked.contentType());
+    assertNull(unasked.contentLanguage());
+  }
+
+  /** What the SDK reads as ISO-8859-1. */
+  private static String utf8(String header) {
+    return new String(header.getBytes(StandardCharsets.ISO_8859_1), StandardCharsets.UTF_8);
   }
 
   @ParameterizedTest
@@ -478,7 +554,7 @@ public abstract class S3ContractTest extends S3ConditionsSuite {
     s3.getBucketLocation(b -> b.bucket(bucket));
     assertNull(s3.getBucketVersioning(b -> b.bucket(bucket)).status());
     // As in us-east-1 of S3; elsewhere it is BucketAlreadyOwnedByYou.
-    s3.createBucket(b -> b.bucket(bucket));
+    assertEquals("/" + bucket, s3.createBucket(b -> b.bucket(bucket)).location());
     s3.putObject(b -> b.bucket(bucket).key("k"), RequestBody.fromString("x"));
     assertError(409, "BucketNotEmpty", fails(() -> s3.deleteBucket(b -> b.bucket(bucket))));
     s3.deleteObject(b -> b.bucket(bucket).key("k"));
@@ -662,6 +738,12 @@ public abstract class S3ContractTest extends S3ConditionsSuite {
     s3.putBucketWebsite(
         b -> b.bucket(bucket).websiteConfiguration(w -> w.indexDocument(i -> i.suffix("i.html"))));
     assertEquals("i.html", s3.getBucketWebsite(b -> b.bucket(bucket)).indexDocument().suffix());
+    s3.deleteBucketWebsite(b -> b.bucket(bucket));
+    s3.deleteBucketWebsite(b -> b.bucket(bucket));
+    assertError(
+        404,
+        "NoSuchWebsiteConfiguration",
+        assertThrows(S3Exception.class, () -> s3.getBucketWebsite(b -> b.bucket(bucket))));
   }
 
   @ParameterizedTest
@@ -785,6 +867,11 @@ public abstract class S3ContractTest extends S3ConditionsSuite {
     assertEquals(3, listed.parts().size());
     assertTrue(listed.isTruncated());
     assertEquals(3, listed.nextPartNumberMarker());
+    ListPartsResponse rest =
+        s3.listParts(b -> b.bucket(bucket).key("big").uploadId(id).partNumberMarker(3).maxParts(3));
+    assertEquals(List.of(4, 5), rest.parts().stream().map(Part::partNumber).toList());
+    assertEquals(3, rest.partNumberMarker());
+    assertFalse(rest.isTruncated());
     String etag =
         s3.completeMultipartUpload(
                 b ->

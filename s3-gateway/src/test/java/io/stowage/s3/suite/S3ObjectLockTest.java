@@ -226,6 +226,44 @@ public abstract class S3ObjectLockTest extends S3Suite {
             .code());
   }
 
+  @Test
+  void aLockIsOfTheVersionThatIsNamed() {
+    String bucket = newBucket(true);
+    String one =
+        s3.putObject(b -> b.bucket(bucket).key("k"), RequestBody.fromString("one")).versionId();
+    String two =
+        s3.putObject(b -> b.bucket(bucket).key("k"), RequestBody.fromString("two")).versionId();
+    Instant until = in(3);
+    s3.putObjectRetention(
+        b ->
+            b.bucket(bucket)
+                .key("k")
+                .versionId(one)
+                .retention(r -> r.mode("GOVERNANCE").retainUntilDate(until)));
+    s3.putObjectLegalHold(
+        b -> b.bucket(bucket).key("k").versionId(one).legalHold(h -> h.status("ON")));
+    assertEquals(
+        until,
+        s3.getObjectRetention(b -> b.bucket(bucket).key("k").versionId(one))
+            .retention()
+            .retainUntilDate());
+    assertEquals(
+        ObjectLockLegalHoldStatus.ON,
+        s3.getObjectLegalHold(b -> b.bucket(bucket).key("k").versionId(one)).legalHold().status());
+    for (String free : new String[] {two, null}) { // it is the current one, too
+      fails(
+          404,
+          "NoSuchObjectLockConfiguration",
+          () -> s3.getObjectRetention(b -> b.bucket(bucket).key("k").versionId(free)));
+      fails(
+          404,
+          "NoSuchObjectLockConfiguration",
+          () -> s3.getObjectLegalHold(b -> b.bucket(bucket).key("k").versionId(free)));
+    }
+    remove(bucket, two, false);
+    fails(403, "AccessDenied", () -> remove(bucket, one, true));
+  }
+
   private void remove(String bucket, String version, boolean bypass) {
     s3.deleteObject(
         b -> b.bucket(bucket).key("k").versionId(version).bypassGovernanceRetention(bypass));

@@ -35,6 +35,7 @@ import java.time.temporal.ChronoUnit;
 import java.util.Base64;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.BeforeAll;
@@ -209,6 +210,60 @@ public abstract class S3RefusalsTest {
         copy(bucket, bucket + "/from", "x-amz-metadata-directive", "BAD"),
         "ArgumentName",
         "x-amz-metadata-directive");
+  }
+
+  /**
+   * The conditions of a copy's source, of both copies: an entity tag weighs more than a time that
+   * asks the same.
+   */
+  @Test
+  void conditionsOfSourcesAreNamed() throws IOException {
+    String bucket = newBucket();
+    succeeds(200, send("PUT", "/" + bucket + "/from", "content"));
+    Map<String, String> from = send("HEAD", "/" + bucket + "/from").headers();
+    Map<String, String> values =
+        Map.of(
+            "its",
+            from.get("etag"),
+            "another's",
+            "\"0123456789abcdef0123456789abcdef\"",
+            "then",
+            from.get("last-modified"),
+            "before",
+            "Thu, 01 Jan 2015 00:00:00 GMT");
+    String id = send("POST", "/" + bucket + "/to?uploads").element("UploadId");
+    String[][] cases = { // what fails, and the conditions
+      {"", "Match", "its"},
+      {"Match", "Match", "another's"},
+      {"", "None-Match", "another's"},
+      {"None-Match", "None-Match", "its"},
+      {"", "Unmodified-Since", "then"},
+      {"Unmodified-Since", "Unmodified-Since", "before"},
+      {"", "Modified-Since", "before"},
+      {"Modified-Since", "Modified-Since", "then"},
+      {"", "Match", "its", "Unmodified-Since", "before"},
+      {"Match", "Match", "another's", "Unmodified-Since", "then"},
+      {"None-Match", "None-Match", "its", "Modified-Since", "before"},
+      {"", "Match", "its", "None-Match", "another's"},
+    };
+    for (String target : List.of("/to", "/to?partNumber=1&uploadId=" + id)) {
+      for (String[] each : cases) {
+        RawS3.Call call =
+            s3.call("PUT", "/" + bucket + target).header("x-amz-copy-source", bucket + "/from");
+        for (int i = 1; i < each.length; i += 2) {
+          call.header(
+              "x-amz-copy-source-if-" + each[i].toLowerCase(Locale.ROOT), values.get(each[i + 1]));
+        }
+        Reply reply = call.send();
+        if (each[0].isEmpty()) {
+          assertEquals(200, reply.status(), () -> String.join(" ", each) + reply.text());
+        } else {
+          assertEquals(412, reply.status(), () -> String.join(" ", each) + reply.text());
+          assertEquals("PreconditionFailed", reply.code());
+          assertEquals("x-amz-copy-source-If-" + each[0], reply.element("Condition"));
+        }
+      }
+    }
   }
 
   private Reply copy(String bucket, String source, String... headers) throws IOException {

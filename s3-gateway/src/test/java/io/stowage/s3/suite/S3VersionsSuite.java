@@ -35,6 +35,7 @@ import software.amazon.awssdk.services.s3.model.DeleteObjectsResponse;
 import software.amazon.awssdk.services.s3.model.HeadObjectResponse;
 import software.amazon.awssdk.services.s3.model.ListObjectVersionsResponse;
 import software.amazon.awssdk.services.s3.model.MetadataDirective;
+import software.amazon.awssdk.services.s3.model.ObjectCannedACL;
 import software.amazon.awssdk.services.s3.model.ObjectIdentifier;
 import software.amazon.awssdk.services.s3.model.ObjectVersion;
 import software.amazon.awssdk.services.s3.model.PutObjectResponse;
@@ -217,6 +218,10 @@ public abstract class S3VersionsSuite extends S3Suite {
     s3.deleteObjectTagging(b -> b.bucket(bucket).key("said").versionId(one));
     assertTrue(
         s3.getObjectTagging(b -> b.bucket(bucket).key("said").versionId(one)).tagSet().isEmpty());
+    s3.putObjectAcl(
+        b -> b.bucket(bucket).key("said").versionId(one).acl(ObjectCannedACL.AUTHENTICATED_READ));
+    assertEquals(
+        2, s3.getObjectAcl(b -> b.bucket(bucket).key("said").versionId(one)).grants().size());
     assertEquals(
         1, s3.getObjectAcl(b -> b.bucket(bucket).key("said").versionId(two)).grants().size());
     assertEquals(
