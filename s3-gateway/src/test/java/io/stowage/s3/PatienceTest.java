@@ -179,18 +179,50 @@ class PatienceTest {
 
   @Test
   void anErrorThatComesLateIsInTheBody() throws Exception {
+    failsLate(
+        complete("k", upload("k")).header("if-none-match", "*"),
+        "completeUpload",
+        raw.call("PUT", "/bucket/k").body("first"),
+        "PreconditionFailed");
+  }
+
+  @Test
+  void anErrorOfACopyThatComesLateIsInTheBody() throws Exception {
+    failsLate(
+        raw.call("PUT", "/bucket/k")
+            .header("x-amz-copy-source", "/bucket/from")
+            .header("if-none-match", "*"),
+        "putObject",
+        raw.call("PUT", "/bucket/k").body("first"),
+        "PreconditionFailed");
+    assertEquals("first", raw.call("GET", "/bucket/k").send().text());
+  }
+
+  @Test
+  void anErrorOfACopyOfAPartThatComesLateIsInTheBody() throws Exception {
     String id = upload("k");
-    RawS3.Call call = complete("k", id).header("if-none-match", "*");
+    failsLate(
+        raw.call("PUT", "/bucket/k?partNumber=2&uploadId=" + id)
+            .header("x-amz-copy-source", "/bucket/from"),
+        "putPart",
+        raw.call("DELETE", "/bucket/k?uploadId=" + id),
+        "NoSuchUpload");
+  }
+
+  /** A call that something else spoils while it waits for a method of the object manager. */
+  private void failsLate(RawS3.Call call, String method, RawS3.Call meanwhile, String code)
+      throws Exception {
     call.sign();
-    slowMethod = "completeUpload";
+    slowMethod = method;
     try (Socket socket = raw.open()) {
       socket.getOutputStream().write(call.wire());
-      head(socket.getInputStream());
+      String head = head(socket.getInputStream());
+      assertTrue(head.startsWith("HTTP/1.1 200 OK\r\n"), head);
       slowMethod = "";
-      assertEquals(200, raw.call("PUT", "/bucket/k").body("first").send().status());
+      assertEquals(2, meanwhile.send().status() / 100);
       letGo.countDown();
       String rest = readChunks(socket.getInputStream());
-      assertTrue(rest.trim().startsWith("<Error><Code>PreconditionFailed</Code>"), rest);
+      assertTrue(rest.trim().startsWith("<Error><Code>" + code + "</Code>"), rest);
     }
   }
 
