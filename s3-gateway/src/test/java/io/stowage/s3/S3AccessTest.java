@@ -36,8 +36,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Consumer;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -53,6 +56,7 @@ import software.amazon.awssdk.services.s3.model.BucketVersioningStatus;
 import software.amazon.awssdk.services.s3.model.CompletedMultipartUpload;
 import software.amazon.awssdk.services.s3.model.CompletedPart;
 import software.amazon.awssdk.services.s3.model.Delete;
+import software.amazon.awssdk.services.s3.model.DeleteObjectsResponse;
 import software.amazon.awssdk.services.s3.model.GetObjectResponse;
 import software.amazon.awssdk.services.s3.model.Grant;
 import software.amazon.awssdk.services.s3.model.HeadObjectResponse;
@@ -61,6 +65,7 @@ import software.amazon.awssdk.services.s3.model.ObjectIdentifier;
 import software.amazon.awssdk.services.s3.model.ObjectOwnership;
 import software.amazon.awssdk.services.s3.model.Permission;
 import software.amazon.awssdk.services.s3.model.PutObjectResponse;
+import software.amazon.awssdk.services.s3.model.PublicAccessBlockConfiguration;
 import software.amazon.awssdk.services.s3.model.S3Error;
 import software.amazon.awssdk.services.s3.model.S3Exception;
 import software.amazon.awssdk.services.s3.model.Tag;
@@ -131,6 +136,27 @@ class S3AccessTest {
   private int stranger(String method, String path) throws IOException {
     String request = method + " " + path + " HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n";
     return raw.exchange(request.getBytes(StandardCharsets.US_ASCII), false).status();
+  }
+
+  @Test
+  void anAdministratorMayDoAnythingToAnybodys() throws Exception {
+    target.namespace.createUser(
+        CreateUserRequest.newBuilder()
+            .setUser(User.newBuilder().setName("root").setCanonicalId("id-root").setAdmin(true))
+            .setAccessKey("AKroot")
+            .setSecretKey("secret")
+            .setWriteId(WriteId.random())
+            .build());
+    try (S3Client root = client("AKroot", "secret")) {
+      assertEquals("content", read(root, "k"));
+      put(root, "bucket", "new", null);
+      root.putBucketPolicy(
+          b -> b.bucket("bucket").policy(allowBob("s3:GetObject", "arn:aws:s3:::bucket/*")));
+      assertEquals("content", read(bob, "new"));
+      root.deleteObject(b -> b.bucket("bucket").key("k"));
+      root.deleteObject(b -> b.bucket("bucket").key("new"));
+      root.deleteBucket(b -> b.bucket("bucket"));
+    }
   }
 
   @Test
@@ -205,6 +231,133 @@ class S3AccessTest {
                 S3Exception.class,
                 () -> bob.putBucketAcl(b -> b.bucket("bobs").grantRead("id=\"nobody\"")))
             .statusCode());
+  }
+
+  /** What each canned list grants besides full control to the owner, of objects and of buckets. */
+  @Test
+  void cannedListsGrantWhatTheirNamesSay() {
+    bob.createBucket(b -> b.bucket("bobs"));
+    String[][] cases = {
+      {"private", "", ""},
+      {"public-read", "AllUsers READ", "AllUsers READ"},
+      {"public-read-write", "AllUsers READ, AllUsers WRITE", "AllUsers READ, AllUsers WRITE"},
+      {"authenticated-read", "AuthenticatedUsers READ", "AuthenticatedUsers READ"},
+      {"aws-exec-read", "", ""}, // to EC2, which is nobody here
+      {"bucket-owner-read", "id-bob READ", ""},
+      {"bucket-owner-full-control", "id-bob FULL_CONTROL", ""},
+    };
+    for (String[] each : cases) {
+      bob.putBucketAcl(b -> b.bucket("bobs").acl(each[0]));
+      assertEquals(
+          each[2], others("id-bob", bob.getBucketAcl(b -> b.bucket("bobs")).grants()), each[0]);
+      bob.putBucketAcl(b -> b.bucket("bobs").acl(BucketCannedACL.PUBLIC_READ_WRITE));
+      alice.putObject(b -> b.bucket("bobs").key("k").acl(each[0]), RequestBody.empty());
+      assertEquals(
+          each[1],
+          others("id-alice", alice.getObjectAcl(b -> b.bucket("bobs").key("k")).grants()),
+          each[0]);
+      alice.putObjectAcl(b -> b.bucket("bobs").key("k").acl(ObjectCannedACL.PRIVATE));
+      alice.putObjectAcl(b -> b.bucket("bobs").key("k").acl(each[0]));
+      assertEquals(
+          each[1],
+          others("id-alice", alice.getObjectAcl(b -> b.bucket("bobs").key("k")).grants()),
+          each[0]);
+    }
+    S3Exception unknown =
+        assertThrows(
+            S3Exception.class,
+            () -> alice.putObjectAcl(b -> b.bucket("bobs").key("k").acl("public-write")));
+    assertEquals("InvalidArgument", unknown.awsErrorDetails().errorCode());
+  }
+
+  /** Grants to others than the owner, who has full control. */
+  private static String others(String owner, List<Grant> grants) {
+    List<String> all =
+        grants.stream()
+            .map(
+                grant ->
+                    (grant.grantee().uri() == null
+                            ? grant.grantee().id()
+                            : grant.grantee().uri().replaceFirst(".*/", ""))
+                        + " "
+                        + grant.permission())
+            .sorted()
+            .toList();
+    assertTrue(all.contains(owner + " FULL_CONTROL"), all::toString);
+    return String.join(
+        ", ", all.stream().filter(one -> !one.equals(owner + " FULL_CONTROL")).toList());
+  }
+
+  private void block(Consumer<PublicAccessBlockConfiguration.Builder> what) {
+    alice.putPublicAccessBlock(b -> b.bucket("bucket").publicAccessBlockConfiguration(what));
+  }
+
+  @Test
+  void publicListsThatAreIgnoredGrantNothingUntilTheyCountAgain() throws IOException {
+    put(alice, "bucket", "open", ObjectCannedACL.PUBLIC_READ);
+    put(alice, "bucket", "bobs", null);
+    alice.putObjectAcl(b -> b.bucket("bucket").key("bobs").grantRead("id=\"id-bob\""));
+    alice.putBucketAcl(b -> b.bucket("bucket").acl(BucketCannedACL.PUBLIC_READ));
+    for (String path : List.of("/bucket/open", "/bucket")) {
+      assertEquals(200, stranger("GET", path));
+      block(b -> b.ignorePublicAcls(true));
+      assertEquals(403, stranger("GET", path));
+      denied(() -> read(bob, "open"));
+      assertEquals("content", read(bob, "bobs"), "that of a user is not public");
+      assertEquals("content", read(alice, "open"));
+      assertEquals(2, alice.getObjectAcl(b -> b.bucket("bucket").key("open")).grants().size());
+      put(alice, "bucket", "another", ObjectCannedACL.PUBLIC_READ); // taken, and as good as none
+      assertEquals(403, stranger("GET", "/bucket/another"));
+      alice.deletePublicAccessBlock(b -> b.bucket("bucket"));
+      assertEquals(200, stranger("GET", path));
+    }
+  }
+
+  @Test
+  void publicListsThatAreBlockedAreRefusedByWhicheverWayTheyCome() throws IOException {
+    put(alice, "bucket", "open", ObjectCannedACL.PUBLIC_READ);
+    block(b -> b.blockPublicAcls(true));
+    assertEquals(200, stranger("GET", "/bucket/open"), "what is granted stays granted");
+    String all = "uri=\"http://acs.amazonaws.com/groups/global/AllUsers\"";
+    for (ObjectCannedACL list :
+        List.of(
+            ObjectCannedACL.PUBLIC_READ,
+            ObjectCannedACL.PUBLIC_READ_WRITE,
+            ObjectCannedACL.AUTHENTICATED_READ)) {
+      denied(() -> put(alice, "bucket", "new", list));
+      denied(() -> alice.putObjectAcl(b -> b.bucket("bucket").key("k").acl(list)));
+      denied(() -> alice.putBucketAcl(b -> b.bucket("bucket").acl(list.toString())));
+      denied(() -> alice.createMultipartUpload(b -> b.bucket("bucket").key("new").acl(list)));
+      denied(
+          () ->
+              alice.copyObject(
+                  b ->
+                      b.sourceBucket("bucket")
+                          .sourceKey("k")
+                          .destinationBucket("bucket")
+                          .destinationKey("new")
+                          .acl(list)));
+    }
+    denied(
+        () ->
+            alice.putObject(
+                b -> b.bucket("bucket").key("new").grantRead(all), RequestBody.empty()));
+    denied(() -> alice.putObjectAcl(b -> b.bucket("bucket").key("k").grantReadACP(all)));
+    denied(() -> alice.putBucketAcl(b -> b.bucket("bucket").grantWrite(all)));
+    var asDocument = alice.getObjectAcl(b -> b.bucket("bucket").key("open"));
+    denied(
+        () ->
+            alice.putObjectAcl(
+                b ->
+                    b.bucket("bucket")
+                        .key("k")
+                        .accessControlPolicy(
+                            p -> p.owner(asDocument.owner()).grants(asDocument.grants()))));
+    assertEquals(403, stranger("GET", "/bucket/k"));
+    assertEquals(403, stranger("GET", "/bucket/new"));
+    put(alice, "bucket", "new", ObjectCannedACL.PRIVATE);
+    alice.putObjectAcl(b -> b.bucket("bucket").key("new").grantRead("id=\"id-bob\""));
+    assertEquals("content", read(bob, "new"));
   }
 
   @Test
@@ -464,14 +617,68 @@ class S3AccessTest {
         b -> b.bucket(bucket).key("k").retention(r -> r.mode("GOVERNANCE").retainUntilDate(until)));
   }
 
-  private void putLocked(String bucket, Instant until) {
-    alice.putObject(
+  private String putLocked(String bucket, Instant until) {
+    return alice
+        .putObject(
+            b ->
+                b.bucket(bucket)
+                    .key("new")
+                    .objectLockMode("GOVERNANCE")
+                    .objectLockRetainUntilDate(until),
+            RequestBody.fromString("x"))
+        .versionId();
+  }
+
+  /** It takes the header and the permission: neither does alone. */
+  @Test
+  void governanceIsBypassedByWhoMayDoSoAndSaysSo() {
+    alice.createBucket(b -> b.bucket("locked").objectLockEnabledForBucket(true));
+    Instant far = Instant.now().plus(20, ChronoUnit.DAYS);
+    String first = putLocked("locked", far);
+    String second = putLocked("locked", far);
+    String third = putLocked("locked", far);
+    String rest = "\"s3:DeleteObjectVersion\", \"s3:PutObjectRetention\"";
+    policy("locked", rest);
+    denied(() -> remove(bob, first, true));
+    denied(() -> shorten(bob, first, true));
+    assertEquals(
+        List.of("AccessDenied", "AccessDenied"),
+        removeBoth(bob, second, third).errors().stream().map(S3Error::code).toList());
+    assertEquals(3, alice.listObjectVersions(b -> b.bucket("locked")).versions().size());
+    policy("locked", rest + ", \"s3:BypassGovernanceRetention\"");
+    denied(() -> remove(bob, first, false));
+    denied(() -> shorten(bob, first, false));
+    shorten(bob, first, true);
+    remove(bob, first, true);
+    assertEquals(2, removeBoth(bob, second, third).deleted().size());
+    assertEquals(List.of(), alice.listObjectVersions(b -> b.bucket("locked")).versions());
+  }
+
+  private static void remove(S3Client who, String version, boolean bypass) {
+    who.deleteObject(
+        b -> b.bucket("locked").key("new").versionId(version).bypassGovernanceRetention(bypass));
+  }
+
+  private static void shorten(S3Client who, String version, boolean bypass) {
+    who.putObjectRetention(
         b ->
-            b.bucket(bucket)
+            b.bucket("locked")
                 .key("new")
-                .objectLockMode("GOVERNANCE")
-                .objectLockRetainUntilDate(until),
-        RequestBody.fromString("x"));
+                .versionId(version)
+                .bypassGovernanceRetention(bypass)
+                .retention(
+                    r ->
+                        r.mode("GOVERNANCE")
+                            .retainUntilDate(Instant.now().plus(1, ChronoUnit.DAYS))));
+  }
+
+  private static DeleteObjectsResponse removeBoth(S3Client who, String... versions) {
+    List<ObjectIdentifier> both =
+        Stream.of(versions)
+            .map(version -> ObjectIdentifier.builder().key("new").versionId(version).build())
+            .toList();
+    return who.deleteObjects(
+        b -> b.bucket("locked").bypassGovernanceRetention(true).delete(d -> d.objects(both)));
   }
 
   /** Conditions under which a read, or a put with the tags a and b, is denied, or is not. */
@@ -487,6 +694,10 @@ class S3AccessTest {
       {"\"Bool\": {\"aws:PrincipalIsAWSService\": \"false\"}", "denied"},
       {"\"Bool\": {\"aws:ViaAWSService\": \"true\"}", "passes"},
       {"\"Null\": {\"s3:TlsVersion\": \"false\"}", "passes"},
+      {"\"Bool\": {\"aws:SecureTransport\": \"false\"}", "denied"},
+      {"\"Bool\": {\"aws:SecureTransport\": \"true\"}", "passes"},
+      {"\"IpAddress\": {\"aws:SourceIp\": [\"10.0.0.0/8\", \"127.0.0.0/8\"]}", "denied"},
+      {"\"NotIpAddress\": {\"aws:SourceIp\": \"127.0.0.1\"}", "passes"},
       {"\"ForAnyValue:StringEquals\": {\"s3:RequestObjectTagKeys\": [\"b\", \"c\"]}", "put denied"},
       {"\"ForAnyValue:StringEquals\": {\"s3:RequestObjectTagKeys\": \"c\"}", "passes"},
       {"\"ForAllValues:StringEquals\": {\"s3:RequestObjectTagKeys\": [\"a\", \"b\"]}", "denied"},
@@ -757,6 +968,7 @@ class S3AccessTest {
                 .acl(BucketCannedACL.PUBLIC_READ_WRITE));
     put(alice, "shared", "hers", null);
     put(alice, "shared", "given", ObjectCannedACL.BUCKET_OWNER_FULL_CONTROL);
+    put(alice, "shared", "shown", ObjectCannedACL.BUCKET_OWNER_READ);
     put(bob, "shared", "his", null);
     denied(() -> bob.getObjectAsBytes(b -> b.bucket("shared").key("hers")));
     denied(() -> bob.getObjectAcl(b -> b.bucket("shared").key("hers")));
@@ -768,6 +980,9 @@ class S3AccessTest {
           "content", bob.getObjectAsBytes(b -> b.bucket("shared").key(his)).asUtf8String());
       bob.getObjectAcl(b -> b.bucket("shared").key(his));
     }
+    assertEquals(
+        "content", bob.getObjectAsBytes(b -> b.bucket("shared").key("shown")).asUtf8String());
+    denied(() -> bob.getObjectAcl(b -> b.bucket("shared").key("shown")));
     bob.deleteObject(b -> b.bucket("shared").key("hers"));
     // Where it is not said, all is the bucket's owner's to read.
     bob.createBucket(b -> b.bucket("unsaid").acl(BucketCannedACL.PUBLIC_READ_WRITE));
@@ -885,6 +1100,7 @@ class S3AccessTest {
             StoreRules.NOTHING_ALLOWS,
             StoreRules.NOTHING_ALLOWS),
         lines.subList(3, 7).stream().map(line -> json(line).get("why").asText()).toList());
+    assertEquals(requestId(lines.get(7)), requestId(lines.get(8)), "two decisions of one request");
     String all = String.join("", lines);
     assertFalse(all.contains("secret"));
     assertTrue(all.contains("AKowner"));
@@ -915,6 +1131,7 @@ class S3AccessTest {
   void guessesNameTheKeyThatTheyClaim() throws Exception {
     target.close();
     Path file = directory.resolve("audit.log");
+    List<String> answered = new ArrayList<>();
     try (InMemoryTarget audited = new InMemoryTarget(Map.of("stowage.s3.audit.file", file + ""))) {
       target = audited;
       raw = new RawS3(endpoint(), "none", "none", "us-east-1");
@@ -926,14 +1143,20 @@ class S3AccessTest {
                 .body("Action=GetCallerIdentity&Version=2011-06-15")
                 .send();
         assertEquals("SignatureDoesNotMatch", reply.code(), reply.text());
+        answered.add(reply.headers().get("x-amz-request-id"));
       }
     }
-    for (String line : Files.readAllLines(file)) {
+    List<String> lines = Files.readAllLines(file);
+    for (String line : lines) {
       assertEquals("null SigV4-header authenticate null/null null false", inShort(line));
       assertTrue(line.contains("\"accessKey\":\"" + InMemoryTarget.ACCESS_KEY + "\""), line);
     }
-    assertEquals(3, Files.readAllLines(file).size());
+    assertEquals(answered, lines.stream().map(S3AccessTest::requestId).toList());
     target = new InMemoryTarget(Map.of());
+  }
+
+  private static String requestId(String line) {
+    return json(line).get("requestId").asText();
   }
 
   private static JsonNode json(String line) {
