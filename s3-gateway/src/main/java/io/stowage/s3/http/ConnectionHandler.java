@@ -67,7 +67,7 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
   private static final Logger LOG = LoggerFactory.getLogger(ConnectionHandler.class);
 
   /** Under this name every line that is logged for a request finds its id. */
-  private static final String REQUEST = "request";
+  static final String REQUEST = "request";
 
   /** One request and where it stands. */
   private static final class Exchange {
@@ -503,6 +503,7 @@ final class ConnectionHandler extends ChannelInboundHandlerAdapter implements Co
             head(exchange, response),
             response.stream(),
             exchange.course,
+            exchange.requestId,
             end -> streamed(exchange, end))
         .run();
   }

@@ -24,6 +24,7 @@ import io.netty.handler.codec.http.DefaultLastHttpContent;
 import io.netty.handler.codec.http.EmptyHttpHeaders;
 import io.netty.handler.codec.http.HttpResponse;
 import java.util.function.Consumer;
+import org.slf4j.MDC;
 
 /**
  * Carries a streamed response to its client. Runs on a worker while there is room in the socket and
@@ -50,6 +51,7 @@ final class ResponsePump implements Runnable {
   private final ResponseBody body;
   private final Consumer<PumpEnd> whenDone;
   private final Course course;
+  private final String requestId;
   private HttpResponse head;
 
   /**
@@ -64,6 +66,7 @@ final class ResponsePump implements Runnable {
       HttpResponse head,
       ResponseBody body,
       Course course,
+      String requestId,
       Consumer<PumpEnd> whenDone) {
     this.connection = connection;
     this.channel = channel;
@@ -71,11 +74,21 @@ final class ResponsePump implements Runnable {
     this.head = head;
     this.body = body;
     this.course = course;
+    this.requestId = requestId;
     this.whenDone = whenDone;
   }
 
   @Override
   public void run() {
+    MDC.put(ConnectionHandler.REQUEST, requestId);
+    try {
+      pump();
+    } finally {
+      MDC.remove(ConnectionHandler.REQUEST);
+    }
+  }
+
+  private void pump() {
     while (true) {
       if (!channel.isActive()) {
         done(End.CUT, null);
