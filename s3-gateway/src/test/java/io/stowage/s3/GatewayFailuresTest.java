@@ -28,6 +28,7 @@ import io.stowage.s3.suite.RawS3;
 import io.stowage.s3.suite.RawS3.Reply;
 import java.io.BufferedInputStream;
 import java.io.ByteArrayInputStream;
+import java.io.IOException;
 import java.io.InputStream;
 import java.io.SequenceInputStream;
 import java.net.InetAddress;
@@ -39,12 +40,15 @@ import java.security.MessageDigest;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Base64;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 import org.apache.log4j.AppenderSkeleton;
 import org.apache.log4j.Logger;
 import org.apache.log4j.spi.LoggingEvent;
@@ -177,6 +181,15 @@ class GatewayFailuresTest {
     }
   }
 
+  /** What a connection answers, once its head is out and the status can be no other any more. */
+  private static InputStream begun(Socket socket) throws IOException {
+    InputStream in = new BufferedInputStream(socket.getInputStream());
+    in.mark(1);
+    assertEquals('H', in.read(), "no response");
+    in.reset();
+    return in;
+  }
+
   @Test
   void aVersionThatWasReplacedIsCutAndNeverSpliced() throws Exception {
     try (InMemoryTarget gateway = new InMemoryTarget(Map.of())) {
@@ -188,7 +201,7 @@ class GatewayFailuresTest {
       get.sign();
       try (Socket socket = raw.open()) {
         socket.getOutputStream().write(get.wire());
-        InMemoryTarget.await(() -> gateway.gateway.http().memoryInUse() > 0, "no response");
+        InputStream in = begun(socket);
         var old =
             gateway.namespace.getObject(
                 GetObjectRequest.newBuilder()
@@ -198,23 +211,27 @@ class GatewayFailuresTest {
                     .build());
         raw.call("PUT", "/bucket/k").body(new byte[32 << 20]).send();
         old.getContainersList().forEach(c -> gateway.data.dropContainer(c.getId()));
-        byte[] got =
-            RawS3.readReply(new java.io.BufferedInputStream(socket.getInputStream()), false).body();
+        byte[] got = RawS3.readReply(in, false).body();
         assertTrue(got.length < content.length, "the bytes of the old version are gone");
         assertArrayEquals(java.util.Arrays.copyOf(content, got.length), got);
       }
     }
   }
 
-  /** A presigned link works for whoever reads it in a log. */
+  /**
+   * @param request id of the one that it was logged for; null: none
+   */
+  private record Logged(Object request, String text) {}
+
+  /** A presigned link works for whoever reads it in a log; the id finds what was answered. */
   @Test
-  void linksOfRequestsThatFailAreLoggedWithoutTheirSignatures() throws Exception {
-    List<String> logged = new CopyOnWriteArrayList<>();
+  void requestsThatFailAreLoggedByTheirIdsAndWithoutSignatures() throws Exception {
+    List<Logged> logged = new CopyOnWriteArrayList<>();
     AppenderSkeleton listening =
         new AppenderSkeleton() {
           @Override
           protected void append(LoggingEvent event) {
-            logged.add(event.getRenderedMessage());
+            logged.add(new Logged(event.getMDC("request"), event.getRenderedMessage()));
           }
 
           @Override
@@ -230,6 +247,7 @@ class GatewayFailuresTest {
       RawS3 raw = raw(gateway);
       raw.call("PUT", "/bucket").send();
       raw.call("PUT", "/bucket/k").body(bytes(32 << 20)).send();
+      Set<String> answered = new HashSet<>();
       List<String> links = new ArrayList<>();
       for (StoreException why :
           List.of(
@@ -238,7 +256,9 @@ class GatewayFailuresTest {
         gateway.namespace.refuseChanges(why);
         String link = raw.presign("PUT", "/bucket/k", Instant.now(), "604800");
         links.add(link);
-        assertTrue(raw.call("PUT", link).body("x").sendAsIs().status() >= 500);
+        RawS3.Reply failed = raw.call("PUT", link).body("x").sendAsIs();
+        assertTrue(failed.status() >= 500);
+        answered.add(failed.headers().get("x-amz-request-id"));
       }
       gateway.namespace.refuseChanges(null);
       String cut = raw.presign("GET", "/bucket/k", Instant.now(), "604800");
@@ -247,7 +267,7 @@ class GatewayFailuresTest {
         String host = gateway.target().endpoint().getAuthority();
         String request = "GET " + cut + " HTTP/1.1\r\nHost: " + host + "\r\n\r\n";
         socket.getOutputStream().write(request.getBytes(StandardCharsets.US_ASCII));
-        InMemoryTarget.await(() -> gateway.gateway.http().memoryInUse() > 0, "no response");
+        InputStream in = begun(socket);
         var old =
             gateway.namespace.getObject(
                 GetObjectRequest.newBuilder()
@@ -257,20 +277,29 @@ class GatewayFailuresTest {
                     .build());
         raw.call("DELETE", "/bucket/k").send();
         old.getContainersList().forEach(c -> gateway.data.dropContainer(c.getId()));
-        byte[] got =
-            RawS3.readReply(new java.io.BufferedInputStream(socket.getInputStream()), false).body();
-        assertTrue(got.length < 32 << 20, "cut");
+        RawS3.Reply got = RawS3.readReply(in, false);
+        assertTrue(got.body().length < 32 << 20, "cut");
+        answered.add(got.headers().get("x-amz-request-id"));
       }
       InMemoryTarget.await(
-          () -> logged.stream().anyMatch(line -> line.startsWith("Cannot finish the response")),
+          () ->
+              logged.stream()
+                  .anyMatch(line -> line.text().startsWith("Cannot finish the response")),
           "the cut is told");
       for (String link : links) {
         String signature = link.substring(link.indexOf("X-Amz-Signature=") + 16);
         assertEquals(64, signature.length());
-        assertFalse(logged.stream().anyMatch(line -> line.contains(signature)), logged.toString());
+        assertFalse(
+            logged.stream().anyMatch(line -> line.text().contains(signature)), logged.toString());
       }
-      long told = logged.stream().filter(line -> line.contains("X-Amz-Signature=-")).count();
-      assertTrue(told >= links.size(), logged.toString());
+      List<Logged> told =
+          logged.stream().filter(line -> line.text().contains("X-Amz-Signature=-")).toList();
+      assertEquals(
+          answered,
+          told.stream().map(Logged::request).collect(Collectors.toSet()),
+          logged.toString());
+      told.forEach(
+          line -> assertTrue(line.text().contains(line.request().toString()), line.text()));
     } finally {
       Logger.getRootLogger().removeAppender(listening);
     }

@@ -26,8 +26,11 @@ import io.stowage.s3.suite.RawS3;
 import java.io.IOException;
 import java.net.URI;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -355,10 +358,19 @@ class S3BucketSettingsTest {
     AccessLogs.deliver(s3, "bucket", "closed", "");
     s3.createBucket(b -> b.bucket("logs").acl("log-delivery-write"));
     AccessLogs.deliver(s3, "bucket", "logs", "log/");
-    s3.putObject(b -> b.bucket("bucket").key("a b"), RequestBody.fromString("content"));
-    s3.getObjectAsBytes(b -> b.bucket("bucket").key("a b"));
-    assertThrows(
-        S3Exception.class, () -> other.getObjectAsBytes(b -> b.bucket("bucket").key("a b")));
+    Set<String> answered =
+        Set.of(
+            s3.putObject(b -> b.bucket("bucket").key("a b"), RequestBody.fromString("content"))
+                .responseMetadata()
+                .requestId(),
+            s3.getObjectAsBytes(b -> b.bucket("bucket").key("a b"))
+                .response()
+                .responseMetadata()
+                .requestId(),
+            assertThrows(
+                    S3Exception.class,
+                    () -> other.getObjectAsBytes(b -> b.bucket("bucket").key("a b")))
+                .requestId());
     StringBuilder all = new StringBuilder();
     InMemoryTarget.await(
         () -> {
@@ -377,13 +389,17 @@ class S3BucketSettingsTest {
     Pattern format =
         Pattern.compile(
             "tester bucket \\[\\d\\d/[A-Z][a-z]{2}/\\d{4}:\\d\\d:\\d\\d:\\d\\d \\+0000\\] 127.0.0.1"
-                + " (tester|other) [0-9A-Fa-f]{16} REST\\.(PUT|GET)\\.OBJECT a\\+b"
+                + " (tester|other) ([0-9A-F]{16}) REST\\.(PUT|GET)\\.OBJECT a\\+b"
                 + " \"(PUT|GET) /bucket/a%20b(\\?[^\"]*)? HTTP/1.1\" (200|403) (-|AccessDenied)"
                 + " (-|7) (-|\\d+) \\d+ \\d+ \"-\" \"aws-sdk-java[^\"]*\" - \\S+ SigV4 - AuthHeader"
                 + " 127.0.0.1:\\d+ - - -");
+    Set<String> logged = new HashSet<>();
     for (String line : lines) {
-      assertTrue(format.matcher(line).matches(), line);
+      Matcher matcher = format.matcher(line);
+      assertTrue(matcher.matches(), line);
+      logged.add(matcher.group(2));
     }
+    assertEquals(answered, logged);
     s3.putBucketLogging(b -> b.bucket("bucket").bucketLoggingStatus(l -> {}));
     assertNull(s3.getBucketLogging(b -> b.bucket("bucket")).loggingEnabled());
   }
