@@ -1249,6 +1249,40 @@ class DoorTest {
     assertEquals(1, reply.getObjects(2).getStamp());
   }
 
+  /** To say that governance is bypassed is one thing, to be allowed to another. */
+  @Test
+  void bypassingGovernanceIsAPermissionOfItsOwn() throws Exception {
+    share(
+        "Allow",
+        "\"s3:DeleteObjectVersion\", \"s3:PutObjectRetention\", \"s3:PutObjectLegalHold\"",
+        "\"arn:aws:s3:::b/*\"");
+    ObjectToDelete.Builder version = ObjectToDelete.newBuilder().setKey("k").setVersionId(5);
+    DeleteObjectsRequest plain =
+        DeleteObjectsRequest.newBuilder().setBucket("b").addObjects(version).build();
+    DeleteObjectsRequest delete =
+        plain.toBuilder().setObjects(0, version.setBypassGovernance(true)).build();
+    DeleteObjectsReply reply =
+        DeleteObjectsReply.newBuilder().addObjects(DeletedObject.getDefaultInstance()).build();
+    SetObjectMetadataRequest lock =
+        change(
+            ObjectMetadata.newBuilder()
+                .setLock(ObjectLock.newBuilder().setMode(LockMode.GOVERNANCE)));
+    SetObjectMetadataRequest bypassing = lock.toBuilder().setBypassGovernance(true).build();
+    assertEquals(1, deleted(plain, reply));
+    assertEquals(lock, passed("setObjectMetadata", lock, "bob"));
+    assertEquals(0, deleted(delete, reply));
+    denied("setObjectMetadata", bypassing, "bob");
+    share("Allow", "\"s3:BypassGovernanceRetention\"", "\"arn:aws:s3:::b/*\"");
+    assertEquals(1, deleted(delete, reply));
+    assertEquals(bypassing, passed("setObjectMetadata", bypassing, "bob"));
+  }
+
+  /** How many of bob's deletions get through. */
+  private int deleted(DeleteObjectsRequest request, DeleteObjectsReply reply) throws Exception {
+    Message passed = passed("deleteObjects", request, "bob", reply);
+    return passed == null ? 0 : ((DeleteObjectsRequest) passed).getObjectsCount();
+  }
+
   @Test
   void aChangeDemandsWhatItChanges() throws Exception {
     share("Allow", "\"s3:PutObject\"", "\"arn:aws:s3:::b/*\"");
