@@ -23,12 +23,19 @@ import io.stowage.client.crypt.Envelopes;
 import io.stowage.client.crypt.KeyService;
 import io.stowage.client.crypt.ObjectCipher;
 import io.stowage.client.keys.HadoopKeys;
+import io.stowage.client.twin.InMemoryDataPath;
+import io.stowage.client.twin.InMemoryObjectManager;
 import io.stowage.common.conf.Keys;
 import io.stowage.common.conf.StowageConfig;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.Encryption;
+import io.stowage.common.proto.Identity;
+import io.stowage.common.proto.PutIdentityRequest;
 import io.stowage.common.time.StoreClock;
+import io.stowage.s3.S3GatewayServer;
+import io.stowage.s3.suite.RawS3;
+import io.stowage.s3.suite.RawS3.Reply;
 import java.io.OutputStream;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
@@ -46,12 +53,17 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Objects' keys wrapped by a Hadoop KMS, over HTTP. */
+/**
+ * Objects' keys wrapped by a Hadoop KMS, over HTTP, as the key service and as a gateway have it.
+ */
 class KmsKeysTest {
   private static final byte[] DIGEST = "sixteen bytes...".getBytes(StandardCharsets.US_ASCII);
 
   @TempDir private Path directory;
   private MiniKMS kms;
+  private final InMemoryObjectManager namespace =
+      new InMemoryObjectManager(StoreClock.system(), "rs-3-2");
+  private final InMemoryDataPath data = new InMemoryDataPath();
 
   @BeforeEach
   void startKms() throws Exception {
@@ -73,6 +85,20 @@ class KmsKeysTest {
   private KeyService open() throws Exception {
     return HadoopKeys.open(
         StowageConfig.of(Map.of(Keys.ENCRYPTION_KEY_PROVIDER.name(), uri())), new Configuration());
+  }
+
+  /** Asks a gateway with these keys; what it stores is there for the next. */
+  private Reply ask(KeyService keys, String method, String path) throws Exception {
+    StowageConfig config = StowageConfig.of(Map.of()).with(Keys.S3_BIND, "127.0.0.1:0");
+    try (S3GatewayServer gateway =
+        S3GatewayServer.start(config, namespace, data, keys, StoreClock.system())) {
+      URI endpoint = URI.create("http://127.0.0.1:" + gateway.port());
+      RawS3.Call call = new RawS3(endpoint, "AK", "secret", "us-east-1").call(method, path);
+      if (path.endsWith("/k") && method.equals("PUT")) {
+        call.header("x-amz-server-side-encryption", "aws:kms").body("content");
+      }
+      return call.send();
+    }
   }
 
   @Test
@@ -107,6 +133,18 @@ class KmsKeysTest {
     try (KeyService keys = open()) {
       envelope =
           new Envelopes(keys, StoreClock.system()).withNamedKey(1, "stowage-kms", none).envelope();
+      namespace.putIdentity(
+          PutIdentityRequest.newBuilder()
+              .setIdentity(
+                  Identity.newBuilder().setAccessKey("AK").setSecretKey("secret").setUser("tester"))
+              .build());
+      assertEquals(200, ask(keys, "PUT", "/bucket").status());
+      Reply put = ask(keys, "PUT", "/bucket/k");
+      assertEquals(200, put.status(), put.text());
+      Reply got = ask(keys, "GET", "/bucket/k");
+      assertEquals("content", got.text());
+      assertEquals("aws:kms", got.headers().get("x-amz-server-side-encryption"));
+      assertEquals("stowage-kms", got.headers().get("x-amz-server-side-encryption-aws-kms-key-id"));
     }
     kms.stop();
     Configuration acls = new Configuration(false);
@@ -126,6 +164,12 @@ class KmsKeysTest {
               () -> envelopes.open(1, envelope, null))) {
         assertEquals(ErrorCode.ACCESS_DENIED, assertThrows(StoreException.class, call).code());
       }
+      for (String method : List.of("GET", "PUT")) {
+        Reply denied = ask(keys, method, "/bucket/k");
+        assertEquals("AccessDenied", denied.code(), denied.text());
+        assertEquals(403, denied.status());
+      }
+      assertEquals(200, ask(keys, "HEAD", "/bucket/k").status(), "which opens nothing");
     }
   }
 
