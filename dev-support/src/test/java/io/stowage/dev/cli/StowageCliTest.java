@@ -196,7 +196,7 @@ class StowageCliTest {
         out);
     assertEquals(1, stowage(create));
     assertEquals(1, stowage("user", "create", "bob", "--access-key", "AKALICE"));
-    assertEquals(0, stowage("user", "create", "bob"));
+    assertEquals(0, stowage("user", "create", "bob", "--admin"));
     assertTrue(out.matches("(?s).*\nsecret key:   [-\\w]{40}\n"), out);
     JsonNode users = users();
     assertEquals(2, users.size());
@@ -207,6 +207,7 @@ class StowageCliTest {
     assertEquals("alice@example.com", alice.get("email").asText());
     assertEquals("false", alice.get("admin").asText());
     assertTrue(users.get(1).get("keys").asText().matches("STOW[A-Z2-7]{16}"), out);
+    assertEquals("true", users.get(1).get("admin").asText());
 
     assertEquals(0, stowage("user", "rotate", "alice", "--keep-old", "--access-key", "AKNEXT"));
     assertEquals("AKALICE,AKNEXT", users().get(0).get("keys").asText());
