@@ -51,6 +51,15 @@ final class SdkChecks {
   /** A client that waits for ever is a failure too. */
   private static final int PATIENCE_SECONDS = 60;
 
+  /** What the store checks. The SDK knows others, which it sends where it is told to alone. */
+  private static final List<ChecksumAlgorithm> ALGORITHMS =
+      List.of(
+          ChecksumAlgorithm.CRC32,
+          ChecksumAlgorithm.CRC32_C,
+          ChecksumAlgorithm.CRC64_NVME,
+          ChecksumAlgorithm.SHA1,
+          ChecksumAlgorithm.SHA256);
+
   private SdkChecks() {}
 
   private static StaticCredentialsProvider credentials(Endpoint e) {
@@ -67,7 +76,7 @@ final class SdkChecks {
             .build()) {
       s3.createBucket(b -> b.bucket(e.bucket()));
       int count = 0;
-      for (ChecksumAlgorithm algorithm : ChecksumAlgorithm.knownValues()) {
+      for (ChecksumAlgorithm algorithm : ALGORITHMS) {
         byte[] content = bytes(300_000 + count, count);
         String key = "by " + algorithm;
         s3.putObject(
