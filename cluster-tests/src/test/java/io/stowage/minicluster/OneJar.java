@@ -24,7 +24,9 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Stream;
 
-/** The jar of {@code stow://} that jobs get, and class paths with that and no other class of ours. */
+/**
+ * The jar of {@code stow://} that jobs get, and class paths with that and no other class of ours.
+ */
 final class OneJar {
   private OneJar() {}
 

@@ -791,7 +791,7 @@ class RepackIT {
           return true;
         }
       } catch (NoSuchFileException e) {
-        continue;
+        // it has gone
       }
     }
     return false;

@@ -142,6 +142,7 @@ import org.apache.log4j.Logger;
 import org.apache.log4j.spi.LoggingEvent;
 import org.apache.zookeeper.CreateMode;
 import org.apache.zookeeper.KeeperException;
+import org.apache.zookeeper.Watcher;
 import org.apache.zookeeper.ZooDefs;
 import org.apache.zookeeper.ZooKeeper;
 import org.apache.zookeeper.client.ZKClientConfig;
@@ -1025,7 +1026,7 @@ class SecureClusterIT {
   void theElectionIsTheScmsAlone() throws Exception {
     ZKClientConfig anonymous = new ZKClientConfig();
     anonymous.setProperty(ZKClientConfig.ENABLE_CLIENT_SASL_KEY, "false");
-    try (ZooKeeper nobody = zooKeeper(anonymous)) {
+    try (ZooKeeper nobody = zooKeeper(anonymous, Watcher.Event.KeeperState.SyncConnected)) {
       usesNothingOfTheElection(nobody);
     }
     for (String principal : List.of("bob", "om/localhost", "dn/localhost")) {
@@ -1072,16 +1073,22 @@ class SecureClusterIT {
     ZKClientConfig config = new ZKClientConfig();
     config.setProperty(ZKClientConfig.ENABLE_CLIENT_SASL_KEY, "true");
     config.setProperty(ZKClientConfig.LOGIN_CONTEXT_NAME_KEY, section);
-    return zooKeeper(config);
+    return zooKeeper(config, Watcher.Event.KeeperState.SaslAuthenticated);
   }
 
-  private static ZooKeeper zooKeeper(ZKClientConfig config) throws Exception {
+  /** A client that has come to a state: one whose login fails goes on as nobody. */
+  private static ZooKeeper zooKeeper(ZKClientConfig config, Watcher.Event.KeeperState awaited)
+      throws Exception {
     CountDownLatch connected = new CountDownLatch(1);
     ZooKeeper client =
         new ZooKeeper(
             cluster.config().get(Keys.ZOOKEEPER_QUORUM),
             10_000,
-            event -> connected.countDown(),
+            event -> {
+              if (event.getState() == awaited) {
+                connected.countDown();
+              }
+            },
             config);
     assertTrue(connected.await(20, TimeUnit.SECONDS));
     return client;

@@ -438,7 +438,9 @@ class SyncedFilesIT {
     }
   }
 
-  /** Over sockets, in whose buffers all that the streams keep would be more memory than there is. */
+  /**
+   * Over sockets, in whose buffers all that the streams keep would be more memory than there is.
+   */
   @Test
   void tenThousandStreamsAreOpenByAFewThreads() throws Exception {
     byte[] content = TestContent.of("open", 16 << 10);

@@ -742,7 +742,7 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource, Counted
     } else {
       Entry nearest = nearestAncestor(path, key);
       Entry above = makeWay(path, key, nearest, FileAcls.DIRECTORY);
-      stays |= above != nearest && !above.object().getImplied();
+      stays |= !above.key().equals(nearest.key()) && !above.object().getImplied();
       parent = Optional.of(above);
     }
     ObjectMetadata.Builder metadata = ObjectMetadata.newBuilder().setOwner(user);

@@ -293,7 +293,8 @@ final class StowageInputStream extends FSInputStream
 
   /**
    * What is fetched is a part of the buffers that it was received in, of up to 1 MiB for each shard
-   * that answered: a short piece that is kept would keep many times what {@link PieceMemory} counts.
+   * that answered: a short piece that is kept would keep many times what {@link PieceMemory}
+   * counts.
    */
   private ByteBuf fetchApart(long start, int count) throws IOException {
     ByteBuf received = fetch(start, count);

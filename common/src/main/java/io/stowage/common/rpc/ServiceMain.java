@@ -84,13 +84,13 @@ public final class ServiceMain {
         LOG.warn(heard);
         System.err.println("stowage " + name + ": " + heard);
       }
+      KerberosLogin login = KerberosLogin.login(role, config, hadoop).ofWholeProcess();
       if (!role.equals(KerberosLogin.Role.DATANODE)) { // which keeps no secrets
         String unsealed = CredentialSeal.warning(config, hadoop); // the log is told by who seals
         if (!unsealed.isEmpty()) {
           System.err.println("stowage " + name + ": " + unsealed);
         }
       }
-      KerberosLogin login = KerberosLogin.login(role, config, hadoop).ofWholeProcess();
       MetricSystem.start("stowage-" + name);
       ProcessHealth health = new ProcessHealth(name);
       MetricsServer metrics =
