@@ -16,6 +16,7 @@
 package io.stowage.client;
 
 import io.stowage.common.error.StoreException;
+import io.stowage.common.proto.ByteRange;
 import io.stowage.common.proto.ReportDamageRequest;
 import io.stowage.common.time.StoreClock;
 import java.time.Duration;
@@ -28,9 +29,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Tells the container manager of shards that were found gone or corrupt, behind the readers' backs:
- * each shard once in {@link #QUIET}, what gathered of a container in one call. A hint that may be
- * lost: who reads the shard later finds it again. Thread-safe.
+ * Tells the container manager of shards that were found gone, corrupt or short, behind the readers'
+ * backs: each shard once in {@link #QUIET}, what gathered of a container in one call. A hint that
+ * may be lost: who reads the shard later finds it again. Thread-safe.
  */
 final class DamageReports {
   private static final Logger LOG = LoggerFactory.getLogger(DamageReports.class);
@@ -51,11 +52,13 @@ final class DamageReports {
   private final Containers containers;
   private final StoreClock clock;
   private final Map<Shard, Long> reportedNanos = new ConcurrentHashMap<>();
-  private final Map<Shard, String> waiting = new ConcurrentHashMap<>();
+  private final Map<Shard, Damage> waiting = new ConcurrentHashMap<>();
 
   private volatile DamageListener listener = (container, shard, what) -> {};
 
   private record Shard(long container, int index) {}
+
+  private record Damage(String what, ByteRange sectors) {}
 
   DamageReports(Containers containers, StoreClock clock) {
     this.containers = containers;
@@ -66,8 +69,12 @@ final class DamageReports {
     listener = whom;
   }
 
-  /** Never blocks. */
-  void report(long container, int shard, String what) {
+  /**
+   * Reports a shard. Never blocks.
+   *
+   * @param sectors some that it did not give; empty: none in particular
+   */
+  void report(long container, int shard, String what, ByteRange sectors) {
     listener.damaged(container, shard, what);
     long now = clock.monotonicNanos();
     Shard key = new Shard(container, shard);
@@ -82,7 +89,7 @@ final class DamageReports {
       reportedNanos.clear();
     }
     reportedNanos.put(key, now);
-    waiting.put(key, what);
+    waiting.put(key, new Damage(what, sectors));
     LOG.info("Shard {} of container {}: {}", shard, ShardPlaces.name(container), what);
   }
 
@@ -108,12 +115,13 @@ final class DamageReports {
     ReportDamageRequest.Builder request = ReportDamageRequest.newBuilder().setContainer(container);
     StringBuilder what = new StringBuilder();
     for (Shard shard : shards) {
-      request.addShards(shard.index());
+      Damage damage = waiting.remove(shard);
+      request.addShards(shard.index()).addSectors(damage.sectors());
       what.append(what.length() == 0 ? "" : "; ")
           .append("shard ")
           .append(shard.index())
           .append(": ")
-          .append(waiting.remove(shard));
+          .append(damage.what());
     }
     try {
       containers.reportDamage(request.setWhat(what.toString()).build());

@@ -102,12 +102,7 @@ final class Decoding {
       int sector,
       int[] sources,
       int[] holes) {
-    int used = 0;
-    for (int i = answers.length - 1; i >= 0 && used == 0; i--) { // parities know every stripe
-      if (isWritten(answers, i, sector) && i != shard) {
-        used = answers[i].usedShards(sector);
-      }
-    }
+    int used = used(shard, answers, sector);
     if ((used >>> shard & 1) == 0) {
       return false; // nobody tells the stripe, or the stripe has nothing on this shard
     }
@@ -124,6 +119,23 @@ final class Decoding {
     sources[sector] = written;
     holes[sector] = data & ~used;
     return Integer.bitCount(written | holes[sector]) >= policy.k();
+  }
+
+  /** Whether a sector's stripe has a cell on a shard, by the others' word. */
+  static boolean isInStripe(ErasurePolicy policy, int shard, ShardAnswer[] answers, int sector) {
+    int used = used(shard, answers, sector);
+    return used != 0 && (shard >= policy.k() || (used >>> shard & 1) != 0);
+  }
+
+  /** Bitmap of a sector's stripe, as other shards tell it; 0 if none does. */
+  private static int used(int shard, ShardAnswer[] answers, int sector) {
+    int used = 0;
+    for (int i = answers.length - 1; i >= 0 && used == 0; i--) { // parities know every stripe
+      if (isWritten(answers, i, sector) && i != shard) {
+        used = answers[i].usedShards(sector);
+      }
+    }
+    return used;
   }
 
   private static boolean isWritten(ShardAnswer[] answers, int i, int sector) {

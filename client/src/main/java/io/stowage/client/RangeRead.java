@@ -24,10 +24,13 @@ import io.stowage.common.needle.NeedleHeader;
 import io.stowage.common.proto.ByteRange;
 import io.stowage.common.proto.Extent;
 import io.stowage.common.proto.ReadShardRequest;
+import io.stowage.common.proto.SectorState;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 import java.util.function.IntPredicate;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
 
@@ -43,6 +46,9 @@ final class RangeRead implements AutoCloseable {
       return bytes.retainedSlice(index, length);
     }
   }
+
+  /** Sectors of a report of damage, at most; the same bound stands in {@code scm.proto}. */
+  private static final int MAX_REPORTED = 256 * Sectors.BYTES;
 
   private record Wanted(ExtentMap.Piece piece, int resultOffset) {}
 
@@ -70,6 +76,7 @@ final class RangeRead implements AutoCloseable {
   private ByteBuf result; // bytes of the sector ranges in order, or the needle's
   private boolean resultIsBare;
   private boolean done;
+  private Map<Integer, ByteRange> unwritten = Map.of();
 
   private RangeRead(Extent extent, ShardPlaces places, int shard, ByteString writeId) {
     this.extent = extent;
@@ -155,6 +162,12 @@ final class RangeRead implements AutoCloseable {
       request.addAllRanges(sectorRanges).setSectorCrcs(true);
     }
     return request.build();
+  }
+
+  /** Where it begins, for a report. */
+  ByteRange firstSectors() {
+    ByteRange first = sectorRanges.get(0);
+    return first.toBuilder().setLength(Math.min(first.getLength(), MAX_REPORTED)).build();
   }
 
   /** Bytes that any shard is asked for. */
@@ -333,6 +346,7 @@ final class RangeRead implements AutoCloseable {
     if (decoded == null) {
       return;
     }
+    unwritten = findUnwritten();
     if (!bare) {
       finish(decoded);
       return;
@@ -353,6 +367,41 @@ final class RangeRead implements AutoCloseable {
               + e.getMessage());
     }
     finish(decoded);
+  }
+
+  /**
+   * Once it is decoded: by shard, a sector that the shard calls never written though the stripe has
+   * it. The stripe is a manifest's, so all its cells were durable once: a disk has dropped that.
+   */
+  Map<Integer, ByteRange> unwritten() {
+    return unwritten;
+  }
+
+  private Map<Integer, ByteRange> findUnwritten() {
+    Map<Integer, ByteRange> found = new TreeMap<>();
+    int sectors = sectors();
+    for (int of = 0; of < answers.length; of++) {
+      for (int sector = 0; answers[of] != null && sector < sectors; sector++) {
+        if (answers[of].state(sector) == SectorState.NEVER_WRITTEN
+            && Decoding.isInStripe(places.policy(), of, answers, sector)) {
+          long address = addressOf(sector);
+          found.put(of, byteRange(address, address + Sectors.BYTES));
+          break;
+        }
+      }
+    }
+    return found;
+  }
+
+  private long addressOf(int sector) {
+    long left = (long) sector * Sectors.BYTES;
+    for (ByteRange range : sectorRanges) {
+      if (left < range.getLength()) {
+        return range.getOffset() + left;
+      }
+      left -= range.getLength();
+    }
+    throw new IllegalStateException("sector " + sector + " was not asked for");
   }
 
   private int sectors() {

@@ -19,6 +19,7 @@ import io.stowage.common.data.DatanodeDirectory;
 import io.stowage.common.data.ShardService.ShardBytes;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.proto.ByteRange;
 import io.stowage.common.proto.ContainerInfo;
 import io.stowage.common.proto.LocateContainersRequest;
 import java.util.ArrayDeque;
@@ -53,6 +54,8 @@ final class RangeReads {
    * read.
    */
   private static final long HELD_UP_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
+
+  private static final String NEVER_WRITTEN = "never written what its stripe has there";
 
   /** A shard that others outrun by so much, started later, is late. */
   private static final int TIMES_OUTRUN = 3;
@@ -296,7 +299,7 @@ final class RangeReads {
         String wrong = range.accept(shard, answer.bytes());
         bad = wrong != null;
         if (bad) {
-          damage.report(range.container(), shard, wrong);
+          damage.report(range.container(), shard, wrong, range.firstSectors());
         }
       } else {
         failed(range, shard, answer.error());
@@ -314,6 +317,9 @@ final class RangeReads {
       range.tryDecode();
       if (range.isDone()) {
         decoded.increment();
+        range
+            .unwritten()
+            .forEach((of, where) -> damage.report(range.container(), of, NEVER_WRITTEN, where));
       }
       if (range.wasOutrun(TIMES_OUTRUN, System.nanoTime())) {
         health.late(range.places().nodeId(range.shard()));
@@ -337,10 +343,10 @@ final class RangeReads {
           // Rebuilt elsewhere, most likely: cheaper to look up than to decode around.
           refresh(range);
           if (range.hasFailedItself()) {
-            damage.report(range.container(), shard, code.toString());
+            report(range, shard, code);
           }
         }
-        case SHARD_FAILED, CORRUPT_DATA -> damage.report(range.container(), shard, code.toString());
+        case SHARD_FAILED, CORRUPT_DATA -> report(range, shard, code);
         case UNAVAILABLE, TIMEOUT -> {
           // A node that is away: its heartbeats tell SCM more than we could.
           health.late(range.places().nodeId(shard));
@@ -350,6 +356,10 @@ final class RangeReads {
           // Busy, or of another version: nothing is wrong with the bytes.
         }
       }
+    }
+
+    private void report(RangeRead range, int shard, ErrorCode code) {
+      damage.report(range.container(), shard, code.toString(), ByteRange.getDefaultInstance());
     }
 
     /** Asks k others, or when they were, those left over; false if there is nobody left to ask. */

@@ -27,10 +27,12 @@ import io.stowage.common.erasure.ErasurePolicy;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
+import io.stowage.common.proto.ByteRange;
 import io.stowage.common.proto.Extent;
 import io.stowage.common.proto.LeaseGrant;
 import io.stowage.common.proto.LeaseOutcome;
 import io.stowage.common.proto.Manifest;
+import io.stowage.common.proto.ReportDamageRequest;
 import io.stowage.common.time.ManualClock;
 import io.stowage.common.time.StoreClock;
 import java.time.Duration;
@@ -221,11 +223,17 @@ class StowageDataPathTest extends DataPathContractTest {
     Manifest smallManifest = write(ErasurePolicy.RS_3_2, small, true, 5_000).manifest();
     Manifest largeManifest = write(ErasurePolicy.RS_3_2, large, true, 5_000).manifest();
     long container = smallManifest.getExtents(0).getContainer();
-    cluster.memory(0).forget(container);
-    cluster.memory(1).forget(container);
+    for (int shard = 0; shard < 2; shard++) {
+      cluster.memory(cluster.nodeOf(container, shard)).forget(container);
+    }
+    Set<Integer> heard = new HashSet<>(); // by this thread
+    path.tellDamage((of, shard, what) -> heard.add(shard));
     assertReads(small, smallManifest);
+    heard.clear();
     assertReads(large, largeManifest);
-    cluster.memory(2).forget(container);
+    assertEquals(Set.of(0, 1), heard);
+    await(() -> reported(container).equals(Set.of(0, 1)));
+    cluster.memory(cluster.nodeOf(container, 2)).forget(container);
     StoreException e = assertThrows(StoreException.class, () -> readAll(reader(largeManifest)));
     assertEquals(ErrorCode.DATA_UNAVAILABLE, e.code());
   }
@@ -254,6 +262,22 @@ class StowageDataPathTest extends DataPathContractTest {
             Arrays.copyOfRange(last, from, from + count), bytes, between + " then " + from);
       }
     }
+  }
+
+  /** Shards of a container that were reported, each with whole sectors that it lacks. */
+  private Set<Integer> reported(long container) {
+    Set<Integer> shards = new HashSet<>();
+    for (ReportDamageRequest report : cluster.damage()) {
+      for (int i = 0; i < report.getShardsCount(); i++) {
+        ByteRange sectors = report.getSectors(i);
+        assertTrue(sectors.getLength() > 0, report::toString);
+        assertEquals(0, (sectors.getOffset() | sectors.getLength()) % 4_096, report::toString);
+        if (report.getContainer() == container) {
+          shards.add(report.getShards(i));
+        }
+      }
+    }
+    return shards;
   }
 
   @Test

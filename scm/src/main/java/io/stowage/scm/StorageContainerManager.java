@@ -23,6 +23,7 @@ import io.stowage.common.proto.AcceptUnknownShardsReply;
 import io.stowage.common.proto.AcceptUnknownShardsRequest;
 import io.stowage.common.proto.AddDeadBytesReply;
 import io.stowage.common.proto.AddDeadBytesRequest;
+import io.stowage.common.proto.ByteRange;
 import io.stowage.common.proto.ClaimContainerReply;
 import io.stowage.common.proto.ClaimContainerRequest;
 import io.stowage.common.proto.ClusterStatusReply;
@@ -90,9 +91,7 @@ import io.stowage.scm.container.Term;
 import io.stowage.scm.container.TokenKeyRolls;
 import io.stowage.scm.election.Election;
 import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.List;
-import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.random.RandomGenerator;
@@ -617,9 +616,16 @@ final class StorageContainerManager
           ContainerRow row = map.get(request.getContainer());
           if (row != null) {
             String what = printable(request.getWhat());
-            Set<Integer> named = new HashSet<>(request.getShardsList());
-            for (int index = 0; index < row.info().getShardsCount(); index++) {
-              if (!named.contains(index)) {
+            ByteRange[] named = new ByteRange[row.info().getShardsCount()];
+            for (int i = 0; i < request.getShardsCount(); i++) {
+              int index = request.getShards(i);
+              if (index >= 0 && index < named.length) {
+                boolean told = i < request.getSectorsCount();
+                named[index] = told ? request.getSectors(i) : ByteRange.getDefaultInstance();
+              }
+            }
+            for (int index = 0; index < named.length; index++) {
+              if (named[index] == null) {
                 continue;
               }
               ShardPlace place = row.info().getShards(index);
@@ -629,7 +635,7 @@ final class StorageContainerManager
               } else {
                 cluster.suspect(place.getNodeId(), told);
               }
-              now.verify(row, place);
+              now.verify(row, place, named[index]);
             }
           }
           return ReportDamageReply.getDefaultInstance();

@@ -27,6 +27,7 @@ import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.AcceptUnknownShardsRequest;
+import io.stowage.common.proto.ByteRange;
 import io.stowage.common.proto.ClaimContainerReply;
 import io.stowage.common.proto.ClaimContainerRequest;
 import io.stowage.common.proto.ClusterStatusReply;
@@ -1691,6 +1692,7 @@ class RepairTest {
                 .build()));
     h.pass(Duration.ofSeconds(3));
     assertTrue(node.obeyedOrders().stream().anyMatch(Order::hasVerify));
+    assertFalse(node.obeyedOrders().stream().anyMatch(order -> order.getVerify().hasSectors()));
     assertEquals(1, h.container(id).getShards(1).getGeneration()); // it was well
     node.lose(id, 1);
     assertNotNull(
@@ -1698,6 +1700,54 @@ class RepairTest {
     h.pass(A_LITTLE);
     assertWhole(h, id);
     assertEquals(2, h.container(id).getShards(1).getGeneration());
+  }
+
+  /** What a shard lacks the others say, and none of them while writes may be on their way. */
+  @Test
+  void sectorsThatAClientDidNotGetAreComparedOnceTheContainerIsClosed() throws Exception {
+    ScmHarness h = new ScmHarness(6, null);
+    long open = h.written(8_192).getContainer().getId();
+    long closed = sealed(h);
+    ByteRange sectors = ByteRange.newBuilder().setOffset(8_192).setLength(4_096).build();
+    List<ByteRange> wrong =
+        List.of(
+            sectors.toBuilder().setOffset(1).build(),
+            sectors.toBuilder().setLength(100).build(),
+            sectors.toBuilder().setLength(2 << 20).build(),
+            sectors.toBuilder().setOffset(-4_096).build());
+    List<ReportDamageRequest> reports = new ArrayList<>();
+    for (int i = 0; i < wrong.size(); i++) {
+      reports.add(report(closed, i, wrong.get(i)));
+    }
+    reports.add(report(open, 1, sectors));
+    reports.add(report(closed, 4, sectors));
+    for (ReportDamageRequest report : reports) {
+      assertNotNull(h.scm.reportDamage(report));
+    }
+    h.pass(Duration.ofSeconds(3));
+    List<Order> verified =
+        h.nodes.stream()
+            .flatMap(node -> node.obeyedOrders().stream())
+            .filter(Order::hasVerify)
+            .toList();
+    assertEquals(reports.size(), verified.size());
+    List<Order> compared = verified.stream().filter(o -> o.getVerify().hasSectors()).toList();
+    assertEquals(1, compared.size(), compared::toString);
+    assertEquals(closed, compared.get(0).getShard().getContainer());
+    assertEquals(4, compared.get(0).getShard().getIndex());
+    assertEquals(sectors, compared.get(0).getVerify().getSectors());
+    assertEquals("rs-3-2", compared.get(0).getVerify().getPolicy());
+    assertEquals(
+        List.of(0, 1, 2, 3, 4),
+        compared.get(0).getVerify().getSourcesList().stream().map(p -> p.getIndex()).toList());
+  }
+
+  private static ReportDamageRequest report(long container, int shard, ByteRange sectors) {
+    return ReportDamageRequest.newBuilder()
+        .setContainer(container)
+        .addShards(shard)
+        .addSectors(sectors)
+        .build();
   }
 
   @Test

@@ -25,6 +25,7 @@ import io.stowage.common.proto.OrderProgress;
 import io.stowage.common.proto.OrderResult;
 import io.stowage.common.proto.ShardKey;
 import io.stowage.common.proto.ShardReport;
+import io.stowage.common.proto.VerifyShardOrder;
 import io.stowage.common.time.StoreClock;
 import io.stowage.datanode.disk.DiskFullException;
 import io.stowage.datanode.shard.ShardId;
@@ -47,7 +48,7 @@ import org.slf4j.LoggerFactory;
 /**
  * The rebuilds of a node: few at a time on each disk, the others waiting in the order in which SCM
  * asked for them. Owns their threads, a pool for each disk, so that a disk that hangs holds up only
- * its own. Thread-safe.
+ * its own; and one that looks whether a rebuild is needed ({@link Comparison}). Thread-safe.
  *
  * <p>An order for a shard that is being rebuilt joins it; one for a shard that is there is answered
  * at once. An order for another generation of the same shard ends the older one, whose shard nobody
@@ -59,6 +60,9 @@ public final class Rebuilds implements AutoCloseable {
   /** Waiting or under way; SCM sends a few at a time and is told when they are too many. */
   private static final int MAX_REBUILDS = 1_000;
 
+  /** Those that wait; what comes then is reported again. */
+  private static final int MAX_COMPARISONS = 100;
+
   /** Callers that joined one rebuild: there are few SCMs, and each remembers its own order. */
   private static final int MAX_WAITERS = 16;
 
@@ -67,6 +71,7 @@ public final class Rebuilds implements AutoCloseable {
   private final RepairSettings settings;
   private final StoreClock clock;
   private final ExecutorService forces;
+  private final ThreadPoolExecutor comparisons;
 
   // Guarded by this.
   private final Map<ShardKey, Job> jobs = new LinkedHashMap<>();
@@ -101,6 +106,16 @@ public final class Rebuilds implements AutoCloseable {
             TimeUnit.SECONDS,
             new SynchronousQueue<>(),
             new DefaultThreadFactory("datanode-rebuild-force", true));
+    this.comparisons =
+        new ThreadPoolExecutor(
+            1,
+            1,
+            10,
+            TimeUnit.SECONDS,
+            new LinkedBlockingQueue<>(MAX_COMPARISONS),
+            new DefaultThreadFactory("datanode-compare", true),
+            new ThreadPoolExecutor.DiscardPolicy());
+    comparisons.allowCoreThreadTimeOut(true);
   }
 
   /**
@@ -122,6 +137,28 @@ public final class Rebuilds implements AutoCloseable {
     }
     store.repairRate(key); // the disk is one of this node's
     begin(order, key, answer);
+  }
+
+  /** Has some sectors of a shard compared with the others of its container, soon. */
+  public void compare(ShardKey key, VerifyShardOrder order) {
+    comparisons.execute(
+        () -> {
+          try {
+            int lacking = new Comparison(key, order, store, datanodes).lacking();
+            if (lacking > 0) {
+              LOG.error(
+                  "{} on disk {} lacks {} sectors that the others of its container have",
+                  ShardId.of(key),
+                  key.getDiskId(),
+                  lacking);
+              store.noteLacking(key, lacking);
+            }
+          } catch (StoreException e) {
+            LOG.info("Cannot compare {} with the others: {}", ShardId.of(key), e.toString());
+          } catch (RuntimeException e) {
+            LOG.error("Comparison of {} ended by a bug", ShardId.of(key), e);
+          }
+        });
   }
 
   private synchronized void begin(Order order, ShardKey key, Consumer<OrderResult> answer)
@@ -283,6 +320,8 @@ public final class Rebuilds implements AutoCloseable {
       jobs.values().forEach(job -> job.rebuild.stop(why));
       ending = new ArrayList<>(pools.values());
     }
+    comparisons.getQueue().clear();
+    ending.add(comparisons);
     ending.forEach(ThreadPoolExecutor::shutdown); // no interrupt: it would close files
     try {
       for (ThreadPoolExecutor pool : ending) {

@@ -149,12 +149,15 @@ final class SegmentRebuild {
         0,
         (sector, at, state) ->
             choice.claim(
-                i, sector, ofEpoch(source, sector, state), said.reply().getUsedShards(at)));
+                i,
+                sector,
+                ofEpoch(epochs, source, address(sector), state),
+                said.reply().getUsedShards(at)));
   }
 
-  /** A sector that another epoch wrote is none of this stripe's. */
-  private SectorState ofEpoch(RepairSource source, int sector, SectorState state) {
-    long address = address(sector);
+  /** A sector that another epoch wrote than has the address is none of this stripe's. */
+  static SectorState ofEpoch(
+      EpochRanges epochs, RepairSource source, long address, SectorState state) {
     return state == SectorState.WRITTEN
             && source.epochs().epochAt(address) != epochs.epochAt(address)
         ? SectorState.LOST
@@ -393,7 +396,7 @@ final class SegmentRebuild {
     return (int) ((range.getOffset() - address(0)) / ShardFormat.SECTOR_BYTES);
   }
 
-  private interface SectorVisitor {
+  interface SectorVisitor {
     void visit(int sector, int at, SectorState state);
   }
 
@@ -406,7 +409,7 @@ final class SegmentRebuild {
    *
    * @param at the first one's place in the reply
    */
-  private static void forEachSector(
+  static void forEachSector(
       ReadShardReply reply, int at, int first, int count, SectorVisitor visitor) {
     int skip = at;
     int seen = 0;

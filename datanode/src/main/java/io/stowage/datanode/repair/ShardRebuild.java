@@ -400,7 +400,7 @@ final class ShardRebuild {
     }
   }
 
-  private static <T> T await(CompletableFuture<T> answer) throws StoreException {
+  static <T> T await(CompletableFuture<T> answer) throws StoreException {
     try {
       return answer.get(ANSWER_TIMEOUT_SECONDS, TimeUnit.SECONDS);
     } catch (ExecutionException e) {

@@ -271,7 +271,12 @@ public final class Orders implements AutoCloseable {
       case DELETE -> await(store.delete(key));
       case QUARANTINE -> await(store.quarantine(key));
       case RESTORE -> await(store.restore(key));
-      case VERIFY -> store.verify(key);
+      case VERIFY -> {
+        store.verify(key);
+        if (order.getVerify().hasSectors()) {
+          rebuilds.compare(key, order.getVerify());
+        }
+      }
       case REBUILD, WHAT_NOT_SET ->
           throw new StoreException(
               ErrorCode.INVALID_ARGUMENT,

@@ -20,6 +20,7 @@ import io.stowage.common.proto.ShardKey;
 import io.stowage.datanode.shard.ShardCheck;
 import io.stowage.datanode.shard.ShardId;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -29,7 +30,8 @@ import java.util.Set;
 
 /**
  * Shards of this node that are known to be damaged, and those that somebody suspects and that are
- * to be checked before others. A shard is in here until it is gone or found sound. Thread-safe.
+ * to be checked before others. A shard is in here until it is gone or found sound; one that lacks
+ * what the others of its container have until it is gone. Thread-safe.
  */
 public final class DamagedShards {
   /** A node with more has a larger problem; those beyond are found again by the next cycle. */
@@ -45,12 +47,17 @@ public final class DamagedShards {
   // Guarded by this.
   private final Map<Place, DamagedShard> damaged = new LinkedHashMap<>();
   private final Set<Place> suspects = new LinkedHashSet<>();
+  private final Set<Place> lacking = new HashSet<>();
 
-  /** What a check found of a shard. */
+  /** What a check found of a shard. One that lacks what only others know of may look sound. */
   synchronized void found(String diskId, ShardId shard, ShardCheck.Finding finding) {
     Place place = new Place(diskId, shard);
-    if (finding == null || finding.isSound()) {
-      damaged.remove(place);
+    if (finding == null) {
+      gone(diskId, shard);
+    } else if (finding.isSound()) {
+      if (!lacking.contains(place)) {
+        damaged.remove(place);
+      }
     } else if (damaged.size() < MAX_DAMAGED || damaged.containsKey(place)) {
       damaged.put(
           place,
@@ -64,6 +71,15 @@ public final class DamagedShards {
               .setSectors(finding.sectors())
               .setWhat(finding.what())
               .build());
+    }
+  }
+
+  /** A shard lacks sectors that the others of its container have. */
+  synchronized void lacks(String diskId, ShardId shard, int sectors) {
+    String what = "it lacks " + sectors + " sectors that the others of its container have";
+    found(diskId, shard, new ShardCheck.Finding(sectors, what));
+    if (damaged.containsKey(new Place(diskId, shard))) {
+      lacking.add(new Place(diskId, shard));
     }
   }
 
@@ -96,6 +112,7 @@ public final class DamagedShards {
 
   synchronized void gone(String diskId, ShardId shard) {
     damaged.remove(new Place(diskId, shard));
+    lacking.remove(new Place(diskId, shard));
     suspects.remove(new Place(diskId, shard));
   }
 

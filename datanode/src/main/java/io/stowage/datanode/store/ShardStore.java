@@ -424,6 +424,15 @@ public final class ShardStore implements ShardService, AutoCloseable {
     damaged.suspectAgain(key.getDiskId(), id);
   }
 
+  /** A sealed shard lacks sectors that the others of its container have; SCM is told. */
+  public void noteLacking(ShardKey key, int sectors) throws StoreException {
+    ShardId id = ShardRequests.idOf(key);
+    damaged.lacks(key.getDiskId(), id, sectors);
+    if (report(key.getDiskId(), id) == null) {
+      damaged.gone(key.getDiskId(), id); // meanwhile
+    }
+  }
+
   // ---- Scrubbing
 
   public DamagedShards damaged() {

@@ -116,7 +116,7 @@ class RebuildTest {
    * @param damage sectors that cannot be read from their shards
    * @return sectors that are lost
    */
-  private static int check(
+  static int check(
       TestContainer container, int index, ShardKey key, List<Integer> sources, Damage damage)
       throws Exception {
     int lost = 0;
@@ -164,7 +164,7 @@ class RebuildTest {
   }
 
   /** Which sectors of which shards were made unreadable. */
-  private static final class Damage {
+  static final class Damage {
     private final java.util.Set<Long> sectors = new java.util.HashSet<>();
 
     boolean isLost(int shard, long sector) {

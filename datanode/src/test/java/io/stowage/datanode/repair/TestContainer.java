@@ -206,6 +206,11 @@ final class TestContainer implements AutoCloseable {
   }
 
   void writeStripe(int width, int sectors, boolean torn) throws Exception {
+    writeStripe(width, sectors, torn ? random.nextInt() : -1);
+  }
+
+  /** Of whose cells only those shards have theirs that a bitmap names. */
+  Stripe writeStripe(int width, int sectors, int arrived) throws Exception {
     int first = random.nextInt(policy.k());
     int length = sectors * SECTOR;
     ByteBuffer[] data = new ByteBuffer[policy.k()];
@@ -227,7 +232,7 @@ final class TestContainer implements AutoCloseable {
     Stripe stripe = new Stripe(end, sectors, bitmap, cells);
     List<CompletableFuture<?>> writes = new ArrayList<>();
     for (int i = 0; i < policy.shards(); i++) {
-      if (cells[i] != null && !(torn && random.nextBoolean())) {
+      if (cells[i] != null && (arrived >>> i & 1) != 0) {
         stripe.holders |= 1 << i;
         writes.add(shard(i).writeAsync(epoch, end, cells[i], bitmap));
       }
@@ -237,6 +242,7 @@ final class TestContainer implements AutoCloseable {
     }
     stripes.add(stripe);
     end += length;
+    return stripe;
   }
 
   /** Several leases with stripes of any shape; a lease may end with one that came to few shards. */

@@ -156,12 +156,10 @@ final class Orders {
     return order.getOrderId();
   }
 
-  /** Has a shard read against its checksums. */
-  synchronized void verify(String nodeId, ShardKey shard, long rowVersion) {
-    add(
-        nodeId,
-        Kind.VERIFY,
-        order(shard, rowVersion).setVerify(VerifyShardOrder.getDefaultInstance()).build());
+  /** Has a shard read against its checksums, and compared with others if the order names any. */
+  synchronized void verify(
+      String nodeId, ShardKey shard, long rowVersion, VerifyShardOrder verify) {
+    add(nodeId, Kind.VERIFY, order(shard, rowVersion).setVerify(verify).build());
   }
 
   private Order.Builder order(ShardKey shard, long rowVersion) {

@@ -20,6 +20,7 @@ import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.AcceptUnknownShardsReply;
 import io.stowage.common.proto.AcceptUnknownShardsRequest;
+import io.stowage.common.proto.ByteRange;
 import io.stowage.common.proto.ClusterStatusReply;
 import io.stowage.common.proto.ContainerInfo;
 import io.stowage.common.proto.ContainerState;
@@ -39,6 +40,7 @@ import io.stowage.common.proto.SetDatanodeModeReply;
 import io.stowage.common.proto.SetDatanodeModeRequest;
 import io.stowage.common.proto.ShardPlace;
 import io.stowage.common.proto.ShardReport;
+import io.stowage.common.proto.VerifyShardOrder;
 import io.stowage.common.time.StoreClock;
 import io.stowage.scm.cluster.ClusterMap;
 import java.time.Duration;
@@ -64,8 +66,13 @@ public final class Term {
   /** How long an operator's word about unknown shards holds: not for the next accident. */
   private static final Duration ACCEPTED = Duration.ofDays(1);
 
+  private static final long SECTOR_BYTES = 4_096;
+
   /** Where a container ends that anything was written to, at least: behind one sector. */
-  private static final long LEAST_END = 4_096;
+  private static final long LEAST_END = SECTOR_BYTES;
+
+  /** Of one report, as {@code scm.proto} says. */
+  private static final long MOST_COMPARED = 256 * SECTOR_BYTES;
 
   private final LeaderEpoch epoch;
   private final RowMutations rows;
@@ -314,14 +321,50 @@ public final class Term {
     modes.look(found);
   }
 
-  /** A client met damage: the node reads the shard, and tells with its heartbeats what it found. */
-  public void verify(ContainerRow row, ShardPlace place) {
+  /**
+   * A client met damage: the node reads the shard, and tells with its heartbeats what it found.
+   *
+   * @param sectors that the client did not get; the others are asked what they have of them, if
+   *     nothing comes to the container any more
+   */
+  public void verify(ContainerRow row, ShardPlace place, ByteRange sectors) {
     ShardInventory.ShardId id =
         new ShardInventory.ShardId(row.id(), place.getIndex(), place.getGeneration());
     if (!orders.isBusy(place.getNodeId())
         && !orders.isPending(Orders.Kind.VERIFY, place.getNodeId(), id)) {
-      orders.verify(place.getNodeId(), Orders.keyOf(row.id(), place), row.version());
+      orders.verify(
+          place.getNodeId(),
+          Orders.keyOf(row.id(), place),
+          row.version(),
+          isToCompare(row.info(), sectors)
+              ? comparison(row.info(), sectors)
+              : VerifyShardOrder.getDefaultInstance());
     }
+  }
+
+  private static boolean isToCompare(ContainerInfo info, ByteRange sectors) {
+    return ShardInventory.isClosed(info.getState())
+        && sectors.getOffset() >= 0
+        && sectors.getOffset() < info.getCapacityBytes()
+        && sectors.getOffset() % SECTOR_BYTES == 0
+        && sectors.getLength() > 0
+        && sectors.getLength() <= MOST_COMPARED
+        && sectors.getLength() % SECTOR_BYTES == 0;
+  }
+
+  private VerifyShardOrder comparison(ContainerInfo info, ByteRange sectors) {
+    VerifyShardOrder.Builder order =
+        VerifyShardOrder.newBuilder()
+            .setSectors(sectors)
+            .setPolicy(info.getPolicy())
+            .setCapacityBytes(info.getCapacityBytes());
+    for (ShardPlace place : info.getShardsList()) {
+      ClusterMap.Address address = cluster.address(place.getNodeId());
+      if (address != null) {
+        order.addSources(place.toBuilder().setHost(address.host()).setPort(address.port()));
+      }
+    }
+    return order.build();
   }
 
   public SetDatanodeModeReply setMode(SetDatanodeModeRequest request) throws StoreException {
