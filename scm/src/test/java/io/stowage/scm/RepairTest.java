@@ -1751,6 +1751,22 @@ class RepairTest {
   }
 
   @Test
+  void aDiskWithoutRoomForAShardIsToldToBeFull() throws Exception {
+    ScmHarness h = new ScmHarness(6, null);
+    FakeDatanode node = h.nodes.get(2);
+    for (long free : new long[] {1L << 30, 1 << 20}) {
+      node.setFreeBytes(node.diskIds().get(0), free);
+      h.pass(A_LITTLE);
+      List<String> full =
+          h.scm.listDatanodes(ListDatanodesRequest.getDefaultInstance()).getDatanodesList().stream()
+              .filter(info -> info.getDisks(0).getFull())
+              .map(DatanodeInfo::getNodeId)
+              .toList();
+      assertEquals(free == 1 << 20 ? List.of(node.nodeId()) : List.of(), full);
+    }
+  }
+
+  @Test
   void balancingMovesShardsFromFullDisksAndStops() throws Exception {
     ScmHarness h = new ScmHarness(6, null);
     List<Long> ids = new ArrayList<>();

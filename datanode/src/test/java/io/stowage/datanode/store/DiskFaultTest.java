@@ -37,8 +37,13 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.BooleanSupplier;
+import org.apache.log4j.AppenderSkeleton;
+import org.apache.log4j.Logger;
+import org.apache.log4j.spi.LoggingEvent;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /** Disks that are full, read-only, worn out, empty or somebody else's: nothing is lost by them. */
@@ -48,13 +53,46 @@ class DiskFaultTest {
   private static final StoreSettings SETTINGS = new StoreSettings(0, true, 64 << 20);
 
   private final SimulatedDisks disks = new SimulatedDisks();
+  private final List<String> logged = new CopyOnWriteArrayList<>();
+  private final AppenderSkeleton listening =
+      new AppenderSkeleton() {
+        @Override
+        protected void append(LoggingEvent event) {
+          logged.add(event.getLevel() + " " + event.getRenderedMessage());
+        }
+
+        @Override
+        public void close() {}
+
+        @Override
+        public boolean requiresLayout() {
+          return false;
+        }
+      };
   private ShardStore store;
+
+  @BeforeEach
+  void listen() {
+    Logger.getLogger(Disk.class.getPackageName()).addAppender(listening);
+  }
 
   @AfterEach
   void close() {
+    Logger.getLogger(Disk.class.getPackageName()).removeAppender(listening);
     if (store != null) {
       store.close();
     }
+  }
+
+  /** The log has one line, and no more, that begins so, names the disk and says this. */
+  private void assertLogged(String begins, String diskId, Path directory, String says) {
+    List<String> lines =
+        logged.stream()
+            .filter(line -> line.startsWith(begins))
+            .filter(line -> line.contains(diskId) && line.contains(directory.toString()))
+            .filter(line -> line.contains(says))
+            .toList();
+    assertEquals(1, lines.size(), () -> says + " in " + logged);
   }
 
   private void start(Path... directories) throws StoreException {
@@ -97,6 +135,7 @@ class DiskFaultTest {
     one.expect(ErrorCode.SHARD_FAILED, () -> one.write(1, 8192, Shard.bytes(2, 4096), 1));
     assertTrue(disk(D1).getFailed());
     assertTrue(disk(D1).getFailure().contains("a write to it fails"), disk(D1).getFailure());
+    assertLogged("ERROR Disk", disk(D1).getDiskId(), D1, "takes no more writes");
     assertEquals(0, disk(D1).getFreeBytes());
     assertTrue(disk(D1).getReadable());
     ShardReport failed = store.report(disk(D1).getDiskId(), ShardId.of(one.key()));
@@ -195,10 +234,17 @@ class DiskFaultTest {
     one.write(1, 0, Shard.bytes(1, 4096), 1);
     disks.setCapacity(disks.usedBytes() + 4096);
     one.expect(ErrorCode.DISK_FULL, () -> one.write(1, 4096, Shard.bytes(2, 65_536), 1));
+    await( // room is measured now and then
+        () -> {
+          assertThrows(StoreException.class, () -> one.write(1, 4096, Shard.bytes(2, 65_536), 1));
+          return logged.toString().contains("is full");
+        });
+    assertLogged("WARN Disk", disk(D1).getDiskId(), D1, "is full");
     assertFalse(disk(D1).getFailed());
     assertArrayEquals(Shard.bytes(1, 4096), one.read(1, 0, 4096));
     disks.setCapacity(Long.MAX_VALUE);
     one.write(1, 4096, Shard.bytes(2, 65_536), 1);
+    assertLogged("INFO Disk", disk(D1).getDiskId(), D1, "has room again");
     assertArrayEquals(Shard.bytes(2, 65_536), one.read(1, 4096, 65_536));
   }
 
@@ -218,6 +264,7 @@ class DiskFaultTest {
     start(D1, D2);
     assertEquals(node, store.nodeId());
     assertNotEquals(before, disk(D1).getDiskId(), "nobody may take it for the one that had shards");
+    assertLogged("WARN Directory", disk(D1).getDiskId(), D1, "is now the new, empty disk");
     assertEquals("c-1", DiskIdentity.read(disks, D1).clusterId());
     assertEquals(1, store.reports().size());
     Shard gone = new Shard(store, before, 1, 0);
@@ -246,10 +293,15 @@ class DiskFaultTest {
           foreign,
           new String(disks.contents(DiskIdentity.file(D1)), StandardCharsets.UTF_8),
           "nothing was overwritten");
+      assertLogged("ERROR Disk", id, D1, "is out: another disk is in its place");
+      logged.clear();
       disks.setContents(DiskIdentity.file(D1), identity.getBytes(StandardCharsets.UTF_8));
       await(() -> !disk(D1).getFailed());
       assertEquals(0, shardOn(D1, 1).open(1, 1));
     }
+    disks.delete(DiskIdentity.file(D1));
+    await(() -> disk(D1).getFailed());
+    assertLogged("ERROR Disk", id, D1, "is gone");
   }
 
   @Test

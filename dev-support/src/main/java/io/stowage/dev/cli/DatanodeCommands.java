@@ -92,9 +92,9 @@ final class DatanodeCommands {
     }
   }
 
-  private static String stateOf(DiskInfo disk) {
+  static String stateOf(DiskInfo disk) {
     if (!disk.getFailed()) {
-      return "GOOD";
+      return disk.getFull() ? "FULL" : "GOOD";
     }
     return disk.getReadable() ? "READ_ONLY" : "FAILED";
   }

@@ -18,6 +18,8 @@ package io.stowage.dev.cli;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.ClusterStatusReply;
 import io.stowage.common.proto.DatanodeInfo;
+import io.stowage.common.proto.DatanodeState;
+import io.stowage.common.proto.DiskInfo;
 import io.stowage.common.proto.LifecycleStatusReply;
 import io.stowage.common.proto.LifecycleStatusRequest;
 import io.stowage.common.proto.ListDatanodesRequest;
@@ -38,6 +40,9 @@ import picocli.CommandLine.Command;
     mixinStandardHelpOptions = true,
     description = "Leader, datanodes, containers in danger, and spare failure domains a policy.")
 final class StatusCommand extends ClusterCommand {
+  /** That are named; {@code datanode ls} has all. */
+  private static final int MOST_DISKS = 20;
+
   @Override
   void run(Session session, Output output) throws Exception {
     ClusterStatusReply status = session.clusterStatus();
@@ -47,12 +52,17 @@ final class StatusCommand extends ClusterCommand {
     facts.put("leader epoch", status.getLeaderEpoch());
     facts.put("datanodes live", status.getLiveDatanodes());
     facts.put("datanodes dead", status.getDeadDatanodes());
-    List<String> noRack =
-        inNoRack(
-            session
-                .containerManager()
-                .listDatanodes(ListDatanodesRequest.getDefaultInstance())
-                .getDatanodesList());
+    List<DatanodeInfo> nodes =
+        session
+            .containerManager()
+            .listDatanodes(ListDatanodesRequest.getDefaultInstance())
+            .getDatanodesList();
+    List<String> noWrites = takingNoWrites(nodes);
+    if (!noWrites.isEmpty()) {
+      facts.put("disks that take no writes", noWrites.size());
+      facts.put("of these", noWrites.subList(0, Math.min(MOST_DISKS, noWrites.size())));
+    }
+    List<String> noRack = inNoRack(nodes);
     if (!noRack.isEmpty()) {
       facts.put("hosts in no rack", noRack);
     }
@@ -108,6 +118,21 @@ final class StatusCommand extends ClusterCommand {
     }
     facts.put("policies", policies);
     output.facts(facts);
+  }
+
+  /** Full, read-only and failed disks of nodes that answer: those of others are gone with them. */
+  static List<String> takingNoWrites(List<DatanodeInfo> nodes) {
+    List<String> found = new ArrayList<>();
+    for (DatanodeInfo node : nodes) {
+      for (DiskInfo disk : node.getDisksList()) {
+        if (node.getState() != DatanodeState.DEAD && (disk.getFailed() || disk.getFull())) {
+          String where = node.getHost() + ":" + node.getPort() + " " + disk.getPath();
+          String why = disk.getFailure().isEmpty() ? "" : ", " + disk.getFailure();
+          found.add(where + ": " + DatanodeCommands.stateOf(disk) + why);
+        }
+      }
+    }
+    return found;
   }
 
   /** Hosts of which nobody told the rack, while that of others was told: they count as one rack. */

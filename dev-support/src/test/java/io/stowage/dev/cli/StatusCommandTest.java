@@ -18,6 +18,8 @@ package io.stowage.dev.cli;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.stowage.common.proto.DatanodeInfo;
+import io.stowage.common.proto.DatanodeState;
+import io.stowage.common.proto.DiskInfo;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
@@ -35,5 +37,25 @@ class StatusCommandTest {
     assertEquals(List.of("b", "c"), StatusCommand.inNoRack(List.of(one, told, other, one)));
     assertEquals(List.of(), StatusCommand.inNoRack(List.of(one, other)));
     assertEquals(List.of(), StatusCommand.inNoRack(List.of(told)));
+  }
+
+  @Test
+  void namesDisksThatTakeNoWrites() {
+    DiskInfo good = DiskInfo.newBuilder().setPath("/good").build();
+    DiskInfo full = DiskInfo.newBuilder().setPath("/full").setFull(true).build();
+    DiskInfo failed =
+        DiskInfo.newBuilder().setPath("/bad").setFailed(true).setFailure("it is gone").build();
+    DiskInfo readOnly = failed.toBuilder().setPath("/ro").setReadable(true).build();
+    DatanodeInfo node =
+        node("a", "/r1").toBuilder()
+            .setPort(9)
+            .addAllDisks(List.of(good, full, failed, readOnly))
+            .build();
+    DatanodeInfo dead = node.toBuilder().setHost("b").setState(DatanodeState.DEAD).build();
+    assertEquals(
+        List.of(
+            "a:9 /full: FULL", "a:9 /bad: FAILED, it is gone", "a:9 /ro: READ_ONLY, it is gone"),
+        StatusCommand.takingNoWrites(List.of(node, dead)));
+    assertEquals(List.of(), StatusCommand.takingNoWrites(List.of(node("a", "/r1"))));
   }
 }

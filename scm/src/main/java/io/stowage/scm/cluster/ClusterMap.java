@@ -463,10 +463,14 @@ public final class ClusterMap {
     if (mode != DatanodeMode.IN_SERVICE) {
       return "node " + node.id + " (" + node.address() + ") is " + mode;
     }
-    if (disk.getFreeBytes() < minFreeBytes) {
+    if (isFull(disk)) {
       return what + " is full: " + disk.getFreeBytes() + " bytes free, " + minFreeBytes + " needed";
     }
     return null;
+  }
+
+  private boolean isFull(DiskInfo disk) {
+    return !disk.getFailed() && disk.getFreeBytes() < minFreeBytes;
   }
 
   /** Where a node's data plane is; null for a node never heard of. */
@@ -491,7 +495,10 @@ public final class ClusterMap {
         .setHost(node.host)
         .setPort(node.port)
         .setRack(node.rack)
-        .addAllDisks(node.disks.values())
+        .addAllDisks(
+            node.disks.values().stream()
+                .map(disk -> disk.toBuilder().setFull(isFull(disk)).build())
+                .toList())
         .setState(state(node))
         .setLastHeartbeatMicros(node.lastHeardMicros)
         .setShardCount(node.shardCount)
