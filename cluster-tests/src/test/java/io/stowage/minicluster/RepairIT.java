@@ -17,6 +17,7 @@ package io.stowage.minicluster;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -33,16 +34,23 @@ import io.stowage.common.proto.ListDatanodesRequest;
 import io.stowage.common.proto.SetBalanceRequest;
 import io.stowage.common.proto.SetDatanodeModeRequest;
 import io.stowage.common.proto.ShardPlace;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.MessageDigest;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Predicate;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import software.amazon.awssdk.core.sync.RequestBody;
@@ -137,7 +145,70 @@ class RepairIT {
       }
       awaitWhole(cluster);
       verify(s3);
+      aNodeStartsOnAnotherClustersDisk(cluster, 4);
+      verify(s3);
+      aNodeStartsOnAnEmptyDisk(cluster, 4);
+      verify(s3);
     }
+  }
+
+  /** It serves nobody, and changes nothing there; on its own disk all is as it was. */
+  private static void aNodeStartsOnAnotherClustersDisk(MiniStowageCluster cluster, int datanode)
+      throws Exception {
+    Path disk = cluster.disk(datanode, 0);
+    Path identity = disk.resolve("disk.properties");
+    cluster.stopDatanode(datanode);
+    String own = Files.readString(identity);
+    String foreign = own.replaceAll("cluster.id=.*", "cluster.id=another");
+    assertNotEquals(own, foreign);
+    Files.writeString(identity, foreign);
+    Map<String, String> before = contents(disk);
+    cluster.startDatanode(datanode);
+    awaitDead(cluster, 1);
+    assertEquals("not registered", cluster.datanode(datanode).health().state());
+    cluster.stopDatanode(datanode);
+    assertEquals(before, contents(disk));
+    Files.writeString(identity, own);
+    cluster.startDatanode(datanode);
+    awaitDead(cluster, 0);
+    awaitWhole(cluster);
+  }
+
+  /** Shards and what says whose they are, by path and bytes. */
+  private static Map<String, String> contents(Path disk) throws Exception {
+    Map<String, String> contents = new TreeMap<>();
+    try (Stream<Path> files = Files.walk(disk)) {
+      for (Path file : files.filter(Files::isRegularFile).toList()) {
+        String name = disk.relativize(file).toString();
+        if (name.endsWith(".shard") || name.equals("disk.properties")) {
+          byte[] hash = MessageDigest.getInstance("SHA-256").digest(Files.readAllBytes(file));
+          contents.put(name, HexFormat.of().formatHex(hash));
+        }
+      }
+    }
+    assertTrue(contents.size() > 1, contents::toString);
+    return contents;
+  }
+
+  /** It is a new node then: what the old one had is made anew on it, the only one there is room. */
+  private static void aNodeStartsOnAnEmptyDisk(MiniStowageCluster cluster, int datanode)
+      throws Exception {
+    Path disk = cluster.disk(datanode, 0);
+    String before = idOf(cluster, datanode);
+    cluster.stopDatanode(datanode);
+    try (Stream<Path> files = Files.walk(disk)) {
+      for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
+        if (!file.equals(disk)) {
+          Files.delete(file);
+        }
+      }
+    }
+    cluster.startDatanode(datanode);
+    assertNotEquals(before, idOf(cluster, datanode));
+    awaitDead(cluster, 1);
+    awaitWhole(cluster);
+    assertTrue(containers(cluster).stream().noneMatch(info -> names(info, before)));
+    assertTrue(containers(cluster).stream().anyMatch(info -> names(info, idOf(cluster, datanode))));
   }
 
   @Test
