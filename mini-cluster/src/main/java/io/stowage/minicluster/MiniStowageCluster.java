@@ -666,12 +666,14 @@ public final class MiniStowageCluster implements AutoCloseable {
     removable.remove(disk(datanode, disk));
   }
 
-  /**
-   * Puts a removed disk back as it was, and restarts its datanode, which is what an operator does
-   * after seeing to it.
-   */
-  public void returnDisk(int datanode, int disk) throws IOException {
+  /** Puts a removed disk back as it was. Its datanode takes it in again by itself, soon. */
+  public void putBackDisk(int datanode, int disk) {
     removable.putBack(disk(datanode, disk));
+  }
+
+  /** Puts a removed disk back as it was, and restarts its datanode. */
+  public void returnDisk(int datanode, int disk) throws IOException {
+    putBackDisk(datanode, disk);
     restartDatanode(datanode);
   }
 
