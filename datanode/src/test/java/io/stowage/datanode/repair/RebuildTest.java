@@ -421,8 +421,12 @@ class RebuildTest {
 
   /** Holds a rebuild at its first segment until released. */
   private static CountDownLatch hold(CountDownLatch reached) {
+    return hold("datanode.rebuild.after-create", reached);
+  }
+
+  private static CountDownLatch hold(String point, CountDownLatch reached) {
     CountDownLatch release = new CountDownLatch(1);
-    CrashPoint.named("datanode.rebuild.after-create")
+    CrashPoint.named(point)
         .arm(
             () -> {
               reached.countDown();
@@ -724,7 +728,7 @@ class RebuildTest {
   }
 
   @Test
-  void aSourceThatLiesOrDiesOnTheWayIsReplaced() throws Exception {
+  void aSourceThatLiesIsReplaced() throws Exception {
     ErasurePolicy policy = ErasurePolicy.RS_3_2;
     try (TestContainer container = new TestContainer(policy, 13)) {
       container.fill(2, 2_000);
@@ -746,6 +750,65 @@ class RebuildTest {
       check(container, 0, container.newKey(container.spare(), 0, 1), allBut(policy, 0), damage);
     } finally {
       CrashPoint.disarmAll();
+    }
+  }
+
+  /** After the first of four segments; of the second and third it has told what its pages say. */
+  @Test
+  void aSourceThatDiesOnTheWayIsReplaced() throws Exception {
+    ErasurePolicy policy = ErasurePolicy.RS_3_2;
+    try (TestContainer container = new TestContainer(policy, 47)) {
+      container.open();
+      for (int i = 0; i < 8; i++) {
+        container.writeStripe(3, SEGMENT / 2, false);
+      }
+      container.seal();
+      CountDownLatch reached = new CountDownLatch(1);
+      CountDownLatch release = hold("datanode.rebuild.after-segment", reached);
+      CompletableFuture<OrderResult> answer = new CompletableFuture<>();
+      Rebuilds rebuilds = container.spare().rebuilds;
+      rebuilds.order(container.order(1, 0, 1, allBut(policy, 0)), answer::complete);
+      assertTrue(reached.await(30, TimeUnit.SECONDS));
+      assertTrue(bytesRead(container.nodes.get(1)) > 0, "it was one of those that were read");
+      container.nodes.get(1).server.close();
+      long before = bytesRead(container.nodes.get(4));
+      release.countDown();
+      OrderResult result = answer.get(60, TimeUnit.SECONDS);
+      assertEquals(0, result.getErrorCode(), result.getErrorMessage());
+      assertEquals(0, result.getLostSectors());
+      assertTrue(bytesRead(container.nodes.get(4)) > before, "another was read in its place");
+      ShardKey key = container.newKey(container.spare(), 0, 1);
+      check(container, 0, key, allBut(policy, 0), new Damage());
+    } finally {
+      CrashPoint.disarmAll();
+    }
+  }
+
+  private static long bytesRead(TestContainer.Node node) {
+    return node.store.diskFigures().get(node.diskId()).bytesRead();
+  }
+
+  /** Neither read from anybody nor written: of stripes of one cell one shard in three has any. */
+  @Test
+  void holesCostNoBytes() throws Exception {
+    ErasurePolicy policy = ErasurePolicy.RS_3_2;
+    try (TestContainer container = new TestContainer(policy, 53)) {
+      container.open();
+      int height = 50; // more than is read along rather than asked for apart
+      long bytes = 0;
+      for (int i = 0; i < 20; i++) {
+        boolean used = container.writeStripe(1, height, ~0).cells[0] != null;
+        bytes += used ? (long) height * SECTOR : 0;
+      }
+      assertTrue(bytes > 0 && bytes < 20L * height * SECTOR, bytes + " bytes");
+      container.seal();
+      long before = container.nodes.stream().mapToLong(RebuildTest::bytesRead).sum();
+      TestContainer.Node spare = container.spare();
+      OrderResult result = container.rebuild(container.order(1, 0, 1, allBut(policy, 0)));
+      assertEquals(0, result.getErrorCode(), result.getErrorMessage());
+      assertEquals(bytes, spare.store.diskFigures().get(spare.diskId()).bytesRebuilt());
+      assertEquals(
+          bytes, container.nodes.stream().mapToLong(RebuildTest::bytesRead).sum() - before);
     }
   }
 
