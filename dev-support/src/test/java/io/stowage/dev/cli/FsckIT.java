@@ -186,6 +186,15 @@ class FsckIT {
     Run again = stowage("bucket", "convert", "turned");
     assertEquals(0, again.exitCode(), again.err());
     assertTrue(again.out().contains("converted 0 of "), again.out());
+
+    Run chosen = stowage("bucket", "create", "--policy", "rs-1-2", "chosen");
+    assertEquals(0, chosen.exitCode(), chosen.err());
+    try (FileSystem fs = cluster.fileSystem("chosen");
+        OutputStream out = fs.create(path)) {
+      out.write(bytes);
+    }
+    assertEquals("rs-1-2", policyOf(cluster, "chosen", "one"));
+    assertNotEquals(0, stowage("bucket", "create", "--policy", "rs-0-9", "none").exitCode());
   }
 
   private static String policyOf(MiniStowageCluster cluster, String bucket, String key)
