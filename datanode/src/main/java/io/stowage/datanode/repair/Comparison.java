@@ -117,8 +117,7 @@ final class Comparison {
     int lacking = 0;
     for (int sector = 0; sector < sectors; sector++) {
       boolean given =
-          states[sector] == SectorState.WRITTEN
-              || (marked && states[sector] == SectorState.LOST);
+          states[sector] == SectorState.WRITTEN || (marked && states[sector] == SectorState.LOST);
       lacking += !given && choice.kind(sector) == SectorChoice.Kind.DECODE ? 1 : 0;
     }
     return lacking;
