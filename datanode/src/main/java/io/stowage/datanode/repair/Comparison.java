@@ -20,6 +20,7 @@ import io.stowage.common.data.ShardService.ShardBytes;
 import io.stowage.common.erasure.ErasurePolicy;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.ByteRange;
+import io.stowage.common.proto.ReadShardReply;
 import io.stowage.common.proto.SectorState;
 import io.stowage.common.proto.ShardKey;
 import io.stowage.common.proto.ShardPlace;
@@ -30,6 +31,7 @@ import io.stowage.datanode.shard.ShardId;
 import io.stowage.datanode.store.ShardStore;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 
 /**
  * Tells whether a shard lacks what its stripes have. A disk that claimed a write, or a force, and
@@ -156,22 +158,20 @@ final class Comparison {
       SectorChoice choice, int source, RepairSource from, EpochRanges epochs, SectorState[] states)
       throws StoreException {
     ByteRange range = order.getSectors();
-    ShardBytes said = ShardRebuild.await(from.read(List.of(range), states == null));
-    said.payload().release();
+    CompletableFuture<ShardBytes> answer = from.read(List.of(range), states == null);
+    SegmentRebuild.drop(answer); // also one that comes when nobody waits any more
+    ReadShardReply said = ShardRebuild.await(answer).reply();
     SegmentRebuild.forEachSector(
-        said.reply(),
+        said,
         0,
         0,
         (int) (range.getLength() / ShardFormat.SECTOR_BYTES),
         (sector, at, state) -> {
           long address = range.getOffset() + (long) sector * ShardFormat.SECTOR_BYTES;
-          choice.claim(
-              source,
-              sector,
-              SegmentRebuild.ofEpoch(epochs, from, address, state),
-              said.reply().getUsedShards(at));
+          SectorState claimed = SegmentRebuild.ofEpoch(epochs, from, address, state);
+          choice.claim(source, sector, claimed, said.getUsedShards(at));
           if (states != null) {
-            states[sector] = state;
+            states[sector] = claimed;
           }
         });
   }

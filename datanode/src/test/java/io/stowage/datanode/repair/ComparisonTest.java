@@ -22,6 +22,7 @@ import io.stowage.common.erasure.ErasurePolicy;
 import io.stowage.common.proto.ByteRange;
 import io.stowage.common.proto.DamagedShard;
 import io.stowage.common.proto.OrderResult;
+import io.stowage.common.proto.ShardKey;
 import io.stowage.common.proto.VerifyShardOrder;
 import io.stowage.datanode.repair.TestContainer.Stripe;
 import io.stowage.datanode.shard.ShardCheck;
@@ -95,6 +96,61 @@ class ComparisonTest {
         container.nodes.get((index + 2) % 5).server.close();
         assertEquals(0, lacking(container, index, dropped));
       }
+    }
+  }
+
+  /** What a rebuild would not take, a reader does not get either. */
+  @Test
+  void whatAnotherEpochWroteThanHasTheAddressIsLacking() throws Exception {
+    int index = 2;
+    try (TestContainer container = new TestContainer(POLICY, 13)) {
+      container.open();
+      Stripe dropped = container.writeStripe(3, 6, others(index));
+      container.open(); // at the end of the others; this one's is before the stripe
+      byte[] stray = Shard.bytes(1, 2 * TestContainer.SECTOR);
+      container.shard(index).write(container.epoch(), dropped.offset, stray, dropped.bitmap);
+      Stripe whole = container.writeStripe(3, 4, ALL);
+      container.seal();
+      assertEquals(0, lacking(container, index, whole));
+      assertEquals(6, lacking(container, index, dropped));
+    }
+  }
+
+  @Test
+  void whatIsMarkedLostIsNotLackingAndOfAReplacedShardNothingIs() throws Exception {
+    int index = 0;
+    try (TestContainer container = new TestContainer(POLICY, 17)) {
+      container.open();
+      Stripe dropped = container.writeStripe(3, 6, others(index));
+      container.seal();
+      for (int sector = 0; sector < dropped.sectors; sector++) {
+        for (int rotten : List.of(1, 3)) { // which no page tells
+          long position = 32_768 + 8_192 + dropped.offset + (long) sector * TestContainer.SECTOR;
+          container.nodes.get(rotten).flip(container.id(rotten), position);
+        }
+      }
+      OrderResult result = container.rebuild(container.order(1, index, 1, List.of(1, 2, 3, 4)));
+      assertEquals(6, result.getLostSectors(), result::getErrorMessage);
+      TestContainer.Node spare = container.spare();
+      ShardKey marked = container.newKey(spare, index, 1);
+      VerifyShardOrder before = order(container, dropped);
+      VerifyShardOrder.Builder after = before.toBuilder();
+      after
+          .getSourcesBuilder(index)
+          .setGeneration(1)
+          .setNodeId(spare.store.nodeId())
+          .setDiskId(spare.diskId())
+          .setPort(spare.server.port());
+      assertEquals(
+          0, new Comparison(marked, after.build(), spare.store, container.network).lacking());
+      assertEquals(6, lacking(container, index, dropped));
+      Comparison replaced =
+          new Comparison(
+              container.shard(index).key(),
+              after.build(),
+              container.nodes.get(index).store,
+              container.network);
+      assertEquals(0, replaced.lacking());
     }
   }
 
