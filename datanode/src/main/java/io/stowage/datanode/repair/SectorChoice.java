@@ -34,7 +34,8 @@ import java.util.List;
  *       keeps a hole.
  *   <li>A copy of the same shard saves the decoding.
  *   <li>If nobody has the sector written, it is a hole where a parity shard says so, since every
- *       answered stripe has all its parities, or where nobody says that it was lost; else lost.
+ *       answered stripe has all its parities; where a copy of the same shard does and no parity
+ *       shard is lost or silent; or where nobody says that it was lost; else lost.
  * </ul>
  *
  * What a source claims is what its checksum page says. Bytes that miss their CRC are {@link #lose
@@ -194,15 +195,21 @@ final class SectorChoice {
   }
 
   private boolean isHole(int sector) {
+    boolean copyTells = false;
     boolean anyLost = false;
+    boolean parityLost = false;
     for (int source = 0; source < indexes.length; source++) {
       SectorState state = states[source][sector];
-      boolean tells = indexes[source] >= policy.k() || indexes[source] == target;
-      if (state == SectorState.NEVER_WRITTEN && tells) {
+      boolean parity = indexes[source] >= policy.k();
+      if (state != SectorState.NEVER_WRITTEN) {
+        anyLost = true;
+        parityLost |= parity;
+      } else if (parity) {
         return true;
+      } else {
+        copyTells |= indexes[source] == target;
       }
-      anyLost |= state != SectorState.NEVER_WRITTEN;
     }
-    return !anyLost;
+    return copyTells ? !parityLost : !anyLost;
   }
 }
