@@ -17,6 +17,7 @@ package io.stowage.datanode.store;
 
 import io.stowage.common.proto.DamagedShard;
 import io.stowage.common.proto.ShardKey;
+import io.stowage.common.time.StoreClock;
 import io.stowage.datanode.shard.ShardCheck;
 import io.stowage.datanode.shard.ShardId;
 import java.util.ArrayList;
@@ -27,6 +28,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.TimeUnit;
 
 /**
  * Shards of this node that are known to be damaged, and those that somebody suspects and that are
@@ -42,6 +44,15 @@ public final class DamagedShards {
 
   private static final int MAX_SUSPECTS = 1_000;
 
+  /**
+   * A report has no shard checked again so soon: of what a check cannot find, such as a hole in a
+   * container that is open, every reader tells, and the disk's scrubber would do nothing else.
+   */
+  private static final long CHECKED_NANOS = TimeUnit.MINUTES.toNanos(10);
+
+  /** Suspects of which it is remembered that they were checked; others are checked once more. */
+  private static final int MAX_CHECKED = 10_000;
+
   private record Place(String diskId, ShardId shard) {}
 
   // Guarded by this.
@@ -49,9 +60,25 @@ public final class DamagedShards {
   private final Set<Place> suspects = new LinkedHashSet<>();
   private final Set<Place> lacking = new HashSet<>();
 
+  /** When suspects were last checked, or began to be. */
+  private final Map<Place, Long> checkedNanos =
+      new LinkedHashMap<>() {
+        @Override
+        protected boolean removeEldestEntry(Map.Entry<Place, Long> eldest) {
+          return size() > MAX_CHECKED;
+        }
+      };
+
+  private final StoreClock clock;
+
+  DamagedShards(StoreClock clock) {
+    this.clock = clock;
+  }
+
   /** What a check found of a shard. One that lacks what only others know of may look sound. */
   synchronized void found(String diskId, ShardId shard, ShardCheck.Finding finding) {
     Place place = new Place(diskId, shard);
+    checkedNanos.replace(place, clock.monotonicNanos());
     if (finding == null) {
       gone(diskId, shard);
     } else if (finding.isSound()) {
@@ -91,10 +118,16 @@ public final class DamagedShards {
     }
   }
 
-  /** Has a shard checked soon, also one that is known to be damaged. */
+  /**
+   * Has a shard checked soon, also one that is known to be damaged, unless it just was on
+   * suspicion.
+   */
   synchronized void suspectAgain(String diskId, ShardId shard) {
-    if (suspects.size() < MAX_SUSPECTS) {
-      suspects.add(new Place(diskId, shard));
+    Place place = new Place(diskId, shard);
+    Long checked = checkedNanos.get(place);
+    boolean justChecked = checked != null && clock.monotonicNanos() - checked < CHECKED_NANOS;
+    if (suspects.size() < MAX_SUSPECTS && !justChecked) {
+      suspects.add(place);
     }
   }
 
@@ -104,6 +137,8 @@ public final class DamagedShards {
       Place place = all.next();
       if (place.diskId.equals(diskId)) {
         all.remove();
+        checkedNanos.remove(place); // so that it is the youngest
+        checkedNanos.put(place, clock.monotonicNanos());
         return place.shard;
       }
     }
@@ -111,9 +146,11 @@ public final class DamagedShards {
   }
 
   synchronized void gone(String diskId, ShardId shard) {
-    damaged.remove(new Place(diskId, shard));
-    lacking.remove(new Place(diskId, shard));
-    suspects.remove(new Place(diskId, shard));
+    Place place = new Place(diskId, shard);
+    damaged.remove(place);
+    lacking.remove(place);
+    suspects.remove(place);
+    checkedNanos.remove(place);
   }
 
   /** For heartbeats. */

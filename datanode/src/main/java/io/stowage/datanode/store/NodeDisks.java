@@ -74,7 +74,7 @@ final class NodeDisks implements AutoCloseable {
   private final StoreClock clock;
   private final MemoryBudget writeMemory;
   private final PageCache pageCache = new PageCache(CACHED_PAGES);
-  private final DamagedShards damaged = new DamagedShards();
+  private final DamagedShards damaged;
   private final List<ShardListener> listeners = new CopyOnWriteArrayList<>();
 
   /** Held while disks are opened at the start, and by one check at a time after it. */
@@ -120,6 +120,7 @@ final class NodeDisks implements AutoCloseable {
     this.files = files;
     this.settings = settings;
     this.clock = clock;
+    this.damaged = new DamagedShards(clock);
     this.writeMemory = new MemoryBudget(settings.writeMemoryBytes());
     this.nodeId = nodeId;
     this.clusterId = clusterId;

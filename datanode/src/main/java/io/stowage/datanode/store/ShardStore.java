@@ -417,7 +417,7 @@ public final class ShardStore implements ShardService, AutoCloseable {
     }
   }
 
-  /** Has a shard checked against its checksums before others. */
+  /** Has a shard checked against its checksums before others, unless it just was. */
   public void verify(ShardKey key) throws StoreException {
     ShardId id = ShardRequests.idOf(key);
     node.disk(key).shard(id);

@@ -27,6 +27,8 @@ import io.stowage.common.proto.ShardReport;
 import io.stowage.common.time.ManualClock;
 import io.stowage.common.time.StoreClock;
 import io.stowage.datanode.fault.SimulatedDisks;
+import io.stowage.datanode.shard.ShardCheck;
+import io.stowage.datanode.shard.ShardId;
 import io.stowage.datanode.store.Shard;
 import io.stowage.datanode.store.ShardStore;
 import io.stowage.datanode.store.StoreSettings;
@@ -257,6 +259,30 @@ class ScrubberTest {
     assertEquals(null, store.damaged().nextSuspect(disk));
     var own = shard.readSectors(1, 0, 4_096);
     assertEquals(List.of(SectorState.LOST), Shard.states(own.reply()));
+    assertEquals(1, store.damaged().nextSuspect(disk).container());
+  }
+
+  /** Readers tell again and again of what no check finds, as of holes in open containers. */
+  @Test
+  void whatWasJustCheckedOnAReportIsNotCheckedAgain() throws Exception {
+    ManualClock clock = new ManualClock(5_000_000);
+    store.close();
+    store = ShardStore.open(List.of(D1), disks, new StoreSettings(0, true, 64 << 20), clock);
+    Shard one = shard(1, true);
+    Shard two = shard(2, true);
+    store.verify(one.key());
+    assertEquals(1, store.damaged().nextSuspect(disk).container());
+    clock.advance(Duration.ofMinutes(8));
+    store.verify(one.key());
+    assertEquals(null, store.damaged().nextSuspect(disk));
+    store.verify(two.key());
+    assertEquals(2, store.damaged().nextSuspect(disk).container());
+    store.check(disk, ShardId.of(one.key()), bytes -> {}, ShardCheck.memory()); // it ends only now
+    clock.advance(Duration.ofMinutes(8));
+    store.verify(one.key());
+    assertEquals(null, store.damaged().nextSuspect(disk));
+    clock.advance(Duration.ofMinutes(3));
+    store.verify(one.key());
     assertEquals(1, store.damaged().nextSuspect(disk).container());
   }
 
