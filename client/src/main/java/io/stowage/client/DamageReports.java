@@ -36,6 +36,8 @@ import org.slf4j.LoggerFactory;
 final class DamageReports {
   private static final Logger LOG = LoggerFactory.getLogger(DamageReports.class);
 
+  private static final String UNWRITTEN = "never written what its stripe has there";
+
   private static final Duration QUIET = Duration.ofSeconds(30);
 
   /**
@@ -58,7 +60,7 @@ final class DamageReports {
 
   private record Shard(long container, int index) {}
 
-  private record Damage(String what, ByteRange sectors) {}
+  private record Damage(String what, ByteRange sectors, boolean unwritten) {}
 
   DamageReports(Containers containers, StoreClock clock) {
     this.containers = containers;
@@ -75,7 +77,16 @@ final class DamageReports {
    * @param sectors some that it did not give; empty: none in particular
    */
   void report(long container, int shard, String what, ByteRange sectors) {
-    listener.damaged(container, shard, what);
+    report(container, shard, new Damage(what, sectors, false));
+  }
+
+  /** Reports a shard that never got what the others of its stripe have. Never blocks. */
+  void reportUnwritten(long container, int shard, ByteRange sectors) {
+    report(container, shard, new Damage(UNWRITTEN, sectors, true));
+  }
+
+  private void report(long container, int shard, Damage damage) {
+    listener.damaged(container, shard, damage.what());
     long now = clock.monotonicNanos();
     Shard key = new Shard(container, shard);
     Long before = reportedNanos.get(key);
@@ -89,8 +100,8 @@ final class DamageReports {
       reportedNanos.clear();
     }
     reportedNanos.put(key, now);
-    waiting.put(key, new Damage(what, sectors));
-    LOG.info("Shard {} of container {}: {}", shard, ShardPlaces.name(container), what);
+    waiting.put(key, damage);
+    LOG.info("Shard {} of container {}: {}", shard, ShardPlaces.name(container), damage.what());
   }
 
   /** Tells what has gathered. Blocks; called at short intervals, by one thread. */
@@ -117,6 +128,9 @@ final class DamageReports {
     for (Shard shard : shards) {
       Damage damage = waiting.remove(shard);
       request.addShards(shard.index()).addSectors(damage.sectors());
+      if (damage.unwritten()) {
+        request.addUnwritten(shard.index());
+      }
       what.append(what.length() == 0 ? "" : "; ")
           .append("shard ")
           .append(shard.index())

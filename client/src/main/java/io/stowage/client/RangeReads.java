@@ -55,8 +55,6 @@ final class RangeReads {
    */
   private static final long HELD_UP_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
 
-  private static final String NEVER_WRITTEN = "never written what its stripe has there";
-
   /** A shard that others outrun by so much, started later, is late. */
   private static final int TIMES_OUTRUN = 3;
 
@@ -319,7 +317,7 @@ final class RangeReads {
         decoded.increment();
         range
             .unwritten()
-            .forEach((of, where) -> damage.report(range.container(), of, NEVER_WRITTEN, where));
+            .forEach((of, where) -> damage.reportUnwritten(range.container(), of, where));
       }
       if (range.wasOutrun(TIMES_OUTRUN, System.nanoTime())) {
         health.late(range.places().nodeId(range.shard()));
@@ -359,7 +357,9 @@ final class RangeReads {
     }
 
     private void report(RangeRead range, int shard, ErrorCode code) {
-      damage.report(range.container(), shard, code.toString(), ByteRange.getDefaultInstance());
+      boolean some = code == ErrorCode.CORRUPT_DATA; // else it is the shard that is gone or failed
+      ByteRange sectors = some ? range.firstSectors() : ByteRange.getDefaultInstance();
+      damage.report(range.container(), shard, code.toString(), sectors);
     }
 
     /** Asks k others, or when they were, those left over; false if there is nobody left to ask. */

@@ -270,6 +270,7 @@ class StowageDataPathTest extends DataPathContractTest {
     for (ReportDamageRequest report : cluster.damage()) {
       for (int i = 0; i < report.getShardsCount(); i++) {
         ByteRange sectors = report.getSectors(i);
+        assertTrue(report.getUnwrittenList().contains(report.getShards(i)), report::toString);
         assertTrue(sectors.getLength() > 0, report::toString);
         assertEquals(0, (sectors.getOffset() | sectors.getLength()) % 4_096, report::toString);
         if (report.getContainer() == container) {

@@ -630,8 +630,8 @@ final class StorageContainerManager
               }
               ShardPlace place = row.info().getShards(index);
               String told = "shard " + index + " of container " + row.name() + ": " + what;
-              if (request.getClaimed()) {
-                cluster.suspectAsClaimed(place.getNodeId(), told);
+              if (request.getClaimed() || request.getUnwrittenList().contains(index)) {
+                cluster.suspectWithoutStrike(place.getNodeId(), told);
               } else {
                 cluster.suspect(place.getNodeId(), told);
               }

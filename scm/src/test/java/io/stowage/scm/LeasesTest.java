@@ -382,6 +382,8 @@ class LeasesTest {
     for (int i = 0; i < 10; i++) {
       assertNotNull(h.scm.reportDamage(claim));
     }
+    ReportDamageRequest unwritten = claim.toBuilder().clearClaimed().addUnwritten(0).build();
+    assertNotNull(h.scm.reportDamage(unwritten), "its writer may have gone on without it");
     assertEquals(6, fit(h));
     long used = usesOf(h, node);
     assertTrue(used > 0, "it is shunned nowhere");

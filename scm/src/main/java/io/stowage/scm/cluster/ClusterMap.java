@@ -233,11 +233,11 @@ public final class ClusterMap {
   }
 
   /**
-   * The same, as somebody says who need not be believed: the node gets no lease until it answers,
-   * which one that is well does at once, and nothing is remembered against it. Else users could
-   * have any nodes shunned.
+   * The same, as somebody says who need not be believed, or of what need not be the node's fault:
+   * it gets no lease until it answers, which one that is well does at once, and nothing is
+   * remembered against it. Else users could have any nodes shunned.
    */
-  public void suspectAsClaimed(String nodeId, String what) {
+  public void suspectWithoutStrike(String nodeId, String what) {
     suspect(nodeId, what, false);
   }
 

@@ -552,7 +552,7 @@ public final class Leases {
         continue;
       }
       if (request.getClaimed()) {
-        cluster.suspectAsClaimed(place.getNodeId(), what);
+        cluster.suspectWithoutStrike(place.getNodeId(), what);
       } else {
         cluster.suspect(place.getNodeId(), what);
       }
