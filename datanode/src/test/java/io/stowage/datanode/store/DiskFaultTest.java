@@ -95,6 +95,11 @@ class DiskFaultTest {
     assertEquals(1, lines.size(), () -> says + " in " + logged);
   }
 
+  /** A disk is out before the line is there that says so. */
+  private boolean isLogged(String begins) {
+    return logged.stream().anyMatch(line -> line.startsWith(begins));
+  }
+
   private void start(Path... directories) throws StoreException {
     if (store != null) {
       store.close();
@@ -284,7 +289,7 @@ class DiskFaultTest {
         }) {
       String foreign = identity.replace(change[0], change[1]).replace(id, "foreign");
       disks.setContents(DiskIdentity.file(D1), foreign.getBytes(StandardCharsets.UTF_8));
-      await(() -> disk(D1).getFailed());
+      await(() -> disk(D1).getFailed() && isLogged("ERROR Disk"));
       assertTrue(disk(D1).getFailure().contains("another disk"), disk(D1).getFailure());
       store.checkDisks();
       store.checkDisks();
@@ -300,7 +305,8 @@ class DiskFaultTest {
       assertEquals(0, shardOn(D1, 1).open(1, 1));
     }
     disks.delete(DiskIdentity.file(D1));
-    await(() -> disk(D1).getFailed());
+    logged.clear();
+    await(() -> disk(D1).getFailed() && isLogged("ERROR Disk"));
     assertLogged("ERROR Disk", id, D1, "is gone");
   }
 
