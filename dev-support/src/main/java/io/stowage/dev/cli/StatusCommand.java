@@ -57,10 +57,10 @@ final class StatusCommand extends ClusterCommand {
             .containerManager()
             .listDatanodes(ListDatanodesRequest.getDefaultInstance())
             .getDatanodesList();
-    List<String> noWrites = takingNoWrites(nodes);
-    if (!noWrites.isEmpty()) {
-      facts.put("disks that take no writes", noWrites.size());
-      facts.put("of these", noWrites.subList(0, Math.min(MOST_DISKS, noWrites.size())));
+    List<String> noShards = takingNoShards(nodes);
+    if (!noShards.isEmpty()) {
+      facts.put("disks that take no new shards", noShards.size());
+      facts.put("of these", noShards.subList(0, Math.min(MOST_DISKS, noShards.size())));
     }
     List<String> noRack = inNoRack(nodes);
     if (!noRack.isEmpty()) {
@@ -121,7 +121,7 @@ final class StatusCommand extends ClusterCommand {
   }
 
   /** Full, read-only and failed disks of nodes that answer: those of others are gone with them. */
-  static List<String> takingNoWrites(List<DatanodeInfo> nodes) {
+  static List<String> takingNoShards(List<DatanodeInfo> nodes) {
     List<String> found = new ArrayList<>();
     for (DatanodeInfo node : nodes) {
       for (DiskInfo disk : node.getDisksList()) {

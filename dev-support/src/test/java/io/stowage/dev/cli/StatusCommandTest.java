@@ -40,7 +40,7 @@ class StatusCommandTest {
   }
 
   @Test
-  void namesDisksThatTakeNoWrites() {
+  void namesDisksThatTakeNoNewShards() {
     DiskInfo good = DiskInfo.newBuilder().setPath("/good").build();
     DiskInfo full = DiskInfo.newBuilder().setPath("/full").setFull(true).build();
     DiskInfo failed =
@@ -55,7 +55,7 @@ class StatusCommandTest {
     assertEquals(
         List.of(
             "a:9 /full: FULL", "a:9 /bad: FAILED, it is gone", "a:9 /ro: READ_ONLY, it is gone"),
-        StatusCommand.takingNoWrites(List.of(node, dead)));
-    assertEquals(List.of(), StatusCommand.takingNoWrites(List.of(node("a", "/r1"))));
+        StatusCommand.takingNoShards(List.of(node, dead)));
+    assertEquals(List.of(), StatusCommand.takingNoShards(List.of(node("a", "/r1"))));
   }
 }
