@@ -205,10 +205,13 @@ class RepairIT {
     }
     cluster.startDatanode(datanode);
     assertNotEquals(before, idOf(cluster, datanode));
-    awaitDead(cluster, 1);
+    String now = idOf(cluster, datanode);
+    awaitTrue(
+        "the new node to have what the old one had",
+        () ->
+            containers(cluster).stream().noneMatch(info -> names(info, before))
+                && containers(cluster).stream().anyMatch(info -> names(info, now)));
     awaitWhole(cluster);
-    assertTrue(containers(cluster).stream().noneMatch(info -> names(info, before)));
-    assertTrue(containers(cluster).stream().anyMatch(info -> names(info, idOf(cluster, datanode))));
   }
 
   @Test
