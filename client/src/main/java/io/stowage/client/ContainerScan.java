@@ -86,6 +86,10 @@ public final class ContainerScan {
     return places.policy();
   }
 
+  public long container() {
+    return places.container();
+  }
+
   /**
    * The shard address behind the last sector that any shard has, of those that answer: see {@link
    * #knowsEnd}.

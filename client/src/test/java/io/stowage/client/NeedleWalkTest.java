@@ -27,6 +27,7 @@ import io.stowage.client.repack.NeedleWalk;
 import io.stowage.common.erasure.ErasurePolicy;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.needle.NeedleCodec;
+import io.stowage.common.needle.NeedleFacts;
 import io.stowage.common.needle.NeedleHeader;
 import io.stowage.common.proto.ContainerInfo;
 import io.stowage.common.proto.Extent;
@@ -250,20 +251,59 @@ class NeedleWalkTest {
   }
 
   @Test
-  void aHeaderOfANewerFormatIsABlindSpot() throws Exception {
-    byte[] newer = image(forged(new Random(1), NeedleHeader.Kind.PACKED, 0));
+  void aHeaderOfANewerFormatIsABlindSpotWhereItSaysThatItStands() throws Exception {
+    assertEquals(0, newerAt(0), "bytes of an object");
+    assertEquals(1, newerAt(4096));
+  }
+
+  /** Blind spots after a header of a newer format at the second sector, which says to be there. */
+  private int newerAt(long shift) throws Exception {
+    byte[] payload = new byte[40_000];
+    Extent before = write(payload, true).manifest().getExtents(0);
+    long address = before.getOffset() + before.getCellLength(); // that of the next
+    NeedleHeader forged = forged(new Random(1), NeedleHeader.Kind.PACKED, 0);
+    byte[] newer = image(NeedleFacts.placed(forged, before.getContainer(), address + shift));
     newer[4] = 2;
     ByteBuffer bytes = ByteBuffer.wrap(newer);
     bytes.putInt(68, 0);
     bytes.putInt(68, NeedleCodec.crc(bytes.duplicate().rewind()));
     // The second sector of the first cell holds payload from 4,096 less the header on.
-    byte[] shifted = new byte[40_000];
-    int header = write(shifted, true).manifest().getExtents(0).getHeaderLength();
-    System.arraycopy(newer, 0, shifted, 4096 - header, newer.length);
-    write(shifted, true);
+    System.arraycopy(newer, 0, payload, 4096 - before.getHeaderLength(), newer.length);
+    Extent extent = write(payload, true).manifest().getExtents(0);
+    assertEquals(before.getContainer(), extent.getContainer());
+    assertEquals(address, extent.getOffset());
     List<String> blindSpots = new ArrayList<>();
     walkAll(blindSpots);
-    assertEquals(1, blindSpots.size());
+    return blindSpots.size();
+  }
+
+  @Test
+  void recordsInUsersBytesAreNotTold() throws Exception {
+    byte[] payload = new byte[40_000];
+    int header = write(payload, true).manifest().getExtents(0).getHeaderLength();
+    byte[] fact = {1, 2, 3};
+    NeedleHeader record =
+        NeedleFacts.header(
+            8,
+            ByteString.copyFromUtf8("another's"),
+            WriteId.random(),
+            1,
+            ByteString.copyFrom(fact));
+    byte[] image = image(NeedleFacts.placed(record, 1L << 40, 0));
+    System.arraycopy(image, 0, payload, 4096 - header, image.length);
+    System.arraycopy(fact, 0, payload, 4096 - header + image.length, fact.length);
+    byte[] endless = image(forged(new Random(1), NeedleHeader.Kind.RECORD, 1L << 40));
+    System.arraycopy(endless, 0, payload, 8192 - header, endless.length);
+    List<Written> all = List.of(write(payload, true));
+    List<String> blindSpots = new ArrayList<>();
+    Map<Address, NeedleHeader> found = walkAll(blindSpots);
+    assertFound(all, found);
+    assertEquals(
+        List.of(),
+        found.values().stream()
+            .filter(needle -> needle.kind() == NeedleHeader.Kind.RECORD)
+            .toList());
+    assertEquals(List.of(), blindSpots);
   }
 
   @Test

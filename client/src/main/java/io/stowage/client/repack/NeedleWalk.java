@@ -20,6 +20,7 @@ import io.stowage.client.ContainerScan.Content;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.needle.NeedleCodec;
+import io.stowage.common.needle.NeedleFacts;
 import io.stowage.common.needle.NeedleHeader;
 import java.nio.ByteBuffer;
 import java.util.NavigableSet;
@@ -37,8 +38,9 @@ import java.util.TreeSet;
  *
  * <p><b>Payload that looks like a needle</b> (a user may store anything, a shard file too) is
  * therefore found as well, and a chain may lead from it to where nothing real begins. That costs a
- * question: whoever asks the object manager hears that no manifest names that address. It hides
- * nothing: a real needle is either at a sector, which is tested whatever lies before it, or behind
+ * question: whoever asks the object manager hears that no manifest names that address. Of a record,
+ * and of a header of a newer format, nobody can be asked: these are told only if they say that they
+ * stand here, or repack would carry users' bytes on as facts. It hides nothing: a real needle is either at a sector, which is tested whatever lies before it, or behind
  * a real needle, whose header is authentic. Each position is looked at once, so the work is bounded
  * by the container's size.
  *
@@ -137,8 +139,8 @@ public final class NeedleWalk {
       if (window.content(shard, index / SECTOR) != Content.DATA) {
         continue;
       }
-      NeedleHeader header = decode(bytes, index);
-      if (header == null) {
+      NeedleHeader header = decode(bytes, index, at);
+      if (header == null || isForgedRecord(header, at)) {
         continue;
       }
       needles++;
@@ -153,15 +155,31 @@ public final class NeedleWalk {
     return (address + NeedleCodec.ALIGNMENT - 1) & -NeedleCodec.ALIGNMENT;
   }
 
-  private NeedleHeader decode(ByteBuffer bytes, int index) {
+  private NeedleHeader decode(ByteBuffer bytes, int index, long at) {
     if (index + NeedleCodec.FIXED_BYTES > bytes.limit() || bytes.getInt(index) != MAGIC) {
       return null;
     }
+    ByteBuffer header = bytes.slice(index, bytes.limit() - index);
     try {
-      return NeedleCodec.decode(bytes.slice(index, bytes.limit() - index));
+      return NeedleCodec.decode(header);
     } catch (StoreException e) {
-      tooNew += e.code() == ErrorCode.FORMAT_TOO_NEW ? 1 : 0;
+      if (e.code() == ErrorCode.FORMAT_TOO_NEW
+          && NeedleFacts.endsAsOneAt(header, scan.container(), at)) {
+        tooNew++;
+      }
       return null;
+    }
+  }
+
+  private boolean isForgedRecord(NeedleHeader header, long at) {
+    if (header.kind() != NeedleHeader.Kind.RECORD) {
+      return false;
+    }
+    try {
+      return header.payloadLength() >= LONGEST_STEP
+          || !NeedleFacts.standsAt(NeedleFacts.rest(header.blob()), scan.container(), at);
+    } catch (StoreException e) {
+      return true; // none of ours: the header's own checksum is right
     }
   }
 

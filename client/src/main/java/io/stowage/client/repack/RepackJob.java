@@ -381,7 +381,7 @@ final class RepackJob {
   /** Facts are carried on once a job; one that is carried twice says the same twice. */
   private void lookAtRecord(NeedleWalk.Found needle, List<Mover> packed) {
     NeedleHeader header = needle.header();
-    int length = (int) (header.encodedLength() + header.payloadLength());
+    long length = header.encodedLength() + header.payloadLength(); // fits a cell: NeedleWalk
     passNeededBytes += needed(length);
     passLiveBytes += length;
     if (isSurvey() || recordsMoved) {
@@ -391,7 +391,7 @@ final class RepackJob {
         Extent.newBuilder()
             .setContainer(container.getId())
             .setOffset(needle.offset())
-            .setCellLength((length + SECTOR - 1) / SECTOR * SECTOR)
+            .setCellLength((int) ((length + SECTOR - 1) / SECTOR * SECTOR))
             .setWidth(1)
             .setFirstShard(needle.shard())
             .setLength(length)

@@ -76,6 +76,11 @@ public final class NeedleCodec {
     return FIXED_BYTES + rowKeyBytes + blobBytes;
   }
 
+  /** Bytes of the header that begins with a buffer, whichever version it is of. */
+  static int headerLengthAt(ByteBuffer bytes) {
+    return Short.toUnsignedInt(bytes.getShort(HEADER_LENGTH_AT));
+  }
+
   /** The next address at or above one at which a needle may begin. */
   public static int align(int address) {
     return (address + ALIGNMENT - 1) & -ALIGNMENT;
@@ -116,7 +121,7 @@ public final class NeedleCodec {
     if (bytes.remaining() < FIXED_BYTES || bytes.getInt(0) != MAGIC) {
       throw new CorruptDataException("Cannot read a needle: its header does not begin here");
     }
-    int length = Short.toUnsignedInt(bytes.getShort(HEADER_LENGTH_AT));
+    int length = headerLengthAt(bytes);
     if (length < FIXED_BYTES || length > bytes.remaining()) {
       throw new CorruptDataException("Cannot read a needle: its header has " + length + " bytes");
     }

@@ -24,6 +24,7 @@ import io.stowage.common.proto.CommittedFact;
 import io.stowage.common.proto.Fact;
 import io.stowage.common.proto.NeedleBlob;
 import io.stowage.common.proto.ObjectMetadata;
+import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import org.apache.hadoop.thirdparty.protobuf.ByteString;
@@ -49,7 +50,9 @@ public final class NeedleFacts {
   public static final int PLACE_BYTES =
       NeedleBlob.newBuilder().setPlace(1).build().getSerializedSize();
 
-  /** A header that says where it stands; longer by {@link #PLACE_BYTES}. */
+  /**
+   * A header that says where it stands, in its last eight bytes; longer by {@link #PLACE_BYTES}.
+   */
   public static NeedleHeader placed(NeedleHeader header, long container, long address) {
     ByteString place =
         NeedleBlob.newBuilder().setPlace(placeOf(container, address)).build().toByteString();
@@ -87,6 +90,13 @@ public final class NeedleFacts {
   /** Whether a header was written for this place, not copied there as bytes of an object. */
   public static boolean standsAt(NeedleBlob blob, long container, long address) {
     return blob.getPlace() == placeOf(container, address);
+  }
+
+  /** The same of a header that begins here and whose format may be newer. */
+  public static boolean endsAsOneAt(ByteBuffer header, long container, long address) {
+    int length = NeedleCodec.headerLengthAt(header);
+    long last = Long.reverseBytes(header.getLong(length - Long.BYTES)); // as protobuf writes it
+    return last == placeOf(container, address);
   }
 
   /** Never 0, which is no place at all. */
