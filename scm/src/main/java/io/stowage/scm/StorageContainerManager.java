@@ -116,8 +116,6 @@ final class StorageContainerManager
   /** Characters of what a client says of damage. */
   private static final int MOST_SAID = 200;
 
-  private static final int MOST_ASKED = 10_000;
-
   /** Removed rows that a standby looks for at a time: each costs a read. */
   private static final int MOST_FORGOTTEN = 32;
 

@@ -77,6 +77,9 @@ public interface ContainerManager {
   /** (leader) A lease that is not released expires. */
   ReleaseLeaseReply releaseLease(ReleaseLeaseRequest request) throws StoreException;
 
+  /** Ids of one {@link #getContainers}: 5 MB of answer. */
+  int MOST_ASKED = 10_000;
+
   /** Any SCM; the leader's answer is at most as old as its last row mutation. */
   GetContainersReply getContainers(GetContainersRequest request) throws StoreException;
 

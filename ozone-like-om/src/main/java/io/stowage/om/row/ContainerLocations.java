@@ -70,10 +70,7 @@ public final class ContainerLocations {
       }
     }
     if (!missing.isEmpty()) {
-      List<ContainerInfo> answered =
-          containers
-              .getContainers(GetContainersRequest.newBuilder().addAllIds(missing).build())
-              .getContainersList();
+      List<ContainerInfo> answered = ask(missing);
       synchronized (cache) {
         missing.forEach(cache::remove);
         for (ContainerInfo container : answered) {
@@ -93,6 +90,19 @@ public final class ContainerLocations {
       }
     }
     return result;
+  }
+
+  private List<ContainerInfo> ask(List<Long> ids) throws StoreException {
+    List<ContainerInfo> answered = new ArrayList<>(ids.size());
+    for (int from = 0; from < ids.size(); from += ContainerManager.MOST_ASKED) {
+      int to = Math.min(ids.size(), from + ContainerManager.MOST_ASKED);
+      answered.addAll(
+          containers
+              .getContainers(
+                  GetContainersRequest.newBuilder().addAllIds(ids.subList(from, to)).build())
+              .getContainersList());
+    }
+    return answered;
   }
 
   /** Takes in what a lease told, so that the first read of a new container needs no call. */
