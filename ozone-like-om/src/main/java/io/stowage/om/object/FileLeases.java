@@ -63,8 +63,17 @@ public final class FileLeases {
   /** Longer leases keep others waiting for a writer that is dead. */
   private static final long MOST_LEASE_MICROS = 3_600_000_000L;
 
-  /** A record is one needle in one cell; of a file of more pieces the record before counts. */
-  private static final int MOST_RECORDED_PIECES = 4_000;
+  /**
+   * A record is one needle in one cell, which repack reads at once; this is 2 MB, and 300 GB of
+   * whole pieces under rs-3-2. Of a file of more pieces the record before counts.
+   */
+  static final int MOST_RECORDED_PIECES = 100_000;
+
+  /** Up to so many pieces each fold is told. */
+  private static final int FEW_PIECES = 4_000;
+
+  /** Then one each time so many bytes are full: a record names all pieces before it. */
+  private static final long TOLD_BYTES = 4L << 30;
 
   private final ObjectRows rows;
   private final OpenFiles files;
@@ -342,7 +351,8 @@ public final class FileLeases {
             rows.count(row, seen.head(), change);
           }
           fence.after(request.getGrantsList());
-          return reply(bucket, row, change.stamp(), next, fold);
+          long before = seen == null ? 0 : seen.head().record().getVersion().getLength();
+          return reply(bucket, row, change.stamp(), next, fold, before);
         }
         case REFUSED -> {
           if (seen != null) {
@@ -359,7 +369,12 @@ public final class FileLeases {
   }
 
   private SyncFileReply reply(
-      BucketInfo bucket, ByteString row, long stamp, TailRecord next, OpenFiles.Fold fold) {
+      BucketInfo bucket,
+      ByteString row,
+      long stamp,
+      TailRecord next,
+      OpenFiles.Fold fold,
+      long before) {
     SyncFileReply.Builder reply = SyncFileReply.newBuilder();
     if (next != null) {
       reply.setLease(lease(stamp, next));
@@ -367,7 +382,7 @@ public final class FileLeases {
     if (fold != null) {
       ObjectVersion version = SeenRow.named(row, fold.head(), fold.version());
       RecordNeedle record = record(bucket, version);
-      if (record != null) {
+      if (record != null && (next == null || isTold(version, before))) {
         reply.addRecords(record);
       }
       if (next == null) {
@@ -375,6 +390,16 @@ public final class FileLeases {
       }
     }
     return reply.build();
+  }
+
+  /**
+   * Whether a file that goes on is told now.
+   *
+   * @param before its length at the fold before
+   */
+  static boolean isTold(ObjectVersion version, long before) {
+    return version.getPartLengthsCount() <= FEW_PIECES
+        || version.getLength() / TOLD_BYTES != before / TOLD_BYTES;
   }
 
   /** What a rebuild is to know of a file; null if it cannot be said. */

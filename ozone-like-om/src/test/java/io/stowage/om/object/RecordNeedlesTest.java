@@ -15,9 +15,13 @@
  */
 package io.stowage.om.object;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.stowage.common.id.WriteId;
+import io.stowage.common.proto.BucketInfo;
 import io.stowage.common.proto.Checksum;
 import io.stowage.common.proto.ChecksumAlgorithm;
 import io.stowage.common.proto.Condition;
@@ -27,7 +31,10 @@ import io.stowage.common.proto.Manifest;
 import io.stowage.common.proto.ObjectMetadata;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.common.proto.PutObjectRequest;
+import io.stowage.common.proto.RecordNeedle;
 import io.stowage.common.proto.Versioning;
+import java.util.Collections;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.junit.jupiter.api.Test;
 
 /** Which puts are told by their needles alone: docs/format/needle.md, Replay. */
@@ -107,5 +114,28 @@ class RecordNeedlesTest {
   private static PutObjectRequest.Builder with(String owner, PutObjectRequest.Builder put) {
     return RecordNeedles.with(ObjectMetadata.newBuilder().setOwner(owner).build(), put.build())
         .toBuilder();
+  }
+
+  private static ObjectVersion pieces(int count) {
+    return ObjectVersion.newBuilder()
+        .addAllPartLengths(Collections.nCopies(count, 3L << 20))
+        .setLength(count * (3L << 20))
+        .setPartWriteIds(ByteString.copyFrom(new byte[count * WriteId.BYTES]))
+        .build();
+  }
+
+  @Test
+  void aSyncedFileOfVeryManyPiecesIsToldNowAndThenAndWhenItIsClosed() {
+    BucketInfo bucket = BucketInfo.getDefaultInstance();
+    int most = FileLeases.MOST_RECORDED_PIECES;
+    RecordNeedle record = FileLeases.record(bucket, pieces(most));
+    assertTrue(record.getFact().getSerializedSize() < 4 << 20, "repack reads it at once");
+    assertNull(FileLeases.record(bucket, pieces(most + 1)));
+    int told = 0;
+    for (int count = 4_001; count <= 14_000; count++) {
+      told += FileLeases.isTold(pieces(count), (count - 1) * (3L << 20)) ? 1 : 0;
+    }
+    assertEquals(8, told); // of 12 to 42 GB
+    assertTrue(FileLeases.isTold(pieces(4_000), 3_999 * (3L << 20)));
   }
 }
