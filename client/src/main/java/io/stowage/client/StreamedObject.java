@@ -64,8 +64,15 @@ final class StreamedObject implements AutoCloseable {
   /** Stripes on the way while another is filled: one being forced, one being sent. */
   static final int STRIPES_IN_FLIGHT = 2;
 
-  /** Stripes whose addresses are reserved at a time while the length is not known. */
-  private static final int RESERVED_STRIPES = 8;
+  /**
+   * Stripes whose addresses are reserved at least at a time while the length is not known. A run
+   * cannot grow once somebody else came behind it, so an object reserves as much as it has, and
+   * that is also the most that can be left unused behind its end; such addresses cost no disk.
+   */
+  private static final int LEAST_RESERVED_STRIPES = 8;
+
+  /** A quarter of a container; 768 MiB under rs-3-2 with cells of 1 MiB: 1,400 extents a TiB. */
+  private static final int MOST_RESERVED_STRIPES = 1 << 8;
 
   /** Of a first run with the shortest cells, 3 MiB under rs-3-2. */
   private static final int LEAST_SHORT_STRIPES = 64;
@@ -250,7 +257,8 @@ final class StreamedObject implements AutoCloseable {
     }
     if (run == null) {
       shortRun = false;
-      beginRun(longestCell(), length < 0 ? RESERVED_STRIPES : Integer.MAX_VALUE);
+      int longest = longestCell();
+      beginRun(longest, length < 0 ? reservedStripes(longest) : Integer.MAX_VALUE);
     }
     if (again) {
       memory.overdraw(stripeBytes());
@@ -282,7 +290,14 @@ final class StreamedObject implements AutoCloseable {
         shortRun
             && run.stripesWritten() >= nextShortStripes / 2
             && memory.freeBytes() >= (long) policy.shards() * longestCell();
-    return length < 0 && !wasShortForLong && run.grow(RESERVED_STRIPES, clock.monotonicNanos());
+    return length < 0
+        && !wasShortForLong
+        && run.grow(reservedStripes(run.cellBytes()), clock.monotonicNanos());
+  }
+
+  private int reservedStripes(int cellBytes) {
+    long asMany = taken / ((long) policy.k() * cellBytes);
+    return (int) Math.max(LEAST_RESERVED_STRIPES, Math.min(MOST_RESERVED_STRIPES, asMany));
   }
 
   /** Ends the extent. Only called with nothing in flight or being filled. */
@@ -294,7 +309,7 @@ final class StreamedObject implements AutoCloseable {
     unwind(); // of a run that has not begun, the header
     endExtent();
     shortRun = true;
-    beginRun(shortest, length < 0 ? RESERVED_STRIPES : nextShortStripes);
+    beginRun(shortest, nextShortStripes);
     nextShortStripes = Math.min(MOST_SHORT_STRIPES, 2 * nextShortStripes);
   }
 

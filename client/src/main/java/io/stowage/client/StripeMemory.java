@@ -191,8 +191,15 @@ final class StripeMemory {
     return true;
   }
 
-  /** Reserves memory for cells of whole sectors. Blocks. */
+  /**
+   * Reserves memory for cells of whole sectors. Blocks, but not for more than there ever is: one
+   * needle may be so large (a record of 10,000 parts), and is stored beyond the budget.
+   */
   void reserve(long bytes) throws StoreException {
+    if (bytes > pool.limitBytes) {
+      overdraw(bytes);
+      return;
+    }
     try {
       pool.budget.acquire(sectors(bytes));
       hold(sectors(bytes));

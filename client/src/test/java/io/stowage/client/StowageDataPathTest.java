@@ -299,6 +299,46 @@ class StowageDataPathTest extends DataPathContractTest {
   }
 
   @Test
+  void objectsOfUnknownLengthThatGrowSideBySideHaveFewExtents() throws Exception {
+    start(5);
+    cluster.setCapacity(64 << 20);
+    byte[] bytes = content(24 << 20, 1);
+    List<ObjectWriter> writers = new ArrayList<>();
+    for (int i = 0; i < 3; i++) {
+      writers.add(path.write(spec(ErasurePolicy.RS_3_2, -1)));
+    }
+    for (int at = 0; at < bytes.length; at += 64 << 10) {
+      for (ObjectWriter writer : writers) {
+        writer.write(buffer(bytes, at, 64 << 10));
+      }
+    }
+    for (ObjectWriter writer : writers) {
+      Manifest manifest = writer.finish().manifest();
+      writer.close();
+      assertTrue(manifest.getExtentsCount() <= 12, manifest.getExtentsCount() + " extents");
+      assertReads(bytes, manifest);
+    }
+  }
+
+  /** The record of a completed upload of very many parts. */
+  @Test
+  void aRecordLargerThanTheStripeMemoryHoldsNothingUp() throws Exception {
+    start(5, 1 << 20);
+    path.record(
+        new RecordSpec(
+            7,
+            ByteString.copyFromUtf8("some/key"),
+            WriteId.random(),
+            ErasurePolicy.RS_3_2.name(),
+            123,
+            ByteString.copyFrom(new byte[400_000])));
+    await(() -> cluster.bytesWritten() > 1_200_000);
+    assertTrue(cluster.bytesWritten() > 1_200_000);
+    byte[] bytes = content(3_000, 1);
+    assertReads(bytes, write(ErasurePolicy.RS_3_2, bytes, true, 3_000).manifest());
+  }
+
+  @Test
   void recordsRideInALaterStripe() throws Exception {
     start(5);
     write(ErasurePolicy.RS_3_2, content(100, 1), true, 50_000);
