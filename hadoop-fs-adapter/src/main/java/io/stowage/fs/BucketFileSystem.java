@@ -520,12 +520,13 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource, Counted
       String key = anyKeyOf(file.getPath());
       GetObjectReply object = treeOf(key).open(keyInTree(key));
       List<BlockLocation> blocks = new ArrayList<>();
+      BlockHosts blockHosts = new BlockHosts(object);
       long blockSize = config.blockSizeBytes();
       long fileLength = object.getVersion().getLength();
       long end = length > fileLength - start ? fileLength : start + length; // may be all there is
       for (long from = start / blockSize * blockSize; from < end; from += blockSize) {
         long bytes = Math.min(blockSize, fileLength - from);
-        String[] hosts = hostsOf(object, from, bytes);
+        String[] hosts = blockHosts.next(from, bytes);
         blocks.add(new BlockLocation(hosts, hosts, from, bytes));
       }
       return blocks.toArray(new BlockLocation[0]);
@@ -538,24 +539,39 @@ class BucketFileSystem extends FileSystem implements IOStatisticsSource, Counted
     return new BlockLocation[] {new BlockLocation(ANYWHERE_NAMES, ANYWHERE_HOSTS, 0, length)};
   }
 
-  private static String[] hostsOf(GetObjectReply object, long from, long bytes)
-      throws StoreException {
-    Map<Long, ContainerInfo> containers = new HashMap<>();
-    object.getContainersList().forEach(container -> containers.put(container.getId(), container));
-    Set<String> hosts = new LinkedHashSet<>();
-    long start = 0;
-    for (Extent extent : object.getVersion().getManifest().getExtentsList()) {
-      long payload = extent.getLength() - extent.getHeaderLength();
-      ContainerInfo container = containers.get(extent.getContainer());
-      if (start < from + bytes && start + payload > from && container != null) {
-        int dataShards = ErasurePolicy.named(container.getPolicy()).k();
-        container.getShardsList().stream()
-            .filter(shard -> shard.getIndex() < dataShards && !shard.getHost().isEmpty())
-            .forEach(shard -> hosts.add(shard.getHost()));
-      }
-      start += payload;
+  /** Hosts of data shards, asked for ascending ranges of one file. Confined to its caller. */
+  private static final class BlockHosts {
+    private final Map<Long, ContainerInfo> containers = new HashMap<>();
+    private final List<Extent> extents;
+    private int first; // extent that the next range may begin in
+    private long start; // of its payload
+
+    BlockHosts(GetObjectReply object) {
+      object.getContainersList().forEach(container -> containers.put(container.getId(), container));
+      extents = object.getVersion().getManifest().getExtentsList();
     }
-    return hosts.isEmpty() ? ANYWHERE_HOSTS : hosts.toArray(new String[0]);
+
+    String[] next(long from, long bytes) throws StoreException {
+      Set<String> hosts = new LinkedHashSet<>();
+      while (first < extents.size() && start + payload(first) <= from) {
+        start += payload(first++);
+      }
+      long at = start;
+      for (int i = first; i < extents.size() && at < from + bytes; at += payload(i++)) {
+        ContainerInfo container = containers.get(extents.get(i).getContainer());
+        if (container != null) {
+          int dataShards = ErasurePolicy.named(container.getPolicy()).k();
+          container.getShardsList().stream()
+              .filter(shard -> shard.getIndex() < dataShards && !shard.getHost().isEmpty())
+              .forEach(shard -> hosts.add(shard.getHost()));
+        }
+      }
+      return hosts.isEmpty() ? ANYWHERE_HOSTS : hosts.toArray(new String[0]);
+    }
+
+    private long payload(int extent) {
+      return extents.get(extent).getLength() - extents.get(extent).getHeaderLength();
+    }
   }
 
   // Reading and writing.
