@@ -249,24 +249,64 @@ final class ObjectCommands {
     private static void fetch(
         Session session, String bucket, GetObjectReply object, OutputStream out)
         throws IOException {
-      DataPath.ReadSpec spec =
-          DataPath.ReadSpec.of(object.getVersion(), object.getContainersList());
-      try (ObjectReader reader = open(session, bucket, object, spec)) {
+      ObjectReader reader = open(session, bucket, object);
+      try {
         long length = reader.length();
         int step = Math.min(CHUNK_BYTES, reader.maxRead());
         for (long offset = 0; offset < length; offset += step) {
-          ByteBuf bytes = reader.read(offset, (int) Math.min(step, length - offset));
+          int count = (int) Math.min(step, length - offset);
+          ByteBuf bytes;
+          try {
+            bytes = reader.read(offset, count);
+          } catch (StoreException e) {
+            ObjectReader again = lookAgain(session, bucket, object.getVersion(), e);
+            reader.close();
+            reader = again;
+            bytes = reader.read(offset, count);
+          }
           try {
             bytes.readBytes(out, bytes.readableBytes());
           } finally {
             bytes.release();
           }
         }
+      } finally {
+        reader.close();
       }
     }
 
-    private static ObjectReader open(
-        Session session, String bucket, GetObjectReply object, DataPath.ReadSpec spec)
+    /** The same version where it is now: repacked, or under a token that holds again. */
+    private static ObjectReader lookAgain(
+        Session session, String bucket, ObjectVersion version, StoreException before)
+        throws StoreException {
+      boolean mayHelp =
+          before.code() == ErrorCode.NO_SUCH_CONTAINER
+              || before.code() == ErrorCode.NO_SUCH_SHARD
+              || before.code() == ErrorCode.DATA_UNAVAILABLE;
+      if (!mayHelp) {
+        throw before;
+      }
+      try {
+        GetObjectReply found =
+            session
+                .objectManager()
+                .getObject(
+                    GetObjectRequest.newBuilder()
+                        .setBucket(bucket)
+                        .setKey(version.getKey())
+                        .setVersionId(version.getVersionId())
+                        .setWantManifest(true)
+                        .setPinnedStamp(version.getStamp())
+                        .setPinnedWriteId(version.getWriteId())
+                        .build());
+        return open(session, bucket, found);
+      } catch (StoreException e) {
+        before.addSuppressed(e);
+        throw before;
+      }
+    }
+
+    private static ObjectReader open(Session session, String bucket, GetObjectReply object)
         throws StoreException {
       ObjectCipher cipher = null;
       if (object.getVersion().getMetadata().hasEncryption()) {
@@ -274,7 +314,10 @@ final class ObjectCommands {
         long bucketId = session.objectManager().getBucket(asked).getBucket().getId();
         cipher = session.ciphers().forRead(bucketId, object.getVersion());
       }
-      ObjectReader stored = session.dataPath().read(spec);
+      ObjectReader stored =
+          session
+              .dataPath()
+              .read(DataPath.ReadSpec.of(object.getVersion(), object.getContainersList()));
       try {
         return cipher == null ? stored : cipher.decrypting(stored, object.getVersion());
       } catch (StoreException e) {
