@@ -46,9 +46,11 @@ final class RecentReads {
 
   /**
    * Remembers as much as this machine's page cache can hold: what the kernel may still have must
-   * not be forgotten here, and what it cannot have any more may be. Two to four slots for each
-   * region that fits into memory, so that of what half of the memory was read after four in five
-   * are known, and an 8,192nd of the memory at most.
+   * not be forgotten here, and what it cannot have any more should be. Two to four slots for each
+   * region that fits into memory, an 8,192nd of it at most. A region survives n others with {@code
+   * e^(-n/slots)}, a read of eight (1 MiB) if four do. Of such reads are known, after others of
+   * half the memory, 98 % and more; of all of it, 84 to 98 %; of four times as much, 2 to 33 %; of
+   * eight times, 2 % at most. Of reads of one region: 78 to 88, 61 to 78, 14 to 37, 2 to 14 %.
    */
   static RecentReads ofThisMachine() {
     long memory =
@@ -69,19 +71,20 @@ final class RecentReads {
   /**
    * Notes a read of at least {@link #REGION_BYTES}.
    *
-   * @return whether some of it was read lately
+   * @return whether at least half of it was read lately: one region of many may survive by chance
    */
   boolean note(long file, long position, int length) {
-    boolean again = false;
+    int known = 0;
+    long first = (position + REGION_BYTES - 1) / REGION_BYTES;
     long end = (position + length - 1) / REGION_BYTES;
-    for (long region = (position + REGION_BYTES - 1) / REGION_BYTES; region <= end; region++) {
+    for (long region = first; region <= end; region++) {
       long hash = mix(file + region);
       int slot = (int) hash & slots.length() - 1;
       int fingerprint = (int) (hash >>> 32) | 1; // 0 is an empty slot
-      again |= slots.getOpaque(slot) == fingerprint;
+      known += slots.getOpaque(slot) == fingerprint ? 1 : 0;
       slots.setOpaque(slot, fingerprint);
     }
-    return again;
+    return 2L * known >= end - first + 1;
   }
 
   /** Finalizer of MurmurHash3, by Austin Appleby: every bit depends on every bit. */

@@ -54,19 +54,35 @@ class RecentReadsTest {
   }
 
   @Test
-  void forgetsWhatManyOthersCameAfter() {
-    assertTrue(known(100, 1 << 10) > 70);
-    assertTrue(known(100, 1 << 15) < 5);
+  void aReadIsKnownByHalfOfItsRegions() {
+    recent.note(FILE, 0, 8 * REGION);
+    assertFalse(recent.note(FILE, 5 * REGION, 8 * REGION), "three of eight");
+    recent.note(FILE, 100 * REGION, 8 * REGION);
+    assertTrue(recent.note(FILE, 104 * REGION, 8 * REGION), "four of eight");
   }
 
-  /** Of some regions those that are known when so many others were read after them. */
-  private long known(int regions, int others) {
+  @Test
+  void forgetsWhatManyOthersCameAfter() {
+    assertTrue(known(REGION, 1 << 10) > 70);
+    assertTrue(known(REGION, 1 << 15) < 5);
+  }
+
+  /** A cell is no more known than its regions are, many as it has. */
+  @Test
+  void forgetsCellsThatManyOthersCameAfter() {
+    assertTrue(known(8 * REGION, 1 << 10) > 85, "a quarter of the slots");
+    assertTrue(known(8 * REGION, 1 << 12) < 50, "as many as slots");
+    assertTrue(known(8 * REGION, 1 << 13) < 10, "twice as many");
+  }
+
+  /** Of a hundred reads those that are known when so many regions were read after them. */
+  private long known(int length, int others) {
     long first = RecentReads.identity(others + " before");
-    IntStream.range(0, regions).forEach(i -> recent.note(first, (long) i * REGION, REGION));
+    IntStream.range(0, 100).forEach(i -> recent.note(first, (long) i * length, length));
     long after = RecentReads.identity(others + " after");
     IntStream.range(0, others).forEach(i -> recent.note(after, (long) i * REGION, REGION));
-    return IntStream.range(0, regions)
-        .filter(i -> recent.note(first, (long) i * REGION, REGION))
+    return IntStream.range(0, 100)
+        .filter(i -> recent.note(first, (long) i * length, length))
         .count();
   }
 
