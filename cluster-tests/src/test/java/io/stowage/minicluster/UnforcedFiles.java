@@ -54,6 +54,11 @@ final class UnforcedFiles {
     }
 
     @Override
+    public int readOnce(ByteBuffer into, long position) throws IOException {
+      return file.readOnce(into, position);
+    }
+
+    @Override
     public void write(ByteBuffer[] from, long position) throws IOException {
       file.write(from, position);
     }
