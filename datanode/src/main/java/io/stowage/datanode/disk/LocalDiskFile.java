@@ -48,12 +48,9 @@ final class LocalDiskFile implements DiskFile {
   static final int DIRECT_BYTES = 128 << 10;
 
   /** What file, buffer and length have to be multiples of; file systems with larger blocks: no. */
-  private static final int BLOCK = 4096;
+  static final int BLOCK = 4096;
 
-  /** Where bytes that lie elsewhere are copied through; a disk has few threads. */
-  private static final ThreadLocal<ByteBuffer> ALIGNED =
-      ThreadLocal.withInitial(
-          () -> ByteBuffer.allocateDirect((1 << 20) + BLOCK).alignedSlice(BLOCK).slice(0, 1 << 20));
+  private static final AlignedBuffers ALIGNED = new AlignedBuffers(ByteBuffer::allocateDirect);
 
   /** What the kernel may still have is of all disks together. */
   private static final RecentReads RECENT = RecentReads.ofThisMachine();
@@ -61,8 +58,16 @@ final class LocalDiskFile implements DiskFile {
   static final LongAdder BYTES_READ_DIRECTLY = new LongAdder();
   static final LongAdder BYTES_READ_THROUGH_CACHE = new LongAdder();
 
+  /** How a file is opened to go past the page cache. */
+  @FunctionalInterface
+  interface DirectOpener {
+    FileChannel open(Path path) throws IOException;
+  }
+
   private final Path path;
   private final FileChannel channel;
+  private final AlignedBuffers alignedBuffers;
+  private final DirectOpener directOpener;
 
   /** Device and inode; null if the path did not name the file any more. */
   private final Object key;
@@ -78,9 +83,18 @@ final class LocalDiskFile implements DiskFile {
   /** Some file systems let themselves be asked for it, and then cannot. */
   private volatile boolean directReadWorked;
 
+  private volatile boolean directWriteWorked;
+
   LocalDiskFile(Path path, FileChannel channel) {
+    this(path, channel, ALIGNED, LocalDiskFile::openPastCache);
+  }
+
+  LocalDiskFile(
+      Path path, FileChannel channel, AlignedBuffers alignedBuffers, DirectOpener directOpener) {
     this.path = path;
     this.channel = channel;
+    this.alignedBuffers = alignedBuffers;
+    this.directOpener = directOpener;
     this.key = keyOf(path);
     this.identity = RecentReads.identity(path + " " + key);
   }
@@ -111,7 +125,18 @@ final class LocalDiskFile implements DiskFile {
   }
 
   private int read(ByteBuffer into, long position, boolean directly) throws IOException {
-    int past = directly && canGoDirectly() ? readDirectly(into, position) : 0;
+    int past = 0;
+    IOException firstFailed = null;
+    if (directly && canGoDirectly()) {
+      try {
+        past = readDirectly(into, position);
+      } catch (IOException e) {
+        if (directReadWorked) {
+          throw e;
+        }
+        firstFailed = e; // nothing was read
+      }
+    }
     int total = past;
     while (into.hasRemaining()) {
       int n = channel.read(into, position + total);
@@ -120,30 +145,27 @@ final class LocalDiskFile implements DiskFile {
       }
       total += n;
     }
+    if (firstFailed != null) {
+      refuseDirect(firstFailed); // had it been the disk's fault, the page cache would have said so
+    }
     BYTES_READ_DIRECTLY.add(past);
     BYTES_READ_THROUGH_CACHE.add(total - past);
     return total;
   }
 
-  /** Until the buffer is full, the file's last bytes are there, or it proves impossible here. */
+  /** Until the buffer is full, the file's last bytes are there, or there is no memory for it. */
   private int readDirectly(ByteBuffer into, long position) throws IOException {
     int total = 0;
     while (into.hasRemaining() && total % BLOCK == 0) {
       boolean inPlace = into.isDirect() && into.alignmentOffset(into.position(), BLOCK) == 0;
-      ByteBuffer blocks = inPlace ? into : ALIGNED.get().clear();
+      ByteBuffer blocks = inPlace ? into : alignedBuffers.get();
+      if (blocks == null) {
+        return total;
+      }
       if (!inPlace) {
         blocks.limit(Math.min(blocks.capacity(), into.remaining()));
       }
-      int n;
-      try {
-        n = direct.read(blocks, position + total);
-      } catch (IOException e) {
-        if (directReadWorked) {
-          throw e;
-        }
-        refuseDirect(e); // if it is the disk's fault, the page cache will say so, too
-        return total;
-      }
+      int n = direct.read(blocks, position + total);
       directReadWorked = true;
       if (n < 0) {
         return total;
@@ -171,21 +193,40 @@ final class LocalDiskFile implements DiskFile {
 
   private void writeAll(ByteBuffer[] from, long position, long end) throws IOException {
     long at = position;
+    IOException firstFailed = null;
     if (end - at >= DIRECT_BYTES && at % BLOCK == 0 && canGoDirectly()) {
-      at = writeDirectly(from, at, end);
+      try {
+        at = writeDirectly(from, at, end);
+      } catch (IOException e) {
+        if (directWriteWorked) {
+          throw e;
+        }
+        firstFailed = e; // no buffer was moved on: all of it is written again
+      }
     }
     for (ByteBuffer piece : from) {
       while (piece.hasRemaining()) {
         at += channel.write(piece, at);
       }
     }
+    if (firstFailed != null) {
+      refuseDirect(firstFailed); // had it been the disk's fault, the next force will say so
+    }
   }
 
-  /** Whole blocks, while the device takes whole blocks; what is left is written as usual. */
+  /**
+   * Whole blocks, while the device takes whole blocks and there is memory for it; what is left is
+   * written as usual.
+   */
   private long writeDirectly(ByteBuffer[] from, long position, long end) throws IOException {
     long at = position;
     while (end - at >= BLOCK && at % BLOCK == 0) {
-      int written = direct.write(nextBlocks(from, end - at), at);
+      ByteBuffer blocks = nextBlocks(from, end - at);
+      if (blocks == null) {
+        break;
+      }
+      int written = direct.write(blocks, at);
+      directWriteWorked = true;
       skip(from, written);
       at += written;
     }
@@ -194,24 +235,28 @@ final class LocalDiskFile implements DiskFile {
 
   /**
    * Whole blocks at a whole block in memory, of the bytes that come next: those of one buffer,
-   * where it has as many there as can be copied together, else those of several, copied. Moves no
-   * position.
+   * where it has as many there as can be copied together, else those of several, copied; null if
+   * there is no memory to copy them to. Moves no position.
    */
-  private static ByteBuffer nextBlocks(ByteBuffer[] from, long left) {
+  private ByteBuffer nextBlocks(ByteBuffer[] from, long left) {
     long whole = left / BLOCK * BLOCK;
     int first = 0;
     while (!from[first].hasRemaining()) {
       first++;
     }
     ByteBuffer next = from[first];
-    ByteBuffer aligned = ALIGNED.get().clear();
     int inPlace = next.remaining() / BLOCK * BLOCK;
-    if (inPlace >= Math.min(aligned.capacity(), whole)
+    int together = (int) Math.min(AlignedBuffers.BYTES, whole);
+    if (inPlace >= together
         && next.isDirect()
         && next.alignmentOffset(next.position(), BLOCK) == 0) {
       return next.slice(next.position(), inPlace);
     }
-    aligned.limit((int) Math.min(whole, aligned.capacity()));
+    ByteBuffer aligned = alignedBuffers.get();
+    if (aligned == null) {
+      return null;
+    }
+    aligned.limit(together);
     for (int i = first; aligned.hasRemaining(); i++) {
       int n = Math.min(from[i].remaining(), aligned.remaining());
       aligned.put(from[i].slice(from[i].position(), n));
@@ -247,9 +292,7 @@ final class LocalDiskFile implements DiskFile {
       if (Files.getFileStore(path).getBlockSize() > BLOCK) {
         throw new IOException("its file system has larger blocks");
       }
-      FileChannel opened =
-          FileChannel.open(
-              path, StandardOpenOption.READ, StandardOpenOption.WRITE, ExtendedOpenOption.DIRECT);
+      FileChannel opened = directOpener.open(path);
       if (key == null || !key.equals(keyOf(path))) {
         opened.close();
         throw new IOException("its path names another file");
@@ -259,6 +302,11 @@ final class LocalDiskFile implements DiskFile {
       // as in a file system in memory
       refuseDirect(e);
     }
+  }
+
+  private static FileChannel openPastCache(Path path) throws IOException {
+    return FileChannel.open(
+        path, StandardOpenOption.READ, StandardOpenOption.WRITE, ExtendedOpenOption.DIRECT);
   }
 
   private void refuseDirect(Exception why) {
