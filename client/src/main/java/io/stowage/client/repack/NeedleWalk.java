@@ -40,9 +40,10 @@ import java.util.TreeSet;
  * therefore found as well, and a chain may lead from it to where nothing real begins. That costs a
  * question: whoever asks the object manager hears that no manifest names that address. Of a record,
  * and of a header of a newer format, nobody can be asked: these are told only if they say that they
- * stand here, or repack would carry users' bytes on as facts. It hides nothing: a real needle is either at a sector, which is tested whatever lies before it, or behind
- * a real needle, whose header is authentic. Each position is looked at once, so the work is bounded
- * by the container's size.
+ * stand here, or repack would carry users' bytes on as facts. It hides nothing: a real needle is
+ * either at a sector, which is tested whatever lies before it, or behind a real needle, whose
+ * header is authentic. Each position is looked at once, so the work is bounded by the container's
+ * size.
  *
  * <p>What can be neither read nor decoded may have held a needle, and is counted. So is a header of
  * a newer format. A container with either must not be taken for empty.
