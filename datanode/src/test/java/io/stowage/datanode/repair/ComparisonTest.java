@@ -88,7 +88,7 @@ class ComparisonTest {
         assertEquals(8, lacking(container, index, droppedTwice));
         assertEquals(0, lacking(container, index, undecodable));
         Stripe nowhere =
-            new Stripe((long) 100 * TestContainer.SECTOR, 10, 0, new byte[POLICY.shards()][]);
+            new Stripe(100L * TestContainer.SECTOR, 10, 0, new byte[POLICY.shards()][]);
         assertEquals(0, lacking(container, index, nowhere));
         // With two others silent three are left, with one more too few.
         container.nodes.get((index + 1) % 5).server.close();
