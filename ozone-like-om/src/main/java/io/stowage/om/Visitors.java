@@ -15,8 +15,8 @@
  */
 package io.stowage.om;
 
+import io.stowage.common.access.Origin;
 import io.stowage.common.rpc.Administrators;
-import io.stowage.common.rpc.RpcSecurity;
 import io.stowage.om.door.Door;
 import io.stowage.om.door.OwnSecrets;
 import java.util.Set;
@@ -47,7 +47,7 @@ record Visitors(
         administrator || (!superusers.isEmpty() && groups.get().contains(superusers)),
         proofOf(caller),
         secure,
-        RpcSecurity.callersOrigin());
+        Origin.ofCaller());
   }
 
   private OwnSecrets.Proof proofOf(UserGroupInformation caller) {

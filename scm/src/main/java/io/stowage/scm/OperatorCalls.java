@@ -16,10 +16,10 @@
 package io.stowage.scm;
 
 import io.stowage.common.access.AuditLog;
+import io.stowage.common.access.Origin;
 import io.stowage.common.error.NotLeaderException;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.policy.Question;
-import io.stowage.common.rpc.RpcSecurity;
 import io.stowage.common.scm.ContainerManager;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
@@ -102,7 +102,7 @@ final class OperatorCalls {
     String user = Server.getRemoteUser().getUserName();
     String request = arguments[0].toString().replace('\n', ' ').strip();
     audit.add(
-        RpcSecurity.callersOrigin(),
+        Origin.ofCaller(),
         new Question.Principal(user, user, false),
         "stowage:" + method.getName(),
         null,

@@ -16,6 +16,7 @@
 package io.stowage.scm;
 
 import io.stowage.common.access.AuditLog;
+import io.stowage.common.access.Origin;
 import io.stowage.common.access.RefusedLogins;
 import io.stowage.common.conf.Exposure;
 import io.stowage.common.conf.Keys;
@@ -268,7 +269,7 @@ public final class ScmServer implements AutoCloseable, HealthCheck {
   private static void noteRefusal(AuditLog audit, String call, String why) {
     String name = Server.getRemoteUser().getUserName();
     audit.add(
-        RpcSecurity.callersOrigin(),
+        Origin.ofCaller(),
         new Question.Principal(name, name, false),
         "stowage:" + call,
         null,

@@ -15,6 +15,11 @@
  */
 package io.stowage.common.access;
 
+import java.net.InetAddress;
+import java.util.HexFormat;
+import org.apache.hadoop.ipc.Server;
+import org.apache.hadoop.security.UserGroupInformation;
+
 /**
  * What the audit log says of where a request came from. Immutable.
  *
@@ -26,4 +31,20 @@ package io.stowage.common.access;
 public record Origin(String requestId, String address, String mechanism, String accessKey) {
   /** Of questions that no request asks. */
   public static final Origin INSIDE = new Origin("", "", "inside", "");
+
+  /** Of the Hadoop RPC that this thread serves. */
+  public static Origin ofCaller() {
+    byte[] client = Server.getClientId();
+    InetAddress address = Server.getRemoteIp();
+    UserGroupInformation caller = Server.getRemoteUser();
+    UserGroupInformation real = caller.getRealUser();
+    return new Origin(
+        // of the client and its call: what a retry repeats
+        (client == null ? "" : HexFormat.of().formatHex(client)) + ":" + Server.getCallId(),
+        address == null ? "" : address.getHostAddress(),
+        real == null
+            ? caller.getAuthenticationMethod().name()
+            : "PROXY by " + real.getShortUserName() + " (" + real.getAuthenticationMethod() + ")",
+        "");
+  }
 }

@@ -15,7 +15,6 @@
  */
 package io.stowage.common.rpc;
 
-import io.stowage.common.access.Origin;
 import io.stowage.common.conf.ConfigKey;
 import io.stowage.common.conf.Keys;
 import io.stowage.common.error.ErrorCode;
@@ -24,7 +23,6 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
 import java.util.ArrayList;
-import java.util.HexFormat;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
@@ -217,22 +215,6 @@ public final class RpcSecurity {
     UserGroupInformation caller = Server.getRemoteUser();
     UserGroupInformation real = caller.getRealUser();
     return (real == null ? caller : real).getUserName();
-  }
-
-  /** Where the call that this thread serves comes from, for an audit log. */
-  public static Origin callersOrigin() {
-    byte[] client = Server.getClientId();
-    InetAddress address = Server.getRemoteIp();
-    UserGroupInformation caller = Server.getRemoteUser();
-    UserGroupInformation real = caller.getRealUser();
-    return new Origin(
-        // of the client and its call: what a retry repeats
-        (client == null ? "" : HexFormat.of().formatHex(client)) + ":" + Server.getCallId(),
-        address == null ? "" : address.getHostAddress(),
-        real == null
-            ? caller.getAuthenticationMethod().name()
-            : "PROXY by " + real.getShortUserName() + " (" + real.getAuthenticationMethod() + ")",
-        "");
   }
 
   /** Our services and the keys of their ACLs. */
