@@ -27,6 +27,7 @@ import io.stowage.common.proto.LeaseGrant;
 import io.stowage.common.proto.Manifest;
 import java.io.ByteArrayOutputStream;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
@@ -75,6 +76,19 @@ public final class InMemoryDataPath implements DataPath {
   /** Takes a container away, as after a repack: readers of it get NO_SUCH_CONTAINER. */
   public void dropContainer(long id) {
     containers.remove(id);
+  }
+
+  /**
+   * Takes containers of more than these bytes away but for so many of the newest: a garbage
+   * collection for a test that overwrites without end.
+   */
+  public void dropOldest(int largerThan, int keeping) {
+    containers.entrySet().stream()
+        .filter(container -> container.getValue().length > largerThan)
+        .map(Map.Entry::getKey)
+        .sorted(Comparator.reverseOrder())
+        .skip(keeping)
+        .forEach(this::dropContainer);
   }
 
   /** Moves a manifest's bytes to new containers and drops the old ones, as a repack does. */
