@@ -44,7 +44,15 @@ final class JoinedCommit {
   private record Part(ByteString writeId, long stored) {}
 
   /** What one record says that the bytes are put together from. */
-  private record PartList(List<Long> lengths, ByteString ids) {}
+  record PartList(List<Long> lengths, ByteString ids) {
+    long sum() {
+      long sum = 0;
+      for (long length : lengths) {
+        sum += length;
+      }
+      return sum;
+    }
+  }
 
   private final List<RecordNeedle> commits = new ArrayList<>();
   private final Map<Long, List<PartList>> listsBySum = new HashMap<>();
@@ -54,7 +62,7 @@ final class JoinedCommit {
     commits.add(commit);
     PartList list = listOf(commit);
     if (list != null) {
-      listsBySum.computeIfAbsent(sumOf(list), sum -> new ArrayList<>()).add(list);
+      listsBySum.computeIfAbsent(list.sum(), sum -> new ArrayList<>()).add(list);
     }
   }
 
@@ -85,32 +93,25 @@ final class JoinedCommit {
     return events;
   }
 
-  private static long versionId(RecordNeedle commit) {
+  /** Which of its row's versions it tells of; 0: the null version. */
+  static long versionId(RecordNeedle commit) {
     ObjectVersion version = commit.getFact().getCommitted().getVersion();
     return version.getVersioned() ? version.getVersionId() : 0;
   }
 
   /** Null without a list of its own. */
-  private static PartList listOf(RecordNeedle commit) {
+  static PartList listOf(RecordNeedle commit) {
     CommittedFact fact = commit.getFact().getCommitted();
     return fact.getPartWriteIds().isEmpty()
         ? null
         : new PartList(fact.getVersion().getPartLengthsList(), fact.getPartWriteIds());
   }
 
-  private static long sumOf(PartList list) {
-    long sum = 0;
-    for (long length : list.lengths) {
-      sum += length;
-    }
-    return sum;
-  }
-
   private ObjectVersion withBytes(RecordNeedle commit) {
     ObjectVersion version = commit.getFact().getCommitted().getVersion();
     List<PartList> candidates = new ArrayList<>();
     PartList own = listOf(commit);
-    if (own != null && sumOf(own) == version.getLength()) {
+    if (own != null && own.sum() == version.getLength()) {
       candidates.add(own); // of lists of equal length this is the one
     }
     candidates.addAll(listsBySum.getOrDefault(version.getLength(), List.of()));

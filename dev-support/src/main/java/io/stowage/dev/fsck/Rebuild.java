@@ -53,14 +53,11 @@ import io.stowage.common.proto.RestoreRowsReply;
 import io.stowage.common.proto.RestoreRowsRequest;
 import io.stowage.common.proto.RestoredRow;
 import io.stowage.common.proto.Versioning;
-import io.stowage.dev.fsck.SpillSorter.Entries;
-import io.stowage.dev.fsck.SpillSorter.Entry;
 import io.stowage.s3.payload.HashKind;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
@@ -78,52 +75,41 @@ import org.apache.hadoop.thirdparty.protobuf.UnsafeByteOperations;
  *
  * <ol>
  *   <li>Give containers that the container table has lost their rows back ({@link LostContainers}).
- *       Walk all containers; sort by write id: needles, what records say of a write, and for each
- *       part of a completed upload who took it.
- *   <li>By write id: put the needles together. A write of which a record tells goes on, its bytes
- *       beside the record, sorted by the write id that committed them. One without is an event of
- *       its row by itself.
- *   <li>By committing write: an event with its bytes.
+ *       Walk all containers: needles, and what records say.
+ *   <li>Put them together by the writes that made them ({@link WriteJoin}): events of rows.
  *   <li>By row: of each version, and of the null version, the last event is what the row holds;
  *       rows are restored in batches. Buckets of layout FILE_SYSTEM are gone through once before,
  *       for their directories: what is below one that was removed was deleted with it, and no
- *       record says so.
- *   <li>Trees of FILE_SYSTEM buckets that are not whole are mended ({@link TreeMending}).
+ *       record says so. Trees that are not whole are mended ({@link TreeMending}).
  *   <li>If all that was brought back, SCM is told: it may have found that its table is older than
  *       the disks, and goes on deleting then.
  * </ol>
  *
- * <p>Memory: a window of one container, the sorters' (bounded), the buckets, and all entries of one
- * write id or one row at a time, of which there are as many as an object has extents or a key had
- * writes that lie on disk; 33 bytes a directory, thrice. Disk: about 300 bytes a needle, twice.
+ * <p>Memory: a window of one container and one record, the sorters' (three at most are filled at
+ * once, {@link #SORTER_BYTES} each, and those of trees), the buckets, 33 bytes a directory, thrice;
+ * and the largest of: the needles of one write, the parts of one object as its newest record names
+ * them (about 1 KB a part), the newest events of one row, a batch. So it does not grow with how
+ * often a file was synced, but with how many pieces it has now. Disk: about 300 bytes a needle,
+ * twice; records twice.
  */
 public final class Rebuild {
-  private static final long SORTER_BYTES = 64L << 20;
+  /** Each. The command has a heap of 256 MB, and more is read than is filled meanwhile. */
+  private static final long SORTER_BYTES =
+      Math.min(64L << 20, Runtime.getRuntime().maxMemory() / 8);
+
   private static final int BATCH = 200;
   private static final int BATCH_BYTES = 2 << 20;
   private static final int READ_BYTES = 1 << 20;
-  private static final int ROW_PREFIX = 8;
 
   /** In requests: the key's null version, whatever its id is. */
   private static final long NULL_VERSION = -1;
-
-  private static final byte NEEDLE = 'N';
-  private static final byte FINISHED = 'F';
-  private static final byte ABANDONED = 'A';
-  private static final byte COMMITTED = 'C';
-  private static final byte PART_OF = 'P';
-  private static final byte BYTES = 'B';
-
-  /** In place of a part's write id: the bytes are the whole. */
-  private static final byte[] NO_PART = {};
 
   private final Cluster cluster;
   private final Path directory;
   private final Progress progress;
   private final RebuildReport report = new RebuildReport();
   private final Map<Long, KnownBucket> buckets = new HashMap<>();
-  private SpillSorter byWrite;
-  private SpillSorter byCommit;
+  private WriteJoin writes;
   private SpillSorter byRow;
 
   /** What records say of a bucket. */
@@ -166,16 +152,13 @@ public final class Rebuild {
             .namespace()
             .judgeNeedles(JudgeNeedlesRequest.getDefaultInstance())
             .getObjectTable(); // the one that is filled: if it is replaced meanwhile, SCM finds out
-    try (SpillSorter writes = new SpillSorter(directory, "writes", SORTER_BYTES);
-        SpillSorter commits = new SpillSorter(directory, "commits", SORTER_BYTES);
+    try (WriteJoin join = new WriteJoin(directory, SORTER_BYTES, progress);
         SpillSorter rows = new SpillSorter(directory, "rows", SORTER_BYTES)) {
-      byWrite = writes;
-      byCommit = commits;
+      writes = join;
       byRow = rows;
       new LostContainers(cluster, directory, progress, report).restore();
       walkContainers();
-      joinWrites();
-      joinCommits();
+      writes.join(new Joined());
       restoreNamespace(restoreBuckets());
     }
     if (report.isWhole()) {
@@ -247,7 +230,7 @@ public final class Rebuild {
       takeRecord(header, payload(needle, container));
     } else {
       report.needles++;
-      byWrite.add(header.writeId().toByteArray(), tagged(NEEDLE, needle.encode()));
+      writes.addNeedle(needle);
     }
   }
 
@@ -279,19 +262,13 @@ public final class Rebuild {
 
   private void takeRecord(NeedleHeader header, ByteString payload) throws IOException {
     Fact fact = NeedleFacts.fact(payload);
-    byte[] writeId = header.writeId().toByteArray();
     switch (fact.getWhatCase()) {
       case COMMITTED -> takeCommitted(header, fact);
       case DELETED ->
           addNothing(
               header, header.rowKey(), fact.getDeleted().getVersionId(), header.clockMicros());
-      case FINISHED ->
-          byWrite.add(
-              writeId,
-              tagged(
-                  FINISHED,
-                  ByteBuffer.allocate(8).putLong(fact.getFinished().getLength()).array()));
-      case ABANDONED -> byWrite.add(writeId, tagged(ABANDONED, new byte[0]));
+      case FINISHED -> writes.addFinished(header.writeId(), fact.getFinished().getLength());
+      case ABANDONED -> writes.addAbandoned(header.writeId());
       case BUCKET -> {
         try {
           noteBucket(header, BucketInfo.parseFrom(fact.getBucket()));
@@ -311,31 +288,17 @@ public final class Rebuild {
   }
 
   private void takeCommitted(NeedleHeader header, Fact fact) throws IOException {
-    CommittedFact committed = fact.getCommitted();
-    List<ByteString> parts = NeedleFacts.partWriteIds(committed); // throws before anything is taken
-    ByteString creator = committed.getVersion().getWriteId();
-    RecordNeedle record =
+    writes.addCommitted(
         RecordNeedle.newBuilder()
             .setBucketId(header.bucketId())
             .setRowKey(header.rowKey())
             .setWriteId(header.writeId())
             .setStamp(header.clockMicros())
             .setFact(fact)
-            .build();
-    byWrite.add(creator.toByteArray(), tagged(COMMITTED, record.toByteArray()));
-    ObjectVersion version = committed.getVersion();
-    for (int i = 0; i < parts.size(); i++) {
-      ByteBuffer reference = ByteBuffer.allocate(WriteId.BYTES + 8);
-      creator.copyTo(reference);
-      reference.putLong(JoinedCommit.storedLength(version, version.getPartLengths(i)));
-      byWrite.add(parts.get(i).toByteArray(), tagged(PART_OF, reference.array()));
-    }
-    if (!committed.getMovedFrom().isEmpty()) {
-      ByteString source = committed.getMovedFrom();
-      addNothing(header, source, committed.getMovedVersionId(), committed.getMovedStamp());
-      if (committed.getMovedVersionId() != 0 && committed.getSourceIsEmpty()) {
-        addNothing(header, source, 0, committed.getMovedStamp());
-      }
+            .build());
+    CommittedFact committed = fact.getCommitted();
+    for (long versionId : NewestRecords.versionsLeft(committed)) {
+      addNothing(header, committed.getMovedFrom(), versionId, committed.getMovedStamp());
     }
   }
 
@@ -359,113 +322,41 @@ public final class Rebuild {
 
   private void addEvent(RowEvents.Kind kind, RestoredRow event) throws IOException {
     byRow.add(
-        row(event.getBucketId(), event.getRowKey()).toByteArray(),
-        tagged(kind.letter, event.toByteArray()));
+        TreeScan.rowOf(event.getBucketId(), event.getRowKey()).toByteArray(),
+        SpillSorter.tagged(kind.letter, event.toByteArray()));
   }
 
   // Step 2.
 
-  /** Works on the entries of one key. */
-  private interface Group {
-    void work(byte[] key, List<byte[]> values) throws IOException;
-  }
+  /** What comes of the join. */
+  private final class Joined implements WriteJoin.Outcome {
+    @Override
+    public void committed(RowEvents.Kind kind, RestoredRow event) throws IOException {
+      addEvent(kind, event);
+    }
 
-  private static void groups(SpillSorter sorter, Group each) throws IOException {
-    try (Entries entries = sorter.sorted()) {
-      byte[] key = null;
-      List<byte[]> values = new ArrayList<>();
-      for (Entry entry = entries.next(); entry != null; entry = entries.next()) {
-        if (key != null && !Arrays.equals(key, entry.key())) {
-          each.work(key, values);
-          values = new ArrayList<>();
-        }
-        key = entry.key();
-        values.add(entry.value());
-      }
-      if (key != null) {
-        each.work(key, values);
-      }
+    @Override
+    public void unrecorded(List<FoundNeedle> needles, Manifest manifest) throws IOException {
+      addPlain(needles, manifest);
     }
-  }
 
-  private void joinWrites() throws IOException {
-    long[] done = new long[1];
-    groups(
-        byWrite,
-        (writeId, values) -> {
-          joinWrite(writeId, values);
-          done[0] += values.size();
-          progress.at("needles and records joined", done[0], byWrite.count());
-        });
-    byWrite.close();
-  }
-
-  private void joinWrite(byte[] writeId, List<byte[]> values) throws IOException {
-    List<FoundNeedle> needles = new ArrayList<>();
-    List<RecordNeedle> commits = new ArrayList<>();
-    List<ByteBuffer> takenBy = new ArrayList<>();
-    long length = -1;
-    boolean abandoned = false;
-    boolean part = false;
-    for (byte[] value : values) {
-      ByteBuffer rest = ByteBuffer.wrap(value, 1, value.length - 1);
-      switch (value[0]) {
-        case NEEDLE -> {
-          FoundNeedle needle = FoundNeedle.decode(rest);
-          needles.add(needle);
-          part |= needle.isPart();
-        }
-        case FINISHED -> length = rest.getLong();
-        case ABANDONED -> abandoned = true;
-        case COMMITTED -> commits.add(RecordNeedle.parseFrom(rest));
-        case PART_OF -> takenBy.add(rest);
-        default -> throw new IllegalStateException("entry " + value[0]);
-      }
-    }
-    for (ByteBuffer reference : takenBy) {
-      byte[] complete = new byte[WriteId.BYTES];
-      reference.get(complete);
-      addBytes(complete, writeId, assemble(needles, reference.getLong()));
-    }
-    for (RecordNeedle commit : commits) {
-      byCommit.add(writeId, tagged(COMMITTED, commit.toByteArray()));
-      if (length < 0 && commit.getFact().getCommitted().getPartWriteIds().isEmpty()) {
-        ObjectVersion version = commit.getFact().getCommitted().getVersion();
-        length = JoinedCommit.storedLength(version, version.getLength());
-      }
-    }
-    if (needles.isEmpty() || part) {
-      return;
-    }
-    if (!commits.isEmpty()) {
-      addBytes(writeId, NO_PART, assemble(needles, length));
-    } else if (abandoned) {
+    @Override
+    public void abandoned() {
       report.unfinished++;
-    } else {
-      addPlain(needles, assemble(needles, length));
     }
-  }
 
-  private Manifest assemble(List<FoundNeedle> needles, long length) {
-    if (needles.isEmpty()) {
-      return null;
-    }
-    Manifest manifest = Assembly.of(needles, length, this::isReadable);
-    NeedleHeader header = needles.get(0).header();
-    return manifest == null
-        ? null
-        : manifest.toBuilder().setOriginRow(row(header.bucketId(), header.rowKey())).build();
-  }
+    @Override
+    public void part(List<FoundNeedle> needles, List<ByteString> takenBy) {}
 
-  private void addBytes(byte[] commit, byte[] partWriteId, Manifest manifest) throws IOException {
-    if (manifest != null) {
-      byte[] value = manifest.toByteArray();
-      ByteBuffer found =
-          ByteBuffer.allocate(1 + partWriteId.length + value.length)
-              .put((byte) partWriteId.length)
-              .put(partWriteId)
-              .put(value);
-      byCommit.add(commit, tagged(BYTES, found.array()));
+    @Override
+    public boolean isReadable(Extent extent) {
+      long length = extent.getLength() - extent.getHeaderLength();
+      try {
+        read(Manifest.newBuilder().setLength(length).addExtents(extent).build(), bytes -> {});
+        return true;
+      } catch (StoreException e) {
+        return false;
+      }
     }
   }
 
@@ -549,16 +440,6 @@ public final class Rebuild {
             .build());
   }
 
-  private boolean isReadable(Extent extent) {
-    long length = extent.getLength() - extent.getHeaderLength();
-    try {
-      read(Manifest.newBuilder().setLength(length).addExtents(extent).build(), bytes -> {});
-      return true;
-    } catch (StoreException e) {
-      return false;
-    }
-  }
-
   private interface Piece {
     void take(ByteBuf bytes);
   }
@@ -578,30 +459,6 @@ public final class Rebuild {
   }
 
   // Step 3.
-
-  private void joinCommits() throws IOException {
-    groups(byCommit, (writeId, values) -> joinCommit(values));
-    byCommit.close();
-  }
-
-  private void joinCommit(List<byte[]> values) throws IOException {
-    JoinedCommit joined = new JoinedCommit();
-    for (byte[] value : values) {
-      ByteBuffer rest = ByteBuffer.wrap(value, 1, value.length - 1);
-      if (value[0] == BYTES) {
-        byte[] partWriteId = new byte[rest.get()];
-        rest.get(partWriteId);
-        joined.addBytes(ByteString.copyFrom(partWriteId), Manifest.parseFrom(rest));
-      } else {
-        joined.addRecord(RecordNeedle.parseFrom(rest));
-      }
-    }
-    for (JoinedCommit.Event event : joined.events()) {
-      addEvent(event.kind(), event.row());
-    }
-  }
-
-  // Step 4.
 
   /** Makes sure of all buckets that are known; returns their names. */
   private Map<Long, String> restoreBuckets() throws StoreException {
@@ -654,36 +511,36 @@ public final class Rebuild {
 
   /** What the containers say of directories. */
   private void tellDirectories(Map<Long, BucketInfo> trees, DirectoryTree told) throws IOException {
-    groups(
-        byRow,
-        (row, values) -> {
-          if (!trees.containsKey(ByteBuffer.wrap(row).getLong())) {
-            return;
+    try (SpillSorter.Groups rows = byRow.groups()) {
+      for (byte[] row = rows.nextKey(); row != null; row = rows.nextKey()) {
+        if (!trees.containsKey(ByteBuffer.wrap(row).getLong())) {
+          continue;
+        }
+        for (RestoredRow holds : events(rows).result()) {
+          if (holds.hasVersion()) {
+            told.add(
+                holds.getBucketId(),
+                holds.getRowKey(),
+                holds.getVersion().getDirectoryId(),
+                holds.getStamp());
           }
-          for (RestoredRow holds : events(values).result()) {
-            if (holds.hasVersion()) {
-              told.add(
-                  holds.getBucketId(),
-                  holds.getRowKey(),
-                  holds.getVersion().getDirectoryId(),
-                  holds.getStamp());
-            }
-          }
-        });
+        }
+      }
+    }
   }
 
   /**
    * Whether a row went with a directory that was removed. Anchors are none of what comes back, too:
    * an id is not used again, and {@link TreeMending} asks for those that are wanted.
    */
-  private static boolean isRemoved(DirectoryTree told, ByteBuffer row, List<byte[]> values)
+  private static boolean isRemoved(DirectoryTree told, ByteBuffer row, RowEvents events)
       throws IOException {
     long bucketId = row.getLong();
     EntryRow entry = EntryRow.parse(ByteString.copyFrom(row));
     if (entry == null || entry.isAnchor() || told.isRemoved(bucketId, entry.directoryId())) {
       return entry != null;
     }
-    for (RestoredRow holds : events(values).result()) {
+    for (RestoredRow holds : events.result()) {
       long directory = holds.getVersion().getDirectoryId();
       if (directory != 0 && told.isRemoved(bucketId, directory)) {
         return true;
@@ -696,38 +553,38 @@ public final class Rebuild {
       Map<Long, String> bucketNames, Map<Long, BucketInfo> trees, DirectoryTree told)
       throws IOException {
     List<RestoredRow> batch = new ArrayList<>();
-    long[] batchBytes = new long[1];
-    groups(
-        byRow,
-        (row, values) -> {
-          long bucketId = ByteBuffer.wrap(row).getLong();
-          report.rows++;
-          progress.at("rows restored", report.rows, 0);
-          if (!bucketNames.containsKey(bucketId)) {
-            report.ofUnknownBuckets++;
-            return;
+    long batchBytes = 0;
+    try (SpillSorter.Groups rows = byRow.groups()) {
+      for (byte[] row = rows.nextKey(); row != null; row = rows.nextKey()) {
+        long bucketId = ByteBuffer.wrap(row).getLong();
+        report.rows++;
+        progress.at("rows restored", report.rows, 0);
+        if (!bucketNames.containsKey(bucketId)) {
+          report.ofUnknownBuckets++;
+          continue;
+        }
+        RowEvents events = events(rows);
+        if (trees.containsKey(bucketId) && isRemoved(told, ByteBuffer.wrap(row), events)) {
+          report.removedWithDirectory++;
+          continue;
+        }
+        tellLost(events);
+        for (RestoredRow restored : events.result()) {
+          batch.add(restored);
+          batchBytes += restored.getSerializedSize();
+          if (batch.size() == BATCH || batchBytes >= BATCH_BYTES) {
+            send(batch, bucketNames, trees);
+            batchBytes = 0;
           }
-          if (trees.containsKey(bucketId) && isRemoved(told, ByteBuffer.wrap(row), values)) {
-            report.removedWithDirectory++;
-            return;
-          }
-          for (RestoredRow restored : decide(values)) {
-            batch.add(restored);
-            batchBytes[0] += restored.getSerializedSize();
-            if (batch.size() == BATCH || batchBytes[0] >= BATCH_BYTES) {
-              send(batch, bucketNames, trees);
-              batchBytes[0] = 0;
-            }
-          }
-        });
+        }
+      }
+    }
     if (!batch.isEmpty()) {
       send(batch, bucketNames, trees);
     }
   }
 
-  /** What a row is to hold, version by version, in the order of stamps. */
-  private List<RestoredRow> decide(List<byte[]> values) throws IOException {
-    RowEvents events = events(values);
+  private void tellLost(RowEvents events) {
     for (RestoredRow lost : events.lost()) {
       // What the row holds in its place now, if anything, may still be read.
       String id =
@@ -738,12 +595,11 @@ public final class Rebuild {
               + lost.getRowKey().toStringUtf8()
               + id);
     }
-    return events.result();
   }
 
-  private static RowEvents events(List<byte[]> values) throws IOException {
+  private static RowEvents events(SpillSorter.Groups row) throws IOException {
     RowEvents events = new RowEvents();
-    for (byte[] value : values) {
+    for (byte[] value = row.nextValue(); value != null; value = row.nextValue()) {
       events.add(
           RowEvents.Kind.of(value[0]),
           RestoredRow.parseFrom(ByteBuffer.wrap(value, 1, value.length - 1)));
@@ -812,19 +668,6 @@ public final class Rebuild {
     } catch (StoreException e) {
       return false;
     }
-  }
-
-  private static ByteString row(long bucketId, ByteString key) {
-    return UnsafeByteOperations.unsafeWrap(
-            ByteBuffer.allocate(ROW_PREFIX).putLong(bucketId).array())
-        .concat(key);
-  }
-
-  private static byte[] tagged(byte tag, byte[] value) {
-    byte[] out = new byte[1 + value.length];
-    out[0] = tag;
-    System.arraycopy(value, 0, out, 1, value.length);
-    return out;
   }
 
   private static String name(long container) {

@@ -34,9 +34,10 @@ import java.util.PriorityQueue;
  * when read. An entry is a key and a value, both bytes; equal keys keep the order of their coming.
  * Confined to one thread; filled first, then read, any number of times.
  *
- * <p>Memory: {@link #bytesInMemory} while it is filled, {@link #READ_BYTES} a run while it is read.
- * When there are {@link #MOST_RUNS} they are merged into one. Disk: the entries once, twice while
- * runs are merged.
+ * <p>Memory: {@link #bytesInMemory} while it is filled, {@link #READ_BYTES} and an entry a run
+ * while it is read. When there are {@link #MOST_RUNS}, or the largest entries of all but one of
+ * them take {@link #bytesInMemory} together, they are merged into one. Disk: the entries once,
+ * twice while runs are merged.
  */
 final class SpillSorter implements AutoCloseable {
   static final int MOST_RUNS = 64;
@@ -51,6 +52,9 @@ final class SpillSorter implements AutoCloseable {
   private final List<Entry> gathered = new ArrayList<>();
   private final List<Path> runs = new ArrayList<>();
   private long gatheredBytes;
+  private long largestGathered;
+  private long largestBytes; // of an entry in any run
+  private long headBytes; // of the largest entry of each run, together
   private long count;
   private int nextRun;
 
@@ -91,7 +95,9 @@ final class SpillSorter implements AutoCloseable {
   void add(byte[] key, byte[] value) throws IOException {
     gathered.add(new Entry(key, value));
     count++;
-    gatheredBytes += key.length + value.length + ENTRY_OVERHEAD;
+    long bytes = (long) key.length + value.length + ENTRY_OVERHEAD;
+    gatheredBytes += bytes;
+    largestGathered = Math.max(largestGathered, bytes);
     if (gatheredBytes >= bytesInMemory) {
       spill();
     }
@@ -110,9 +116,12 @@ final class SpillSorter implements AutoCloseable {
       }
     }
     runs.add(run);
+    largestBytes = Math.max(largestBytes, largestGathered);
+    headBytes += largestGathered;
     gathered.clear();
     gatheredBytes = 0;
-    if (runs.size() == MOST_RUNS) {
+    largestGathered = 0;
+    if (runs.size() == MOST_RUNS || headBytes - largestBytes > bytesInMemory) {
       Path merged = newRun();
       try (DataOutputStream out = writing(merged);
           Entries all = new Merge(runs)) {
@@ -125,6 +134,7 @@ final class SpillSorter implements AutoCloseable {
       }
       runs.clear();
       runs.add(merged);
+      headBytes = largestBytes;
     }
   }
 
@@ -149,6 +159,59 @@ final class SpillSorter implements AutoCloseable {
       spill();
     }
     return new Merge(runs);
+  }
+
+  /** All entries, key by key. Nothing is added afterwards. */
+  Groups groups() throws IOException {
+    return new Groups(sorted());
+  }
+
+  /** Entries key by key, of which no two are held at once. */
+  static final class Groups implements AutoCloseable {
+    private final Entries entries;
+    private Entry next;
+    private byte[] key;
+
+    private Groups(Entries entries) throws IOException {
+      this.entries = entries;
+      this.next = entries.next();
+    }
+
+    /** The next key, whether or not all of the last one was read; null behind the last. */
+    byte[] nextKey() throws IOException {
+      while (isOfKey()) {
+        next = entries.next();
+      }
+      key = next == null ? null : next.key();
+      return key;
+    }
+
+    /** The next value of this key; null behind the last. */
+    byte[] nextValue() throws IOException {
+      if (!isOfKey()) {
+        return null;
+      }
+      byte[] value = next.value();
+      next = entries.next();
+      return value;
+    }
+
+    private boolean isOfKey() {
+      return next != null && key != null && Arrays.equals(key, next.key());
+    }
+
+    @Override
+    public void close() throws IOException {
+      entries.close();
+    }
+  }
+
+  /** A value that begins with a letter, which says what it is. */
+  static byte[] tagged(byte tag, byte[] value) {
+    byte[] out = new byte[1 + value.length];
+    out[0] = tag;
+    System.arraycopy(value, 0, out, 1, value.length);
+    return out;
   }
 
   @Override

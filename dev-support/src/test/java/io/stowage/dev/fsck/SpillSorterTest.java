@@ -77,6 +77,48 @@ class SpillSorterTest {
     }
   }
 
+  @Test
+  void entriesAreReadKeyByKeyWhetherOrNotAllAreRead() throws Exception {
+    try (SpillSorter sorter = new SpillSorter(directory, "test", 300)) {
+      for (int i = 0; i < 9; i++) {
+        sorter.add(new byte[] {(byte) (i % 3)}, new byte[] {(byte) i});
+      }
+      try (SpillSorter.Groups groups = sorter.groups();
+          SpillSorter.Groups again = sorter.groups()) {
+        assertNull(groups.nextValue(), "no key yet");
+        for (int key = 0; key < 3; key++) {
+          assertArrayEquals(new byte[] {(byte) key}, groups.nextKey());
+          assertArrayEquals(new byte[] {(byte) key}, again.nextKey());
+          assertArrayEquals(new byte[] {(byte) key}, groups.nextValue());
+          for (int i = key; i < 9; i += 3) {
+            assertArrayEquals(new byte[] {(byte) i}, again.nextValue());
+          }
+          assertNull(again.nextValue());
+        }
+        assertNull(groups.nextKey());
+        assertNull(again.nextKey());
+        assertNull(again.nextValue());
+      }
+    }
+  }
+
+  /** Each run has one entry in memory while all are merged. */
+  @Test
+  void runsOfLargeEntriesAreMergedBeforeTheyAreMany() throws Exception {
+    try (SpillSorter sorter = new SpillSorter(directory, "test", 4_000)) {
+      for (int i = 0; i < 100; i++) {
+        sorter.add(new byte[] {(byte) i}, new byte[1_000]);
+        assertTrue(files() <= 5, files() + " runs");
+      }
+      try (Entries sorted = sorter.sorted()) {
+        for (int i = 0; i < 100; i++) {
+          assertEquals(i, sorted.next().key()[0]);
+        }
+        assertNull(sorted.next());
+      }
+    }
+  }
+
   private long files() throws Exception {
     try (Stream<Path> files = Files.list(directory)) {
       return files.count();
