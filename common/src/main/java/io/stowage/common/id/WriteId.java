@@ -78,6 +78,18 @@ public final class WriteId {
     return ByteString.copyFrom(id);
   }
 
+  /** Where the piece of a file begins that has this id; -1 if it is none of this stream. */
+  public static long startOfPiece(ByteString holder, ByteString id) {
+    if (holder.size() != BYTES || id.size() != BYTES) {
+      return -1;
+    }
+    ByteBuffer of = holder.asReadOnlyByteBuffer();
+    ByteBuffer piece = id.asReadOnlyByteBuffer();
+    return of.getLong(0) == piece.getLong(0)
+        ? (of.getLong(8) ^ piece.getLong(8)) & Long.MAX_VALUE
+        : -1;
+  }
+
   /**
    * What stands in the ETag of an object whose bytes nobody hashed where others have their MD5:
    * another for each write, and told by its needles. It says nothing of the bytes but how many.

@@ -30,4 +30,17 @@ class WriteIdTest {
     assertNotEquals(WriteId.mark(id, 1), WriteId.mark(id, 2));
     assertNotEquals(WriteId.mark(id, 1), WriteId.mark(WriteId.random(), 1));
   }
+
+  @Test
+  void thePiecesOfAStreamSayWhereTheyBegin() {
+    ByteString holder = WriteId.random();
+    for (long from : new long[] {0, 1, 4096, Long.MAX_VALUE}) {
+      for (boolean isWhole : new boolean[] {false, true}) {
+        ByteString piece = WriteId.ofPiece(holder, from, isWhole);
+        assertEquals(from, WriteId.startOfPiece(holder, piece));
+        assertEquals(-1, WriteId.startOfPiece(WriteId.random(), piece));
+      }
+    }
+    assertEquals(-1, WriteId.startOfPiece(ByteString.EMPTY, holder));
+  }
 }

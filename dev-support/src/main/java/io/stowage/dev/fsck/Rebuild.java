@@ -81,6 +81,7 @@ import org.apache.hadoop.thirdparty.protobuf.UnsafeByteOperations;
  *       rows are restored in batches. Buckets of layout FILE_SYSTEM are gone through once before,
  *       for their directories: what is below one that was removed was deleted with it, and no
  *       record says so. Trees that are not whole are mended ({@link TreeMending}).
+ *   <li>Files of which more was synced than a record tells are told ({@link CutFiles}).
  *   <li>If all that was brought back, SCM is told: it may have found that its table is older than
  *       the disks, and goes on deleting then.
  * </ol>
@@ -110,6 +111,7 @@ public final class Rebuild {
   private final RebuildReport report = new RebuildReport();
   private final Map<Long, KnownBucket> buckets = new HashMap<>();
   private WriteJoin writes;
+  private CutFiles cutFiles;
   private SpillSorter byRow;
 
   /** What records say of a bucket. */
@@ -153,13 +155,17 @@ public final class Rebuild {
             .judgeNeedles(JudgeNeedlesRequest.getDefaultInstance())
             .getObjectTable(); // the one that is filled: if it is replaced meanwhile, SCM finds out
     try (WriteJoin join = new WriteJoin(directory, SORTER_BYTES, progress);
+        CutFiles cut = new CutFiles(directory, SORTER_BYTES);
         SpillSorter rows = new SpillSorter(directory, "rows", SORTER_BYTES)) {
       writes = join;
+      cutFiles = cut;
       byRow = rows;
       new LostContainers(cluster, directory, progress, report).restore();
       walkContainers();
       writes.join(new Joined());
-      restoreNamespace(restoreBuckets());
+      Map<Long, String> bucketNames = restoreBuckets();
+      restoreNamespace(bucketNames);
+      tellCut(bucketNames);
     }
     if (report.isWhole()) {
       AcceptUnknownShardsReply unused =
@@ -346,7 +352,9 @@ public final class Rebuild {
     }
 
     @Override
-    public void part(List<FoundNeedle> needles, List<ByteString> takenBy) {}
+    public void part(List<FoundNeedle> needles, List<ByteString> takenBy) throws IOException {
+      cutFiles.addPiece(needles, takenBy);
+    }
 
     @Override
     public boolean isReadable(Extent extent) {
@@ -570,6 +578,7 @@ public final class Rebuild {
         }
         tellLost(events);
         for (RestoredRow restored : events.result()) {
+          cutFiles.addRestored(restored);
           batch.add(restored);
           batchBytes += restored.getSerializedSize();
           if (batch.size() == BATCH || batchBytes >= BATCH_BYTES) {
@@ -668,6 +677,28 @@ public final class Rebuild {
     } catch (StoreException e) {
       return false;
     }
+  }
+
+  // Step 4.
+
+  private void tellCut(Map<Long, String> bucketNames) throws IOException {
+    Map<Long, BucketInfo> trees = TreeScan.buckets(cluster.namespace());
+    cutFiles.tell(
+        (file, end) -> {
+          if (CutFiles.isWholeInTable(cluster.namespace(), file, end)) {
+            return;
+          }
+          EntryRow entry =
+              trees.containsKey(file.getBucketId()) ? EntryRow.parse(file.getRowKey()) : null;
+          report.addCut(
+              "bucket "
+                  + bucketNames.get(file.getBucketId())
+                  + (entry == null ? " key " + file.getRowKey().toStringUtf8() : " " + entry)
+                  + ": "
+                  + file.getVersion().getLength()
+                  + " bytes of at most "
+                  + end);
+        });
   }
 
   private static String name(long container) {

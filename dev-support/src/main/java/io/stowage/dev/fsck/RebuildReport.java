@@ -42,7 +42,9 @@ public final class RebuildReport {
   long directoriesRemoved;
   long entriesTakenOut;
   private long lostCount;
+  private long cutCount;
   final List<String> lost = new ArrayList<>();
+  final List<String> cut = new ArrayList<>();
   final List<String> blind = new ArrayList<>();
   final List<String> problems = new ArrayList<>();
 
@@ -50,6 +52,13 @@ public final class RebuildReport {
     lostCount++;
     if (lost.size() < MOST_LISTED) {
       lost.add(row);
+    }
+  }
+
+  void addCut(String file) {
+    cutCount++;
+    if (cut.size() < MOST_LISTED) {
+      cut.add(file);
     }
   }
 
@@ -74,9 +83,14 @@ public final class RebuildReport {
     return lostCount;
   }
 
+  /** Files that may be shorter now than they were synced. */
+  public long cut() {
+    return cutCount;
+  }
+
   /** Whether everything that was looked at could be read and brought back. */
   public boolean isWhole() {
-    return lostCount == 0 && blind.isEmpty() && problems.isEmpty();
+    return lostCount == 0 && cutCount == 0 && blind.isEmpty() && problems.isEmpty();
   }
 
   /** For people and programs. */
@@ -100,6 +114,8 @@ public final class RebuildReport {
     facts.put("directory entries taken out", entriesTakenOut);
     facts.put("objects lost", lostCount);
     facts.put("lost", List.copyOf(lost));
+    facts.put("files cut", cutCount);
+    facts.put("cut", List.copyOf(cut));
     facts.put("unreadable", List.copyOf(blind));
     facts.put("problems", List.copyOf(problems));
     return facts;

@@ -79,6 +79,7 @@ import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.zip.CRC32C;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.FSDataOutputStream;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.PathIOException;
@@ -721,8 +722,49 @@ class RebuildIT {
         RebuildReport report = rebuild(cluster);
         assertTrue(report.isWhole(), report.toString());
         assertSame(longer, look(s3));
+        cutFilesAreTold(cluster);
       }
     }
+  }
+
+  /** Of files whose writers are dead only what was told of them comes back. */
+  private void cutFilesAreTold(MiniStowageCluster cluster) throws Exception {
+    try (FileSystem fs = cluster.fileSystem(BUCKET)) {
+      syncAndDie(fs.create(path("open/new")), 100, 60);
+      syncAndDie(fs.create(path("open/told")), 100);
+      write(fs, "open/first", 1_000);
+      assertTrue(fs.rename(path("open/first"), path("open/appended")));
+      syncAndDie(fs.append(path("open/appended")), 20, 30);
+      syncAndDie(fs.create(path("open/gone")), 100, 60);
+      assertTrue(fs.delete(path("open/gone"), false));
+    }
+    RebuildReport before = rebuild(cluster);
+    assertTrue(before.isWhole(), "the table knows more: " + before);
+    loseTables(cluster);
+    List<String> cut =
+        List.of(
+            "bucket rebuilt key open/appended: 1000 bytes of at most 1050",
+            "bucket rebuilt key open/new: 100 bytes of at most 160");
+    for (int i = 0; i < 2; i++) { // there is nothing new to the second, and it tells them again
+      RebuildReport report = rebuild(cluster);
+      assertEquals(cut, report.cut.stream().sorted().toList(), report.toString());
+      assertEquals(cut.size(), report.cut());
+      assertEquals(0, report.lost());
+      assertFalse(report.isWhole());
+    }
+    try (FileSystem fs = cluster.fileSystem(BUCKET)) {
+      assertEquals(1_000, fs.getFileStatus(path("open/appended")).getLen());
+      assertEquals(100, fs.getFileStatus(path("open/new")).getLen());
+      assertEquals(100, fs.getFileStatus(path("open/told")).getLen());
+    }
+  }
+
+  private void syncAndDie(FSDataOutputStream out, int... lengths) throws Exception {
+    for (int length : lengths) {
+      out.write(content(length));
+      out.hsync();
+    }
+    out.abort(); // what was synced stays, and the file is open
   }
 
   /** What is seen of an object whose only part is asked for. */
