@@ -106,8 +106,11 @@ public final class NamespaceScan {
       }
       from = ObjectRowLayout.behind(row.key());
       if (bytes > 4 * MOST_BYTES) {
-        // The heads behind are told again with the next page, which does no harm.
-        return reply.setLastRow(row.key()).clearLastVersionId().setMore(true).build();
+        if (!row.key().equals(reply.getLastRow())) { // of which older versions may come next
+          // The heads behind are told again with the next page, which does no harm.
+          reply.setLastRow(row.key()).clearLastVersionId();
+        }
+        return reply.setMore(true).build();
       }
     }
     if (more && reply.getLastRow().isEmpty()) {
