@@ -18,6 +18,7 @@ package io.stowage.dev.cli;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.PooledByteBufAllocator;
 import io.stowage.client.DataPath;
+import io.stowage.client.MovedVersion;
 import io.stowage.client.ObjectReader;
 import io.stowage.client.ObjectWriter;
 import io.stowage.client.Placement;
@@ -259,9 +260,11 @@ final class ObjectCommands {
           try {
             bytes = reader.read(offset, count);
           } catch (StoreException e) {
-            ObjectReader again = lookAgain(session, bucket, object.getVersion(), e);
+            // Repacked, or under a token that holds again.
+            GetObjectReply found =
+                MovedVersion.find(session.objectManager(), bucket, object.getVersion(), e);
             reader.close();
-            reader = again;
+            reader = open(session, bucket, found);
             bytes = reader.read(offset, count);
           }
           try {
@@ -272,37 +275,6 @@ final class ObjectCommands {
         }
       } finally {
         reader.close();
-      }
-    }
-
-    /** The same version where it is now: repacked, or under a token that holds again. */
-    private static ObjectReader lookAgain(
-        Session session, String bucket, ObjectVersion version, StoreException before)
-        throws StoreException {
-      boolean mayHelp =
-          before.code() == ErrorCode.NO_SUCH_CONTAINER
-              || before.code() == ErrorCode.NO_SUCH_SHARD
-              || before.code() == ErrorCode.DATA_UNAVAILABLE;
-      if (!mayHelp) {
-        throw before;
-      }
-      try {
-        GetObjectReply found =
-            session
-                .objectManager()
-                .getObject(
-                    GetObjectRequest.newBuilder()
-                        .setBucket(bucket)
-                        .setKey(version.getKey())
-                        .setVersionId(version.getVersionId())
-                        .setWantManifest(true)
-                        .setPinnedStamp(version.getStamp())
-                        .setPinnedWriteId(version.getWriteId())
-                        .build());
-        return open(session, bucket, found);
-      } catch (StoreException e) {
-        before.addSuppressed(e);
-        throw before;
       }
     }
 

@@ -17,12 +17,11 @@ package io.stowage.s3.operation;
 
 import io.netty.buffer.ByteBuf;
 import io.stowage.client.DataPath;
+import io.stowage.client.MovedVersion;
 import io.stowage.client.ObjectReader;
 import io.stowage.client.crypt.ObjectCipher;
-import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.proto.GetObjectReply;
-import io.stowage.common.proto.GetObjectRequest;
 import io.stowage.common.proto.ObjectVersion;
 import io.stowage.s3.error.S3Exception;
 import io.stowage.s3.http.BodySource;
@@ -101,9 +100,6 @@ final class ObjectSource implements ResponseBody, BodySource {
     try {
       piece = reader.read(offset, bytes);
     } catch (StoreException e) {
-      if (!mayHaveMoved(e.code())) {
-        throw e;
-      }
       lookAgain(e);
       piece = reader.read(offset, bytes);
     }
@@ -112,31 +108,8 @@ final class ObjectSource implements ResponseBody, BodySource {
     return piece;
   }
 
-  private static boolean mayHaveMoved(ErrorCode code) {
-    return code == ErrorCode.NO_SUCH_CONTAINER
-        || code == ErrorCode.NO_SUCH_SHARD
-        || code == ErrorCode.DATA_UNAVAILABLE;
-  }
-
   private void lookAgain(StoreException before) throws StoreException {
-    GetObjectReply found;
-    try {
-      found =
-          backend
-              .namespace()
-              .getObject(
-                  GetObjectRequest.newBuilder()
-                      .setBucket(bucket)
-                      .setKey(version.getKey())
-                      .setVersionId(version.getVersionId())
-                      .setWantManifest(true)
-                      .setPinnedStamp(version.getStamp())
-                      .setPinnedWriteId(version.getWriteId())
-                      .build());
-    } catch (StoreException e) {
-      before.addSuppressed(e);
-      throw before; // the version is gone or replaced: what failed first is the reason to give
-    }
+    GetObjectReply found = MovedVersion.find(backend.namespace(), bucket, version, before);
     if (found.getVersion().getManifest().equals(version.getManifest())) {
       throw before;
     }
