@@ -863,6 +863,22 @@ class S3AccessTest {
   }
 
   @Test
+  void policiesOfUsersNameTheBucketsThatTheyMayNotMake() throws Exception {
+    try (S3Client nina = user("nina", "n@example.com")) {
+      target.namespace.updateUser(
+          UpdateUserRequest.newBuilder()
+              .setName("nina")
+              .putPutPolicies(
+                  "not-theirs",
+                  "{\"Statement\":{\"Effect\":\"Deny\",\"Action\":\"s3:CreateBucket\","
+                      + "\"Resource\":\"arn:aws:s3:::theirs-*\"}}")
+              .build());
+      denied(() -> nina.createBucket(b -> b.bucket("theirs-1")));
+      nina.createBucket(b -> b.bucket("hers"));
+    }
+  }
+
+  @Test
   void policiesOfUsersAskForTagsOfTheObject() throws Exception {
     target.namespace.updateUser(
         UpdateUserRequest.newBuilder()
@@ -1081,7 +1097,7 @@ class S3AccessTest {
     List<String> lines = Files.readAllLines(file);
     assertEquals(
         List.of(
-            "owner SigV4-header s3:CreateBucket null/null null true", // there is none yet
+            "owner SigV4-header s3:CreateBucket bucket/null null true",
             "owner SigV4-header s3:PutBucketVersioning bucket/null null true",
             "owner SigV4-header s3:PutObject bucket/k null true",
             "owner SigV4-header s3:GetObjectVersion bucket/k " + version + " true",

@@ -19,6 +19,7 @@ import io.stowage.common.conf.Keys;
 import io.stowage.common.conf.StowageConfig;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.policy.Question;
 import java.util.List;
 
 /**
@@ -121,7 +122,7 @@ public final class Authorizer implements AutoCloseable {
         origin,
         request.principal(),
         request.action(),
-        request.bucket() == null ? null : request.bucket().getName(),
+        Question.bucketOf(request.resource()), // also of one that is not there yet
         request.key(),
         version == null || version.isEmpty() ? null : version.get(0),
         verdict.isAllowed(),

@@ -104,6 +104,12 @@ public record Question(
     return "arn:aws:s3:::" + bucket + (key == null ? "" : "/" + key);
   }
 
+  /** The bucket that a resource is, or is in; null: it is in none. */
+  public static String bucketOf(String resource) {
+    String ofS3 = resourceOf("", null);
+    return resource.startsWith(ofS3) ? resource.substring(ofS3.length()).split("/", 2)[0] : null;
+  }
+
   /** Collects facts. Confined to one thread. */
   public static final class Facts {
     private final Map<String, List<String>> byKey = new TreeMap<>();

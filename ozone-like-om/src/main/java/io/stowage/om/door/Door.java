@@ -370,7 +370,8 @@ public final class Door {
       }
       requireNoAdministrator(request);
       if (request instanceof CreateBucketRequest create) {
-        demand(question("s3:CreateBucket", null));
+        String made = Question.resourceOf(create.getName(), null);
+        demand(question("s3:CreateBucket", made, null, null, false, Map.of(), 0, ""));
         return call.with(
             superuser ? create : create.toBuilder().setOwner(person.canonicalId()).build());
       }
@@ -787,6 +788,19 @@ public final class Door {
         Map<String, String> said,
         long versionId,
         String snapshot) {
+      String resource = bucket == null ? "*" : Question.resourceOf(bucket.getName(), key);
+      return question(action, resource, bucket, key, below, said, versionId, snapshot);
+    }
+
+    private AccessRequest question(
+        String action,
+        String resource,
+        BucketInfo bucket,
+        String key,
+        boolean below,
+        Map<String, String> said,
+        long versionId,
+        String snapshot) {
       Instant now = Instant.ofEpochSecond(clock.wallMicros() / 1_000_000);
       Question.Facts facts =
           new Question.Facts()
@@ -820,7 +834,7 @@ public final class Door {
           identity == null ? List.of() : identity.getPoliciesMap().values(),
           List.of(),
           action,
-          bucket == null ? "*" : Question.resourceOf(bucket.getName(), key),
+          resource,
           bucket,
           key,
           below,

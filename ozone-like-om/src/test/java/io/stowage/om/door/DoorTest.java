@@ -1215,6 +1215,13 @@ class DoorTest {
   }
 
   @Test
+  void aBucketThatIsMadeIsNamedInTheAuditLog() throws Exception {
+    CreateBucketRequest create = CreateBucketRequest.newBuilder().setName("new").build();
+    var unused = passed("createBucket", create, "bob");
+    assertEquals("new", lines().get(0).get("bucket").asText());
+  }
+
+  @Test
   void eachOfManyDeletionsIsDecided() throws Exception {
     share("Allow", "\"s3:DeleteObject\"", "\"arn:aws:s3:::b/shared/*\"");
     DeleteObjectsRequest.Builder delete = DeleteObjectsRequest.newBuilder().setBucket("b");

@@ -172,6 +172,18 @@ public final class Authorizer {
     }
   }
 
+  /** The same of an action that makes a bucket. */
+  public void authorizeNewBucket(
+      Subject subject, String action, String bucketName, Map<String, List<String>> facts)
+      throws S3Exception, StoreException {
+    String resource = Question.resourceOf(bucketName, null);
+    AccessRequest asked =
+        request(subject, action, resource, null, null, facts, AccessRequest.ObjectLookup.NONE);
+    if (!decisions.ask(subject.origin, asked).isAllowed()) {
+      throw new S3Exception(S3Error.ACCESS_DENIED).with("Action", action);
+    }
+  }
+
   /**
    * Whether somebody may know which keys there are not: who may list them. Not written down: it is
    * a question on the way to the answer of a request that was decided.

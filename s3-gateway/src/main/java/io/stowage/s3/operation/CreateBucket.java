@@ -65,6 +65,14 @@ final class CreateBucket implements Operation {
   }
 
   @Override
+  public void authorize(Backend backend, S3Call call, String action)
+      throws S3Exception, StoreException {
+    backend
+        .authorizer()
+        .authorizeNewBucket(call.caller().subject(), action, call.bucketName(), call.facts());
+  }
+
+  @Override
   public Response handle(S3Call call) throws S3Exception, StoreException {
     ObjectHeaders.refuseUnsupported(call.headers());
     refuseOtherNames(call.header(NAME_SPACE));
