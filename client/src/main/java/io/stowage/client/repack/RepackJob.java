@@ -111,6 +111,7 @@ final class RepackJob {
   private ContainerInfo container;
   private ErasurePolicy policy;
   private boolean recordsMoved;
+  private String leftFor = "";
   private int passes;
   private long liveBytes = -1; // as the first pass found it
   private long neededBytes;
@@ -157,6 +158,13 @@ final class RepackJob {
 
   long ripeNanos() {
     return ripeNanos;
+  }
+
+  /**
+   * Why the job ended and the container is not empty; empty: it is, or was to be looked at only.
+   */
+  String leftFor() {
+    return leftFor;
   }
 
   /**
@@ -478,6 +486,7 @@ final class RepackJob {
             .setWhy(why)
             .setObjectTable(table)
             .build());
+    leftFor = why;
     if (outcome != RepackOutcome.REPACK_SURVEYED) {
       LOG.info(
           "Container {}: {} after {} passes; {} bytes lived, {} were moved{}",

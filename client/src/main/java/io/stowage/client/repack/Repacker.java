@@ -253,10 +253,10 @@ public final class Repacker implements AutoCloseable {
   }
 
   /**
-   * Empties one container, however much of it lives; returns when it is, or has been given back
-   * since something in it could not be moved or read.
+   * Empties one container, however much of it lives.
    *
-   * @throws StoreException UNAVAILABLE if it is not sealed, or not for long enough
+   * @throws StoreException UNAVAILABLE if it is not sealed, or not for long enough, or was given
+   *     back since something in it could not be moved or read
    */
   public void repack(long container) throws StoreException {
     RepackJob job = claim(container);
@@ -281,6 +281,11 @@ public final class Repacker implements AutoCloseable {
       throw e;
     } finally {
       claimed.remove(job);
+    }
+    if (!job.leftFor().isEmpty()) {
+      throw new StoreException(
+          ErrorCode.UNAVAILABLE,
+          "Cannot repack container " + job.name() + ", which is given back: " + job.leftFor());
     }
   }
 

@@ -16,6 +16,7 @@
 package io.stowage.dev.cli;
 
 import io.stowage.client.repack.BucketConversion;
+import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
 import io.stowage.common.id.WriteId;
 import io.stowage.common.proto.BucketInfo;
@@ -320,6 +321,18 @@ final class BucketCommands {
                       progress.converted(),
                       progress.bytes(),
                       progress.lastKey()));
+      tell(done, output);
+    }
+
+    static void tell(BucketConversion.Progress done, Output output) throws StoreException {
+      String passes = done.pass() + (done.pass() == 1 ? " pass" : " passes");
+      if (!done.over()) {
+        throw new StoreException(
+            ErrorCode.UNAVAILABLE,
+            "Cannot convert all: each of "
+                + passes
+                + " found some that were renamed meanwhile; repeat it");
+      }
       output.done(
           "converted "
               + done.converted()
@@ -328,11 +341,8 @@ final class BucketCommands {
               + " objects, "
               + done.bytes()
               + " bytes, in "
-              + done.pass()
-              + (done.pass() == 1 ? " pass" : " passes")
-              + (done.over()
-                  ? "; the last found nothing to convert"
-                  : "; each found some that were renamed meanwhile: repeat it"));
+              + passes
+              + "; the last found nothing to convert");
     }
   }
 

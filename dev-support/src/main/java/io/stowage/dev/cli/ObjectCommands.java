@@ -225,7 +225,9 @@ final class ObjectCommands {
                       .build());
       if ("-".equals(file)) {
         fetch(session, name.bucket(), object, System.out);
-        System.out.flush();
+        if (System.out.checkError()) { // it never throws
+          throw new IOException("Cannot write to standard output");
+        }
         return;
       }
       Path target =

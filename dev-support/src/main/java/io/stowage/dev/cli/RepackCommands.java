@@ -116,7 +116,7 @@ final class RepackCommands {
               0)) {
         repacker.repack(Long.parseUnsignedLong(container, 16));
       }
-      output.done("container " + container + " is given back; see 'stowage repack status'");
+      output.done("container " + container + " is emptied");
     }
   }
 }

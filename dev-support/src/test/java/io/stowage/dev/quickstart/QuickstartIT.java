@@ -67,6 +67,20 @@ class QuickstartIT {
               "demo2/hello.txt",
               "-");
       assertEquals(content.strip(), get.out().strip(), get.err());
+      Result full =
+          Script.run(
+              directory,
+              Map.of(),
+              "-c",
+              "bash \"$0\" \"$@\" > /dev/full",
+              STOWAGE,
+              "--conf",
+              data + "/conf",
+              "object",
+              "get",
+              "demo2/hello.txt",
+              "-");
+      assertEquals(1, full.exitCode(), full.err());
       assertNotEquals(1, again.terminate());
     }
   }
