@@ -183,12 +183,17 @@ class ConsoleTest {
     browser.awaitTrue("!document.querySelector('#empty').hidden");
   }
 
-  private static void uploads(Browser browser, Path... files) throws Exception {
+  /** Notes each place of each bar. */
+  private static void watchesTransfers(Browser browser) throws Exception {
     browser.evaluate(
         "window.seen = new Set(); new MutationObserver(() => document.querySelectorAll('progress')"
             + ".forEach(p => seen.add(p.getAttribute('aria-label') + p.value)))"
             + ".observe(document.querySelector('#transfers'),"
             + " {subtree: true, attributes: true, childList: true, characterData: true})");
+  }
+
+  private static void uploads(Browser browser, Path... files) throws Exception {
+    watchesTransfers(browser);
     browser.choose("#upload", files);
     browser.awaitTrue("document.querySelectorAll('.transfer.done').length === " + files.length);
     browser.awaitTrue("document.querySelectorAll('#objects tbody tr').length === " + files.length);
@@ -263,8 +268,11 @@ class ConsoleTest {
   private void downloads(Browser browser, byte[] large) throws Exception {
     browser.evaluate("document.querySelector('tr[data-key^=\"large\"]').click()");
     browser.awaitTrue("!document.querySelector('#download').disabled");
+    watchesTransfers(browser);
     browser.click("#download");
     browser.awaitTrue("document.querySelector('.transfer.done')");
+    // The bar moved on the way: it was at more places than its start and its end.
+    assertTrue(browser.evaluate("seen.size").asInt() > 2);
     Path saved = directory.resolve("browser/downloads/large file+ü.bin");
     Browser.await(() -> Files.exists(saved) && Files.size(saved) == large.length, "the file");
     assertArrayEquals(large, Files.readAllBytes(saved));
