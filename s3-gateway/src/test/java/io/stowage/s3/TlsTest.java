@@ -53,6 +53,7 @@ import java.util.zip.CRC32;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLParameters;
 import javax.net.ssl.TrustManagerFactory;
+import org.apache.hadoop.thirdparty.protobuf.ByteString;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -409,38 +410,117 @@ class TlsTest {
     try (InMemoryTarget target = new InMemoryTarget(Map.of());
         Socket socket = raw(target.gateway.port()).open()) {
       socket.setSoTimeout(20_000);
-      ByteArrayOutputStream out = new ByteArrayOutputStream();
-      out.writeBytes("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".getBytes(StandardCharsets.US_ASCII));
-      out.writeBytes(new byte[] {0, 0, 0, 4, 0, 0, 0, 0, 0}); // SETTINGS
-      // GET, http, /, :authority x, as indexed fields and one literal; end of headers and stream
-      byte[] headers = {(byte) 0x82, (byte) 0x86, (byte) 0x84, 0x41, 1, 'x'};
-      out.writeBytes(new byte[] {0, 0, (byte) headers.length, 1, 5, 0, 0, 0, 1});
-      out.writeBytes(headers);
+      byte[] out = http2(get("/"));
       // In two pieces, the first of which could be the start of a request line.
-      socket.getOutputStream().write(out.toByteArray(), 0, 3);
+      socket.getOutputStream().write(out, 0, 3);
       socket.getOutputStream().flush();
-      socket.getOutputStream().write(out.toByteArray(), 3, out.size() - 3);
+      socket.getOutputStream().write(out, 3, out.length - 3);
       DataInputStream in = new DataInputStream(socket.getInputStream());
       StringBuilder body = new StringBuilder();
       boolean answered = false;
       while (true) {
-        int length = in.readUnsignedByte() << 16 | in.readUnsignedShort();
-        int type = in.readUnsignedByte();
-        int flags = in.readUnsignedByte();
-        int stream = in.readInt();
-        byte[] payload = in.readNBytes(length);
-        if (stream == 1 && type == 1) {
-          answered = true;
+        Frame frame = Frame.next(in);
+        answered |= frame.stream() == 1 && frame.type() == HEADERS;
+        if (frame.stream() == 1 && frame.type() == DATA) {
+          body.append(frame.payload().toStringUtf8());
         }
-        if (stream == 1 && type == 0) {
-          body.append(new String(payload, StandardCharsets.UTF_8));
-        }
-        if (stream == 1 && (flags & 1) == 1) {
+        if (frame.stream() == 1 && (frame.flags() & END_STREAM) != 0) {
           break;
         }
       }
       assertTrue(answered);
       assertTrue(body.toString().contains("<Code>AccessDenied</Code>"), body.toString());
+    }
+  }
+
+  private static final int DATA = 0;
+  private static final int HEADERS = 1;
+  private static final int RST_STREAM = 3;
+  private static final int GOAWAY = 7;
+  private static final int END_STREAM = 1;
+
+  private record Frame(int type, int flags, int stream, ByteString payload) {
+    static Frame next(DataInputStream in) throws IOException {
+      int length = in.readUnsignedByte() << 16 | in.readUnsignedShort();
+      int type = in.readUnsignedByte();
+      int flags = in.readUnsignedByte();
+      return new Frame(type, flags, in.readInt(), ByteString.copyFrom(in.readNBytes(length)));
+    }
+
+    byte[] wire() {
+      return ByteBuffer.allocate(9 + payload.size())
+          .putInt(payload.size() << 8 | type)
+          .put((byte) flags)
+          .putInt(stream)
+          .put(payload.toByteArray())
+          .array();
+    }
+  }
+
+  /** GET, http, the path, :authority x, as indexed fields and literals. */
+  private static ByteString get(String path) {
+    ByteBuffer fields = ByteBuffer.allocate(7 + path.length());
+    fields.put((byte) 0x82).put((byte) 0x86).put((byte) 0x44).put((byte) path.length());
+    fields.put(path.getBytes(StandardCharsets.US_ASCII));
+    return ByteString.copyFrom(fields.put((byte) 0x41).put((byte) 1).put((byte) 'x').flip());
+  }
+
+  /** What a connection begins with, and a request without a body. */
+  private static byte[] http2(ByteString headers) {
+    ByteArrayOutputStream out = new ByteArrayOutputStream();
+    out.writeBytes("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".getBytes(StandardCharsets.US_ASCII));
+    out.writeBytes(new Frame(4, 0, 0, ByteString.EMPTY).wire()); // SETTINGS
+    out.writeBytes(new Frame(HEADERS, 5, 1, headers).wire()); // end of headers and stream
+    return out.toByteArray();
+  }
+
+  @Test
+  void http2GoesAwayWhenWhatIsAtWorkIsAnswered() throws Exception {
+    InMemoryTarget target = new InMemoryTarget(Map.of());
+    RawS3 raw = raw(target.gateway.port());
+    raw.call("PUT", "/bucket").send();
+    byte[] content = bytes(1 << 20, 1);
+    raw.call("PUT", "/bucket/k").header("x-amz-acl", "public-read").body(content).send();
+    try (Socket socket = raw.open()) {
+      socket.setSoTimeout(20_000);
+      socket.getOutputStream().write(http2(get("/bucket/k")));
+      DataInputStream in = new DataInputStream(socket.getInputStream());
+      ByteArrayOutputStream body = new ByteArrayOutputStream();
+      while (body.size() < (64 << 10) - 1) { // the protocol's first window: the rest waits for us
+        Frame frame = Frame.next(in);
+        if (frame.type() == DATA) {
+          body.writeBytes(frame.payload().toByteArray());
+        }
+      }
+      CompletableFuture<Void> closed = CompletableFuture.runAsync(target::close);
+      Frame frame = Frame.next(in);
+      while (frame.type() != GOAWAY) {
+        frame = Frame.next(in);
+      }
+      assertEquals(1, frame.payload().byteAt(3), "the last stream that is answered");
+      ByteString more = ByteString.copyFrom(new byte[] {0, 16, 0, 0}); // as long as the content
+      for (Frame sent :
+          List.of(
+              new Frame(HEADERS, 5, 3, get("/bucket/late")),
+              new Frame(8, 0, 0, more), // WINDOW_UPDATE
+              new Frame(8, 0, 1, more))) {
+        socket.getOutputStream().write(sent.wire());
+      }
+      boolean refused = false;
+      do {
+        frame = Frame.next(in);
+        if (frame.stream() == 3) {
+          assertEquals(RST_STREAM, frame.type());
+          assertEquals(7, frame.payload().byteAt(3), "refused: it may be sent again elsewhere");
+          refused = true;
+        } else if (frame.type() == DATA) {
+          body.writeBytes(frame.payload().toByteArray());
+        }
+      } while (frame.stream() != 1 || (frame.flags() & END_STREAM) == 0);
+      assertTrue(refused);
+      assertArrayEquals(content, body.toByteArray());
+      closed.get(30, TimeUnit.SECONDS);
+      assertEquals(-1, in.read(), "the connection is closed");
     }
   }
 }
