@@ -475,7 +475,10 @@ final class LeasePool {
     lastNanos = clock.monotonicNanos() + patience.toNanos();
   }
 
-  /** Gives every lease back; those with runs in flight lapse. */
+  /**
+   * Has every lease given back in the background, which its owner waits for and not for long; those
+   * with runs in flight, and those that SCM does not take in that time, lapse.
+   */
   void close() {
     asking.lock();
     try {
@@ -485,9 +488,6 @@ final class LeasePool {
     }
     for (ContainerLease lease : open) {
       lease.retire();
-    }
-    for (ContainerLease lease : unreleased) {
-      release(lease);
     }
   }
 }

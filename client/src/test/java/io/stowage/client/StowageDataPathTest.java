@@ -35,12 +35,14 @@ import io.stowage.common.proto.Manifest;
 import io.stowage.common.proto.ReportDamageRequest;
 import io.stowage.common.time.ManualClock;
 import io.stowage.common.time.StoreClock;
+import java.lang.reflect.Proxy;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -53,6 +55,7 @@ import org.apache.log4j.Level;
 import org.apache.log4j.Logger;
 import org.apache.log4j.spi.LoggingEvent;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 
 /** The data path over datanodes in memory, and what only those can be made to do. */
 class StowageDataPathTest extends DataPathContractTest {
@@ -68,6 +71,35 @@ class StowageDataPathTest extends DataPathContractTest {
     assertEquals(3 * 4096, cluster.bytesWritten());
     write(ErasurePolicy.RS_3_2, content(3_000, 2), true, 3_000);
     assertEquals(2 * 3 * 4096, cluster.bytesWritten());
+  }
+
+  @Test
+  @Timeout(60)
+  void isClosedThoughNobodyTakesItsLeasesBack() throws Exception {
+    start(5);
+    CountDownLatch never = new CountDownLatch(1);
+    Containers silent =
+        (Containers)
+            Proxy.newProxyInstance(
+                Containers.class.getClassLoader(),
+                new Class<?>[] {Containers.class},
+                (proxy, method, arguments) -> {
+                  if (method.getName().equals("releaseLease")) {
+                    try {
+                      never.await();
+                    } catch (InterruptedException e) {
+                      throw new StoreException(ErrorCode.UNAVAILABLE, "interrupted", e);
+                    }
+                  }
+                  return method.invoke(cluster, arguments);
+                });
+    path.close();
+    path =
+        StowageDataPath.create(
+            new ClientConfig(8 << 10, 32 << 10, 16 << 20), silent, cluster, StoreClock.system());
+    write(ErasurePolicy.RS_3_2, content(3_000, 1), true, 3_000);
+    path.close();
+    assertEquals(List.of(), cluster.releases());
   }
 
   @Test
