@@ -96,7 +96,7 @@ import org.apache.hadoop.thirdparty.protobuf.UnsafeByteOperations;
 public final class Rebuild {
   /** Each. The command has a heap of 256 MB, and more is read than is filled meanwhile. */
   private static final long SORTER_BYTES =
-      Math.min(64L << 20, Runtime.getRuntime().maxMemory() / 8);
+      Math.min(64L << 20, Runtime.getRuntime().maxMemory() / 12);
 
   private static final int BATCH = 200;
   private static final int BATCH_BYTES = 2 << 20;
