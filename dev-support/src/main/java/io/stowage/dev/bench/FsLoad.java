@@ -193,14 +193,19 @@ public final class FsLoad implements Callable<Integer> {
           }
           return 0;
         });
+    int[] names = new int[threads]; // that each thread's file had
     kinds.put(
         "rename",
         (thread, random) -> {
-          Path from = new Path(base, "renamed" + thread);
-          Path to = new Path(base, "renamed" + thread + "-to");
-          if (!fs.rename(from, to) && !fs.rename(to, from)) {
+          Path from = new Path(base, "renamed" + thread + "-" + names[thread]);
+          Path to = new Path(base, "renamed" + thread + "-" + (names[thread] + 1));
+          if (names[thread] == 0) {
             fs.create(from).close();
           }
+          if (!fs.rename(from, to)) {
+            throw new IOException("Cannot rename " + from + " to " + to);
+          }
+          names[thread]++;
           return 0;
         });
     kinds.put(DELETE, null); // which needs files that are there
