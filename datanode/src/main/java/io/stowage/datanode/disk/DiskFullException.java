@@ -31,6 +31,7 @@ public final class DiskFullException extends IOException {
   /**
    * What a write that failed is to be thrown as. The JDK tells errno by its text alone, and that is
    * in the language of the process: where it is none that is known here, the file system is asked.
+   * A full disk may break, too, or be made read-only.
    *
    * @param room bytes that the file system has left
    * @param wanted bytes that were to be written
@@ -40,7 +41,9 @@ public final class DiskFullException extends IOException {
     boolean full =
         text.contains("No space left")
             || text.contains("quota exceeded")
-            || room < wanted + ROOM_OF_WRITES_BESIDE;
+            || (room < wanted + ROOM_OF_WRITES_BESIDE
+                && !text.contains("Read-only file system")
+                && !text.contains("Input/output error"));
     return full ? new DiskFullException(text, failure) : failure;
   }
 }

@@ -69,6 +69,9 @@ final class LocalDiskFile implements DiskFile {
   private final AlignedBuffers alignedBuffers;
   private final DirectOpener directOpener;
 
+  /** Why the file could be opened to be read only; null if it is written. */
+  private final IOException unwritable;
+
   /** Device and inode; null if the path did not name the file any more. */
   private final Object key;
 
@@ -89,12 +92,28 @@ final class LocalDiskFile implements DiskFile {
     this(path, channel, ALIGNED, LocalDiskFile::openPastCache);
   }
 
+  /** Whose every write fails for a reason, and which is read through the page cache. */
+  static LocalDiskFile readOnly(Path path, FileChannel channel, IOException why) {
+    return new LocalDiskFile(path, channel, ALIGNED, LocalDiskFile::openPastCache, why);
+  }
+
   LocalDiskFile(
       Path path, FileChannel channel, AlignedBuffers alignedBuffers, DirectOpener directOpener) {
+    this(path, channel, alignedBuffers, directOpener, null);
+  }
+
+  private LocalDiskFile(
+      Path path,
+      FileChannel channel,
+      AlignedBuffers alignedBuffers,
+      DirectOpener directOpener,
+      IOException unwritable) {
     this.path = path;
     this.channel = channel;
     this.alignedBuffers = alignedBuffers;
     this.directOpener = directOpener;
+    this.unwritable = unwritable;
+    this.directRefused = unwritable != null;
     this.key = keyOf(path);
     this.identity = RecentReads.identity(path + " " + key);
   }
@@ -185,6 +204,9 @@ final class LocalDiskFile implements DiskFile {
       wanted += piece.remaining();
     }
     try {
+      if (unwritable != null) {
+        throw new IOException(unwritable.getMessage(), unwritable);
+      }
       writeAll(from, position, position + wanted);
     } catch (IOException e) {
       throw LocalDiskFiles.failure(e, path, wanted);

@@ -20,6 +20,7 @@ import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -57,8 +58,21 @@ public final class LocalDiskFiles implements DiskFiles {
 
   @Override
   public DiskFile open(Path path) throws IOException {
-    return new LocalDiskFile(
-        path, FileChannel.open(path, StandardOpenOption.READ, StandardOpenOption.WRITE));
+    try {
+      return new LocalDiskFile(
+          path, FileChannel.open(path, StandardOpenOption.READ, StandardOpenOption.WRITE));
+    } catch (FileSystemException e) {
+      return LocalDiskFile.readOnly(path, openToRead(path, e), e);
+    }
+  }
+
+  /** What cannot be written, as where the kernel made the file system read-only, is read. */
+  private static FileChannel openToRead(Path path, IOException unwritable) throws IOException {
+    try {
+      return FileChannel.open(path, StandardOpenOption.READ);
+    } catch (IOException e) {
+      throw unwritable;
+    }
   }
 
   @Override
@@ -166,11 +180,17 @@ public final class LocalDiskFiles implements DiskFiles {
 
   @Override
   public AutoCloseable tryLock(Path path) throws IOException {
-    FileChannel channel =
-        FileChannel.open(path, StandardOpenOption.WRITE, StandardOpenOption.CREATE);
+    FileChannel channel;
+    boolean shared = false; // as only who may write can lock
+    try {
+      channel = FileChannel.open(path, StandardOpenOption.WRITE, StandardOpenOption.CREATE);
+    } catch (FileSystemException e) {
+      channel = openToRead(path, e);
+      shared = true;
+    }
     FileLock lock = null;
     try {
-      lock = channel.tryLock();
+      lock = channel.tryLock(0, Long.MAX_VALUE, shared);
     } catch (OverlappingFileLockException e) {
       // held by this very process: another datanode in the same JVM
     }

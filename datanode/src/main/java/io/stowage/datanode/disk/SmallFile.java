@@ -21,7 +21,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 
-/** Whole small text files, replaced atomically and durably. Stateless. */
+/** Whole small text files, written durably. Stateless. */
 public final class SmallFile {
   private static final int MAX_BYTES = 64 << 10;
 
@@ -51,5 +51,20 @@ public final class SmallFile {
     }
     files.rename(unborn, path);
     files.forceDirectory(path.getParent());
+  }
+
+  /**
+   * Writes over a text of at most the same length, where it is: within the first sector, which a
+   * device writes as a whole, and so on most file systems without any room.
+   */
+  public static void overwrite(DiskFiles files, Path path, String text) throws IOException {
+    byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
+    if (bytes.length > 512) {
+      throw new IllegalArgumentException(bytes.length + " bytes are more than a sector");
+    }
+    try (DiskFile file = files.open(path)) {
+      file.write(ByteBuffer.wrap(bytes), 0);
+      file.force();
+    }
   }
 }

@@ -250,7 +250,7 @@ public final class SimulatedDisks implements DiskFiles {
     beforeReadFails = passes;
   }
 
-  /** From now on writes of all other files fail, as with a device error. */
+  /** From now on all other files can only be read, as on a file system that is read-only. */
   public synchronized void allowWrites(Predicate<Path> which) {
     allowedWrites = which;
   }
@@ -332,6 +332,7 @@ public final class SimulatedDisks implements DiskFiles {
     if (!directories.containsKey(path.getParent())) {
       throw new NoSuchFileException(path.toString());
     }
+    checkWritable(path);
     countChange();
     Node node = new Node();
     names.put(path, node);
@@ -347,6 +348,7 @@ public final class SimulatedDisks implements DiskFiles {
     if (!directories.containsKey(to.getParent())) {
       throw new NoSuchFileException(to.toString());
     }
+    checkWritable(to);
     countChange();
     names.put(to, node(from));
     names.remove(from);
@@ -357,6 +359,9 @@ public final class SimulatedDisks implements DiskFiles {
   @Override
   public synchronized void delete(Path path) throws IOException {
     check(path);
+    if (names.containsKey(path)) {
+      checkWritable(path);
+    }
     countChange();
     if (names.remove(path) != null) {
       dirtyNames.add(path);
@@ -382,10 +387,8 @@ public final class SimulatedDisks implements DiskFiles {
       throw new NoSuchFileException(directory.toString());
     }
     if (!directories.containsKey(directory)) {
+      checkWritable(directory);
       countChange();
-      if (!allowedWrites.test(directory)) {
-        throw new IOException("Input/output error");
-      }
       addDirectory(directory);
       dirtyDirectories.add(directory);
     }
@@ -462,6 +465,12 @@ public final class SimulatedDisks implements DiskFiles {
     }
     if (operationsLeft <= 0) {
       throw new IOException("the power is off");
+    }
+  }
+
+  private void checkWritable(Path path) throws IOException {
+    if (!allowedWrites.test(path)) {
+      throw new IOException("Read-only file system");
     }
   }
 
@@ -585,15 +594,16 @@ public final class SimulatedDisks implements DiskFiles {
       synchronized (SimulatedDisks.this) {
         awaitEnd(() -> hangingWrites.test(path), path);
         checkAlive();
+        checkWritable(path);
         countChange();
-        if (!allowedWrites.test(path)) {
-          throw new IOException("Input/output error");
-        }
         long wanted = 0;
         for (ByteBuffer piece : from) {
           wanted += piece.remaining();
         }
-        if (used + wanted > capacity) {
+        // a part of a block is written over in place, and whole blocks elsewhere
+        boolean inPlace =
+            position % BLOCK + wanted < BLOCK && node.cached.containsKey(position / BLOCK);
+        if (!inPlace && used + wanted > capacity) {
           throw new DiskFullException("the simulated disk is full", null);
         }
         long at = position;

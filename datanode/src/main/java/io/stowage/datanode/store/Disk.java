@@ -119,8 +119,8 @@ final class Disk implements ShardHost, AutoCloseable {
   /** Why the disk takes no writes, though what is on it may be read; null while it does. */
   private volatile String writeFailure;
 
-  /** Guarded by this: it was said that the disk is full. */
-  private boolean fullTold;
+  /** Guarded by this: the longest write refused since it was said that the disk is full; else 0. */
+  private long refusedBytes;
 
   /** Guarded by this: bytes that may be written before the file system is asked again, and when. */
   private long room;
@@ -200,13 +200,22 @@ final class Disk implements ShardHost, AutoCloseable {
         if (id != null) {
           shards.put(id, load(id, file));
         } else if (name.endsWith(".new")) {
-          files.delete(file);
+          deleteUnborn(file);
         }
       }
     }
     measureRoom();
     forceNames(found);
     probe();
+  }
+
+  /** A disk that only reads is read. */
+  private void deleteUnborn(Path file) {
+    try {
+      files.delete(file);
+    } catch (IOException e) {
+      failWrites("a write to it fails: " + e.getMessage());
+    }
   }
 
   /** Also what a process of before made, and did not force; a disk that only reads is read. */
@@ -284,9 +293,21 @@ final class Disk implements ShardHost, AutoCloseable {
     }
   }
 
-  /** Notes a leader epoch durably, on the disk's own threads. */
+  /**
+   * Notes a leader epoch durably, on the disk's own threads. A full disk must not keep its node
+   * from it, nor thereby all nodes from what would make room: there a number, which only gets
+   * longer, is written over the one before.
+   */
   CompletableFuture<Void> writeLeaderEpoch(long epoch) {
-    return run(() -> SmallFile.replace(files, leaderEpochFile(), epoch + "\n"));
+    String text = epoch + "\n";
+    return run(
+        () -> {
+          try {
+            SmallFile.replace(files, leaderEpochFile(), text);
+          } catch (DiskFullException e) {
+            SmallFile.overwrite(files, leaderEpochFile(), text);
+          }
+        });
   }
 
   // ---- Shards
@@ -681,8 +702,9 @@ final class Disk implements ShardHost, AutoCloseable {
         fail(DiskIdentity.file(directory) + " is gone");
       } else if (!found.diskId().equals(id())) {
         fail("another disk is in its place, " + found.diskId());
+      } else {
+        measureRoom();
       }
-      measureRoom();
     } catch (IOException e) {
       fail("its identity or room cannot be read: " + e.getMessage());
     }
@@ -763,25 +785,26 @@ final class Disk implements ShardHost, AutoCloseable {
       }
       roomCheckedNanos = now;
     }
-    if (room < bytes != fullTold) {
-      fullTold = !fullTold;
-      if (fullTold) {
+    if (room < bytes) {
+      if (refusedBytes == 0) {
         LOG.warn(
             "Disk {} ({}) is full: {} bytes are left above the reserve of {}; it is read on",
             id(),
             directory,
             Math.max(0, room),
             settings.reservedBytes());
-      } else {
-        LOG.info("Disk {} ({}) has room again: {} bytes", id(), directory, room);
       }
-    }
-    if (room < bytes) {
+      refusedBytes = Math.max(refusedBytes, bytes);
       throw new StoreException(
           ErrorCode.DISK_FULL,
           String.format(
               "Cannot write %d bytes to disk %s (%s): %d are left above the reserve of %d",
               bytes, id(), directory, Math.max(0, room), settings.reservedBytes()));
+    }
+    // not for a short write that fits between long ones that do not
+    if (refusedBytes > 0 && room >= refusedBytes) {
+      LOG.info("Disk {} ({}) has room again: {} bytes", id(), directory, room);
+      refusedBytes = 0;
     }
     room -= bytes;
   }

@@ -233,7 +233,7 @@ final class NodeDisks implements AutoCloseable {
       }
     }
     publishDisks();
-    if (disks.values().stream().allMatch(Disk::isFailed)) {
+    if (disks.values().stream().allMatch(Disk::isOut)) {
       throw new StoreException(
           ErrorCode.UNAVAILABLE, "Cannot start: none of the disks " + directories + " can be used");
     }
@@ -374,7 +374,11 @@ final class NodeDisks implements AutoCloseable {
     return leaderEpoch;
   }
 
-  /** Notes a leader epoch on every working disk before anybody is told that it was heard. */
+  /**
+   * Notes a leader epoch on every working disk before anybody is told that it was heard. Where no
+   * disk takes writes it is kept in memory, and noted on the first that does again: a node that
+   * never heard it would keep the leader's orders from all others.
+   */
   synchronized void hearLeaderEpoch(long epoch) throws StoreException {
     if (epoch <= leaderEpoch) {
       return;
@@ -399,7 +403,9 @@ final class NodeDisks implements AutoCloseable {
         break;
       }
     }
-    if (noted == 0) {
+    if (notes.isEmpty()) {
+      LOG.warn("Leader epoch {} is noted on no disk, for none takes writes", epoch);
+    } else if (noted == 0) {
       throw new StoreException(
           ErrorCode.UNAVAILABLE, "Cannot note leader epoch " + epoch + " on any disk");
     }
@@ -540,6 +546,7 @@ final class NodeDisks implements AutoCloseable {
       knownOut.add(disk);
       return false;
     }
+    CompletableFuture<Void> unused = disk.writeLeaderEpoch(leaderEpoch); // it may know none of late
     LOG.info("Disk {} ({}) is in again", disk.id(), disk.directory());
     return true;
   }

@@ -77,7 +77,12 @@ final class Quarantine {
     } catch (NumberFormatException e) {
       LOG.warn("{} holds no number; counting from now", sinceFile(id));
     }
-    return writeSince(id);
+    try {
+      return writeSince(id);
+    } catch (IOException e) { // a disk that is full, or only reads, is read
+      LOG.warn("{} cannot be written; counting from each start: {}", sinceFile(id), e.toString());
+      return clock.wallMicros();
+    }
   }
 
   private long writeSince(ShardId id) throws IOException {

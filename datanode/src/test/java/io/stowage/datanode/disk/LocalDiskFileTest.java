@@ -22,6 +22,8 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -400,10 +402,32 @@ class LocalDiskFileTest {
     assertInstanceOf(DiskFullException.class, DiskFullException.of(german, 0, BLOCK));
     assertInstanceOf(DiskFullException.class, DiskFullException.of(german, BLOCK - 1, BLOCK));
     assertSame(broken, DiskFullException.of(broken, much, BLOCK));
+    assertSame(broken, DiskFullException.of(broken, 0, BLOCK), "a full disk may break, too");
+    IOException readOnly = new IOException("Read-only file system");
+    assertSame(readOnly, DiskFullException.of(readOnly, 0, BLOCK));
     for (String text : List.of("No space left on device", "Disk quota exceeded")) {
       // of which a file system with room for others says nothing
       assertInstanceOf(
           DiskFullException.class, DiskFullException.of(new IOException(text), much, BLOCK));
+    }
+  }
+
+  /** As on a file system that was made read-only. */
+  @Test
+  void whatCannotBeWrittenIsReadAndLocked() throws Exception {
+    Path readOnly = Path.of("/sys/devices/system/cpu/possible"); // for root, too
+    Assumptions.assumeTrue(Files.exists(readOnly), "no file that nobody may write");
+    try (DiskFile file = LocalDiskFiles.INSTANCE.open(readOnly)) {
+      ByteBuffer first = ByteBuffer.allocate(1);
+      assertEquals(1, file.read(first, 0));
+      assertEquals('0', first.get(0));
+      IOException refused =
+          assertThrows(IOException.class, () -> file.write(ByteBuffer.wrap(new byte[1]), 0));
+      assertTrue(refused.getMessage().contains(readOnly.toString()), refused::getMessage);
+    }
+    try (AutoCloseable lock = LocalDiskFiles.INSTANCE.tryLock(readOnly)) {
+      assertNotNull(lock);
+      assertNull(LocalDiskFiles.INSTANCE.tryLock(readOnly));
     }
   }
 

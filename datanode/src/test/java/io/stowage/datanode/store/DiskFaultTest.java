@@ -33,6 +33,8 @@ import io.stowage.datanode.disk.DiskIdentity;
 import io.stowage.datanode.fault.SimulatedDisks;
 import io.stowage.datanode.shard.ShardCheck;
 import io.stowage.datanode.shard.ShardId;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Collections;
@@ -167,6 +169,56 @@ class DiskFaultTest {
     assertArrayEquals(Shard.bytes(1, 8192), shardOn(D1, 1).read(1, 0, 8192));
   }
 
+  /**
+   * Nor what was cut short there, nor another leader, keeps a node from what its disk still has.
+   */
+  @Test
+  void aNodeWhoseOnlyDiskIsReadOnlyStartsAndHearsTheLeader() throws Exception {
+    start(D1);
+    store.hearLeaderEpoch(3);
+    Shard one = shardOn(D1, 1);
+    one.open(1, 1);
+    one.write(1, 0, Shard.bytes(1, 8192), 1);
+    Shard.await(store.quarantine(one.key()));
+    Path aside = disks.find(".since").get(0);
+    disks.delete(aside);
+    Shard two = shardOn(D1, 2);
+    two.open(1, 1);
+    two.write(1, 0, Shard.bytes(2, 8192), 1);
+    Path cutShort = Path.of(disks.find("2-0-0.shard").get(0) + ".new");
+    disks.setContents(cutShort, new byte[1]);
+    disks.allowWrites(path -> false);
+    start(D1);
+    assertTrue(disk(D1).getFailed() && disk(D1).getReadable(), logged::toString);
+    assertArrayEquals(Shard.bytes(2, 8192), shardOn(D1, 2).read(1, 0, 8192));
+    store.hearLeaderEpoch(12);
+    assertEquals(12, store.leaderEpoch());
+    disks.allowWrites(path -> true);
+    await(() -> !disk(D1).getFailed());
+    assertFalse(disks.exists(cutShort));
+    assertTrue(disks.exists(aside));
+    await(() -> noted(D1).equals("12\n"));
+  }
+
+  private String noted(Path directory) {
+    try {
+      return new String(disks.contents(directory.resolve("leader-epoch")), StandardCharsets.UTF_8);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  @Test
+  void aNodeWhoseOnlyDiskIsFullHearsTheLeader() throws Exception {
+    start(D1);
+    store.hearLeaderEpoch(3);
+    disks.setCapacity(disks.usedBytes());
+    store.hearLeaderEpoch(12);
+    start(D1);
+    assertFalse(disk(D1).getFailed());
+    assertEquals(12, store.leaderEpoch());
+  }
+
   @Test
   void aSpotThatCannotBeReadLosesItsOwnSectorsOnly() throws Exception {
     start(D1);
@@ -244,13 +296,18 @@ class DiskFaultTest {
           assertThrows(StoreException.class, () -> one.write(1, 4096, Shard.bytes(2, 65_536), 1));
           return logged.toString().contains("is full");
         });
+    for (int i = 1; i <= 3; i++) { // what is short still fits
+      disks.setCapacity(disks.usedBytes() + 3 * 4096);
+      one.write(1, i * 4096L, Shard.bytes(2, 4096), 1);
+      one.expect(ErrorCode.DISK_FULL, () -> one.write(1, 16_384, Shard.bytes(3, 65_536), 1));
+    }
     assertLogged("WARN Disk", disk(D1).getDiskId(), D1, "is full");
     assertFalse(disk(D1).getFailed());
     assertArrayEquals(Shard.bytes(1, 4096), one.read(1, 0, 4096));
     disks.setCapacity(Long.MAX_VALUE);
-    one.write(1, 4096, Shard.bytes(2, 65_536), 1);
+    one.write(1, 16_384, Shard.bytes(3, 65_536), 1);
     assertLogged("INFO Disk", disk(D1).getDiskId(), D1, "has room again");
-    assertArrayEquals(Shard.bytes(2, 65_536), one.read(1, 4096, 65_536));
+    assertArrayEquals(Shard.bytes(3, 65_536), one.read(1, 16_384, 65_536));
   }
 
   @Test
