@@ -123,7 +123,7 @@ public final class ClusterMap {
       node.host = request.getHost();
       node.port = request.getPort();
       node.fullReport = false;
-      node.takeDisks(request.getDisksList());
+      takeDisks(node, request.getDisksList());
       heard(node);
       long unknown = nodes.values().stream().filter(Node::hasNoRack).count();
       if (unknown > 0 && unknown < nodes.size()) {
@@ -177,10 +177,37 @@ public final class ClusterMap {
     if (node == null) {
       return false;
     }
-    node.takeDisks(disks);
+    takeDisks(node, disks);
     node.heardEpoch = Math.max(node.heardEpoch, heardEpoch);
     heard(node);
     return true;
+  }
+
+  /** Says once of a disk that it is full, and that it is not by far when that is so. */
+  private void takeDisks(Node node, List<DiskInfo> disks) {
+    node.takeDisks(disks);
+    for (DiskInfo disk : disks) {
+      if (isFull(disk) && node.toldFull.add(disk.getDiskId())) {
+        LOG.warn(
+            "Disk {} ({}) of datanode {} ({}) is full and gets no more shards: {} bytes free, {}"
+                + " needed",
+            disk.getDiskId(),
+            disk.getPath(),
+            node.id,
+            node.address(),
+            disk.getFreeBytes(),
+            minFreeBytes);
+      } else if (disk.getFreeBytes() >= 2 * minFreeBytes
+          && node.toldFull.remove(disk.getDiskId())) {
+        LOG.info(
+            "Disk {} ({}) of datanode {} ({}) has room again: {} bytes free",
+            disk.getDiskId(),
+            disk.getPath(),
+            node.id,
+            node.address(),
+            disk.getFreeBytes());
+      }
+    }
   }
 
   private void heard(Node node) {
@@ -591,6 +618,7 @@ public final class ClusterMap {
     private int port;
     private String rack = RackResolver.DEFAULT_RACK;
     private Map<String, DiskInfo> disks = new HashMap<>();
+    private final Set<String> toldFull = new HashSet<>(); // ids of disks
     private long lastHeardNanos = Long.MIN_VALUE;
     private long lastHeardMicros;
     private long heardEpoch;
