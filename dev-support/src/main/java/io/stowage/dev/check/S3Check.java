@@ -25,12 +25,12 @@ import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-/** {@code S3Check sizes|uploads}: exit code 0 if everything was as it must be. */
+/** {@code S3Check sizes|uploads|ledger}: exit code 0 if everything was as it must be. */
 @Command(
     name = "s3-check",
     mixinStandardHelpOptions = true,
     description = "Checks a running S3 endpoint.",
-    subcommands = {SizesCheck.class, UploadsCheck.class})
+    subcommands = {SizesCheck.class, UploadsCheck.class, LedgerCheck.class})
 public final class S3Check {
   /** Where the endpoint is and who asks. */
   static final class Endpoint {
@@ -70,6 +70,7 @@ public final class S3Check {
 
   public static void main(String[] args) {
     CommandLine commandLine = new CommandLine(new S3Check());
+    commandLine.setCaseInsensitiveEnumValuesAllowed(true);
     commandLine.setExecutionExceptionHandler(
         (failure, command, parsed) -> {
           command.getErr().println("s3-check: " + failure.getMessage());
