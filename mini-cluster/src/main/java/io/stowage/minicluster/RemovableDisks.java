@@ -17,6 +17,7 @@ package io.stowage.minicluster;
 
 import io.stowage.datanode.disk.DiskFile;
 import io.stowage.datanode.disk.DiskFiles;
+import io.stowage.datanode.disk.DiskLock;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
@@ -127,7 +128,7 @@ final class RemovableDisks implements DiskFiles {
   }
 
   @Override
-  public AutoCloseable tryLock(Path path) throws IOException {
+  public DiskLock tryLock(Path path) throws IOException {
     check(path);
     return files.tryLock(path);
   }
@@ -169,6 +170,11 @@ final class RemovableDisks implements DiskFiles {
     public long size() throws IOException {
       check(path);
       return file.size();
+    }
+
+    @Override
+    public boolean isReadOnly() {
+      return file.isReadOnly();
     }
 
     @Override

@@ -126,6 +126,7 @@ public final class ServiceMain {
   static Running startOnce(
       String role, Service service, StowageConfig config, Configuration hadoop, long laterMillis)
       throws Exception {
+    String told = null;
     while (true) {
       try {
         return service.start(config, hadoop);
@@ -133,7 +134,12 @@ public final class ServiceMain {
         if (e.code() != ErrorCode.UNAVAILABLE) {
           throw e;
         }
-        LOG.warn("{} cannot start yet; trying again", role, e);
+        if (e.toString().equals(told)) {
+          LOG.warn("{} cannot start yet, as before: {}", role, oneLine(e));
+        } else {
+          LOG.warn("{} cannot start yet; trying again", role, e);
+          told = e.toString();
+        }
         System.err.println("stowage " + role + ": not yet: " + oneLine(e));
         Thread.sleep(laterMillis);
       }

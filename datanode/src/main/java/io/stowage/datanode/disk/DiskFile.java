@@ -58,6 +58,11 @@ public interface DiskFile extends AutoCloseable {
 
   long size() throws IOException;
 
+  /** Whether it was opened to be read only: every write fails, as long as it is open. */
+  default boolean isReadOnly() {
+    return false;
+  }
+
   @Override
   void close() throws IOException;
 }

@@ -24,7 +24,10 @@ import java.util.List;
  * and fail forces. Thread-safe.
  */
 public interface DiskFiles {
-  /** Opens an existing file for reading and writing; NoSuchFileException if there is none. */
+  /**
+   * Opens an existing file for reading and writing; on a file system that is read-only, for reading
+   * alone. NoSuchFileException if there is none.
+   */
   DiskFile open(Path path) throws IOException;
 
   /**
@@ -75,5 +78,5 @@ public interface DiskFiles {
    *
    * @return null if another process holds it
    */
-  AutoCloseable tryLock(Path path) throws IOException;
+  DiskLock tryLock(Path path) throws IOException;
 }

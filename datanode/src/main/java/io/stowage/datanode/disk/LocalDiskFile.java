@@ -336,6 +336,11 @@ final class LocalDiskFile implements DiskFile {
     directRefused = true;
   }
 
+  @Override
+  public boolean isReadOnly() {
+    return unwritable != null;
+  }
+
   /** fdatasync: a file's length is data to it, its times are not. Covers both ways of writing. */
   @Override
   public void force() throws IOException {

@@ -44,7 +44,21 @@ public final class LocalDiskFiles implements DiskFiles {
   private static final Set<PosixFilePermission> PRIVATE =
       PosixFilePermissions.fromString("rwx------");
 
-  private LocalDiskFiles() {}
+  /** Where a file may be opened to be read only. */
+  @FunctionalInterface
+  interface ReadOnly {
+    boolean test(Path directory) throws IOException;
+  }
+
+  private final ReadOnly readOnly;
+
+  private LocalDiskFiles() {
+    this(directory -> Files.getFileStore(directory).isReadOnly());
+  }
+
+  LocalDiskFiles(ReadOnly readOnly) {
+    this.readOnly = readOnly;
+  }
 
   /** Bytes that this process has read past the page cache. */
   public static long bytesReadDirectly() {
@@ -66,13 +80,19 @@ public final class LocalDiskFiles implements DiskFiles {
     }
   }
 
-  /** What cannot be written, as where the kernel made the file system read-only, is read. */
-  private static FileChannel openToRead(Path path, IOException unwritable) throws IOException {
+  /**
+   * What cannot be written since its file system is read-only, as the kernel makes one that breaks,
+   * is read. Of other failures, as for want of descriptors, this would hide the reason.
+   */
+  private FileChannel openToRead(Path path, FileSystemException unwritable) throws IOException {
     try {
-      return FileChannel.open(path, StandardOpenOption.READ);
+      if (readOnly.test(path.getParent())) {
+        return FileChannel.open(path, StandardOpenOption.READ);
+      }
     } catch (IOException e) {
-      throw unwritable;
+      unwritable.addSuppressed(e);
     }
+    throw unwritable;
   }
 
   @Override
@@ -179,9 +199,9 @@ public final class LocalDiskFiles implements DiskFiles {
   }
 
   @Override
-  public AutoCloseable tryLock(Path path) throws IOException {
+  public DiskLock tryLock(Path path) throws IOException {
     FileChannel channel;
-    boolean shared = false; // as only who may write can lock
+    boolean shared = false; // as only who may write can lock alone
     try {
       channel = FileChannel.open(path, StandardOpenOption.WRITE, StandardOpenOption.CREATE);
     } catch (FileSystemException e) {
@@ -198,6 +218,13 @@ public final class LocalDiskFiles implements DiskFiles {
       channel.close();
       return null;
     }
-    return channel;
+    return new HeldLock(channel, shared);
+  }
+
+  private record HeldLock(FileChannel channel, boolean isShared) implements DiskLock {
+    @Override
+    public void close() throws IOException {
+      channel.close();
+    }
   }
 }

@@ -18,6 +18,7 @@ package io.stowage.datanode.fault;
 import io.stowage.datanode.disk.DiskFile;
 import io.stowage.datanode.disk.DiskFiles;
 import io.stowage.datanode.disk.DiskFullException;
+import io.stowage.datanode.disk.DiskLock;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.nio.ByteBuffer;
@@ -323,7 +324,7 @@ public final class SimulatedDisks implements DiskFiles {
   @Override
   public synchronized DiskFile open(Path path) throws IOException {
     check(path);
-    return new Handle(path, node(path), deaths);
+    return new Handle(path, node(path), deaths, !allowedWrites.test(path));
   }
 
   @Override
@@ -338,7 +339,7 @@ public final class SimulatedDisks implements DiskFiles {
     names.put(path, node);
     dirtyNames.add(path);
     recount();
-    return new Handle(path, node, deaths);
+    return new Handle(path, node, deaths, false);
   }
 
   @Override
@@ -446,16 +447,32 @@ public final class SimulatedDisks implements DiskFiles {
   }
 
   @Override
-  public synchronized AutoCloseable tryLock(Path path) throws IOException {
+  public synchronized DiskLock tryLock(Path path) throws IOException {
     check(path);
-    Object lock = new Object();
+    Lock lock = new Lock(!allowedWrites.test(path));
     locks.add(lock);
     locksTaken++;
-    return () -> {
-      synchronized (this) {
-        locks.remove(lock);
+    return lock;
+  }
+
+  private final class Lock implements DiskLock {
+    private final boolean shared;
+
+    Lock(boolean shared) {
+      this.shared = shared;
+    }
+
+    @Override
+    public boolean isShared() {
+      return shared;
+    }
+
+    @Override
+    public void close() {
+      synchronized (SimulatedDisks.this) {
+        locks.remove(this);
       }
-    };
+    }
   }
 
   private synchronized void check(Path path) throws IOException {
@@ -557,11 +574,13 @@ public final class SimulatedDisks implements DiskFiles {
     private final Path path;
     private final Node node;
     private final int openedAt;
+    private final boolean readOnly;
 
-    Handle(Path path, Node node, int openedAt) {
+    Handle(Path path, Node node, int openedAt, boolean readOnly) {
       this.path = path;
       this.node = node;
       this.openedAt = openedAt;
+      this.readOnly = readOnly;
     }
 
     private void checkAlive() throws IOException {
@@ -595,6 +614,9 @@ public final class SimulatedDisks implements DiskFiles {
         awaitEnd(() -> hangingWrites.test(path), path);
         checkAlive();
         checkWritable(path);
+        if (readOnly) {
+          throw new IOException("opened on a read-only file system");
+        }
         countChange();
         long wanted = 0;
         for (ByteBuffer piece : from) {
@@ -641,6 +663,11 @@ public final class SimulatedDisks implements DiskFiles {
       synchronized (SimulatedDisks.this) {
         return forceMillis.applyAsLong(path);
       }
+    }
+
+    @Override
+    public boolean isReadOnly() {
+      return readOnly;
     }
 
     @Override

@@ -187,8 +187,8 @@ public final class ScmReporter implements ShardListener {
     HeartbeatRequest.Builder request =
         HeartbeatRequest.newBuilder()
             .setNodeId(store.nodeId())
+            .setHeardLeaderEpoch(store.leaderEpoch()) // before: a disk told as good has noted it
             .addAllDisks(store.diskInfos())
-            .setHeardLeaderEpoch(store.leaderEpoch())
             .setTokenKeysVersion(keys.version())
             .setWallMicros(clock.wallMicros())
             .addAllProgress(orders.progress())

@@ -69,8 +69,12 @@ public final class OpenFiles implements AutoCloseable {
     Handle handle = handles.get(path);
     if (handle == null) {
       handle = new Handle(files.open(path));
-      handles.put(path, handle);
-      closeIdleBeyondLimit();
+      if (handle.file.isReadOnly()) {
+        handle.forgotten = true; // who writes later opens it again, and may then
+      } else {
+        handles.put(path, handle);
+        closeIdleBeyondLimit();
+      }
     }
     handle.users++;
     return handle;

@@ -26,6 +26,7 @@ import io.stowage.datanode.disk.DiskFile;
 import io.stowage.datanode.disk.DiskFiles;
 import io.stowage.datanode.disk.DiskFullException;
 import io.stowage.datanode.disk.DiskIdentity;
+import io.stowage.datanode.disk.DiskLock;
 import io.stowage.datanode.disk.SmallFile;
 import io.stowage.datanode.shard.DiskFigures;
 import io.stowage.datanode.shard.MemoryBudget;
@@ -95,7 +96,7 @@ final class Disk implements ShardHost, AutoCloseable {
   private final PageCache pageCache;
   private final StoreClock clock;
   private final ShardListener listener;
-  private final AutoCloseable lock;
+  private final DiskLock lock;
   private final OpenFiles openFiles;
   private final ThreadPoolExecutor writers;
   private final ThreadPoolExecutor readers;
@@ -112,6 +113,12 @@ final class Disk implements ShardHost, AutoCloseable {
   private final DiskFigures figures = new DiskFigures();
 
   private volatile DiskIdentity identity;
+
+  /** Guarded by this: ends when every leader epoch asked for so far is noted, or was not. */
+  private CompletableFuture<Void> noting = CompletableFuture.completedFuture(null);
+
+  /** Written by one after the other of {@link #noting}. */
+  private volatile long notedEpoch;
 
   /** Why the disk is out; null while it is not. */
   private volatile String failure;
@@ -143,7 +150,7 @@ final class Disk implements ShardHost, AutoCloseable {
   Disk(
       Path directory,
       DiskIdentity identity,
-      AutoCloseable lock,
+      DiskLock lock,
       DiskFiles files,
       StoreSettings settings,
       MemoryBudget writeMemory,
@@ -206,15 +213,18 @@ final class Disk implements ShardHost, AutoCloseable {
     }
     measureRoom();
     forceNames(found);
+    if (lock.isShared()) {
+      failWrites("it was read-only when it was opened");
+    }
     probe();
   }
 
-  /** A disk that only reads is read. */
+  /** Creating the shard empties what stays; the probe judges the disk. */
   private void deleteUnborn(Path file) {
     try {
       files.delete(file);
     } catch (IOException e) {
-      failWrites("a write to it fails: " + e.getMessage());
+      LOG.warn("Cannot delete {}: {}", file, e.toString());
     }
   }
 
@@ -294,20 +304,51 @@ final class Disk implements ShardHost, AutoCloseable {
   }
 
   /**
-   * Notes a leader epoch durably, on the disk's own threads. A full disk must not keep its node
-   * from it, nor thereby all nodes from what would make room: there a number, which only gets
-   * longer, is written over the one before.
+   * Notes a leader epoch durably, on the disk's own threads, after those asked for before; one that
+   * is not higher than what was noted is noted.
    */
-  CompletableFuture<Void> writeLeaderEpoch(long epoch) {
+  synchronized CompletableFuture<Void> writeLeaderEpoch(long epoch) {
+    noting =
+        noting
+            .handle((noted, failed) -> null)
+            .thenCompose(before -> run(() -> writeLeaderEpochNow(epoch)));
+    return noting;
+  }
+
+  /** The same, where nobody waits for it; nothing if it is noted, or one is being noted. */
+  synchronized void writeLeaderEpochLater(long epoch) {
+    if (epoch > notedEpoch && noting.isDone()) {
+      CompletableFuture<Void> unused =
+          writeLeaderEpoch(epoch)
+              .whenComplete(
+                  (noted, failed) -> {
+                    if (failed != null) {
+                      LOG.debug("Cannot note leader epoch {} in {}", epoch, directory, failed);
+                    }
+                  });
+    }
+  }
+
+  /**
+   * A full disk must not keep its node from it, nor thereby all nodes from what would make room:
+   * there a number, which only gets longer, is written over the one before.
+   */
+  private void writeLeaderEpochNow(long epoch) throws IOException {
+    if (epoch <= notedEpoch) {
+      return;
+    }
     String text = epoch + "\n";
-    return run(
-        () -> {
-          try {
-            SmallFile.replace(files, leaderEpochFile(), text);
-          } catch (DiskFullException e) {
-            SmallFile.overwrite(files, leaderEpochFile(), text);
-          }
-        });
+    try {
+      SmallFile.replace(files, leaderEpochFile(), text);
+    } catch (DiskFullException e) {
+      SmallFile.overwrite(files, leaderEpochFile(), text);
+    }
+    notedEpoch = epoch;
+  }
+
+  /** Highest leader epoch that this process has noted here, durably. */
+  long notedEpoch() {
+    return notedEpoch;
   }
 
   // ---- Shards

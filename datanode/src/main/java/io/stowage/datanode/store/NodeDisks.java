@@ -24,6 +24,7 @@ import io.stowage.common.proto.ShardReport;
 import io.stowage.common.time.StoreClock;
 import io.stowage.datanode.disk.DiskFiles;
 import io.stowage.datanode.disk.DiskIdentity;
+import io.stowage.datanode.disk.DiskLock;
 import io.stowage.datanode.shard.DiskFigures;
 import io.stowage.datanode.shard.MemoryBudget;
 import io.stowage.datanode.shard.PageCache;
@@ -241,7 +242,7 @@ final class NodeDisks implements AutoCloseable {
 
   private Disk openDisk(Path directory) throws IOException {
     files.createDirectories(directory);
-    AutoCloseable lock = files.tryLock(directory.resolve("in-use.lock"));
+    DiskLock lock = files.tryLock(directory.resolve("in-use.lock"));
     if (lock == null) {
       throw new StoreException(
           ErrorCode.BAD_CONFIGURATION,
@@ -369,15 +370,20 @@ final class NodeDisks implements AutoCloseable {
     leaderEpoch = Math.max(leaderEpoch, found);
   }
 
-  /** Highest leader epoch that this node has heard of, durably. */
+  /** Highest leader epoch that this node has heard of, durably if any disk takes writes. */
   long leaderEpoch() {
     return leaderEpoch;
   }
 
   /**
    * Notes a leader epoch on every working disk before anybody is told that it was heard. Where no
-   * disk takes writes it is kept in memory, and noted on the first that does again: a node that
-   * never heard it would keep the leader's orders from all others.
+   * disk takes writes it is kept in memory, and noted on each that does again, before that is told:
+   * a node that never heard it would keep the leader's orders from all others.
+   *
+   * <p>A process that starts may thus not know an epoch that the one before heard, and obey a
+   * leader before it. Nothing rests on that: an SCM counts no shard on a disk that takes no writes
+   * when it has copies deleted, nor one of a node that started until it has told all its shards,
+   * which it does after it has noted the epoch that the answer to its registration names.
    */
   synchronized void hearLeaderEpoch(long epoch) throws StoreException {
     if (epoch <= leaderEpoch) {
@@ -482,6 +488,11 @@ final class NodeDisks implements AutoCloseable {
         publishDisks();
       }
     }
+    for (Disk disk : disks.values()) {
+      if (!disk.isFailed()) {
+        disk.writeLeaderEpochLater(leaderEpoch); // where it failed, or another disk read it
+      }
+    }
     return changed;
   }
 
@@ -495,7 +506,16 @@ final class NodeDisks implements AutoCloseable {
       if (old != null) {
         old.close();
       }
-      return openDisk(directory);
+      Disk disk = openDisk(directory);
+      try {
+        if (!disk.isFailed()) {
+          disk.writeLeaderEpoch(leaderEpoch).join();
+        }
+      } catch (CompletionException e) {
+        disk.close();
+        throw e;
+      }
+      return disk;
     } catch (IOException e) {
       throw new CompletionException(e);
     }
@@ -531,10 +551,15 @@ final class NodeDisks implements AutoCloseable {
     }
   }
 
-  /** Under the lock of those who join a cluster: no disk may miss it. */
+  /** Under the lock of those who join a cluster or hear a leader: no disk may miss it. */
   private synchronized boolean takeIn(Map.Entry<Path, Disk> entry, Disk disk) {
     if (!clusterId.equals(disk.identity().clusterId()) && !clusterId.isEmpty()) {
       LOG.info("Disk {} was opened before the node joined its cluster: again", disk.directory());
+      disk.close();
+      return false;
+    }
+    if (!disk.isFailed() && disk.notedEpoch() < leaderEpoch) {
+      LOG.info("Disk {} was opened before the node heard its leader: again", disk.directory());
       disk.close();
       return false;
     }
@@ -546,7 +571,6 @@ final class NodeDisks implements AutoCloseable {
       knownOut.add(disk);
       return false;
     }
-    CompletableFuture<Void> unused = disk.writeLeaderEpoch(leaderEpoch); // it may know none of late
     LOG.info("Disk {} ({}) is in again", disk.id(), disk.directory());
     return true;
   }

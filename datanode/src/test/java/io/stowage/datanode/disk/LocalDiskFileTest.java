@@ -417,7 +417,9 @@ class LocalDiskFileTest {
   void whatCannotBeWrittenIsReadAndLocked() throws Exception {
     Path readOnly = Path.of("/sys/devices/system/cpu/possible"); // for root, too
     Assumptions.assumeTrue(Files.exists(readOnly), "no file that nobody may write");
-    try (DiskFile file = LocalDiskFiles.INSTANCE.open(readOnly)) {
+    LocalDiskFiles files = new LocalDiskFiles(directory -> true);
+    try (DiskFile file = files.open(readOnly)) {
+      assertTrue(file.isReadOnly());
       ByteBuffer first = ByteBuffer.allocate(1);
       assertEquals(1, file.read(first, 0));
       assertEquals('0', first.get(0));
@@ -425,9 +427,16 @@ class LocalDiskFileTest {
           assertThrows(IOException.class, () -> file.write(ByteBuffer.wrap(new byte[1]), 0));
       assertTrue(refused.getMessage().contains(readOnly.toString()), refused::getMessage);
     }
-    try (AutoCloseable lock = LocalDiskFiles.INSTANCE.tryLock(readOnly)) {
+    try (DiskLock lock = files.tryLock(readOnly)) {
       assertNotNull(lock);
-      assertNull(LocalDiskFiles.INSTANCE.tryLock(readOnly));
+      assertTrue(lock.isShared());
+      assertNull(files.tryLock(readOnly));
+    }
+    LocalDiskFiles elsewhere = LocalDiskFiles.INSTANCE; // whose file system takes writes
+    assertThrows(IOException.class, () -> elsewhere.open(readOnly));
+    assertThrows(IOException.class, () -> elsewhere.tryLock(readOnly));
+    try (DiskLock lock = elsewhere.tryLock(directory.resolve("lock"))) {
+      assertFalse(lock.isShared());
     }
   }
 

@@ -31,6 +31,8 @@ import io.stowage.common.proto.ShardReport;
 import io.stowage.common.time.StoreClock;
 import io.stowage.datanode.disk.DiskIdentity;
 import io.stowage.datanode.fault.SimulatedDisks;
+import io.stowage.datanode.shard.MemoryBudget;
+import io.stowage.datanode.shard.PageCache;
 import io.stowage.datanode.shard.ShardCheck;
 import io.stowage.datanode.shard.ShardId;
 import java.io.IOException;
@@ -39,6 +41,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.BooleanSupplier;
 import org.apache.log4j.AppenderSkeleton;
@@ -193,11 +196,81 @@ class DiskFaultTest {
     assertArrayEquals(Shard.bytes(2, 8192), shardOn(D1, 2).read(1, 0, 8192));
     store.hearLeaderEpoch(12);
     assertEquals(12, store.leaderEpoch());
+    disks.allowWrites(path -> !path.endsWith("leader-epoch.new") && !path.equals(cutShort));
+    for (int i = 0; i < 3; i++) {
+      store.checkDisks();
+      assertTrue(disk(D1).getFailed(), "it has not noted the leader");
+    }
+    disks.allowWrites(path -> !path.equals(cutShort));
+    await(() -> !disk(D1).getFailed());
+    assertEquals("12\n", noted(D1), "before anybody is told that it takes writes");
+    assertTrue(disks.exists(cutShort), "which keeps no disk out");
+    assertTrue(disks.exists(aside));
+  }
+
+  @Test
+  void aLeaderEpochIsNotedAgainWhereItFailed() throws Exception {
+    start(D1, D2);
+    disks.allowWrites(path -> !path.equals(D2.resolve("leader-epoch.new")));
+    store.hearLeaderEpoch(7);
+    assertEquals("7\n", noted(D1));
+    assertFalse(disk(D2).getFailed());
+    disks.allowWrites(path -> true);
+    await(() -> disks.exists(D2.resolve("leader-epoch")) && noted(D2).equals("7\n"));
+  }
+
+  @Test
+  void leaderEpochsOfOneDiskAreNotedInOrder() throws Exception {
+    start(D1);
+    try (Disk disk = anotherOf(D1)) {
+      disks.hangWrites(path -> path.endsWith("leader-epoch.new"));
+      CompletableFuture<Void> seven = disk.writeLeaderEpoch(7);
+      CompletableFuture<Void> nine = disk.writeLeaderEpoch(9);
+      CompletableFuture<Void> eight = disk.writeLeaderEpoch(8);
+      disks.hangWrites(path -> false);
+      CompletableFuture.allOf(seven, nine, eight).join();
+      assertEquals("9\n", noted(D1));
+    }
+  }
+
+  private Disk anotherOf(Path directory) throws IOException {
+    return new Disk(
+        directory,
+        DiskIdentity.read(disks, directory),
+        () -> {},
+        disks,
+        SETTINGS,
+        new MemoryBudget(1 << 20),
+        new PageCache(8),
+        StoreClock.system(),
+        new DamagedShards(StoreClock.system()),
+        (diskId, shard) -> {});
+  }
+
+  /** It was made writable before a write found that it was not. */
+  @Test
+  void whatWasOpenedToBeReadOnlyIsWrittenLater() throws Exception {
+    start(D1);
+    Shard one = shardOn(D1, 1);
+    one.open(1, 1);
+    one.write(1, 0, Shard.bytes(1, 8192), 1);
+    start(D1);
+    one = shardOn(D1, 1);
+    disks.allowWrites(path -> false);
+    assertArrayEquals(Shard.bytes(1, 8192), one.read(1, 0, 8192));
+    disks.allowWrites(path -> true);
+    one.write(1, 8192, Shard.bytes(2, 8192), 1);
+    assertArrayEquals(Shard.bytes(2, 8192), one.read(1, 8192, 8192));
+  }
+
+  @Test
+  void aDiskWhoseLockOthersMayHoldTakesNoWrites() throws Exception {
+    start(D1);
+    disks.allowWrites(path -> !path.endsWith("in-use.lock"));
+    start(D1);
+    assertTrue(disk(D1).getFailed() && disk(D1).getReadable(), logged::toString);
     disks.allowWrites(path -> true);
     await(() -> !disk(D1).getFailed());
-    assertFalse(disks.exists(cutShort));
-    assertTrue(disks.exists(aside));
-    await(() -> noted(D1).equals("12\n"));
   }
 
   private String noted(Path directory) {

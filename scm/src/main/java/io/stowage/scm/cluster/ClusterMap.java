@@ -186,6 +186,7 @@ public final class ClusterMap {
   /** Says once of a disk that it is full, and that it is not by far when that is so. */
   private void takeDisks(Node node, List<DiskInfo> disks) {
     node.takeDisks(disks);
+    node.toldFull.retainAll(node.disks.keySet());
     for (DiskInfo disk : disks) {
       if (isFull(disk) && node.toldFull.add(disk.getDiskId())) {
         LOG.warn(
