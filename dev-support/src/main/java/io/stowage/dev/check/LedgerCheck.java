@@ -26,7 +26,6 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -39,9 +38,9 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /**
- * Puts objects and notes in a file, a key a line, those that were acknowledged; reads back, or
- * deletes, what is noted there, in another process and as much later as one likes. No request is
- * sent twice. Length and content of an object follow from its key.
+ * Puts objects and notes in a file, a key a line, those that were acknowledged; reads back what is
+ * noted there, in another process and as much later as one likes. No request is sent twice. Length
+ * and content of an object follow from its key.
  */
 @Command(
     name = "ledger",
@@ -51,8 +50,7 @@ final class LedgerCheck implements Callable<Integer> {
   private enum Action {
     PUT,
     FILL,
-    READ,
-    DELETE
+    READ
   }
 
   private static final int CONNECTIONS = 4;
@@ -67,7 +65,7 @@ final class LedgerCheck implements Callable<Integer> {
       description =
           "put: none may be refused; fill: until each of "
               + CONNECTIONS
-              + " connections was refused by a 503; read; delete")
+              + " connections was refused by a 503; read")
   private Action action;
 
   @Option(names = "--ledger", required = true, description = "the file")
@@ -100,10 +98,6 @@ final class LedgerCheck implements Callable<Integer> {
     } finally {
       threads.shutdownNow();
     }
-    if (action == Action.DELETE) {
-      Set<String> deleted = Set.copyOf(keys);
-      Files.write(ledger, noted.stream().filter(key -> !deleted.contains(key)).toList());
-    }
     S3Response refused = refusal.get();
     if (action == Action.FILL && refused == null) {
       throw new IOException("nothing was refused");
@@ -128,7 +122,6 @@ final class LedgerCheck implements Callable<Integer> {
             switch (action) {
               case PUT, FILL -> connection.put(endpoint.bucket(), key, content);
               case READ -> verifier.complete(connection.get(endpoint.bucket(), key, verifier));
-              case DELETE -> connection.delete(endpoint.bucket(), key);
             };
         if (!response.isSuccess() && action == Action.FILL && response.status() == 503) {
           refusal.compareAndSet(null, response);
