@@ -82,11 +82,13 @@ public final class LocalDiskFiles implements DiskFiles {
 
   /**
    * What cannot be written since its file system is read-only, as the kernel makes one that breaks,
-   * is read. Of other failures, as for want of descriptors, this would hide the reason.
+   * is read; newer kernels (Linux 6.14) say so by the failure alone, not in the mount's options. Of
+   * other failures, as for want of descriptors, this would hide the reason.
    */
   private FileChannel openToRead(Path path, FileSystemException unwritable) throws IOException {
     try {
-      if (readOnly.test(path.getParent())) {
+      if ("Read-only file system".equals(unwritable.getReason())
+          || readOnly.test(path.getParent())) {
         return FileChannel.open(path, StandardOpenOption.READ);
       }
     } catch (IOException e) {
