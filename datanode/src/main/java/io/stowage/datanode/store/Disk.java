@@ -114,7 +114,10 @@ final class Disk implements ShardHost, AutoCloseable {
 
   private volatile DiskIdentity identity;
 
-  /** Guarded by this: ends when every leader epoch asked for so far is noted, or was not. */
+  /** Guards {@link #noting} alone: who reports must not wait for who asks the disk for its room. */
+  private final Object notingLock = new Object();
+
+  /** Ends when every leader epoch asked for so far is noted, or was not. */
   private CompletableFuture<Void> noting = CompletableFuture.completedFuture(null);
 
   /** Written by one after the other of {@link #noting}. */
@@ -307,17 +310,22 @@ final class Disk implements ShardHost, AutoCloseable {
    * Notes a leader epoch durably, on the disk's own threads, after those asked for before; one that
    * is not higher than what was noted is noted.
    */
-  synchronized CompletableFuture<Void> writeLeaderEpoch(long epoch) {
-    noting =
-        noting
-            .handle((noted, failed) -> null)
-            .thenCompose(before -> run(() -> writeLeaderEpochNow(epoch)));
-    return noting;
+  CompletableFuture<Void> writeLeaderEpoch(long epoch) {
+    synchronized (notingLock) {
+      noting =
+          noting
+              .handle((noted, failed) -> null)
+              .thenCompose(before -> run(() -> writeLeaderEpochNow(epoch)));
+      return noting;
+    }
   }
 
   /** The same, where nobody waits for it; nothing if it is noted, or one is being noted. */
-  synchronized void writeLeaderEpochLater(long epoch) {
-    if (epoch > notedEpoch && noting.isDone()) {
+  void writeLeaderEpochLater(long epoch) {
+    synchronized (notingLock) {
+      if (epoch <= notedEpoch || !noting.isDone()) {
+        return;
+      }
       CompletableFuture<Void> unused =
           writeLeaderEpoch(epoch)
               .whenComplete(
@@ -646,6 +654,10 @@ final class Disk implements ShardHost, AutoCloseable {
     return failure != null;
   }
 
+  boolean isClosed() {
+    return writers.isShutdown();
+  }
+
   /** From memory: a disk that hangs must not keep the node from its heartbeats. */
   DiskInfo info() {
     DiskInfo.Builder info =
@@ -800,7 +812,8 @@ final class Disk implements ShardHost, AutoCloseable {
     }
   }
 
-  private void failWrites(String why) {
+  /** The disk takes no writes from now on, whatever can be read of it. */
+  void failWrites(String why) {
     if (writeFailure == null) {
       writeFailure = why;
       LOG.error(

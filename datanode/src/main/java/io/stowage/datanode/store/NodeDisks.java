@@ -30,6 +30,7 @@ import io.stowage.datanode.shard.MemoryBudget;
 import io.stowage.datanode.shard.PageCache;
 import io.stowage.datanode.shard.ShardId;
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -503,6 +504,9 @@ final class NodeDisks implements AutoCloseable {
         return null;
       }
       Disk.probe(files, directory, clock); // fails while what is there can only be read
+      if (old != null && !old.isOut() && !old.isClosed()) {
+        noteOnReadable(old);
+      }
       if (old != null) {
         old.close();
       }
@@ -512,12 +516,30 @@ final class NodeDisks implements AutoCloseable {
           disk.writeLeaderEpoch(leaderEpoch).join();
         }
       } catch (CompletionException e) {
-        disk.close();
-        throw e;
+        disk.failWrites("the leader's epoch cannot be noted: " + e.getCause().getMessage());
       }
       return disk;
     } catch (IOException e) {
       throw new CompletionException(e);
+    }
+  }
+
+  /**
+   * Finds out whether the leader's epoch can be noted on a disk before it is closed to be opened
+   * anew: while it cannot, what is there is read on. What hangs there is left behind.
+   */
+  private void noteOnReadable(Disk disk) throws IOException {
+    try {
+      disk.writeLeaderEpoch(leaderEpoch).get(NOTE_TIMEOUT_NANOS, TimeUnit.NANOSECONDS);
+    } catch (ExecutionException e) {
+      if (e.getCause() instanceof IOException failure && !(failure instanceof StoreException)) {
+        throw failure;
+      }
+    } catch (TimeoutException e) {
+      // as if it were out
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new InterruptedIOException("interrupted");
     }
   }
 
@@ -559,9 +581,7 @@ final class NodeDisks implements AutoCloseable {
       return false;
     }
     if (!disk.isFailed() && disk.notedEpoch() < leaderEpoch) {
-      LOG.info("Disk {} was opened before the node heard its leader: again", disk.directory());
-      disk.close();
-      return false;
+      disk.failWrites("it was opened before the node heard its leader"); // until the next look
     }
     knownOut.remove(entry.getValue());
     entry.setValue(disk);

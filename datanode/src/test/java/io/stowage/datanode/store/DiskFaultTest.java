@@ -16,10 +16,12 @@
 package io.stowage.datanode.store;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertDoesNotThrow;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.stowage.common.error.ErrorCode;
@@ -39,10 +41,12 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
 import java.util.function.BooleanSupplier;
 import org.apache.log4j.AppenderSkeleton;
 import org.apache.log4j.Logger;
@@ -200,6 +204,7 @@ class DiskFaultTest {
     for (int i = 0; i < 3; i++) {
       store.checkDisks();
       assertTrue(disk(D1).getFailed(), "it has not noted the leader");
+      assertArrayEquals(Shard.bytes(2, 8192), shardOn(D1, 2).read(1, 0, 8192), "read meanwhile");
     }
     disks.allowWrites(path -> !path.equals(cutShort));
     await(() -> !disk(D1).getFailed());
@@ -230,6 +235,33 @@ class DiskFaultTest {
       disks.hangWrites(path -> false);
       CompletableFuture.allOf(seven, nine, eight).join();
       assertEquals("9\n", noted(D1));
+    }
+  }
+
+  @Test
+  void whoAsksADiskForItsRoomHoldsUpNobodyWhoNotesTheLeader() throws Exception {
+    start(D1);
+    try (Disk disk = anotherOf(D1)) {
+      CountDownLatch hangs = new CountDownLatch(1);
+      disks.hang(
+          path -> {
+            hangs.countDown();
+            return path.equals(D1);
+          });
+      CompletableFuture<Void> asking =
+          CompletableFuture.runAsync(
+              () -> assertDoesNotThrow(() -> disk.admit(1)), task -> new Thread(task).start());
+      hangs.await();
+      assertTimeoutPreemptively(
+          Duration.ofSeconds(20),
+          () -> {
+            disk.writeLeaderEpochLater(7);
+            assertFalse(disk.writeLeaderEpoch(8).isDone());
+          });
+      disks.hang(path -> false);
+      asking.join();
+    } finally {
+      disks.hang(path -> false);
     }
   }
 
