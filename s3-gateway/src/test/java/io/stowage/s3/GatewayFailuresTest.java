@@ -23,6 +23,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.stowage.common.conf.Keys;
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.log.LogListener;
 import io.stowage.common.proto.GetObjectRequest;
 import io.stowage.s3.suite.RawS3;
 import io.stowage.s3.suite.RawS3.Reply;
@@ -49,9 +50,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
-import org.apache.log4j.AppenderSkeleton;
 import org.apache.log4j.Logger;
-import org.apache.log4j.spi.LoggingEvent;
 import org.junit.jupiter.api.Test;
 
 /** What a gateway does when its clients or the store below it misbehave. */
@@ -227,23 +226,12 @@ class GatewayFailuresTest {
   @Test
   void requestsThatFailAreLoggedByTheirIdsAndWithoutSignatures() throws Exception {
     List<Logged> logged = new CopyOnWriteArrayList<>();
-    AppenderSkeleton listening =
-        new AppenderSkeleton() {
-          @Override
-          protected void append(LoggingEvent event) {
-            logged.add(new Logged(event.getMDC("request"), event.getRenderedMessage()));
-          }
-
-          @Override
-          public void close() {}
-
-          @Override
-          public boolean requiresLayout() {
-            return false;
-          }
-        };
-    Logger.getRootLogger().addAppender(listening);
-    try (InMemoryTarget gateway = new InMemoryTarget(Map.of())) {
+    try (LogListener listening =
+            new LogListener(
+                Logger.getRootLogger(),
+                event ->
+                    logged.add(new Logged(event.getMDC("request"), event.getRenderedMessage())));
+        InMemoryTarget gateway = new InMemoryTarget(Map.of())) {
       RawS3 raw = raw(gateway);
       raw.call("PUT", "/bucket").send();
       raw.call("PUT", "/bucket/k").body(bytes(32 << 20)).send();
@@ -300,8 +288,6 @@ class GatewayFailuresTest {
           logged.toString());
       told.forEach(
           line -> assertTrue(line.text().contains(line.request().toString()), line.text()));
-    } finally {
-      Logger.getRootLogger().removeAppender(listening);
     }
   }
 

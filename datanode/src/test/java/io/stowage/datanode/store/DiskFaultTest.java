@@ -26,6 +26,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.stowage.common.error.ErrorCode;
 import io.stowage.common.error.StoreException;
+import io.stowage.common.log.LogListener;
 import io.stowage.common.proto.DamagedShard;
 import io.stowage.common.proto.DiskInfo;
 import io.stowage.common.proto.SectorState;
@@ -48,9 +49,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.function.BooleanSupplier;
-import org.apache.log4j.AppenderSkeleton;
 import org.apache.log4j.Logger;
-import org.apache.log4j.spi.LoggingEvent;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -63,31 +62,20 @@ class DiskFaultTest {
 
   private final SimulatedDisks disks = new SimulatedDisks();
   private final List<String> logged = new CopyOnWriteArrayList<>();
-  private final AppenderSkeleton listening =
-      new AppenderSkeleton() {
-        @Override
-        protected void append(LoggingEvent event) {
-          logged.add(event.getLevel() + " " + event.getRenderedMessage());
-        }
-
-        @Override
-        public void close() {}
-
-        @Override
-        public boolean requiresLayout() {
-          return false;
-        }
-      };
+  private LogListener listening;
   private ShardStore store;
 
   @BeforeEach
   void listen() {
-    Logger.getLogger(Disk.class.getPackageName()).addAppender(listening);
+    listening =
+        new LogListener(
+            Logger.getLogger(Disk.class.getPackageName()),
+            event -> logged.add(event.getLevel() + " " + event.getRenderedMessage()));
   }
 
   @AfterEach
   void close() {
-    Logger.getLogger(Disk.class.getPackageName()).removeAppender(listening);
+    listening.close();
     if (store != null) {
       store.close();
     }

@@ -18,15 +18,14 @@ package io.stowage.scm.cluster;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.stowage.common.log.LogListener;
 import io.stowage.common.proto.DiskInfo;
 import io.stowage.common.proto.RegisterDatanodeRequest;
 import io.stowage.common.time.ManualClock;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import org.apache.log4j.AppenderSkeleton;
 import org.apache.log4j.Logger;
-import org.apache.log4j.spi.LoggingEvent;
 import org.junit.jupiter.api.Test;
 
 /** What the log says of disks that have no room for another shard. */
@@ -43,24 +42,10 @@ class FullDisksTest {
 
   @Test
   void aDiskThatIsFullIsToldOnceUntilItHasRoomByFar() {
-    Logger log = Logger.getLogger(ClusterMap.class);
-    AppenderSkeleton listening =
-        new AppenderSkeleton() {
-          @Override
-          protected void append(LoggingEvent event) {
-            logged.add(event.getLevel() + " " + event.getRenderedMessage());
-          }
-
-          @Override
-          public void close() {}
-
-          @Override
-          public boolean requiresLayout() {
-            return false;
-          }
-        };
-    log.addAppender(listening);
-    try {
+    try (LogListener listening =
+        new LogListener(
+            Logger.getLogger(ClusterMap.class),
+            event -> logged.add(event.getLevel() + " " + event.getRenderedMessage()))) {
       cluster.register(
           RegisterDatanodeRequest.newBuilder()
               .setNodeId("n")
@@ -82,8 +67,6 @@ class FullDisksTest {
       cluster.heartbeat("n", List.of(), 0);
       cluster.heartbeat("n", List.of(disk(0)), 0);
       assertEquals(4, logged.size(), () -> "a disk that was away is not remembered: " + logged);
-    } finally {
-      log.removeAppender(listening);
     }
   }
 
